@@ -1,0 +1,42 @@
+"""What went wrong inside the inspector: logged once per kind, counted always, raised never."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from threading import Lock
+
+logger = logging.getLogger("signal_inspector")
+
+_counts: Counter[str] = Counter()
+_lock = Lock()
+
+
+def report(kind: str, error: BaseException) -> None:
+    """Count a failure of ours; log the first of its kind, with its traceback.
+
+    ``kind`` names the place that failed ("payload", "sink shop.sinks.Audit"), so that a failure
+    on every dispatch fills no log. Must be called while ``error`` is being handled or after.
+    """
+    with _lock:
+        _counts[kind] += 1
+        first = _counts[kind] == 1
+    if first:
+        logger.error(
+            "Signal Inspector failed in %s; further failures of this kind are only counted. "
+            "The signal was sent as usual.",
+            kind,
+            exc_info=error,
+        )
+
+
+def counts() -> dict[str, int]:
+    """How often each kind of failure happened in this process."""
+    with _lock:
+        return dict(_counts)
+
+
+def reset() -> None:
+    """Forget all counts, so that the next failure of each kind is logged again (for tests)."""
+    with _lock:
+        _counts.clear()
