@@ -26,10 +26,7 @@ INSTALLED_APPS = [
     "signal_inspector",
 ]
 # Each set of tests that needs models keeps them in an app of its own beside its tests.
-INSTALLED_APPS += [
-    f"tests.{path.parent.name}"
-    for path in sorted(BASE_DIR.glob("*/models.py"))
-]
+INSTALLED_APPS += [f"tests.{path.parent.name}" for path in sorted(BASE_DIR.glob("*/models.py"))]
 
 MIDDLEWARE = [
     "debug_toolbar.middleware.DebugToolbarMiddleware",
