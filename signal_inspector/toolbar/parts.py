@@ -186,7 +186,7 @@ class Argument:
 class StatementGroup:
     """Equal statements of one receiver call."""
 
-    times: str  # "28 ×", "1"
+    times: str  # "28" and the sign of multiplication, or "1"
     sql: str
     time: str  # "7.6 ms"
 

@@ -3,7 +3,11 @@
 Each row knows its ``id``, its ``parent`` row and its ``level``; the script opens, closes and
 filters by these. A row with ``fetch`` has children that are not in the page yet: opening it for
 the first time GETs that URL, which answers ``{"html": "<tr>..."}`` (or ``{"error": "..."}`` with
-status 404), to be put after it.
+status 404), to be put after it (after its facts row, if it has one already).
+
+``signal_inspector/rows.html`` prints them: it is rendered with ``{"rows": ...}`` alone, included
+by the panel and used by itself for what a ``fetch`` asked for. Row ids are paths: ``d12`` is
+dispatch 12, ``d12-c1`` its first receiver, ``g12-d14`` a dispatch of the group that starts at 12.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """What the panel shows for one request: the view model that the template prints.
 
-The template reads ``view`` (a ``PanelView``) and needs no other logic than "is it empty".
+``signal_inspector/panel.html`` is rendered with ``{"view": PanelView}`` and needs no other logic
+than "is it empty"; ``signal_inspector/trouble.html`` with ``{"trouble": str}`` stands in where the
+view could not be made.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ class ReceiverRow:
     place: Place | None
     on: str  # "on order_placed, order_cancelled"
     calls: str  # "12"
-    repeated: bool  # more than one call: shown as "12 ×"
+    repeated: bool  # more than one call: shown as "12 times" in short
     lane: Lane
     total: str
     self_time: str
