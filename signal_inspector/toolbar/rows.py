@@ -5,8 +5,9 @@ filters by these. A row with ``fetch`` has children that are not in the page yet
 the first time GETs that URL, which answers ``{"html": "<tr>..."}`` (or ``{"error": "..."}`` with
 status 404), to be put after it (after its facts row, if it has one already).
 
-``signal_inspector/rows.html`` prints them: it is rendered with ``{"rows": ...}`` alone, included
-by the panel and used by itself for what a ``fetch`` asked for. Row ids are paths: ``d12`` is
+``signal_inspector/rows.html`` prints them: it is rendered with ``{"rows": ..., "uid": ...}`` alone
+(``uid`` is ``PanelView.request_id``: the ids of the panel's symbols begin with it), included by
+the panel and used by itself for what a ``fetch`` asked for. Row ids are paths: ``d12`` is
 dispatch 12, ``d12-c1`` its first receiver, ``g12-d14`` a dispatch of the group that starts at 12.
 """
 
