@@ -1,0 +1,38 @@
+"""What signals, senders and receivers are called: stable strings, cached.
+
+Nothing in here runs the user's code or keeps the user's objects alive.
+"""
+
+from __future__ import annotations
+
+from signal_inspector.names.globs import is_inspected
+from signal_inspector.names.identity import IdentityMap
+from signal_inspector.names.receivers import receiver_name, receiver_names
+from signal_inspector.names.safe import class_path, class_paths
+from signal_inspector.names.senders import sender_name
+from signal_inspector.names.signals import (
+    forget_signal_names,
+    note_creation,
+    signal_name,
+    signal_names,
+)
+
+__all__ = [
+    "IdentityMap",
+    "class_path",
+    "forget_names",
+    "is_inspected",
+    "note_creation",
+    "receiver_name",
+    "receiver_names",
+    "sender_name",
+    "signal_name",
+    "signal_names",
+]
+
+
+def forget_names() -> None:
+    """Find every name anew; where signals were created stays known (for tests)."""
+    forget_signal_names()
+    receiver_names.clear()
+    class_paths.clear()

@@ -1,0 +1,154 @@
+"""What a receiver is called, and where it is defined."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from asgiref.sync import AsyncToSync, SyncToAsync
+
+from signal_inspector import trouble
+from signal_inspector.names.identity import IdentityMap
+from signal_inspector.names.safe import (
+    class_attribute,
+    class_module,
+    class_namespace,
+    class_path,
+    instance_attribute,
+    is_class,
+    native_attribute,
+)
+from signal_inspector.records import ReceiverName
+
+_MAX_LAYERS = 100  # of decorators, partials and methods around one function
+_MAX_MOCK_NAME = 80
+_partial_func = functools.partial.__dict__["func"].__get__
+
+#: Names by receiver. A bound method is new at each access, so its function stands for it.
+receiver_names: IdentityMap[ReceiverName] = IdentityMap()
+
+
+def receiver_name(receiver: object) -> ReceiverName:
+    """The dotted name, source file and first line of a receiver. Never raises.
+
+    Decorators that keep ``__wrapped__``, partials, methods and asgiref's adapters are seen
+    through, down to the function that somebody wrote. A callable instance is called after its
+    class and located at its ``__call__``.
+    """
+    name = receiver_names.by_id.get(id(receiver))
+    if name is not None:
+        return name
+    if type(receiver) is MethodType:
+        receiver = receiver.__func__
+        name = receiver_names.by_id.get(id(receiver))
+        if name is not None:
+            return name
+    try:
+        name = _describe(receiver)
+    except Exception as error:  # noqa: BLE001 - naming must not fail a dispatch
+        trouble.report("the name of a receiver", error)
+        name = ReceiverName(class_path(type(receiver)), "", 0)
+    receiver_names.set(receiver, name)
+    return name
+
+
+def _describe(receiver: object) -> ReceiverName:
+    target = _innermost(receiver)
+    if type(target) is FunctionType:
+        return ReceiverName(f"{target.__module__}.{target.__qualname__}", *_location(target))
+    if is_class(target):
+        return ReceiverName(class_path(target), *_class_location(target))
+    if _is_mock(target):
+        return ReceiverName(_mock_name(target), "", 0)
+    native = _native_name(target)
+    if native:
+        return ReceiverName(native, "", 0)
+    call = class_attribute(type(target), "__call__")
+    return ReceiverName(class_path(type(target)), *_location(_innermost(call)))
+
+
+def _innermost(receiver: object) -> object:
+    """The function, class or callable instance inside all wrappers."""
+    seen: set[int] = set()
+    target = receiver
+    while len(seen) < _MAX_LAYERS:
+        seen.add(id(target))
+        inner = _one_layer_in(target)
+        if not callable(inner) or id(inner) in seen:
+            break
+        target = inner
+    return target
+
+
+def _one_layer_in(target: object) -> object | None:
+    kind = type(target)
+    if kind is MethodType:
+        return target.__func__  # type: ignore[attr-defined,no-any-return]
+    if issubclass(kind, functools.partial):
+        return _partial_func(target)  # type: ignore[no-any-return]
+    if issubclass(kind, (staticmethod, classmethod)):
+        return native_attribute(target, "__func__")
+    if issubclass(kind, type):
+        return None
+    if issubclass(kind, SyncToAsync):
+        return instance_attribute(target, "func")
+    if issubclass(kind, AsyncToSync):
+        return instance_attribute(target, "awaitable")
+    wrapped = instance_attribute(target, "__wrapped__")
+    return native_attribute(target, "__wrapped__") if wrapped is None else wrapped
+
+
+def _location(target: object) -> tuple[str, int]:
+    code = getattr(target, "__code__", None) if type(target) is FunctionType else None
+    if code is None or code.co_filename.startswith("<"):
+        return "", 0
+    return code.co_filename, code.co_firstlineno
+
+
+def _class_location(cls: type) -> tuple[str, int]:
+    namespace = class_namespace(cls)
+    path, line = "", 0
+    for method in ("__init__", "__new__", "__call__"):
+        path, line = _location(_innermost(namespace.get(method)))
+        if path:
+            break
+    first_line: Any = namespace.get("__firstlineno__")  # from Python 3.13 on
+    if type(first_line) is int:
+        module = sys.modules.get(class_module(cls))
+        file = instance_attribute(module, "__file__")
+        return (file, first_line) if type(file) is str else (path, line)
+    return path, line
+
+
+def _is_mock(target: object) -> bool:
+    mock = sys.modules.get("unittest.mock")
+    return mock is not None and issubclass(type(target), mock.NonCallableMock)
+
+
+def _mock_name(mock: object) -> str:
+    """The class and the given name of a mock, which must not notice the question."""
+    path = class_path(type(mock))
+    for attribute in ("_mock_name", "_mock_new_name"):
+        name = instance_attribute(mock, attribute)
+        if type(name) is str and 0 < len(name) <= _MAX_MOCK_NAME:
+            return f"{path}(name={name!r})"
+    return path
+
+
+def _native_name(target: object) -> str:
+    """The name of a function written in C, or compiled; "" for anything else."""
+    qualname = native_attribute(target, "__qualname__")
+    if type(qualname) is not str:
+        return ""
+    module = native_attribute(target, "__module__")
+    if type(module) is str:
+        return f"{module}.{qualname}"
+    owner = native_attribute(target, "__objclass__")
+    if type(target) is BuiltinFunctionType:
+        owner = target.__self__
+    if owner is None or type(owner) is ModuleType:
+        return qualname
+    cls = owner if is_class(owner) else type(owner)
+    return f"{class_path(cls)}.{qualname.rpartition('.')[2]}"

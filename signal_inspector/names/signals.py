@@ -1,0 +1,201 @@
+"""What a signal is called: signals carry no name, so the modules that hold it are asked."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from threading import RLock
+from types import FrameType
+from typing import NamedTuple
+
+from django.dispatch import Signal
+
+from signal_inspector import trouble
+from signal_inspector.names.identity import IdentityMap
+from signal_inspector.names.safe import class_path, instance_attribute
+from signal_inspector.names.scan import Index, Place, places_in_module
+
+_LOCK_TIMEOUT = 1.0  # seconds; then the name is looked up again later
+_FIRST_PAUSE, _LAST_PAUSE = 1.0, 64.0  # seconds between looks for an anonymous signal's name
+_MAX_SOURCE = 1_000_000  # bytes of a module that are read to see who assigns a name
+
+
+class _Creation(NamedTuple):
+    path: str
+    line: int
+    module: str  # "" when the code ran in no module
+
+
+class _Anonymous(NamedTuple):
+    name: str
+    modules: int  # how many were loaded when it was not found
+    pause: float  # seconds
+    until: float  # time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether it is time to look for the signal again."""
+        return len(sys.modules) != self.modules or time.monotonic() >= self.until
+
+
+#: Names that stay: those of signals that were found in a module.
+signal_names: IdentityMap[str] = IdentityMap()
+_creations: IdentityMap[_Creation] = IdentityMap()
+_anonymous: IdentityMap[_Anonymous] = IdentityMap()
+_index = Index()
+_lock = RLock()
+_scanning = False
+
+
+def _after_fork() -> None:
+    global _lock, _index, _scanning
+    _lock, _index, _scanning = RLock(), Index(), False
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def note_creation(signal: Signal, frame: FrameType) -> None:
+    """Remember the file, line and module of the code that created this signal."""
+    module = dict.get(frame.f_globals, "__name__")
+    _creations.set(
+        signal,
+        _Creation(
+            frame.f_code.co_filename,
+            frame.f_lineno or 0,
+            module if type(module) is str else "",
+        ),
+    )
+
+
+def signal_name(signal: Signal) -> str:
+    """The dotted name of a signal: "shop.signals.order_placed". Never raises.
+
+    It is the name of the module attribute or class attribute that holds the signal, in the
+    module that created it. A signal that no loaded module holds is called after the place of
+    its creation, "shop.services:41 (anonymous)", or, where that was not seen, after its class,
+    "anonymous shop.signals.ShopSignal". Such a name is not final: the module may still be
+    importing. It is looked up again when modules have been loaded, and at growing intervals.
+    """
+    name = signal_names.by_id.get(id(signal))
+    if name is not None:
+        return name
+    waiting = _anonymous.get(signal)
+    if waiting is not None and not waiting.is_due():
+        return waiting.name
+    try:
+        place = _find(signal)
+    except Exception as error:  # noqa: BLE001 - naming must not fail a dispatch
+        trouble.report("the name of a signal", error)
+        place = None
+    if place is None:
+        return _stay_anonymous(signal, waiting)
+    name = f"{place.module}.{place.path}"
+    signal_names.set(signal, name)
+    _anonymous.pop(signal)
+    return name
+
+
+def forget_signal_names() -> None:
+    """Look for every signal anew. Where signals were created stays known."""
+    global _index
+    _index = Index()
+    signal_names.clear()
+    _anonymous.clear()
+
+
+def _stay_anonymous(signal: Signal, before: _Anonymous | None) -> str:
+    modules = len(sys.modules)
+    pause = _FIRST_PAUSE
+    if before is not None and before.modules == modules:
+        pause = min(before.pause * 2, _LAST_PAUSE)
+    name = _anonymous_name(signal)
+    _anonymous.set(signal, _Anonymous(name, modules, pause, time.monotonic() + pause))
+    return name
+
+
+def _anonymous_name(signal: Signal) -> str:
+    creation = _creations.get(signal)
+    if creation is None:
+        return f"anonymous {class_path(type(signal))}"
+    where = creation.module or Path(creation.path).name
+    return f"{where}:{creation.line} (anonymous)"
+
+
+def _find(signal: Signal) -> Place | None:
+    creation = _creations.get(signal)
+    if creation is not None and creation.module:
+        # One module is quick to walk, and this one may have been importing at the last scan.
+        module = sys.modules.get(creation.module)
+        found = places_in_module(creation.module, module, set(), [])
+        places = [place for held, place in found if held is signal]
+        if places:
+            return _choose(places)
+    places = _places(signal)
+    return _choose(places) if places else None
+
+
+def _places(signal: Signal) -> list[Place]:
+    """Ask the index, one thread at a time."""
+    global _scanning
+    # With a timeout: code of the user's may run in here (finalizers), and wait for other threads.
+    if _scanning_here() or not _lock.acquire(timeout=_LOCK_TIMEOUT):
+        return []
+    try:
+        _scanning = True
+        return _index.places(signal)
+    finally:
+        _scanning = False
+        _lock.release()
+
+
+def _scanning_here() -> bool:
+    """Whether this thread is in the middle of a scan: a finalizer sent a signal."""
+    return _scanning and _lock._is_owned()  # type: ignore[attr-defined]
+
+
+def _choose(places: list[Place]) -> Place:
+    """The place that a reader would call the signal's own."""
+    if len({place.module for place in places}) > 1:
+        grades = [_assigns(place) for place in places]
+        best = max(grades)
+        places = [place for place, grade in zip(places, grades, strict=True) if grade == best]
+    return min(places, key=_preference)
+
+
+def _preference(place: Place) -> tuple[bool, bool, bool, int, int, str]:
+    """Sorts the best place first; among equals of one module the first defined wins."""
+    return (
+        not place.at_home,
+        place.module.rpartition(".")[2] != "signals",
+        f".{place.path}".find("._") >= 0,
+        place.path.count("."),
+        place.module.count("."),
+        place.module,
+    )
+
+
+def _assigns(place: Place) -> int:
+    """How much a module's source looks as if it made the signal rather than imported it.
+
+    3: assigns the outcome of a call at the start of a line, 2: does so indented, 1: assigns
+    something else, 0: no assignment is found.
+    """
+    file = instance_attribute(sys.modules.get(place.module), "__file__")
+    if type(file) is not str or not file.endswith(".py"):
+        return 0
+    try:
+        with Path(file).open(encoding="utf-8", errors="replace") as source:
+            text = source.read(_MAX_SOURCE)
+    except OSError:
+        return 0
+    name = re.escape(place.path.rpartition(".")[2])
+    assignment = re.compile(
+        rf"^([ \t]*)(?:\w+[ \t]*=[ \t]*)*{name}[ \t]*(?::[^=\n]*)?=(?!=)"
+        rf"[ \t]*(?:\w+[ \t]*=[ \t]*)*([\w.]+[(\[])?",
+        re.MULTILINE,
+    )
+    grades = [(1 if not call else 2 if indent else 3) for indent, call in assignment.findall(text)]
+    return max(grades, default=0)
