@@ -2,18 +2,22 @@
 
 Signals are sent before settings exist (``class_prepared``), so reading never raises: without
 configured settings the defaults hold, and a wrong value falls back to its default while
-``signal_inspector.checks`` names it.
+``signal_inspector.checks`` names it. A key of the dict is the name of a field in capitals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from django.conf import settings
 
+from signal_inspector import trouble
+from signal_inspector.setting_rules import Problem, ProblemKind, SectionReader, placeholders
+
 SETTING = "SIGNAL_INSPECTOR"
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +39,12 @@ class Limits:
 class Toolbar:
     """What the debug toolbar panel reads."""
 
-    editor_url: str = ""  # e.g. "vscode://file/{path}:{line}"; empty: no links
+    # E.g. "vscode://file/{path}:{line}"; empty: no links.
+    editor_url: str = field(default="", metadata=placeholders("path", "line"))
     slow_in_transaction_ms: int = 50  # a receiver slower than this in a transaction is advised on
     repeated: int = 10  # a receiver that ran this often in a request is advised on
+    # Where a trace is shown, e.g. "https://traces.example.com/{trace_id}"; empty: no links.
+    trace_url: str = field(default="", metadata=placeholders("trace_id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +57,30 @@ class Config:
     redact: tuple[str, ...] = ()  # added to the built-in key patterns
     limits: Limits = field(default_factory=Limits)
     toolbar: Toolbar = field(default_factory=Toolbar)
+    # Sections that rooms registered; not a key of the dict itself.
+    rooms: tuple[object, ...] = field(default=(), metadata={"internal": True})
+
+    def room(self, section: type[S]) -> S:
+        """A section that ``register_section`` made known, with its defaults if nothing is set."""
+        for known in self.rooms:
+            if type(known) is section:
+                return known
+        return section()
 
 
+# Keys that belong to rooms, and the sections that rooms have registered for them.
+_rooms: dict[str, type | None] = {"TRACING": None, "AUDIT": None}
 _cached: Config | None = None
+
+
+def register_section(key: str, section: type) -> None:
+    """Let a room define ``SIGNAL_INSPECTOR[key]`` by a frozen dataclass with defaults.
+
+    Its fields are read by the same rules as ``Limits`` and ``Toolbar``; the room gets them by
+    ``get_config().room(section)``. Until then the key may hold any dict.
+    """
+    _rooms[key] = section
+    forget_config()
 
 
 def get_config() -> Config:
@@ -73,4 +101,25 @@ def forget_config() -> None:
 
 def read_config(raw: object) -> Config:
     """A ``Config`` from the settings dict; what is wrong in it falls back to its default."""
-    raise NotImplementedError
+    return _read(raw)[0]
+
+
+def config_problems(raw: object) -> list[Problem]:
+    """What is wrong in the settings dict, key by key, in the order of the dict."""
+    return _read(raw)[1]
+
+
+def _read(raw: object) -> tuple[Config, list[Problem]]:
+    reader = SectionReader()
+    try:
+        values: dict[str, Any] = reader.read(Config, raw, SETTING, _rooms)
+        return Config(**values), reader.problems
+    except Exception as error:  # noqa: BLE001 - collections of the user's own making
+        trouble.report("the settings", error)
+        problem = Problem(
+            key=SETTING,
+            kind=ProblemKind.WRONG_VALUE,
+            message=f"{SETTING} cannot be read ({type(error).__name__}).",
+            hint="Use plain dicts, lists, strings and numbers.",
+        )
+        return Config(), [*reader.problems, problem]

@@ -1,0 +1,222 @@
+"""What makes a value of the settings dict right or wrong. Reading and checking both ask here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from enum import StrEnum
+from string import Formatter
+from typing import Any, NamedTuple
+
+
+class ProblemKind(StrEnum):
+    """What sort of mistake a problem is."""
+
+    WRONG_TYPE = "wrong type"
+    UNKNOWN_KEY = "unknown key"
+    WRONG_VALUE = "wrong value"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One mistake in the settings dict."""
+
+    key: str  # as one would write it: 'SIGNAL_INSPECTOR["LIMITS"]["DISPATCHES"]'
+    kind: ProblemKind
+    message: str  # a sentence that names the key
+    hint: str  # what to do about it
+
+
+class Fault(NamedTuple):
+    """What a rule has against a value."""
+
+    kind: ProblemKind
+    what: str  # goes on after the key: "must be a list of strings, not a string."
+    hint: str
+
+
+Rule = Callable[[Any], Fault | None]
+
+
+def strings(value: object) -> Fault | None:
+    """A list or tuple of non-empty strings."""
+    wrong = ProblemKind.WRONG_TYPE
+    if isinstance(value, str):
+        hint = "Put the string in a list, even if it is the only one."
+        return Fault(wrong, "must be a list of strings, not a string.", hint)
+    hint = 'Write it like ["shop.*", "blog.signals.*"].'
+    if not isinstance(value, (list, tuple)):
+        return Fault(wrong, f"must be a list of strings, not {_a(value)}.", hint)
+    for position, item in enumerate(value):
+        if not isinstance(item, str):
+            return Fault(wrong, f"must hold strings only; item {position} is {_a(item)}.", hint)
+        if not item.strip():
+            hint = "Remove the item, or say what it should be."
+            return Fault(ProblemKind.WRONG_VALUE, f"holds an empty item, {position}.", hint)
+    return None
+
+
+def positive(value: object) -> Fault | None:
+    """A whole number from 1 on; True and False are none."""
+    hint = "Write a whole number of at least 1, or remove the key to use the default."
+    if not isinstance(value, int) or isinstance(value, bool):
+        return Fault(ProblemKind.WRONG_TYPE, f"must be a whole number, not {_a(value)}.", hint)
+    if value < 1:
+        return Fault(ProblemKind.WRONG_VALUE, f"must be at least 1, not {value}.", hint)
+    return None
+
+
+def text(value: object) -> Fault | None:
+    """A string."""
+    if isinstance(value, str):
+        return None
+    hint = "Write a string, or remove the key to use the default."
+    return Fault(ProblemKind.WRONG_TYPE, f"must be a string, not {_a(value)}.", hint)
+
+
+def truth(value: object) -> Fault | None:
+    """True or False."""
+    if isinstance(value, bool):
+        return None
+    hint = "Write True or False."
+    return Fault(ProblemKind.WRONG_TYPE, f"must be True or False, not {_a(value)}.", hint)
+
+
+def section(value: object) -> Fault | None:
+    """A dict."""
+    if isinstance(value, dict):
+        return None
+    return Fault(
+        ProblemKind.WRONG_TYPE,
+        f"must be a dict, not {_a(value)}.",
+        "Write a dict with keys in capitals, or remove it to use the defaults.",
+    )
+
+
+def placeholders(*names: str) -> dict[str, Rule]:
+    """Metadata for a field whose value is "" or a template that holds just these names."""
+
+    def rule(value: object) -> Fault | None:
+        if not isinstance(value, str):
+            return text(value)
+        wanted = " and ".join(f"{{{name}}}" for name in names)
+        hint = f"Write a template that holds {wanted}, or an empty string."
+        if not value:
+            return None
+        try:
+            parts = [part for part in Formatter().parse(value) if part[1] is not None]
+        except ValueError as error:
+            return Fault(ProblemKind.WRONG_VALUE, f"is no valid template: {error}.", hint)
+        # A conversion or format is kept with the name: neither has a meaning here.
+        found = {
+            f"{name}{'!' + how if how else ''}{':' + spec if spec else ''}"
+            for _, name, spec, how in parts
+        }
+        missing = [name for name in names if name not in found]
+        if missing:
+            return Fault(ProblemKind.WRONG_VALUE, f"lacks {{{missing[0]}}}.", hint)
+        foreign = sorted(found.difference(names))
+        if foreign:
+            what = f"holds {{{foreign[0]}}}, which stands for nothing."
+            return Fault(ProblemKind.WRONG_VALUE, what, hint)
+        return None
+
+    return {"rule": rule}
+
+
+_RULES_BY_DEFAULT: dict[type, Rule] = {bool: truth, int: positive, str: text, tuple: strings}
+
+
+class SectionReader:
+    """Reads dicts by the fields of dataclasses, and collects what is wrong on the way.
+
+    The rule of a field is ``metadata["rule"]``, or else follows from the type of its default.
+    """
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def read(
+        self, cls: Any, raw: object, where: str, rooms: Mapping[str, type | None] | None = None
+    ) -> dict[str, Any]:
+        """The right values of ``raw`` by field name; ``rooms`` adds keys with their sections."""
+        if not isinstance(raw, dict):
+            self._note(where, section(raw))
+            return {}
+        known = _keys(cls)
+        rooms = rooms or {}
+        values: dict[str, Any] = {}
+        sections: list[object] = []
+        for key, value in dict.items(raw):
+            place = f'{where}["{key}"]' if isinstance(key, str) else f"{where}[{_a(key)}]"
+            if isinstance(key, str) and key in known:
+                self._read_field(known[key], value, place, values)
+            elif isinstance(key, str) and key in rooms:
+                self._read_room(rooms[key], value, place, sections)
+            else:
+                self._note(place, _unknown(key, where, known, rooms))
+        return {**values, "rooms": tuple(sections)} if sections else values
+
+    def _read_field(
+        self, known: Field[Any], value: object, where: str, values: dict[str, Any]
+    ) -> None:
+        if known.default is MISSING:
+            cls: Any = known.default_factory
+            values[known.name] = cls(**self.read(cls, value, where))
+            return
+        rule = known.metadata.get("rule") or _RULES_BY_DEFAULT[type(known.default)]
+        fault = rule(value)
+        if fault is not None:
+            self._note(where, fault)
+        else:
+            is_list = isinstance(known.default, tuple)
+            values[known.name] = tuple(value) if is_list else value  # type: ignore[arg-type]
+
+    def _read_room(self, cls: Any, value: object, where: str, sections: list[object]) -> None:
+        if cls is None:
+            self._note(where, section(value))
+        else:
+            sections.append(cls(**self.read(cls, value, where)))
+
+    def _note(self, where: str, fault: Fault | None) -> None:
+        if fault is not None:
+            kind, what, hint = fault
+            problem = Problem(key=where, kind=kind, message=f"{where} {what}", hint=hint)
+            self.problems.append(problem)
+
+
+def _keys(cls: Any) -> dict[str, Field[Any]]:
+    return {
+        known.name.upper(): known for known in fields(cls) if not known.metadata.get("internal")
+    }
+
+
+def _unknown(
+    key: object, where: str, known: Mapping[str, Field[Any]], rooms: Mapping[str, object]
+) -> Fault:
+    """A key that means nothing, with the one that was probably meant."""
+    names = [*known, *rooms]
+    hint = f"Known keys: {', '.join(sorted(names))}."
+    if isinstance(key, str):
+        close = difflib.get_close_matches(key.upper(), names, n=1)
+        homes = [name for name, holder in known.items() if key.upper() in _section_keys(holder)]
+        if close:
+            hint = f"Did you mean {close[0]}?"
+        elif homes:
+            hint = f'Did you mean {where}["{homes[0]}"]["{key.upper()}"]?'
+    return Fault(ProblemKind.UNKNOWN_KEY, "is not a setting of Signal Inspector.", hint)
+
+
+def _section_keys(known: Field[Any]) -> Mapping[str, object]:
+    """The keys of the section that this field holds, if it holds one."""
+    factory: Any = known.default_factory
+    return _keys(factory) if is_dataclass(factory) else {}
+
+
+def _a(value: object) -> str:
+    """The type of a value, for a sentence."""
+    if value is None:
+        return "None"
+    name = "string" if isinstance(value, str) else type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
