@@ -1,0 +1,104 @@
+# Everything that a developer runs. `make` alone lists it; README.md says when to use what.
+# Variables: DJANGO (52, 60 or 61), PYTHON, VENV, PYTEST_ARGS, DEMO_PORT.
+
+DJANGO ?= 52
+VENV ?= $(if $(filter 52,$(DJANGO)),.venv,.ci/cache/django$(DJANGO))
+DEMO_PORT ?= 8000
+PYTEST_ARGS ?=
+
+# Found out only where a virtual environment has to be made.
+PYTHON ?= $(shell .ci/find-python)
+
+py := $(VENV)/bin/python
+pip := $(py) -m pip --disable-pip-version-check --quiet install
+django := requirements/django$(DJANGO).txt
+manage := $(py) example_project/manage.py
+
+.DEFAULT_GOAL := help
+.PHONY: help test browser django-suites matrix lint format types imports check bench \
+        demo demo-data demo-asgi build docs-check lock clean
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- virtual environment: each stamp stands for one set of packages, installed once ---
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Signal Inspector needs Python 3.11 or newer; none was found." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The package itself, editable. Built with the pinned backend, so that nothing unpinned is fetched.
+$(VENV)/.package: pyproject.toml requirements/build.txt $(django) | $(py)
+	$(pip) -r requirements/build.txt -r $(django)
+	$(pip) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.%: requirements/%.txt $(django) $(VENV)/.package
+	$(pip) -r $< -r $(django)
+	@touch $@
+
+# --- tests ---
+
+test: $(VENV)/.tests ## Run the tests (browser tests too, where Chromium is installed)
+	$(py) -m pytest $(PYTEST_ARGS)
+
+browser: $(VENV)/.tests ## Run the tests of the panel in Chromium, on the real demo
+	$(py) -m pytest -m browser $(PYTEST_ARGS)
+
+django-suites: $(VENV)/.tests ## Run Django's own tests with every signal recorded
+	$(py) tests/django_suites/run.py
+
+matrix: ## Run the tests on each supported pair of Python and Django
+	.ci/matrix
+
+# --- checks ---
+
+lint: $(VENV)/.lint ## Check style and format
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+format: $(VENV)/.lint ## Mend style and format where a tool can
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+types: $(VENV)/.lint ## Check the types, strictly
+	$(VENV)/bin/mypy
+
+imports: $(VENV)/.lint ## Check that imports point down
+	$(VENV)/bin/lint-imports
+
+check: lint types imports docs-check ## All of the checks that run nothing
+
+docs-check: $(VENV)/.tests ## Check that links and names in the documents lead somewhere
+	$(py) .ci/check_docs.py
+
+# --- figures ---
+
+bench: $(VENV)/.bench ## Measure the cost of a dispatch beside bare Django and sentry-sdk
+	$(py) -m tests.benchmarks $(BENCH_ARGS)
+
+# --- the shop ---
+
+demo-data: $(VENV)/.demo
+	@$(manage) migrate --verbosity 0
+	@$(manage) demo_data
+
+demo: demo-data ## Start the example shop (DEMO_PORT=8000) and say where to look
+	$(manage) runserver $(DEMO_PORT)
+
+demo-asgi: demo-data ## The same shop on ASGI, under uvicorn
+	$(py) -m uvicorn --app-dir example_project --port $(DEMO_PORT) config.asgi:application
+
+# --- the distribution ---
+
+build: $(VENV)/.package ## Build the wheel and the source distribution, and look into them
+	rm -rf dist
+	$(py) -m build --no-isolation .
+	$(py) .ci/check_wheel.py dist
+
+lock: ## Resolve requirements/*.in anew (needs uv)
+	.ci/lock
+
+clean: ## Remove what was made here: environments, caches, distributions
+	rm -rf .venv .ci/cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
