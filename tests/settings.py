@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent
@@ -65,5 +64,5 @@ DEBUG_TOOLBAR_PANELS = [
     "debug_toolbar.panels.request.RequestPanel",
     "debug_toolbar.panels.sql.SQLPanel",
 ]
-if find_spec("signal_inspector.toolbar") is not None:
+if (BASE_DIR.parent / "signal_inspector" / "toolbar" / "panel.py").exists():
     DEBUG_TOOLBAR_PANELS.append("signal_inspector.toolbar.SignalInspectorPanel")
