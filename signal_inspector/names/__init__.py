@@ -12,6 +12,7 @@ from signal_inspector.names.safe import class_path, class_paths
 from signal_inspector.names.senders import sender_name
 from signal_inspector.names.signals import (
     forget_signal_names,
+    loaded_signals,
     note_creation,
     signal_name,
     signal_names,
@@ -22,6 +23,7 @@ __all__ = [
     "class_path",
     "forget_names",
     "is_inspected",
+    "loaded_signals",
     "note_creation",
     "receiver_name",
     "receiver_names",

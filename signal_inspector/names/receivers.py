@@ -55,7 +55,7 @@ def receiver_name(receiver: object) -> ReceiverName:
 
 
 def _describe(receiver: object) -> ReceiverName:
-    target = _innermost(receiver)
+    target = innermost(receiver)
     if type(target) is FunctionType:
         return ReceiverName(f"{target.__module__}.{target.__qualname__}", *_location(target))
     if is_class(target):
@@ -66,10 +66,10 @@ def _describe(receiver: object) -> ReceiverName:
     if native:
         return ReceiverName(native, "", 0)
     call = class_attribute(type(target), "__call__")
-    return ReceiverName(class_path(type(target)), *_location(_innermost(call)))
+    return ReceiverName(class_path(type(target)), *_location(innermost(call)))
 
 
-def _innermost(receiver: object) -> object:
+def innermost(receiver: object) -> object:
     """The function, class or callable instance inside all wrappers."""
     seen: set[int] = set()
     target = receiver
@@ -111,7 +111,7 @@ def _class_location(cls: type) -> tuple[str, int]:
     namespace = class_namespace(cls)
     path, line = "", 0
     for method in ("__init__", "__new__", "__call__"):
-        path, line = _location(_innermost(namespace.get(method)))
+        path, line = _location(innermost(namespace.get(method)))
         if path:
             break
     first_line: Any = namespace.get("__firstlineno__")  # from Python 3.13 on

@@ -91,12 +91,32 @@ def _signals(
             yield value, Place(module, f"{prefix}{name}", at_home)  # type: ignore[misc]
 
 
+def walk(modules: Mapping[str, object], seen: set[int]) -> Iterator[tuple[Signal, Place]]:
+    """The signals of these modules, by name, and of their classes, wherever these are from."""
+    strangers: list[tuple[str, _Class]] = []
+    for name, module in modules.items():
+        yield from places_in_module(name, module, seen, strangers)
+    for name, stranger in strangers:
+        yield from places_in_class(name, stranger, seen)
+
+
+def by_name(modules: Mapping[str, object]) -> dict[str, object]:
+    """Each module once: by its own name if it is loaded under that too, or else by its key."""
+    names: dict[int, str] = {}
+    for key, module in modules.items():
+        name = instance_attribute(module, "__name__")
+        own = name if type(name) is str and modules.get(name) is module else key
+        names.setdefault(id(module), own)
+    return {name: modules[name] for name in names.values()}
+
+
 class Index:
     """The places of every signal in the loaded modules; knows when to look again."""
 
     def __init__(self) -> None:
         self._places: IdentityMap[list[Place]] = IdentityMap()
-        self._modules: dict[str, int] = {}  # ids of the walked modules by their keys
+        self._modules: dict[str, int] = {}  # ids of the walked modules by their names
+        self._loaded = 0  # len(sys.modules) when they were walked
         self._classes: set[int] = set()  # ids of the walked classes
         self._next_full_scan = 0.0  # time.monotonic()
 
@@ -117,36 +137,18 @@ class Index:
             self._walk_new_modules()
             now = time.monotonic()
             self._next_full_scan = now + max(_MIN_PAUSE, (now - started) / _MAX_SHARE)
-        elif len(sys.modules) != len(self._modules):
+        elif len(sys.modules) != self._loaded:
             self._walk_new_modules()
 
     def _walk_new_modules(self) -> None:
         modules = dict.copy(sys.modules)
-        strangers: list[tuple[str, _Class]] = []
-        walked = set(self._modules.values())
-        for key, module in modules.items():
-            if self._modules.get(key) == id(module):
-                continue
-            self._modules[key] = id(module)
-            if id(module) not in walked:
-                walked.add(id(module))
-                name = _name_of(key, module, modules)
-                self._add(places_in_module(name, module, self._classes, strangers))
-        for name, stranger in strangers:
-            self._add(places_in_class(name, stranger, self._classes))
-        for key in self._modules.keys() - modules.keys():
-            del self._modules[key]
-
-    def _add(self, found: Iterator[tuple[Signal, Place]]) -> None:
-        for signal, place in found:
+        self._loaded = len(modules)
+        named = by_name(modules)
+        new = {name: it for name, it in named.items() if self._modules.get(name) != id(it)}
+        self._modules = {name: id(module) for name, module in named.items()}
+        for signal, place in walk(new, self._classes):
             places = self._places.get(signal)
             if places is None:
                 self._places.set(signal, [place])
             else:
                 places.append(place)
-
-
-def _name_of(key: str, module: object, modules: Mapping[str, object]) -> str:
-    """The module's own name if it is loaded under that too, or else its key."""
-    name = instance_attribute(module, "__name__")
-    return name if type(name) is str and modules.get(name) is module else key

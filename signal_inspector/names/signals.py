@@ -16,7 +16,7 @@ from django.dispatch import Signal
 from signal_inspector import trouble
 from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.safe import class_path, instance_attribute
-from signal_inspector.names.scan import Index, Place, places_in_module
+from signal_inspector.names.scan import Index, Place, by_name, places_in_module, walk
 
 _LOCK_TIMEOUT = 1.0  # seconds; then the name is looked up again later
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 64.0  # seconds between looks for an anonymous signal's name
@@ -96,6 +96,12 @@ def signal_name(signal: Signal) -> str:
     signal_names.set(signal, name)
     _anonymous.pop(signal)
     return name
+
+
+def loaded_signals() -> dict[str, Signal]:
+    """Every signal that a loaded module holds, by its name."""
+    modules = by_name(dict.copy(sys.modules))
+    return {signal_name(signal): signal for signal, _ in walk(modules, set())}
 
 
 def forget_signal_names() -> None:
