@@ -1,0 +1,112 @@
+"""What must not be kept: values whose key tells that they are secret, and secrets inside text.
+
+Keys are compared as words, so that case, hyphens, underscores, spaces and camelCase do not
+matter: ``X-Api-Key``, ``api_key`` and ``apiKey`` are one. Long words are found inside longer
+ones (``dbpassword``); short ones (``pin``, ``otp``, ``pan``) must stand alone, so ``spinner``,
+``company`` and ``author`` are left in peace. ``tokenizer`` and ``max_tokens`` count as harmless.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from signal_inspector import secrets_in_text
+from signal_inspector.secrets_in_text import MARK as MARK
+
+# Each is matched against the words of a key, joined and enclosed by underscores: "_user_id_".
+_KEY_PATTERNS = (
+    ("password", r"pass_?word|passwd|pass_?phrase|pass_?code|pwd|_db_pass_|_smtp_pass_|^_pass_$"),
+    ("secret", r"secret(?!ar[iy]|ion|ive|ly)"),
+    ("token", r"token(?!i[sz]|omic)|_jwt_|_jws_|_jwe_"),
+    ("api key", r"api_?key"),
+    (
+        "private key",
+        r"(?:private|priv|secret|access|account|signing|encryption|auth|ssh|master)_?key",
+    ),
+    ("authorization", r"authori[sz]ation"),
+    ("auth", r"_auth_$|_auth_?(?:header|code|data|cookie|hash)"),
+    ("cookie", r"cookie"),
+    ("session", r"_sessions?_$|session_?(?:id|key|token|data|hash)s?_|sess_?id"),
+    ("csrf", r"csrf|xsrf"),
+    ("credential", r"credential|_creds?_"),
+    ("card number", r"(?:card|_cc|acct)_?(?:number|num|no)_|_credit_?card_$|_pan_|_pan_?number_"),
+    ("cvv", r"_(?:card_?)?(?:cvv2?|cvc2?|cvn|csc)_|card_?(?:cvv|cvc)|security_?code"),
+    ("iban", r"_iban_|iban_?(?:number|no)_"),
+    ("ssn", r"_ssn_|social_?security"),
+    ("one-time code", r"_t?otp_|(?:verification|recovery|backup|mfa|2fa|otp)_?codes?_"),
+    ("pin", r"_pins?_$|_pin_?(?:code|number|no)_|^_pin_"),
+)
+# Counts of language-model tokens, and what a token is rather than the token itself.
+_HARMLESS = (
+    r"^_(?:\w+_)?(?:max|min|total|num|used|remaining|prompt|completion|input|output)_tokens?_$"
+    r"|_tokens?_(?:count|limit|usage|budget|type)_$"
+)
+_LONGEST_KEY = 256  # characters of a key that are looked at
+_REMEMBERED_KEY = 48  # longer keys are data rather than names
+_REMEMBERED_KEYS = 2_000
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_BETWEEN_WORDS = re.compile(r"[\W_]+")
+
+
+class Redactor:
+    """Decides what is secret, by the built-in patterns and the project's own.
+
+    ``extra`` are names such as ``"national_id"``: a key that contains the same words in the same
+    order, in any style and with or without a plural s, is secret.
+    """
+
+    __slots__ = ("_find", "_labels", "_remembered")
+
+    def __init__(self, extra: Sequence[str] = ()) -> None:
+        patterns = list(_KEY_PATTERNS)
+        for name in extra:
+            words = _words(name) if isinstance(name, str) else ""
+            if words.strip("_"):
+                patterns.append((name, _own_pattern(words)))
+        self._labels = tuple(label for label, _ in patterns)
+        alternatives = "|".join(f"({pattern})" for _, pattern in patterns)
+        self._find = re.compile(alternatives).search
+        self._remembered: dict[str, str | None] = {}
+
+    def matches_key(self, key: str) -> str | None:
+        """The name of the pattern that makes the key's value a secret, or None."""
+        try:
+            return self._remembered[key]
+        except KeyError:
+            pass
+        found = self._look_at(key)
+        if len(key) <= _REMEMBERED_KEY:
+            if len(self._remembered) >= _REMEMBERED_KEYS:
+                self._remembered.clear()
+            self._remembered[key] = found
+        return found
+
+    def redact_text(self, text: str) -> str:
+        """The text with ``[redacted]`` in place of each secret; the same object if it has none."""
+        return secrets_in_text.redact(text, self.matches_key)
+
+    def _look_at(self, key: str) -> str | None:
+        words = _words(key[:_LONGEST_KEY])
+        found = self._find(words)
+        if found is None or _HARMLESS_KEY(words):
+            return None
+        return self._labels[(found.lastindex or 1) - 1]
+
+
+def _words(key: str) -> str:
+    """The key's words in lower case: ``_x_api_key_``."""
+    if not key.isascii():
+        key = unicodedata.normalize("NFKC", key)
+    spaced = _CAMEL.sub("_", key)
+    return f"_{_BETWEEN_WORDS.sub('_', spaced).strip('_')}_".casefold()
+
+
+def _own_pattern(words: str) -> str:
+    parts = [re.escape(word) for word in words.strip("_").split("_")]
+    return "_" + "_?".join(parts) + "s?_"
+
+
+_HARMLESS_KEY = re.compile(_HARMLESS).search
