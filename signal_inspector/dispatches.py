@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
 
 from signal_inspector.ids import next_sequence, uuid7
@@ -26,7 +26,7 @@ from signal_inspector.records import (
 )
 
 if TYPE_CHECKING:
-    from signal_inspector.recorder import Audience
+    from signal_inspector.scopes import Audience
     from signal_inspector.transactions import TransactionMark
 
 
@@ -70,11 +70,62 @@ class Busy:
         return self._folded + sum(end - start for start, end in self._spans)
 
 
+_UNWRITTEN: Final[dict[str, Any]] = {
+    "duration_ns": 0,
+    "outcome": Outcome.RUNNING,
+    "caller": None,
+    "stack": (),
+    "payload": None,
+    "payload_dropped": 0,
+    "in_transaction": None,
+    "not_called": (),
+    "parent_call": None,
+    "ends": None,
+    "receivers": (),
+    "responses": None,
+    "raised": None,
+    "tallies": None,
+    "busy": None,
+    "transactions": (),
+    "_calls": None,
+    "_parent_key": None,
+}
+
+
 class Dispatch:
     """One call of ``send``, ``send_robust``, ``asend`` or ``asend_robust``.
 
     Complete when the send has ended; ``outcome`` is ``Outcome.RUNNING`` until then.
     """
+
+    signal: str  # dotted name: "shop.signals.order_placed"
+    sender: str  # dotted name of the sender, or of its class
+    method: SendMethod
+    started_ns: int  # Unix time in nanoseconds
+    start_ns: int  # the same moment on time.perf_counter_ns(), which `calls` and timelines use
+    duration_ns: int
+    outcome: Outcome  # RETURNED, RAISED (to the sender) or CANCELLED once it has ended
+    caller: Caller | None  # None unless Details.CALLER or STACK was asked for
+    stack: tuple[Caller, ...]  # innermost last; () unless Details.STACK was asked for
+    payload: dict[str, Summary] | None  # None unless Details.PAYLOAD was asked for
+    payload_dropped: int  # arguments beyond LIMITS["PAYLOAD_ITEMS"]
+    in_transaction: bool | None  # None unless Details.TRANSACTION was asked for
+    not_called: tuple[NotCalled, ...]  # () unless Details.NOT_CALLED was asked for
+    parent_call: int | None  # index of the parent's receiver call that sent this one
+    # What the instrument writes and `calls` reads:
+    audience: Audience
+    marks: list[int]  # perf_counter_ns at the start and at the end of each receiver
+    ends: dict[int, int] | None  # exact ends where the next mark comes later
+    receivers: Sequence[ReceiverName]
+    responses: list[Summary | None] | None
+    raised: dict[int, tuple[Failure, Outcome]] | None
+    tallies: dict[int, Tally] | None
+    busy: dict[int, Busy] | None
+    transactions: tuple[TransactionMark, ...]
+    _calls: list[ReceiverCall] | None
+    parent: Dispatch | None  # while it runs; afterwards its key is enough
+    _parent_key: tuple[int, int] | None
+    _sequence: int
 
     __slots__ = (
         "_calls",
@@ -85,15 +136,16 @@ class Dispatch:
         "caller",
         "duration_ns",
         "ends",
-        "failures_by_index",
         "in_transaction",
         "marks",
         "method",
         "not_called",
         "outcome",
+        "parent",
         "parent_call",
         "payload",
         "payload_dropped",
+        "raised",
         "receivers",
         "responses",
         "sender",
@@ -111,35 +163,25 @@ class Dispatch:
         sender: str,
         method: SendMethod,
         started_ns: int,
-        audience: Audience | None = None,
+        start_ns: int,
+        audience: Audience,
     ) -> None:
-        self.signal = signal  # dotted name: "shop.signals.order_placed"
-        self.sender = sender  # dotted name of the sender, or of its class
+        self.signal = signal
+        self.sender = sender
         self.method = method
-        self.started_ns = started_ns  # Unix time in nanoseconds
-        self.start_ns = 0  # time.perf_counter_ns() at the start
-        self.duration_ns = 0
-        self.outcome = Outcome.RUNNING  # RETURNED, RAISED (to the sender) or CANCELLED at the end
-        self.caller: Caller | None = None  # None unless Details.CALLER was asked for
-        self.stack: tuple[Caller, ...] = ()  # innermost last; () unless Details.STACK
-        self.payload: dict[str, Summary] | None = None  # None unless Details.PAYLOAD
-        self.payload_dropped = 0  # arguments beyond LIMITS["PAYLOAD_ITEMS"]
-        self.in_transaction: bool | None = None  # None unless Details.TRANSACTION
-        self.not_called: tuple[NotCalled, ...] = ()  # () unless Details.NOT_CALLED
-        self.parent_call: int | None = None  # index of the parent's receiver that sent this
-        # Raw marks, written by the instrument and read by `calls`.
+        self.started_ns = started_ns
+        self.start_ns = start_ns
+        self.marks = [start_ns]
         self.audience = audience
-        self.marks: list[int] = []  # perf_counter at each receiver's start, and at the end
-        self.ends: dict[int, int] | None = None  # exact ends where the next mark is not one
-        self.receivers: Sequence[ReceiverName] = ()
-        self.responses: list[Summary | None] | None = None
-        self.failures_by_index: dict[int, Failure] | None = None
-        self.tallies: dict[int, Tally] | None = None
-        self.busy: dict[int, Busy] | None = None
-        self.transactions: tuple[TransactionMark, ...] = ()
-        self._calls: list[ReceiverCall] | None = None
-        self._parent_key: tuple[int, int] | None = None
+        self.parent = None
         self._sequence = next_sequence()
+
+    def __getattr__(self, name: str) -> Any:
+        """The value of what has not been written yet: making a dispatch costs that much less."""
+        try:
+            return _UNWRITTEN[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
     @property
     def id(self) -> UUID:
@@ -201,13 +243,35 @@ class Dispatch:
 
     def caused_by(self, parent: Dispatch, index: int | None) -> None:
         """Note the dispatch, and the receiver of it, that sent this one."""
+        self.parent = parent
         self._parent_key = (parent.started_ns, parent._sequence)
         self.parent_call = index
 
-    def current_call(self) -> int | None:
-        """The index of the receiver that runs now, in a dispatch that runs on marks."""
-        started = len(self.marks)
-        return started - 1 if started and self.outcome is Outcome.RUNNING else None
+    def leave_parent(self, end_ns: int) -> None:
+        """Give the parent's receiver the time that this dispatch took of it."""
+        parent, self.parent = self.parent, None
+        if parent is not None and self.parent_call is not None:
+            parent._nest(self.parent_call, self.start_ns, end_ns)
+
+    # A dispatch that runs on marks is itself the scope of the code it runs (see ``scopes``).
+
+    offers: ClassVar[None] = None
+
+    @property
+    def dispatch(self) -> Dispatch:
+        return self
+
+    @property
+    def index(self) -> int | None:
+        """The receiver call that runs now."""
+        return len(self.marks) - 1 if self.outcome is Outcome.RUNNING else None
+
+    def adopt(self) -> None:
+        """A dispatch is never on offer itself."""
+
+    def restart(self, start_ns: int) -> None:
+        """Start the clock again: what was gathered first is no receiver's time."""
+        self.start_ns = self.marks[0] = start_ns
 
     def tally(self, index: int) -> Tally:
         """The query tally of a receiver call; -1 is for queries outside any."""
@@ -216,26 +280,23 @@ class Dispatch:
             tallies = self.tallies = {}
         return tallies.setdefault(index, Tally())
 
-    def nest(self, index: int, start_ns: int, end_ns: int) -> None:
-        """Note that a receiver call spent this time in a dispatch of its own."""
+    def _nest(self, index: int, start_ns: int, end_ns: int) -> None:
         if self.busy is None:
             self.busy = {}
         self.busy.setdefault(index, Busy()).add(start_ns, end_ns)
 
-    def fail(self, index: int, failure: Failure) -> None:
-        """Note what a receiver call raised."""
-        if self.failures_by_index is None:
-            self.failures_by_index = {}
-        self.failures_by_index[index] = failure
+    def fail(self, index: int, failure: Failure, outcome: Outcome) -> None:
+        """Note what a receiver call raised, and whether that means raised or cancelled."""
+        if self.raised is None:
+            self.raised = {}
+        self.raised[index] = (failure, outcome)
 
     def _timed_call(self, index: int) -> ReceiverCall:
         name = self.receivers[index]
         started = index < len(self.marks) - 1
-        failure = (self.failures_by_index or {}).get(index)
-        outcome = Outcome.RETURNED if started else Outcome.SKIPPED
-        if failure is not None:
-            cancelled = failure.exception_class.endswith(".CancelledError")
-            outcome = Outcome.CANCELLED if cancelled else Outcome.RAISED
+        failure, outcome = (self.raised or {}).get(
+            index, (None, Outcome.RETURNED if started else Outcome.SKIPPED)
+        )
         call = ReceiverCall(
             receiver=name.name,
             path=name.path,

@@ -100,8 +100,8 @@ def signal_name(signal: Signal) -> str:
 
 def loaded_signals() -> dict[str, Signal]:
     """Every signal that a loaded module holds, by its name."""
-    modules = by_name(dict.copy(sys.modules))
-    return {signal_name(signal): signal for signal, _ in walk(modules, set())}
+    loaded = dict.copy(sys.modules)
+    return {signal_name(signal): signal for signal, _ in walk(by_name(loaded), set())}
 
 
 def forget_signal_names() -> None:

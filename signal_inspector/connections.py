@@ -1,0 +1,172 @@
+"""What was connected to a signal, also when the signal itself has forgotten it.
+
+A receiver whose weak reference died is swept out of ``Signal.receivers`` by the next connect or
+send, and Django 5.2 keeps no more of a sender than its ``id()``. So connecting is noted as it
+happens, in plain strings and weak references. Beside ``instrument`` this is the only module
+that knows the shape of Django's private entries.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final
+
+from django.dispatch import Signal
+from django.dispatch.dispatcher import NONE_ID, _make_id
+
+from signal_inspector import trouble
+from signal_inspector.names import IdentityMap, receiver_name, sender_name
+from signal_inspector.records import Caller, NotCalled, NotCalledReason, ReceiverName
+
+LookupKey = tuple[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One ``Signal.connect`` call: whom it connected, and how."""
+
+    receiver: ReceiverName
+    sender: str | None  # name of the sender it is limited to, None for any
+    is_weak: bool
+    dispatch_uid: str | None
+    connected_at: Caller | None  # the code that called connect
+    reference: weakref.ref[Any] | None  # of the receiver, None where it is held strongly
+
+
+#: Dead receivers remembered per signal: enough to explain, bounded against per-request ones.
+DEAD_KEPT: Final = 20
+
+_log: IdentityMap[dict[LookupKey, Connection]] = IdentityMap()
+_lock = Lock()
+
+
+def lookup_key(receiver: object, sender: object, dispatch_uid: object) -> LookupKey:
+    """The key under which Django files a connection (``Signal.connect``)."""
+    return (dispatch_uid or _make_id(receiver), _make_id(sender))
+
+
+def note_connect(
+    signal: Signal,
+    receiver: Any,
+    sender: object,
+    *,
+    weak: bool,
+    dispatch_uid: object,
+    caller: Caller | None,
+) -> None:
+    """Remember a connection that Django has just made."""
+    try:
+        connection = Connection(
+            receiver=receiver_name(receiver),
+            sender=None if sender is None else sender_name(sender),
+            is_weak=weak,
+            dispatch_uid=str(dispatch_uid) if isinstance(dispatch_uid, str | int) else None,
+            connected_at=caller,
+            reference=_reference(receiver) if weak else None,
+        )
+        with _lock:
+            known = _log.get(signal)
+            if known is None:
+                known = {}
+                _log.set(signal, known)
+            key = lookup_key(receiver, sender, dispatch_uid)
+            known.pop(key, None)
+            known[key] = connection
+            _trim(known)
+    except Exception as error:
+        trouble.report("noting a connection", error)
+
+
+def note_disconnect(
+    signal: Signal, receiver: object, sender: object, dispatch_uid: object
+) -> None:
+    """Forget a connection that was taken back on purpose."""
+    try:
+        with _lock:
+            known = _log.get(signal)
+            if known is not None:
+                known.pop(lookup_key(receiver, sender, dispatch_uid), None)
+    except Exception as error:
+        trouble.report("noting a connection", error)
+
+
+def _reference(receiver: Any) -> weakref.ref[Any]:
+    if hasattr(receiver, "__self__") and hasattr(receiver, "__func__"):
+        return weakref.WeakMethod(receiver)
+    return weakref.ref(receiver)
+
+
+def is_dead(connection: Connection) -> bool:
+    """Whether the receiver is gone because nothing but a weak reference held it."""
+    return connection.reference is not None and connection.reference() is None
+
+
+def _trim(known: dict[LookupKey, Connection]) -> None:
+    if len(known) <= DEAD_KEPT:
+        return
+    dead = [key for key, connection in known.items() if is_dead(connection)]
+    for key in dead[:-DEAD_KEPT]:
+        del known[key]
+
+
+def known_connections(signal: Signal) -> dict[LookupKey, Connection]:
+    """The noted connections of a signal, dead ones included, in the order they were made."""
+    with _lock:
+        return dict(_log.get(signal) or {})
+
+
+def entries(signal: Signal) -> Iterator[tuple[LookupKey, Any, bool]]:
+    """``(lookup key, receiver or None if dead, is_async)`` of what is connected now.
+
+    The entry's shape differs between Django's versions; its first two fields and its last do
+    not: (key, reference, [sender reference,] is_async). An unknown shape yields nothing.
+    """
+    for entry in tuple(signal.receivers or ()):
+        if not (isinstance(entry, tuple) and len(entry) >= 3 and isinstance(entry[0], tuple)):
+            continue
+        key, receiver = entry[0], entry[1]
+        if isinstance(receiver, weakref.ReferenceType):
+            receiver = receiver()
+        yield key, receiver, bool(entry[-1])
+
+
+def not_called(signal: Signal, sender: object) -> tuple[NotCalled, ...]:
+    """The receivers that a send from this sender does not reach, and why."""
+    known = known_connections(signal)
+    mine = _make_id(sender)
+    missed = []
+    for key, receiver, _ in entries(signal):
+        connection = known.pop(key, None)
+        if receiver is None and connection is not None:
+            missed.append(_dead(connection))
+        elif receiver is not None and key[1] not in (NONE_ID, mine):
+            missed.append(_other_sender(receiver, connection))
+    missed.extend(_dead(connection) for connection in known.values() if is_dead(connection))
+    return tuple(missed)
+
+
+def _other_sender(receiver: object, connection: Connection | None) -> NotCalled:
+    name = receiver_name(receiver) if connection is None else connection.receiver
+    sender = None if connection is None else connection.sender
+    return NotCalled(
+        receiver=name.name,
+        path=name.path,
+        line=name.line,
+        reason=NotCalledReason.OTHER_SENDER,
+        detail=f"listens to sender {sender} only" if sender else "listens to another sender only",
+    )
+
+
+def _dead(connection: Connection) -> NotCalled:
+    what = connection.receiver.name.rpartition(".")[2]
+    what = "the lambda" if what == "<lambda>" else "it"
+    return NotCalled(
+        receiver=connection.receiver.name,
+        path=connection.receiver.path,
+        line=connection.receiver.line,
+        reason=NotCalledReason.DEAD,
+        detail=f"its weak reference is dead: nothing else kept {what} alive",
+    )

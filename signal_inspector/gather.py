@@ -1,0 +1,127 @@
+"""The costly parts of a record, gathered only when a listener asked for them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any, Final
+
+from django.dispatch import Signal
+
+from signal_inspector import connections, transactions, trouble
+from signal_inspector.conf import Config, get_config
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.payload import (
+    Redactor,
+    summarize,
+    summarize_arguments,
+    summarize_exception,
+)
+from signal_inspector.records import Caller, Details, Failure, Summary
+
+#: Modules whose frames are the machinery of a send, not the code that sent.
+_MACHINERY = ("signal_inspector.", "django.dispatch.")
+
+_redactor: tuple[Config, Redactor] | None = None
+
+
+def redactor(config: Config) -> Redactor:
+    """The redactor of these settings, built once for them."""
+    global _redactor
+    if _redactor is None or _redactor[0] is not config:
+        _redactor = (config, Redactor(config.redact))
+    return _redactor[1]
+
+
+def details(
+    dispatch: Dispatch,
+    signal: Signal,
+    sender: object,
+    named: Mapping[str, Any],
+    wanted: Details,
+) -> None:
+    """Fill in what is known at the start of a dispatch."""
+    for detail, gather in _AT_START.items():
+        if wanted & detail:
+            try:
+                gather(dispatch, signal, sender, named)
+            except Exception as error:
+                trouble.report(f"gathering the {gather.__name__.strip('_')}", error)
+
+
+def _caller(dispatch: Dispatch, *_: Any) -> None:
+    if dispatch.caller is None:
+        dispatch.caller = next(iter(call_stack(1)), None)
+
+
+def _stack(dispatch: Dispatch, *_: Any) -> None:
+    dispatch.stack = call_stack(get_config().limits.stack_depth)
+    dispatch.caller = dispatch.stack[-1] if dispatch.stack else None
+
+
+def _payload(
+    dispatch: Dispatch, signal: Signal, sender: object, named: Mapping[str, Any]
+) -> None:
+    config = get_config()
+    dispatch.payload, dispatch.payload_dropped = summarize_arguments(
+        named, config.limits, redactor(config)
+    )
+
+
+def _transaction(dispatch: Dispatch, *_: Any) -> None:
+    dispatch.in_transaction, dispatch.transactions = transactions.open_marks()
+
+
+def _not_called(dispatch: Dispatch, signal: Signal, sender: object, *_: Any) -> None:
+    dispatch.not_called = connections.not_called(signal, sender)
+
+
+_AT_START: Final[dict[Details, Callable[..., None]]] = {
+    Details.STACK: _stack,
+    Details.CALLER: _caller,
+    Details.PAYLOAD: _payload,
+    Details.TRANSACTION: _transaction,
+    Details.NOT_CALLED: _not_called,
+}
+
+
+def responses(dispatch: Dispatch, pairs: Sequence[tuple[Any, Any]]) -> None:
+    """Summarise what the receivers returned; an exception stands in the call's failure."""
+    raised = dispatch.raised or {}
+    dispatch.responses = [
+        None if index in raised else response(value) for index, (_, value) in enumerate(pairs)
+    ]
+
+
+def response(value: object) -> Summary:
+    """The summary of one receiver's response."""
+    config = get_config()
+    return summarize(value, config.limits, redactor(config))
+
+
+def failure(dispatch: Dispatch, error: BaseException) -> Failure:
+    """What is kept of an exception, with its traceback if somebody asked for it."""
+    audience = dispatch.audience
+    wanted = audience.details
+    return summarize_exception(
+        error, get_config().limits, with_traceback=bool(wanted & Details.TRACEBACK)
+    )
+
+
+def call_stack(depth: int) -> tuple[Caller, ...]:
+    """The innermost ``depth`` frames of the code that is sending, innermost last."""
+    frames = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _is_machinery(frame):
+        frame = frame.f_back
+    while frame is not None and len(frames) < depth:
+        code = frame.f_code
+        frames.append(Caller(code.co_filename, frame.f_lineno, code.co_qualname))
+        frame = frame.f_back
+    return tuple(reversed(frames))
+
+
+def _is_machinery(frame: FrameType) -> bool:
+    module = frame.f_globals.get("__name__")
+    return isinstance(module, str) and f"{module}.".startswith(_MACHINERY)

@@ -1,0 +1,197 @@
+"""Subclasses of Signal that override send() and its siblings.
+
+An override that calls ``super()`` reaches the wrapped method and is recorded there; the record
+is opened here, where the sender called, and adopted there. An override that does it all itself
+is watched from outside: the whole is timed, and its receiver calls are read off what it returns
+or raises, without times of their own. Wrapping its receivers is no way: such overrides look at
+them (module, name, plugin), and would see wrappers.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
+from typing import Any, Final
+
+from django.dispatch import Signal
+
+from signal_inspector import gather, recorder, trouble
+from signal_inspector.connections import entries
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.names import receiver_name
+from signal_inspector.names.receivers import innermost
+from signal_inspector.records import Outcome, ReceiverCall, SendMethod
+from signal_inspector import scopes
+from signal_inspector.scopes import Scope, current
+from signal_inspector.watched import Current, drive
+
+#: As in ``instrument``: empty while nobody listens, and while uninstalled.
+ears: Sequence[object] = ()
+
+_MARK: Final = "__signal_inspector_override__"
+
+
+class Watching:
+    """One call of an overriding method, and the context it runs in."""
+
+    def __init__(self, dispatch: Dispatch, signal: Signal) -> None:
+        self.dispatch = dispatch
+        self.signal = signal
+        self.scope: Any = Scope(
+            dispatch.audience, dispatch, None, current.get(), offers=signal
+        )
+        self._first = self.scope
+
+    def enter(self) -> Current:
+        return current.set(self.scope)
+
+    def leave(self, token: Current) -> None:
+        self.scope = current.get()
+        current.reset(token)
+
+    def end(self, error: BaseException | None, response: object) -> None:
+        """Close the record, unless the wrapped method of Signal took it over."""
+        if self._first.offers is None:
+            return
+        try:
+            self.dispatch.expect(list(_calls(self.signal, self.dispatch, error, response)))
+        except Exception as failure:
+            trouble.report("reading an override's responses", failure)
+        recorder.complete(self.dispatch, error)
+
+
+def _calls(
+    signal: Signal, dispatch: Dispatch, error: BaseException | None, responses: object
+) -> Iterator[ReceiverCall]:
+    """The receiver calls as far as they can be told from outside."""
+    if error is not None:
+        receiver = _raiser(signal, error)
+        if receiver is not None:
+            yield _call(dispatch, receiver, error)
+    elif isinstance(responses, list):
+        for pair in responses:
+            if isinstance(pair, tuple) and len(pair) == 2 and callable(pair[0]):
+                swallowed = pair[1] if dispatch.method.is_robust else None
+                failure = swallowed if isinstance(swallowed, Exception) else None
+                yield _call(dispatch, pair[0], failure)
+
+
+def _call(dispatch: Dispatch, receiver: object, error: BaseException | None) -> ReceiverCall:
+    name = receiver_name(receiver)
+    return ReceiverCall(
+        receiver=name.name,
+        path=name.path,
+        line=name.line,
+        is_async=inspect.iscoroutinefunction(receiver),
+        outcome=recorder.outcome_of(error),
+        offset_ns=0,
+        failure=None if error is None else gather.failure(dispatch, error),
+        timed=False,
+    )
+
+
+def _raiser(signal: Signal, error: BaseException) -> object:
+    """The connected receiver whose code stands in the exception's traceback."""
+    codes = set()
+    traceback = error.__traceback__
+    while traceback is not None:
+        codes.add(traceback.tb_frame.f_code)
+        traceback = traceback.tb_next
+    for _, receiver, _ in entries(signal):
+        if getattr(innermost(receiver), "__code__", None) in codes:
+            return receiver
+    return None
+
+
+def _begin(signal: Any, method: SendMethod, args: Any, kwargs: dict[str, Any]) -> Watching | None:
+    scope = current.get()
+    if not isinstance(signal, Signal) or getattr(scope, "offers", None) is signal:
+        return None  # an override above this one has opened the record
+    named = dict(kwargs)
+    sender = args[0] if args else named.pop("sender", None)
+    dispatch = recorder.begin(signal, sender, named, method)
+    return None if dispatch is None else Watching(dispatch, signal)
+
+
+def _sync_override(original: Callable[..., Any], method: SendMethod) -> Callable[..., Any]:
+    @wraps(original)
+    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        watching = _begin(self, method, args, kwargs) if ears else None
+        if watching is None:
+            return original(self, *args, **kwargs)
+        token = watching.enter()
+        try:
+            responses = original(self, *args, **kwargs)
+        except BaseException as error:
+            watching.end(error, None)
+            raise
+        finally:
+            watching.leave(token)
+        watching.end(None, responses)
+        return responses
+
+    return watched
+
+
+def _async_override(original: Callable[..., Any], method: SendMethod) -> Callable[..., Any]:
+    @wraps(original)
+    async def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        watching = _begin(self, method, args, kwargs) if ears else None
+        coroutine = original(self, *args, **kwargs)
+        return await (coroutine if watching is None else drive(coroutine, watching))
+
+    return watched
+
+
+def _wrap(kind: type[Signal]) -> None:
+    for method in SendMethod:
+        original = kind.__dict__.get(method)
+        if not inspect.isfunction(original) or hasattr(original, _MARK):
+            continue
+        make = _async_override if inspect.iscoroutinefunction(original) else _sync_override
+        ours = make(original, method)
+        setattr(ours, _MARK, original)
+        setattr(kind, method, ours)
+
+
+def _unwrap(kind: type[Signal]) -> None:
+    for method in SendMethod:
+        ours = kind.__dict__.get(method)
+        original = getattr(ours, _MARK, None)
+        if original is not None and getattr(ours, "__wrapped__", None) is original:
+            setattr(kind, method, original)
+
+
+def _subclasses(kind: type[Signal]) -> Iterator[type[Signal]]:
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+def _init_subclass(cls: type[Signal], **kwargs: Any) -> None:
+    super(Signal, cls).__init_subclass__(**kwargs)
+    _wrap(cls)
+
+
+_hook = classmethod(_init_subclass)
+
+
+def install() -> None:
+    """Watch the overrides of subclasses that exist and of those to come. Idempotent."""
+    global ears
+    ears = scopes.ears
+    for kind in _subclasses(Signal):
+        _wrap(kind)
+    if "__init_subclass__" not in Signal.__dict__:
+        Signal.__init_subclass__ = _hook  # type: ignore[assignment,method-assign]
+
+
+def uninstall() -> None:
+    """Put back what is still ours."""
+    global ears
+    ears = ()
+    for kind in _subclasses(Signal):
+        _unwrap(kind)
+    if Signal.__dict__.get("__init_subclass__") is _hook:
+        del Signal.__init_subclass__

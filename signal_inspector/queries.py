@@ -1,0 +1,87 @@
+"""SQL counted and timed for the receiver call that sent it, on every database alias.
+
+Each connection carries one permanent execute wrapper that asks which receiver call the current
+code runs in; outside any it only passes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from time import perf_counter_ns
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+from signal_inspector import trouble
+from signal_inspector.conf import get_config
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.records import Details, Query
+from signal_inspector.scopes import running_call
+from signal_inspector.transactions import opened_connections
+
+_Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
+
+
+def count_query(
+    execute: _Execute, sql: str, params: Any, many: bool, context: Mapping[str, Any]
+) -> Any:
+    """An execute wrapper (``django.db.backends.utils.CursorWrapper._execute_with_wrappers``)."""
+    dispatch, index = running_call()
+    if dispatch is None:
+        return execute(sql, params, many, context)  # type: ignore[arg-type]
+    start_ns = perf_counter_ns()
+    try:
+        return execute(sql, params, many, context)  # type: ignore[arg-type]
+    finally:
+        duration_ns = perf_counter_ns() - start_ns
+        try:
+            _note(dispatch, -1 if index is None else index, context, sql, duration_ns)
+        except Exception as error:
+            trouble.report("counting a query", error)
+
+
+def _note(
+    dispatch: Dispatch, index: int, context: Mapping[str, Any], sql: str, duration_ns: int
+) -> None:
+    tally = dispatch.tally(index)
+    tally.count += 1
+    tally.ns += duration_ns
+    audience = dispatch.audience
+    if not audience.details & Details.STATEMENTS:
+        return
+    limits = get_config().limits
+    if len(tally.statements) < limits.statements:
+        text = sql if isinstance(sql, str) else str(sql)
+        if len(text) > limits.statement_length:
+            text = text[: limits.statement_length] + "…"
+        alias = context["connection"].alias
+        tally.statements.append(Query(alias=alias, sql=text, duration_ns=duration_ns))
+
+
+def _watch(connection: BaseDatabaseWrapper) -> None:
+    wrappers = connection.execute_wrappers
+    if count_query not in wrappers:
+        # First, not last: `connection.execute_wrapper()` takes back the last one it finds.
+        wrappers.insert(0, count_query)
+
+
+def _watch_created(sender: object, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
+    _watch(connection)
+
+
+def install() -> None:
+    """Count on this thread's connections and on all that will be opened. Idempotent."""
+    connection_created.connect(
+        _watch_created, weak=False, dispatch_uid="signal_inspector.queries"
+    )
+    for connection in opened_connections():
+        _watch(connection)
+
+
+def uninstall() -> None:
+    """Stop counting on new connections and on this thread's; others' wrappers stay idle."""
+    connection_created.disconnect(dispatch_uid="signal_inspector.queries")
+    for connection in opened_connections():
+        if count_query in connection.execute_wrappers:
+            connection.execute_wrappers.remove(count_query)

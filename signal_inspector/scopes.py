@@ -1,0 +1,203 @@
+"""Who listens to the dispatches of a context: collectors of this context, sinks of the process."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Final
+
+from django.dispatch import Signal
+
+from signal_inspector.conf import get_config
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.records import Details
+from signal_inspector.sinks import Sink
+
+
+class Dispatches(list[Dispatch]):
+    """Dispatches in the order they started; ``dropped`` counts those beyond the limit."""
+
+    dropped = 0
+
+
+class Collector:
+    """Keeps the dispatches of one context: a ``capture()``, or a request of the toolbar."""
+
+    __slots__ = ("details", "dispatches", "is_open", "limit", "room")
+
+    def __init__(self, details: Details = Details.ALL, limit: int | None = None) -> None:
+        self.details = details
+        self.limit = get_config().limits.dispatches if limit is None else limit
+        self.dispatches = Dispatches()
+        self.is_open = False
+        self.room = 0  # how many more are kept; 0 while closed
+
+    @property
+    def dropped(self) -> int:
+        """Dispatches that were counted, not kept."""
+        return self.dispatches.dropped
+
+
+#: What is gathered when a dispatch starts.
+_AT_START: Final = (
+    Details.CALLER | Details.STACK | Details.PAYLOAD | Details.TRANSACTION | Details.NOT_CALLED
+)
+
+
+class Audience:
+    """The collectors and sinks that hear of a dispatch, worked out once for many of them."""
+
+    __slots__ = ("collectors", "details", "gathers", "live", "sinks", "wants_responses")
+
+    def __init__(self, collectors: tuple[Collector, ...], sinks: tuple[Sink, ...]) -> None:
+        self.collectors = collectors
+        self.sinks = sinks
+        self.live = tuple(sink for sink in sinks if _is_live(sink))
+        self.details = Details.NONE
+        for listener in (*collectors, *sinks):
+            self.details |= listener.details
+        # Asking a Flag takes longer than all else that a dispatch asks.
+        self.gathers = bool(self.details & _AT_START)
+        self.wants_responses = bool(self.details & Details.RESPONSE)
+
+
+def _is_live(sink: Sink) -> bool:
+    """Whether a sink wants to hear of each receiver as it runs, not only of the whole."""
+    return (
+        type(sink).receiver_entered is not Sink.receiver_entered
+        or type(sink).receiver_left is not Sink.receiver_left
+    )
+
+
+class Scope:
+    """What the code of one context is running in: its audience, and the receiver call if any."""
+
+    __slots__ = ("audience", "dispatch", "index", "offers", "outer")
+
+    def __init__(
+        self,
+        audience: Audience,
+        dispatch: Dispatch | None = None,
+        index: int | None = None,
+        outer: Scope | Dispatch | None = None,
+        offers: Signal | None = None,
+    ) -> None:
+        self.audience = audience
+        self.dispatch = dispatch
+        self.index = index
+        self.outer = outer
+        #: The signal whose overriding send() opened `dispatch`, until Signal.send() adopts it.
+        self.offers = offers
+
+    def adopt(self) -> Dispatch | None:
+        """The dispatch on offer, which is then no longer on offer."""
+        self.offers = None
+        return self.dispatch
+
+
+NOBODY: Final = Audience((), ())
+
+#: A ``Dispatch`` stands here itself while it runs the fast way: one object less to make.
+current: ContextVar[Scope | Dispatch | None] = ContextVar("signal_inspector", default=None)
+
+#: One entry per open collector and one while sinks are configured: empty means that no dispatch
+#: anywhere in the process is listened to, which is all the instrument has to ask when idle.
+ears: list[object] = []
+
+_process: Audience = NOBODY
+
+
+def process_audience() -> Audience:
+    """The sinks of the process, for code that runs in no scope of its own."""
+    return _process
+def running_call() -> tuple[Dispatch | None, int | None]:
+    """The dispatch, and the index of the receiver call, that the current code runs in."""
+    scope = current.get()
+    return (None, None) if scope is None else (scope.dispatch, scope.index)
+
+
+def use_sinks(sinks: tuple[Sink, ...]) -> None:
+    """Make these the sinks of the process, in place of those before."""
+    global _process
+    had, _process = _process, Audience((), sinks) if sinks else NOBODY
+    if had is not NOBODY:
+        ears.remove(had)
+    if _process is not NOBODY:
+        ears.append(_process)
+
+
+def open_collector(collector: Collector) -> None:
+    """Collect the dispatches of this context, and of contexts copied from it, until closed.
+
+    Keeps no Token, so it may be closed in another context than the one it was opened in.
+    """
+    outer = current.get()
+    before = _process if outer is None else outer.audience
+    audience = Audience((*before.collectors, collector), before.sinks)
+    dispatch, index = running_call()
+    collector.is_open = True
+    collector.room = max(collector.limit - len(collector.dispatches), 0)
+    ears.append(collector)
+    current.set(Scope(audience, dispatch, index, outer))
+
+
+def close_collector(collector: Collector) -> None:
+    """Stop collecting. Closing twice, or in a context that never opened it, is harmless."""
+    if collector.is_open:
+        collector.is_open = False
+        collector.room = 0
+        ears.remove(collector)
+    scope = before = current.get()
+    while isinstance(scope, Scope) and _is_over(scope):
+        scope = scope.outer
+    if scope is not before:
+        current.set(scope)
+
+
+def _is_over(scope: Scope) -> bool:
+    """Whether a scope was opened for a collector that has been closed since."""
+    return bool(scope.audience.collectors) and not scope.audience.collectors[-1].is_open
+
+
+class capture:  # noqa: N801 - reads as a statement, like contextlib.suppress
+    """Collect the dispatches of this context: ``with capture() as dispatches: ...``
+
+    Gives a list that fills in the order the dispatches start. Context means thread or task:
+    tasks, ``sync_to_async`` and ``async_to_sync`` called inside belong to it, plain threads do
+    not. ``details`` says what is gathered beyond names, times, outcomes and query counts;
+    ``limit`` (default: ``LIMITS["DISPATCHES"]``) is how many are kept, ``dispatches.dropped``
+    how many more there were.
+    """
+
+    def __init__(self, *, details: Details = Details.ALL, limit: int | None = None) -> None:
+        self._collector = Collector(details, limit)
+
+    def __enter__(self) -> Dispatches:
+        open_collector(self._collector)
+        return self._collector.dispatches
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        close_collector(self._collector)
+
+
+class suppress:  # noqa: N801
+    """Record nothing of what this context sends: ``with suppress(): ...``. Nests."""
+
+    __slots__ = ("_outer",)
+
+    def __enter__(self) -> None:
+        self._outer = current.get()
+        current.set(Scope(NOBODY, outer=self._outer))
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        current.set(self._outer)

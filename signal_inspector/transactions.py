@@ -1,0 +1,168 @@
+"""Whether a dispatch was sent in a transaction, and whether that transaction rolled back.
+
+Django keeps no memory of how a transaction ended, and a callback in ``run_on_commit`` would be
+seen by the user's tests. So the four methods every transaction ends through are watched on
+``BaseDatabaseWrapper``. Nothing is written, no query is sent, no connection is opened.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from signal_inspector import trouble
+from signal_inspector.names import IdentityMap
+
+#: Stands for the transaction itself where a level of a stack is else named by its savepoint.
+_TRANSACTION: Final = ""
+
+
+class TransactionMark:
+    """A transaction or a savepoint that dispatches were sent in. Holds nothing of the user's."""
+
+    __slots__ = ("_outer", "_rolled_back")
+
+    def __init__(self, outer: TransactionMark | None) -> None:
+        self._outer = outer
+        self._rolled_back = False
+
+    def roll_back(self) -> None:
+        self._rolled_back = True
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether it, or a transaction around it, has rolled back by now."""
+        return self._rolled_back or (self._outer is not None and self._outer.rolled_back)
+
+
+_Stack = list[tuple[str, TransactionMark]]
+_stacks: IdentityMap[_Stack] = IdentityMap()
+
+
+def open_marks() -> tuple[bool, tuple[TransactionMark, ...]]:
+    """Whether this thread has a transaction open on any database, and the marks of each.
+
+    The atomic blocks that ``TestCase`` puts around a test do not count: the code under test
+    does not run in them in production.
+    """
+    marks = []
+    for connection in opened_connections():
+        stack = _stack_of(connection)
+        if stack:
+            marks.append(stack[-1][1])
+    return bool(marks), tuple(marks)
+
+
+def opened_connections() -> Iterator[BaseDatabaseWrapper]:
+    """This thread's connection objects; none is created by asking."""
+    try:
+        yield from connections.all(initialized_only=True)
+    except ImproperlyConfigured:  # a project without databases
+        return
+
+
+def _levels(connection: BaseDatabaseWrapper) -> list[str]:
+    """Names of the open transaction and its savepoints, outermost first; [] outside any."""
+    if not connection.in_atomic_block:
+        has_connection = connection.connection is not None
+        return [_TRANSACTION] if has_connection and not connection.autocommit else []
+    blocks = connection.atomic_blocks
+    saved = connection.savepoint_ids
+    # The outermost block has no savepoint, unless autocommit was off before it.
+    names = [_TRANSACTION] * (len(blocks) - len(saved)) + list(saved)
+    levels = [
+        name
+        for name, block in zip(names, blocks, strict=False)
+        if name is not None and not block._from_testcase
+    ]
+    if len(blocks) == len(saved):
+        levels.insert(0, _TRANSACTION)
+    return levels
+
+
+def _stack_of(connection: BaseDatabaseWrapper) -> _Stack:
+    """The marks of a connection's open levels, made where they are missing."""
+    levels = _levels(connection)
+    stack = _stacks.get(connection)
+    if stack is None:
+        if not levels:
+            return []
+        stack = []
+        _stacks.set(connection, stack)
+    same = 0
+    while same < min(len(stack), len(levels)) and stack[same][0] == levels[same]:
+        same += 1
+    del stack[same:]  # savepoints that were released since
+    for level in levels[same:]:
+        stack.append((level, TransactionMark(stack[-1][1] if stack else None)))
+    return stack
+
+
+def _ended(connection: BaseDatabaseWrapper, *, rolled_back: bool) -> None:
+    stack = _stacks.get(connection)
+    if not stack:
+        return
+    if rolled_back:
+        stack[0][1].roll_back()
+    stack.clear()
+
+
+def _after_commit(connection: BaseDatabaseWrapper) -> None:
+    _ended(connection, rolled_back=False)
+
+
+def _after_rollback(connection: BaseDatabaseWrapper) -> None:
+    _ended(connection, rolled_back=True)
+
+
+def _after_savepoint_rollback(connection: BaseDatabaseWrapper, sid: str | None) -> None:
+    stack = _stacks.get(connection) or []
+    for position, (name, mark) in enumerate(stack):
+        if name == sid and sid is not None:
+            mark.roll_back()
+            del stack[position:]
+            return
+
+
+_WATCHED: Final[dict[str, Callable[..., None]]] = {
+    "commit": _after_commit,
+    "rollback": _after_rollback,
+    "savepoint_rollback": _after_savepoint_rollback,
+    "close": _after_rollback,  # the database rolls back what a closed connection left open
+}
+
+
+def _watch(original: Callable[..., Any], then: Callable[..., None]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def watched(self: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, *args, **kwargs)
+        try:
+            then(self, *args, **kwargs)
+        except Exception as error:
+            trouble.report("watching a transaction", error)
+        return result
+
+    watched.__signal_inspector_original__ = original  # type: ignore[attr-defined]
+    return watched
+
+
+def install() -> None:
+    """Watch how transactions end. Installing twice is harmless."""
+    for name, then in _WATCHED.items():
+        method = BaseDatabaseWrapper.__dict__[name]
+        if not hasattr(method, "__signal_inspector_original__"):
+            setattr(BaseDatabaseWrapper, name, _watch(method, then))
+
+
+def uninstall() -> None:
+    """Put back what is still ours."""
+    for name in _WATCHED:
+        method = BaseDatabaseWrapper.__dict__[name]
+        original = method.__dict__.get("__signal_inspector_original__")
+        if original is not None and method.__wrapped__ is original:
+            setattr(BaseDatabaseWrapper, name, original)

@@ -1,0 +1,232 @@
+"""The careful way through a dispatch: Django's own method runs, on receivers that are watched.
+
+Used wherever an async receiver or an async send is involved, and on a Django this package does
+not know. Nothing is put on the signal: Django's method runs on a stand-in for it that hands out
+the watched receivers for this one dispatch and is the signal itself in every other respect.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Generator, Iterable
+from contextvars import Token
+from time import perf_counter_ns
+from typing import Any, Protocol
+
+from django.dispatch import Signal
+
+from signal_inspector import gather, recorder, trouble
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.names import receiver_name
+from signal_inspector.records import Outcome, ReceiverCall
+from signal_inspector.scopes import Scope, current
+
+Current = Token[Scope | Dispatch | None]
+
+
+class Stepped(Protocol):
+    """What is told of each stretch in which a coroutine's code runs."""
+
+    def enter(self) -> Current: ...
+
+    def leave(self, token: Current) -> None: ...
+
+    def end(self, error: BaseException | None, response: object) -> None: ...
+
+
+@types.coroutine
+def drive(awaitable: Any, stepped: Stepped) -> Generator[Any, Any, Any]:
+    """Await something, entering before each step of it and leaving at each suspension.
+
+    Django 6.1 runs its async receivers in one shared ``contextvars.Context``. A variable that
+    stays set while one of them is suspended is seen by the others and, afterwards, by the
+    sender; so nothing of ours stays set. The protocol is that of PEP 380's ``yield from``.
+    """
+    steps = awaitable if inspect.iscoroutine(awaitable) else awaitable.__await__()
+    value: Any = None
+    thrown: BaseException | None = None
+    while True:
+        token = stepped.enter()
+        try:
+            yielded = _step(steps, value, thrown)
+        except StopIteration as stop:
+            stepped.end(None, stop.value)
+            return stop.value
+        except BaseException as error:
+            stepped.end(error, None)
+            raise
+        finally:
+            thrown = None  # a frame that holds its exception is a reference cycle
+            stepped.leave(token)
+        try:
+            value = yield yielded
+        except BaseException as error:
+            value, thrown = None, error
+
+
+def _step(steps: Any, value: Any, thrown: BaseException | None) -> Any:
+    if thrown is None:
+        return next(steps) if value is None and not hasattr(steps, "send") else steps.send(value)
+    if isinstance(thrown, GeneratorExit):
+        close = getattr(steps, "close", None)
+        if close is not None:
+            close()
+        raise thrown
+    throw = getattr(steps, "throw", None)
+    if throw is None:
+        raise thrown
+    return throw(thrown)
+
+
+class Watched:
+    """A receiver for one dispatch: calls it as Django would, and keeps its record."""
+
+    __slots__ = ("_dispatch", "_index", "_scope", "_start_ns", "call", "receiver", "signal")
+
+    def __init__(
+        self, receiver: Any, signal: Signal, dispatch: Dispatch, index: int, *, is_async: bool
+    ) -> None:
+        name = receiver_name(receiver)
+        self.receiver = receiver
+        self.signal = signal
+        self.call = ReceiverCall(
+            receiver=name.name,
+            path=name.path,
+            line=name.line,
+            is_async=is_async,
+            outcome=Outcome.SKIPPED,
+        )
+        self._dispatch = dispatch
+        self._index = index
+        self._start_ns = 0
+        #: What the receiver's code finds in `current`; it may put a capture() of its own there.
+        self._scope: Scope | Dispatch | None = Scope(
+            dispatch.audience, dispatch, index
+        )
+
+    def enter(self) -> Current:
+        token = current.set(self._scope)
+        if self.call.outcome is Outcome.SKIPPED:
+            self._start_ns = perf_counter_ns()
+            self.call.offset_ns = self._start_ns - self._dispatch.start_ns
+            self.call.outcome = Outcome.RUNNING
+        recorder.entered(self._dispatch, self._index)
+        return token
+
+    def leave(self, token: Current) -> None:
+        ended = self.call.outcome is not Outcome.RUNNING
+        recorder.left(self._dispatch, self._index, self.call if ended else None)
+        self._scope = current.get()
+        current.reset(token)
+
+    def end(self, error: BaseException | None, response: object) -> None:
+        """Complete the record of this call."""
+        if self._start_ns:
+            self.call.duration_ns = perf_counter_ns() - self._start_ns
+        self.call.outcome = recorder.outcome_of(error)
+        try:
+            audience = self._dispatch.audience
+            if error is not None:
+                self.call.failure = gather.failure(self._dispatch, error)
+            elif audience.wants_responses:
+                self.call.response = gather.response(response)
+        except Exception as failure:
+            trouble.report("recording a response", failure)
+
+    def call_receiver(self, named: dict[str, Any]) -> Any:
+        """Call the receiver with the real signal in place of its stand-in."""
+        named["signal"] = self.signal
+        return self.receiver(**named)
+
+
+class WatchedSync(Watched):
+    """A sync receiver, called in place or, by ``asend``, in a thread."""
+
+    __slots__ = ()
+
+    def __call__(self, **named: Any) -> Any:
+        token = self.enter()
+        try:
+            response = self.call_receiver(named)
+        except BaseException as error:
+            self.end(error, None)
+            raise
+        else:
+            self.end(None, response)
+            return response
+        finally:
+            self.leave(token)
+
+
+class WatchedAsync(Watched):
+    """An async receiver: calling it gives an awaitable that Django gathers with the others."""
+
+    __slots__ = ()
+
+    def __call__(self, **named: Any) -> Any:
+        awaitable = self._make_awaitable(named)
+        # What cannot be awaited is handed on as it is: Django's own error says so.
+        return drive(awaitable, self) if inspect.isawaitable(awaitable) else awaitable
+
+    def _make_awaitable(self, named: dict[str, Any]) -> Any:
+        token = current.set(self._scope)
+        try:
+            return self.call_receiver(named)
+        except BaseException as error:
+            self.end(error, None)  # it failed before there was anything to await
+            raise
+        finally:
+            current.reset(token)
+
+
+class StandIn:
+    """Stands for a signal while Django's own method runs one dispatch of it."""
+
+    __slots__ = ("_async_receivers", "_signal", "_sync_receivers")
+
+    #: The early exit was taken, or not, before a stand-in was made.
+    receivers = (None,)
+
+    def __init__(
+        self,
+        signal: Signal,
+        dispatch: Dispatch,
+        sync_receivers: Iterable[Any],
+        async_receivers: Iterable[Any],
+    ) -> None:
+        watched: list[Watched] = []
+        for receiver in sync_receivers:
+            watched.append(WatchedSync(receiver, signal, dispatch, len(watched), is_async=False))
+        sync_count = len(watched)
+        for receiver in async_receivers:
+            watched.append(WatchedAsync(receiver, signal, dispatch, len(watched), is_async=True))
+        self._signal = signal
+        self._sync_receivers = watched[:sync_count]
+        self._async_receivers = watched[sync_count:]
+        dispatch.expect([receiver.call for receiver in watched])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._signal, name)
+
+    @property
+    def __class__(self) -> type[Any]:
+        return type(self._signal)
+
+    @property
+    def sender_receivers_cache(self) -> dict[Any, Any]:
+        return {}
+
+    def _live_receivers(self, sender: object) -> tuple[list[Watched], list[Watched]]:
+        return self._sync_receivers, self._async_receivers
+
+    def _log_robust_failure(self, receiver: Watched, error: Exception) -> None:
+        self._signal._log_robust_failure(receiver.receiver, error)
+
+
+def unwrap(responses: Any) -> Any:
+    """Put the user's receivers back where Django's method returned the watched ones."""
+    for index, (receiver, response) in enumerate(responses):
+        if isinstance(receiver, Watched):
+            responses[index] = (receiver.receiver, response)
+    return responses
