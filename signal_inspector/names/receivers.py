@@ -57,7 +57,9 @@ def receiver_name(receiver: object) -> ReceiverName:
 def _describe(receiver: object) -> ReceiverName:
     target = innermost(receiver)
     if type(target) is FunctionType:
-        return ReceiverName(f"{target.__module__}.{target.__qualname__}", *_location(target))
+        module: Any = target.__module__
+        prefix = f"{module}." if type(module) is str else ""
+        return ReceiverName(f"{prefix}{target.__qualname__}", *_location(target))
     if is_class(target):
         return ReceiverName(class_path(target), *_class_location(target))
     if _is_mock(target):
