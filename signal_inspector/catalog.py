@@ -65,8 +65,7 @@ def receivers_of(signal: Signal) -> list[ReceiverEntry]:
 def _live(
     key: connections.LookupKey, receiver: Any, is_async: bool, connection: Connection | None
 ) -> ReceiverEntry:
-    any_sender = key[1] == connections.NONE_ID
-    unknown = None if any_sender else "?"
+    unknown = None if connections.hears_any_sender(key) else "?"
     return _entry(
         receiver_name(receiver) if connection is None else connection.receiver,
         connection,

@@ -28,8 +28,8 @@ _PANEL_ID = "signal_inspector.W001"
 
 
 def check_settings(
-    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001 - what Django passes to a check
-    **kwargs: Any,  # noqa: ARG001
+    app_configs: Sequence[AppConfig] | None,
+    **kwargs: Any,
 ) -> list[CheckMessage]:
     """What is wrong in ``SIGNAL_INSPECTOR``; to be registered with ``TAG``.
 
@@ -45,8 +45,8 @@ def check_settings(
 
 
 def check_panel(
-    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001 - what Django passes to a check
-    **kwargs: Any,  # noqa: ARG001
+    app_configs: Sequence[AppConfig] | None,
+    **kwargs: Any,
 ) -> list[CheckMessage]:
     """W001: the panel is listed, but its app is not installed.
 

@@ -114,7 +114,7 @@ def _read(raw: object) -> tuple[Config, list[Problem]]:
     try:
         values: dict[str, Any] = reader.read(Config, raw, SETTING, _rooms)
         return Config(**values), reader.problems
-    except Exception as error:  # noqa: BLE001 - collections of the user's own making
+    except Exception as error:
         trouble.report("the settings", error)
         problem = Problem(
             key=SETTING,

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any, Final
 
 from django.dispatch import Signal
-from django.dispatch.dispatcher import NONE_ID, _make_id
+from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-defined]
 
 from signal_inspector import trouble
 from signal_inspector.names import IdentityMap, receiver_name, sender_name
@@ -97,6 +97,11 @@ def _reference(receiver: Any) -> weakref.ref[Any]:
     if hasattr(receiver, "__self__") and hasattr(receiver, "__func__"):
         return weakref.WeakMethod(receiver)
     return weakref.ref(receiver)
+
+
+def hears_any_sender(key: LookupKey) -> bool:
+    """Whether a connection under this key is not limited to one sender."""
+    return bool(key[1] == NONE_ID)
 
 
 def is_dead(connection: Connection) -> bool:

@@ -50,7 +50,7 @@ def summarize_exception(
     if with_traceback:
         try:
             text = writer.traceback(error)
-        except Exception as trouble_of_ours:  # noqa: BLE001 - the user's error must be told
+        except Exception as trouble_of_ours:
             trouble.report("traceback", trouble_of_ours)
             text = f"(the traceback cannot be shown)\n{type_name(type(error))}"
     return Failure(
@@ -73,7 +73,7 @@ class _Writer:
             text = self._raw_message(error)
             text = text if type(text) is str else str.__str__(text)
             return clean_text(self._redactor.redact_text(text[: limit + _MARGIN]), limit)
-        except Exception:  # noqa: BLE001 - whatever a __str__ may raise
+        except Exception:
             return clean_text(_UNREADABLE, limit)
 
     def _raw_message(self, error: BaseException) -> str:

@@ -60,9 +60,7 @@ def _stack(dispatch: Dispatch, *_: Any) -> None:
     dispatch.caller = dispatch.stack[-1] if dispatch.stack else None
 
 
-def _payload(
-    dispatch: Dispatch, signal: Signal, sender: object, named: Mapping[str, Any]
-) -> None:
+def _payload(dispatch: Dispatch, signal: Signal, sender: object, named: Mapping[str, Any]) -> None:
     config = get_config()
     dispatch.payload, dispatch.payload_dropped = summarize_arguments(
         named, config.limits, redactor(config)
@@ -111,7 +109,7 @@ def failure(dispatch: Dispatch, error: BaseException) -> Failure:
 
 def call_stack(depth: int) -> tuple[Caller, ...]:
     """The innermost ``depth`` frames of the code that is sending, innermost last."""
-    frames = []
+    frames: list[Caller] = []
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and _is_machinery(frame):
         frame = frame.f_back

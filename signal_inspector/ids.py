@@ -37,9 +37,5 @@ def uuid7(unix_ns: int, sequence: int) -> UUID:
     counter = (sequence + _process_bits) & counter_mask
     low = (_process_bits & ~counter_mask) | counter
     return UUID(
-        int=(milliseconds & ((1 << 48) - 1)) << 80
-        | 0x7 << 76
-        | fraction << 64
-        | 0b10 << 62
-        | low
+        int=(milliseconds & ((1 << 48) - 1)) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | low
     )

@@ -90,7 +90,7 @@ def send_robust(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]
             try:
                 response = receiver(signal=self, sender=sender, **named)
             except Exception as err:
-                self._log_robust_failure(receiver, err)
+                self._log_robust_failure(receiver, err)  # type: ignore[attr-defined]
                 responses.append((receiver, err))
             else:
                 responses.append((receiver, response))
@@ -103,7 +103,7 @@ def send_robust(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]
                 response = receiver(signal=self, sender=sender, **named)
             except Exception as err:
                 recorder.swallowed(dispatch, len(responses), err)
-                self._log_robust_failure(receiver, err)
+                self._log_robust_failure(receiver, err)  # type: ignore[attr-defined]
                 responses.append((receiver, err))
             else:
                 responses.append((receiver, response))

@@ -16,13 +16,12 @@ from typing import Any, Final
 
 from django.dispatch import Signal
 
-from signal_inspector import gather, recorder, trouble
+from signal_inspector import gather, recorder, scopes, trouble
 from signal_inspector.connections import entries
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.names import receiver_name
 from signal_inspector.names.receivers import innermost
-from signal_inspector.records import Outcome, ReceiverCall, SendMethod
-from signal_inspector import scopes
+from signal_inspector.records import ReceiverCall, SendMethod
 from signal_inspector.scopes import Scope, current
 from signal_inspector.watched import Current, drive
 
@@ -38,9 +37,7 @@ class Watching:
     def __init__(self, dispatch: Dispatch, signal: Signal) -> None:
         self.dispatch = dispatch
         self.signal = signal
-        self.scope: Any = Scope(
-            dispatch.audience, dispatch, None, current.get(), offers=signal
-        )
+        self.scope: Any = Scope(dispatch.audience, dispatch, None, current.get(), offers=signal)
         self._first = self.scope
 
     def enter(self) -> Current:
@@ -169,7 +166,7 @@ def _subclasses(kind: type[Signal]) -> Iterator[type[Signal]]:
         yield from _subclasses(subclass)
 
 
-def _init_subclass(cls: type[Signal], **kwargs: Any) -> None:
+def _init_subclass(cls: type[Signal], /, **kwargs: Any) -> None:
     super(Signal, cls).__init_subclass__(**kwargs)
     _wrap(cls)
 

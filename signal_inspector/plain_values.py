@@ -67,7 +67,7 @@ def _str(work: Work, value: str, known: Known, depth: int) -> Summary:
         return redacted(known.name)
     shown = repr(safe if len(safe) <= limit else safe[:limit])
     if whole and safe is seen and len(shown) <= limit:
-        if shown.isascii() and "\\" not in shown or is_storable(text):
+        if (shown.isascii() and "\\" not in shown) or is_storable(text):
             return summary("plain", known.name, shown, text)
         return summary("plain", known.name, shown, truncated=True)
     if len(shown) > limit or len(safe) > limit:

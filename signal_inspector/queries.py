@@ -52,7 +52,7 @@ def _note(
         return
     limits = get_config().limits
     if len(tally.statements) < limits.statements:
-        text = sql if isinstance(sql, str) else str(sql)
+        text = str(sql)  # psycopg's composed statements are no strings
         if len(text) > limits.statement_length:
             text = text[: limits.statement_length] + "…"
         alias = context["connection"].alias
@@ -72,9 +72,7 @@ def _watch_created(sender: object, connection: BaseDatabaseWrapper, **kwargs: ob
 
 def install() -> None:
     """Count on this thread's connections and on all that will be opened. Idempotent."""
-    connection_created.connect(
-        _watch_created, weak=False, dispatch_uid="signal_inspector.queries"
-    )
+    connection_created.connect(_watch_created, weak=False, dispatch_uid="signal_inspector.queries")
     for connection in opened_connections():
         _watch(connection)
 

@@ -19,15 +19,15 @@ from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.names import (
     IdentityMap,
-    class_paths,
     is_inspected,
     receiver_name,
     receiver_names,
     sender_name,
     signal_name,
 )
+from signal_inspector.names.safe import class_paths
 from signal_inspector.records import Outcome, ReceiverCall, SendMethod
-from signal_inspector.scopes import NOBODY, Audience, Scope, current, process_audience
+from signal_inspector.scopes import NOBODY, Scope, current, process_audience
 from signal_inspector.sinks import Sink
 
 #: The name of each signal met so far; "" where it is not to be inspected.
@@ -38,8 +38,6 @@ _names = _inspected.by_id
 _class_paths = class_paths.by_id
 _receiver_names = receiver_names.by_id
 _RETURNED: Final = Outcome.RETURNED
-
-
 
 
 def begin(

@@ -83,7 +83,7 @@ class Summary:
     kind: str  # "plain", "model", "collection", "object", "redacted" or "unreadable"
     type: str  # dotted name of the value's type
     text: str  # one line, capped: "shop.Order:42", "'web'", "list of 12", "redacted"
-    value: None | bool | int | float | str = None  # for "plain" kinds that JSON can hold
+    value: bool | int | float | str | None = None  # for "plain" kinds that JSON can hold
     items: tuple[tuple[str, Summary], ...] = ()  # of a collection: key or index, and value
     truncated: bool = False  # whether text or items were cut
 

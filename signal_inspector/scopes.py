@@ -54,8 +54,10 @@ class Audience:
         self.sinks = sinks
         self.live = tuple(sink for sink in sinks if _is_live(sink))
         self.details = Details.NONE
-        for listener in (*collectors, *sinks):
-            self.details |= listener.details
+        for collector in collectors:
+            self.details |= collector.details
+        for sink in sinks:
+            self.details |= sink.details
         # Asking a Flag takes longer than all else that a dispatch asks.
         self.gathers = bool(self.details & _AT_START)
         self.wants_responses = bool(self.details & Details.RESPONSE)
@@ -110,6 +112,8 @@ _process: Audience = NOBODY
 def process_audience() -> Audience:
     """The sinks of the process, for code that runs in no scope of its own."""
     return _process
+
+
 def running_call() -> tuple[Dispatch | None, int | None]:
     """The dispatch, and the index of the receiver call, that the current code runs in."""
     scope = current.get()

@@ -29,9 +29,7 @@ class Sink:
     def receiver_entered(self, dispatch: Dispatch, index: int) -> None:
         """Called before receiver number ``index`` runs, and each time it is resumed."""
 
-    def receiver_left(
-        self, dispatch: Dispatch, index: int, call: ReceiverCall | None
-    ) -> None:
+    def receiver_left(self, dispatch: Dispatch, index: int, call: ReceiverCall | None) -> None:
         """Called when a receiver suspends (``call`` is None) and when it ends (its record)."""
 
     def dispatch_finished(self, dispatch: Dispatch) -> None:

@@ -72,7 +72,7 @@ def describe(work: Work, value: object, depth: int = 0) -> Summary:
         if known is None or known.cls() is not cls:
             known = _look_at(cls)
         return known.build(work, value, known, depth)
-    except Exception as error:  # noqa: BLE001 - the user's dispatch must go on
+    except Exception as error:
         trouble.report("payload", error)
         return summary("unreadable", "", "unreadable")
 
@@ -106,7 +106,7 @@ def summary(
     kind: str,
     type_: str,
     text: str,
-    value: None | bool | int | float | str = None,
+    value: bool | float | str | None = None,
     items: tuple[tuple[str, Summary], ...] = (),
     truncated: bool = False,
 ) -> Summary:

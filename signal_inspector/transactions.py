@@ -72,13 +72,13 @@ def _levels(connection: BaseDatabaseWrapper) -> list[str]:
         has_connection = connection.connection is not None
         return [_TRANSACTION] if has_connection and not connection.autocommit else []
     blocks = connection.atomic_blocks
-    saved = connection.savepoint_ids
+    saved: list[str | None] = list(connection.savepoint_ids)
     # The outermost block has no savepoint, unless autocommit was off before it.
-    names = [_TRANSACTION] * (len(blocks) - len(saved)) + list(saved)
+    names = [*[_TRANSACTION] * (len(blocks) - len(saved)), *saved]
     levels = [
         name
         for name, block in zip(names, blocks, strict=False)
-        if name is not None and not block._from_testcase
+        if name is not None and not getattr(block, "_from_testcase", False)
     ]
     if len(blocks) == len(saved):
         levels.insert(0, _TRANSACTION)

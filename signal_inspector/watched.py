@@ -101,9 +101,7 @@ class Watched:
         self._index = index
         self._start_ns = 0
         #: What the receiver's code finds in `current`; it may put a capture() of its own there.
-        self._scope: Scope | Dispatch | None = Scope(
-            dispatch.audience, dispatch, index
-        )
+        self._scope: Scope | Dispatch | None = Scope(dispatch.audience, dispatch, index)
 
     def enter(self) -> Current:
         token = current.set(self._scope)
@@ -209,7 +207,7 @@ class StandIn:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._signal, name)
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> type[Any]:
         return type(self._signal)
 
@@ -221,7 +219,7 @@ class StandIn:
         return self._sync_receivers, self._async_receivers
 
     def _log_robust_failure(self, receiver: Watched, error: Exception) -> None:
-        self._signal._log_robust_failure(receiver.receiver, error)
+        self._signal._log_robust_failure(receiver.receiver, error)  # type: ignore[attr-defined]
 
 
 def unwrap(responses: Any) -> Any:

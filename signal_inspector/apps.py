@@ -1,0 +1,45 @@
+"""Installs the wrapper, once for the process."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from django.apps import AppConfig
+from django.core import checks
+from django.core.signals import setting_changed
+
+from signal_inspector import instrument, queries, recorder, scopes, transactions
+from signal_inspector.checks import check_settings, load_sinks
+from signal_inspector.conf import SETTING, forget_config, get_config
+
+
+class SignalInspectorConfig(AppConfig):
+    """List it first in INSTALLED_APPS: it then sees every receiver being connected."""
+
+    name = "signal_inspector"
+    verbose_name = "Signal Inspector"
+
+    def __init__(self, app_name: str, app_module: ModuleType) -> None:
+        super().__init__(app_name, app_module)
+        # Here, not in ready(): models.py and the ready() of other apps connect receivers too.
+        instrument.install()
+
+    def ready(self) -> None:
+        transactions.install()
+        queries.install()
+        checks.register(check_settings, "signal_inspector")
+        setting_changed.connect(
+            _setting_changed, weak=False, dispatch_uid="signal_inspector.settings"
+        )
+        _apply_settings()
+
+
+def _setting_changed(setting: str, **kwargs: object) -> None:
+    if setting == SETTING:
+        _apply_settings()
+
+
+def _apply_settings() -> None:
+    forget_config()
+    recorder.forget_decisions()
+    scopes.use_sinks(tuple(load_sinks(get_config().sinks)))
