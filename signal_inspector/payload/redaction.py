@@ -12,8 +12,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from signal_inspector import secrets_in_text
-from signal_inspector.secrets_in_text import MARK as MARK
+from signal_inspector.payload import secrets_in_text
+from signal_inspector.payload.secrets_in_text import MARK as MARK
 
 # Each is matched against the words of a key, joined and enclosed by underscores: "_user_id_".
 _KEY_PATTERNS = (

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final
 
-from signal_inspector.text import one_line
+from signal_inspector.payload.text import one_line
 
 MISSING: Final = object()
 _NAME_LENGTH = 200

@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from itertools import islice
 
 # The order matters: of several kinds that fit a class, the one registered first is taken.
-from signal_inspector import (  # isort: skip
+from signal_inspector.payload import (  # isort: skip
     plain_values,  # noqa: F401
     collection_values,  # noqa: F401
     object_values,  # noqa: F401
 )
 from signal_inspector.conf import Limits
-from signal_inspector.failures import summarize_exception
+from signal_inspector.payload.failures import summarize_exception
 from signal_inspector.records import Summary
-from signal_inspector.redaction import Redactor
-from signal_inspector.summaries import Work, describe, redacted, type_of
-from signal_inspector.text import clean_text, one_line
+from signal_inspector.payload.redaction import Redactor
+from signal_inspector.payload.summaries import Work, describe, redacted, type_of
+from signal_inspector.payload.text import clean_text, one_line
 
 __all__ = [
     "Redactor",

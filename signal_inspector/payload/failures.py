@@ -12,13 +12,13 @@ import django.dispatch
 
 import signal_inspector
 from signal_inspector import trouble
-from signal_inspector.anatomy import class_attribute, type_name
+from signal_inspector.payload.anatomy import class_attribute, type_name
 from signal_inspector.conf import Limits
 from signal_inspector.records import Failure
-from signal_inspector.redaction import Redactor
-from signal_inspector.secrets_in_text import redact_code
-from signal_inspector.summaries import Work, describe
-from signal_inspector.text import clean_text
+from signal_inspector.payload.redaction import Redactor
+from signal_inspector.payload.secrets_in_text import redact_code
+from signal_inspector.payload.summaries import Work, describe
+from signal_inspector.payload.text import clean_text
 
 _MACHINERY = tuple(
     os.path.join(os.path.dirname(package.__file__ or ""), "")  # noqa: PTH118, PTH120

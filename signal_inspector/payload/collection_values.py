@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
-from signal_inspector.anatomy import MISSING, attribute, class_attribute, short_name
+from signal_inspector.payload.anatomy import MISSING, attribute, class_attribute, short_name
 from signal_inspector.records import Summary
-from signal_inspector.summaries import (
+from signal_inspector.payload.summaries import (
     Build,
     Known,
     Work,
@@ -20,7 +20,7 @@ from signal_inspector.summaries import (
     summary,
     type_of,
 )
-from signal_inspector.text import one_line
+from signal_inspector.payload.text import one_line
 
 _KEY_LENGTH = 100  # characters of a dict's key
 _ATTEMPTS = 3  # at a dict that another thread is changing

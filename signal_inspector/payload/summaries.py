@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from signal_inspector import trouble
-from signal_inspector.anatomy import derives, type_name
+from signal_inspector.payload.anatomy import derives, type_name
 from signal_inspector.conf import Limits
 from signal_inspector.records import Summary
-from signal_inspector.redaction import Redactor
+from signal_inspector.payload.redaction import Redactor
 
 #: Values looked at in the arguments of one dispatch: a nest of 20 x 20 x 20 costs no more.
 MAX_NODES = 250

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 
 from django.utils.duration import duration_iso_string
 
-from signal_inspector.anatomy import attribute, short_name
+from signal_inspector.payload.anatomy import attribute, short_name
 from signal_inspector.records import Summary
-from signal_inspector.secrets_in_text import MARK
-from signal_inspector.summaries import Build, Known, Work, redacted, register, summary
-from signal_inspector.text import ELLIPSIS, cap, is_storable, one_line
+from signal_inspector.payload.secrets_in_text import MARK
+from signal_inspector.payload.summaries import Build, Known, Work, redacted, register, summary
+from signal_inspector.payload.text import ELLIPSIS, cap, is_storable, one_line
 
 _MARGIN = 1_024  # read past the cap, so that a secret that is cut by it is still recognised
 _MOST_BITS = 2_000  # of an int that is written out: 603 digits

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import LazyObject, Promise, empty
 
-from signal_inspector.anatomy import (
+from signal_inspector.payload.anatomy import (
     MISSING,
     attribute,
     class_attribute,
@@ -26,11 +26,11 @@ from signal_inspector.anatomy import (
     short_name,
     type_name,
 )
-from signal_inspector.collection_values import learn_dataclass
+from signal_inspector.payload.collection_values import learn_dataclass
 from signal_inspector.records import Summary
-from signal_inspector.secrets_in_text import MARK
-from signal_inspector.summaries import Build, Known, Work, describe, register, summary
-from signal_inspector.text import cap, one_line
+from signal_inspector.payload.secrets_in_text import MARK
+from signal_inspector.payload.summaries import Build, Known, Work, describe, register, summary
+from signal_inspector.payload.text import cap, one_line
 
 _EXTRA_DEPTH = 1  # a wrapped object counts as one level, so that proxies of proxies end
 
