@@ -24,6 +24,7 @@ from signal_inspector.names import (
     receiver_names,
     sender_name,
     signal_name,
+    signal_names,
 )
 from signal_inspector.names.safe import class_paths
 from signal_inspector.records import Outcome, ReceiverCall, SendMethod
@@ -70,26 +71,32 @@ def begin(
             return None
         if scope is not None and scope.dispatch is not None:
             dispatch.caused_by(scope.dispatch, scope.index)
-        if audience.gathers:
-            gather.details(dispatch, signal, sender, named, audience.details)
-            dispatch.restart(perf_counter_ns())
-        if audience.sinks:
-            _tell(audience.sinks, "dispatch_started", dispatch)
-            dispatch.restart(perf_counter_ns())
+        if audience.prepares:
+            _prepare(dispatch, signal, sender, named)
     except Exception as error:
         trouble.report("opening a record", error)
         return None
     return dispatch
 
 
+def _prepare(
+    dispatch: Dispatch, signal: Signal, sender: object, named: Mapping[str, Any]
+) -> None:
+    """What costs time before the first receiver, and is not to be counted as a receiver's."""
+    audience = dispatch.audience
+    gather.details(dispatch, signal, sender, named, audience.details)
+    _tell(audience.sinks, "dispatch_started", dispatch)
+    dispatch.restart(perf_counter_ns())
+
+
 def _decide(signal: Signal) -> str:
-    """The signal's name if it is to be inspected, else ""; remembered for the next time."""
+    """The signal's name if it is to be inspected, else ""; remembered once it is final."""
     name = signal_name(signal)
     config = get_config()
-    if not is_inspected(name, config.include, config.exclude):
-        name = ""
-    _inspected.set(signal, name)
-    return name
+    decided = name if is_inspected(name, config.include, config.exclude) else ""
+    if signal in signal_names:
+        _inspected.set(signal, decided)
+    return decided
 
 
 def forget_decisions() -> None:

@@ -47,7 +47,7 @@ _AT_START: Final = (
 class Audience:
     """The collectors and sinks that hear of a dispatch, worked out once for many of them."""
 
-    __slots__ = ("collectors", "details", "gathers", "live", "sinks", "wants_responses")
+    __slots__ = ("collectors", "details", "live", "prepares", "sinks", "wants_responses")
 
     def __init__(self, collectors: tuple[Collector, ...], sinks: tuple[Sink, ...]) -> None:
         self.collectors = collectors
@@ -59,7 +59,7 @@ class Audience:
         for sink in sinks:
             self.details |= sink.details
         # Asking a Flag takes longer than all else that a dispatch asks.
-        self.gathers = bool(self.details & _AT_START)
+        self.prepares = bool(sinks) or bool(self.details & _AT_START)
         self.wants_responses = bool(self.details & Details.RESPONSE)
 
 

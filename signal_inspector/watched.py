@@ -215,7 +215,7 @@ class StandIn:
     def sender_receivers_cache(self) -> dict[Any, Any]:
         return {}
 
-    def _live_receivers(self, sender: object) -> tuple[list[Watched], list[Watched]]:
+    def _live_receivers(self, _sender: object) -> tuple[list[Watched], list[Watched]]:
         return self._sync_receivers, self._async_receivers
 
     def _log_robust_failure(self, receiver: Watched, error: Exception) -> None:

@@ -65,6 +65,9 @@ class IdentityMap(Generic[V]):
         # The references stay: a thread in the middle of set() relies on the one it found.
         self.by_id.clear()
 
+    def __contains__(self, obj: object) -> bool:
+        return id(obj) in self.by_id
+
     def __len__(self) -> int:
         return len(self.by_id)
 
