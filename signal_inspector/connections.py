@@ -8,10 +8,11 @@ that knows the shape of Django's private entries.
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
-from threading import Lock
+from threading import RLock
 from typing import Any, Final
 
 from django.dispatch import Signal
@@ -40,7 +41,15 @@ class Connection:
 DEAD_KEPT: Final = 20
 
 _log: IdentityMap[dict[LookupKey, Connection]] = IdentityMap()
-_lock = Lock()
+_lock = RLock()  # reentrant: a finalizer that runs in here may connect and disconnect
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = RLock()  # the thread that held it is not in the child
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def lookup_key(receiver: object, sender: object, dispatch_uid: object) -> LookupKey:

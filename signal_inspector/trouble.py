@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
-from threading import Lock
+from threading import RLock
 
 logger = logging.getLogger("signal_inspector")
 
 _counts: Counter[str] = Counter()
-_lock = Lock()
+_lock = RLock()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = RLock()  # the thread that held it is not in the child
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def report(kind: str, error: BaseException) -> None:
