@@ -1,0 +1,457 @@
+"""``SIGNAL_INSPECTOR`` read into a Config, and what is said of mistakes in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import override_settings
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from signal_inspector import conf, trouble
+from signal_inspector.conf import (
+    Config,
+    Limits,
+    Toolbar,
+    config_problems,
+    forget_config,
+    get_config,
+    read_config,
+    register_section,
+)
+from signal_inspector.setting_rules import ProblemKind, placeholders
+
+WHOLE: dict[str, Any] = {
+    "INCLUDE": ["shop.*"],
+    "EXCLUDE": ("shop.noise.*",),
+    "SINKS": ["shop.sinks.Audit"],
+    "REDACT": ["iban"],
+    "LIMITS": {
+        "DISPATCHES": 1,
+        "STATEMENTS": 2,
+        "STATEMENT_LENGTH": 3,
+        "PAYLOAD_LENGTH": 4,
+        "PAYLOAD_DEPTH": 5,
+        "PAYLOAD_ITEMS": 6,
+        "MESSAGE_LENGTH": 7,
+        "TRACEBACK_LENGTH": 8,
+        "STACK_DEPTH": 9,
+    },
+    "TOOLBAR": {
+        "EDITOR_URL": "vscode://file/{path}:{line}",
+        "SLOW_IN_TRANSACTION_MS": 10,
+        "REPEATED": 11,
+        "TRACE_URL": "https://traces.example.com/{trace_id}",
+    },
+    "TRACING": {"ANYTHING": 1},
+    "AUDIT": {},
+}
+
+
+@pytest.fixture
+def sections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a test registers is forgotten after it."""
+    monkeypatch.setattr(conf, "_rooms", {"TRACING": None, "AUDIT": None})
+    yield
+    forget_config()
+
+
+def test_every_key_is_read() -> None:
+    """A dict with every key gives exactly that Config, lists as tuples, and no problem."""
+    assert config_problems(WHOLE) == []
+    assert read_config(WHOLE) == Config(
+        include=("shop.*",),
+        exclude=("shop.noise.*",),
+        sinks=("shop.sinks.Audit",),
+        redact=("iban",),
+        limits=Limits(
+            dispatches=1,
+            statements=2,
+            statement_length=3,
+            payload_length=4,
+            payload_depth=5,
+            payload_items=6,
+            message_length=7,
+            traceback_length=8,
+            stack_depth=9,
+        ),
+        toolbar=Toolbar(
+            editor_url="vscode://file/{path}:{line}",
+            slow_in_transaction_ms=10,
+            repeated=11,
+            trace_url="https://traces.example.com/{trace_id}",
+        ),
+    )
+
+
+def test_this_file_knows_every_key() -> None:
+    """The dict of these tests misses no key that exists."""
+    for section, cls in ((WHOLE["LIMITS"], Limits), (WHOLE["TOOLBAR"], Toolbar)):
+        assert set(section) == {known.name.upper() for known in fields(cls)}
+    keys = {known.name.upper() for known in fields(Config)} - {"ROOMS"}
+    assert set(WHOLE) == keys | {"TRACING", "AUDIT"}
+
+
+def test_an_empty_dict_is_the_defaults() -> None:
+    """Without any key all defaults hold."""
+    assert read_config({}) == Config()
+    assert config_problems({}) == []
+
+
+WRONG: list[tuple[object, str, ProblemKind, str, str]] = [
+    (None, "", ProblemKind.WRONG_TYPE, "must be a dict, not None.", "Write a dict"),
+    ([], "", ProblemKind.WRONG_TYPE, "must be a dict, not a list.", "Write a dict"),
+    (
+        {"INCLUDE": "shop.*"},
+        '["INCLUDE"]',
+        ProblemKind.WRONG_TYPE,
+        "must be a list of strings, not a string.",
+        "Put the string in a list",
+    ),
+    (
+        {"EXCLUDE": None},
+        '["EXCLUDE"]',
+        ProblemKind.WRONG_TYPE,
+        "must be a list of strings, not None.",
+        "Write it like",
+    ),
+    (
+        {"SINKS": {"a.B"}},
+        '["SINKS"]',
+        ProblemKind.WRONG_TYPE,
+        "must be a list of strings, not a set.",
+        "Write it like",
+    ),
+    (
+        {"REDACT": ["ok", 3]},
+        '["REDACT"]',
+        ProblemKind.WRONG_TYPE,
+        "must hold strings only; item 1 is an int.",
+        "Write it like",
+    ),
+    (
+        {"REDACT": ["ok", " "]},
+        '["REDACT"]',
+        ProblemKind.WRONG_VALUE,
+        "holds an empty item, 1.",
+        "Remove the item",
+    ),
+    (
+        {"LIMITS": 5},
+        '["LIMITS"]',
+        ProblemKind.WRONG_TYPE,
+        "must be a dict, not an int.",
+        "Write a dict",
+    ),
+    (
+        {"LIMITS": {"DISPATCHES": 0}},
+        '["LIMITS"]["DISPATCHES"]',
+        ProblemKind.WRONG_VALUE,
+        "must be at least 1, not 0.",
+        "Write a whole number",
+    ),
+    (
+        {"LIMITS": {"PAYLOAD_DEPTH": -3}},
+        '["LIMITS"]["PAYLOAD_DEPTH"]',
+        ProblemKind.WRONG_VALUE,
+        "must be at least 1, not -3.",
+        "Write a whole number",
+    ),
+    (
+        {"LIMITS": {"STATEMENTS": True}},
+        '["LIMITS"]["STATEMENTS"]',
+        ProblemKind.WRONG_TYPE,
+        "must be a whole number, not a bool.",
+        "Write a whole number",
+    ),
+    (
+        {"LIMITS": {"STATEMENTS": "100"}},
+        '["LIMITS"]["STATEMENTS"]',
+        ProblemKind.WRONG_TYPE,
+        "must be a whole number, not a string.",
+        "Write a whole number",
+    ),
+    (
+        {"TOOLBAR": {"REPEATED": 1.5}},
+        '["TOOLBAR"]["REPEATED"]',
+        ProblemKind.WRONG_TYPE,
+        "must be a whole number, not a float.",
+        "Write a whole number",
+    ),
+    (
+        {"TOOLBAR": {"EDITOR_URL": b"x"}},
+        '["TOOLBAR"]["EDITOR_URL"]',
+        ProblemKind.WRONG_TYPE,
+        "must be a string, not a bytes.",
+        "Write a string",
+    ),
+    (
+        {"TOOLBAR": {"EDITOR_URL": "vscode://file/{path}"}},
+        '["TOOLBAR"]["EDITOR_URL"]',
+        ProblemKind.WRONG_VALUE,
+        "lacks {line}.",
+        "Write a template that holds {path} and {line}, or an empty string.",
+    ),
+    (
+        {"TOOLBAR": {"EDITOR_URL": "vscode://file/{file}:{line}"}},
+        '["TOOLBAR"]["EDITOR_URL"]',
+        ProblemKind.WRONG_VALUE,
+        "lacks {path}.",
+        "Write a template",
+    ),
+    (
+        {"TOOLBAR": {"EDITOR_URL": "x://{path}:{line}:{column}"}},
+        '["TOOLBAR"]["EDITOR_URL"]',
+        ProblemKind.WRONG_VALUE,
+        "holds {column}, which stands for nothing.",
+        "Write a template",
+    ),
+    (
+        {"TOOLBAR": {"EDITOR_URL": "x://{path}:{line:04d}"}},
+        '["TOOLBAR"]["EDITOR_URL"]',
+        ProblemKind.WRONG_VALUE,
+        "lacks {line}.",
+        "Write a template",
+    ),
+    (
+        {"TOOLBAR": {"EDITOR_URL": "x://{path}:{line"}},
+        '["TOOLBAR"]["EDITOR_URL"]',
+        ProblemKind.WRONG_VALUE,
+        "is no valid template: expected '}' before end of string.",
+        "Write a template",
+    ),
+    (
+        {"TOOLBAR": {"TRACE_URL": "https://traces.example.com/"}},
+        '["TOOLBAR"]["TRACE_URL"]',
+        ProblemKind.WRONG_VALUE,
+        "lacks {trace_id}.",
+        "Write a template that holds {trace_id}, or an empty string.",
+    ),
+    (
+        {"TRACING": ["x"]},
+        '["TRACING"]',
+        ProblemKind.WRONG_TYPE,
+        "must be a dict, not a list.",
+        "Write a dict",
+    ),
+    (
+        {"EXCLUDES": []},
+        '["EXCLUDES"]',
+        ProblemKind.UNKNOWN_KEY,
+        "is not a setting of Signal Inspector.",
+        "Did you mean EXCLUDE?",
+    ),
+    (
+        {"include": []},
+        '["include"]',
+        ProblemKind.UNKNOWN_KEY,
+        "is not a setting of Signal Inspector.",
+        "Did you mean INCLUDE?",
+    ),
+    (
+        {"ROOMS": ()},
+        '["ROOMS"]',
+        ProblemKind.UNKNOWN_KEY,
+        "is not a setting of Signal Inspector.",
+        "Known keys: AUDIT, EXCLUDE, INCLUDE, LIMITS, REDACT, SINKS, TOOLBAR, TRACING.",
+    ),
+    (
+        {"editor_url": ""},
+        '["editor_url"]',
+        ProblemKind.UNKNOWN_KEY,
+        "is not a setting of Signal Inspector.",
+        'Did you mean SIGNAL_INSPECTOR["TOOLBAR"]["EDITOR_URL"]?',
+    ),
+    (
+        {"LIMITS": {"DISPATCH": 1}},
+        '["LIMITS"]["DISPATCH"]',
+        ProblemKind.UNKNOWN_KEY,
+        "is not a setting of Signal Inspector.",
+        "Did you mean DISPATCHES?",
+    ),
+    (
+        {3: []},
+        "[an int]",
+        ProblemKind.UNKNOWN_KEY,
+        "is not a setting of Signal Inspector.",
+        "Known keys:",
+    ),
+]
+
+
+@pytest.mark.parametrize(("raw", "key", "kind", "what", "hint"), WRONG, ids=str)
+def test_a_mistake_is_named(
+    raw: object, key: str, kind: ProblemKind, what: str, hint: str
+) -> None:
+    """Each mistake gives one problem that names its key, and the default holds."""
+    (problem,) = config_problems(raw)
+    assert problem.key == f"SIGNAL_INSPECTOR{key}"
+    assert problem.kind is kind
+    assert problem.message == f"SIGNAL_INSPECTOR{key} {what}"
+    assert problem.hint.startswith(hint)
+    assert read_config(raw) == Config()
+
+
+def test_only_the_wrong_key_falls_back() -> None:
+    """A wrong value leaves the right ones beside it as they are; problems come in order."""
+    raw = {
+        "LIMITS": {"DISPATCHES": 0, "STATEMENTS": 7},
+        "INCLUDE": "shop.*",
+        "EXCLUDE": [],
+        "TOOLBAR": {"EDITOR_URL": "x", "REPEATED": 3},
+        "TYPO": 1,
+    }
+    config = read_config(raw)
+    assert config.limits == Limits(statements=7)
+    assert config.include == Config().include
+    assert config.exclude == ()
+    assert config.toolbar == Toolbar(repeated=3)
+    assert [problem.key.removeprefix("SIGNAL_INSPECTOR") for problem in config_problems(raw)] == [
+        '["LIMITS"]["DISPATCHES"]',
+        '["INCLUDE"]',
+        '["TOOLBAR"]["EDITOR_URL"]',
+        '["TYPO"]',
+    ]
+
+
+def test_empty_templates_are_right() -> None:
+    """An empty URL means no links, and is no mistake."""
+    assert config_problems({"TOOLBAR": {"EDITOR_URL": "", "TRACE_URL": ""}}) == []
+
+
+class HostileList(list[str]):
+    """A list that breaks whoever reads it."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("not now")
+
+
+def test_hostile_collections() -> None:
+    """A collection that raises is a problem, counted as ours, and all defaults hold."""
+    raw = {"EXCLUDE": [], "INCLUDE": HostileList(["x"])}
+    assert read_config(raw) == Config()
+    (problem,) = config_problems(raw)
+    assert problem.message == "SIGNAL_INSPECTOR cannot be read (RuntimeError)."
+    assert trouble.counts() == {"the settings": 2}
+
+
+_plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
+_keys = st.sampled_from([*WHOLE, *WHOLE["LIMITS"], *WHOLE["TOOLBAR"]]) | _plain
+_anything = st.recursive(
+    _plain,
+    lambda inner: st.lists(inner) | st.dictionaries(_keys, inner) | st.tuples(inner),
+    max_leaves=20,
+)
+
+
+@examples(deadline=None)  # the machine may be busy
+@given(_anything)
+def test_reading_never_raises(raw: object) -> None:
+    """Whatever the setting is, it gives a Config whose values the rules find right."""
+    config = read_config(raw)
+    assert isinstance(config, Config)
+    assert config.limits.dispatches >= 1
+    assert all(isinstance(glob, str) for glob in config.include)
+    if not isinstance(raw, dict):
+        assert config == Config()
+        assert len(config_problems(raw)) == 1
+    assert trouble.counts() == {}
+
+
+def test_get_config_reads_once() -> None:
+    """The settings are read at the first look, and anew after forget_config()."""
+    with override_settings(SIGNAL_INSPECTOR={"INCLUDE": ["one.*"]}):
+        forget_config()
+        first = get_config()
+        assert first.include == ("one.*",)
+        assert get_config() is first
+    with override_settings(SIGNAL_INSPECTOR={"INCLUDE": ["two.*"]}):
+        forget_config()
+        assert get_config().include == ("two.*",)
+
+
+@override_settings()
+def test_without_the_setting() -> None:
+    """A project that sets nothing has the defaults."""
+    if hasattr(settings, "SIGNAL_INSPECTOR"):
+        del settings.SIGNAL_INSPECTOR
+    forget_config()
+    assert get_config() == Config()
+
+
+def test_before_settings_exist() -> None:
+    """Unconfigured settings are not touched; the defaults hold and are not kept."""
+    code = (
+        "from django.conf import settings\n"
+        "from signal_inspector.conf import Config, get_config\n"
+        "assert get_config() == Config()\n"
+        "assert not settings.configured\n"
+        "settings.configure(SIGNAL_INSPECTOR={'REDACT': ['iban']})\n"
+        "assert get_config().redact == ('iban',)\n"
+        "print('ok')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("ok\n", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracing:
+    """A section as a room would define it."""
+
+    values: bool = False
+    names: tuple[str, ...] = ()
+    link: str = field(default="", metadata=placeholders("trace_id"))
+
+
+@pytest.mark.usefixtures("sections")
+def test_a_room_registers_its_section() -> None:
+    """A registered section is read and checked by the same rules as ours."""
+    raw = {"TRACING": {"VALUES": True, "NAMES": ["a"], "LINK": "x", "VALEUS": 1}}
+    assert config_problems(raw) == []
+    register_section("TRACING", Tracing)
+    assert read_config(raw).room(Tracing) == Tracing(values=True, names=("a",))
+    assert [(problem.message, problem.hint) for problem in config_problems(raw)] == [
+        (
+            'SIGNAL_INSPECTOR["TRACING"]["LINK"] lacks {trace_id}.',
+            "Write a template that holds {trace_id}, or an empty string.",
+        ),
+        (
+            'SIGNAL_INSPECTOR["TRACING"]["VALEUS"] is not a setting of Signal Inspector.',
+            "Did you mean VALUES?",
+        ),
+    ]
+    (wrong,) = config_problems({"TRACING": {"VALUES": 1}})
+    assert wrong.message.endswith("must be True or False, not an int.")
+
+
+@pytest.mark.usefixtures("sections")
+def test_a_room_without_settings_has_its_defaults() -> None:
+    """room() gives the defaults of a section that the dict leaves out or gets wrong."""
+    assert read_config({}).room(Tracing) == Tracing()
+    register_section("TRACING", Tracing)
+    assert read_config({"TRACING": 3}).room(Tracing) == Tracing()
+
+
+@pytest.mark.usefixtures("sections")
+@override_settings(SIGNAL_INSPECTOR={"TRACING": {"VALUES": True}})
+def test_registering_makes_the_settings_be_read_again() -> None:
+    """A room that comes late still finds its settings."""
+    forget_config()
+    assert get_config().room(Tracing) == Tracing()
+    register_section("TRACING", Tracing)
+    assert get_config().room(Tracing) == Tracing(values=True)
+
+
+def test_a_config_can_be_compared_and_hashed() -> None:
+    """Equal settings give equal Configs, usable as keys."""
+    assert read_config(WHOLE) == read_config(WHOLE)
+    assert len({read_config(WHOLE), read_config(WHOLE), Config()}) == 2
