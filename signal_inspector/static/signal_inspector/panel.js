@@ -2,40 +2,16 @@
 // rest of a group, copying, and going to another request.
 //
 // The toolbar puts the panel into the page late and may replace it at any time (AJAX, history),
-// and a module runs once per URL. So nothing here holds on to a panel: every panel is set up when
-// it is first seen, and listens by itself.
+// and a module runs once per URL. So nothing here holds on to a panel: each is set up when it is
+// first seen, and listens by itself.
 
-/**
- * @typedef {object} Filter
- * @property {string} text lower case; "" lets everything pass
- * @property {number} ms milliseconds a row must have taken at least
- * @property {boolean} failures only what failed
- * @property {boolean} on whether anything is filtered at all
- */
+import { Timeline, passesFigures } from "./timeline.js";
 
-/**
- * A row of the timeline. `wish` is what the reader opened, `open` what is open now: a filter opens
- * more, and gives it back when it is cleared.
- * @typedef {object} Entry
- * @property {HTMLTableRowElement} row
- * @property {string} kind
- * @property {Entry | undefined} parent
- * @property {boolean} filtered false: it only follows its parent
- * @property {boolean} loose a dispatch under its receiver: in sight whether that is open or not
- * @property {boolean} open
- * @property {boolean} wish
- * @property {string | null} words
- * @property {boolean} [named] its own words match
- * @property {boolean} [within] they do, or those of a row above it
- * @property {boolean} [passes]
- * @property {boolean} [holds] something below it passes
- * @property {boolean} [opens] something right below it, or below that, matches by itself
- * @property {boolean} [through] the same, by way of a dispatch that is in sight anyway
- * @property {boolean} [seen]
- */
+/** @typedef {import("./timeline.js").Filter} Filter */
+/** @typedef {import("./timeline.js").Entry} Entry */
 
+// Steps of the threshold, in ms: they suit microseconds and minutes alike.
 const STOPS = [0.1, 0.2, 0.5].concat([1, 10, 100, 1000, 10000].flatMap((n) => [n, 2 * n, 5 * n]));
-const FILTERED = ["dispatch", "call", "notcalled"];
 const COUNTED = { timeline: "dispatch rows", receivers: "receivers", catalogue: "signals" };
 
 /** @returns {HTMLElement | null} the toolbar's own element, in the shadow root or out of it */
@@ -46,7 +22,7 @@ function toolbar() {
 
 /**
  * Bring the style sheet in once, beside the toolbar's own and with its nonce: where the policy
- * lets that one in, it lets this one in. Where a link does not load, adopt the text instead.
+ * lets that one in, it lets this one in. Where the link does not load, adopt its text.
  * @param {HTMLElement} djDebug
  * @param {string} href
  */
@@ -54,8 +30,9 @@ function ensureStyle(djDebug, href) {
     const place = djDebug.parentNode;
     if (!href || !place || place.querySelector("link[data-si-style]")) return;
     const link = document.createElement("link");
+    const model = /** @type {HTMLElement | null} */ (place.querySelector("link[nonce]"));
+    link.nonce = model?.nonce ?? "";
     link.rel = "stylesheet";
-    link.nonce = /** @type {HTMLElement} */ (place.querySelector("link[nonce]"))?.nonce ?? "";
     link.dataset.siStyle = "";
     link.addEventListener("error", () => adoptStyle(djDebug, href));
     link.href = href;
@@ -75,15 +52,14 @@ class Panel {
     /** @param {HTMLElement} si */
     constructor(si) {
         this.si = si;
-        this.entries = /** @type {Entry[]} */ ([]);
-        this.byId = /** @type {Map<string, Entry>} */ (new Map());
+        this.timeline = new Timeline(this.find("[data-si-rows]"));
+        this.slider = this.find("input[data-si-ms]");
         this.stops = [0];
-        this.index();
         this.prepareSlider();
+        this.measureBar();
         si.addEventListener("click", (event) => this.clicked(event));
         si.addEventListener("input", () => this.refilter());
         si.addEventListener("keydown", (event) => this.pressed(event));
-        this.measure();
     }
 
     /** @param {string} selector @returns {any} */
@@ -96,130 +72,54 @@ class Panel {
         return [...this.si.querySelectorAll(selector)];
     }
 
-    /** The sticky head of the table stands below the sticky bar, however high that is. */
-    measure() {
+    /** The sticky heads of the tables stand below the sticky bar, however high that is. */
+    measureBar() {
         const bar = this.find(".si-bar");
         if (!bar) return;
         const tell = () => this.si.style.setProperty("--si-bar-height", `${bar.offsetHeight}px`);
         new ResizeObserver(tell).observe(bar);
     }
 
-    /** Read the rows of the timeline anew, keeping what is known of those that were there. */
-    index() {
-        const known = this.byId;
-        this.byId = new Map();
-        this.entries = this.all("[data-si-rows] > tr").map((row) => {
-            const { siId, siParent, siKind } = row.dataset;
-            const parent = this.byId.get(siParent);
-            const open = row.querySelector(".si-toggle")?.getAttribute("aria-expanded") === "true";
-            const entry = known.get(siId) ?? { row, kind: siKind, open, wish: open, words: null };
-            entry.parent = parent;
-            entry.filtered = FILTERED.includes(siKind);
-            entry.loose = siKind === "dispatch" && parent?.kind === "call";
-            this.byId.set(siId, entry);
-            return entry;
-        });
-    }
-
-    /** Steps that suit microseconds and minutes alike, up to what took longest here. */
     prepareSlider() {
-        const slider = this.find("[data-si-ms][type=range]");
-        if (!slider) return;
-        this.stops = [0, ...STOPS.filter((stop) => stop < Number(slider.dataset.siMax))];
-        slider.max = String(this.stops.length - 1);
-        slider.disabled = this.stops.length === 1;
+        if (!this.slider) return;
+        this.stops = [0, ...STOPS.filter((stop) => stop < Number(this.slider.dataset.siMax))];
+        this.slider.max = String(this.stops.length - 1);
+        this.slider.disabled = this.stops.length === 1;
     }
 
     /** @returns {Filter} */
     filter() {
         const text = this.find("[data-si-text]")?.value.trim().toLowerCase() ?? "";
-        const ms = this.stops[Number(this.find("[data-si-ms][type=range]")?.value ?? 0)] ?? 0;
+        const ms = this.stops[Number(this.slider?.value ?? 0)] ?? 0;
         const failures = this.find("[data-si-failures]")?.checked ?? false;
         return { text, ms, failures, on: text !== "" || ms > 0 || failures };
     }
 
-    /** The filter changed: what holds a match opens, and goes back when the filter is cleared. */
     refilter() {
         const filter = this.filter();
-        this.judge(filter);
-        for (const entry of this.entries) {
-            entry.open = entry.wish || ((filter.text !== "" || filter.failures) && !!entry.opens);
-        }
-        const slider = this.find("[data-si-ms][type=range]");
-        if (slider) {
+        if (this.slider) {
             const words = `${filter.ms.toLocaleString("en")} ms`;
-            slider.setAttribute("aria-valuetext", words);
-            slider.nextElementSibling.value = words;
+            this.slider.setAttribute("aria-valuetext", words);
+            this.slider.nextElementSibling.value = words;
         }
-        this.paint(filter);
-    }
-
-    /** Decide which rows pass, and which have something below them that does. @param {Filter} filter */
-    judge(filter) {
-        for (const entry of this.entries) {
-            entry.named = filter.text === "" || wordsOf(entry).includes(filter.text);
-            entry.within = entry.named || !!entry.parent?.within;
-            const through = entry.filtered && passesRow(entry.row, filter);
-            entry.passes = through && entry.within;
-            entry.named &&= through;
-            entry.holds = entry.opens = entry.through = false;
+        this.timeline.refilter(filter);
+        for (const row of this.all(".si-list > tbody > tr")) {
+            row.siWords ??= row.textContent.toLowerCase();
+            const figures = row.dataset.siMs === undefined || passesFigures(row, filter);
+            row.hidden = !(figures && row.siWords.includes(filter.text));
         }
-        for (const entry of this.entries.toReversed()) {
-            const parent = entry.parent;
-            if (!parent) continue;
-            parent.holds ||= entry.passes || entry.holds;
-            if (!(entry.named || entry.opens || entry.through)) continue;
-            if (entry.loose) parent.through = true;
-            else parent.opens = true;
-        }
-    }
-
-    /** Show the rows that pass and whose parents are open. @param {Filter} filter */
-    paint(filter) {
-        for (const entry of this.entries) {
-            const { parent, row } = entry;
-            const reached = !parent || (!!parent.seen && (parent.open || entry.loose));
-            const kept = !filter.on || !entry.filtered || entry.passes || entry.holds;
-            entry.seen = reached && !!kept;
-            if (row.hidden === entry.seen) row.hidden = !entry.seen;
-            row.querySelector(".si-toggle")?.setAttribute("aria-expanded", String(entry.open));
-        }
-        if (filter.on) this.hideEmptyHeadings();
-        this.paintLists(filter);
         this.count(filter);
     }
 
-    hideEmptyHeadings() {
-        for (const [at, entry] of this.entries.entries()) {
-            if (entry.kind !== "heading") continue;
-            const rest = this.entries.slice(at + 1).filter((other) => other.parent === entry.parent);
-            const end = rest.findIndex((other) => !other.filtered);
-            const own = end < 0 ? rest : rest.slice(0, end);
-            entry.row.hidden ||= !own.some((other) => other.seen);
-        }
-    }
-
-    /** @param {Filter} filter */
-    paintLists(filter) {
-        for (const row of this.all(".si-list > tbody > tr")) {
-            row.siWords ??= row.textContent.toLowerCase();
-            const timed = row.dataset.siMs === undefined || passesRow(row, filter);
-            row.hidden = !(timed && row.siWords.includes(filter.text));
-        }
-    }
-
-    /** Say how much is left. @param {Filter} filter */
+    /** Say how much the filter leaves. @param {Filter} filter */
     count(filter) {
         const place = this.find("[data-si-count]");
         const tab = this.find("[role=tab][aria-selected=true]")?.dataset.siTab;
         if (!place || !tab) return;
         const list = this.all(`.si-${tab} > tbody > tr`);
-        const rows = this.entries.filter((entry) => entry.kind === "dispatch");
-        const timeline = tab === "timeline";
-        const total = timeline ? rows.length : list.length;
-        const left = timeline
-            ? rows.filter((entry) => entry.passes || entry.holds).length
-            : list.filter((row) => !row.hidden).length;
+        const { left, total } = tab === "timeline"
+            ? this.timeline.tally()
+            : { left: list.filter((row) => !row.hidden).length, total: list.length };
         const words = filter.on ? `${left} of ${total} ${COUNTED[tab]}` : "";
         if (place.textContent !== words) place.textContent = words;
     }
@@ -274,25 +174,25 @@ class Panel {
 
     /** @param {HTMLElement} button */
     async toggle(button) {
-        const entry = this.byId.get(button.closest("tr")?.dataset.siId ?? "");
+        const entry = this.timeline.byId.get(button.closest("tr")?.dataset.siId);
         if (!entry) return;
         entry.open = entry.wish = !entry.open;
         await this.ensureChildren(entry);
-        this.paint(this.filter());
+        this.timeline.paint(this.filter());
     }
 
-    /** Fetch what stands under a row, when it is opened for the first time. @param {Entry} entry */
+    /** Fetch what stands under a row when it is opened for the first time. @param {Entry} entry */
     async ensureChildren(entry) {
-        const url = entry.row.dataset.siFetch;
+        const { dataset } = entry.row;
+        const url = dataset.siFetch;
         if (!entry.open || !url) return;
-        delete entry.row.dataset.siFetch;
-        const own = this.entries.filter((other) => other.parent === entry && other.kind === "facts");
-        if (await this.insert(url, (own.at(-1) ?? entry).row)) return;
-        entry.row.dataset.siFetch = url;
+        delete dataset.siFetch;
+        if (await this.insert(url, this.timeline.foot(entry))) return;
+        dataset.siFetch = url;
         entry.open = entry.wish = false;
     }
 
-    /** @param {HTMLButtonElement} button @param {string} url */
+    /** The next rows of a group take the place of the button. @param {HTMLButtonElement} button @param {string} url */
     async more(button, url) {
         const row = button.closest("tr");
         if (!row || button.disabled) return;
@@ -300,10 +200,9 @@ class Panel {
         const before = row.previousElementSibling;
         if (await this.insert(url, row)) {
             row.remove();
-            this.index();
+            this.timeline.index();
             this.refilter();
-            const first = /** @type {HTMLElement} */ (before?.nextElementSibling);
-            first?.querySelector("button")?.focus();
+            focusRow(before?.nextElementSibling);
         }
         button.disabled = false;
     }
@@ -321,8 +220,8 @@ class Panel {
             const template = document.createElement("template");
             template.innerHTML = answer.html;
             after.after(template.content);
-            this.index();
-            this.judge(this.filter());
+            this.timeline.index();
+            this.timeline.judge(this.filter());
             return true;
         } catch (error) {
             this.say(`Could not be loaded: ${/** @type {Error} */ (error).message}`);
@@ -332,24 +231,21 @@ class Panel {
 
     /** Open a row and all above it, and take the focus there. @param {string} id */
     async show(id) {
-        const entry = this.byId.get(id);
+        const entry = this.timeline.byId.get(id);
         if (!entry) return;
         for (const input of this.all(".si-filters input")) {
             input.checked = false;
-            input.value = input.type === "range" ? "0" : "";
+            if (input.type !== "checkbox") input.value = input.type === "range" ? "0" : "";
         }
-        entry.wish = true;
-        for (let at = entry; at.parent; at = at.parent) at.parent.wish ||= !at.loose;
+        this.timeline.reveal(entry);
         this.select("timeline");
         this.refilter();
         await this.ensureChildren(entry);
-        this.paint(this.filter());
-        const { row } = entry;
-        row.tabIndex = -1;
-        (row.querySelector(".si-toggle") ?? row).focus({ preventScroll: true });
-        row.scrollIntoView({ block: "center" });
-        row.classList.add("si-flash");
-        setTimeout(() => row.classList.remove("si-flash"), 1500);
+        this.timeline.paint(this.filter());
+        focusRow(entry.row);
+        entry.row.scrollIntoView({ block: "center" });
+        entry.row.classList.add("si-flash");
+        setTimeout(() => entry.row.classList.remove("si-flash"), 1500);
     }
 
     /** @param {HTMLElement} button @param {string} url */
@@ -364,7 +260,7 @@ class Panel {
         }
     }
 
-    /** Sort "By receiver" by a column, the largest first, or the other way round. @param {HTMLElement} button */
+    /** Sort "By receiver" by a column: largest first, then the other way round. @param {HTMLElement} button */
     sort(button) {
         const head = button.closest("th");
         const body = button.closest("table")?.tBodies[0];
@@ -372,25 +268,28 @@ class Panel {
         const falling = head.getAttribute("aria-sort") !== "descending";
         for (const other of this.all("th[aria-sort]")) other.removeAttribute("aria-sort");
         head.setAttribute("aria-sort", falling ? "descending" : "ascending");
-        const value = (/** @type {HTMLElement} */ row) =>
-            Number(row.dataset.siValues?.split(" ")[Number(button.dataset.siSort)]);
+        const column = Number(button.dataset.siSort);
+        const value = (/** @type {HTMLElement} */ row) => Number(row.dataset.siValues?.split(" ")[column]);
         const rows = [...body.rows].sort((a, b) => value(b) - value(a));
         body.append(...(falling ? rows : rows.toReversed()));
     }
 
-    /** Go to another request: the whole toolbar where it can be switched, else this panel alone. @param {HTMLElement} button */
+    /** Go to another request: with the whole toolbar where that can be, else with this panel. @param {HTMLElement} button */
     async go(button) {
-        const { siOpen, siSwitch, siPanel } = button.dataset;
+        const { siOpen = "", siSwitch = "", siPanel = "" } = button.dataset;
         const djDebug = toolbar();
-        const whole = djDebug?.dataset.renderPanelUrl && siSwitch;
         try {
-            const answer = await (await fetch(whole || siPanel || "")).json();
-            takeFocus = true;
-            if (whole) switchToolbar(djDebug, siOpen ?? "", this.si, answer);
-            else this.si.parentElement.innerHTML = answer.content;
-            setUp();
+            if (djDebug?.dataset.renderPanelUrl && siSwitch) {
+                const panels = await (await fetch(siSwitch)).json();
+                takeFocus = true;
+                switchToolbar(djDebug, siOpen, this.si, panels);
+            } else {
+                const { content } = await (await fetch(siPanel)).json();
+                takeFocus = true;
+                /** @type {HTMLElement} */ (this.si.parentElement).innerHTML = content;
+                setUp();
+            }
         } catch {
-            takeFocus = false;
             this.say("That request is not kept any more.");
         }
     }
@@ -406,26 +305,14 @@ class Panel {
     }
 }
 
-/** The words a row is found by, gathered once. @param {Entry} entry @returns {string} */
-function wordsOf(entry) {
-    if (entry.words !== null) return entry.words;
-    if (!entry.filtered) return (entry.words = "");
-    const { row } = entry;
-    const next = /** @type {HTMLElement | null} */ (row.nextElementSibling);
-    const own = next?.dataset.siKind === "facts" && next.dataset.siParent === row.dataset.siId;
-    const payload = own ? next.querySelector(".si-payload > summary")?.textContent : "";
-    const cells = [row.cells[0], row.cells[row.cells.length - 1]].map((cell) => cell?.textContent);
-    entry.words = [...cells, payload, row.dataset.siSearch].join(" ").toLowerCase();
-    return entry.words;
+/** @param {Element | null | undefined} row */
+function focusRow(row) {
+    if (!(row instanceof HTMLElement)) return;
+    row.tabIndex = -1;
+    /** @type {HTMLElement} */ (row.querySelector(".si-toggle, .si-link") ?? row).focus({ preventScroll: true });
 }
 
-/** The threshold never hides what failed, was skipped, or was received by nobody. @param {HTMLElement} row @param {Filter} filter */
-function passesRow(row, filter) {
-    if (filter.failures && row.dataset.siFailed === undefined) return false;
-    return row.dataset.siKeep !== undefined || Number(row.dataset.siMs) >= filter.ms;
-}
-
-/** @param {string} text @param {HTMLElement} button near which a page without a clipboard may select */
+/** @param {string} text @param {HTMLElement} button beside which text can be selected */
 async function toClipboard(text, button) {
     try {
         await navigator.clipboard.writeText(text);
