@@ -5,6 +5,7 @@
 // and a module runs once per URL. So nothing here holds on to a panel: each is set up when it is
 // first seen, and listens by itself.
 
+import { ensureStyle, switchToolbar, toolbar } from "./host.js";
 import { Timeline, passesFigures } from "./timeline.js";
 
 /** @typedef {import("./timeline.js").Filter} Filter */
@@ -13,39 +14,6 @@ import { Timeline, passesFigures } from "./timeline.js";
 // Steps of the threshold, in ms: they suit microseconds and minutes alike.
 const STOPS = [0.1, 0.2, 0.5].concat([1, 10, 100, 1000, 10000].flatMap((n) => [n, 2 * n, 5 * n]));
 const COUNTED = { timeline: "dispatch rows", receivers: "receivers", catalogue: "signals" };
-
-/** @returns {HTMLElement | null} the toolbar's own element, in the shadow root or out of it */
-function toolbar() {
-    const host = document.getElementById("djDebugRoot");
-    return (host?.shadowRoot ?? document).querySelector("#djDebug");
-}
-
-/**
- * Bring the style sheet in once, beside the toolbar's own and with its nonce: where the policy
- * lets that one in, it lets this one in. Where the link does not load, adopt its text.
- * @param {HTMLElement} djDebug
- * @param {string} href
- */
-function ensureStyle(djDebug, href) {
-    const place = djDebug.parentNode;
-    if (!href || !place || place.querySelector("link[data-si-style]")) return;
-    const link = document.createElement("link");
-    const model = /** @type {HTMLElement | null} */ (place.querySelector("link[nonce]"));
-    link.nonce = model?.nonce ?? "";
-    link.rel = "stylesheet";
-    link.dataset.siStyle = "";
-    link.addEventListener("error", () => adoptStyle(djDebug, href));
-    link.href = href;
-    djDebug.before(link);
-}
-
-/** @param {HTMLElement} djDebug @param {string} href */
-async function adoptStyle(djDebug, href) {
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(await (await fetch(href)).text());
-    const scope = /** @type {Document | ShadowRoot} */ (djDebug.getRootNode());
-    scope.adoptedStyleSheets = [...scope.adoptedStyleSheets, sheet];
-}
 
 /** One panel: `.si` and everything in it. */
 class Panel {
@@ -328,28 +296,6 @@ async function toClipboard(text, button) {
         button.focus();
         if (!done) throw new Error("no clipboard");
     }
-}
-
-/**
- * What the toolbar's History does: put another request's panels in place, then open this one.
- * @param {HTMLElement} djDebug
- * @param {string} requestId
- * @param {HTMLElement} si
- * @param {Record<string, {button: string, content: string}>} panels
- */
-function switchToolbar(djDebug, requestId, si, panels) {
-    const own = si.closest(".djdt-panelContent")?.id ?? "";
-    if (!panels[own]) throw new Error("expired");
-    djDebug.setAttribute("data-request-id", requestId);
-    for (const [id, { button, content }] of Object.entries(panels)) {
-        const panel = djDebug.querySelector(`#${id}`);
-        const item = djDebug.querySelector(`#djdt-${id}`);
-        if (panel && item) {
-            panel.outerHTML = content;
-            item.outerHTML = button;
-        }
-    }
-    /** @type {HTMLElement | null} */ (djDebug.querySelector(`#djDebugPanelList a.${own}`))?.click();
 }
 
 const watched = new WeakSet();
