@@ -80,7 +80,7 @@ class FactsRow(RowBase):
     short_id: str  # "01a202bf…9f86"
     json_url: str  # this dispatch as JSON
     id_href: str = ""  # its row in the audit log; "" without one
-    payload_line: str = ""  # "order=shop.Order:42, user=auth.User:7"; "": not recorded
+    payload_line: str = ""  # "order=shop.Order:42, user=auth.User:7"; "": none, or not recorded
     payload: tuple[Argument, ...] = ()
     payload_note: str = ""  # "3 more arguments were not kept."
     stack: tuple[Frame, ...] = ()  # outermost first

@@ -1,0 +1,146 @@
+"""From what the store holds of a request to what the panel shows of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import time
+from typing import Any, Final
+
+from signal_inspector import trouble
+from signal_inspector.conf import get_config
+from signal_inspector.toolbar.advice import Advice, Case
+from signal_inspector.toolbar.advising import DROPPED_ROW, advise, lines, remarks
+from signal_inspector.toolbar.catalogue import catalogue_rows, connected, intro
+from signal_inspector.toolbar.figures import figures
+from signal_inspector.toolbar.grouping import Tree
+from signal_inspector.toolbar.lanes import Scale, axis
+from signal_inspector.toolbar.parts import Segment
+from signal_inspector.toolbar.receivers import receiver_rows
+from signal_inspector.toolbar.rows import DispatchRow, DroppedRow, Row
+from signal_inspector.toolbar.store import unpack
+from signal_inspector.toolbar.stored_requests import (
+    StoredRequest,
+    other_requests,
+    request_line,
+    stored_request,
+)
+from signal_inspector.toolbar.timeline import Timeline
+from signal_inspector.toolbar.urls import Links
+from signal_inspector.toolbar.view import LegendItem, PanelView
+from signal_inspector.toolbar.wording import bare_ms, integer, plural
+
+LEGEND: Final = (
+    LegendItem(text="dispatch", bar="dispatch"),
+    LegendItem(text="returned", bar="ok", glyph="ok"),
+    LegendItem(text="time of a nested dispatch", bar="nested"),
+    LegendItem(text="raised", bar="raised", glyph="raised"),
+    LegendItem(text="raised, swallowed", bar="swallowed", glyph="swallowed"),
+    LegendItem(text="skipped", glyph="skipped"),
+    LegendItem(text="cancelled", bar="cancelled", glyph="cancelled"),
+    LegendItem(text="still running", bar="running", glyph="running"),
+    LegendItem(text="nobody received it", glyph="orphan"),
+    LegendItem(text="not called", glyph="notcalled"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A request and its dispatches, taken out of the store once."""
+
+    request_id: str
+    request: StoredRequest
+    tree: Tree
+    scale: Scale
+    advice: list[Advice]
+    case: Case
+
+    def timeline(self) -> Timeline:
+        """The rows of its timeline."""
+        return Timeline(self.tree, self.scale, remarks(self.advice), Links(self.request_id))
+
+
+def story(stats: Mapping[str, Any], request_id: str) -> Story:
+    """Read what ``SignalInspectorPanel.generate_stats`` recorded."""
+    request = stored_request(stats["request"])
+    tree = Tree(unpack(stats["packed"]))
+    # A dispatch may outlive the response that it was sent for.
+    end_ns = max((dispatch.end_ns for dispatch in tree.dispatches), default=0)
+    length_ns = max(request.duration_ns, end_ns - request.start_ns)
+    case = Case(tree=tree, config=get_config(), catalogue=connected(), dropped=request.dropped)
+    return Story(
+        request_id=request_id,
+        request=request,
+        tree=tree,
+        scale=Scale(request.start_ns, length_ns),
+        advice=advise(case),
+        case=case,
+    )
+
+
+def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelView:
+    """Everything the panel shows of a stored request."""
+    told = story(stats, request_id)
+    request, tree = told.request, told.tree
+    timeline = told.timeline()
+    rows = timeline.first_rows()
+    if request.dropped:
+        rows.append(_dropped_row(request, tree))
+    advice = lines(told.advice, timeline.row_of)
+    is_empty = not request.dispatches
+    longest = max((dispatch.duration_ns for dispatch in tree.dispatches), default=0)
+    return PanelView(
+        request_id=request_id,
+        request=request_line(request, told.case.config.toolbar.trace_url),
+        figures=()
+        if is_empty
+        else figures(tree, request.dropped, request.limit, request.duration_ns),
+        mend=advice.mend,
+        know=advice.know,
+        know_title=advice.know_title,
+        know_kinds=advice.know_kinds,
+        axis=axis(told.scale),
+        rows=tuple(rows),
+        receivers=receiver_rows(tree.dispatches, told.scale),
+        catalogue=catalogue_rows(told.case.catalogue, tree.dispatches),
+        catalogue_intro=intro(told.case.catalogue),
+        legend=LEGEND,
+        others=other_requests(store, request_id, time()),
+        is_empty=is_empty,
+        empty_text="This request sent no custom signal." if is_empty else "",
+        others_title="Recent requests that did:" if is_empty else "Other recent requests:",
+        trouble=trouble_text(),
+        json_url=Links(request_id).json(),
+        slider_max=str(max(math.ceil(longest / 1e6), 1)),
+        dispatch_rows=sum(isinstance(row, DispatchRow) for row in rows),
+    )
+
+
+def _dropped_row(request: StoredRequest, tree: Tree) -> Row:
+    dropped = plural(request.dropped, "more dispatch", "more dispatches")
+    was = "was" if request.dropped == 1 else "were"
+    kept = integer(len(tree.dispatches))
+    last_ns = max((dispatch.start_ns for dispatch in tree.dispatches), default=request.start_ns)
+    at = bare_ms(max(last_ns - request.start_ns, 0))
+    return DroppedRow(
+        id=DROPPED_ROW,
+        parent="",
+        level=1,
+        hidden=False,
+        keep=True,
+        segments=(
+            Segment(text=f"{dropped} {was} counted, not kept:", style="strong"),
+            Segment(text=f" this request reached the limit of {kept} at {at} ms. "),
+            Segment(text=f"All other figures are of the {kept}.", style="quiet"),
+        ),
+    )
+
+
+def trouble_text() -> str:
+    """Failures of the inspector itself in this process, "" without any."""
+    counts = trouble.counts()
+    if not counts:
+        return ""
+    kinds = ", ".join(f"{kind} {integer(number)}" for kind, number in counts.items())
+    return f"Inspector's own failures: {integer(sum(counts.values()))} ({kinds})"

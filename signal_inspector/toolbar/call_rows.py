@@ -1,0 +1,191 @@
+"""The rows under a dispatch: its facts, its receivers, and those that were not called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from signal_inspector.records import Outcome, Query, ReceiverCall, SendMethod, Summary
+from signal_inspector.toolbar.grouping import Node
+from signal_inspector.toolbar.lanes import Scale, call_lane
+from signal_inspector.toolbar.outcomes import call_outcome
+from signal_inspector.toolbar.parts import (
+    Argument,
+    Badge,
+    OutcomeCell,
+    QueryTable,
+    StatementGroup,
+)
+from signal_inspector.toolbar.places import place, stack_frames, traceback_lines
+from signal_inspector.toolbar.rows import CallFactsRow, CallRow, FactsRow, NotCalledRow
+from signal_inspector.toolbar.stored import FAILED, StoredDispatch
+from signal_inspector.toolbar.wording import (
+    error_line,
+    integer,
+    last,
+    ms,
+    name,
+    payload_line,
+    plural,
+    raw_ms,
+    sql,
+)
+
+_NOT_CALLED = OutcomeCell(glyph="notcalled", tone="skip", text="not called")
+
+
+def facts_row(node: Node, json_url: str, *, hidden: bool) -> FactsRow:
+    """What a dispatch carried and where it came from."""
+    dispatch = node.first
+    payload = dispatch.payload
+    dropped = dispatch.payload_dropped
+    stack = stack_frames(dispatch.stack)
+    return FactsRow(
+        id=f"{node.id}-f",
+        parent=node.id,
+        level=node.level,
+        hidden=hidden,
+        dispatch_id=dispatch.id,
+        short_id=f"{dispatch.id[:8]}…{dispatch.id[-4:]}",
+        json_url=json_url,
+        payload_line=payload_line(payload) if payload else "",
+        payload=tuple(arguments(payload.items())) if payload else (),
+        payload_note=f"{plural(dropped, 'more argument')} not kept." if dropped else "",
+        stack=stack,
+        stack_title=f"Call stack ({len(stack)})" if stack else "",
+    )
+
+
+def arguments(pairs: Iterable[tuple[str, Summary]], depth: int = 0) -> Iterator[Argument]:
+    """Values and, below each, its items."""
+    for key, summary in pairs:
+        yield Argument(
+            name=key,
+            value=summary.text,
+            type=summary.type,
+            depth=depth,
+            redacted=summary.kind == "redacted",
+            note="cut" if summary.truncated else "",
+        )
+        yield from arguments(summary.items, depth + 1)
+
+
+def call_row(
+    node: Node,
+    index: int,
+    nested: Sequence[StoredDispatch],
+    badges: Iterable[Badge],
+    scale: Scale,
+    *,
+    hidden: bool,
+) -> CallRow:
+    """A receiver's part in a dispatch."""
+    dispatch = node.first
+    call = dispatch.calls[index]
+    ran = call.outcome is not Outcome.SKIPPED
+    failed = call.outcome in FAILED
+    has_time = ran and call.timed
+    has_own_time = has_time and call.duration_ns - call.self_ns >= 50_000
+    return CallRow(
+        id=f"{node.id}-c{index}",
+        parent=node.id,
+        level=node.level + 1,
+        hidden=hidden,
+        ms=raw_ms(call.duration_ns),
+        failed=failed,
+        keep=failed,
+        order=str(index + 1),
+        name=name(call.receiver),
+        place=place(call.path, call.line),
+        lane=call_lane(dispatch, call, nested, scale),
+        outcome=call_outcome(dispatch, call),
+        time=ms(call.duration_ns) if has_time else "",
+        time_note=f"self {ms(call.self_ns)}" if has_own_time else "",
+        sql=sql(call.query_count, call.query_ns),
+        badges=(*_kind_badges(dispatch.method, call), *badges),
+        error=error_line(call),
+        dim=not ran,
+        toggle=ran,
+        toggle_label=f"Details of {last(call.receiver)}",
+    )
+
+
+def _kind_badges(method: SendMethod, call: ReceiverCall) -> list[Badge]:
+    badges = []
+    if call.is_async:
+        badges.append(Badge(text="async"))
+    elif method.is_async:
+        badges.append(Badge(text="in a thread"))
+    if not call.timed:
+        badges.append(Badge(text="time unknown"))
+    return badges
+
+
+def call_facts_row(node: Node, index: int, *, sent: bool) -> CallFactsRow:
+    """Traceback, queries and response of a receiver; ``sent``: whether it sent signals on."""
+    call = node.first.calls[index]
+    traceback = call.failure.traceback if call.failure is not None else None
+    queries = tuple(query_tables(call))
+    response = call.response
+    worth_a_table = response is not None and (response.items or response.truncated)
+    quiet = ""
+    if not (traceback or queries or worth_a_table):
+        quiet = "No query." if sent else "No query, no nested dispatch."
+    return CallFactsRow(
+        id=f"{node.id}-c{index}-f",
+        parent=f"{node.id}-c{index}",
+        level=node.level + 1,
+        hidden=True,
+        traceback=traceback_lines(traceback) if traceback else (),
+        queries=queries,
+        response=tuple(arguments([("returned", response)]))
+        if response is not None and worth_a_table
+        else (),
+        quiet=quiet,
+    )
+
+
+def query_tables(call: ReceiverCall) -> Iterator[QueryTable]:
+    """The queries of a receiver call, by database, equal statements together."""
+    if not call.query_count:
+        return
+    by_alias: dict[str, list[Query]] = {}
+    for query in call.queries:
+        by_alias.setdefault(query.alias, []).append(query)
+    missing = call.query_count - len(call.queries)
+    note = f"{plural(missing, 'more statement')} not kept." if missing else ""
+    if len(by_alias) < 2:
+        on = "".join(f" on {alias}" for alias in by_alias)
+        title = f"{plural(call.query_count, 'query', 'queries')} in {ms(call.query_ns)}{on}"
+        yield QueryTable(title=title, statements=tuple(_statements(call.queries)), note=note)
+        return
+    for index, (alias, queries) in enumerate(by_alias.items(), 1):
+        took = ms(sum(query.duration_ns for query in queries))
+        yield QueryTable(
+            title=f"{plural(len(queries), 'query', 'queries')} in {took} on {alias}",
+            statements=tuple(_statements(queries)),
+            note=note if index == len(by_alias) else "",
+        )
+
+
+def _statements(queries: Iterable[Query]) -> Iterator[StatementGroup]:
+    equal: dict[str, list[int]] = {}
+    for query in queries:
+        equal.setdefault(query.sql, []).append(query.duration_ns)
+    for statement, times in sorted(equal.items(), key=lambda pair: -sum(pair[1])):
+        count = f"{integer(len(times))} \N{MULTIPLICATION SIGN}" if len(times) > 1 else "1"
+        yield StatementGroup(times=count, sql=statement, time=ms(sum(times)))
+
+
+def not_called_rows(node: Node, *, hidden: bool) -> Iterator[NotCalledRow]:
+    """Receivers that are, or were, connected and that the dispatch did not reach."""
+    for index, receiver in enumerate(node.first.not_called):
+        yield NotCalledRow(
+            id=f"{node.id}-n{index}",
+            parent=node.id,
+            level=node.level + 1,
+            hidden=hidden,
+            name=name(receiver.receiver),
+            place=place(receiver.path, receiver.line),
+            reason=receiver.detail,
+            outcome=_NOT_CALLED,
+        )

@@ -1,0 +1,145 @@
+"""Advice on what costs time: repetition, slow receivers in a transaction, threads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from signal_inspector.records import ReceiverCall
+from signal_inspector.toolbar.advice import Advice, Case, Target, mono, sentence, strong, times
+from signal_inspector.toolbar.parts import Badge
+from signal_inspector.toolbar.stored import StoredDispatch
+from signal_inspector.toolbar.wording import integer, ms, plural, strong_listing
+
+_REPEATED_QUERY = 5
+
+
+def slow_in_transaction(case: Case) -> Iterator[Advice]:
+    """A receiver held a transaction open for long."""
+    limit_ns = case.config.toolbar.slow_in_transaction_ms * 1_000_000
+    found: dict[str, list[tuple[int, Target]]] = {}
+    for dispatch, index, call in case.calls():
+        # By its own time: what it sent on is judged where it ran.
+        if dispatch.in_transaction and call.timed and call.self_ns >= max(limit_ns, 1):
+            target = (dispatch.index, index)
+            found.setdefault(call.receiver, []).append((call.duration_ns, target))
+    for receiver, slow in found.items():
+        slow.sort(key=lambda pair: -pair[0])
+        yield Advice(
+            kind="slow in a transaction",
+            severity="mend",
+            title="Slow in a transaction",
+            reason=sentence(
+                strong(receiver),
+                f" kept the transaction open for {ms(slow[0][0])}{times(len(slow))}, "
+                "with its locks; ",
+                mono("transaction.on_commit"),
+                " would run it after the commit.",
+            ),
+            targets=tuple(target for _, target in slow),
+            badge=Badge(text="slow in a transaction", tone="warn", glyph="warn"),
+        )
+
+
+def ran_often(case: Case) -> Iterator[Advice]:
+    """The same receivers ran again and again."""
+    calls: dict[str, list[tuple[StoredDispatch, int, ReceiverCall]]] = {}
+    for dispatch, index, call in case.calls():
+        if call.offset_ns is not None:
+            calls.setdefault(call.receiver, []).append((dispatch, index, call))
+    alike: dict[tuple[str, int], list[str]] = {}
+    for receiver, ran in calls.items():
+        if len(ran) >= max(case.config.toolbar.repeated, 2):
+            alike.setdefault((ran[0][0].signal, len(ran)), []).append(receiver)
+    for (signal, number), receivers in alike.items():
+        ran = [one for receiver in receivers for one in calls[receiver]]
+        queries = sum(call.query_count for _, _, call in ran)
+        cost = ms(sum(call.self_ns for _, _, call in ran))
+        if queries:
+            cost += f", {plural(queries, 'query', 'queries')}"
+        yield Advice(
+            kind="ran often",
+            severity="know",
+            title=f"Ran {integer(number)} times",
+            reason=sentence(
+                strong_listing(receivers),
+                f" ran {integer(number)} times ({cost}); one ",
+                strong(signal),
+                f" for all of it would run {'it' if len(receivers) == 1 else 'them'} once.",
+            ),
+            targets=((ran[0][0].index, ran[0][1]),),
+        )
+
+
+def repeated_query(case: Case) -> Iterator[Advice]:
+    """One statement was sent many times by one call of a receiver."""
+    worst: dict[str, tuple[int, Target, ReceiverCall]] = {}
+    for dispatch, index, call in case.calls():
+        if len(call.queries) < _REPEATED_QUERY:
+            continue
+        _, number = Counter((q.alias, q.sql) for q in call.queries).most_common(1)[0]
+        if number >= _REPEATED_QUERY and number > worst.get(call.receiver, (0,))[0]:
+            worst[call.receiver] = (number, (dispatch.index, index), call)
+    for receiver, (number, target, call) in worst.items():
+        yield Advice(
+            kind="repeated query",
+            severity="know",
+            title="Repeated query",
+            reason=sentence(
+                strong(receiver),
+                f" sent one statement {integer(number)} times, out of its "
+                f"{plural(call.query_count, 'query', 'queries')}.",
+            ),
+            targets=(target,),
+            badge=Badge(text=f"{integer(number)} \N{MULTIPLICATION SIGN} one query"),
+        )
+
+
+def thread_for_asend(case: Case) -> Iterator[Advice]:
+    """An async send had to move sync receivers to a thread."""
+    found: dict[str, list[tuple[int, int, Target, tuple[str, ...]]]] = {}
+    for dispatch in case.dispatches:
+        if not dispatch.method.is_async:
+            continue
+        sync = [
+            i for i, c in enumerate(dispatch.calls) if not c.is_async and c.offset_ns is not None
+        ]
+        if sync:
+            waiting, waited_ns = _waited(dispatch)
+            names = tuple(dict.fromkeys(dispatch.calls[i].receiver for i in sync))
+            target: Target = (dispatch.index, sync[0])
+            found.setdefault(dispatch.signal, []).append((waited_ns, waiting, target, names))
+    for sends in found.values():
+        waited_ns, waiting, worst, names = max(sends, key=lambda send: send[0])
+        method = case.dispatches[worst[0]].method.value
+        moved = "is sync, so " if len(names) == 1 else "are sync, so "
+        wait = f", and the {plural(waiting, 'async receiver')} waited {ms(waited_ns)} for "
+        wait = f"{wait}{'it' if len(names) == 1 else 'them'}" if waiting else ""
+        yield Advice(
+            kind="thread for asend",
+            severity="know",
+            title=f"Thread for {method}",
+            reason=sentence(
+                strong_listing(names),
+                f" {moved}",
+                mono(method),
+                f" moved {'it' if len(names) == 1 else 'them'} to a thread{wait}"
+                f"{times(len(sends))}.",
+            ),
+            targets=(worst, *(send[2] for send in sends if send[2] != worst)),
+        )
+
+
+def _waited(dispatch: StoredDispatch) -> tuple[int, int]:
+    """How many async receivers started after the sync ones had ended, and how long that took.
+
+    Django 6.1 runs the sync ones first; 5.2 and 6.0 run both at once, and nobody waits.
+    """
+    ran = [
+        (c.is_async, c.offset_ns, c.duration_ns) for c in dispatch.calls if c.offset_ns is not None
+    ]
+    sync = [(start, start + took) for is_async, start, took in ran if not is_async]
+    starts = [start for is_async, start, _ in ran if is_async]
+    if not starts or min(starts) < max(end for _, end in sync):
+        return 0, 0
+    return len(starts), max(end for _, end in sync) - min(start for start, _ in sync)

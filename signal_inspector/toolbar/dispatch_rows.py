@@ -1,0 +1,183 @@
+"""The row of a dispatch, of a group of equal ones, and of one dispatch of a group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import quantiles
+
+from signal_inspector.records import Outcome
+from signal_inspector.toolbar.grouping import Node, Tree
+from signal_inspector.toolbar.lanes import Scale, dispatch_lane, group_lane
+from signal_inspector.toolbar.outcomes import dispatch_outcome, group_outcome
+from signal_inspector.toolbar.parts import Badge, ErrorLine
+from signal_inspector.toolbar.places import place
+from signal_inspector.toolbar.rows import DispatchRow
+from signal_inspector.toolbar.stored import StoredDispatch
+from signal_inspector.toolbar.wording import (
+    about,
+    bare_ms,
+    error_line,
+    exception_name,
+    integer,
+    last,
+    ms,
+    name,
+    raw_ms,
+    sql,
+    unique,
+)
+
+_MANY = 40  # a group of more has a median beside its maximum
+_SEARCH = 2_000  # characters of the words that stand for rows not in the page
+
+
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """What the advice says of single rows, by (dispatch, receiver call or None)."""
+
+    badges: dict[tuple[int, int | None], list[Badge]] = field(default_factory=dict)
+    mend: frozenset[int] = frozenset()  # dispatches that something about is to be mended
+
+    def of(self, dispatch: StoredDispatch, call: int | None = None) -> list[Badge]:
+        return self.badges.get((dispatch.index, call), [])
+
+
+def is_open(node: Node, remarks: Remarks) -> bool:
+    """Whether a row starts open: something failed in it, or is to be mended."""
+    if node.is_member:
+        return False
+    return any(d.has_failed or d.index in remarks.mend for d in node.members)
+
+
+def dispatch_row(
+    node: Node, tree: Tree, scale: Scale, remarks: Remarks, *, hidden: bool, fetch: str = ""
+) -> DispatchRow:
+    """The row of a node; with ``fetch`` it is closed, and its words stand for what is inside."""
+    first = node.first
+    inside = list(_descendants(node, tree)) if fetch else list(node.members)
+    failed = any(dispatch.has_failed for dispatch in inside)
+    took = [member.duration_ns for member in node.members]
+    caller = first.caller
+    return DispatchRow(
+        id=node.id,
+        parent=node.parent,
+        level=node.level,
+        hidden=hidden,
+        ms=raw_ms(sum(took)),
+        failed=failed,
+        keep=failed or any(dispatch.is_orphan for dispatch in inside),
+        name=name(first.signal),
+        method=first.method.value,
+        sender=first.sender,
+        place=None if caller is None else place(caller.path, caller.line),
+        function="" if caller is None else caller.function,
+        lane=group_lane(node.members, scale) if node.is_group else dispatch_lane(first, scale),
+        time=ms(sum(took)),
+        time_note=_spread(took),
+        sql=_sql(node.members),
+        outcome=group_outcome(node.members) if node.is_group else dispatch_outcome(first),
+        toggle_label=_toggle_label(node),
+        open=not fetch and is_open(node, remarks),
+        count=integer(len(node.members)) if node.is_group else "",
+        note=_note(node),
+        badges=(*_transaction(node.members), *_unique_badges(node, remarks)),
+        member=node.is_member,
+        about=_about(first) if node.is_member else "",
+        error=_error(first) if node.is_member else None,
+        receivers=_receivers(first) if node.is_member else "",
+        fetch=fetch,
+        search=_words(inside) if fetch else "",
+    )
+
+
+def _descendants(node: Node, tree: Tree) -> Iterable[StoredDispatch]:
+    waiting = list(reversed(node.members))
+    while waiting:
+        dispatch = waiting.pop()
+        yield dispatch
+        waiting.extend(reversed(tree.nested(dispatch)))
+
+
+def _sql(members: Sequence[StoredDispatch]) -> str:
+    calls = [call for member in members for call in member.calls]
+    return sql(sum(call.query_count for call in calls), sum(call.query_ns for call in calls))
+
+
+def _spread(took: Sequence[int]) -> str:
+    if len(took) == 1:
+        return ""
+    longest = f"max {bare_ms(max(took))}"
+    if len(took) <= _MANY:
+        return longest
+    return f"p50 {bare_ms(percentile(took, 50))}, {longest}"
+
+
+def percentile(values: Sequence[int], percent: int) -> int:
+    """The value below which ``percent`` of at least two values lie."""
+    return int(quantiles(values, n=100, method="inclusive")[percent - 1])
+
+
+def _toggle_label(node: Node) -> str:
+    signal = last(node.first.signal)
+    if node.is_group:
+        return f"{integer(len(node.members))} dispatches of {signal}"
+    return f"Receivers of {signal}"
+
+
+def _note(node: Node) -> str:
+    if not node.sent_by:
+        return ""
+    return f"nested, sent by {last(node.sent_by)}"
+
+
+def _transaction(members: Sequence[StoredDispatch]) -> list[Badge]:
+    inside = sum(member.in_transaction is True for member in members)
+    undone = sum(member.rolled_back is True for member in members)
+    if not inside:
+        return []
+    text = "in transaction" if inside == len(members) else f"{integer(inside)} in transaction"
+    if not undone:
+        return [Badge(text=text)]
+    count = "" if undone == len(members) else f"{integer(undone)} "
+    return [Badge(text=f"{text}, {count}rolled back", tone="warn", glyph="rollback")]
+
+
+def _unique_badges(node: Node, remarks: Remarks) -> list[Badge]:
+    """Of the dispatches, and of a group those of its receivers, which stand in no row of it."""
+    found = [badge for member in node.members for badge in remarks.of(member)]
+    if node.is_group or node.is_member:
+        for member in node.members:
+            for index in range(len(member.calls)):
+                found += remarks.of(member, index)
+    return list(dict.fromkeys(found))
+
+
+def _about(dispatch: StoredDispatch) -> str:
+    return about(dispatch.payload) or f"{dispatch.id[:8]}…{dispatch.id[-4:]}"
+
+
+def _error(dispatch: StoredDispatch) -> ErrorLine | None:
+    return next((error_line(call) for call in dispatch.calls if call.failure is not None), None)
+
+
+def _receivers(dispatch: StoredDispatch) -> str:
+    calls = [call for call in dispatch.calls if call.failure is not None] or dispatch.calls
+    names = unique(call.receiver for call in calls)
+    words = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    only = calls[0] if len(calls) == 1 else None
+    if only is None or only.outcome is not Outcome.RETURNED or only.response is None:
+        return words
+    return f"{words} returned {only.response.text}"
+
+
+def _words(dispatches: Iterable[StoredDispatch]) -> str:
+    words: dict[str, None] = {}
+    for dispatch in dispatches:
+        words[dispatch.signal] = words[dispatch.sender] = None
+        for call in dispatch.calls:
+            words[call.receiver] = words[call.path] = None
+            if call.failure is not None:
+                words[exception_name(call.failure.exception_class)] = None
+                words[call.failure.message] = None
+    return " ".join(words).lower()[:_SEARCH]

@@ -1,0 +1,128 @@
+"""The eight figures, and the numbers of a request that its other parts need as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+from signal_inspector.dispatches import Busy
+from signal_inspector.records import Outcome
+from signal_inspector.toolbar.grouping import Tree
+from signal_inspector.toolbar.parts import Glyph, Tone
+from signal_inspector.toolbar.stored import StoredDispatch
+from signal_inspector.toolbar.view import Figure
+from signal_inspector.toolbar.wording import integer, ms, plural
+
+
+def covered_ns(intervals: Iterable[tuple[int, int]]) -> int:
+    """Nanoseconds that at least one of these (start, end) covers."""
+    busy = Busy()
+    for start, end in sorted(intervals, key=itemgetter(1)):
+        busy.add(start, end)
+    return busy.total
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    tree: Tree
+    dropped: int
+    limit: int
+    request_ns: int
+
+    @property
+    def dispatches(self) -> Sequence[StoredDispatch]:
+        return self.tree.dispatches
+
+    def outcomes(self, outcome: Outcome) -> int:
+        return sum(call.outcome is outcome for d in self.dispatches for call in d.calls)
+
+
+def figures(tree: Tree, dropped: int, limit: int, request_ns: int) -> tuple[Figure, ...]:
+    """The summary table's cells."""
+    counts = _Counts(tree, dropped, limit, request_ns)
+    return (
+        _dispatches(counts),
+        _calls(counts),
+        _time(counts),
+        _sql(counts),
+        _failed(counts),
+        _skipped(counts),
+        _orphans(counts),
+        _dropped(counts),
+    )
+
+
+def _dispatches(counts: _Counts) -> Figure:
+    kept, tops = len(counts.dispatches), len(counts.tree.tops)
+    if counts.dropped:
+        note = f"{integer(kept)} kept"
+    elif tops == kept:
+        note = "all at the top"
+    else:
+        note = f"{integer(tops)} at the top, {integer(kept - tops)} nested"
+    return Figure(label="Dispatches", value=integer(kept + counts.dropped), note=note)
+
+
+def _calls(counts: _Counts) -> Figure:
+    ran = [c for d in counts.dispatches for c in d.calls if c.outcome is not Outcome.SKIPPED]
+    is_async = sum(call.is_async for call in ran)
+    note = f"{integer(len(ran) - is_async)} sync, {integer(is_async)} async"
+    if is_async in (0, len(ran)):
+        note = ("all async" if is_async else "all sync") if ran else ""
+    return Figure(label="Receiver calls", value=integer(len(ran)), note=note)
+
+
+def _time(counts: _Counts) -> Figure:
+    took = covered_ns((d.start_ns, d.end_ns) for d in counts.tree.tops)
+    share = round(took * 100 / counts.request_ns) if counts.request_ns else 0
+    return Figure(label="In dispatches", value=ms(took), note=f"{share} % of the request")
+
+
+def _sql(counts: _Counts) -> Figure:
+    calls = [call for dispatch in counts.dispatches for call in dispatch.calls]
+    number = sum(call.query_count for call in calls)
+    took = ms(sum(call.query_ns for call in calls))
+    words = "query" if number == 1 else "queries"
+    return _or_zero("SQL in receivers", number, f"{words} in {took}", "", "")
+
+
+def _failed(counts: _Counts) -> Figure:
+    raised = swallowed = 0
+    for dispatch in counts.dispatches:
+        number = sum(call.outcome is Outcome.RAISED for call in dispatch.calls)
+        if dispatch.method.is_robust:
+            swallowed += number
+        else:
+            raised += number
+    parts = [f"{integer(raised)} raised"] * bool(raised)
+    parts += [f"{integer(swallowed)} swallowed"] * bool(swallowed)
+    glyph: Glyph = "raised" if raised else "swallowed"
+    return _or_zero("Failed", raised + swallowed, ", ".join(parts), glyph, "bad")
+
+
+def _skipped(counts: _Counts) -> Figure:
+    skipped, cancelled = counts.outcomes(Outcome.SKIPPED), counts.outcomes(Outcome.CANCELLED)
+    stops = sum(any(c.outcome is Outcome.SKIPPED for c in d.calls) for d in counts.dispatches)
+    parts = [f"after {plural(stops, 'failure')}"] * bool(skipped)
+    parts += [f"{integer(cancelled)} cancelled"] * bool(cancelled)
+    return _or_zero("Skipped", skipped + cancelled, ", ".join(parts), "skipped", "bad")
+
+
+def _orphans(counts: _Counts) -> Figure:
+    number = sum(dispatch.is_orphan for dispatch in counts.dispatches)
+    note = "nobody received it" if number == 1 else "nobody received them"
+    return _or_zero("Orphans", number, note, "orphan", "")
+
+
+def _dropped(counts: _Counts) -> Figure:
+    limit = f"limit {integer(counts.limit)}"
+    zero = Figure(label="Dropped", value="0", note=limit, tone="zero")
+    dropped = _or_zero("Dropped", counts.dropped, "only counted", "warn", "warn")
+    return dropped if counts.dropped else zero
+
+
+def _or_zero(label: str, number: int, note: str, glyph: Glyph, tone: Tone) -> Figure:
+    if not number:
+        return Figure(label=label, value="0", note="", tone="zero")
+    return Figure(label=label, value=integer(number), note=note, glyph=glyph, tone=tone)

@@ -1,0 +1,178 @@
+"""Which dispatches stand alone and which become one row: the tree behind the timeline.
+
+Siblings that follow each other with the same signal, sender, method and call site become one
+group, whatever came of them: a failure does not split it. What they sent on groups the same way
+inside it. Nodes are made when they are asked for, so a closed group costs one pass over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from signal_inspector.records import ReceiverCall
+from signal_inspector.toolbar.stored import StoredDispatch
+
+#: Where so many rows would stand side by side, equal ones are grouped although others are sent
+#: between them: a loop that sends two signals makes two rows, not twice as many as it has rounds.
+CROWDED = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A dispatch, or a group of equal ones, at its place in the timeline."""
+
+    id: str  # of its row: the path of rows above it and its own token
+    parent: str  # id of the row it stands under
+    level: int
+    members: tuple[StoredDispatch, ...]  # in the order they were sent; one unless a group
+    is_member: bool = False  # one of an open group
+    sent_by: str = ""  # receiver that sent these, where they stand under a group
+
+    @property
+    def first(self) -> StoredDispatch:
+        return self.members[0]
+
+    @property
+    def is_group(self) -> bool:
+        return len(self.members) > 1
+
+
+class Tree:
+    """The dispatches of a request by who sent them."""
+
+    def __init__(self, dispatches: Sequence[StoredDispatch]) -> None:
+        self.dispatches = dispatches
+        self._known = known = {dispatch.id: dispatch for dispatch in dispatches}
+        self.tops: list[StoredDispatch] = []
+        self._sent_by: dict[str, list[StoredDispatch]] = {}
+        for dispatch in dispatches:
+            parent_id = dispatch.parent_id
+            if parent_id is None or parent_id not in known or parent_id == dispatch.id:
+                self.tops.append(dispatch)
+            else:
+                self._sent_by.setdefault(parent_id, []).append(dispatch)
+
+    def nested(self, dispatch: StoredDispatch) -> list[StoredDispatch]:
+        """What the receivers of a dispatch sent, in the order they sent it."""
+        return self._sent_by.get(dispatch.id, [])
+
+    def parent(self, dispatch: StoredDispatch) -> StoredDispatch | None:
+        """The dispatch whose receiver sent this one, if it was kept."""
+        return self._known.get(dispatch.parent_id or "")
+
+    def roots(self) -> list[Node]:
+        """The rows at the top."""
+        return list(self._nodes(self.tops, parent="", level=1))
+
+    def under_call(self, node: Node, index: int | None) -> list[Node]:
+        """What one receiver of a single dispatch sent; None: what none of its receivers did."""
+        if index is None:
+            sent = [d for d in self.nested(node.first) if _sender(node.first, d) is None]
+            return list(self._nodes(sent, parent=node.id, level=node.level + 1))
+        sent = [inner for inner in self.nested(node.first) if inner.parent_call == index]
+        return list(self._nodes(sent, parent=f"{node.id}-c{index}", level=node.level + 2))
+
+    def under_group(self, node: Node) -> list[Node]:
+        """What the receivers of all dispatches of a group sent, equal ones together."""
+        together: dict[Hashable, list[StoredDispatch]] = {}
+        senders: dict[Hashable, str] = {}
+        for member in node.members:
+            for inner in self.nested(member):
+                sender = _sender(member, inner)
+                sent_by = "" if sender is None else sender.receiver
+                key = (sent_by, likeness(inner))
+                together.setdefault(key, []).append(inner)
+                senders[key] = sent_by
+        return [
+            _node(alike, node.id, node.level + 2, sent_by=senders[key])
+            for key, alike in together.items()
+        ]
+
+    def member(self, node: Node, dispatch: StoredDispatch) -> Node:
+        """One dispatch of a group, as a row of its own."""
+        return _node([dispatch], node.id, node.level + 1, is_member=True)
+
+    def find(self, path: str) -> Node | None:
+        """The node whose row has this id; None when there is none."""
+        candidates: Iterable[Node] = self.roots()
+        found: Node | None = None
+        at = ""
+        for token in path.split("-"):
+            at = f"{at}-{token}" if at else token
+            if found is not None and token[:1] == "c":
+                candidates = self.under_call(found, int(token[1:] or -1))
+                continue
+            found = next((node for node in candidates if node.id == at), None)
+            if found is None:
+                return None
+            candidates = self._inside(found)
+        return found if found is not None and found.id == at else None
+
+    def _inside(self, node: Node) -> Iterator[Node]:
+        if not node.is_group:
+            yield from self.under_call(node, None)
+            return
+        yield from self.under_group(node)
+        for dispatch in node.members:
+            yield self.member(node, dispatch)
+
+    def _nodes(
+        self, siblings: Sequence[StoredDispatch], parent: str, level: int
+    ) -> Iterator[Node]:
+        runs = _neighbours(siblings)
+        if len(runs) > CROWDED:
+            runs = _wherever(siblings)
+        for run in runs:
+            yield _node(run, parent, level)
+
+
+def likeness(dispatch: StoredDispatch) -> Hashable:
+    """What the dispatches of a group have in common."""
+    caller = dispatch.caller
+    where = None if caller is None else (caller.path, caller.line)
+    return (dispatch.signal, dispatch.sender, dispatch.method, where)
+
+
+def _sender(dispatch: StoredDispatch, nested: StoredDispatch) -> ReceiverCall | None:
+    """The receiver call that sent a nested dispatch; None: code between the receivers."""
+    call = nested.parent_call
+    return dispatch.calls[call] if call is not None and 0 <= call < len(dispatch.calls) else None
+
+
+def _neighbours(siblings: Iterable[StoredDispatch]) -> list[list[StoredDispatch]]:
+    runs: list[list[StoredDispatch]] = []
+    before: Hashable = None
+    for dispatch in siblings:
+        key = likeness(dispatch)
+        if not runs or key != before:
+            runs.append([])
+        runs[-1].append(dispatch)
+        before = key
+    return runs
+
+
+def _wherever(siblings: Iterable[StoredDispatch]) -> list[list[StoredDispatch]]:
+    alike: dict[Hashable, list[StoredDispatch]] = {}
+    for dispatch in siblings:
+        alike.setdefault(likeness(dispatch), []).append(dispatch)
+    return list(alike.values())
+
+
+def _node(
+    members: Sequence[StoredDispatch],
+    parent: str,
+    level: int,
+    *,
+    is_member: bool = False,
+    sent_by: str = "",
+) -> Node:
+    token = f"{'g' if len(members) > 1 else 'd'}{members[0].index}"
+    return Node(
+        id=f"{parent}-{token}" if parent else token,
+        parent=parent,
+        level=level,
+        members=tuple(members),
+        is_member=is_member,
+        sent_by=sent_by,
+    )

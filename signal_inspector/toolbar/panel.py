@@ -1,0 +1,185 @@
+"""``SignalInspectorPanel``: collects a request's dispatches and hands them to the toolbar.
+
+Whatever goes wrong in here is reported and counted, and the request is answered all the same:
+the toolbar itself would let an exception of a panel through to the user's response.
+"""
+
+# mypy: disallow-untyped-calls=False
+# (the toolbar annotates its own methods only in part)
+from __future__ import annotations
+
+from time import perf_counter_ns, time
+from typing import Any
+
+from debug_toolbar import settings as toolbar_settings
+from debug_toolbar.panels import Panel
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.urls import URLPattern
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from signal_inspector import trouble
+from signal_inspector.records import Details
+from signal_inspector.scopes import Collector, close_collector, open_collector, suppress
+from signal_inspector.toolbar.assemble import panel_view, trouble_text
+from signal_inspector.toolbar.markup import printable
+from signal_inspector.toolbar.store import pack
+from signal_inspector.toolbar.stored_requests import (
+    SUMMARY_ID,
+    StoredRequest,
+    stored_request,
+    summarize,
+)
+from signal_inspector.toolbar.views import urlpatterns
+from signal_inspector.toolbar.wording import integer, ms, plural
+
+
+class SignalInspectorPanel(Panel):
+    """Every custom signal that a request sent, and what its receivers made of it."""
+
+    is_async = True
+    title = "Signal Inspector"
+    nav_title = "Signal Inspector"
+    # Read by toolbar 8.0 and later, whose base class has None here.
+    nav_icon = "signal_inspector/signal_inspector.svg"  # type: ignore[assignment]
+    template = "signal_inspector/panel.html"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._collector: Collector | None = None
+        self._started = 0.0
+        self._start_ns = 0
+        self._end_ns = 0
+
+    # Collecting
+
+    def enable_instrumentation(self) -> None:
+        """Collect the dispatches of this request's context, and of no other."""
+        if self._collector is not None:
+            return
+        try:
+            details = Details.ALL
+            if not toolbar_settings.get_config()["ENABLE_STACKTRACES"]:
+                details &= ~Details.STACK
+            collector = Collector(details)
+            self._started, self._start_ns = time(), perf_counter_ns()
+            open_collector(collector)
+            self._collector = collector
+        except Exception as error:
+            trouble.report("starting the panel", error)
+
+    def disable_instrumentation(self) -> None:
+        """Stop collecting. What is still running then is shown as running."""
+        if self._collector is None or self._end_ns:
+            return
+        try:
+            self._end_ns = perf_counter_ns()
+            close_collector(self._collector)
+        except Exception as error:
+            trouble.report("stopping the panel", error)
+
+    def generate_stats(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Store the dispatches as plain data."""
+        if self._collector is None:
+            return
+        try:
+            with suppress():
+                self._store(self._collector, request, response)
+        except Exception as error:
+            trouble.report("storing a request", error)
+
+    def _store(self, collector: Collector, request: HttpRequest, response: HttpResponse) -> None:
+        end_ns = self._end_ns or perf_counter_ns()
+        dispatches = list(collector.dispatches)
+        summary = summarize(
+            request,
+            response,
+            dispatches,
+            started=self._started,
+            start_ns=self._start_ns,
+            duration_ns=end_ns - self._start_ns,
+            dropped=collector.dropped,
+            limit=collector.limit,
+        ).as_dict()
+        self.record_stats({"request": summary, "packed": pack(dispatches)})
+        if dispatches:
+            toolbar = self.toolbar
+            toolbar.store.save_panel(toolbar.request_id, SUMMARY_ID, summary)
+
+    def generate_server_timing(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - the toolbar passes both
+        response: HttpResponse,  # noqa: ARG002
+    ) -> None:
+        """The time in dispatches, for the browser's own tools."""
+        told = self._request()
+        if told is not None and told.dispatches:
+            title = plural(told.dispatches, "signal dispatch", "signal dispatches")
+            self.record_server_timing("dispatches", title, round(told.busy_ns / 1e6, 3))
+
+    # Showing
+
+    def _request(self) -> StoredRequest | None:
+        try:
+            data = self.get_stats().get("request")
+            return None if data is None else stored_request(data)
+        except Exception as error:
+            trouble.report("reading a stored request", error)
+            return None
+
+    @property
+    def nav_subtitle(self) -> str:
+        """The side bar's words: "17 dispatches in 486 ms, 2 failed"."""
+        told = self._request()
+        if told is None:
+            return trouble_text()
+        if not told.dispatches:
+            return "nothing sent"
+        sent = plural(told.dispatches, "dispatch", "dispatches")
+        failed = f", {integer(told.failed)} failed" if told.failed else ""
+        return f"{sent} in {_rough(told.busy_ns)}{failed}"
+
+    @property
+    def content(self) -> SafeString:
+        """The panel, or a sentence where it cannot be shown."""
+        try:
+            with suppress():
+                stats = self.get_stats()
+                view = panel_view(stats, self.toolbar.request_id, self.toolbar.store)
+                return printable(render_to_string(self.template, {"view": view}))
+        except Exception as error:
+            trouble.report("showing the panel", error)
+            return self._trouble()
+
+    def _trouble(self) -> SafeString:
+        text = trouble_text()
+        try:
+            with suppress():
+                page = render_to_string("signal_inspector/trouble.html", {"trouble": text})
+                return printable(page)
+        except Exception as error:
+            trouble.report("showing the panel's own trouble", error)
+            return format_html("<p>{}</p>", text)
+
+    @property
+    def scripts(self) -> list[str]:
+        """The panel's script, an external module."""
+        found: list[str] = super().scripts
+        try:
+            found.append(static("signal_inspector/panel.js"))
+        except Exception as error:
+            trouble.report("finding the panel's script", error)
+        return found
+
+    @classmethod
+    def get_urls(cls) -> list[URLPattern]:
+        """The panel's own views."""
+        return urlpatterns
+
+
+def _rough(nanoseconds: int) -> str:
+    if nanoseconds >= 1_000_000_000:
+        return f"{nanoseconds / 1e9:.1f} s"
+    return f"{nanoseconds / 1e6:.0f} ms" if nanoseconds >= 10_000_000 else ms(nanoseconds)

@@ -1,0 +1,86 @@
+"""The second view: every receiver with all its calls in the request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from signal_inspector.records import Outcome, ReceiverCall
+from signal_inspector.toolbar.lanes import Scale, receiver_lane
+from signal_inspector.toolbar.outcomes import call_outcome
+from signal_inspector.toolbar.parts import Glyph, OutcomeCell
+from signal_inspector.toolbar.places import place
+from signal_inspector.toolbar.stored import FAILED, StoredDispatch
+from signal_inspector.toolbar.view import ReceiverRow
+from signal_inspector.toolbar.wording import (
+    exception_name,
+    integer,
+    last,
+    listing,
+    ms,
+    name,
+    raw_ms,
+    sql,
+    unique,
+)
+
+Calls = list[tuple[StoredDispatch, ReceiverCall]]
+
+
+def receiver_rows(dispatches: Sequence[StoredDispatch], scale: Scale) -> tuple[ReceiverRow, ...]:
+    """By the time that is their own, most first."""
+    found: dict[tuple[str, str, int], Calls] = {}
+    for dispatch in dispatches:
+        for call in dispatch.calls:
+            key = (call.receiver, call.path, call.line)
+            found.setdefault(key, []).append((dispatch, call))
+    ordered = sorted(found.values(), key=lambda calls: -sum(call.self_ns for _, call in calls))
+    return tuple(_row(calls, scale) for calls in ordered)
+
+
+def _row(calls: Calls, scale: Scale) -> ReceiverRow:
+    first = calls[0][1]
+    total = sum(call.duration_ns for _, call in calls)
+    own = sum(call.self_ns for _, call in calls)
+    longest = max(call.duration_ns for _, call in calls)
+    query_ns = sum(call.query_ns for _, call in calls)
+    failed = any(call.outcome in FAILED for _, call in calls)
+    signals = unique(last(dispatch.signal) for dispatch, _ in calls)
+    return ReceiverRow(
+        name=name(first.receiver),
+        place=place(first.path, first.line),
+        on=f"on {listing(signals)}",
+        calls=integer(len(calls)),
+        repeated=len(calls) > 1,
+        lane=receiver_lane(first.receiver, calls, scale),
+        total=ms(total),
+        self_time=ms(own),
+        longest=ms(longest),
+        sql=sql(sum(call.query_count for _, call in calls), query_ns),
+        outcome=_outcome(calls),
+        ms=raw_ms(longest),
+        failed=failed,
+        keep=failed,
+        sort=(str(len(calls)), *(raw_ms(each) for each in (total, own, longest, query_ns))),
+    )
+
+
+def _outcome(calls: Calls) -> OutcomeCell:
+    raised = [(d, call) for d, call in calls if call.outcome is Outcome.RAISED]
+    if raised:
+        loud = any(not dispatch.method.is_robust for dispatch, _ in raised)
+        names = unique(
+            exception_name(call.failure.exception_class) for _, call in raised if call.failure
+        )
+        text = f"{integer(len(raised))} of {integer(len(calls))} failed"
+        glyph: Glyph = "raised" if loud else "swallowed"
+        return OutcomeCell(
+            glyph=glyph, tone="bad", text=text, note=listing(names) if names else ""
+        )
+    if len(calls) == 1:
+        cell = call_outcome(*calls[0])
+        return OutcomeCell(glyph=cell.glyph, tone=cell.tone, text=cell.text, note=cell.note)
+    returned = sum(call.outcome is Outcome.RETURNED for _, call in calls)
+    if returned == len(calls):
+        return OutcomeCell(glyph="ok", tone="ok", text=f"all {integer(returned)} returned")
+    text = f"{integer(returned)} of {integer(len(calls))} returned"
+    return OutcomeCell(glyph="skipped", tone="skip", text=text)

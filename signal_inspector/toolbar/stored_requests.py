@@ -1,0 +1,135 @@
+"""What is stored of a request, and which other recent requests sent signals.
+
+Beside the panel's own data a summary of a few bytes is stored under a name of its own, so that
+listing the recent requests reads none of their dispatches. The toolbar's store belongs to one
+developer and holds a few dozen requests; it does not say which browser made them, and neither
+do we.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from signal_inspector import trouble
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.records import Outcome
+from signal_inspector.toolbar.figures import covered_ns
+from signal_inspector.toolbar.urls import Links
+from signal_inspector.toolbar.view import OtherRequest, RequestLine
+from signal_inspector.toolbar.wording import integer, ms
+
+SUMMARY_ID = "SignalInspectorSummary"
+_SHOWN = 5
+_PATH = 500  # characters of a path with its query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRequest:
+    """A request and how much it sent. Plain values only."""
+
+    method: str
+    path: str  # with its query, capped
+    status: int
+    started: float  # Unix time in seconds
+    start_ns: int  # perf_counter at the start: the zero of the timeline
+    duration_ns: int
+    dispatches: int  # dropped ones included
+    dropped: int
+    limit: int
+    failed: int  # receiver calls that raised
+    busy_ns: int  # time in dispatches at the top
+    trace_id: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def summarize(
+    request: HttpRequest,
+    response: HttpResponse,
+    dispatches: Sequence[Dispatch],
+    *,
+    dropped: int,
+    **measured: Any,
+) -> StoredRequest:
+    """What is stored of a request that has just been answered; ``measured``: the other fields."""
+    tops = [d for d in dispatches if d.parent_id is None]
+    calls = [call for dispatch in dispatches for call in dispatch.calls]
+    return StoredRequest(
+        method=str(request.method)[:20],
+        path=request.get_full_path()[:_PATH],
+        status=response.status_code,
+        dispatches=len(dispatches) + dropped,
+        dropped=dropped,
+        failed=sum(call.outcome is Outcome.RAISED for call in calls),
+        busy_ns=covered_ns((d.start_ns, d.start_ns + d.duration_ns) for d in tops),
+        **measured,
+    )
+
+
+_FIELDS = {field.name for field in fields(StoredRequest)}
+
+
+def stored_request(data: dict[str, Any]) -> StoredRequest:
+    """The request of stored data; fields of another version are left out."""
+    return StoredRequest(**{key: value for key, value in data.items() if key in _FIELDS})
+
+
+def request_line(request: StoredRequest, trace_url: str) -> RequestLine:
+    """The first line of the panel."""
+    started = datetime.fromtimestamp(request.started, UTC)
+    href = trace_url.replace("{trace_id}", request.trace_id) if request.trace_id else ""
+    return RequestLine(
+        method=request.method,
+        path=request.path,
+        result=f"{request.status} in {ms(request.duration_ns)}",
+        started=f"{started:%H:%M:%S}.{started.microsecond // 1000:03} UTC",
+        trace_id=request.trace_id,
+        trace_href=href,
+    )
+
+
+def other_requests(store: Any, request_id: str, now: float) -> tuple[OtherRequest, ...]:
+    """The newest requests but this one that sent signals. The store may fail: then none."""
+    try:
+        found = sorted(_sending(store, request_id), key=lambda pair: -pair[1].started)
+        return tuple(_other(id_, request, now) for id_, request in found[:_SHOWN])
+    except Exception as error:
+        trouble.report("reading the toolbar's store", error)
+        return ()
+
+
+def _sending(store: Any, request_id: str) -> Iterator[tuple[str, StoredRequest]]:
+    for other_id in list(store.request_ids()):
+        if other_id == request_id:
+            continue
+        data = store.panel(other_id, SUMMARY_ID)
+        if data and data["dispatches"]:
+            yield other_id, stored_request(data)
+
+
+def _other(request_id: str, request: StoredRequest, now: float) -> OtherRequest:
+    links = Links(request_id)
+    return OtherRequest(
+        method=request.method,
+        path=request.path,
+        text=f"sent {integer(request.dispatches)}, {ago(now - request.started)}",
+        failed=request.failed > 0,
+        request_id=request_id,
+        switch_url=links.switch(),
+        panel_url=links.panel(),
+    )
+
+
+def ago(seconds: float) -> str:
+    """How long ago: "2 s ago"."""
+    if seconds < 60:
+        return f"{max(int(seconds), 0)} s ago"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min ago"
+    return f"{int(seconds // 3600)} h ago"

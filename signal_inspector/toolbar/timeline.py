@@ -1,0 +1,239 @@
+"""The timeline's rows: which of them are in the page, and which are fetched when asked for.
+
+A page holds at most ``ROWS`` rows at first. Rows at the top come first, then what is inside the
+rows that start open, then inside the closed ones, as far as the room goes; the others fetch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import heappop, heappush
+from itertools import count
+
+from signal_inspector.records import Outcome
+from signal_inspector.toolbar.advice import Target
+from signal_inspector.toolbar.call_rows import (
+    call_facts_row,
+    call_row,
+    facts_row,
+    not_called_rows,
+)
+from signal_inspector.toolbar.dispatch_rows import Remarks, dispatch_row, is_open, percentile
+from signal_inspector.toolbar.grouping import Node, Tree
+from signal_inspector.toolbar.lanes import Scale
+from signal_inspector.toolbar.rows import HeadingRow, MoreRow, Row
+from signal_inspector.toolbar.selection import Selection
+from signal_inspector.toolbar.stored import StoredDispatch
+from signal_inspector.toolbar.urls import Links
+from signal_inspector.toolbar.wording import integer, ms
+
+ROWS = 300  # at first
+TOPS = 150  # at the top, at first
+PAGE = 100  # rows that "Show the next" brings
+
+
+class Timeline:
+    """Rows of one request."""
+
+    def __init__(self, tree: Tree, scale: Scale, remarks: Remarks, links: Links) -> None:
+        self._tree = tree
+        self._scale = scale
+        self._remarks = remarks
+        self._links = links
+        self._expanded: set[str] = set()
+        self._row_of: dict[Target, str] = {}
+        self._group_of: dict[int, str] = {}
+
+    def first_rows(self) -> list[Row]:
+        """What the page holds at first."""
+        return self.top_rows(0, TOPS)
+
+    def top_rows(self, offset: int, size: int = PAGE) -> list[Row]:
+        """Some of the rows at the top, and what is inside them."""
+        roots = self._tree.roots()
+        shown = roots[offset : offset + size]
+        rows = self._expand_and_emit(shown)
+        left = len(roots) - offset - len(shown)
+        if left > 0:
+            more = offset + size
+            rows.append(self._more("", "", 1, left, more, "", hidden=False))
+        return rows
+
+    def rows_under(self, node: Node) -> list[Row]:
+        """What stands under a row, for one that is opened only now."""
+        room = max(ROWS - self._cost(node), 0)
+        self._plan(self._children(node), room)
+        return list(self._emit_inside(node, hidden=False))
+
+    def more_rows(self, node: Node, offset: int) -> list[Row]:
+        """The next dispatches of an open group."""
+        rest = Selection(node).rest
+        shown = [self._tree.member(node, d) for d in rest[offset : offset + PAGE]]
+        rows = self._expand_and_emit(shown)
+        if len(rest) > offset + PAGE:
+            rows.append(self._rest_row(node, rest, offset + PAGE, hidden=False))
+        return rows
+
+    def row_of(self, target: Target) -> str:
+        """The id of the emitted row that shows a receiver call or a dispatch best; "" if none."""
+        dispatch = (
+            self._tree.dispatches[target[0]] if target[0] < len(self._tree.dispatches) else None
+        )
+        call = target[1]
+        while dispatch is not None:
+            found = self._row_of.get((dispatch.index, call)) or self._row_of.get(
+                (dispatch.index, None)
+            )
+            if found or dispatch.index in self._group_of:
+                return found or self._group_of[dispatch.index]
+            call = dispatch.parent_call
+            dispatch = self._tree.parent(dispatch)
+        return ""
+
+    # Which rows are in the page
+
+    def _expand_and_emit(self, nodes: Sequence[Node]) -> list[Row]:
+        self._plan(nodes, ROWS - len(nodes) - 2)
+        return [row for node in nodes for row in self._emit(node, hidden=False)]
+
+    def _plan(self, nodes: Iterable[Node], room: int) -> None:
+        """Choose the nodes whose inside is in the page: open ones first, then in order."""
+        order = count()
+        waiting: list[tuple[bool, int, Node]] = []
+
+        def wait(found: Iterable[Node]) -> None:
+            for node in found:
+                heappush(waiting, (not is_open(node, self._remarks), next(order), node))
+
+        wait(nodes)
+        while waiting and room > 0:
+            node = heappop(waiting)[2]
+            cost = self._cost(node)
+            if cost <= room:
+                room -= cost
+                self._expanded.add(node.id)
+                wait(self._children(node))
+
+    def _children(self, node: Node) -> list[Node]:
+        if node.is_group:
+            chosen = Selection(node)
+            members = [self._tree.member(node, d) for d in (*chosen.failed, *chosen.slowest)]
+            return members + self._tree.under_group(node)
+        calls = range(len(node.first.calls))
+        nested = [inner for index in calls for inner in self._tree.under_call(node, index)]
+        return nested + self._tree.under_call(node, None)
+
+    def _cost(self, node: Node) -> int:
+        """How many rows stand right under a node."""
+        inside = len(self._children(node))
+        if node.is_group:
+            return inside + Selection(node).extra_rows
+        dispatch = node.first
+        ran = sum(call.outcome is not Outcome.SKIPPED for call in dispatch.calls)
+        return inside + 1 + len(dispatch.calls) + ran + len(dispatch.not_called)
+
+    # The rows themselves
+
+    def _emit(self, node: Node, *, hidden: bool) -> Iterator[Row]:
+        expanded = node.id in self._expanded
+        row = dispatch_row(
+            node,
+            self._tree,
+            self._scale,
+            self._remarks,
+            hidden=hidden,
+            fetch="" if expanded else self._links.rows(node.id),
+        )
+        yield row
+        self._note(node)
+        if expanded:
+            yield from self._emit_inside(node, hidden=hidden or not row.open)
+
+    def _note(self, node: Node) -> None:
+        if not node.is_group:
+            self._row_of.setdefault((node.first.index, None), node.id)
+            return
+        for member in node.members:
+            self._group_of.setdefault(member.index, node.id)
+
+    def _emit_inside(self, node: Node, *, hidden: bool) -> Iterator[Row]:
+        emit = self._emit_group if node.is_group else self._emit_dispatch
+        yield from emit(node, hidden)
+
+    def _emit_dispatch(self, node: Node, hidden: bool) -> Iterator[Row]:
+        dispatch = node.first
+        yield facts_row(node, self._links.json(dispatch.id), hidden=hidden)
+        for index, call in enumerate(dispatch.calls):
+            sent = [d for d in self._tree.nested(dispatch) if d.parent_call == index]
+            badges = self._remarks.of(dispatch, index)
+            yield call_row(node, index, sent, badges, self._scale, hidden=hidden)
+            self._row_of.setdefault((dispatch.index, index), f"{node.id}-c{index}")
+            if call.outcome is not Outcome.SKIPPED:
+                yield call_facts_row(node, index, sent=bool(sent))
+            for inner in self._tree.under_call(node, index):
+                yield from self._emit(inner, hidden=hidden)
+        yield from not_called_rows(node, hidden=hidden)
+        for inner in self._tree.under_call(node, None):
+            yield from self._emit(inner, hidden=hidden)
+
+    def _emit_group(self, node: Node, hidden: bool) -> Iterator[Row]:
+        chosen = Selection(node)
+        if chosen.failed_heading:
+            yield self._heading(node, "hf", chosen.failed_heading, hidden)
+        yield from self._emit_members(node, chosen.failed, hidden)
+        if chosen.slowest_heading:
+            yield self._heading(node, "hs", chosen.slowest_heading, hidden)
+        yield from self._emit_members(node, chosen.slowest, hidden)
+        if chosen.rest:
+            yield self._rest_row(node, chosen.rest, 0, hidden=hidden)
+        for inner in self._tree.under_group(node):
+            yield from self._emit(inner, hidden=hidden)
+
+    def _emit_members(
+        self, node: Node, dispatches: Sequence[StoredDispatch], hidden: bool
+    ) -> Iterator[Row]:
+        for dispatch in dispatches:
+            yield from self._emit(self._tree.member(node, dispatch), hidden=hidden)
+
+    def _heading(self, node: Node, token: str, text: str, hidden: bool) -> HeadingRow:
+        return HeadingRow(
+            id=f"{node.id}-{token}",
+            parent=node.id,
+            level=node.level + 1,
+            hidden=hidden,
+            text=text,
+        )
+
+    def _rest_row(
+        self, node: Node, rest: Sequence[StoredDispatch], offset: int, *, hidden: bool
+    ) -> MoreRow:
+        took = [dispatch.duration_ns for dispatch in rest]
+        spread = f" ({ms(took[0])})"
+        if len(took) > 1:
+            p50, p95 = percentile(took, 50), percentile(took, 95)
+            spread = f" (p50 {ms(p50)}, p95 {ms(p95)})"
+        left = len(rest) - offset
+        return self._more(node.id, node.id, node.level + 1, left, offset, spread, hidden=hidden)
+
+    def _more(
+        self,
+        path: str,
+        parent: str,
+        level: int,
+        left: int,
+        offset: int,
+        note: str,
+        *,
+        hidden: bool,
+    ) -> MoreRow:
+        button = f"Show the next {PAGE}" if left > PAGE else f"Show the other {left}"
+        words = f"of {integer(left)}, in the order they were sent" if left > PAGE else ""
+        return MoreRow(
+            id=f"{path}-m{offset}" if path else f"m{offset}",
+            parent=parent,
+            level=level,
+            hidden=hidden,
+            button=button,
+            note=f"{words}{note}".strip(),
+            fetch=self._links.rows(path, offset),
+        )

@@ -1,0 +1,118 @@
+"""The panel's own views: rows that were not in the page, and dispatches as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from debug_toolbar.decorators import render_with_toolbar_language, require_show_toolbar
+from debug_toolbar.store import get_store
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+from django.urls import path
+
+from signal_inspector import trouble
+from signal_inspector.scopes import suppress
+from signal_inspector.toolbar.assemble import Story, story
+from signal_inspector.toolbar.markup import printable
+from signal_inspector.toolbar.rows import Row
+from signal_inspector.toolbar.store import unpack
+from signal_inspector.toolbar.urls import PANEL_ID
+
+View = Callable[[HttpRequest], HttpResponse]
+
+# The toolbar's decorators have no annotations.
+_for_who_sees_it: Callable[[View], View] = require_show_toolbar
+_in_its_language: Callable[[View], View] = render_with_toolbar_language
+
+_GONE = "The toolbar no longer keeps this request. Reload the page and look again."
+_NO_ROW = "There is no such row in this request."
+_NO_DISPATCH = "There is no such dispatch in this request."
+
+
+def _toolbar_view(view: View) -> View:
+    """For those who see the toolbar; answers in JSON also when something fails."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        try:
+            with suppress():
+                return view(request)
+        except Exception as error:
+            trouble.report(f"the view {view.__name__}", error)
+            return _error("The Signal Inspector failed here; its log says why.", 500)
+
+    return login_not_required(_for_who_sees_it(_in_its_language(guarded)))
+
+
+def _error(text: str, status: int = 404) -> JsonResponse:
+    return JsonResponse({"error": text}, status=status)
+
+
+def _stats(request: HttpRequest) -> tuple[str, dict[str, Any]]:
+    request_id = request.GET.get("request_id", "")
+    return request_id, get_store().panel(request_id, PANEL_ID) if request_id else {}
+
+
+@_toolbar_view
+def si_rows(request: HttpRequest) -> HttpResponse:
+    """Rows of the timeline: ``{"html": "<tr>..."}``.
+
+    ``row`` is the id of the row to look under; ``offset`` asks for more dispatches of that
+    group, or of the top where ``row`` is empty.
+    """
+    request_id, stats = _stats(request)
+    if not stats:
+        return _error(_GONE)
+    rows = _rows(story(stats, request_id), request.GET.get("row", ""), _offset(request))
+    if rows is None:
+        return _error(_NO_ROW)
+    context = {"rows": rows, "uid": request_id}
+    return JsonResponse(
+        {"html": printable(render_to_string("signal_inspector/rows.html", context))}
+    )
+
+
+def _offset(request: HttpRequest) -> int | None:
+    text = request.GET.get("offset", "")
+    return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
+def _rows(told: Story, row: str, offset: int | None) -> list[Row] | None:
+    timeline = told.timeline()
+    if not row:
+        return None if offset is None else timeline.top_rows(offset)
+    node = told.tree.find(row)
+    if node is None:
+        return None
+    return timeline.rows_under(node) if offset is None else timeline.more_rows(node, offset)
+
+
+@_toolbar_view
+def si_json(request: HttpRequest) -> HttpResponse:
+    """All dispatches of a request, or the one whose id is ``dispatch``, as a file of JSON."""
+    request_id, stats = _stats(request)
+    if not stats:
+        return _error(_GONE)
+    dispatches = unpack(stats["packed"])
+    wanted = request.GET.get("dispatch")
+    if wanted is None:
+        request_part = {**stats["request"], "id": request_id}
+        data = {"request": request_part, "dispatches": [d.as_dict() for d in dispatches]}
+        name = f"signals-{request_id[:8]}.json"
+    else:
+        found = next((d for d in dispatches if d.id == wanted), None)
+        if found is None:
+            return _error(_NO_DISPATCH)
+        data, name = found.as_dict(), f"signal-{wanted}.json"
+    response = JsonResponse(data, json_dumps_params={"indent": 2})
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+urlpatterns = [
+    path("signal_inspector/rows/", si_rows, name="si_rows"),
+    path("signal_inspector/dispatches.json", si_json, name="si_json"),
+]
