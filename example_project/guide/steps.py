@@ -1,0 +1,179 @@
+"""What to click in the demo, and what the panel shows then: the page /guide/ is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from guide.demo_data import COUPON
+from payments.gateway import DEMO_CARDS
+from shop.models import Order
+
+WORD = "CUSTOM SIGNALS"  # eleven kinds of flags
+DECLINED_CARD = DEMO_CARDS[1].number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    click: str
+    shows: str
+    button: str = ""  # empty: nothing to prepare, it goes on from the step before
+    key: str = ""  # names the preparation of the button, see prepare()
+    username: str = ""  # who is logged in for it
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    title: str
+    steps: list[Step]
+
+
+CHAPTERS = [
+    Chapter(
+        "One order, read closely",
+        [
+            Step(
+                key="order",
+                username="grace",
+                button="Go to the checkout as Grace",
+                click="Press “Place order”, and open the panel on the page that thanks you.",
+                shows="This page sent nothing, as it comes after a redirect; the panel names "
+                "POST /checkout/ with its 16 dispatches, and one click opens them.",
+            ),
+            Step(
+                click="Look at order_placed.",
+                shows="award_points failed, as Grace has no loyalty account: send_robust "
+                "swallowed it, and here is its traceback. Two receivers were not called: one "
+                "listens to another sender, the other was a method of an object that is gone.",
+            ),
+            Step(
+                click="Open sync_warehouse in it.",
+                shows="It kept the order's transaction open for 150 ms. It sent two signals on: "
+                "stock_low, whose only receiver listens to another sender, and "
+                "warehouse_synced, where refresh_bestsellers ran one statement 28 times.",
+            ),
+            Step(
+                click="Look at payment_captured.",
+                shows="An orphan: no receiver is connected at all. Its card_token is redacted.",
+            ),
+            Step(
+                click="Look at order_completed.",
+                shows="send_thank_you_email is connected twice (the mailbox has two of them), "
+                "and two async receivers overlap in the timeline.",
+            ),
+            Step(
+                click="Change the view to “By receiver”.",
+                shows="take_from_shelf ran eleven times, once for every line of the order.",
+            ),
+        ],
+    ),
+    Chapter(
+        "When it goes wrong",
+        [
+            Step(
+                key="declined",
+                username="grace",
+                button="Checkout with a declined card",
+                click="Press “Place order”.",
+                shows="Every dispatch of the order says “rolled back”; payment_failed came after "
+                "the rollback, so the customer was told, and the dashboard has an entry.",
+            ),
+            Step(
+                key="coupon",
+                username="grace",
+                button="Checkout with a used coupon",
+                click="Press “Place order”.",
+                shows="check_velocity raised CouponAbuse under send: count_redemption and "
+                "confirm_coupon never ran, and what mark_used wrote was rolled back.",
+            ),
+        ],
+    ),
+    Chapter(
+        "Async",
+        [
+            Step(
+                key="track",
+                username="grace",
+                button="Track Grace's last order",
+                click="Open the panel: the view is async and sends with asend.",
+                shows="count_tracking is a plain function and took a thread; ask_courier and "
+                "forecast_arrival waited at the same time.",
+            ),
+            Step(
+                click="Press “Ask again” there, then open History.",
+                shows="The request made by the script has dispatches of its own.",
+            ),
+        ],
+    ),
+    Chapter(
+        "People",
+        [
+            Step(
+                key="register",
+                button="Sign up",
+                click="Sign up, open the mailbox, follow the link and press “Yes, it is mine”.",
+                shows="user_verified: one receiver welcomes the customer by e-mail, another, "
+                "of another app, opens a loyalty account.",
+            ),
+            Step(
+                key="comment",
+                username="ada",
+                button="Find a rude comment",
+                click="Report the comment that is an advertisement.",
+                shows="Redirected again: the panel names the POST, in which comment_flagged "
+                "made notify_moderators write to the moderators.",
+            ),
+        ],
+    ),
+    Chapter(
+        "Many dispatches",
+        [
+            Step(
+                key="import",
+                username="admin",
+                button="Import a price list",
+                click="Import 500 rows, then 5,000.",
+                shows="One row of the panel holds all the dispatches of product_imported, with "
+                "the few rows whose price check_price did not accept.",
+            ),
+            Step(
+                click="Import 6,000 rows.",
+                shows="The panel keeps 5,000 dispatches of a request, and says how many it has "
+                "dropped.",
+            ),
+            Step(
+                key="dashboard",
+                username="admin",
+                button="Staff dashboard",
+                click="Read what payment_failed left here.",
+                shows="Nothing: reading sends no signal. The recent requests that did are listed.",
+            ),
+        ],
+    ),
+]
+
+STEPS = {step.key: step for chapter in CHAPTERS for step in chapter.steps if step.key}
+
+
+def destination(request: HttpRequest, key: str) -> str:
+    """The address of the page where a step begins."""
+    checkout = reverse("shop:checkout")
+    if key == "order":
+        return checkout
+    if key == "declined":
+        return f"{checkout}?{urlencode({'card': DECLINED_CARD})}"
+    if key == "coupon":
+        return f"{checkout}?{urlencode({'coupon': COUPON})}"
+    if key == "track":
+        return reverse("shipping:track", args=[Order.objects.filter(user=request.user)[0].pk])
+    if key == "comment":
+        return reverse("shop:product", args=["quebec"]) + "#comments"
+    names = {
+        "register": "accounts:register",
+        "import": "pricing:import",
+        "dashboard": "staff:dashboard",
+    }
+    return reverse(names[key])

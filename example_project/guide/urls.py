@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from guide import views
+
+app_name = "guide"
+urlpatterns = [
+    path("", views.guide, name="guide"),
+    path("<slug:key>/", views.begin, name="begin"),
+]

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from django.core import mail
+
+from guide.testing import DECLINED_CARD, ShopTestCase, listening_to
+from payments.signals import payment_captured, payment_failed
+from shop.services import Checkout
+from staff.models import DashboardEntry
+
+
+class PaymentTest(ShopTestCase):
+    def setUp(self):
+        self.client.force_login(self.grace)
+
+    def test_a_failed_payment(self):
+        """payment_failed alerts the customer and is logged to the dashboard, rollback or not."""
+        with listening_to(payment_failed, sender=Checkout) as noted:
+            self.buy("C", card=DECLINED_CARD)
+        noted.assert_called_once()
+        self.assertEqual([letter.subject for letter in mail.outbox], ["Your payment did not work"])
+        self.assertEqual(mail.outbox[0].to, [self.grace.email])
+        entry = DashboardEntry.objects.get()
+        self.client.force_login(self.admin)
+        self.assertContains(self.client.get("/staff/"), entry.text)
+
+    def test_the_card_number_goes_nowhere(self):
+        """Receivers get a token in the place of the card's number."""
+        with listening_to(payment_captured) as noted:
+            self.buy("C")
+        token = noted.call_args.kwargs["card_token"]
+        self.assertTrue(token.startswith("tok_"))
+        self.assertNotIn("4242", token)
+
+    def test_an_orphan(self):
+        """Nobody listens to payment_captured, and the order is placed all the same."""
+        self.assertFalse(payment_captured.has_listeners(Checkout))
+        self.assertEqual(self.buy("C").status_code, 302)
