@@ -1,4 +1,4 @@
-"""Arguments and responses in words: safe to make, to keep and to show.
+"""Arguments, responses and exceptions in words: safe to make, to keep and to show.
 
 Making a summary runs no query and no code of the values it looks at; it never raises, and it
 keeps none of them alive. What is secret by its key or by its form is not in it.
@@ -9,18 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import islice
 
-# The order matters: of several kinds that fit a class, the one registered first is taken.
-from signal_inspector.payload import (  # isort: skip
-    plain_values,  # noqa: F401
-    collection_values,  # noqa: F401
-    object_values,  # noqa: F401
-)
 from signal_inspector.conf import Limits
+from signal_inspector.payload import collection_values, object_values, plain_values
 from signal_inspector.payload.failures import summarize_exception
-from signal_inspector.records import Summary
 from signal_inspector.payload.redaction import Redactor
-from signal_inspector.payload.summaries import Work, describe, redacted, type_of
-from signal_inspector.payload.text import clean_text, one_line
+from signal_inspector.payload.summaries import Work, describe, redacted, register, type_of
+from signal_inspector.payload.text import clean_text
+from signal_inspector.records import Summary
 
 __all__ = [
     "Redactor",
@@ -31,7 +26,12 @@ __all__ = [
     "summarize_exception",
 ]
 
-_NAME_LENGTH = 100
+_NAME_LENGTH = 100  # characters of an argument's name
+
+# Of several kinds that fit a class the first is taken: an Enum of strings is an Enum, and
+# everything is at last an object.
+for _kinds in (plain_values.KINDS, collection_values.KINDS, object_values.KINDS):
+    register(_kinds)
 
 
 def summarize(value: object, limits: Limits, redactor: Redactor, *, key: str = "") -> Summary:
@@ -48,18 +48,16 @@ def summarize_arguments(
     work = Work(limits, redactor)
     summaries = {}
     for key, value in islice(named.items(), limits.payload_items):
-        if redactor.matches_key(key) is not None:
-            summaries[key] = redacted(type_of(value))
+        name = key if type(key) is str else str.__str__(key)
+        if redactor.matches_key(name) is not None:
+            summaries[name] = redacted(type_of(value))
         else:
-            name = key if key.isidentifier() else _clean_name(key, redactor)
+            if not name.isidentifier():
+                name = work.one_line(name, _NAME_LENGTH)
             summaries[name] = describe(work, value)
     return summaries, len(named) - len(summaries)
 
 
 def describe_arguments(payload: Mapping[str, Summary]) -> str:
     """The arguments in one line: ``order=shop.Order:42, card_token=redacted``."""
-    return ", ".join([f"{key}={summary.text}" for key, summary in payload.items()])
-
-
-def _clean_name(key: str, redactor: Redactor) -> str:
-    return one_line(redactor.redact_text(key), _NAME_LENGTH)
+    return ", ".join([f"{name}={summary.text}" for name, summary in payload.items()])

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections import deque
-from collections.abc import Iterator
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+from typing import Any
 
+import asgiref.sync
 import django.dispatch
+from django.utils.functional import Promise
 
 import signal_inspector
 from signal_inspector import trouble
-from signal_inspector.payload.anatomy import class_attribute, type_name
 from signal_inspector.conf import Limits
-from signal_inspector.records import Failure
+from signal_inspector.payload.anatomy import attribute, class_attribute, derives, type_name
 from signal_inspector.payload.redaction import Redactor
-from signal_inspector.payload.secrets_in_text import redact_code
 from signal_inspector.payload.summaries import Work, describe
 from signal_inspector.payload.text import clean_text
+from signal_inspector.records import Failure, Summary
 
-_MACHINERY = tuple(
-    os.path.join(os.path.dirname(package.__file__ or ""), "")  # noqa: PTH118, PTH120
-    for package in (signal_inspector, django.dispatch)
-)
 _MARGIN = 1_024  # of a message read past its cap, for the secrets that the cap would cut
-_MOST_FRAMES = 100  # of one exception, the last ones
+_MOST_FRAMES = 100  # of one exception: the last ones
 _MOST_CAUSES = 10
 _MOST_MEMBERS = 10  # of an exception group, at each level
 _MOST_LEVELS = 3  # of groups in groups
-_BUILTIN = Redactor()
 _UNREADABLE = "(its message cannot be read)"
+_BUILT_IN = Redactor()
 
 
 def summarize_exception(
@@ -38,135 +35,151 @@ def summarize_exception(
     limits: Limits,
     *,
     with_traceback: bool,
-    redactor: Redactor = _BUILTIN,
+    redactor: Redactor = _BUILT_IN,
 ) -> Failure:
     """What is kept of an exception. Never raises, and keeps nothing of it alive.
 
-    The traceback is laid out as Python does it, without locals, without the frames of the
-    machinery of a send; of one that is too long the end is kept.
+    The traceback is laid out as Python does it, but without the frames of what carries a send
+    to its receivers; of one that is too long the end is kept.
     """
-    writer = _Writer(limits, redactor)
-    text = None
-    if with_traceback:
-        try:
-            text = writer.traceback(error)
-        except Exception as trouble_of_ours:
-            trouble.report("traceback", trouble_of_ours)
-            text = f"(the traceback cannot be shown)\n{type_name(type(error))}"
-    return Failure(
-        exception_class=type_name(type(error)), message=writer.message(error), traceback=text
-    )
+    name = type_name(type(error))
+    try:
+        teller = _Teller(limits, redactor)
+        text = teller.traceback(error) if with_traceback else None
+        return Failure(exception_class=name, message=teller.message(error), traceback=text)
+    except Exception as problem:
+        try:  # noqa: SIM105 - suppress() would need more room on a full stack
+            trouble.report("putting an exception in words", problem)
+        except Exception:  # noqa: S110 - the stack may be full
+            pass
+        return Failure(
+            exception_class=name, message=_UNREADABLE, traceback=name if with_traceback else None
+        )
 
 
-class _Writer:
-    __slots__ = ("_limits", "_redactor", "_seen")
+class _Teller:
+    """Puts one exception, with its causes, in words."""
+
+    __slots__ = ("_limits", "_redactor", "_told")
 
     def __init__(self, limits: Limits, redactor: Redactor) -> None:
         self._limits = limits
         self._redactor = redactor
-        self._seen: set[int] = set()
+        self._told: set[int] = set()
 
     def message(self, error: BaseException) -> str:
         """``str()`` of the exception, or what can be said without the code of its arguments."""
-        limit = self._limits.message_length
         try:
             text = self._raw_message(error)
-            text = text if type(text) is str else str.__str__(text)
-            return clean_text(self._redactor.redact_text(text[: limit + _MARGIN]), limit)
-        except Exception:
-            return clean_text(_UNREADABLE, limit)
+        except Exception:  # whatever a __str__ may raise
+            text = _UNREADABLE
+        return self._clean(text)
 
     def _raw_message(self, error: BaseException) -> str:
-        shown = class_attribute(type(error), "__str__")
-        if shown is not BaseException.__str__ and shown is not KeyError.__str__:
+        own = class_attribute(type(error), "__str__")
+        if own is not BaseException.__str__ and own is not KeyError.__str__:
             return str(error)
-        args = BaseException.__dict__["args"].__get__(error)
-        if all(type(arg) in _SPEAK_FOR_THEMSELVES for arg in args):
+        args = _args(error)
+        if all(type(arg) in _SPEAK_FOR_THEMSELVES or _is_lazy_text(arg) for arg in args):
             return str(error)
         # str() of a model, say, would run the user's code, and with it perhaps a query.
         work = Work(self._limits, self._redactor)
-        return ", ".join(
-            arg if type(arg) is str else describe(work, arg).text
-            for arg in args[: self._limits.payload_items]
-        )
+        return ", ".join(_in_words(describe(work, arg)) for arg in args[: work.items])
+
+    def _clean(self, text: str) -> str:
+        limit = self._limits.message_length
+        text = text if type(text) is str else str.__str__(text)
+        return clean_text(self._redactor.redact_text(text[: limit + _MARGIN]), limit)
 
     def traceback(self, error: BaseException) -> str:
+        """The traceback with its causes, at most ``traceback_length`` characters of its end."""
         limit = self._limits.traceback_length
         text = "".join(self._chain(error, 0)).rstrip("\n")
         if len(text) <= limit:
             return text
-        note = f"({len(text)} characters, the last of them:)\n…"
+        note = f"(the last of {len(text)} characters)\n…"
         kept = limit - len(note)
-        return note + text[-kept:] if kept > 0 else text[len(text) - max(limit, 0) :]
+        return note + text[-kept:] if kept > 0 else text[len(text) - limit :]
 
     def _chain(self, error: BaseException, level: int) -> Iterator[str]:
         """The causes first, as Python prints them."""
         chain: list[tuple[BaseException, str]] = []
         current: BaseException | None = error
         link = ""
-        while current is not None and id(current) not in self._seen:
-            self._seen.add(id(current))
-            chain.append((current, link))
-            if len(chain) > _MOST_CAUSES:
+        while current is not None and id(current) not in self._told:
+            if len(chain) == _MOST_CAUSES:
                 yield "(earlier causes are left out)\n\n"
                 break
-            if current.__cause__ is not None:
-                current, link = current.__cause__, _CAUSE
-            elif current.__suppress_context__:
-                break
-            else:
-                current, link = current.__context__, _CONTEXT
+            self._told.add(id(current))
+            chain.append((current, link))
+            current, link = _reason(current)
+        if not chain:
+            yield f"{type_name(type(error))} (told above)\n"
         for shown, after in reversed(chain):
             yield from self._one(shown, level)
-            if after:
-                yield after
+            yield after
 
     def _one(self, error: BaseException, level: int) -> Iterator[str]:
-        trace = error.__traceback__
+        trace = _traceback(error)
         if trace is not None:
             yield "Traceback (most recent call last):\n"
             yield from self._frames(trace)
-        yield self._last_lines(error)
-        if isinstance(error, BaseExceptionGroup):
-            yield from self._members(error, level)
+        yield from self._last_lines(error)
+        if derives(type(error), BaseExceptionGroup):
+            yield from self._members(_exceptions(error), level)
 
     def _frames(self, trace: TracebackType) -> Iterator[str]:
         frames, left_out = _frames_to_show(trace)
         if left_out:
             yield f"  ({left_out} earlier frames are left out)\n"
-        for line in traceback.StackSummary.extract(iter(frames)).format():
-            yield clean_text(redact_code(line), self._limits.traceback_length)
+        for lines in traceback.StackSummary.extract(iter(frames)).format():
+            yield clean_text(self._redactor.redact_code(lines), self._limits.traceback_length)
 
-    def _last_lines(self, error: BaseException) -> str:
-        lines = [f"{type_name(type(error))}: {self.message(error)}".removesuffix(": ")]
-        if isinstance(error, SyntaxError) and type(error.text) is str:
-            lines.insert(0, f"    {clean_text(error.text.strip(), self._limits.message_length)}")
-        notes = getattr(error, "__notes__", None)
+    def _last_lines(self, error: BaseException) -> Iterator[str]:
+        if derives(type(error), SyntaxError):
+            source = _syntax_text(error)
+            if type(source) is str:
+                yield f"    {self._clean(source.strip())}\n"
+        message = self.message(error)
+        yield (
+            f"{type_name(type(error))}: {message}\n" if message else f"{type_name(type(error))}\n"
+        )
+        notes = attribute(error, "__notes__")
         if type(notes) is list:
-            lines += [self._note(note) for note in notes if type(note) is str]
-        return "\n".join(lines) + "\n"
+            for note in notes[: self._limits.payload_items]:
+                if type(note) is str:
+                    yield f"{self._clean(note)}\n"
 
-    def _note(self, note: str) -> str:
-        limit = self._limits.message_length
-        return clean_text(self._redactor.redact_text(note[: limit + _MARGIN]), limit)
-
-    def _members(self, group: BaseExceptionGroup[BaseException], level: int) -> Iterator[str]:
-        members = group.exceptions
-        if level >= _MOST_LEVELS:
+    def _members(self, members: tuple[BaseException, ...], level: int) -> Iterator[str]:
+        if level == _MOST_LEVELS:
             yield f"  ({len(members)} exceptions inside are left out)\n"
             return
         for number, member in enumerate(members[:_MOST_MEMBERS], start=1):
             yield f"  +---- {number} of {len(members)} ----\n"
             text = "".join(self._chain(member, level + 1))
-            yield "".join(f"  | {line}\n" for line in text.splitlines())
+            for line in text.splitlines():
+                yield f"  | {line}\n"
         if len(members) > _MOST_MEMBERS:
             yield f"  +---- {len(members) - _MOST_MEMBERS} more are left out ----\n"
 
 
-def _frames_to_show(trace: TracebackType) -> tuple[list[tuple[object, int]], int]:
+def _reason(error: BaseException) -> tuple[BaseException | None, str]:
+    """What an exception was raised from or after, and how Python says so."""
+    cause = _cause(error)
+    if cause is not None:
+        return cause, "\nThe above exception was the direct cause of the following exception:\n\n"
+    if _suppress_context(error):
+        return None, ""
+    return (
+        _context(error),
+        "\nDuring handling of the above exception, another exception occurred:\n\n",
+    )
+
+
+def _frames_to_show(trace: TracebackType) -> tuple[list[tuple[FrameType, int]], int]:
     """The last frames of the user's code, outermost first, and how many there were before."""
-    users: deque[tuple[object, int]] = deque(maxlen=_MOST_FRAMES)
-    every: deque[tuple[object, int]] = deque(maxlen=_MOST_FRAMES)
+    users: deque[tuple[FrameType, int]] = deque(maxlen=_MOST_FRAMES)
+    every: deque[tuple[FrameType, int]] = deque(maxlen=_MOST_FRAMES)
     count = 0
     for frame, line in traceback.walk_tb(trace):
         every.append((frame, line))
@@ -176,6 +189,40 @@ def _frames_to_show(trace: TracebackType) -> tuple[list[tuple[object, int]], int
     return (list(users), count - len(users)) if users else (list(every), 0)
 
 
-_CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
-_CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
+def _in_words(shown: Summary) -> str:
+    """A summary with what it holds, as a message tells it."""
+    if not shown.items:
+        return shown.value if type(shown.value) is str else shown.text
+    more = ", …" if shown.truncated else ""
+    if shown.items[0][0] == "0":
+        return f"[{', '.join(_in_words(item) for _, item in shown.items)}{more}]"
+    return f"{{{', '.join(f'{key}: {_in_words(item)}' for key, item in shown.items)}{more}}}"
+
+
+def _is_lazy_text(arg: object) -> bool:
+    return derives(type(arg), Promise)
+
+
+def _directory(path: str | None) -> str:
+    return (path or "").removesuffix("__init__.py")
+
+
+def _slot(cls: type, name: str) -> Callable[[BaseException], Any]:
+    """Reads what Python keeps of an exception past any property of its class."""
+    reader: Callable[[BaseException], Any] = cls.__dict__[name].__get__
+    return reader
+
+
+_MACHINERY = (
+    _directory(signal_inspector.__file__),
+    _directory(django.dispatch.__file__),
+    _directory(asgiref.sync.__file__),
+)
 _SPEAK_FOR_THEMSELVES = frozenset((str, int, float, bool, bytes, type(None)))
+_args = _slot(BaseException, "args")
+_cause = _slot(BaseException, "__cause__")
+_context = _slot(BaseException, "__context__")
+_suppress_context = _slot(BaseException, "__suppress_context__")
+_traceback = _slot(BaseException, "__traceback__")
+_exceptions = _slot(BaseExceptionGroup, "exceptions")
+_syntax_text = _slot(SyntaxError, "text")

@@ -13,7 +13,6 @@ import unicodedata
 from collections.abc import Sequence
 
 from signal_inspector.payload import secrets_in_text
-from signal_inspector.payload.secrets_in_text import MARK as MARK
 
 # Each is matched against the words of a key, joined and enclosed by underscores: "_user_id_".
 _KEY_PATTERNS = (
@@ -44,7 +43,7 @@ _HARMLESS = (
     r"|_tokens?_(?:count|limit|usage|budget|type)_$"
 )
 _LONGEST_KEY = 256  # characters of a key that are looked at
-_REMEMBERED_KEY = 48  # longer keys are data rather than names
+_REMEMBERED_KEY = 32  # longer keys are data rather than names, and may be secrets themselves
 _REMEMBERED_KEYS = 2_000
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -63,7 +62,7 @@ class Redactor:
     def __init__(self, extra: Sequence[str] = ()) -> None:
         patterns = list(_KEY_PATTERNS)
         for name in extra:
-            words = _words(name) if isinstance(name, str) else ""
+            words = _words(name)
             if words.strip("_"):
                 patterns.append((name, _own_pattern(words)))
         self._labels = tuple(label for label, _ in patterns)
@@ -88,9 +87,15 @@ class Redactor:
         """The text with ``[redacted]`` in place of each secret; the same object if it has none."""
         return secrets_in_text.redact(text, self.matches_key)
 
+    def redact_code(self, text: str) -> str:
+        """As ``redact_text`` for lines of source code, where names stand for what they hold."""
+        return secrets_in_text.redact_code(text, self.matches_key)
+
     def _look_at(self, key: str) -> str | None:
-        words = _words(key[:_LONGEST_KEY])
-        found = self._find(words)
+        key = key[:_LONGEST_KEY]
+        words = _words(key)
+        # "pAssWord" has no words that camelCase could part.
+        found = self._find(words) or self._find(_words(key.casefold()))
         if found is None or _HARMLESS_KEY(words):
             return None
         return self._labels[(found.lastindex or 1) - 1]

@@ -7,18 +7,21 @@ Values are read through the unbound methods of their builtin or Django base (``l
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from signal_inspector import trouble
-from signal_inspector.payload.anatomy import derives, type_name
 from signal_inspector.conf import Limits
-from signal_inspector.records import Summary
+from signal_inspector.payload.anatomy import derives, type_name
 from signal_inspector.payload.redaction import Redactor
+from signal_inspector.payload.text import one_line
+from signal_inspector.records import Summary
 
-#: Values looked at in the arguments of one dispatch: a nest of 20 x 20 x 20 costs no more.
+#: Values looked at in the collections of one dispatch, so that 20 x 20 x 20 cost no more.
 MAX_NODES = 250
-_MAX_DEPTH = 20  # whatever the setting says: each level is two frames on the user's stack
+#: Characters read past a cap: a secret that the cap cuts in two must still be recognised.
+MARGIN = 400
+_MAX_DEPTH = 20  # whatever the setting says: each level is a few frames on the user's stack
 _REMEMBERED_CLASSES = 4_000
 
 
@@ -32,14 +35,24 @@ class Work:
         self.depth = min(limits.payload_depth, _MAX_DEPTH)
         self.items = limits.payload_items
         self.redactor = redactor
-        self.left = MAX_NODES
+        self.left = max(MAX_NODES, self.items)
+
+    def safe(self, text: str, limit: int) -> str:
+        """A text without its secrets, read a little further than ``limit``."""
+        return self.redactor.redact_text(text[: limit + MARGIN])
+
+    def one_line(self, text: str, limit: int) -> str:
+        """A text without its secrets, in one line of at most ``limit`` characters."""
+        return one_line(self.safe(text, limit), limit)
 
 
 Build = Callable[[Work, Any, "Known", int], Summary]
+Learn = Callable[[type], tuple[Build, Any]]
+Kinds = Iterable[tuple[type, Learn]]
 
 
 class Known:
-    """What is known of a class: how to summarise its instances, and facts that need no second look.
+    """What is known of a class: how to summarise its instances, and facts to do it with.
 
     Holds the class weakly, so that a class of a test or a migration can go.
     """
@@ -53,15 +66,13 @@ class Known:
         self.facts = facts
 
 
-Learn = Callable[[type], tuple[Build, Any]]
-
 _known: dict[int, Known] = {}  # by id: hashing a class may run its metaclass
-_kinds: list[tuple[type, Learn]] = []  # most particular first
+_kinds: list[tuple[type, Learn]] = []
 
 
-def register(base: type, learn: Learn) -> None:
-    """Let ``learn`` say how instances of ``base`` are summarised; the first match is taken."""
-    _kinds.append((base, learn))
+def register(kinds: Kinds) -> None:
+    """Let each ``learn`` say how instances of its base are summarised; the first match counts."""
+    _kinds.extend(kinds)
 
 
 def describe(work: Work, value: object, depth: int = 0) -> Summary:
@@ -73,15 +84,18 @@ def describe(work: Work, value: object, depth: int = 0) -> Summary:
             known = _look_at(cls)
         return known.build(work, value, known, depth)
     except Exception as error:
-        trouble.report("payload", error)
-        return summary("unreadable", "", "unreadable")
+        try:  # noqa: SIM105 - suppress() would need more room on a full stack
+            trouble.report("summarising a value", error)
+        except Exception:  # noqa: S110 - the stack may be full
+            pass
+        return _UNREADABLE
 
 
 def type_of(value: object) -> str:
     """The dotted name of a value's type."""
     cls = type(value)
     known = _known.get(id(cls))
-    return known.name if known is not None and known.cls() is cls else _look_at(cls).name
+    return known.name if known is not None and known.cls() is cls else type_name(cls)
 
 
 def _look_at(cls: type) -> Known:
@@ -106,7 +120,7 @@ def summary(
     kind: str,
     type_: str,
     text: str,
-    value: bool | float | str | None = None,
+    value: float | str | None = None,
     items: tuple[tuple[str, Summary], ...] = (),
     truncated: bool = False,
 ) -> Summary:
@@ -121,6 +135,24 @@ def summary(
     return made
 
 
+def plain(work: Work, known: Known, text: str, exact: str) -> Summary:
+    """A value with an exact form in text; the form is kept only if all of it is shown."""
+    if len(text) > work.length:
+        text = one_line(text, work.length)
+        return summary("plain", known.name, text, truncated=True)
+    return summary("plain", known.name, text, exact)
+
+
+def other(work: Work, known: Known, text: str) -> Summary:
+    """A value of which a few words are all that is kept."""
+    return summary(
+        "object", known.name, one_line(text, work.length), truncated=len(text) > work.length
+    )
+
+
 def redacted(type_: str) -> Summary:
     """The summary of a secret: of what type it was, and nothing else."""
     return summary("redacted", type_, "redacted")
+
+
+_UNREADABLE = summary("unreadable", "", "unreadable")
