@@ -1,11 +1,11 @@
-"""The sink of ``suites_recorded``: it asks for every detail and reads every record."""
+"""Sinks that ask for every detail and read every record, through either way of the wrapper."""
 
 from __future__ import annotations
 
 import os
 
 from signal_inspector.dispatches import Dispatch
-from signal_inspector.records import Details
+from signal_inspector.records import Details, ReceiverCall
 from signal_inspector.sinks import Sink
 
 
@@ -22,11 +22,21 @@ class ReadEverything(Sink):
         _count()
 
 
+class ReadEverythingLive(ReadEverything):
+    """Hears of each receiver too: a sink that does is served the careful way, sync or async."""
+
+    def receiver_entered(self, dispatch: Dispatch, index: int) -> None:
+        dispatch.as_dict()
+
+    def receiver_left(self, dispatch: Dispatch, index: int, call: ReceiverCall | None) -> None:
+        if call is not None:
+            call.as_dict()
+
+
 def _count() -> None:
     """Count across processes, also those that end without cleaning up."""
-    descriptor = os.open(
-        os.environ["SIGNAL_INSPECTOR_COUNT"], os.O_WRONLY | os.O_APPEND | os.O_CREAT
-    )
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    descriptor = os.open(os.environ["SUITES_COUNT"], flags)
     try:
         os.write(descriptor, b".")
     finally:

@@ -1,0 +1,32 @@
+"""Settings for Django's tests with the wrapper installed: it is what every process loads first.
+
+Idle, nobody listens. Else every signal is recorded, Django's own too, and read in full.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from test_sqlite import *  # noqa: F403  Django's own settings for its tests
+
+from signal_inspector import instrument
+
+SIGNAL_INSPECTOR = {
+    "INCLUDE": ["*"],
+    "EXCLUDE": [],
+    "SINKS": {
+        "idle": [],
+        "recorded": ["suites_sinks.ReadEverything"],
+        "live": ["suites_sinks.ReadEverythingLive"],
+    }[os.environ["SUITES_MODE"]],
+}
+TEST_RUNNER = "suites_runner.Runner"
+
+instrument.install()
+
+# What fails inside the inspector is only logged, and tests may swallow a log: run.py reads this
+# file in the end.
+logging.getLogger("signal_inspector").addHandler(
+    logging.FileHandler(os.environ["SUITES_TROUBLE"], delay=True)
+)
