@@ -101,7 +101,10 @@ class Tree:
         for token in path.split("-"):
             at = f"{at}-{token}" if at else token
             if found is not None and token[:1] == "c":
-                candidates = self.under_call(found, int(token[1:] or -1))
+                indexes = {f"c{index}": index for index in range(len(found.first.calls))}
+                if token not in indexes:
+                    return None
+                candidates = self.under_call(found, indexes[token])
                 continue
             found = next((node for node in candidates if node.id == at), None)
             if found is None:
