@@ -20,8 +20,7 @@ def is_inspected(name: str, include: Iterable[str], exclude: Iterable[str]) -> b
     is more specific than any glob. So ``django.db.models.signals.post_save`` in INCLUDE lets
     that one signal in, although EXCLUDE holds ``django.*``. On a tie EXCLUDE wins.
     """
-    included = _specificity(name, include)
-    return included >= 0 and included > _specificity(name, exclude)
+    return _specificity(name, include) > _specificity(name, exclude)
 
 
 def _specificity(name: str, globs: Iterable[str]) -> int:

@@ -47,7 +47,7 @@ def receiver_name(receiver: object) -> ReceiverName:
             return name
     try:
         name = _describe(receiver)
-    except Exception as error:  # noqa: BLE001 - naming must not fail a dispatch
+    except Exception as error:  # naming must not fail a dispatch
         trouble.report("the name of a receiver", error)
         name = ReceiverName(class_path(type(receiver)), "", 0)
     receiver_names.set(receiver, name)

@@ -60,7 +60,7 @@ def namespace_of(obj: object) -> dict[str, Any] | None:
     """The instance dictionary of an object or module, not a copy; None when there is none."""
     try:
         namespace = object.__getattribute__(obj, "__dict__")
-    except Exception:  # noqa: BLE001 - a property called __dict__ may do anything
+    except Exception:  # a property called __dict__ may do anything
         return None
     return namespace if issubclass(type(namespace), dict) else None
 
@@ -88,6 +88,6 @@ def native_attribute(obj: object, name: str) -> object | None:
         return None
     try:
         value: object = descriptor.__get__(obj, type(obj))
-    except Exception:  # noqa: BLE001 - an empty slot, or a type with an opinion
+    except Exception:  # an empty slot, or a type with an opinion
         return None
     return value

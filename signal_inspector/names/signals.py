@@ -87,7 +87,7 @@ def signal_name(signal: Signal) -> str:
         return waiting.name
     try:
         place = _find(signal)
-    except Exception as error:  # noqa: BLE001 - naming must not fail a dispatch
+    except Exception as error:  # naming must not fail a dispatch
         trouble.report("the name of a signal", error)
         place = None
     if place is None:
@@ -186,8 +186,8 @@ def _preference(place: Place) -> tuple[bool, bool, bool, int, int, str]:
 def _assigns(place: Place) -> int:
     """How much a module's source looks as if it made the signal rather than imported it.
 
-    3: assigns the outcome of a call at the start of a line, 2: does so indented, 1: assigns
-    something else, 0: no assignment is found.
+    3: assigns the outcome of a call that has "signal" in its name, 2: that of another call,
+    1: assigns something else, 0: no assignment is found.
     """
     file = instance_attribute(sys.modules.get(place.module), "__file__")
     if type(file) is not str or not file.endswith(".py"):
@@ -199,9 +199,11 @@ def _assigns(place: Place) -> int:
         return 0
     name = re.escape(place.path.rpartition(".")[2])
     assignment = re.compile(
-        rf"^([ \t]*)(?:\w+[ \t]*=[ \t]*)*{name}[ \t]*(?::[^=\n]*)?=(?!=)"
-        rf"[ \t]*(?:\w+[ \t]*=[ \t]*)*([\w.]+[(\[])?",
+        rf"^[ \t]*(?:\w+[ \t]*=[ \t]*)*{name}[ \t]*(?::[^=\n]*)?=(?!=)"
+        rf"[ \t]*(?:\w+[ \t]*=[ \t]*)*(?:([\w.]+)[(\[])?",
         re.MULTILINE,
     )
-    grades = [(1 if not call else 2 if indent else 3) for indent, call in assignment.findall(text)]
-    return max(grades, default=0)
+    calls = assignment.findall(text)
+    return max(
+        (1 if not call else 3 if "signal" in call.lower() else 2 for call in calls), default=0
+    )

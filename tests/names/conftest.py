@@ -31,17 +31,16 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.syspath_prepend(tmp_path)
 
     def write(sources: dict[str, str]) -> None:
-        for name, source in sources.items():
-            *packages, module = name.split(".")
+        for name in sources:
             folder = tmp_path
-            for package in packages:
+            for package in name.split(".")[:-1]:
                 folder /= package
                 folder.mkdir(exist_ok=True)
                 (folder / "__init__.py").touch()
-            if (folder / module).is_dir():
-                (folder / module / "__init__.py").write_text(source)
-            else:
-                (folder / f"{module}.py").write_text(source)
+        for name, source in sources.items():
+            place = tmp_path.joinpath(*name.split("."))
+            file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+            file.write_text(source)
         importlib.invalidate_caches()
 
     yield write

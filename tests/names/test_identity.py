@@ -40,6 +40,8 @@ def test_keeps_values_apart_by_identity() -> None:
     assert names.set(one, "one")
     assert names.set(two, "two")
     assert (names.get(one), names.get(two), len(names)) == ("one", "two", 2)
+    assert one in names
+    assert Equal() not in names
 
 
 def test_never_compares_or_hashes() -> None:

@@ -83,6 +83,14 @@ class HostileDict:
         raise RuntimeError("no namespace")
 
 
+class OddDict:
+    """Stands in for a module, and has a number for a namespace."""
+
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        return 3
+
+
 class HostileValue:
     """A value that breaks whoever asks it for its class or compares it."""
 
@@ -122,6 +130,7 @@ def test_misbehaving_modules(monkeypatch: pytest.MonkeyPatch) -> None:
         "hostile": hostile,
         "values": values,
         "no_namespace": HostileDict(),
+        "odd_namespace": OddDict(),
         "blocked": None,
         "a_number": 3,
     }.items():
@@ -147,6 +156,14 @@ def test_a_module_under_two_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "alias", module)
     monkeypatch.setitem(sys.modules, "zeta", module)
     assert signal_name(placed) == "zeta.placed"
+
+
+def test_a_module_that_lies_about_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module is called by the key it is loaded under, if its own name leads elsewhere."""
+    module = types.ModuleType("os")
+    module.placed = placed = Signal()  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "shop_api", module)
+    assert signal_name(placed) == "shop_api.placed"
 
 
 def test_loaded_signals(world: World) -> None:

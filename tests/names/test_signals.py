@@ -146,21 +146,22 @@ def test_same_last_name(world: World, unnoted: Load) -> None:
         pytest.param(
             {
                 "alpha": "from beta.signals import placed as done\n",
-                "beta.core": "placed: object = __import__('gamma').placed\n",
-                "beta.signals": "from gamma import placed\n",
-                "gamma": MAKE + "first = placed = Signal()\n",
+                "beta": "import gamma.deep.core as core\nplaced: object = core.placed\n",
+                "beta.signals": "from gamma.deep.core import placed\n",
+                "gamma.deep.core": "make = __import__('django.dispatch').dispatch.Signal\n"
+                "first = placed = make()\n",
             },
-            "gamma.first",
+            "gamma.deep.core.first",
             id="call beats other assignment",
         ),
         pytest.param(
             {
-                "alpha": "import beta\nplaced = getattr(beta, 'placed')\n",
+                "alpha.signals": "import beta\nplaced = getattr(beta, 'placed')\n",
                 "beta": MAKE + "if True:\n    placed = Signal()\n",
                 "beta_user": "from beta import placed\n",
             },
-            "alpha.placed",
-            id="the start of a line beats an indented one",
+            "beta.placed",
+            id="a call of Signal beats another call",
         ),
         pytest.param(
             {
@@ -192,8 +193,8 @@ def test_same_last_name(world: World, unnoted: Load) -> None:
         ),
         pytest.param(
             {
+                "zeta": MAKE + "class Api:\n    placed = Signal()\nimport alpha\n",
                 "alpha": "from zeta import Api\n",
-                "zeta": MAKE + "class Api:\n    placed = Signal()\n",
             },
             "zeta.Api.placed",
             id="class imported elsewhere",
@@ -205,6 +206,16 @@ def test_same_last_name(world: World, unnoted: Load) -> None:
             },
             "zeta.Api.placed",
             id="class that says it is from elsewhere",
+        ),
+        pytest.param(
+            {
+                "zeta": "class Api: pass\n"
+                "setattr(Api, 'placed', __import__('django.dispatch').dispatch.Signal())\n",
+                "alpha": "from zeta import Api as api\n"
+                "Api = type('Api', (), {'placed': api.placed, '__module__': 'x'})\n",
+            },
+            "zeta.Api.placed",
+            id="class from elsewhere comes last",
         ),
     ],
 )
