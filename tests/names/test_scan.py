@@ -47,10 +47,10 @@ def test_unknown_signals_do_not_scan_each_time(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_scan_is_quick() -> None:
-    """All loaded modules (Django, its admin, pytest) are walked in well under a second."""
-    started = time.perf_counter()
+    """All loaded modules (Django, its admin, pytest) are walked in well under a second of CPU."""
+    started = time.thread_time()
     Index().places(post_save)
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 def test_lazy_modules_stay_lazy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
