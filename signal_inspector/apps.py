@@ -9,8 +9,9 @@ from django.core import checks
 from django.core.signals import setting_changed
 
 from signal_inspector import instrument, queries, recorder, scopes, transactions
-from signal_inspector.checks import check_settings, load_sinks
+from signal_inspector.checks import TAG, check_settings
 from signal_inspector.conf import SETTING, forget_config, get_config
+from signal_inspector.sinks import load_sinks
 
 
 class SignalInspectorConfig(AppConfig):
@@ -27,7 +28,7 @@ class SignalInspectorConfig(AppConfig):
     def ready(self) -> None:
         transactions.install()
         queries.install()
-        checks.register(check_settings, "signal_inspector")
+        checks.register(check_settings, TAG)
         setting_changed.connect(
             _setting_changed, weak=False, dispatch_uid="signal_inspector.settings"
         )

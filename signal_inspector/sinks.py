@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details, ReceiverCall
+
+_SINKS = 'SIGNAL_INSPECTOR["SINKS"]'
 
 
 class Sink:
@@ -34,3 +40,36 @@ class Sink:
 
     def dispatch_finished(self, dispatch: Dispatch) -> None:
         """Called when the send has ended, however it ended, before the sender goes on."""
+
+
+def load_sinks(paths: Iterable[str]) -> list[Sink]:
+    """One instance of each sink class; ImproperlyConfigured says which path fails, and why."""
+    return [_load_sink(path) for path in paths]
+
+
+def _load_sink(path: str) -> Sink:
+    sink_class = _sink_class(path)
+    try:
+        return sink_class()
+    except Exception as error:
+        raise ImproperlyConfigured(
+            f"{_SINKS}: {path!r} could not be made without arguments: {_cause(error)}"
+        ) from error
+
+
+def _sink_class(path: str) -> type[Sink]:
+    try:
+        found = import_string(path)
+    except Exception as error:  # a module may raise anything while it is imported
+        raise ImproperlyConfigured(
+            f"{_SINKS}: {path!r} cannot be imported: {_cause(error)}"
+        ) from error
+    if not isinstance(found, type) or not issubclass(found, Sink):
+        raise ImproperlyConfigured(
+            f"{_SINKS}: {path!r} is not a subclass of signal_inspector.Sink."
+        )
+    return found
+
+
+def _cause(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -13,6 +13,7 @@ from typing import Any
 
 from debug_toolbar import settings as toolbar_settings
 from debug_toolbar.panels import Panel
+from django.core.checks import CheckMessage
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.templatetags.static import static
@@ -24,6 +25,7 @@ from signal_inspector import trouble
 from signal_inspector.records import Details
 from signal_inspector.scopes import Collector, close_collector, open_collector, suppress
 from signal_inspector.toolbar.assemble import panel_view, trouble_text
+from signal_inspector.toolbar.checks import check_panel
 from signal_inspector.toolbar.markup import printable
 from signal_inspector.toolbar.store import pack
 from signal_inspector.toolbar.stored_requests import (
@@ -177,6 +179,11 @@ class SignalInspectorPanel(Panel):
     def get_urls(cls) -> list[URLPattern]:
         """The panel's own views."""
         return urlpatterns
+
+    @classmethod
+    def run_checks(cls) -> list[CheckMessage]:
+        """What is wrong in the set-up of the panel."""
+        return check_panel()
 
 
 def _rough(nanoseconds: int) -> str:
