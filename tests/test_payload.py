@@ -247,6 +247,7 @@ class TestPlainValues:
         assert text_of(odd(2026, 1, 2, tzinfo=UTC)) == "2026-01-02T00:00:00+00:00"
         assert text_of(hostile(timedelta, "__str__ __repr__ __add__ days")(1)) == "1 day, 0:00:00"
 
+    @settings(deadline=None)
     @given(
         st.one_of(
             st.integers(),
@@ -811,7 +812,7 @@ def every(summary: Summary) -> Iterator[Summary]:
 
 
 class TestAnyValue:
-    @settings(max_examples=200)
+    @settings(max_examples=200, deadline=None)
     @given(anything, limits)
     def test_any_value(self, value: object, limits: Limits) -> None:
         """Any value under any limits gives capped, storable, one-line text, and no trouble."""
@@ -854,6 +855,7 @@ class TestCleanText:
         assert clean_text("abc", 0) == ""
         assert clean_text("abc", -1) == ""
 
+    @settings(deadline=None)
     @given(st.text(st.characters()), st.integers(-1, 50))
     def test_any_text(self, text: str, limit: int) -> None:
         """Any text becomes valid UTF-8 without NUL, within the limit, and stays so."""

@@ -6,7 +6,7 @@ import re
 from time import process_time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signal_inspector.payload import Redactor
@@ -100,6 +100,7 @@ class TestKeys:
         assert len(redactor._remembered) <= 2_000
         assert "x" * 100 not in redactor._remembered
 
+    @settings(deadline=None)
     @given(st.text())
     def test_any_text(self, key: str) -> None:
         """Any text can be asked about, and adding a secret word to it makes it a secret."""
@@ -227,12 +228,14 @@ class TestText:
         """In source code a name that is assigned stays, and a literal secret goes."""
         assert redactor.redact_code(code) == (code if safe is None else safe)
 
+    @settings(deadline=None)
     @given(st.text(st.sampled_from("4111-  5='\":@/pwtoken\n.eyJ[]{}"), max_size=300))
     def test_any_text(self, text: str) -> None:
         """Any text comes back as text, and as the same object unless something was replaced."""
         safe = Redactor().redact_text(text)
         assert safe is text or MARK in safe
 
+    @settings(deadline=None)
     @given(
         st.sampled_from([" {} ", "see {},", "({})", '"{}"', "{}.", "id {}\n"]),
         st.integers(0, 9_999_999_999_999),

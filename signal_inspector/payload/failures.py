@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterator
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any
 
 import asgiref.sync
@@ -132,7 +131,7 @@ class _Teller:
         frames, left_out = _frames_to_show(trace)
         if left_out:
             yield f"  ({left_out} earlier frames are left out)\n"
-        for lines in traceback.StackSummary.extract(iter(frames)).format():
+        for lines in traceback.StackSummary.from_list(frames).format():
             yield clean_text(self._redactor.redact_code(lines), self._limits.traceback_length)
 
     def _last_lines(self, error: BaseException) -> Iterator[str]:
@@ -176,17 +175,12 @@ def _reason(error: BaseException) -> tuple[BaseException | None, str]:
     )
 
 
-def _frames_to_show(trace: TracebackType) -> tuple[list[tuple[FrameType, int]], int]:
-    """The last frames of the user's code, outermost first, and how many there were before."""
-    users: deque[tuple[FrameType, int]] = deque(maxlen=_MOST_FRAMES)
-    every: deque[tuple[FrameType, int]] = deque(maxlen=_MOST_FRAMES)
-    count = 0
-    for frame, line in traceback.walk_tb(trace):
-        every.append((frame, line))
-        if not frame.f_code.co_filename.startswith(_MACHINERY):
-            users.append((frame, line))
-            count += 1
-    return (list(users), count - len(users)) if users else (list(every), 0)
+def _frames_to_show(trace: TracebackType) -> tuple[list[traceback.FrameSummary], int]:
+    """The user's among the last frames, outermost first, and how many frames were before."""
+    last = traceback.extract_tb(trace, -_MOST_FRAMES)
+    users = [frame for frame in last if not frame.filename.startswith(_MACHINERY)]
+    count = sum(1 for _ in traceback.walk_tb(trace))
+    return users or list(last), count - len(last)
 
 
 def _in_words(shown: Summary) -> str:
