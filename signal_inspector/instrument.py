@@ -8,6 +8,7 @@ goes the careful way (see ``watched``). Installing needs no settings and no app 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -39,6 +40,14 @@ ears: Sequence[object] = ()
 _lock = RLock()
 _originals: dict[str, Any] = {}
 _ours: dict[str, Any] = {}
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
@@ -168,7 +177,7 @@ def _async_method(method: SendMethod) -> Callable[..., Any]:
         if not self.receivers or self.sender_receivers_cache.get(sender) is NO_RECEIVERS:
             if ears:
                 _orphan(self, sender, named, method)
-            return []
+            return await original(self, sender, **named)
         dispatch = recorder.begin(self, sender, named, method) if ears else None
         if dispatch is None:
             return await original(self, sender, **named)

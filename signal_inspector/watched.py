@@ -7,6 +7,7 @@ the watched receivers for this one dispatch and is the signal itself in every ot
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 from collections.abc import Generator, Iterable
@@ -179,9 +180,15 @@ class WatchedAsync(Watched):
 
 
 class StandIn:
-    """Stands for a signal while Django's own method runs one dispatch of it."""
+    """Stands for a signal while Django's own method runs one dispatch of it.
+
+    A tool whose patch lies between us and Django meets it too, and may use it as the signal.
+    """
 
     __slots__ = ("_async_receivers", "_signal", "_sync_receivers")
+    _signal: Signal
+    _sync_receivers: list[Watched]
+    _async_receivers: list[Watched]
 
     #: The early exit was taken, or not, before a stand-in was made.
     receivers = (None,)
@@ -199,13 +206,23 @@ class StandIn:
         sync_count = len(watched)
         for receiver in async_receivers:
             watched.append(WatchedAsync(receiver, signal, dispatch, len(watched), is_async=True))
-        self._signal = signal
-        self._sync_receivers = watched[:sync_count]
-        self._async_receivers = watched[sync_count:]
+        keep = functools.partial(object.__setattr__, self)
+        keep("_signal", signal)
+        keep("_sync_receivers", watched[:sync_count])
+        keep("_async_receivers", watched[sync_count:])
         dispatch.expect([receiver.call for receiver in watched])
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._signal, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._signal, name, value)
+
+    def __eq__(self, other: object) -> bool:
+        return self._signal == other
+
+    def __hash__(self) -> int:
+        return hash(self._signal)
 
     @property  # type: ignore[misc]
     def __class__(self) -> type[Any]:
