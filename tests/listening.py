@@ -1,0 +1,82 @@
+"""What tests of the core listen with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import django
+
+from signal_inspector import Dispatch, ReceiverCall, Sink
+from signal_inspector.scopes import process_audience, use_sinks
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Django 6.1 runs the async receivers of a dispatch in one context and cancels the siblings of
+#: one that failed; before, each has a copy of the context, and siblings run on.
+SHARES_CONTEXT = django.VERSION >= (6, 1)
+
+
+class Quiet(Sink):
+    """Hears of whole dispatches, so that sync ones run the fast way."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[Any, ...]] = []
+        self.threads: list[int] = []
+
+    def hear(self, *what: Any) -> None:
+        self.heard.append(what)
+        self.threads.append(threading.get_ident())
+
+    def dispatch_started(self, dispatch: Dispatch) -> None:
+        self.hear("started", dispatch.signal)
+
+    def dispatch_finished(self, dispatch: Dispatch) -> None:
+        self.hear("finished", dispatch.signal)
+
+
+class Live(Quiet):
+    """Hears of each receiver too, so that every dispatch goes the careful way."""
+
+    def receiver_entered(self, dispatch: Dispatch, index: int) -> None:
+        self.hear("entered", index)
+
+    def receiver_left(self, dispatch: Dispatch, index: int, call: ReceiverCall | None) -> None:
+        self.hear("left", index, None if call is None else call.outcome.value)
+
+
+@contextmanager
+def listening(*sinks: Sink) -> Iterator[None]:
+    """Make these the sinks of the process for a while."""
+    before = process_audience().sinks
+    use_sinks(sinks)
+    try:
+        yield
+    finally:
+        use_sinks(before)
+
+
+def run_python(source: str, **environment: str) -> str:
+    """Run a script in a fresh process with only the package in reach; what it printed."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "error",
+        **environment,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
