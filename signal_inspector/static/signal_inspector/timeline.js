@@ -43,8 +43,8 @@ export function passesFigures(row, filter) {
 }
 
 /**
- * The words a row is found by, gathered once: its name and place, its outcome, its payload in one
- * line, and those of rows that are not in the page yet.
+ * The words a row is found by, gathered once: all but its figures, with its payload in one line
+ * and those of rows that are not in the page yet.
  * @param {Entry} entry
  * @returns {string}
  */
@@ -54,8 +54,8 @@ function wordsOf(entry) {
     const facts = /** @type {HTMLElement | null} */ (row.nextElementSibling);
     const own = facts?.dataset.siKind === "facts" && facts.dataset.siParent === row.dataset.siId;
     const payload = own ? facts.querySelector(".si-payload > summary")?.textContent : "";
-    const cells = [row.cells[0], row.cells[row.cells.length - 1]].map((cell) => cell?.textContent);
-    entry.words = [...cells, payload, row.dataset.siSearch].join(" ").toLowerCase();
+    const cells = [...row.cells].filter((cell) => !cell.matches(".si-lane-cell, .djdt-time"));
+    entry.words = [...cells.map((cell) => cell.textContent), payload, row.dataset.siSearch].join(" ").toLowerCase();
     return entry.words;
 }
 
