@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import time
 from typing import Any, Final
 
 from signal_inspector import trouble
+from signal_inspector.catalog import SignalEntry
 from signal_inspector.conf import get_config
 from signal_inspector.toolbar.advice import Advice, Case
 from signal_inspector.toolbar.advising import DROPPED_ROW, advise, lines, remarks
@@ -61,14 +62,19 @@ class Story:
         return Timeline(self.tree, self.scale, remarks(self.advice), Links(self.request_id))
 
 
-def story(stats: Mapping[str, Any], request_id: str) -> Story:
-    """Read what ``SignalInspectorPanel.generate_stats`` recorded."""
+def story(
+    stats: Mapping[str, Any], request_id: str, catalogue: Sequence[SignalEntry] = ()
+) -> Story:
+    """Read what ``SignalInspectorPanel.generate_stats`` recorded.
+
+    Without a catalogue, which takes a while to make, some advice is shorter.
+    """
     request = stored_request(stats["request"])
     tree = Tree(unpack(stats["packed"]))
     # A dispatch may outlive the response that it was sent for.
     end_ns = max((dispatch.end_ns for dispatch in tree.dispatches), default=0)
     length_ns = max(request.duration_ns, end_ns - request.start_ns)
-    case = Case(tree=tree, config=get_config(), catalogue=connected(), dropped=request.dropped)
+    case = Case(tree=tree, config=get_config(), catalogue=catalogue, dropped=request.dropped)
     return Story(
         request_id=request_id,
         request=request,
@@ -81,7 +87,7 @@ def story(stats: Mapping[str, Any], request_id: str) -> Story:
 
 def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelView:
     """Everything the panel shows of a stored request."""
-    told = story(stats, request_id)
+    told = story(stats, request_id, connected())
     request, tree = told.request, told.tree
     timeline = told.timeline()
     rows = timeline.first_rows()
@@ -102,7 +108,7 @@ def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelVi
         know_kinds=advice.know_kinds,
         axis=axis(told.scale),
         rows=tuple(rows),
-        receivers=receiver_rows(tree.dispatches, told.scale),
+        receivers=receiver_rows(tree.dispatches, told.scale, remarks(told.advice)),
         catalogue=catalogue_rows(told.case.catalogue, tree.dispatches),
         catalogue_intro=intro(told.case.catalogue),
         legend=LEGEND,

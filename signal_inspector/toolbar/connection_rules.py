@@ -78,6 +78,7 @@ def _how(case: Case, signal: str, receiver: str) -> Iterator[str | Segment]:
         for entry in known.receivers
         if entry.receiver == receiver and not entry.is_dead
     ]
+    entries.sort(key=lambda entry: (entry.dispatch_uid is None, entry.sender is None))
     if len(entries) > 1:
         yield ", "
         for index, entry in enumerate(entries):

@@ -73,7 +73,8 @@ def dispatch_row(
         place=None if caller is None else place(caller.path, caller.line),
         function="" if caller is None else caller.function,
         lane=group_lane(node.members, scale) if node.is_group else dispatch_lane(first, scale),
-        time=ms(sum(took)),
+        # What nobody received is not timed, and took its time all the same.
+        time=ms(max(sum(took), 1)),
         time_note=_spread(took),
         sql=_sql(node.members),
         outcome=group_outcome(node.members) if node.is_group else dispatch_outcome(first),

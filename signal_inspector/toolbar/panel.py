@@ -35,7 +35,7 @@ from signal_inspector.toolbar.stored_requests import (
     summarize,
 )
 from signal_inspector.toolbar.views import urlpatterns
-from signal_inspector.toolbar.wording import integer, ms, plural
+from signal_inspector.toolbar.wording import integer, plural
 
 
 class SignalInspectorPanel(Panel):
@@ -133,14 +133,14 @@ class SignalInspectorPanel(Panel):
 
     @property
     def nav_subtitle(self) -> str:
-        """The side bar's words: "17 dispatches in 486 ms, 2 failed"."""
+        """The side bar's words: "17 dispatches in 486ms, 2 failed"."""
         told = self._request()
         if told is None:
             return trouble_text()
         if not told.dispatches:
             return "nothing sent"
         sent = plural(told.dispatches, "dispatch", "dispatches")
-        failed = f", {integer(told.failed)} failed" if told.failed else ""
+        failed = f", {integer(told.failed)}\N{NO-BREAK SPACE}failed" if told.failed else ""
         return f"{sent} in {_rough(told.busy_ns)}{failed}"
 
     @property
@@ -187,6 +187,9 @@ class SignalInspectorPanel(Panel):
 
 
 def _rough(nanoseconds: int) -> str:
+    # Written as the other panels write it: the side bar has room for about 33 characters.
     if nanoseconds >= 1_000_000_000:
-        return f"{nanoseconds / 1e9:.1f} s"
-    return f"{nanoseconds / 1e6:.0f} ms" if nanoseconds >= 10_000_000 else ms(nanoseconds)
+        return f"{nanoseconds / 1e9:.1f}s"
+    if nanoseconds < 50_000:
+        return "<0.1ms"
+    return f"{nanoseconds / 1e6:.{0 if nanoseconds >= 10_000_000 else 1}f}ms"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from signal_inspector.records import Outcome, ReceiverCall
+from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.lanes import Scale, receiver_lane
 from signal_inspector.toolbar.outcomes import call_outcome
 from signal_inspector.toolbar.parts import Glyph, OutcomeCell
@@ -26,18 +27,23 @@ from signal_inspector.toolbar.wording import (
 Calls = list[tuple[StoredDispatch, ReceiverCall]]
 
 
-def receiver_rows(dispatches: Sequence[StoredDispatch], scale: Scale) -> tuple[ReceiverRow, ...]:
+def receiver_rows(
+    dispatches: Sequence[StoredDispatch], scale: Scale, remarks: Remarks
+) -> tuple[ReceiverRow, ...]:
     """By the time that is their own, most first."""
     found: dict[tuple[str, str, int], Calls] = {}
+    words: dict[tuple[str, str, int], list[str]] = {}
     for dispatch in dispatches:
-        for call in dispatch.calls:
+        for index, call in enumerate(dispatch.calls):
             key = (call.receiver, call.path, call.line)
             found.setdefault(key, []).append((dispatch, call))
-    ordered = sorted(found.values(), key=lambda calls: -sum(call.self_ns for _, call in calls))
-    return tuple(_row(calls, scale) for calls in ordered)
+            for badge in remarks.of(dispatch, index):
+                words.setdefault(key, []).append(badge.text)
+    ordered = sorted(found, key=lambda key: -sum(call.self_ns for _, call in found[key]))
+    return tuple(_row(found[key], unique(words.get(key, ())), scale) for key in ordered)
 
 
-def _row(calls: Calls, scale: Scale) -> ReceiverRow:
+def _row(calls: Calls, words: Sequence[str], scale: Scale) -> ReceiverRow:
     first = calls[0][1]
     total = sum(call.duration_ns for _, call in calls)
     own = sum(call.self_ns for _, call in calls)
@@ -56,7 +62,7 @@ def _row(calls: Calls, scale: Scale) -> ReceiverRow:
         self_time=ms(own),
         longest=ms(longest),
         sql=sql(sum(call.query_count for _, call in calls), query_ns),
-        outcome=_outcome(calls),
+        outcome=_outcome(calls, words),
         ms=raw_ms(longest),
         failed=failed,
         keep=failed,
@@ -64,7 +70,13 @@ def _row(calls: Calls, scale: Scale) -> ReceiverRow:
     )
 
 
-def _outcome(calls: Calls) -> OutcomeCell:
+def _outcome(calls: Calls, words: Sequence[str]) -> OutcomeCell:
+    cell = _ending(calls)
+    note = ", ".join([cell.note, *words] if cell.note else words)
+    return OutcomeCell(glyph=cell.glyph, tone=cell.tone, text=cell.text, note=note)
+
+
+def _ending(calls: Calls) -> OutcomeCell:
     raised = [(d, call) for d, call in calls if call.outcome is Outcome.RAISED]
     if raised:
         loud = any(not dispatch.method.is_robust for dispatch, _ in raised)
@@ -77,8 +89,7 @@ def _outcome(calls: Calls) -> OutcomeCell:
             glyph=glyph, tone="bad", text=text, note=listing(names) if names else ""
         )
     if len(calls) == 1:
-        cell = call_outcome(*calls[0])
-        return OutcomeCell(glyph=cell.glyph, tone=cell.tone, text=cell.text, note=cell.note)
+        return call_outcome(*calls[0])
     returned = sum(call.outcome is Outcome.RETURNED for _, call in calls)
     if returned == len(calls):
         return OutcomeCell(glyph="ok", tone="ok", text=f"all {integer(returned)} returned")

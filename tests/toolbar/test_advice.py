@@ -99,7 +99,7 @@ def connection(sender: str | None = None, uid: str | None = None) -> ReceiverEnt
     [
         ([], "."),
         (
-            [connection(uid="billing"), connection()],
+            [connection(), connection(uid="billing")],
             ", once with dispatch_uid='billing' and once without.",
         ),
         (

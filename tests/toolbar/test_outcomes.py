@@ -85,6 +85,13 @@ def test_swallowed_and_cancelled_receivers() -> None:
     assert call_outcome(sent, sent.calls[1]).note == "when a raised"
 
 
+def test_receiver_that_still_runs() -> None:
+    """A receiver that had not ended when the response was made says so."""
+    sent = World().send("s.a", call("r.a", Outcome.RUNNING), method="asend")
+    cell = call_outcome(sent, sent.calls[0])
+    assert (cell.text, cell.note) == ("still running", "when the response was made")
+
+
 def test_returned_value_is_shown() -> None:
     """What a receiver returned stands after the word."""
     value = Summary(kind="model", type="shop.models.Order", text="shop.Order:42")

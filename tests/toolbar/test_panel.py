@@ -12,7 +12,7 @@ from debug_toolbar.store import MemoryStore, get_store
 from debug_toolbar.toolbar import DebugToolbar
 from django.http import HttpResponse
 from django.template import TemplateSyntaxError
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from signal_inspector import scopes, trouble
 from signal_inspector.conf import forget_config
@@ -105,7 +105,7 @@ def test_script_is_an_external_module(shown: Shown) -> None:
 def test_side_bar(shown: Shown) -> None:
     """The side bar counts what was sent and what failed."""
     page = shown.client.get("/checkout/").content.decode()
-    assert re.search(r"<small>17 dispatches in [\d.<> ]+ ms, 2 failed</small>", page)
+    assert re.search(r"<small>17 dispatches in [\d.]+ms, 2\xa0failed</small>", page)
     assert "<small>nothing sent</small>" in shown.client.get("/quiet/").content.decode()
 
 
@@ -286,3 +286,35 @@ def test_settings_are_read_anew(shown: Shown) -> None:
     assert shown.dispatches(request_id) == []
     shown.settings.SIGNAL_INSPECTOR = {}
     forget_config()
+
+
+def test_instrumentation_can_be_switched_on_twice(shown: Shown) -> None:
+    """The toolbar asks for idempotence: twice on and twice off collects once."""
+    toolbar = DebugToolbar(RequestFactory().get("/checkout/"), lambda request: HttpResponse())
+    panel = toolbar.get_panel_by_id(PANEL)
+    panel.enable_instrumentation()
+    panel.enable_instrumentation()
+    assert len(scopes.ears) == 1
+    panel.disable_instrumentation()
+    panel.disable_instrumentation()
+    assert (scopes.ears, scopes.current.get()) == ([], None)
+
+
+def test_script_that_is_not_collected(shown: Shown) -> None:
+    """A manifest that lacks the script costs the script, not the response."""
+    with mock.patch.object(panel_module, "static", side_effect=ValueError("not in the manifest")):
+        request_id = shown.request_id(shown.client.get("/checkout/"))
+        query = {"request_id": request_id, "panel_id": PANEL}
+        answer = shown.client.get("/__debug__/render_panel/", query).json()
+    assert answer["scripts"] == []
+    assert "break_down" in answer["content"]
+    assert trouble.counts() == {"finding the panel's script": 1}
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "words"),
+    [(0, "<0.1ms"), (9_940_000, "9.9ms"), (485_800_000, "486ms"), (5_471_200_000, "5.5s")],
+)
+def test_time_in_the_side_bar(nanoseconds: int, words: str) -> None:
+    """Short, as the other panels write it."""
+    assert panel_module._rough(nanoseconds) == words

@@ -11,7 +11,9 @@ from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.records import Outcome
 from signal_inspector.toolbar import catalogue
 from signal_inspector.toolbar.catalogue import catalogue_rows, intro
+from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.figures import covered_ns, figures
+from signal_inspector.toolbar.parts import Badge
 from signal_inspector.toolbar.receivers import receiver_rows
 from signal_inspector.toolbar.stored_requests import (
     SUMMARY_ID,
@@ -77,7 +79,7 @@ def test_receivers_by_their_own_time() -> None:
     for _ in range(12):
         world.send("s.reserved", call("i.decrease", took=2, queries=("a", "b")))
     world.send("s.placed", call("i.sync", took=100, own=10), call("i.decrease", took=1))
-    first, second = receiver_rows(world.dispatches, world.scale)
+    first, second = receiver_rows(world.dispatches, world.scale, Remarks())
     assert (first.name.full, first.calls, first.repeated) == ("i.decrease", "13", True)
     assert (first.total, first.self_time, first.longest) == ("25.0 ms", "25.0 ms", "2.0 ms")
     assert (first.on, first.sql) == ("on reserved and placed", "24 in 12.0 ms")
@@ -92,7 +94,9 @@ def test_receivers_that_failed_or_never_ran() -> None:
     world = World()
     world.send("s.a", call("r.bad", raised="shop.errors.Down: x"), skipped("r.late"))
     world.send("s.a", call("r.bad"), call("r.late"))
-    bad, late = sorted(receiver_rows(world.dispatches, world.scale), key=lambda r: r.name.full)
+    bad, late = sorted(
+        receiver_rows(world.dispatches, world.scale, Remarks()), key=lambda r: r.name.full
+    )
     assert (bad.outcome.text, bad.outcome.note, bad.outcome.glyph) == (
         "1 of 2 failed",
         "Down",
@@ -106,8 +110,19 @@ def test_receiver_with_one_call_reads_like_its_row() -> None:
     """A single call keeps its words."""
     world = World()
     world.send("s.a", call("r.a", Outcome.CANCELLED), method="asend")
-    (row,) = receiver_rows(world.dispatches, world.scale)
+    (row,) = receiver_rows(world.dispatches, world.scale, Remarks())
     assert row.outcome.text == "cancelled"
+
+
+def test_receivers_carry_the_words_of_their_badges() -> None:
+    """What advice says of single calls is said once of their receiver."""
+    world = World()
+    for _ in range(2):
+        world.send("s.a", call("i.sync", took=60))
+    badge = Badge(text="slow in a transaction")
+    found = Remarks(badges={(0, 0): [badge], (1, 0): [badge]})
+    (row,) = receiver_rows(world.dispatches, world.scale, found)
+    assert (row.outcome.text, row.outcome.note) == ("all 2 returned", "slow in a transaction")
 
 
 def entry(name: str, **fields: Any) -> ReceiverEntry:

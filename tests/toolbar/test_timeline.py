@@ -98,9 +98,10 @@ def test_skipped_receiver_is_dim_and_kept_by_the_filters() -> None:
 def test_orphan_is_kept_by_the_threshold_but_did_not_fail() -> None:
     """Nobody received it: the threshold leaves it, "failures only" does not."""
     world = World()
-    world.send("s.a")
+    world.send("s.a", took=0)
     row = dispatch_row(world.timeline().first_rows(), "d0")
     assert (row.keep, row.failed, row.outcome.glyph) == (True, False, "orphan")
+    assert row.time == "< 0.1 ms"
 
 
 def test_group_shows_failures_then_the_slowest_then_the_rest() -> None:
@@ -301,3 +302,12 @@ def test_not_called_rows_say_why() -> None:
     (row,) = (r for r in world.timeline().first_rows() if isinstance(r, NotCalledRow))
     assert (row.name.last, row.reason) == ("add", "its weak reference is dead")
     assert row.outcome.text == "not called"
+
+
+def test_dispatch_between_the_receivers_is_not_lost() -> None:
+    """What a subclass's own send() sent, outside any receiver, stands last under its parent."""
+    world = World()
+    outer = world.send("s.a", call("r.a"))
+    world.send("s.b", parent=outer, parent_call=None)
+    rows = world.timeline().first_rows()
+    assert [row.id for row in rows if row.kind == "dispatch"] == ["d0", "d0-d1"]

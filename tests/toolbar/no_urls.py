@@ -1,0 +1,5 @@
+"""A project that did not include the toolbar's URLs."""
+
+from __future__ import annotations
+
+urlpatterns: list[object] = []
