@@ -207,7 +207,7 @@ class Dispatch:
             if self.outcome is not Outcome.RUNNING:
                 self._calls = calls
         for index, call in enumerate(calls):
-            self._settle(index, call)
+            self.settle(index, call)
         return calls
 
     @property
@@ -314,7 +314,7 @@ class Dispatch:
             call.response = self.responses[index]
         return call
 
-    def _settle(self, index: int, call: ReceiverCall) -> None:
+    def settle(self, index: int, call: ReceiverCall) -> None:
         """Bring what is tallied beside the calls into one of them."""
         busy = None if self.busy is None else self.busy.get(index)
         nested_ns = 0 if busy is None else busy.total

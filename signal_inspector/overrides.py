@@ -23,7 +23,7 @@ from signal_inspector.names import receiver_name
 from signal_inspector.names.receivers import innermost
 from signal_inspector.records import ReceiverCall, SendMethod
 from signal_inspector.scopes import Scope, current
-from signal_inspector.watched import Current, drive
+from signal_inspector.watched import Current, Driven
 
 #: As in ``instrument``: empty while nobody listens, and while uninstalled.
 ears: Sequence[object] = ()
@@ -136,7 +136,7 @@ def _async_override(original: Callable[..., Any], method: SendMethod) -> Callabl
     async def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
         watching = _begin(self, method, args, kwargs) if ears else None
         coroutine = original(self, *args, **kwargs)
-        return await (coroutine if watching is None else drive(coroutine, watching))
+        return await (coroutine if watching is None else Driven(coroutine, watching))
 
     return watched
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-import types
-from collections.abc import Generator, Iterable
+from collections.abc import Awaitable, Coroutine, Iterable
 from contextvars import Token
 from time import perf_counter_ns
 from typing import Any, Protocol
@@ -36,48 +35,70 @@ class Stepped(Protocol):
     def end(self, error: BaseException | None, response: object) -> None: ...
 
 
-@types.coroutine
-def drive(awaitable: Any, stepped: Stepped) -> Generator[Any, Any, Any]:
-    """Await something, entering before each step of it and leaving at each suspension.
+async def _awaited(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+class Driven(Coroutine[Any, Any, Any]):
+    """A coroutine that enters before each step of another and leaves at each suspension.
 
     Django 6.1 runs its async receivers in one shared ``contextvars.Context``. A variable that
     stays set while one of them is suspended is seen by the others and, afterwards, by the
-    sender; so nothing of ours stays set. The protocol is that of PEP 380's ``yield from``.
+    sender; so nothing of ours stays set. No generator, as one that is cancelled before its
+    first step would drop the user's coroutine unawaited, with a warning that is not Django's.
     """
-    steps = awaitable if inspect.iscoroutine(awaitable) else awaitable.__await__()
-    value: Any = None
-    thrown: BaseException | None = None
-    while True:
+
+    __slots__ = ("__weakref__", "_awaitable", "_stepped", "_steps")
+
+    def __init__(self, awaitable: Awaitable[Any], stepped: Stepped) -> None:
+        self._awaitable = awaitable
+        self._stepped = stepped
+        self._steps: Coroutine[Any, Any, Any] | None = None
+
+    def __await__(self) -> Driven:
+        return self
+
+    def __iter__(self) -> Driven:
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def send(self, value: Any) -> Any:
+        return self._step("send", value)
+
+    def throw(self, *exception: Any) -> Any:
+        return self._step("throw", *exception)
+
+    def close(self) -> None:
+        if self._steps is None:
+            self._coroutine().close()
+        elif inspect.getcoroutinestate(self._steps) != inspect.CORO_CLOSED:
+            super().close()
+
+    def __getattr__(self, name: str) -> Any:
+        """Names and frames, which asyncio shows of a task: those of the user's coroutine."""
+        return getattr(self._awaitable, name)
+
+    def _coroutine(self) -> Coroutine[Any, Any, Any]:
+        if self._steps is None:
+            awaitable = self._awaitable
+            self._steps = awaitable if inspect.iscoroutine(awaitable) else _awaited(awaitable)
+        return self._steps
+
+    def _step(self, how: str, *args: Any) -> Any:
+        stepped = self._stepped
         token = stepped.enter()
         try:
-            yielded = _step(steps, value, thrown)
+            return getattr(self._coroutine(), how)(*args)
         except StopIteration as stop:
             stepped.end(None, stop.value)
-            return stop.value
+            raise
         except BaseException as error:
             stepped.end(error, None)
             raise
         finally:
-            thrown = None  # a frame that holds its exception is a reference cycle
             stepped.leave(token)
-        try:
-            value = yield yielded
-        except BaseException as error:
-            value, thrown = None, error
-
-
-def _step(steps: Any, value: Any, thrown: BaseException | None) -> Any:
-    if thrown is None:
-        return next(steps) if value is None and not hasattr(steps, "send") else steps.send(value)
-    if isinstance(thrown, GeneratorExit):
-        close = getattr(steps, "close", None)
-        if close is not None:
-            close()
-        raise thrown
-    throw = getattr(steps, "throw", None)
-    if throw is None:
-        raise thrown
-    return throw(thrown)
 
 
 class Watched:
@@ -107,11 +128,15 @@ class Watched:
     def enter(self) -> Current:
         token = current.set(self._scope)
         if self.call.outcome is Outcome.SKIPPED:
-            self._start_ns = perf_counter_ns()
-            self.call.offset_ns = self._start_ns - self._dispatch.start_ns
-            self.call.outcome = Outcome.RUNNING
+            self.start(perf_counter_ns())
         recorder.entered(self._dispatch, self._index)
         return token
+
+    def start(self, start_ns: int) -> None:
+        """Note when the receiver's code began to run."""
+        self._start_ns = start_ns
+        self.call.offset_ns = start_ns - self._dispatch.start_ns
+        self.call.outcome = Outcome.RUNNING
 
     def leave(self, token: Current) -> None:
         ended = self.call.outcome is not Outcome.RUNNING
@@ -125,6 +150,7 @@ class Watched:
             self.call.duration_ns = perf_counter_ns() - self._start_ns
         self.call.outcome = recorder.outcome_of(error)
         try:
+            self._dispatch.settle(self._index, self.call)  # a live sink is told of it next
             audience = self._dispatch.audience
             if error is not None:
                 self.call.failure = gather.failure(self._dispatch, error)
@@ -166,14 +192,18 @@ class WatchedAsync(Watched):
     def __call__(self, **named: Any) -> Any:
         awaitable = self._make_awaitable(named)
         # What cannot be awaited is handed on as it is: Django's own error says so.
-        return drive(awaitable, self) if inspect.isawaitable(awaitable) else awaitable
+        return Driven(awaitable, self) if inspect.isawaitable(awaitable) else awaitable
 
     def _make_awaitable(self, named: dict[str, Any]) -> Any:
         token = current.set(self._scope)
+        called_ns = perf_counter_ns()
         try:
             return self.call_receiver(named)
-        except BaseException as error:
-            self.end(error, None)  # it failed before there was anything to await
+        except BaseException as error:  # it failed before there was anything to await
+            self.start(called_ns)
+            recorder.entered(self._dispatch, self._index)
+            self.end(error, None)
+            recorder.left(self._dispatch, self._index, self.call)
             raise
         finally:
             current.reset(token)
