@@ -46,6 +46,7 @@ from signal_inspector.payload import (
     summarize,
     summarize_arguments,
 )
+from signal_inspector.payload.collection_values import _snapshot
 from signal_inspector.payload.summaries import MAX_NODES
 from signal_inspector.records import Summary
 from tests.payload_app.models import (
@@ -107,6 +108,10 @@ class Channel(models.TextChoices):
 class Rights(enum.Flag):
     READ = 1
     WRITE = 2
+
+
+class Bits(enum.IntFlag):
+    LOW = 1
 
 
 @dataclasses.dataclass
@@ -177,6 +182,11 @@ class TestPlainValues:
         assert summary.value == kept
         assert type(summary.value) is type(kept)
         assert not summary.truncated
+
+    def test_flags(self) -> None:
+        """Combined flags go by their names, and a flag without a name by its number."""
+        assert text_of(Rights.READ | Rights.WRITE) == "Rights.READ|WRITE"
+        assert text_of(Bits(8)) == "Bits(8)"
 
     def test_path(self) -> None:
         """A path is text."""
@@ -367,7 +377,8 @@ class TestCollections:
         nest: list[Any] = []
         for _ in range(5_000):
             nest = [nest]
-        assert summary_of(nest, payload_depth=100_000).kind == "collection"
+        summary = summary_of(nest, payload_depth=100_000, payload_items=100_000)
+        assert 10 < count_nodes(summary) < 100
         assert trouble.counts() == {}
 
     def test_namedtuple(self) -> None:
@@ -413,6 +424,19 @@ class TestCollections:
             stop.set()
             thread.join()
         assert kinds == {"collection"}
+
+    def test_changed_size(self) -> None:
+        """A dict that changed its size at the wrong moment is tried again, a few times."""
+        attempts = []
+
+        def iterate(value: list[int]) -> Iterator[int]:
+            attempts.append(value)
+            if len(attempts) < 3:
+                raise RuntimeError("dictionary changed size during iteration")
+            return iter(value)
+
+        assert _snapshot(iterate, [1, 2, 3], 2) == [1, 2]
+        assert len(attempts) == 3
 
     def test_overriding_subclasses(self) -> None:
         """A subclass's own methods are not called."""

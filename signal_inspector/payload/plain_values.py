@@ -139,12 +139,14 @@ def _uuid(work: Work, value: uuid.UUID, known: Known, _depth: int) -> Summary:
 
 
 def _enum(work: Work, value: enum.Enum, known: Known, _depth: int) -> Summary:
-    """By the member's name; its value may be anything."""
+    """By the member's name; its value may be anything. An unnamed flag is told by its number."""
     name = attribute(value, "_name_")
-    if type(name) is not str:
-        return other(work, known, str(known.facts))
-    name = one_line(name, work.length)
-    return plain(work, known, f"{known.facts}.{name}", name)
+    if type(name) is str:
+        name = one_line(name, work.length)
+        return plain(work, known, f"{known.facts}.{name}", name)
+    number = attribute(value, "_value_")
+    told = type(number) is int and number.bit_length() < 64
+    return other(work, known, f"{known.facts}({number})" if told else str(known.facts))
 
 
 def _path(work: Work, value: pathlib.PurePath, known: Known, depth: int) -> Summary:
