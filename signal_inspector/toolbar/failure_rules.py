@@ -10,6 +10,8 @@ from signal_inspector.toolbar.parts import Badge
 from signal_inspector.toolbar.stored import StoredDispatch
 from signal_inspector.toolbar.wording import exception_name, strong_listing
 
+_LEVELS = 300  # Python itself lets hardly more sends stand inside each other
+
 
 def stopped_others(case: Case) -> Iterator[Advice]:
     """A receiver raised under a method that is not robust, so later ones never ran."""
@@ -101,12 +103,15 @@ def recursion(case: Case) -> Iterator[Advice]:
     depths: dict[str, int] = {}
     deepest: dict[str, tuple[int, StoredDispatch]] = {}
     for dispatch in case.dispatches:  # parents come before what they sent
-        depth, parent = 0, by_id.get(dispatch.parent_id or "")
-        while parent is not None:
+        depth, above = 0, dispatch
+        for _ in range(_LEVELS):
+            parent = by_id.get(above.parent_id or "")
+            if parent is None:
+                break
             if parent.signal == dispatch.signal:
                 depth = depths.get(parent.id, 0) + 1
                 break
-            parent = by_id.get(parent.parent_id or "")
+            above = parent
         depths[dispatch.id] = depth
         if depth > deepest.get(dispatch.signal, (0, dispatch))[0]:
             deepest[dispatch.signal] = (depth, dispatch)

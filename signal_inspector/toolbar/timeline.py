@@ -28,7 +28,7 @@ from signal_inspector.toolbar.urls import Links
 from signal_inspector.toolbar.wording import integer, ms
 
 ROWS = 300  # at first
-TOPS = 150  # at the top, at first
+TOPS = 150  # side by side, at first
 PAGE = 100  # rows that "Show the next" brings
 
 
@@ -118,10 +118,9 @@ class Timeline:
         if node.is_group:
             chosen = Selection(node)
             members = [self._tree.member(node, d) for d in (*chosen.failed, *chosen.slowest)]
-            return members + self._tree.under_group(node)
-        calls = range(len(node.first.calls))
-        nested = [inner for index in calls for inner in self._tree.under_call(node, index)]
-        return nested + self._tree.under_call(node, None)
+            return members + self._tree.under_group(node)[:TOPS]
+        places = (*range(len(node.first.calls)), None)
+        return [n for index in places for n in self._tree.under_call(node, index)[:TOPS]]
 
     def _cost(self, node: Node) -> int:
         """How many rows stand right under a node."""
@@ -170,11 +169,9 @@ class Timeline:
             self._row_of.setdefault((dispatch.index, index), f"{node.id}-c{index}")
             if call.outcome is not Outcome.SKIPPED:
                 yield call_facts_row(node, index, sent=bool(sent))
-            for inner in self._tree.under_call(node, index):
-                yield from self._emit(inner, hidden=hidden)
+            yield from self._emit_nested(self._tree.under_call(node, index), hidden)
         yield from not_called_rows(node, hidden=hidden)
-        for inner in self._tree.under_call(node, None):
-            yield from self._emit(inner, hidden=hidden)
+        yield from self._emit_nested(self._tree.under_call(node, None), hidden)
 
     def _emit_group(self, node: Node, hidden: bool) -> Iterator[Row]:
         chosen = Selection(node)
@@ -186,8 +183,20 @@ class Timeline:
         yield from self._emit_members(node, chosen.slowest, hidden)
         if chosen.rest:
             yield self._rest_row(node, chosen.rest, 0, hidden=hidden)
-        for inner in self._tree.under_group(node):
-            yield from self._emit(inner, hidden=hidden)
+        yield from self._emit_nested(self._tree.under_group(node), hidden)
+
+    def _emit_nested(self, nodes: Sequence[Node], hidden: bool) -> Iterator[Row]:
+        for node in nodes[:TOPS]:
+            yield from self._emit(node, hidden=hidden)
+        if len(nodes) > TOPS:
+            left = integer(len(nodes) - TOPS)
+            yield HeadingRow(
+                id=f"{nodes[0].parent}-left",
+                parent=nodes[0].parent,
+                level=nodes[0].level,
+                hidden=hidden,
+                text=f"{left} more rows are left out here; the JSON has all dispatches.",
+            )
 
     def _emit_members(
         self, node: Node, dispatches: Sequence[StoredDispatch], hidden: bool

@@ -311,3 +311,18 @@ def test_dispatch_between_the_receivers_is_not_lost() -> None:
     world.send("s.b", parent=outer, parent_call=None)
     rows = world.timeline().first_rows()
     assert [row.id for row in rows if row.kind == "dispatch"] == ["d0", "d0-d1"]
+
+
+def test_a_receiver_that_sent_hundreds_of_kinds_is_cut() -> None:
+    """Where nothing can be grouped, the rows under one receiver are cut and counted."""
+    world = World()
+    outer = world.send("s.a", call("r.a"))
+    for number in range(400):
+        world.send(f"s.signal{number}", parent=outer)
+    rows = world.timeline().rows_under(world.tree.roots()[0])
+    nested = [row for row in rows if row.kind == "dispatch"]
+    assert len(nested) == TOPS
+    last = rows[-1]
+    assert isinstance(last, HeadingRow)
+    assert last.text.startswith("250 more rows are left out here")
+    assert last.parent == "d0-c0"
