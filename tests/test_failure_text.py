@@ -314,6 +314,7 @@ class TestTraceback:
             assert "in fail" in text
             assert "dispatcher.py" not in text
             assert "asgiref" not in text
+            assert "instrument.py" not in text
 
     def test_only_machinery(self) -> None:
         """When no frame is the user's, the machinery's frames are better than none."""

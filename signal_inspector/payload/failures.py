@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import asgiref.sync
-import django.dispatch
+from asgiref import sync
+from django.dispatch import dispatcher
 from django.utils.functional import Promise
 
-import signal_inspector
 from signal_inspector import trouble
 from signal_inspector.conf import Limits
 from signal_inspector.payload.anatomy import attribute, class_attribute, derives, type_name
@@ -197,8 +198,9 @@ def _is_lazy_text(arg: object) -> bool:
     return derives(type(arg), Promise)
 
 
-def _directory(path: str | None) -> str:
-    return (path or "").removesuffix("__init__.py")
+def _beside(file: str, *, levels: int = 0) -> str:
+    """How the paths of a file's folder, or of one above it, begin."""
+    return f"{Path(file).parents[levels]}{os.sep}"
 
 
 def _slot(cls: type, name: str) -> Callable[[BaseException], Any]:
@@ -208,9 +210,9 @@ def _slot(cls: type, name: str) -> Callable[[BaseException], Any]:
 
 
 _MACHINERY = (
-    _directory(signal_inspector.__file__),
-    _directory(django.dispatch.__file__),
-    _directory(asgiref.sync.__file__),
+    _beside(__file__, levels=1),
+    _beside(dispatcher.__file__),
+    _beside(sync.__file__),
 )
 _SPEAK_FOR_THEMSELVES = frozenset((str, int, float, bool, bytes, type(None)))
 _args = _slot(BaseException, "args")
