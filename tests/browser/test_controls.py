@@ -216,7 +216,10 @@ def test_set_up_once(page: Page, shop: str) -> None:
     expect(panel).to_be_hidden()
     button.click()
     expect(panel).to_be_visible()
-    assert page.evaluate(
-        """() => (document.getElementById('djDebugRoot').shadowRoot ?? document)
+    assert (
+        page.evaluate(
+            """() => (document.getElementById('djDebugRoot').shadowRoot ?? document)
             .querySelectorAll('link[data-si-style]').length"""
-    ) == 1
+        )
+        == 1
+    )

@@ -125,9 +125,7 @@ def test_history(page: Page, shop: str) -> None:
     panel = open_panel(page)
     expect(panel.locator(".si-request")).to_contain_text("GET /orders/")
     page.locator("#djDebugPanelList a.HistoryPanel").click()
-    posted = page.locator("#djdtHistoryRequests tr", has_text="/checkout/").filter(
-        has_text="POST"
-    )
+    posted = page.locator("#djdtHistoryRequests tr", has_text="/checkout/").filter(has_text="POST")
     posted.first.get_by_role("button", name="Switch").click()
     expect(page.locator("#djdt-SignalInspectorPanel")).to_contain_text("16 dispatches in")
     page.locator("#djDebugPanelList a.SignalInspectorPanel").click()

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+
 def hide_toolbar(page: Page) -> None:
     """Let the toolbar not lie over the buttons of the page."""
     page.add_init_script("localStorage.setItem('djdt.show', 'false')")
