@@ -67,6 +67,19 @@ SUITES = [
 #: announced as it runs, which takes the wrapper's other way.
 MODES = ["idle", "recorded", "live"]
 
+#: What the wrapper is known to change, by test: in which modes, and why it stays so. An entry that
+#: no longer differs makes this script fail, so that the list cannot grow stale.
+ACCEPTED = {
+    "backends.base.test_base.ExecuteWrapperTests.test_wrapper_connection_specific": (
+        {"idle", "recorded", "live"},
+        "compares the whole list execute_wrappers, where the query counter has its place",
+    ),
+    "settings_tests.tests.TestComplexSettingOverride.test_complex_override_warning": (
+        {"live"},
+        "counts stack frames; announcing each receiver puts a frame around it",
+    ),
+}
+
 _TROUBLE = re.compile(r"^(?:FAIL|ERROR|UNEXPECTED SUCCESS): .+$", re.MULTILINE)
 _RAN = re.compile(r"^Ran (\d+) tests? in", re.MULTILINE)
 
@@ -159,12 +172,26 @@ def run(mode: str, tests: Path, suites: list[str], parallel: int) -> Result:
         )
 
 
-def differences(bare: Result, ours: Result) -> list[str]:
+def _accepted(mode: str, suites: list[str]) -> dict[str, str]:
+    """The accepted tests of these suites, each with its reason."""
+    return {
+        test: reason
+        for test, (modes, reason) in ACCEPTED.items()
+        if mode in modes and test.partition(".")[0] in suites
+    }
+
+
+def differences(bare: Result, ours: Result, suites: list[str]) -> list[str]:
     """What a run with the wrapper did that the bare run did not; empty when all is well."""
-    found = sorted(ours.unhappy - bare.unhappy)
+    news = ours.unhappy - bare.unhappy
+    accepted = _accepted(ours.mode, suites)
+    found = sorted(line for line in news if not any(f"({test})" in line for test in accepted))
+    for test in accepted:
+        if not any(f"({test})" in line for line in news):
+            found.append(f"{test} no longer differs: take it off the list ACCEPTED")
     if ours.ran != bare.ran:
         found.append(f"{ours.ran} tests ran; {bare.ran} ran on bare Django")
-    if ours.returncode != bare.returncode and not found:
+    if ours.returncode != bare.returncode and not ours.unhappy:
         found.append(f"exit status {ours.returncode}; {bare.returncode} on bare Django")
     if ours.mode != "idle" and ours.recorded < ours.ran:
         found.append(f"only {ours.recorded} dispatches were recorded: is the wrapper installed?")
@@ -193,7 +220,9 @@ def main() -> int:
     for mode in options.mode or MODES:
         ours = run(mode, tests, suites, options.parallel)
         print(ours, flush=True)
-        found = differences(bare, ours)
+        for test, reason in _accepted(mode, suites).items():
+            print(f"  differs, and is accepted: {test}: {reason}")
+        found = differences(bare, ours, suites)
         if found:
             failed = True
             print(ours.output)
