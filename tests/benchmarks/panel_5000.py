@@ -1,7 +1,8 @@
 """What 5,000 dispatches with two receivers each cost the panel: ``python -m tests.benchmarks.panel_5000``.
 
 Three requests: one loop, a loop that sends two signals and one of them nested, and the worst
-case, where no dispatch is like another and nothing can be grouped.
+case, where no dispatch is like another and nothing can be grouped. "view ms" is the view model
+made for the first time, "show ms" the whole panel as the toolbar gets it, view included.
 """
 
 from __future__ import annotations
@@ -102,13 +103,13 @@ def measure(name: str, send: Callable[[], None]) -> None:
     viewing = perf_counter() - started
     started = perf_counter()
     page = panel.content
-    rendering = perf_counter() - started - viewing
+    showing = perf_counter() - started
     dispatches = stats["packed"]["dispatches"]
     plain = len(json.dumps([dispatch.as_dict() for dispatch in panel._collector.dispatches]))
     print(
         f"{name:14} {len(dispatches):6,} {bare * 1e3:8.0f} {recording * 1e3:9.0f} "
         f"{storing * 1e3:8.0f} {len(stored) / 1e6:9.2f} {plain / 1e6:9.2f} {reading * 1e3:8.0f} "
-        f"{viewing * 1e3:8.0f} {len(view.rows):6} {rendering * 1e3:8.0f} {len(page) / 1e3:8.0f}"
+        f"{viewing * 1e3:8.0f} {len(view.rows):6} {showing * 1e3:8.0f} {len(page) / 1e3:8.0f}"
     )
 
 
@@ -119,7 +120,7 @@ def main() -> None:
     print(
         f"{'request':14} {'kept':>6} {'bare ms':>8} {'record ms':>9} {'store ms':>8} "
         f"{'stored MB':>9} {'plain MB':>9} {'read ms':>8} {'view ms':>8} {'rows':>6} "
-        f"{'html ms':>8} {'html kB':>8}"
+        f"{'show ms':>8} {'html kB':>8}"
     )
     measure("one loop", one_loop)
     measure("nested", two_signals)
