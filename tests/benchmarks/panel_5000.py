@@ -1,4 +1,6 @@
-"""What 5,000 dispatches with two receivers each cost the panel: ``python -m tests.benchmarks.panel_5000``.
+"""What 5,000 dispatches with two receivers each cost the panel.
+
+Run it with ``python -m tests.benchmarks.panel_5000``.
 
 Three requests: one loop, a loop that sends two signals and one of them nested, and the worst
 case, where no dispatch is like another and nothing can be grouped. "view ms" is the view model

@@ -1,0 +1,1 @@
+"""Figures, not tests: nothing in here runs with the suite."""
