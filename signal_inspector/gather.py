@@ -100,10 +100,12 @@ def response(value: object) -> Summary:
 
 def failure(dispatch: Dispatch, error: BaseException) -> Failure:
     """What is kept of an exception, with its traceback if somebody asked for it."""
-    audience = dispatch.audience
-    wanted = audience.details
+    config = get_config()
     return summarize_exception(
-        error, get_config().limits, with_traceback=bool(wanted & Details.TRACEBACK)
+        error,
+        config.limits,
+        with_traceback=bool(dispatch.audience.details & Details.TRACEBACK),
+        redactor=redactor(config),
     )
 
 
