@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.shops import Mode, Shops
-from tests.browser.visits import hide_toolbar, open_order
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page
@@ -28,12 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 # Scoped to this package: as long as playwright runs, no other event loop can.
 @pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        if os.environ.get("CI") == "true":
-            pytest.fail("playwright is not installed")
-        pytest.skip("playwright is not installed")
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium,
@@ -85,7 +80,8 @@ def new_page(browser: Browser, shop: str, complaints: list[str]) -> Iterator[New
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
-        hide_toolbar(page)
+        # Closed, it does not lie over the buttons of the shop.
+        page.add_init_script("localStorage.setItem('djdt.show', 'false')")
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
         page.on("console", hear)
         return page
@@ -104,6 +100,8 @@ def page(new_page: NewPage) -> Page:
 @pytest.fixture
 def order(page: Page, shop: str) -> Locator:
     """The panel of an order's POST."""
+    from tests.browser.visits import open_order
+
     return open_order(page, shop)
 
 

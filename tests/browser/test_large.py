@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import expect
 
-from tests.browser.visits import begin, open_panel
+from tests.browser.playing import expect
+from tests.browser.visits import TIMES, begin, open_panel
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -36,7 +36,7 @@ def test_one_row_for_all(imported: Locator) -> None:
     """5,000 dispatches are one row with a lane of columns; at most 300 rows come at first."""
     expect(imported.locator(".si-figures td").first).to_contain_text("5,000")
     group = imported.locator("[data-si-rows] > tr").first
-    expect(group).to_contain_text("5,000 ×")
+    expect(group).to_contain_text(f"5,000 {TIMES}")
     assert group.locator(".si-lane .si-span rect").count() <= 120
     assert imported.locator("[data-si-rows] > tr").count() <= 300
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import expect
 
+from tests.browser.playing import expect
 from tests.browser.visits import open_order, open_panel, place_order, row, shown_panel
 
 if TYPE_CHECKING:

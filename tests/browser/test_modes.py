@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import expect
 
+from tests.browser.playing import expect
 from tests.browser.shops import Mode
 from tests.browser.visits import (
     begin,

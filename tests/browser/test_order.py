@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from playwright.sync_api import expect
-
+from tests.browser.playing import expect
 from tests.browser.visits import (
+    TIMES,
     expand,
     open_order,
-    open_other,
     open_panel,
     place_order,
     row,
@@ -81,7 +80,7 @@ def test_rows(order: Locator) -> None:
         "book_courier",
         "reserve_delivery_slot",
     ]
-    expect(row(order, "stock_reserved")).to_contain_text("11 ×")
+    expect(row(order, "stock_reserved")).to_contain_text(f"11 {TIMES}")
     placed = row(order, "order_placed").first
     expect(placed).to_contain_text("from shop.services.Checkout, shop/services.py:")
     expect(placed).to_contain_text("in transaction")
@@ -125,7 +124,7 @@ def test_queries_of_nested_receiver(order: Locator) -> None:
     expand(row(order, "refresh_bestsellers"))
     queries = order.locator("details:visible", has_text="29 queries in")
     queries.locator("summary").click()
-    expect(queries.locator("tbody tr").filter(has_text="28 ×")).to_have_count(1)
+    expect(queries.locator("tbody tr").filter(has_text=f"28 {TIMES}")).to_have_count(1)
 
 
 def test_advice_shows_its_row(order: Locator) -> None:
@@ -156,7 +155,7 @@ def test_by_receiver(order: Locator) -> None:
     order.get_by_role("tab", name="By receiver").click()
     rows = order.locator(".si-receivers tbody tr")
     expect(rows.first).to_contain_text("sync_warehouse")
-    expect(rows.filter(has_text="take_from_shelf")).to_contain_text("11 ×")
+    expect(rows.filter(has_text="take_from_shelf")).to_contain_text(f"11 {TIMES}")
     order.get_by_role("button", name="Calls", exact=True).click()
     expect(rows.first).to_contain_text("take_from_shelf")
     head = order.get_by_role("columnheader", name="Calls", exact=True)

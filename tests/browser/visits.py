@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from playwright.sync_api import expect
+from tests.browser.playing import expect
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-
-def hide_toolbar(page: Page) -> None:
-    """Let the toolbar not lie over the buttons of the page."""
-    page.add_init_script("localStorage.setItem('djdt.show', 'false')")
+#: As in "11 times".
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def begin(page: Page, shop: str, button: str) -> None:
