@@ -31,14 +31,42 @@ ears: Sequence[object] = ()
 _MARK: Final = "__signal_inspector_override__"
 
 
+class Offer(Scope):
+    """The scope of an overriding method: its dispatch waits for Signal's own to adopt it."""
+
+    __slots__ = ("passed",)
+
+    def __init__(self, dispatch: Dispatch, signal: Signal, override: object) -> None:
+        super().__init__(dispatch.audience, dispatch, None, current.get(), offers=signal)
+        self.passed = {override}  # overrides on the way to Signal's own method
+
+    def passes(self, signal: object, override: object) -> bool:
+        """Whether an override calls another one of the same dispatch by ``super()``.
+
+        Meeting one that was passed before means that a receiver has sent the signal again.
+        """
+        if self.offers is not signal or override in self.passed:
+            return False
+        self.passed.add(override)
+        return True
+
+    def beside(self, begin: Callable[..., Dispatch | None], *what: Any) -> Dispatch | None:
+        """Open another record than the one on offer."""
+        signal, self.offers = self.offers, None
+        try:
+            return begin(*what)
+        finally:
+            self.offers = signal
+
+
 class Watching:
     """One call of an overriding method, and the context it runs in."""
 
-    def __init__(self, dispatch: Dispatch, signal: Signal) -> None:
+    def __init__(self, dispatch: Dispatch, signal: Signal, override: object) -> None:
         self.dispatch = dispatch
         self.signal = signal
-        self.scope: Any = Scope(dispatch.audience, dispatch, None, current.get(), offers=signal)
-        self._first = self.scope
+        self._offer = Offer(dispatch, signal, override)
+        self.scope: Scope | Dispatch | None = self._offer
 
     def enter(self) -> Current:
         return current.set(self.scope)
@@ -49,7 +77,7 @@ class Watching:
 
     def end(self, error: BaseException | None, response: object) -> None:
         """Close the record, unless the wrapped method of Signal took it over."""
-        if self._first.offers is None:
+        if self._offer.offers is None:
             return
         try:
             self.dispatch.expect(list(_calls(self.signal, self.dispatch, error, response)))
@@ -101,20 +129,27 @@ def _raiser(signal: Signal, error: BaseException) -> object:
     return None
 
 
-def _begin(signal: Any, method: SendMethod, args: Any, kwargs: dict[str, Any]) -> Watching | None:
+def _begin(
+    signal: Any, method: SendMethod, override: object, args: Any, kwargs: dict[str, Any]
+) -> Watching | None:
     scope = current.get()
-    if not isinstance(signal, Signal) or getattr(scope, "offers", None) is signal:
-        return None  # an override above this one has opened the record
+    if not isinstance(signal, Signal):
+        return None
+    if isinstance(scope, Offer) and scope.passes(signal, override):
+        return None
     named = dict(kwargs)
     sender = args[0] if args else named.pop("sender", None)
-    dispatch = recorder.begin(signal, sender, named, method)
-    return None if dispatch is None else Watching(dispatch, signal)
+    if isinstance(scope, Offer):
+        dispatch = scope.beside(recorder.begin, signal, sender, named, method)
+    else:
+        dispatch = recorder.begin(signal, sender, named, method)
+    return None if dispatch is None else Watching(dispatch, signal, override)
 
 
 def _sync_override(original: Callable[..., Any], method: SendMethod) -> Callable[..., Any]:
     @wraps(original)
     def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-        watching = _begin(self, method, args, kwargs) if ears else None
+        watching = _begin(self, method, original, args, kwargs) if ears else None
         if watching is None:
             return original(self, *args, **kwargs)
         token = watching.enter()
@@ -134,11 +169,37 @@ def _sync_override(original: Callable[..., Any], method: SendMethod) -> Callable
 def _async_override(original: Callable[..., Any], method: SendMethod) -> Callable[..., Any]:
     @wraps(original)
     async def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-        watching = _begin(self, method, args, kwargs) if ears else None
-        coroutine = original(self, *args, **kwargs)
-        return await (coroutine if watching is None else Driven(coroutine, watching))
+        watching = _begin(self, method, original, args, kwargs) if ears else None
+        sending = original(self, *args, **kwargs)
+        return await (sending if watching is None else Driven(sending, watching))
 
     return watched
+
+
+def _awaitable_override(original: Callable[..., Any], method: SendMethod) -> Callable[..., Any]:
+    """For an ``asend`` that is no coroutine function but returns a coroutine.
+
+    A task or a future is handed on as it is: the caller may do more with it than await it.
+    """
+
+    @wraps(original)
+    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        sending = original(self, *args, **kwargs)
+        if ears and inspect.iscoroutine(sending):
+            return awaited(sending, self, args, kwargs)
+        return sending
+
+    async def awaited(sending: Any, signal: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        watching = _begin(signal, method, original, args, kwargs)
+        return await (sending if watching is None else Driven(sending, watching))
+
+    return watched
+
+
+def _maker(original: Callable[..., Any], method: SendMethod) -> Callable[..., Callable[..., Any]]:
+    if inspect.iscoroutinefunction(original):
+        return _async_override
+    return _awaitable_override if method.is_async else _sync_override
 
 
 def _wrap(kind: type[Signal]) -> None:
@@ -146,8 +207,7 @@ def _wrap(kind: type[Signal]) -> None:
         original = kind.__dict__.get(method)
         if not inspect.isfunction(original) or hasattr(original, _MARK):
             continue
-        make = _async_override if inspect.iscoroutinefunction(original) else _sync_override
-        ours = make(original, method)
+        ours = _maker(original, method)(original, method)
         setattr(ours, _MARK, original)
         setattr(kind, method, ours)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from time import perf_counter_ns
 from types import TracebackType
 from typing import Final
 
@@ -94,7 +95,24 @@ class Scope:
     def adopt(self) -> Dispatch | None:
         """The dispatch on offer, which is then no longer on offer."""
         self.offers = None
+        if self.dispatch is not None:
+            # What the override did until now is no receiver's time.
+            self.dispatch.marks[0] = perf_counter_ns()
         return self.dispatch
+
+
+class CollectorScope(Scope):
+    """The scope that opening a collector makes; it is over when that collector is closed."""
+
+    __slots__ = ("collector",)
+
+    def __init__(self, collector: Collector, outer: Scope | Dispatch | None) -> None:
+        before = _process if outer is None else outer.audience
+        dispatch, index = running_call()
+        super().__init__(
+            Audience((*before.collectors, collector), before.sinks), dispatch, index, outer
+        )
+        self.collector = collector
 
 
 NOBODY: Final = Audience((), ())
@@ -135,14 +153,11 @@ def open_collector(collector: Collector) -> None:
 
     Keeps no Token, so it may be closed in another context than the one it was opened in.
     """
-    outer = current.get()
-    before = _process if outer is None else outer.audience
-    audience = Audience((*before.collectors, collector), before.sinks)
-    dispatch, index = running_call()
+    scope = CollectorScope(collector, current.get())
     collector.is_open = True
     collector.room = max(collector.limit - len(collector.dispatches), 0)
     ears.append(collector)
-    current.set(Scope(audience, dispatch, index, outer))
+    current.set(scope)
 
 
 def close_collector(collector: Collector) -> None:
@@ -152,15 +167,10 @@ def close_collector(collector: Collector) -> None:
         collector.room = 0
         ears.remove(collector)
     scope = before = current.get()
-    while isinstance(scope, Scope) and _is_over(scope):
+    while isinstance(scope, CollectorScope) and not scope.collector.is_open:
         scope = scope.outer
     if scope is not before:
         current.set(scope)
-
-
-def _is_over(scope: Scope) -> bool:
-    """Whether a scope was opened for a collector that has been closed since."""
-    return bool(scope.audience.collectors) and not scope.audience.collectors[-1].is_open
 
 
 class capture:  # noqa: N801 - reads as a statement, like contextlib.suppress
