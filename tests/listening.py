@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,15 @@ def listening(*sinks: Sink) -> Iterator[None]:
         yield
     finally:
         use_sinks(before)
+
+
+def around(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The patch of another tool."""
+
+    def foreign(*args: Any, **kwargs: Any) -> Any:
+        return original(*args, **kwargs)
+
+    return foreign
 
 
 def run_python(source: str, **environment: str) -> str:

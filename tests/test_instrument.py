@@ -24,7 +24,7 @@ from sentry_sdk.integrations.django.signals_handlers import patch_signals
 
 from signal_inspector import Outcome, capture, instrument, trouble
 from signal_inspector.records import SendMethod
-from tests.listening import Live, Quiet, listening, run_python
+from tests.listening import Live, Quiet, around, listening, run_python
 
 METHODS = ("__init__", "connect", "disconnect", *SendMethod)
 order_placed = Signal()
@@ -83,15 +83,6 @@ def plain(**kwargs: Any) -> str:
 async def awaited(**kwargs: Any) -> str:
     await asyncio.sleep(0)
     return "awaited"
-
-
-def around(original: Callable[..., Any]) -> Callable[..., Any]:
-    """The patch of another tool."""
-
-    def foreign(*args: Any, **kwargs: Any) -> Any:
-        return original(*args, **kwargs)
-
-    return foreign
 
 
 class Office:
