@@ -40,6 +40,9 @@ class Connection:
 #: Dead receivers remembered per signal: enough to explain, bounded against per-request ones.
 DEAD_KEPT: Final = 20
 
+#: The same of receivers that were taken out of ``signal.receivers`` by hand and may come back.
+GONE_KEPT: Final = 200
+
 _log: IdentityMap[dict[LookupKey, Connection]] = IdentityMap()
 _lock = RLock()  # reentrant: a finalizer that runs in here may connect and disconnect
 
@@ -82,11 +85,40 @@ def note_connect(
                 known = {}
                 _log.set(signal, known)
             key = lookup_key(receiver, sender, dispatch_uid)
-            known.pop(key, None)
-            known[key] = connection
-            _trim(known)
+            _forget_predecessors(known, connection)
+            if _is_new(signal, key, receiver, connection, known.get(key)):
+                if key in known:
+                    known[object(), key] = known.pop(key)  # dead, and its key is in use again
+                known[key] = connection
+            _trim(signal, known)
     except Exception as error:
         trouble.report("noting a connection", error)
+
+
+def _forget_predecessors(known: dict[LookupKey, Connection], connection: Connection) -> None:
+    """Forget dead connections that the same code made: this one stands for them."""
+    same = (connection.receiver, connection.sender, connection.dispatch_uid)
+    for key, other in list(known.items()):
+        if is_dead(other) and (other.receiver, other.sender, other.dispatch_uid) == same:
+            del known[key]
+
+
+def _is_new(
+    signal: Signal,
+    key: LookupKey,
+    receiver: object,
+    connection: Connection,
+    held: Connection | None,
+) -> bool:
+    """Whether Django took the connection; it ignores a second one under the same key."""
+    if held is None or is_dead(held):
+        return True
+    if held.receiver == connection.receiver:
+        return False
+    # Another receiver under the same dispatch_uid. It is connected only if the one that is noted
+    # has gone by a way that nobody saw, such as an assignment to `signal.receivers`.
+    connected = (live for found, live, _ in entries(signal) if found == key)
+    return bool(_make_id(next(connected, None)) == _make_id(receiver))
 
 
 def note_disconnect(
@@ -118,12 +150,17 @@ def is_dead(connection: Connection) -> bool:
     return connection.reference is not None and connection.reference() is None
 
 
-def _trim(known: dict[LookupKey, Connection]) -> None:
+def _trim(signal: Signal, known: dict[LookupKey, Connection]) -> None:
     if len(known) <= DEAD_KEPT:
         return
-    dead = [key for key, connection in known.items() if is_dead(connection)]
+    dead = [key for key, connection in list(known.items()) if is_dead(connection)]
     for key in dead[:-DEAD_KEPT]:
         del known[key]
+    if len(known) > len(signal.receivers) + GONE_KEPT:
+        connected = {key for key, _, _ in entries(signal)}
+        gone = [key for key in list(known) if key not in connected]
+        for key in gone[:-GONE_KEPT]:
+            del known[key]
 
 
 def known_connections(signal: Signal) -> dict[LookupKey, Connection]:
