@@ -12,6 +12,7 @@ from django.dispatch import Signal
 from signal_inspector import connections, transactions, trouble
 from signal_inspector.conf import Config, get_config
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.names import class_path
 from signal_inspector.payload import (
     Redactor,
     summarize,
@@ -92,21 +93,29 @@ def responses(dispatch: Dispatch, pairs: Sequence[tuple[Any, Any]]) -> None:
     ]
 
 
-def response(value: object) -> Summary:
-    """The summary of one receiver's response."""
-    config = get_config()
-    return summarize(value, config.limits, redactor(config))
+def response(value: object) -> Summary | None:
+    """The summary of one receiver's response; None if that failed."""
+    try:
+        config = get_config()
+        return summarize(value, config.limits, redactor(config))
+    except Exception as error:
+        trouble.report("gathering a response", error)
+        return None
 
 
 def failure(dispatch: Dispatch, error: BaseException) -> Failure:
     """What is kept of an exception, with its traceback if somebody asked for it."""
-    config = get_config()
-    return summarize_exception(
-        error,
-        config.limits,
-        with_traceback=bool(dispatch.audience.details & Details.TRACEBACK),
-        redactor=redactor(config),
-    )
+    try:
+        config = get_config()
+        return summarize_exception(
+            error,
+            config.limits,
+            with_traceback=bool(dispatch.audience.details & Details.TRACEBACK),
+            redactor=redactor(config),
+        )
+    except Exception as problem:
+        trouble.report("gathering an exception", problem)
+        return Failure(exception_class=class_path(type(error)), message="")
 
 
 def call_stack(depth: int) -> tuple[Caller, ...]:
