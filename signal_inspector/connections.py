@@ -56,8 +56,18 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def lookup_key(receiver: object, sender: object, dispatch_uid: object) -> LookupKey:
-    """The key under which Django files a connection (``Signal.connect``)."""
-    return (dispatch_uid or _make_id(receiver), _make_id(sender))
+    """What stands here for the key under which Django files a connection."""
+    return (_steady(dispatch_uid or _make_id(receiver)), _make_id(sender))
+
+
+def _steady(part: object) -> object:
+    """A part of Django's key, without an object of the user's, which a key would keep alive."""
+    if isinstance(part, str | int):
+        return part
+    try:
+        return hash(part)
+    except TypeError:  # Django only ever compares
+        return id(part)
 
 
 def note_connect(
@@ -170,7 +180,7 @@ def known_connections(signal: Signal) -> dict[LookupKey, Connection]:
 
 
 def entries(signal: Signal) -> Iterator[tuple[LookupKey, Any, bool]]:
-    """``(lookup key, receiver or None if dead, is_async)`` of what is connected now.
+    """``(lookup_key(), receiver or None if dead, is_async)`` of what is connected now.
 
     The entry's shape differs between Django's versions; its first two fields and its last do
     not: (key, reference, [sender reference,] is_async). An unknown shape yields nothing.
@@ -181,7 +191,7 @@ def entries(signal: Signal) -> Iterator[tuple[LookupKey, Any, bool]]:
         key, receiver = entry[0], entry[1]
         if isinstance(receiver, weakref.ReferenceType):
             receiver = receiver()
-        yield key, receiver, bool(entry[-1])
+        yield (_steady(key[0]), *key[1:]), receiver, bool(entry[-1])
 
 
 def not_called(signal: Signal, sender: object) -> tuple[NotCalled, ...]:

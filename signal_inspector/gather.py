@@ -21,8 +21,13 @@ from signal_inspector.payload import (
 )
 from signal_inspector.records import Caller, Details, Failure, Summary
 
-#: Modules whose frames are the machinery of a send, not the code that sent.
-_MACHINERY = ("signal_inspector.", "django.dispatch.")
+#: Modules whose frames are the machinery of a send or connect, not the code that called it.
+_MACHINERY = (
+    "signal_inspector.",
+    "django.dispatch.",
+    "django.db.models.signals.",  # ModelSignal.connect(), which waits for lazy senders
+    "django.apps.registry.",
+)
 
 _redactor: tuple[Config, Redactor] | None = None
 
