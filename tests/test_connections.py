@@ -1,0 +1,418 @@
+"""What was connected to a signal, remembered past what the signal itself remembers."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import inspect
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db.models.signals import ModelSignal
+from django.dispatch import Signal, receiver
+from django.test import override_settings
+
+from signal_inspector import Details, capture, connections, instrument, trouble
+from signal_inspector.connections import DEAD_KEPT, GONE_KEPT, known_connections
+from signal_inspector.records import NotCalled, NotCalledReason
+
+
+@pytest.fixture(autouse=True)
+def _no_trouble() -> Iterator[None]:
+    """Nothing of ours failed in silence."""
+    yield
+    assert trouble.counts() == {}
+
+
+@pytest.fixture
+def signal() -> Signal:
+    return Signal()
+
+
+class Web:
+    """A sender."""
+
+
+class Till:
+    """Another sender."""
+
+
+def on_order(**kwargs: Any) -> None: ...
+
+
+def on_order_too(**kwargs: Any) -> None: ...
+
+
+def here() -> int:
+    """The line of the caller."""
+    frame = inspect.currentframe()
+    assert frame is not None
+    assert frame.f_back is not None
+    return frame.f_back.f_lineno
+
+
+def missed(signal: Signal, sender: object = None) -> list[NotCalled]:
+    """What a recorded dispatch says of receivers that were not called."""
+    with capture(details=Details.NOT_CALLED) as dispatches:
+        signal.send(sender)
+    return list(dispatches[0].not_called)
+
+
+def names(signal: Signal) -> list[str]:
+    """Last parts of the names of noted connections."""
+    known = known_connections(signal).values()
+    return [connection.receiver.name.rpartition(".")[2] for connection in known]
+
+
+@contextmanager
+def muted(signal: Signal) -> Iterator[None]:
+    """What Factory Boy's mute_signals does to a signal."""
+    paused, signal.receivers = signal.receivers, []
+    try:
+        yield
+    finally:
+        signal.receivers = paused + signal.receivers
+        signal.sender_receivers_cache.clear()
+
+
+class TestNotCalled:
+    def test_a_dead_lambda_is_named_with_its_place(self, signal: Signal) -> None:
+        """A lambda that nothing kept alive is named with file and line, and says why."""
+        signal.connect(lambda **kwargs: None)
+        line = here() - 1
+        gc.collect()
+        [gone] = missed(signal)
+        assert gone.receiver.endswith("<lambda>")
+        assert (gone.path, gone.line, gone.reason) == (__file__, line, NotCalledReason.DEAD)
+        assert gone.detail == "its weak reference is dead: nothing else kept the lambda alive"
+
+    def test_each_dead_lambda_is_named(self, signal: Signal) -> None:
+        """Lambdas that die one after the other, at one address, are all named."""
+        signal.connect(lambda **kwargs: 1)
+        signal.connect(lambda **kwargs: 2)
+        signal.connect(lambda **kwargs: 3)
+        line = here()
+        gc.collect()
+        assert [gone.line for gone in missed(signal)] == [line - 3, line - 2, line - 1]
+
+    def test_one_line_that_connects_often_is_named_once(self, signal: Signal) -> None:
+        """A lambda connected in a loop is one explanation, not one per round."""
+        for _ in range(5):
+            signal.connect(lambda **kwargs: None)
+        gc.collect()
+        assert len(missed(signal)) == 1
+
+    def test_a_dead_method_is_named(self, signal: Signal) -> None:
+        """A method whose instance is gone is named as the class defines it."""
+
+        class Mailer:
+            def on_order(self, **kwargs: Any) -> None: ...
+
+        mailer = Mailer()
+        signal.connect(mailer.on_order)
+        del mailer
+        gc.collect()
+        [gone] = missed(signal)
+        assert gone.receiver.endswith("Mailer.on_order")
+        assert gone.detail == "its weak reference is dead: nothing else kept it alive"
+
+    def test_a_dead_partial_is_named_after_its_function(self, signal: Signal) -> None:
+        """A partial that nothing kept alive is named after the function inside it."""
+        signal.connect(functools.partial(on_order, extra=1))
+        gc.collect()
+        assert [gone.receiver for gone in missed(signal)] == [f"{__name__}.on_order"]
+
+    def test_a_receiver_of_another_sender_is_named(self, signal: Signal) -> None:
+        """A receiver that listens to another sender says to which one, on every Django."""
+        signal.connect(on_order, sender=Till)
+        [other] = missed(signal, Web)
+        assert (other.receiver, other.reason) == (
+            f"{__name__}.on_order",
+            NotCalledReason.OTHER_SENDER,
+        )
+        assert other.detail == f"listens to sender {__name__}.Till only"
+
+    def test_an_instance_as_sender_is_named_by_its_class(self, signal: Signal) -> None:
+        """A receiver of one particular object names the object's class."""
+        till = Till()
+        signal.connect(on_order, sender=till)
+        assert missed(signal, Till())[0].detail == f"listens to sender {__name__}.Till only"
+
+    def test_an_unseen_connection_is_still_told(self, signal: Signal) -> None:
+        """A receiver connected before the wrapper was installed is told, without its sender."""
+        instrument.uninstall()
+        signal.connect(on_order, sender=Till)
+        instrument.install()
+        [other] = missed(signal, Web)
+        assert (other.receiver, other.detail) == (
+            f"{__name__}.on_order",
+            "listens to another sender only",
+        )
+
+    def test_what_was_called_is_not_told(self, signal: Signal) -> None:
+        """Receivers of any sender, and of this one, are not among those not called."""
+        signal.connect(on_order)
+        signal.connect(on_order_too, sender=Web)
+        assert missed(signal, Web) == []
+
+    def test_what_was_disconnected_is_not_told(self, signal: Signal) -> None:
+        """A receiver that was disconnected on purpose is forgotten."""
+        signal.connect(on_order, sender=Till)
+        signal.disconnect(on_order, sender=Till)
+        assert missed(signal, Web) == []
+
+    def test_what_was_disconnected_and_then_died_is_not_told(self, signal: Signal) -> None:
+        """The death of a receiver that was disconnected before explains nothing."""
+
+        def local(**kwargs: Any) -> None: ...
+
+        signal.connect(local)
+        signal.disconnect(local)
+        del local
+        gc.collect()
+        assert missed(signal) == []
+
+    def test_a_successor_stands_for_a_dead_one(self, signal: Signal) -> None:
+        """A receiver that the same code connected again after it died is not told."""
+
+        def make() -> Callable[..., None]:
+            def local(**kwargs: Any) -> None: ...
+
+            return local
+
+        signal.connect(make())
+        gc.collect()
+        kept = make()
+        signal.connect(kept)
+        assert missed(signal) == []
+
+    def test_nothing_is_gathered_unless_asked_for(self, signal: Signal) -> None:
+        """Without Details.NOT_CALLED a record says nothing of receivers not called."""
+        signal.connect(on_order, sender=Till)
+        with capture(details=Details.ALL & ~Details.NOT_CALLED) as dispatches:
+            signal.send(Web)
+        assert dispatches[0].not_called == ()
+
+    def test_an_orphan_tells_who_listens_to_others(self, signal: Signal) -> None:
+        """A dispatch that nobody received still names receivers of other senders."""
+        signal.connect(on_order, sender=Till)
+        with capture() as dispatches:
+            signal.send(Web)
+        assert dispatches[0].is_orphan
+        assert len(dispatches[0].not_called) == 1
+
+    def test_cached_absence_still_tells(self) -> None:
+        """A caching signal that has no receivers for the sender names those of others."""
+        signal = Signal(use_caching=True)
+        signal.connect(on_order, sender=Till)
+        signal.send(Web)
+        assert [each.reason for each in missed(signal, Web)] == [NotCalledReason.OTHER_SENDER]
+
+
+class TestNotes:
+    def test_the_code_that_connected_is_noted(self, signal: Signal) -> None:
+        """A connection knows file, line and function of the connect() call."""
+        signal.connect(on_order)
+        line = here() - 1
+        [connection] = known_connections(signal).values()
+        assert connection.connected_at is not None
+        assert connection.connected_at[:2] == (__file__, line)
+        assert connection.connected_at.function.endswith("the_code_that_connected_is_noted")
+
+    def test_the_decorator_is_seen_through(self, signal: Signal) -> None:
+        """A connection made by @receiver is placed where it decorates."""
+
+        @receiver(signal)
+        def decorated(**kwargs: Any) -> None: ...
+
+        [connection] = known_connections(signal).values()
+        assert connection.connected_at is not None
+        assert connection.connected_at.path == __file__
+
+    def test_how_it_was_connected_is_noted(self, signal: Signal) -> None:
+        """Sender, dispatch_uid and whether the reference is weak are noted."""
+        signal.connect(on_order, Web, False, "uid")
+        [connection] = known_connections(signal).values()
+        found = (connection.sender, connection.is_weak, connection.dispatch_uid)
+        assert found == (f"{__name__}.Web", False, "uid")
+
+    def test_a_dispatch_uid_may_be_any_object(self, signal: Signal) -> None:
+        """A dispatch_uid that is neither text nor number is not kept."""
+        uid = (object(), "tuple")
+        signal.connect(on_order, dispatch_uid=uid)
+        [connection] = known_connections(signal).values()
+        assert connection.dispatch_uid is None
+
+    def test_the_second_under_a_dispatch_uid_is_not_noted(self, signal: Signal) -> None:
+        """Django ignores a second connection under one dispatch_uid, and so does the note."""
+        signal.connect(on_order, dispatch_uid="uid")
+        signal.connect(on_order_too, dispatch_uid="uid")
+        assert names(signal) == ["on_order"]
+
+    def test_a_dispatch_uid_is_free_again_when_its_receiver_died(self, signal: Signal) -> None:
+        """The next receiver under the dispatch_uid of a dead one is noted, and both are told."""
+        signal.connect(lambda **kwargs: None, dispatch_uid="uid")
+        gc.collect()
+        signal.connect(on_order, dispatch_uid="uid")
+        assert names(signal) == ["<lambda>", "on_order"]
+        assert len(missed(signal)) == 1
+
+    def test_a_dispatch_uid_is_free_again_when_it_was_disconnected(self, signal: Signal) -> None:
+        """disconnect(dispatch_uid=...) forgets what was noted under it."""
+        signal.connect(on_order, dispatch_uid="uid")
+        signal.disconnect(dispatch_uid="uid")
+        signal.connect(on_order_too, dispatch_uid="uid")
+        assert names(signal) == ["on_order_too"]
+
+    def test_a_dispatch_uid_is_free_again_when_receivers_were_emptied(
+        self, signal: Signal
+    ) -> None:
+        """After an assignment to signal.receivers the next under a dispatch_uid is noted."""
+        signal.connect(on_order, weak=False, dispatch_uid="uid")
+        signal.receivers = []
+        signal.connect(on_order_too, weak=False, dispatch_uid="uid")
+        assert names(signal)[-1] == "on_order_too"
+
+    def test_connecting_the_same_again_keeps_the_first_note(self, signal: Signal) -> None:
+        """A receiver that is connected twice is one connection, made by the first call."""
+        signal.connect(on_order)
+        line = here() - 1
+        signal.connect(on_order, weak=False)
+        [connection] = known_connections(signal).values()
+        assert connection.connected_at is not None
+        assert (connection.connected_at.line, connection.is_weak) == (line, True)
+
+    def test_a_refused_connection_is_not_noted(self, signal: Signal) -> None:
+        """What Django's connect() raises for is not noted."""
+        with pytest.raises(TypeError):
+            signal.connect(5)  # type: ignore[arg-type]
+        assert known_connections(signal) == {}
+
+    @override_settings(DEBUG=True)
+    def test_a_receiver_without_kwargs_is_refused_as_in_django(self, signal: Signal) -> None:
+        """With DEBUG the ValueError of a receiver that takes no **kwargs is Django's."""
+
+        def narrow(sender: object) -> None: ...
+
+        with pytest.raises(ValueError, match="keyword arguments"):
+            signal.connect(narrow)
+        assert known_connections(signal) == {}
+
+    def test_a_receiver_connected_while_muted_is_noted(self, signal: Signal) -> None:
+        """While Factory Boy has emptied signal.receivers, connecting is noted as ever."""
+        signal.connect(on_order)
+        with muted(signal):
+            signal.connect(on_order_too)
+        assert names(signal) == ["on_order", "on_order_too"]
+
+    def test_nothing_is_missed_while_muted(self, signal: Signal) -> None:
+        """A muted signal's receivers, alive and gone from it, are not called dead."""
+        signal.connect(on_order, sender=Till)
+        with muted(signal):
+            assert missed(signal, Web) == []
+        assert len(missed(signal, Web)) == 1
+
+
+class TestModelSignals:
+    def test_a_lazy_sender_is_noted_when_its_model_is_there(self) -> None:
+        """A sender given as "app.Model" is noted as the model's class."""
+        signal = ModelSignal()
+        signal.connect(on_order, sender="auth.User")
+        [connection] = known_connections(signal).values()
+        assert connection.sender == "django.contrib.auth.models.User"
+
+    def test_a_lazy_sender_that_is_not_there_yet_is_not_connected(self) -> None:
+        """A model that never loads leaves no connection, in Django as in the notes."""
+        signal = ModelSignal()
+        signal.connect(on_order, sender="auth.Nowhere")
+        assert (signal.receivers, known_connections(signal)) == ([], {})
+
+    @pytest.mark.parametrize("sender", [User, "auth.User"])
+    def test_a_model_signal_is_placed_where_it_was_connected(self, sender: Any) -> None:
+        """The connect() of a model signal is placed in the user's file, not in Django's."""
+        signal = ModelSignal()
+        signal.connect(on_order, sender=sender)
+        [connection] = known_connections(signal).values()
+        assert connection.connected_at is not None
+        assert connection.connected_at.path == __file__
+
+    def test_disconnecting_by_name_forgets(self) -> None:
+        """disconnect(sender="app.Model") forgets the connection of the model's class."""
+        signal = ModelSignal()
+        signal.connect(on_order, sender=Group)
+        signal.disconnect(on_order, sender="auth.Group")
+        assert known_connections(signal) == {}
+
+
+class TestMemory:
+    def test_dead_receivers_are_kept_in_bounds(self, signal: Signal) -> None:
+        """However many receivers die, the latest few are remembered."""
+        for number in range(DEAD_KEPT * 3):
+            namespace: dict[str, Any] = {}
+            exec(f"def local_{number}(**kwargs): ...", namespace)
+            signal.connect(namespace.pop(f"local_{number}"))
+            del namespace
+        gc.collect()
+        signal.connect(on_order)
+        # The one that just died when the last was connected is not counted yet.
+        assert len(known_connections(signal)) <= DEAD_KEPT + 1
+        assert f"local_{DEAD_KEPT * 3 - 1}" in names(signal)
+
+    def test_receivers_that_were_assigned_away_are_kept_in_bounds(self, signal: Signal) -> None:
+        """However often signal.receivers is emptied by hand, the notes stay bounded."""
+        kept = []
+        for _ in range(GONE_KEPT + 50):
+            kept.append(functools.partial(on_order))
+            signal.connect(kept[-1])
+            signal.receivers = []
+        assert len(known_connections(signal)) <= GONE_KEPT + 1
+
+    def test_live_connections_are_never_trimmed(self, signal: Signal) -> None:
+        """Every connection that is still there stays noted, however many there are."""
+        kept = [functools.partial(on_order) for _ in range(GONE_KEPT + DEAD_KEPT + 10)]
+        for each in kept:
+            signal.connect(each)
+        assert len(known_connections(signal)) == len(kept)
+
+    def test_nothing_is_kept_alive(self, signal: Signal) -> None:
+        """A note keeps neither receiver nor sender nor dispatch_uid alive."""
+
+        class Anything:
+            def __call__(self, **kwargs: Any) -> None: ...
+
+        objects = [Anything(), Anything(), Anything()]
+        gone = [weakref.ref(each) for each in objects]
+        signal.connect(objects[0], objects[1], dispatch_uid=objects[2])
+        assert len(known_connections(signal)) == 1
+        objects.clear()
+        signal.receivers = []  # Django itself keeps the dispatch_uid
+        gc.collect()
+        assert [reference() for reference in gone] == [None, None, None]
+
+    def test_a_dispatch_uid_without_a_hash_is_fine(self, signal: Signal) -> None:
+        """A dispatch_uid that Django only compares need not be hashable."""
+        signal.connect(on_order, sender=Till, dispatch_uid=["uid"])
+        assert len(missed(signal, Web)) == 1
+
+    def test_the_notes_of_a_signal_die_with_it(self) -> None:
+        """A signal that is gone leaves no notes behind."""
+        gc.collect()
+        before = len(connections._log)
+        signal = Signal()
+        signal.connect(on_order, weak=False)  # else Django 5.2 keeps the signal
+        assert len(connections._log) == before + 1
+        del signal
+        gc.collect()
+        assert len(connections._log) == before
+
+
+class TestFinalizers:
+    def test_a_finalizer_may_connect(self, signal: Signal) -> None:
+        """Code that runs while we hold our lock, as finalizers do, may connect and send."""
+        with connections._lock:
+            signal.connect(on_order)
+            assert missed(signal) == []
