@@ -1,0 +1,215 @@
+"""What is connected in this process now."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.dispatch import Signal
+from django.test import override_settings
+
+from signal_inspector import catalog, instrument, trouble
+from signal_inspector.catalog import ReceiverEntry, describe, receivers_of
+
+order_placed = Signal()
+parcel_sent = Signal()
+
+
+@pytest.fixture(autouse=True)
+def _no_trouble() -> Iterator[None]:
+    """Nothing of ours failed in silence."""
+    yield
+    assert trouble.counts() == {}
+
+
+@pytest.fixture
+def signal() -> Signal:
+    return Signal()
+
+
+class Web:
+    """A sender."""
+
+
+def on_order(**kwargs: Any) -> None: ...
+
+
+async def on_order_async(**kwargs: Any) -> None: ...
+
+
+def last_names(entries: list[ReceiverEntry]) -> list[str]:
+    return [entry.receiver.rpartition(".")[2] for entry in entries]
+
+
+class TestReceiversOf:
+    def test_a_connection_is_described(self, signal: Signal) -> None:
+        """An entry has name, place, sender, kind, reference, dispatch_uid and who connected it."""
+        signal.connect(on_order, sender=Web, dispatch_uid="uid")
+        [entry] = receivers_of(signal)
+        assert entry.connected_at is not None
+        assert entry == ReceiverEntry(
+            receiver=f"{__name__}.on_order",
+            path=__file__,
+            line=on_order.__code__.co_firstlineno,
+            sender=f"{__name__}.Web",
+            is_async=False,
+            is_weak=True,
+            dispatch_uid="uid",
+            connected_at=entry.connected_at,
+            is_dead=False,
+        )
+        assert entry.connected_at.path == __file__
+
+    def test_async_receivers_are_known_on_every_django(self, signal: Signal) -> None:
+        """is_async is Django's own verdict, whatever the shape of its entries."""
+        signal.connect(on_order_async)
+        signal.connect(on_order)
+        assert [entry.is_async for entry in receivers_of(signal)] == [False, True]
+
+    def test_entries_stand_in_the_order_of_calls(self, signal: Signal) -> None:
+        """Receivers stand in the order of a send's responses."""
+
+        def late(**kwargs: Any) -> None: ...
+
+        for receiver in (on_order_async, on_order, late):
+            signal.connect(receiver)
+        responses = asyncio.run(signal.asend(None))
+        called = [receiver.__qualname__.rpartition(".")[2] for receiver, _ in responses]
+        assert last_names(receivers_of(signal)) == called
+
+    def test_dead_receivers_come_last(self, signal: Signal) -> None:
+        """A receiver whose weak reference died is listed after the live ones, as dead."""
+        signal.connect(lambda **kwargs: None)
+        gc.collect()
+        signal.connect(on_order)
+        entries = receivers_of(signal)
+        assert last_names(entries) == ["on_order", "<lambda>"]
+        assert [entry.is_dead for entry in entries] == [False, True]
+
+    def test_a_dead_receiver_that_django_still_lists_is_dead(self, signal: Signal) -> None:
+        """A dead entry that no send has swept out yet is told once, as dead."""
+        signal.connect(lambda **kwargs: None)
+        gc.collect()
+        assert len(signal.receivers) == 1
+        assert [entry.is_dead for entry in receivers_of(signal)] == [True]
+
+    def test_strong_connections_are_told(self, signal: Signal) -> None:
+        """A receiver connected with weak=False is not weak."""
+        signal.connect(on_order, weak=False)
+        assert [entry.is_weak for entry in receivers_of(signal)] == [False]
+
+    def test_what_was_connected_before_the_wrapper_is_listed(self, signal: Signal) -> None:
+        """Connections that nobody saw being made are listed with what the signal knows."""
+        instrument.uninstall()
+        signal.connect(on_order)
+        signal.connect(on_order, sender=Web)
+        instrument.install()
+        entries = receivers_of(signal)
+        assert last_names(entries) == ["on_order", "on_order"]
+        assert [entry.sender for entry in entries] == [None, "?"]
+        assert {(entry.is_weak, entry.connected_at) for entry in entries} == {(None, None)}
+
+    def test_a_disconnected_receiver_is_not_listed(self, signal: Signal) -> None:
+        """disconnect() takes a receiver off the list."""
+        signal.connect(on_order)
+        signal.disconnect(on_order)
+        assert receivers_of(signal) == []
+
+    def test_a_receiver_disconnected_unseen_is_not_listed(self, signal: Signal) -> None:
+        """A receiver that was disconnected while the wrapper was off is not listed."""
+        signal.connect(on_order)
+        instrument.uninstall()
+        signal.disconnect(on_order)
+        instrument.install()
+        assert receivers_of(signal) == []
+
+    def test_a_muted_signal_has_no_receivers(self, signal: Signal) -> None:
+        """While signal.receivers is swapped for an empty list, nothing is listed."""
+        signal.connect(on_order)
+        paused, signal.receivers = signal.receivers, []
+        muted = receivers_of(signal)
+        signal.receivers = paused
+        assert (muted, last_names(receivers_of(signal))) == ([], ["on_order"])
+
+    def test_the_receiver_that_django_kept_is_listed(self, signal: Signal) -> None:
+        """Of two receivers under one dispatch_uid, the one that Django calls is listed."""
+
+        def second(**kwargs: Any) -> None: ...
+
+        signal.connect(on_order, dispatch_uid="uid")
+        signal.connect(second, dispatch_uid="uid")
+        assert last_names(receivers_of(signal)) == ["on_order"]
+
+    def test_one_receiver_of_two_senders_is_two_entries(self, signal: Signal) -> None:
+        """A receiver that was connected for two senders is listed for each."""
+        signal.connect(on_order, sender=Web)
+        signal.connect(on_order, sender=Signal)
+        senders = [entry.sender for entry in receivers_of(signal)]
+        assert senders == [f"{__name__}.Web", "django.dispatch.dispatcher.Signal"]
+
+    @pytest.mark.parametrize(
+        "entry", [(), ("key",), (("key", 1), on_order), "text", None, (1, on_order, False)]
+    )
+    def test_an_unknown_shape_is_passed_over(self, signal: Signal, entry: Any) -> None:
+        """Entries of a shape that no known Django has are left out."""
+        signal.receivers = [entry]
+        assert receivers_of(signal) == []
+
+    def test_no_receiver_is_looked_into(self, signal: Signal) -> None:
+        """Listing runs no code of a receiver."""
+
+        class Sulks:
+            armed = False
+
+            def __call__(self, **kwargs: Any) -> None: ...
+
+            def __getattribute__(self, name: str) -> Any:
+                if object.__getattribute__(self, "armed"):
+                    raise AssertionError(f"{name} was read")
+                return object.__getattribute__(self, name)
+
+        receiver = Sulks()
+        signal.connect(receiver)
+        receiver.armed = True
+        assert len(receivers_of(signal)) == 1
+
+
+class TestDescribe:
+    def test_signals_of_loaded_modules_are_listed(self) -> None:
+        """Every inspected signal that a module holds is listed under its name, sorted."""
+        names = [entry.signal for entry in describe()]
+        mine = [name for name in names if name.startswith(f"{__name__}.")]
+        assert mine == [f"{__name__}.order_placed", f"{__name__}.parcel_sent"]
+        assert names == sorted(names)
+
+    def test_receivers_are_listed_with_their_signal(self) -> None:
+        """An entry of a signal holds what receivers_of() says."""
+        order_placed.connect(on_order)
+        try:
+            found = {entry.signal: entry.receivers for entry in describe()}
+            assert found[f"{__name__}.order_placed"] == tuple(receivers_of(order_placed))
+        finally:
+            order_placed.disconnect(on_order)
+
+    def test_djangos_own_signals_are_left_out(self) -> None:
+        """Signals that EXCLUDE names are not listed."""
+        assert not [each for each in describe() if each.signal.startswith("django.")]
+
+    def test_included_signals_of_django_are_listed(self) -> None:
+        """INCLUDE lets a signal of Django's into the list."""
+        post_save = "django.db.models.signals.post_save"
+        with override_settings(SIGNAL_INSPECTOR={"INCLUDE": ["*", post_save]}):
+            names = [each.signal for each in describe()]
+        assert [name for name in names if name.startswith("django.")] == [post_save]
+
+
+def test_the_catalog_sends_nothing() -> None:
+    """Describing the process changes no list of receivers."""
+    order_placed.connect(on_order)
+    before = list(order_placed.receivers)
+    catalog.describe()
+    assert order_placed.receivers == before
+    order_placed.disconnect(on_order)
