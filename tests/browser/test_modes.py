@@ -126,8 +126,14 @@ def test_history(page: Page, shop: str) -> None:
     expect(panel.locator(".si-request")).to_contain_text("GET /orders/")
     page.locator("#djDebugPanelList a.HistoryPanel").click()
     posted = page.locator("#djdtHistoryRequests tr", has_text="/checkout/").filter(has_text="POST")
-    posted.first.get_by_role("button", name="Switch").click()
-    expect(page.locator("#djdt-SignalInspectorPanel")).to_contain_text("16 dispatches in")
+    switched = page.locator("#djdt-SignalInspectorPanel", has_text="16 dispatches in")
+    for _ in range(40):
+        if switched.count():
+            break
+        # Without effect as long as the script of History has not come.
+        posted.first.get_by_role("button", name="Switch").click()
+        page.wait_for_timeout(250)
+    expect(switched).to_be_visible()
     page.locator("#djDebugPanelList a.SignalInspectorPanel").click()
     panel = shown_panel(page)
     panel.get_by_role("searchbox").fill("book_courier")
