@@ -70,6 +70,9 @@ class Timeline:
         rest = Selection(node).rest
         shown = [self._tree.member(node, d) for d in rest[offset : offset + PAGE]]
         rows = self._expand_and_emit(shown)
+        if offset == 0:
+            text = "The others, in the order they were sent"
+            rows.insert(0, self._heading(node, "rest", text, hidden=False))
         if len(rest) > offset + PAGE:
             rows.append(self._rest_row(node, rest, offset + PAGE, hidden=False))
         return rows

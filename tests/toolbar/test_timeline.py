@@ -150,6 +150,18 @@ def test_paging_through_a_group_shows_every_dispatch_once() -> None:
     assert sorted(seen) == sorted(f"g0-d{number}" for number in range(250))
 
 
+def test_rest_of_a_group_has_a_heading() -> None:
+    """The first page of the rest begins with a heading: it is not of the slowest any more."""
+    world = World()
+    for _ in range(250):
+        world.send("s.a", call("r.a"))
+    group = world.tree.roots()[0]
+    first, second = (world.timeline().more_rows(group, offset) for offset in (0, PAGE))
+    assert isinstance(first[0], HeadingRow)
+    assert first[0].text == "The others, in the order they were sent"
+    assert not any(isinstance(row, HeadingRow) for row in second)
+
+
 def test_member_says_what_it_is_and_what_went_wrong() -> None:
     """One dispatch of a group is told by its model instance, its failure and its receiver."""
     world = World()

@@ -136,7 +136,7 @@ export class Timeline {
             const rest = this.entries.slice(at + 1).filter((other) => other.parent === entry.parent);
             const end = rest.findIndex((other) => !other.filtered);
             const own = end < 0 ? rest : rest.slice(0, end);
-            entry.row.hidden ||= !own.some((other) => other.seen);
+            entry.row.hidden ||= own.length > 0 && !own.some((other) => other.seen);
         }
     }
 
