@@ -7,6 +7,7 @@ the watched receivers for this one dispatch and is the signal itself in every ot
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Coroutine, Iterable
@@ -190,23 +191,56 @@ class WatchedAsync(Watched):
     __slots__ = ()
 
     def __call__(self, **named: Any) -> Any:
-        awaitable = self._make_awaitable(named)
-        # What cannot be awaited is handed on as it is: Django's own error says so.
-        return Driven(awaitable, self) if inspect.isawaitable(awaitable) else awaitable
-
-    def _make_awaitable(self, named: dict[str, Any]) -> Any:
-        token = current.set(self._scope)
         called_ns = perf_counter_ns()
+        awaitable = self._make_awaitable(named, called_ns)
+        if asyncio.isfuture(awaitable):
+            self._follow(awaitable, called_ns)
+            return awaitable
+        if inspect.isawaitable(awaitable):
+            return Driven(awaitable, self)
+        # What cannot be awaited is handed on as it is: Django's own error says so.
+        self._ended_at_once(called_ns, None, awaitable)
+        return awaitable
+
+    def _make_awaitable(self, named: dict[str, Any], called_ns: int) -> Any:
+        token = current.set(self._scope)
         try:
             return self.call_receiver(named)
         except BaseException as error:  # it failed before there was anything to await
-            self.start(called_ns)
-            recorder.entered(self._dispatch, self._index)
-            self.end(error, None)
-            recorder.left(self._dispatch, self._index, self.call)
+            self._ended_at_once(called_ns, error, None)
             raise
         finally:
             current.reset(token)
+
+    def _ended_at_once(
+        self, called_ns: int, error: BaseException | None, response: object
+    ) -> None:
+        self.start(called_ns)
+        recorder.entered(self._dispatch, self._index)
+        self.end(error, response)
+        recorder.left(self._dispatch, self._index, self.call)
+
+    def _follow(self, future: asyncio.Future[Any], called_ns: int) -> None:
+        """Record a future from beside it: to drive it, Django would need a task more.
+
+        ``asyncio.gather`` takes a future as it is, and cancels it when it is cancelled itself.
+        """
+        if future.done():
+            self._settled(future, called_ns)
+        else:
+            self.start(called_ns)
+            self.leave(self.enter())
+            future.add_done_callback(self._settled)
+
+    def _settled(self, future: asyncio.Future[Any], called_ns: int | None = None) -> None:
+        # Asking for the exception by its public name would count as having retrieved it.
+        error = asyncio.CancelledError() if future.cancelled() else future._exception
+        response = None if error is not None else future.result()
+        if called_ns is not None:
+            self.start(called_ns)
+        token = self.enter()
+        self.end(error, response)
+        self.leave(token)
 
 
 class StandIn:
