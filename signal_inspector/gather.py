@@ -120,7 +120,17 @@ def failure(dispatch: Dispatch, error: BaseException) -> Failure:
         )
     except Exception as problem:
         trouble.report("gathering an exception", problem)
-        return Failure(exception_class=class_path(type(error)), message="")
+        name = class_path(type(error)).removeprefix("builtins.")
+        return Failure(exception_class=name, message="")
+
+
+def calling_code() -> Caller | None:
+    """The frame of the code that called into Django or us; None if it cannot be told."""
+    try:
+        return next(iter(call_stack(1)), None)
+    except Exception as error:
+        trouble.report("gathering the caller", error)
+        return None
 
 
 def call_stack(depth: int) -> tuple[Caller, ...]:

@@ -21,7 +21,7 @@ import django
 from django.dispatch import Signal
 from django.dispatch.dispatcher import NO_RECEIVERS
 
-from signal_inspector import connections, gather, names, overrides, recorder, scopes
+from signal_inspector import connections, gather, names, overrides, recorder, scopes, trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import SendMethod
 from signal_inspector.scopes import current
@@ -195,7 +195,10 @@ def _async_method(method: SendMethod) -> Callable[..., Any]:
 
 def _init(self: Signal, *args: Any, **kwargs: Any) -> None:
     _originals["__init__"](self, *args, **kwargs)
-    names.note_creation(self, _creating_frame(self))
+    try:
+        names.note_creation(self, _creating_frame(self))
+    except Exception as error:
+        trouble.report("noting where a signal was created", error)
 
 
 def _creating_frame(signal: Signal) -> FrameType:
@@ -217,14 +220,13 @@ def _connect(
     dispatch_uid: Any = None,
 ) -> None:
     _originals["connect"](self, receiver, sender, weak, dispatch_uid)
-    callers = gather.call_stack(1)
     connections.note_connect(
         self,
         receiver,
         sender,
         weak=weak,
         dispatch_uid=dispatch_uid,
-        caller=callers[0] if callers else None,
+        caller=gather.calling_code(),
     )
 
 

@@ -79,9 +79,7 @@ def begin(
     return dispatch
 
 
-def _prepare(
-    dispatch: Dispatch, signal: Signal, sender: object, named: Mapping[str, Any]
-) -> None:
+def _prepare(dispatch: Dispatch, signal: Signal, sender: object, named: Mapping[str, Any]) -> None:
     """What costs time before the first receiver, and is not to be counted as a receiver's."""
     audience = dispatch.audience
     gather.details(dispatch, signal, sender, named, audience.details)
