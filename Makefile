@@ -15,7 +15,7 @@ django := requirements/django$(DJANGO).txt
 manage := $(py) example_project/manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help test browser django-suites matrix lint format types imports check bench \
+.PHONY: help test browser pictures django-suites matrix lint format types imports check bench \
         demo demo-data demo-asgi build docs-check lock clean
 
 help: ## List what can be made
@@ -44,6 +44,9 @@ test: $(VENV)/.tests ## Run the tests (browser tests too, where Chromium is inst
 
 browser: $(VENV)/.tests ## Run the tests of the panel in Chromium, on the real demo
 	$(py) -m pytest -m browser $(PYTEST_ARGS)
+
+pictures: $(VENV)/.tests ## Take the pictures that the documents show, on the real demo
+	$(py) -m tests.browser.pictures docs/images
 
 django-suites: $(VENV)/.tests ## Run Django's own tests with every signal recorded
 	$(py) tests/django_suites/run.py
@@ -83,11 +86,25 @@ demo-data: $(VENV)/.demo
 	@$(manage) migrate --verbosity 0
 	@$(manage) demo_data
 
+define where_to_look
+@printf '\n  %-22s %s\n' \
+    'What to click first:' 'http://127.0.0.1:$(DEMO_PORT)/guide/' \
+    'The shop:' 'http://127.0.0.1:$(DEMO_PORT)/' \
+    'Its e-mails:' 'http://127.0.0.1:$(DEMO_PORT)/mailbox/' \
+    'The admin:' 'http://127.0.0.1:$(DEMO_PORT)/admin/' \
+    'Sign in as:' 'user admin, password admin (or ada/ada, grace/grace)' \
+    'The panel:' '"Signal Inspector", in the toolbar at the right of each page' \
+    'To stop it:' 'Ctrl-C'
+@echo
+endef
+
 demo: demo-data ## Start the example shop (DEMO_PORT=8000) and say where to look
-	$(manage) runserver $(DEMO_PORT)
+	$(where_to_look)
+	@$(manage) runserver $(DEMO_PORT)
 
 demo-asgi: demo-data ## The same shop on ASGI, under uvicorn
-	$(py) -m uvicorn --app-dir example_project --port $(DEMO_PORT) config.asgi:application
+	$(where_to_look)
+	@$(py) -m uvicorn --app-dir example_project --port $(DEMO_PORT) config.asgi:application
 
 # --- the distribution ---
 

@@ -119,6 +119,46 @@ def test_style_adopted(page: Page, shop: str, complaints: list[str]) -> None:
     complaints.clear()
 
 
+def test_trouble(page: Page, shop: str) -> None:
+    """Where the view could not be made, the sentence that says so is styled like the rest."""
+    sentence = (
+        '<div class="si" data-si-css="/static/signal_inspector/panel.css">'
+        '<p class="si-trouble" tabindex="-1" data-si-start>It failed.</p></div>'
+    )
+    answer = {"content": sentence, "scripts": ["/static/signal_inspector/panel.js"]}
+    page.route("**/render_panel/**", lambda route: route.fulfill(json=answer))
+    page.goto(f"{shop}/guide/")
+    page.locator("#djShowToolBarButton").click()
+    page.locator("#djDebugPanelList a.SignalInspectorPanel").click()
+    expect(page.locator(".si .si-trouble")).to_have_css("font-weight", "600")
+
+
+def test_expired_request(page: Page, shop: str) -> None:
+    """A request that the toolbar has dropped in the meantime is said to be gone."""
+    page.route("**/history_sidebar/**", lambda route: route.fulfill(json={}))
+    place_order(page, shop)
+    panel = open_panel(page)
+    panel.get_by_role("button", name="POST /checkout/").first.click()
+    expect(panel.get_by_role("status").filter(has_text="not kept any more")).to_be_visible()
+    expect(panel.locator(".si-request")).to_contain_text("GET /orders/")
+
+
+def test_request_of_a_script(page: Page, shop: str) -> None:
+    """What a script of the page asked for is named too, and opens with dispatches of its own."""
+    place_order(page, shop)
+    begin(page, shop, "Track Grace's last order")
+    with page.expect_response("**/track/**") as answer:
+        page.get_by_role("link", name="Ask again").click()
+    assert answer.value.headers["djdt-request-id"]
+    panel = open_panel(page)
+    expect(panel.locator(".si-request")).to_contain_text("/track/")
+    others = panel.locator("details", has_text="Other recent requests")
+    others.locator("summary").click()
+    others.get_by_role("button", name="/track/").first.click()
+    expect(panel.locator(".si-request")).to_be_focused()
+    expect(row(panel, "parcel_tracked").first).to_be_visible()
+
+
 def test_history(page: Page, shop: str) -> None:
     """Switching in the toolbar's own History brings a panel that works."""
     place_order(page, shop)
