@@ -108,10 +108,9 @@ class CollectorScope(Scope):
 
     def __init__(self, collector: Collector, outer: Scope | Dispatch | None) -> None:
         before = _process if outer is None else outer.audience
+        others = tuple(each for each in before.collectors if each is not collector)
         dispatch, index = running_call()
-        super().__init__(
-            Audience((*before.collectors, collector), before.sinks), dispatch, index, outer
-        )
+        super().__init__(Audience((*others, collector), before.sinks), dispatch, index, outer)
         self.collector = collector
 
 
@@ -153,10 +152,11 @@ def open_collector(collector: Collector) -> None:
 
     Keeps no Token, so it may be closed in another context than the one it was opened in.
     """
-    scope = CollectorScope(collector, current.get())
-    collector.is_open = True
+    scope = CollectorScope(collector, _open_scope())
+    if not collector.is_open:
+        collector.is_open = True
+        ears.append(collector)
     collector.room = max(collector.limit - len(collector.dispatches), 0)
-    ears.append(collector)
     current.set(scope)
 
 
@@ -166,11 +166,17 @@ def close_collector(collector: Collector) -> None:
         collector.is_open = False
         collector.room = 0
         ears.remove(collector)
-    scope = before = current.get()
+    scope = _open_scope()
+    if scope is not current.get():
+        current.set(scope)
+
+
+def _open_scope() -> Scope | Dispatch | None:
+    """The current scope, past those of collectors that are closed by now, here or elsewhere."""
+    scope = current.get()
     while isinstance(scope, CollectorScope) and not scope.collector.is_open:
         scope = scope.outer
-    if scope is not before:
-        current.set(scope)
+    return scope
 
 
 class capture:  # noqa: N801 - reads as a statement, like contextlib.suppress
