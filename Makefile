@@ -87,7 +87,7 @@ demo-data: $(VENV)/.demo
 	@$(manage) demo_data
 
 define where_to_look
-@printf '\n  %-22s %s\n' \
+@printf '  %-22s %s\n' \
     'What to click first:' 'http://127.0.0.1:$(DEMO_PORT)/guide/' \
     'The shop:' 'http://127.0.0.1:$(DEMO_PORT)/' \
     'Its e-mails:' 'http://127.0.0.1:$(DEMO_PORT)/mailbox/' \
@@ -104,7 +104,7 @@ demo: demo-data ## Start the example shop (DEMO_PORT=8000) and say where to look
 
 demo-asgi: demo-data ## The same shop on ASGI, under uvicorn
 	$(where_to_look)
-	@$(py) -m uvicorn --app-dir example_project --port $(DEMO_PORT) config.asgi:application
+	@$(py) -m uvicorn --app-dir example_project --lifespan off --port $(DEMO_PORT) config.asgi:application
 
 # --- the distribution ---
 
