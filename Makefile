@@ -77,7 +77,7 @@ docs-check: $(VENV)/.tests ## Check that links and names in the documents lead s
 
 # --- figures ---
 
-bench: $(VENV)/.bench ## Measure the cost of a dispatch beside bare Django and sentry-sdk
+bench: $(VENV)/.tests ## Measure the cost of a dispatch beside bare Django and sentry-sdk
 	$(py) -m tests.benchmarks $(BENCH_ARGS)
 
 # --- the shop ---
