@@ -19,7 +19,7 @@ from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.lanes import Scale, axis
 from signal_inspector.toolbar.parts import Segment
 from signal_inspector.toolbar.receivers import receiver_rows
-from signal_inspector.toolbar.rows import DispatchRow, DroppedRow, Row
+from signal_inspector.toolbar.rows import DroppedRow, Row
 from signal_inspector.toolbar.store import unpack
 from signal_inspector.toolbar.stored_requests import (
     StoredRequest,
@@ -119,7 +119,6 @@ def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelVi
         trouble=trouble_text(),
         json_url=Links(request_id).json(),
         slider_max=str(max(math.ceil(longest / 1e6), 1)),
-        dispatch_rows=sum(isinstance(row, DispatchRow) for row in rows),
     )
 
 

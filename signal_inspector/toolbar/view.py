@@ -146,4 +146,3 @@ class PanelView:
     trouble: str  # "Inspector's own failures: 2 (payload 2)", or ""
     json_url: str  # all dispatches of this request as JSON, a download
     slider_max: str  # raw milliseconds, the end of the threshold's slider
-    dispatch_rows: int  # how many DispatchRow are in ``rows``, for "3 of 12 dispatch rows"
