@@ -281,6 +281,12 @@ class Dispatch:
         return tallies.setdefault(index, Tally())
 
     def _nest(self, index: int, start_ns: int, end_ns: int) -> None:
+        call = None if self._calls is None else self._calls[index]
+        if call is not None and call.offset_ns is not None and call.outcome is not Outcome.RUNNING:
+            # A task that outlived the receiver sent this one: only their common time counts.
+            end_ns = min(end_ns, self.start_ns + call.offset_ns + call.duration_ns)
+            if end_ns <= start_ns:
+                return
         if self.busy is None:
             self.busy = {}
         self.busy.setdefault(index, Busy()).add(start_ns, end_ns)
