@@ -1,0 +1,478 @@
+"""The record itself: cheap to make, and put in words when it is read."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.dispatch import Signal
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signal_inspector import Details, Dispatch, Failure, Outcome, ReceiverCall, capture, trouble
+from signal_inspector.dispatches import Busy, Tally
+from signal_inspector.records import (
+    Caller,
+    NotCalled,
+    NotCalledReason,
+    Query,
+    ReceiverName,
+    SendMethod,
+    Summary,
+)
+from signal_inspector.scopes import NOBODY
+from signal_inspector.transactions import TransactionMark
+
+#: 2026-01-01T00:00:00Z, in nanoseconds.
+MOMENT = 1_767_225_600_000_000_000
+FAILURE = Failure(exception_class="ValueError", message="no")
+NAMES = [ReceiverName(f"shop.receivers.{name}", "shop/receivers.py", 1) for name in "abc"]
+
+
+@pytest.fixture(autouse=True)
+def _no_trouble() -> Iterator[None]:
+    """Nothing of ours failed in silence."""
+    yield
+    assert trouble.counts() == {}
+
+
+def make(**written: Any) -> Dispatch:
+    """A dispatch that began at 1000 on the clock."""
+    dispatch = Dispatch("shop.signals.placed", "shop.Web", SendMethod.SEND, MOMENT, 1000, NOBODY)
+    for name, value in written.items():
+        setattr(dispatch, name, value)
+    return dispatch
+
+
+def ended(**written: Any) -> Dispatch:
+    """One that ran three receivers of 10, 20 and 30 ns."""
+    return make(
+        marks=[1000, 1010, 1030, 1060],
+        receivers=NAMES,
+        duration_ns=60,
+        outcome=Outcome.RETURNED,
+        **written,
+    )
+
+
+def call(**written: Any) -> ReceiverCall:
+    values = {"receiver": "a", "path": "", "line": 0, "is_async": True, "outcome": Outcome.RUNNING}
+    return ReceiverCall(**{**values, **written})
+
+
+class TestBusy:
+    @pytest.mark.parametrize(
+        ("spans", "total"),
+        [
+            ([], 0),
+            ([(0, 10)], 10),
+            ([(0, 10), (20, 30)], 20),  # one after the other
+            ([(0, 10), (10, 20)], 20),  # end to end
+            ([(0, 10), (5, 15)], 15),  # overlapping
+            ([(2, 5), (0, 10)], 10),  # one inside the other
+            ([(0, 5), (10, 15), (0, 20)], 20),  # one around all
+            ([(5, 5)], 0),
+        ],
+    )
+    def test_covers_each_moment_once(self, spans: list[tuple[int, int]], total: int) -> None:
+        """Overlapping spans count once, gaps not at all."""
+        busy = Busy()
+        for start, end in spans:
+            busy.add(start, end)
+        assert busy.total == total
+
+    @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), max_size=30))
+    def test_agrees_with_counting_moments(self, pairs: list[tuple[int, int]]) -> None:
+        """In the order of their ends, any spans cover as many moments as counting them gives."""
+        spans = sorted(((min(pair), max(pair)) for pair in pairs), key=lambda span: span[1])
+        busy = Busy()
+        for start, end in spans:
+            busy.add(start, end)
+        assert busy.total == len({moment for start, end in spans for moment in range(start, end)})
+
+    def test_many_spans_take_little_room(self) -> None:
+        """However many dispatches were nested, few spans are kept, and the total is right."""
+        busy = Busy()
+        for number in range(10_000):
+            busy.add(number * 10, number * 10 + 5)
+        assert busy.total == 50_000
+        assert len(busy._spans) <= 33
+
+
+class TestIdentity:
+    def test_ids_are_distinct(self) -> None:
+        """Dispatches that began in the same nanosecond have ids of their own."""
+        assert len({make().id for _ in range(1_000)}) == 1_000
+
+    def test_an_id_is_a_uuid_of_version_7(self) -> None:
+        """The id is a UUIDv7 and the same at each reading."""
+        dispatch = make()
+        assert isinstance(dispatch.id, uuid.UUID)
+        assert (dispatch.id.version, dispatch.id) == (7, dispatch.id)
+
+    def test_ids_sort_by_start(self) -> None:
+        """A dispatch that began later has a greater id."""
+        earlier = make()
+        later = Dispatch("a", "b", SendMethod.SEND, MOMENT + 10_000, 1000, NOBODY)
+        assert earlier.id < later.id
+
+    def test_without_a_parent(self) -> None:
+        """A dispatch that no receiver sent has no parent."""
+        dispatch = make()
+        assert (dispatch.parent_id, dispatch.parent_call) == (None, None)
+
+    def test_with_a_parent(self) -> None:
+        """A dispatch that a receiver sent knows id and receiver call of its parent."""
+        parent, child = make(), make()
+        child.caused_by(parent, 1)
+        assert (child.parent_id, child.parent_call) == (parent.id, 1)
+
+    def test_a_parent_is_known_after_its_end(self) -> None:
+        """The parent's id stays when the parent itself is let go."""
+        parent, child = make(), make()
+        child.caused_by(parent, 0)
+        child.leave_parent(1100)
+        assert (child.parent, child.parent_id) == (None, parent.id)
+
+    def test_leaving_no_parent_is_harmless(self) -> None:
+        """A dispatch without a parent has none to leave."""
+        dispatch = make()
+        dispatch.leave_parent(1100)
+        assert dispatch.parent is None
+
+    def test_a_parent_outside_its_receivers_gets_no_time(self) -> None:
+        """A nested dispatch of unknown receiver takes no receiver's time."""
+        parent, child = make(), make()
+        child.caused_by(parent, None)
+        child.leave_parent(1100)
+        assert parent.busy is None
+
+
+class TestUnwritten:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("duration_ns", 0),
+            ("outcome", Outcome.RUNNING),
+            ("caller", None),
+            ("stack", ()),
+            ("payload", None),
+            ("payload_dropped", 0),
+            ("in_transaction", None),
+            ("rolled_back", None),
+            ("not_called", ()),
+            ("parent_call", None),
+            ("calls", []),
+            ("failures", []),
+            ("query_count", 0),
+            ("query_ns", 0),
+        ],
+    )
+    def test_what_was_not_written_reads_as_nothing(self, name: str, value: object) -> None:
+        """A dispatch that has just begun can be read in full."""
+        assert getattr(make(), name) == value
+
+    def test_a_wrong_name_is_an_attribute_error(self) -> None:
+        """What a dispatch does not have raises AttributeError with its name."""
+        with pytest.raises(AttributeError, match="durationns"):
+            _ = make().durationns
+
+    def test_it_takes_no_new_attributes(self) -> None:
+        """A record is slotted."""
+        with pytest.raises(AttributeError):
+            make().anything = 1  # type: ignore[attr-defined]
+
+    def test_it_can_be_copied(self) -> None:
+        """A copy of a running dispatch reads as the dispatch does."""
+        dispatch = make(payload_dropped=2)
+        assert copy.copy(dispatch).as_dict() == dispatch.as_dict()
+
+
+class TestTimes:
+    def test_started_at_is_utc(self) -> None:
+        """The start is a datetime in UTC."""
+        assert make().started_at == datetime(2026, 1, 1, tzinfo=UTC)
+
+    def test_started_at_is_exact_to_the_microsecond(self) -> None:
+        """No microsecond is lost on the way through a float."""
+        for microsecond in (1, 123_456, 999_999):
+            dispatch = make(started_ns=MOMENT + microsecond * 1_000)
+            assert dispatch.started_at.microsecond == microsecond
+
+    def test_a_new_start_moves_the_first_receiver(self) -> None:
+        """What was taken before restart() is no receiver's time."""
+        dispatch = make()
+        dispatch.restart(1500)
+        assert (dispatch.start_ns, dispatch.marks) == (1500, [1500])
+
+
+class TestCalls:
+    def test_marks_become_calls(self) -> None:
+        """Each receiver runs from one mark to the next."""
+        calls = ended().calls
+        assert [(each.offset_ns, each.duration_ns) for each in calls] == [
+            (0, 10),
+            (10, 20),
+            (30, 30),
+        ]
+        assert [each.receiver for each in calls] == [name.name for name in NAMES]
+        assert {each.outcome for each in calls} == {Outcome.RETURNED}
+
+    def test_an_exact_end_beats_the_next_mark(self) -> None:
+        """Where a receiver's end is known, what came before the next mark is nobody's."""
+        assert [each.duration_ns for each in ended(ends={0: 1004}).calls] == [4, 20, 30]
+
+    def test_calls_are_made_once(self) -> None:
+        """Of an ended dispatch the calls are the same objects at each reading."""
+        dispatch = ended()
+        assert dispatch.calls[0] is dispatch.calls[0]
+
+    def test_calls_of_a_running_dispatch_are_made_anew(self) -> None:
+        """While a dispatch runs its calls are as far as it has come."""
+        dispatch = make(receivers=NAMES, marks=[1000, 1010])
+        first = [each.outcome for each in dispatch.calls]
+        dispatch.marks.append(1020)
+        assert first == [Outcome.RETURNED, Outcome.SKIPPED, Outcome.SKIPPED]
+        assert dispatch.calls[1].outcome is Outcome.RETURNED
+
+    def test_what_raised_is_described(self) -> None:
+        """A failure that was noted stands in its call."""
+        dispatch = ended()
+        dispatch.fail(1, FAILURE, Outcome.RAISED)
+        assert [each.failure for each in dispatch.calls] == [None, FAILURE, None]
+        assert dispatch.failures == [dispatch.calls[1]]
+
+    def test_what_was_not_reached_is_skipped(self) -> None:
+        """Receivers without marks never ran."""
+        dispatch = ended(raised={0: (FAILURE, Outcome.RAISED)})
+        dispatch.marks[2:] = []
+        outcomes = [each.outcome.value for each in dispatch.calls]
+        assert outcomes == ["raised", "skipped", "skipped"]
+
+    def test_responses_stand_in_their_calls(self) -> None:
+        """Summaries of responses are those of the receivers that have one."""
+        summary = Summary(kind="plain", type="int", text="5", value=5)
+        assert [each.response for each in ended(responses=[None, summary]).calls] == [
+            None,
+            summary,
+            None,
+        ]
+
+    def test_expected_calls_stand_for_marks(self) -> None:
+        """Calls that are kept up to date one by one are those of the record."""
+        dispatch = make(outcome=Outcome.RETURNED)
+        calls = [call(outcome=Outcome.RETURNED)]
+        dispatch.expect(calls)
+        assert dispatch.calls is calls
+        assert not dispatch.is_orphan
+
+    def test_the_running_call_is_the_one_after_the_last_mark(self) -> None:
+        """While it runs, a dispatch knows which receiver is at work; afterwards none is."""
+        dispatch = make()
+        indexes = [dispatch.index]
+        dispatch.marks.append(1010)
+        indexes.append(dispatch.index)
+        dispatch.outcome = Outcome.RETURNED
+        assert [*indexes, dispatch.index] == [0, 1, None]
+
+
+class TestOrphans:
+    def test_ended_without_receivers(self) -> None:
+        """A dispatch that returned and reached nobody is an orphan."""
+        assert make(outcome=Outcome.RETURNED).is_orphan
+
+    @pytest.mark.parametrize("outcome", [Outcome.RUNNING, Outcome.RAISED, Outcome.CANCELLED])
+    def test_another_end_is_none(self, outcome: Outcome) -> None:
+        """A dispatch that runs, or failed before any receiver, is not called an orphan."""
+        assert not make(outcome=outcome).is_orphan
+
+    def test_with_receivers_it_is_none(self) -> None:
+        """A dispatch with receivers is no orphan."""
+        assert not ended().is_orphan
+
+
+class TestSelfTime:
+    def nest(self, parent: Dispatch, index: int, start: int, end: int) -> None:
+        child = make(start_ns=start)
+        child.caused_by(parent, index)
+        child.leave_parent(end)
+
+    def test_is_without_nested_dispatches(self) -> None:
+        """The time of nested dispatches is taken off the receiver that sent them."""
+        dispatch = ended()
+        self.nest(dispatch, 2, 1040, 1050)
+        assert [each.self_ns for each in dispatch.calls] == [10, 20, 20]
+
+    def test_counts_overlapping_ones_once(self) -> None:
+        """Nested dispatches that overlap take their common time once."""
+        dispatch = ended()
+        self.nest(dispatch, 2, 1035, 1050)
+        self.nest(dispatch, 2, 1040, 1055)
+        assert dispatch.calls[2].self_ns == 10
+
+    def test_is_never_negative(self) -> None:
+        """Nested time beyond the receiver's own leaves nothing, not less."""
+        dispatch = ended()
+        self.nest(dispatch, 0, 1000, 1030)
+        assert dispatch.calls[0].self_ns == 0
+
+    def test_a_dispatch_after_the_receivers_end_takes_nothing(self) -> None:
+        """What a task sent when its receiver had ended is not taken off the receiver."""
+        dispatch = make()
+        dispatch.expect([call(offset_ns=0, duration_ns=50, outcome=Outcome.RETURNED)])
+        self.nest(dispatch, 0, 1060, 1100)
+        assert dispatch.calls[0].self_ns == 50
+
+    def test_a_dispatch_across_the_receivers_end_takes_their_common_time(self) -> None:
+        """A nested dispatch that outlives its receiver takes the part before the end."""
+        dispatch = make()
+        dispatch.expect([call(offset_ns=0, duration_ns=50, outcome=Outcome.RETURNED)])
+        self.nest(dispatch, 0, 1040, 1100)
+        assert dispatch.calls[0].self_ns == 40
+
+    def test_of_a_task_that_outlives_its_receiver(self) -> None:
+        """The self time of a real receiver does not shrink by what its task sends later."""
+        outer, inner, tasks = Signal(), Signal(), []
+
+        async def waits(**kwargs: Any) -> None:
+            await asyncio.sleep(0.05)
+
+        async def starts(**kwargs: Any) -> None:
+            tasks.append(asyncio.create_task(later()))
+
+        async def later() -> None:
+            await asyncio.sleep(0.001)
+            await inner.asend(None)
+
+        async def main() -> None:
+            await outer.asend(None)
+            await tasks[0]
+
+        inner.connect(waits)
+        outer.connect(starts)
+        with capture() as dispatches:
+            asyncio.run(main())
+        [started] = dispatches[0].calls
+        assert started.self_ns == started.duration_ns > 0
+
+
+class TestQueries:
+    def test_are_counted_per_call(self) -> None:
+        """A tally belongs to the receiver call of its index."""
+        dispatch = ended()
+        query = Query(alias="default", sql="SELECT 1", duration_ns=7)
+        tally = dispatch.tally(1)
+        tally.count, tally.ns, tally.statements = 3, 20, [query]
+        found = [(each.query_count, each.query_ns, each.queries) for each in dispatch.calls]
+        assert found == [(0, 0, ()), (3, 20, (query,)), (0, 0, ())]
+
+    def test_one_call_has_one_tally(self) -> None:
+        """Asking again for a call's tally gives the same one."""
+        dispatch = make()
+        assert isinstance(dispatch.tally(0), Tally)
+        assert dispatch.tally(0) is dispatch.tally(0)
+
+    def test_a_dispatch_sums_them(self) -> None:
+        """The dispatch's own count holds all of its calls, and what was outside any."""
+        dispatch = ended()
+        for index, count in ((0, 1), (2, 5), (-1, 2)):
+            dispatch.tally(index).count = count
+            dispatch.tally(index).ns = count * 10
+        assert (dispatch.query_count, dispatch.query_ns) == (8, 80)
+
+    def test_a_later_query_is_seen(self) -> None:
+        """Queries that come after a first reading are in the next."""
+        dispatch = ended()
+        assert dispatch.calls[0].query_count == 0
+        dispatch.tally(0).count = 4
+        assert dispatch.calls[0].query_count == 4
+
+
+class TestRolledBack:
+    def test_is_unknown_unless_it_was_watched(self) -> None:
+        """Without Details.TRANSACTION nobody can tell."""
+        assert make().rolled_back is None
+
+    def test_outside_a_transaction_nothing_rolls_back(self) -> None:
+        """A dispatch in no transaction has not been rolled back."""
+        assert make(in_transaction=False).rolled_back is False
+
+    def test_any_of_several_transactions_counts(self) -> None:
+        """A dispatch in transactions of two databases is rolled back with either."""
+        marks = (TransactionMark(None), TransactionMark(None))
+        dispatch = make(in_transaction=True, transactions=marks)
+        before = dispatch.rolled_back
+        marks[1].roll_back()
+        assert (before, dispatch.rolled_back) == (False, True)
+
+    def test_with_the_transaction_around_it(self) -> None:
+        """A savepoint is rolled back with the transaction around it."""
+        outer = TransactionMark(None)
+        dispatch = make(in_transaction=True, transactions=(TransactionMark(outer),))
+        outer.roll_back()
+        assert dispatch.rolled_back is True
+
+
+class TestAsDict:
+    KEYS = (
+        "id parent_id parent_call signal sender method started_at start_ns duration_ns outcome "
+        "caller stack payload payload_dropped in_transaction rolled_back calls not_called"
+    )
+    CALL_KEYS = (
+        "receiver path line is_async outcome offset_ns duration_ns self_ns response failure "
+        "query_count query_ns queries timed"
+    )
+
+    def full(self) -> Dispatch:
+        caller = Caller("shop/views.py", 41, "checkout")
+        parent = make()
+        dispatch = ended(
+            caller=caller,
+            stack=(caller,),
+            payload={"order": Summary(kind="model", type="shop.Order", text="shop.Order:42")},
+            in_transaction=True,
+            not_called=(
+                NotCalled(
+                    receiver="a.b", path="a.py", line=1, reason=NotCalledReason.DEAD, detail="gone"
+                ),
+            ),
+        )
+        dispatch.caused_by(parent, 0)
+        dispatch.fail(1, FAILURE, Outcome.RAISED)
+        dispatch.tally(0).statements = [Query(alias="default", sql="SELECT 1", duration_ns=7)]
+        return dispatch
+
+    def test_its_keys_are_public(self) -> None:
+        """The keys of a dispatch and of a call are those that others rely on."""
+        data = self.full().as_dict()
+        assert list(data) == self.KEYS.split()
+        assert [list(each) for each in data["calls"]] == [self.CALL_KEYS.split()] * 3
+
+    def test_goes_to_json(self) -> None:
+        """A full record survives JSON as it is."""
+        data = self.full().as_dict()
+        assert json.loads(json.dumps(data)) == data
+
+    def test_a_real_record_goes_to_json(self) -> None:
+        """So does one of a real dispatch with every detail."""
+        signal = Signal()
+
+        def receiver(**kwargs: Any) -> list[int]:
+            return [1, 2]
+
+        signal.connect(receiver)
+        with capture(details=Details.ALL) as dispatches:
+            signal.send(None, order={"lines": [1, {"a": None}]})
+        data = dispatches[0].as_dict()
+        assert json.loads(json.dumps(data)) == data
+
+    def test_repr_says_what_it_is(self) -> None:
+        """repr() names method, signal, sender, receivers and outcome."""
+        text = "<Dispatch send shop.signals.placed from shop.Web: 3 receivers, returned>"
+        assert repr(ended()) == text
