@@ -6,8 +6,8 @@ VENV ?= $(if $(filter 52,$(DJANGO)),.venv,.ci/cache/django$(DJANGO))
 DEMO_PORT ?= 8000
 PYTEST_ARGS ?=
 
-# Found out only where a virtual environment has to be made.
-PYTHON ?= $(shell .ci/find-python)
+# Found out only where a virtual environment has to be made. Django 6 wants Python 3.12.
+PYTHON ?= $(shell $(if $(filter 52,$(DJANGO)),.ci/find-python,.ci/find-python 3.13 || .ci/find-python 3.12))
 
 py := $(VENV)/bin/python
 pip := $(py) -m pip --disable-pip-version-check --quiet install
@@ -24,7 +24,7 @@ help: ## List what can be made
 # --- virtual environment: each stamp stands for one set of packages, installed once ---
 
 $(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "Signal Inspector needs Python 3.11 or newer; none was found." >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "No Python was found: 3.11 or newer is needed, 3.12 or newer for Django 6." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 # The package itself, editable. Built with the pinned backend, so that nothing unpinned is fetched.
