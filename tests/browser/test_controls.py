@@ -146,7 +146,7 @@ def test_show_clears_the_filters(order: Locator) -> None:
     """Show finds its row whatever is filtered, and from any tab."""
     order.get_by_role("searchbox").fill("nobody is called so")
     order.get_by_role("tab", name="Catalogue").click()
-    order.get_by_role("button", name="Show the row: Slow in a transaction").first.click()
+    order.get_by_role("button", name="Show its row: Slow in a transaction").first.click()
     expect(order.get_by_role("tab", name="Timeline")).to_have_attribute("aria-selected", "true")
     expect(order.get_by_role("searchbox")).to_have_value("")
     expect(row(order, "sync_warehouse").get_by_role("button").first).to_be_focused()

@@ -65,7 +65,7 @@ def test_fetched_dispatch_opens(imported: Locator) -> None:
     member = imported.locator(".si-member:visible").first
     member.get_by_role("button").click()
     expect(imported.locator(".si-call:visible")).to_have_count(2)
-    expect(imported.locator(".si-facts:visible")).to_have_count(1)
+    expect(imported.locator(".si-details:visible")).to_have_count(1)
 
 
 def test_fetch_that_fails(imported: Locator, page: Page) -> None:

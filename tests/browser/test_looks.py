@@ -57,7 +57,7 @@ LOW_CONTRAST = """(panel) => {
     return looked > 50 ? low : [`looked at ${looked} texts`];
 }"""
 OPEN_ALL = """(panel) => {
-    for (const toggle of panel.querySelectorAll(".si-toggle[aria-expanded=false]")) toggle.click();
+    for (const toggle of panel.querySelectorAll(".si-opener[aria-expanded=false]")) toggle.click();
     for (const details of panel.querySelectorAll("details")) details.open = true;
 }"""
 # What sticks out of the panel to the side, but for what its own parent scrolls or clips.
@@ -65,7 +65,7 @@ STICKS_OUT = """(panel) => {
     const edge = panel.getBoundingClientRect();
     return [...panel.querySelectorAll("*")].filter((node) => {
         const box = node.getBoundingClientRect();
-        const inside = node.closest("pre, .si-payload > summary, svg, .si-sr, .si-defs");
+        const inside = node.closest("pre, .si-payload > summary, svg, .si-sr, .si-symbols");
         return box.width && !inside && (box.right > edge.right + 1 || box.left < edge.left - 1);
     }).map((node) => node.outerHTML.slice(0, 200));
 }"""
@@ -73,7 +73,7 @@ STICKS_OUT = """(panel) => {
 
 def open_everything(panel: Locator) -> None:
     panel.evaluate(OPEN_ALL)
-    expect(panel.locator(".si-toggle[aria-expanded=false]:visible")).to_have_count(0)
+    expect(panel.locator(".si-opener[aria-expanded=false]:visible")).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -160,7 +160,7 @@ def test_pictures(new_page: NewPage, shop: str, pictures: Path, theme: str) -> N
     open_panel(page)
     page.screenshot(path=pictures / f"nothing-sent-{theme}.png")
     page.locator("#SignalInspectorPanel").get_by_role("button", name="POST").first.click()
-    page.locator(".si-tree").wait_for()
+    page.locator(".si-timeline").wait_for()
     panel = shown_panel(page)
     page.screenshot(path=pictures / f"order-{theme}.png")
     panel.get_by_role("tab", name="By receiver").click()

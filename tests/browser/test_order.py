@@ -112,7 +112,7 @@ def test_payload_and_stack(order: Locator) -> None:
     summary.click()
     table = order.locator(".si-payload[open] table")
     expect(table.get_by_role("row", name="card_token redacted")).to_be_visible()
-    facts = order.locator(".si-facts").filter(has_text="card_token=redacted")
+    facts = order.locator(".si-details").filter(has_text="card_token=redacted")
     stack = facts.locator("details", has_text="Call stack")
     stack.locator("summary").click()
     expect(stack.locator("pre")).to_contain_text("services.py in Checkout.take_payment")
@@ -130,7 +130,7 @@ def test_queries_of_nested_receiver(order: Locator) -> None:
 def test_advice_shows_its_row(order: Locator) -> None:
     """Show opens what the advice speaks of, and the focus goes there."""
     order.locator(".si-advice summary").click()
-    order.get_by_role("button", name="Show the row: Repeated query").click()
+    order.get_by_role("button", name="Show its row: Repeated query").click()
     found = row(order, "refresh_bestsellers")
     expect(found).to_be_visible()
     expect(found.get_by_role("button").first).to_be_focused()
@@ -186,7 +186,7 @@ def test_copy_request(order: Locator, page: Page) -> None:
 
 def test_copy_dispatch(order: Locator, page: Page) -> None:
     """Each dispatch can be copied by itself."""
-    facts = order.locator(".si-facts:visible").first
+    facts = order.locator(".si-details:visible").first
     facts.get_by_role("button", name="Copy as JSON").click()
     expect(order.get_by_role("status").filter(has_text="Copied as JSON.")).to_be_visible()
     copied = json.loads(page.evaluate("navigator.clipboard.readText()"))

@@ -69,7 +69,7 @@ def row(panel: Locator, name: str) -> Locator:
 
 def expand(row: Locator) -> None:
     """Open a row, unless it is open: advice on a slow receiver may have opened it."""
-    toggle = row.locator(".si-toggle")
+    toggle = row.locator(".si-opener")
     if toggle.get_attribute("aria-expanded") == "false":
         toggle.click()
     expect(toggle).to_have_attribute("aria-expanded", "true")

@@ -3,8 +3,8 @@
 
 /** @returns {HTMLElement | null} the toolbar's own element, in the shadow root or out of it */
 export function toolbar() {
-    const host = document.getElementById("djDebugRoot");
-    return (host?.shadowRoot ?? document).querySelector("#djDebug");
+    const around = document.getElementById("djDebugRoot")?.shadowRoot ?? document;
+    return around.querySelector("#djDebug");
 }
 
 /**

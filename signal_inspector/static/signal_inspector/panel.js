@@ -43,9 +43,9 @@ class Panel {
 
     /** The sticky heads of the tables stand below the sticky bar, however high that is. */
     measureBar() {
-        const bar = this.find(".si-bar");
+        const bar = this.find(".si-controls");
         if (!bar) return;
-        const tell = () => this.si.style.setProperty("--si-bar-height", `${bar.offsetHeight}px`);
+        const tell = () => this.si.style.setProperty("--si-controls-height", `${bar.offsetHeight}px`);
         new ResizeObserver(tell).observe(bar);
     }
 
@@ -98,7 +98,7 @@ class Panel {
         const button = /** @type {HTMLElement} */ (event.target).closest("button");
         if (!button || !this.si.contains(button)) return;
         const data = button.dataset;
-        if (button.matches(".si-toggle")) this.toggle(button);
+        if (button.matches(".si-opener")) this.toggle(button);
         else if (data.siTab) this.select(data.siTab);
         else if (data.siShow) this.show(data.siShow);
         else if (data.siMore) this.more(button, data.siMore);
@@ -202,7 +202,7 @@ class Panel {
     async show(id) {
         const entry = this.timeline.byId.get(id);
         if (!entry) return;
-        for (const input of this.all(".si-filters input")) {
+        for (const input of this.all(".si-sieve input")) {
             input.checked = false;
             if (input.type !== "checkbox") input.value = input.type === "range" ? "0" : "";
         }
@@ -278,7 +278,7 @@ class Panel {
 function focusRow(row) {
     if (!(row instanceof HTMLElement)) return;
     row.tabIndex = -1;
-    /** @type {HTMLElement} */ (row.querySelector(".si-toggle, .si-link") ?? row).focus({ preventScroll: true });
+    /** @type {HTMLElement} */ (row.querySelector(".si-opener, .si-link") ?? row).focus({ preventScroll: true });
 }
 
 /** @param {string} text @param {HTMLElement} button beside which text can be selected */

@@ -76,7 +76,7 @@ export class Timeline {
         this.entries = rows.map((row) => {
             const { siId, siParent, siKind = "" } = row.dataset;
             const parent = this.byId.get(siParent);
-            const open = row.querySelector(".si-toggle")?.getAttribute("aria-expanded") === "true";
+            const open = row.querySelector(".si-opener")?.getAttribute("aria-expanded") === "true";
             const entry = known.get(siId) ?? { row, kind: siKind, open, wish: open, words: null };
             Object.assign(entry, {
                 parent,
@@ -125,7 +125,7 @@ export class Timeline {
             const reached = !parent || (!!parent.seen && (parent.open || entry.loose));
             entry.seen = reached && (!filter.on || !entry.filtered || !!(entry.passes || entry.holds));
             if (row.hidden === entry.seen) row.hidden = !entry.seen;
-            row.querySelector(".si-toggle")?.setAttribute("aria-expanded", String(entry.open));
+            row.querySelector(".si-opener")?.setAttribute("aria-expanded", String(entry.open));
         }
         if (filter.on) this.hideEmptyHeadings();
     }
