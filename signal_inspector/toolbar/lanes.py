@@ -50,12 +50,13 @@ def axis(scale: Scale) -> Axis:
     for index in range(int(length_ms / step) + 1):
         at = index * step
         text = f"{at / divisor:g}"
+        percent = at * 100 / length_ms
         ticks.append(
             Tick(
-                x=f"{at * 100 / length_ms:.2f}%",
+                x=f"{percent:.2f}%",
                 text=f"{text} {unit}" if index == 0 else text,
                 odd=index % 2 == 1,
-                first=index == 0,
+                anchor="start" if index == 0 else "end" if percent > 95 else "middle",
             )
         )
     label = f"0 to {bare_ms(scale.length_ns)} milliseconds of the request"

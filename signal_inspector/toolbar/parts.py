@@ -159,7 +159,7 @@ class Tick:
     x: str  # "17.11%"
     text: str  # "100"; the first has the unit: "0 ms"
     odd: bool  # may be left out where there is little room
-    first: bool  # starts at x instead of being centred on it
+    anchor: str  # of the text at x: "start", "middle", or "end", so that both edges keep theirs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,13 @@ def test_axis_has_few_round_ticks(length_ms: float, texts: list[str]) -> None:
     """The axis is marked at round times, the first with the unit."""
     axis = lanes.axis(Scale(0, int(length_ms * MS)))
     assert [tick.text for tick in axis.ticks] == texts
-    assert [tick.first for tick in axis.ticks] == [True] + [False] * (len(texts) - 1)
+    assert [tick.anchor for tick in axis.ticks][:-1] == ["start"] + ["middle"] * (len(texts) - 2)
+
+
+@pytest.mark.parametrize(("length_ms", "anchor"), [(251, "end"), (290, "middle")])
+def test_axis_keeps_its_last_text(length_ms: float, anchor: str) -> None:
+    """A mark at the right edge writes to its left, where it is not cut."""
+    assert lanes.axis(Scale(0, int(length_ms * MS))).ticks[-1].anchor == anchor
 
 
 def test_axis_of_nothing_still_has_a_start() -> None:
