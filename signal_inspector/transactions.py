@@ -1,7 +1,7 @@
 """Whether a dispatch was sent in a transaction, and whether that transaction rolled back.
 
 Django keeps no memory of how a transaction ended, and a callback in ``run_on_commit`` would be
-seen by the user's tests. So the four methods every transaction ends through are watched on
+seen by the user's tests. So the methods that every transaction ends through are watched on
 ``BaseDatabaseWrapper``. Nothing is written, no query is sent, no connection is opened.
 """
 
@@ -68,6 +68,8 @@ def opened_connections() -> Iterator[BaseDatabaseWrapper]:
 
 def _levels(connection: BaseDatabaseWrapper) -> list[str]:
     """Names of the open transaction and its savepoints, outermost first; [] outside any."""
+    if connection.closed_in_transaction:  # the database has rolled back already
+        return []
     if not connection.in_atomic_block:
         has_connection = connection.connection is not None
         return [_TRANSACTION] if has_connection and not connection.autocommit else []
@@ -120,6 +122,13 @@ def _after_rollback(connection: BaseDatabaseWrapper) -> None:
     _ended(connection, rolled_back=True)
 
 
+def _after_set_autocommit(
+    connection: BaseDatabaseWrapper, autocommit: bool, *args: Any, **kwargs: Any
+) -> None:
+    if autocommit:  # the driver commits what was open, if a commit or rollback did not end it
+        _ended(connection, rolled_back=False)
+
+
 def _after_savepoint_rollback(connection: BaseDatabaseWrapper, sid: str | None) -> None:
     stack = _stacks.get(connection) or []
     for position, (name, mark) in enumerate(stack):
@@ -133,6 +142,7 @@ _WATCHED: Final[dict[str, Callable[..., None]]] = {
     "commit": _after_commit,
     "rollback": _after_rollback,
     "savepoint_rollback": _after_savepoint_rollback,
+    "set_autocommit": _after_set_autocommit,
     "close": _after_rollback,  # the database rolls back what a closed connection left open
 }
 
