@@ -1,0 +1,638 @@
+"""Whether a dispatch was sent in a transaction, and whether that rolled back."""
+
+from __future__ import annotations
+
+import functools
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import IntegrityError, connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.dispatch import Signal
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, TestCase
+from django.urls import path
+
+from signal_inspector import Details, Dispatch, capture, transactions, trouble
+from signal_inspector.scopes import Dispatches
+
+#: Without the blocks of a TestCase: transactions are what they are in production.
+committing = pytest.mark.django_db(transaction=True, databases=["default", "other"])
+
+order_placed = Signal()
+
+
+class MineError(Exception):
+    """What the tests raise to roll back."""
+
+
+@contextmanager
+def undone(using: str | None = None, **options: Any) -> Iterator[None]:
+    """An atomic block that an exception ends."""
+    try:
+        with transaction.atomic(using, **options):
+            yield
+            raise MineError
+    except MineError:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _no_trouble() -> Iterator[None]:
+    """Nothing of ours failed in silence, and watching is on again."""
+    yield
+    transactions.install()
+    assert trouble.counts() == {}
+
+
+@pytest.fixture
+def dispatches() -> Iterator[Dispatches]:
+    with capture(details=Details.TRANSACTION) as dispatches:
+        yield dispatches
+
+
+def place() -> None:
+    order_placed.send(None)
+
+
+def write(alias: str = "default") -> None:
+    """A write, which makes a database open the transaction that it was told of."""
+    Group.objects.using(alias).create(name=f"group {Group.objects.using(alias).count()}")
+
+
+def states(dispatches: list[Dispatch]) -> list[tuple[bool | None, bool | None]]:
+    """Of each dispatch: in a transaction, rolled back."""
+    return [(each.in_transaction, each.rolled_back) for each in dispatches]
+
+
+OUTSIDE, COMMITTED, ROLLED_BACK = (False, False), (True, False), (True, True)
+
+
+@committing
+class TestAtomic:
+    def test_outside_any_transaction(self, dispatches: Dispatches) -> None:
+        """Without an atomic block a dispatch is in no transaction."""
+        place()
+        assert states(dispatches) == [OUTSIDE]
+
+    def test_a_commit(self, dispatches: Dispatches) -> None:
+        """A dispatch in a block that commits was in a transaction that did not roll back."""
+        with transaction.atomic():
+            write()
+            place()
+        assert states(dispatches) == [COMMITTED]
+
+    def test_an_open_transaction(self, dispatches: Dispatches) -> None:
+        """While its transaction is open a dispatch has not been rolled back."""
+        with transaction.atomic():
+            place()
+            assert states(dispatches) == [COMMITTED]
+
+    def test_a_rollback(self, dispatches: Dispatches) -> None:
+        """A dispatch in a block that raises was rolled back, and is known to be afterwards."""
+        with undone():
+            write()
+            place()
+        assert states(dispatches) == [ROLLED_BACK]
+        assert not Group.objects.exists()
+
+    def test_a_rollback_without_a_query(self, dispatches: Dispatches) -> None:
+        """A block that raises before any query rolls back all the same."""
+        with undone():
+            place()
+        assert states(dispatches) == [ROLLED_BACK]
+
+    def test_every_dispatch_of_a_transaction(self, dispatches: Dispatches) -> None:
+        """All dispatches of one transaction share its end; those before and after do not."""
+        place()
+        with undone():
+            place()
+            place()
+        place()
+        assert states(dispatches) == [OUTSIDE, ROLLED_BACK, ROLLED_BACK, OUTSIDE]
+
+    def test_transactions_one_after_the_other(self, dispatches: Dispatches) -> None:
+        """The end of one transaction says nothing of the one before or after it."""
+        for block in (transaction.atomic, undone, transaction.atomic):
+            with block():
+                place()
+        assert states(dispatches) == [COMMITTED, ROLLED_BACK, COMMITTED]
+
+    def test_set_rollback(self, dispatches: Dispatches) -> None:
+        """set_rollback(True) rolls back a block that ends without an exception."""
+        with transaction.atomic():
+            place()
+            transaction.set_rollback(True)
+        assert states(dispatches) == [ROLLED_BACK]
+
+    def test_a_durable_block(self, dispatches: Dispatches) -> None:
+        """A durable block is a transaction like any other."""
+        with undone(durable=True):
+            place()
+        assert states(dispatches) == [ROLLED_BACK]
+
+    def test_a_commit_that_fails(
+        self, dispatches: Dispatches, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A transaction whose commit the database refuses was rolled back."""
+
+        def refuses() -> None:
+            raise IntegrityError("deferred")
+
+        monkeypatch.setattr(connection, "_commit", refuses)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            place()
+        assert states(dispatches) == [ROLLED_BACK]
+
+    def test_a_dispatch_in_on_commit(self, dispatches: Dispatches) -> None:
+        """What an on_commit callback sends is outside the transaction that committed."""
+        with transaction.atomic():
+            transaction.on_commit(place)
+            place()
+        assert states(dispatches) == [COMMITTED, OUTSIDE]
+
+    def test_receivers_that_open_a_transaction(self, dispatches: Dispatches) -> None:
+        """A receiver's own transaction is that of what it sends, not of what sent to it."""
+        inner = Signal()
+
+        def receiver(**kwargs: Any) -> None:
+            with transaction.atomic():
+                inner.send(None)
+                transaction.set_rollback(True)
+
+        order_placed.connect(receiver)
+        try:
+            place()
+        finally:
+            order_placed.disconnect(receiver)
+        assert states(dispatches) == [OUTSIDE, ROLLED_BACK]
+
+
+@committing
+class TestSavepoints:
+    def test_a_rolled_back_savepoint_in_a_commit(self, dispatches: Dispatches) -> None:
+        """An inner block that raises rolls back what was sent in it, and nothing else."""
+        with transaction.atomic():
+            place()
+            with undone():
+                place()
+            place()
+        assert states(dispatches) == [COMMITTED, ROLLED_BACK, COMMITTED]
+
+    def test_a_released_savepoint_in_a_rollback(self, dispatches: Dispatches) -> None:
+        """What an inner block committed is rolled back with the outer one."""
+        with undone():
+            with transaction.atomic():
+                place()
+            place()
+        assert states(dispatches) == [ROLLED_BACK, ROLLED_BACK]
+
+    def test_a_released_savepoint_in_a_rolled_back_one(self, dispatches: Dispatches) -> None:
+        """What was sent two levels in is rolled back by the level between."""
+        with transaction.atomic():
+            with undone(), transaction.atomic():
+                place()
+            place()
+        assert states(dispatches) == [ROLLED_BACK, COMMITTED]
+
+    def test_savepoints_one_after_the_other(self, dispatches: Dispatches) -> None:
+        """Each inner block ends by itself."""
+        with transaction.atomic():
+            for fails in (True, False, True):
+                with transaction.atomic():
+                    place()
+                    transaction.set_rollback(fails)
+        assert states(dispatches) == [ROLLED_BACK, COMMITTED, ROLLED_BACK]
+
+    def test_an_inner_block_without_a_savepoint(self, dispatches: Dispatches) -> None:
+        """An inner block without savepoint that raises rolls back all of the outer one."""
+        with transaction.atomic():
+            place()
+            with undone(savepoint=False):
+                place()
+        assert states(dispatches) == [ROLLED_BACK, ROLLED_BACK]
+
+    def test_an_inner_block_without_a_savepoint_in_one_with(self, dispatches: Dispatches) -> None:
+        """A block without savepoint rolls back the nearest savepoint around it, and no more."""
+        with transaction.atomic():
+            place()
+            with transaction.atomic():
+                place()
+                with undone(savepoint=False):
+                    place()
+        assert states(dispatches) == [COMMITTED, ROLLED_BACK, ROLLED_BACK]
+
+    def test_a_dispatch_in_an_outer_block_after_inner_ones(self, dispatches: Dispatches) -> None:
+        """A level that was left is not mistaken for one that is entered later."""
+        with transaction.atomic():
+            with transaction.atomic():
+                place()
+            with undone():
+                place()
+            with transaction.atomic():
+                place()
+        assert states(dispatches) == [COMMITTED, ROLLED_BACK, COMMITTED]
+
+    def test_set_rollback_in_an_inner_block(self, dispatches: Dispatches) -> None:
+        """set_rollback(True) in an inner block rolls back that block."""
+        with transaction.atomic():
+            with transaction.atomic():
+                place()
+                transaction.set_rollback(True)
+            place()
+        assert states(dispatches) == [ROLLED_BACK, COMMITTED]
+
+
+@committing
+class TestAutocommitOff:
+    @pytest.fixture(autouse=True)
+    def _manual(self, dispatches: Dispatches) -> Iterator[None]:
+        transaction.set_autocommit(False)
+        yield
+        if not connection.get_autocommit():
+            transaction.rollback()
+            transaction.set_autocommit(True)
+
+    def test_a_manual_commit(self, dispatches: Dispatches) -> None:
+        """With autocommit off a dispatch is in a transaction, which commit() ends."""
+        write()
+        place()
+        transaction.commit()
+        assert states(dispatches) == [COMMITTED]
+
+    def test_a_manual_rollback(self, dispatches: Dispatches) -> None:
+        """rollback() rolls back what was sent since the last end of a transaction."""
+        place()
+        transaction.commit()
+        place()
+        transaction.rollback()
+        place()
+        transaction.commit()
+        assert states(dispatches) == [COMMITTED, ROLLED_BACK, COMMITTED]
+
+    def test_turning_autocommit_on_commits(self, dispatches: Dispatches) -> None:
+        """set_autocommit(True) ends the transaction; a later rollback is another one's."""
+        write()
+        place()
+        transaction.set_autocommit(True)
+        with undone():
+            place()
+        assert states(dispatches) == [COMMITTED, ROLLED_BACK]
+        assert Group.objects.count() == 1
+
+    def test_an_atomic_block_is_a_savepoint(self, dispatches: Dispatches) -> None:
+        """With autocommit off the outermost block rolls back to a savepoint."""
+        write()
+        place()
+        with undone():
+            place()
+        transaction.commit()
+        assert states(dispatches) == [COMMITTED, ROLLED_BACK]
+
+    def test_an_atomic_block_is_undone_with_what_is_around_it(
+        self, dispatches: Dispatches
+    ) -> None:
+        """With autocommit off a block that succeeded is still undone by rollback()."""
+        write()
+        with transaction.atomic():
+            place()
+        transaction.rollback()
+        assert states(dispatches) == [ROLLED_BACK]
+
+
+@pytest.fixture
+def elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, django_db_blocker: Any
+) -> Iterator[BaseDatabaseWrapper]:
+    """A database in a file, whose connection can be closed, under an alias of its own."""
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "db.sqlite3")}
+    configured = connections.configure_settings({"default": database})["default"]
+    monkeypatch.setitem(connections.settings, "elsewhere", configured)
+    with django_db_blocker.unblock():
+        yield connections["elsewhere"]
+        connections["elsewhere"].close()
+    del connections["elsewhere"]
+
+
+class TestElsewhere:
+    def test_closing_in_a_transaction_rolls_back(
+        self, dispatches: Dispatches, elsewhere: BaseDatabaseWrapper
+    ) -> None:
+        """What was sent in a transaction whose connection is closed was rolled back."""
+        with transaction.atomic("elsewhere"):
+            place()
+            elsewhere.close()
+        assert states(dispatches) == [ROLLED_BACK]
+
+    def test_after_closing_there_is_no_transaction(
+        self, dispatches: Dispatches, elsewhere: BaseDatabaseWrapper
+    ) -> None:
+        """In the rest of a block whose connection is closed no transaction is open."""
+        with transaction.atomic("elsewhere"):
+            elsewhere.close()
+            place()
+        assert states(dispatches) == [OUTSIDE]
+
+    def test_the_next_transaction_is_another(
+        self, dispatches: Dispatches, elsewhere: BaseDatabaseWrapper
+    ) -> None:
+        """A transaction of the connection that is opened next ends by itself."""
+        with transaction.atomic("elsewhere"):
+            place()
+            elsewhere.close()
+        with transaction.atomic("elsewhere"):
+            place()
+        assert states(dispatches) == [ROLLED_BACK, COMMITTED]
+
+    def test_closing_after_a_commit_rolls_back_nothing(
+        self, dispatches: Dispatches, elsewhere: BaseDatabaseWrapper
+    ) -> None:
+        """The close at the end of a request says nothing of transactions that have ended."""
+        with transaction.atomic("elsewhere"):
+            place()
+        elsewhere.close()
+        assert states(dispatches) == [COMMITTED]
+
+    def test_closing_with_autocommit_off_rolls_back(
+        self, dispatches: Dispatches, elsewhere: BaseDatabaseWrapper
+    ) -> None:
+        """What was not committed by hand is rolled back when the connection is closed."""
+        transaction.set_autocommit(False, "elsewhere")
+        place()
+        elsewhere.close()
+        assert states(dispatches) == [ROLLED_BACK]
+
+    def test_closing_after_autocommit_was_turned_on_rolls_back_nothing(
+        self, dispatches: Dispatches, elsewhere: BaseDatabaseWrapper
+    ) -> None:
+        """What set_autocommit(True) committed is not rolled back by a later close."""
+        transaction.set_autocommit(False, "elsewhere")
+        place()
+        transaction.set_autocommit(True, "elsewhere")
+        elsewhere.close()
+        assert states(dispatches) == [COMMITTED]
+
+    def test_a_rollback_that_fails_is_one(
+        self,
+        dispatches: Dispatches,
+        elsewhere: BaseDatabaseWrapper,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """When the rollback itself fails, Django drops the connection, which rolls back."""
+
+        def refuses() -> None:
+            raise IntegrityError("gone")
+
+        with undone("elsewhere"):
+            place()
+            monkeypatch.setattr(elsewhere, "_rollback", refuses)
+        assert states(dispatches) == [ROLLED_BACK]
+
+    def test_no_connection_is_opened(self, elsewhere: BaseDatabaseWrapper) -> None:
+        """Asking opens no connection that was not open."""
+        with capture():
+            place()
+        assert elsewhere.connection is None
+
+    def test_nothing_is_kept_of_a_connection(self, elsewhere: BaseDatabaseWrapper) -> None:
+        """The notes of a connection die with it."""
+        gc.collect()
+        before = len(transactions._stacks)
+        connection_object = elsewhere.copy()
+        with pytest.MonkeyPatch.context() as patches:
+            patches.setitem(connections.settings, "copied", elsewhere.settings_dict)
+            connections["copied"] = connection_object
+            with capture(), transaction.atomic("copied"):
+                place()
+            connection_object.close()
+            assert len(transactions._stacks) == before + 1
+            del connections["copied"]
+        del connection_object
+        gc.collect()
+        assert len(transactions._stacks) == before
+
+
+@committing
+class TestSeveralDatabases:
+    @pytest.mark.parametrize("alias", ["default", "other"])
+    def test_a_transaction_on_any_counts(self, dispatches: Dispatches, alias: str) -> None:
+        """A dispatch is in a transaction when one is open on any database."""
+        with undone(alias):
+            place()
+        assert states(dispatches) == [ROLLED_BACK]
+
+    @pytest.mark.parametrize("failing", ["default", "other"])
+    def test_a_rollback_on_any_counts(self, dispatches: Dispatches, failing: str) -> None:
+        """A dispatch in transactions of two databases is rolled back by either."""
+        with transaction.atomic("default"), transaction.atomic("other"):
+            place()
+            transaction.set_rollback(True, failing)
+        assert states(dispatches) == [ROLLED_BACK]
+
+    def test_the_transaction_of_another_database_is_no_part_of_it(
+        self, dispatches: Dispatches
+    ) -> None:
+        """A transaction that was opened after the dispatch does not roll it back."""
+        with transaction.atomic("default"):
+            place()
+            with undone("other"):
+                pass
+        assert states(dispatches) == [COMMITTED]
+
+
+def placing_view(request: HttpRequest) -> HttpResponse:
+    place()
+    if "fail" in request.GET:
+        raise MineError
+    return HttpResponse("placed")
+
+
+urlpatterns = [path("place/", placing_view)]
+
+
+@committing
+class TestAtomicRequests:
+    @pytest.fixture(autouse=True)
+    def _atomic(self, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+        settings.ROOT_URLCONF = __name__
+        monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+
+    @pytest.mark.parametrize(("query", "state"), [("", COMMITTED), ("?fail", ROLLED_BACK)])
+    def test_a_view_is_a_transaction(
+        self, dispatches: Dispatches, query: str, state: tuple[bool, bool]
+    ) -> None:
+        """With ATOMIC_REQUESTS a view that raises rolls back what it sent."""
+        Client(raise_request_exception=False).get(f"/place/{query}")
+        assert states(dispatches) == [state]
+
+
+class TestInATestCase(TestCase):
+    """The blocks that TestCase puts around each test do not count."""
+
+    databases = "__all__"
+
+    def recorded(self, work: Callable[[], None]) -> list[tuple[bool | None, bool | None]]:
+        with capture(details=Details.TRANSACTION) as dispatches:
+            work()
+        return states(dispatches)
+
+    def test_outside_a_block(self) -> None:
+        """A test of TestCase is in no transaction of the user's."""
+        assert self.recorded(place) == [OUTSIDE]
+
+    def test_a_commit(self) -> None:
+        """The first block of the test is the transaction."""
+
+        def work() -> None:
+            with transaction.atomic():
+                place()
+
+        assert self.recorded(work) == [COMMITTED]
+
+    def test_a_rollback(self) -> None:
+        """The first block of the test, when it raises, is a rollback."""
+
+        def work() -> None:
+            with undone():
+                place()
+
+        assert self.recorded(work) == [ROLLED_BACK]
+
+    def test_a_savepoint(self) -> None:
+        """An inner block rolls back by itself, and with the outer one."""
+
+        def work() -> None:
+            with undone(), transaction.atomic():
+                place()
+            with transaction.atomic():
+                with transaction.atomic():
+                    place()
+                    transaction.set_rollback(True)
+                place()
+
+        assert self.recorded(work) == [ROLLED_BACK, ROLLED_BACK, COMMITTED]
+
+    def test_another_database(self) -> None:
+        """Blocks on another database count as well."""
+
+        def work() -> None:
+            with transaction.atomic("other"):
+                place()
+                transaction.set_rollback(True, "other")
+
+        assert self.recorded(work) == [ROLLED_BACK]
+
+    def test_callbacks_on_commit_are_the_users(self) -> None:
+        """captureOnCommitCallbacks() holds what the user registered, and nothing of ours."""
+        with self.captureOnCommitCallbacks() as callbacks, capture(), transaction.atomic():
+            place()
+            transaction.on_commit(place)
+            place()
+        assert callbacks == [place]
+
+    def test_queries_are_the_users(self) -> None:
+        """assertNumQueries() counts what it counts without us."""
+
+        def work() -> None:
+            with transaction.atomic():
+                place()
+
+        with self.assertNumQueries(2):  # a savepoint and its release
+            work()
+        with self.assertNumQueries(2), capture():
+            work()
+
+
+@pytest.mark.django_db
+class TestInAPytestTest:
+    def test_the_blocks_of_the_db_fixture_do_not_count(self, dispatches: Dispatches) -> None:
+        """Under pytest-django's db fixture, too, only the test's own blocks count."""
+        place()
+        with transaction.atomic():
+            place()
+            transaction.set_rollback(True)
+        assert states(dispatches) == [OUTSIDE, ROLLED_BACK]
+
+
+@committing
+class TestBystanders:
+    def test_run_on_commit_is_untouched(self, dispatches: Dispatches) -> None:
+        """A dispatch in a transaction registers no callback."""
+        with transaction.atomic():
+            place()
+            assert connection.run_on_commit == []
+        assert states(dispatches) == [COMMITTED]
+
+    def test_no_query_is_added(
+        self, dispatches: Dispatches, django_assert_num_queries: Any
+    ) -> None:
+        """Asking for the state of transactions sends no query, in a block or outside."""
+        with django_assert_num_queries(0):
+            place()
+        with django_assert_num_queries(2), transaction.atomic():  # BEGIN and COMMIT
+            place()
+
+    def test_a_failure_of_ours_is_not_felt(
+        self, dispatches: Dispatches, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """When watching fails, the transaction ends as ever, and we report it."""
+        monkeypatch.setattr(transactions, "_ended", None)
+        with transaction.atomic():
+            write()
+            place()
+        assert Group.objects.count() == 1
+        assert "watching a transaction" in trouble.counts()
+        trouble.reset()
+
+    def test_nothing_is_asked_unless_wanted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without Details.TRANSACTION no connection is looked at."""
+        monkeypatch.setattr(transactions, "open_marks", None)
+        with capture(details=Details.ALL & ~Details.TRANSACTION) as dispatches:
+            place()
+        assert states(dispatches) == [(None, None)]
+
+
+METHODS = ("commit", "rollback", "savepoint_rollback", "close", "set_autocommit")
+
+
+class TestInstall:
+    def test_installing_again_changes_nothing(self) -> None:
+        """A second install() leaves the methods as the first made them."""
+        before = {name: BaseDatabaseWrapper.__dict__[name] for name in METHODS}
+        transactions.install()
+        assert {name: BaseDatabaseWrapper.__dict__[name] for name in METHODS} == before
+
+    def test_uninstall_restores_djangos_methods(self) -> None:
+        """Without us the methods are those that Django defined."""
+        wrapped = {name: BaseDatabaseWrapper.__dict__[name].__wrapped__ for name in METHODS}
+        transactions.uninstall()
+        assert {name: BaseDatabaseWrapper.__dict__[name] for name in METHODS} == wrapped
+
+    def test_uninstalling_again_changes_nothing(self) -> None:
+        """A second uninstall() finds nothing of ours."""
+        transactions.uninstall()
+        before = {name: BaseDatabaseWrapper.__dict__[name] for name in METHODS}
+        transactions.uninstall()
+        assert {name: BaseDatabaseWrapper.__dict__[name] for name in METHODS} == before
+
+    @pytest.mark.parametrize("copies", [False, True])
+    def test_a_foreign_patch_over_ours_stays(self, copies: bool) -> None:
+        """uninstall() leaves what another tool put over ours, with functools.wraps or without."""
+        ours = BaseDatabaseWrapper.__dict__["commit"]
+
+        def foreign(self: BaseDatabaseWrapper) -> None:
+            ours(self)
+
+        patch = functools.wraps(ours)(foreign) if copies else foreign
+        with pytest.MonkeyPatch.context() as patches:
+            patches.setattr(BaseDatabaseWrapper, "commit", patch)
+            transactions.uninstall()
+            assert BaseDatabaseWrapper.__dict__["commit"] is patch
+        # What lies under it is ours still, and install() knows it again.
+        transactions.install()
+        assert BaseDatabaseWrapper.__dict__["commit"] is ours
