@@ -17,57 +17,17 @@ from signal_inspector.records import (
     Failure,
     NotCalled,
     Outcome,
-    Query,
     ReceiverCall,
     ReceiverName,
     SendMethod,
     Summary,
     plain,
 )
+from signal_inspector.tallies import Busy, Tally
 
 if TYPE_CHECKING:
     from signal_inspector.scopes import Audience
     from signal_inspector.transactions import TransactionMark
-
-
-class Tally:
-    """Queries of one receiver call, as they are counted."""
-
-    __slots__ = ("count", "ns", "statements")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.ns = 0
-        self.statements: list[Query] = []
-
-
-class Busy:
-    """Time covered by nested dispatches, which may overlap and end in any order.
-
-    Intervals arrive in the order of their ends. Only the latest few stay apart; older ones can
-    no longer be overlapped by anything short of a dispatch that outlived all of them.
-    """
-
-    __slots__ = ("_folded", "_spans")
-    _APART = 32
-
-    def __init__(self) -> None:
-        self._folded = 0
-        self._spans: list[tuple[int, int]] = []
-
-    def add(self, start: int, end: int) -> None:
-        while self._spans and self._spans[-1][1] >= start:
-            earlier, _ = self._spans.pop()
-            start = min(start, earlier)
-        self._spans.append((start, end))
-        if len(self._spans) > self._APART:
-            first, last = self._spans.pop(0)
-            self._folded += last - first
-
-    @property
-    def total(self) -> int:
-        """Nanoseconds covered."""
-        return self._folded + sum(end - start for start, end in self._spans)
 
 
 _UNWRITTEN: Final[dict[str, Any]] = {

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_inspector import Details, Dispatch, Failure, Outcome, ReceiverCall, capture, trouble
-from signal_inspector.dispatches import Busy, Tally
 from signal_inspector.records import (
     Caller,
     NotCalled,
@@ -27,6 +26,7 @@ from signal_inspector.records import (
     Summary,
 )
 from signal_inspector.scopes import NOBODY
+from signal_inspector.tallies import Busy, Tally
 from signal_inspector.transactions import TransactionMark
 
 #: 2026-01-01T00:00:00Z, in nanoseconds.

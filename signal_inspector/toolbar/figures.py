@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
-from signal_inspector.dispatches import Busy
 from signal_inspector.records import Outcome
+from signal_inspector.tallies import Busy
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.parts import Glyph, Tone
 from signal_inspector.toolbar.stored import StoredDispatch
