@@ -1,0 +1,220 @@
+"""The app: what being in INSTALLED_APPS does, and when."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.checks.registry import registry
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.dispatch import Signal
+from django.test import override_settings
+
+import signal_inspector
+from signal_inspector import instrument, scopes, trouble
+from signal_inspector.apps import SignalInspectorConfig
+from signal_inspector.checks import check_settings
+from signal_inspector.queries import count_query
+from tests.listening import ROOT, Quiet, run_python
+
+order_placed = Signal()
+
+
+@pytest.fixture(autouse=True)
+def _no_trouble() -> Iterator[None]:
+    """Nothing of ours failed in silence."""
+    yield
+    assert trouble.counts() == {}
+
+
+class Heard(Quiet):
+    """A sink that settings can name."""
+
+
+HEARD = f"{__name__}.Heard"
+
+
+def sinks() -> list[str]:
+    """The sinks of the process, by their class."""
+    return [type(sink).__name__ for sink in scopes.process_audience().sinks]
+
+
+class TestInstalled:
+    def test_the_app_is_found_by_its_package(self) -> None:
+        """INSTALLED_APPS needs no more than "signal_inspector"; the app has no models."""
+        config = apps.get_app_config("signal_inspector")
+        assert type(config) is SignalInspectorConfig
+        assert list(config.get_models()) == []
+
+    def test_the_wrapper_is_installed(self) -> None:
+        """With the app installed, Signal's methods are wrapped."""
+        assert instrument.is_installed()
+
+    @pytest.mark.django_db
+    def test_queries_are_counted(self) -> None:
+        """A connection carries the wrapper that counts."""
+        connection.ensure_connection()
+        assert count_query in connection.execute_wrappers
+
+    def test_transactions_are_watched(self) -> None:
+        """Django's own methods end transactions under our eyes."""
+        assert hasattr(BaseDatabaseWrapper.commit, "__wrapped__")
+
+    def test_settings_are_checked(self) -> None:
+        """manage.py check runs the check of our settings."""
+        assert check_settings in list[object](registry.registered_checks)
+
+    def test_being_ready_twice_changes_nothing(self) -> None:
+        """A second ready() wraps, registers and connects nothing twice."""
+
+        def state() -> tuple[Any, ...]:
+            checks, receivers = registry.registered_checks, setting_changed.receivers
+            return Signal.send, BaseDatabaseWrapper.commit, len(checks), len(receivers), sinks()
+
+        before = state()
+        apps.get_app_config("signal_inspector").ready()
+        assert state() == before
+
+
+class TestSettings:
+    def test_without_sinks_nobody_listens(self) -> None:
+        """The default settings have no sink."""
+        assert sinks() == []
+
+    def test_sinks_of_the_settings_listen(self) -> None:
+        """A sink that SINKS names hears every dispatch while the setting holds."""
+        with override_settings(SIGNAL_INSPECTOR={"SINKS": [HEARD]}):
+            [sink] = scopes.process_audience().sinks
+            order_placed.send(None)
+        order_placed.send(None)
+        assert isinstance(sink, Heard)
+        assert [what for what, _ in sink.heard] == ["started", "finished"]
+
+    def test_sinks_go_with_their_setting(self) -> None:
+        """When the setting changes back, its sinks no longer listen."""
+        with override_settings(SIGNAL_INSPECTOR={"SINKS": [HEARD]}):
+            during = sinks()
+        assert (during, sinks()) == (["Heard"], [])
+
+    def test_a_sink_is_made_once(self) -> None:
+        """A change of another setting makes no new sinks."""
+        with override_settings(SIGNAL_INSPECTOR={"SINKS": [HEARD]}):
+            [before] = scopes.process_audience().sinks
+            with override_settings(USE_TZ=False):
+                [after] = scopes.process_audience().sinks
+        assert before is after
+
+    def test_a_sink_that_cannot_be_imported_is_told(self) -> None:
+        """A wrong path in SINKS stops the start with its name."""
+        setting = override_settings(SIGNAL_INSPECTOR={"SINKS": ["no.such.Sink"]})
+        with pytest.raises(ImproperlyConfigured, match=r"no\.such\.Sink"):
+            setting.enable()
+        assert sinks() == []
+
+
+MODELS = """
+from django.dispatch import Signal, receiver
+
+order_placed = Signal()
+
+@receiver(order_placed)
+def on_order(**kwargs):
+    return "done"
+"""
+
+START = """
+import django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=[{installed}], SIGNAL_INSPECTOR={setting})
+django.setup()
+from signal_inspector import capture, catalog
+from early_shop.models import order_placed
+with capture() as dispatches:
+    order_placed.send(None)
+[entry] = catalog.receivers_of(order_placed)
+print(dispatches[0].signal, len(dispatches[0].calls), entry.connected_at is not None)
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> str:
+    """A path on which an app can be imported whose models.py connects a receiver."""
+    package = tmp_path / "early_shop"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "models.py").write_text(MODELS)
+    return os.pathsep.join([str(ROOT), str(tmp_path)])
+
+
+class TestStart:
+    def test_listed_first_it_sees_models_connect(self, shop: str) -> None:
+        """An app listed after ours has its models' connections noted."""
+        source = START.format(installed="'signal_inspector', 'early_shop'", setting={})
+        assert run_python(source, PYTHONPATH=shop).split() == [
+            "early_shop.models.order_placed",
+            "1",
+            "True",
+        ]
+
+    def test_listed_last_it_still_sees_models_connect(self, shop: str) -> None:
+        """Django makes all apps before it imports any models, so the order does not matter."""
+        source = START.format(installed="'early_shop', 'signal_inspector'", setting={})
+        assert run_python(source, PYTHONPATH=shop).split()[1:] == ["1", "True"]
+
+    def test_a_wrong_sink_stops_the_start(self, shop: str) -> None:
+        """django.setup() raises ImproperlyConfigured, which names setting and path."""
+        setting = {"SINKS": ["no.such.Sink"]}
+        source = START.format(installed="'signal_inspector', 'early_shop'", setting=setting)
+        source = f"try:\n{_indented(source)}\nexcept Exception as error:\n    print(repr(error))\n"
+        out = run_python(source, PYTHONPATH=shop)
+        assert out.startswith("ImproperlyConfigured(")
+        assert "no.such.Sink" in out
+
+    def test_wrong_settings_do_not(self, shop: str) -> None:
+        """A setting that cannot be understood leaves the defaults, and the process starts."""
+        source = START.format(installed="'signal_inspector', 'early_shop'", setting="'nonsense'")
+        assert run_python(source, PYTHONPATH=shop).split()[1:] == ["1", "True"]
+
+    def test_it_starts_without_a_database(self, shop: str) -> None:
+        """A project without DATABASES records every detail of a dispatch."""
+        source = START.format(installed="'signal_inspector', 'early_shop'", setting={})
+        out = run_python(source + "print(dispatches[0].in_transaction)\n", PYTHONPATH=shop)
+        assert out.split()[-1] == "False"
+
+
+def _indented(source: str) -> str:
+    return "\n".join(f"    {line}" for line in source.splitlines())
+
+
+class TestPublicNames:
+    def test_are_those_of_the_documents(self) -> None:
+        """The package offers these names and no others."""
+        assert sorted(signal_inspector.__all__) == [
+            "Details",
+            "Dispatch",
+            "Failure",
+            "Outcome",
+            "ReceiverCall",
+            "Sink",
+            "capture",
+            "suppress",
+        ]
+        assert all(hasattr(signal_inspector, name) for name in signal_inspector.__all__)
+
+    def test_need_no_settings(self) -> None:
+        """Importing the package neither needs settings nor installs anything."""
+        out = run_python(
+            "from signal_inspector import *\n"
+            "from django.conf import settings\n"
+            "from django.dispatch import Signal\n"
+            "wrapped = hasattr(Signal.send, '__wrapped__')\n"
+            "print(settings.configured, Signal.send.__module__, wrapped)\n"
+        )
+        assert out.split() == ["False", "django.dispatch.dispatcher", "False"]
