@@ -75,10 +75,13 @@ class TestInstalled:
         """A second ready() wraps, registers and connects nothing twice."""
 
         def state() -> tuple[Any, ...]:
-            checks, receivers = registry.registered_checks, setting_changed.receivers
-            return Signal.send, BaseDatabaseWrapper.commit, len(checks), len(receivers), sinks()
+            checks = list[object](registry.registered_checks).count(check_settings)
+            uids = [entry[0][0] for entry in setting_changed.receivers]
+            ours = uids.count("signal_inspector.settings")
+            return Signal.send, BaseDatabaseWrapper.commit, checks, ours, sinks()
 
         before = state()
+        assert before[2:] == (1, 1, [])
         apps.get_app_config("signal_inspector").ready()
         assert state() == before
 
