@@ -52,7 +52,8 @@ def _after_fork() -> None:
     _lock = RLock()  # the thread that held it is not in the child
 
 
-os.register_at_fork(after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def lookup_key(receiver: object, sender: object, dispatch_uid: object) -> LookupKey:

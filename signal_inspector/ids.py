@@ -22,7 +22,8 @@ def _reseed() -> None:
 
 
 _reseed()
-os.register_at_fork(after_in_child=_reseed)
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_reseed)
 
 
 def uuid7(unix_ns: int, sequence: int) -> UUID:

@@ -47,7 +47,8 @@ def _after_fork() -> None:
     _lock = RLock()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:

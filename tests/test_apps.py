@@ -185,6 +185,14 @@ class TestStart:
         source = START.format(installed="'signal_inspector', 'early_shop'", setting="'nonsense'")
         assert run_python(source, PYTHONPATH=shop).split()[1:] == ["1", "True"]
 
+    def test_it_starts_where_there_are_no_forks(self, shop: str) -> None:
+        """A platform without os.register_at_fork(), such as Windows, runs it as well."""
+        source = START.format(installed="'signal_inspector', 'early_shop'", setting={})
+        # What Python's own modules register, they have registered by then.
+        first = "import asyncio, concurrent.futures.thread, logging, os, random"
+        source = f"{first}\ndel os.register_at_fork\n{source}"
+        assert run_python(source, PYTHONPATH=shop).split()[1:] == ["1", "True"]
+
     def test_it_starts_without_a_database(self, shop: str) -> None:
         """A project without DATABASES records every detail of a dispatch."""
         source = START.format(installed="'signal_inspector', 'early_shop'", setting={})

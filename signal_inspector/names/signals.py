@@ -54,7 +54,8 @@ def _after_fork() -> None:
     _lock, _index, _scanning = RLock(), Index(), False
 
 
-os.register_at_fork(after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def note_creation(signal: Signal, frame: FrameType) -> None:
