@@ -389,6 +389,21 @@ class TestNesting:
             connected(sends_on).send(None)
         assert [outcomes(each) for each in dispatches] == [["raised"], ["raised"]]
 
+    def test_an_endless_recursion_ends_as_ever(self) -> None:
+        """A receiver that sends its own signal for ever runs into RecursionError, no more."""
+        signal = Signal()
+
+        def again(**kwargs: Any) -> None:
+            signal.send(None)
+
+        signal.connect(again)
+        with capture(details=Details.NONE) as dispatches, pytest.raises(RecursionError):
+            signal.send(None)
+        assert len(dispatches) > 50
+        assert dispatches[0].outcome is Outcome.RAISED
+        assert signal.disconnect(again)
+        assert signal.send(None) == []
+
     def test_nested_orphans_have_parents(self) -> None:
         """A dispatch that nobody received still knows who sent it."""
 
