@@ -304,8 +304,12 @@ class StandIn:
 
 
 def unwrap(responses: Any) -> Any:
-    """Put the user's receivers back where Django's method returned the watched ones."""
-    for index, (receiver, response) in enumerate(responses):
-        if isinstance(receiver, Watched):
-            responses[index] = (receiver.receiver, response)
+    """Put the user's receivers back where Django's method returned the watched ones.
+
+    Of another shape it is a patch between us and Django that answered, and as it likes.
+    """
+    if isinstance(responses, list):
+        for index, pair in enumerate(responses):
+            if isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], Watched):
+                responses[index] = (pair[0].receiver, pair[1])
     return responses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
-import inspect
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,10 +49,7 @@ def on_order_too(**kwargs: Any) -> None: ...
 
 def here() -> int:
     """The line of the caller."""
-    frame = inspect.currentframe()
-    assert frame is not None
-    assert frame.f_back is not None
-    return frame.f_back.f_lineno
+    return sys._getframe(1).f_lineno
 
 
 def missed(signal: Signal, sender: object = None) -> list[NotCalled]:

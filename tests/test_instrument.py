@@ -8,6 +8,7 @@ import inspect
 import json
 import logging
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -83,6 +84,11 @@ def plain(**kwargs: Any) -> str:
 async def awaited(**kwargs: Any) -> str:
     await asyncio.sleep(0)
     return "awaited"
+
+
+def here() -> int:
+    """The line of the caller."""
+    return sys._getframe(1).f_lineno
 
 
 class Office:
@@ -272,6 +278,28 @@ class TestInstall:
         with capture():
             send(signal, method)
         assert (found, vars(signal)["seen"]) == ([(True, True, True)], "by the patch")
+
+    @pytest.mark.usefixtures("_bare")
+    @pytest.mark.parametrize("method", SendMethod)
+    @pytest.mark.parametrize("answer", [None, "text", (1, 2), [], [1, (2,), (plain, 3)]])
+    def test_a_foreign_patch_below_ours_may_answer_as_it_likes(
+        self, answer: object, method: str, patches: pytest.MonkeyPatch, signal: Signal
+    ) -> None:
+        """What a patch below ours returns reaches the sender, whatever it is."""
+
+        def foreign(self: Signal, sender: object, **named: Any) -> Any:
+            return answer
+
+        async def foreign_async(self: Signal, sender: object, **named: Any) -> Any:
+            return answer
+
+        is_async = SendMethod(method).is_async
+        patches.setattr(Signal, method, foreign_async if is_async else foreign)
+        instrument.install()
+        signal.connect(plain)
+        with capture() as dispatches:
+            assert send(signal, method) is answer
+        assert dispatches[0].outcome is Outcome.RETURNED
 
     @pytest.mark.usefixtures("_bare")
     @pytest.mark.parametrize("method", SendMethod)
@@ -816,7 +844,7 @@ class TestCreationAndConnection:
         made = [Signal()]
         with capture() as dispatches:
             made[0].send(None)
-        line = inspect.currentframe().f_lineno - 3  # type: ignore[union-attr]
+        line = here() - 3
         assert dispatches[0].signal == f"{__name__}:{line} (anonymous)"
 
     def test_a_subclass_with_its_own_init_is_named_after_its_creation(self) -> None:
@@ -830,8 +858,25 @@ class TestCreationAndConnection:
         made = [Documented("an order was placed")]
         with capture() as dispatches:
             made[0].send(None)
-        line = inspect.currentframe().f_lineno - 3  # type: ignore[union-attr]
+        line = here() - 3
         assert dispatches[0].signal == f"{__name__}:{line} (anonymous)"
+
+    def test_a_signal_made_in_another_objects_init_is_named_after_that_line(self) -> None:
+        """The __init__ of an object that makes a signal is the place of its creation."""
+
+        class Documented(Signal):
+            def __init__(self) -> None:
+                super().__init__()
+
+        class Shop:
+            def __init__(self) -> None:
+                self.placed = Documented()
+                self.line = here()
+
+        shop = Shop()
+        with capture() as dispatches:
+            shop.placed.send(None)
+        assert dispatches[0].signal == f"{__name__}:{shop.line - 1} (anonymous)"
 
     def test_connect_refuses_what_django_refuses(self, signal: Signal) -> None:
         """The TypeError of a receiver that cannot be weakly referenced is Django's."""
