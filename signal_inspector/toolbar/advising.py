@@ -47,9 +47,9 @@ def advise(case: Case) -> list[Advice]:
     return advice
 
 
-def remarks(advice: Sequence[Advice]) -> Remarks:
-    """What the rows themselves say of it."""
-    found = Remarks(mend=_to_mend(advice))
+def remarks(advice: Sequence[Advice], *, alone: bool = False) -> Remarks:
+    """What the rows themselves say of it; ``alone`` where the request sent one dispatch."""
+    found = Remarks(mend=_to_mend(advice), alone=alone)
     for one in advice:
         if one.badge is not None:
             for target in one.targets:

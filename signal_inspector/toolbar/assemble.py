@@ -59,7 +59,8 @@ class Story:
 
     def timeline(self) -> Timeline:
         """The rows of its timeline."""
-        return Timeline(self.tree, self.scale, remarks(self.advice), Links(self.request_id))
+        said = remarks(self.advice, alone=len(self.tree.dispatches) == 1)
+        return Timeline(self.tree, self.scale, said, Links(self.request_id))
 
 
 def story(

@@ -38,16 +38,17 @@ class Remarks:
 
     badges: dict[tuple[int, int | None], list[Badge]] = field(default_factory=dict)
     mend: frozenset[int] = frozenset()  # dispatches that something about is to be mended
+    alone: bool = False  # the request sent one dispatch: nothing else wants the room
 
     def of(self, dispatch: StoredDispatch, call: int | None = None) -> list[Badge]:
         return self.badges.get((dispatch.index, call), [])
 
 
 def is_open(node: Node, remarks: Remarks) -> bool:
-    """Whether a row starts open: something failed in it, or is to be mended."""
+    """Whether a row starts open: it is alone, something failed in it, or is to be mended."""
     if node.is_member:
         return False
-    return any(d.has_failed or d.index in remarks.mend for d in node.members)
+    return remarks.alone or any(d.has_failed or d.index in remarks.mend for d in node.members)
 
 
 def dispatch_row(

@@ -54,6 +54,14 @@ def test_rows_of_a_dispatch_in_order() -> None:
     ]
 
 
+def test_a_dispatch_alone_is_open() -> None:
+    """The only dispatch of a request starts open, whatever became of it."""
+    world = World()
+    world.send("s.a", call("r.a"))
+    assert not dispatch_row(world.timeline().first_rows(), "d0").open
+    assert dispatch_row(world.timeline(Remarks(alone=True)).first_rows(), "d0").open
+
+
 def test_what_failed_is_open() -> None:
     """A dispatch with a failure starts open; its receivers' facts stay closed."""
     world = World()
