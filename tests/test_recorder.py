@@ -165,12 +165,12 @@ class TestDispatch:
         """Time that we take before the first receiver is in no duration."""
 
         def slowly(*args: Any) -> Any:
-            time.sleep(0.02)
+            time.sleep(0.1)
             return {}, 0
 
         monkeypatch.setattr(gather, "summarize_arguments", slowly)
         dispatch = record(connected(on_order))
-        assert dispatch.duration_ns < 20_000_000
+        assert dispatch.duration_ns < 100_000_000
 
     def test_dispatches_stand_in_the_order_they_started(self) -> None:
         """A nested dispatch stands after the one whose receiver sent it."""
@@ -285,7 +285,7 @@ class TestCalls:
 
         class Slow(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                time.sleep(0.02)
+                time.sleep(0.1)
 
         handler = Slow()
         logger = logging.getLogger("django.dispatch")
@@ -294,9 +294,9 @@ class TestCalls:
             dispatch = record(connected(fails, on_order), SendMethod.SEND_ROBUST)
         finally:
             logger.removeHandler(handler)
-        assert dispatch.calls[0].duration_ns < 20_000_000
+        assert dispatch.calls[0].duration_ns < 100_000_000
         if way == "careful":  # the fast way takes one timestamp between two receivers
-            assert dispatch.calls[1].duration_ns < 20_000_000
+            assert dispatch.calls[1].duration_ns < 100_000_000
 
     def test_a_failing_partial_under_a_robust_send_ends_it(self) -> None:
         """Where Django's own log raises, the receiver's exception is recorded all the same."""

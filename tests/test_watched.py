@@ -993,7 +993,7 @@ class TestLiveSinks:
         signal.connect(sends_on)
         with listening(Reads()):
             signal.send(None)
-        assert selves[1] < 10_000_000 < calls[1].duration_ns
+        assert selves[1] <= calls[1].duration_ns - 10_000_000
 
     def test_a_context_variable_of_a_sink_stays_with_its_receiver(self, signal: Signal) -> None:
         """A sink that sets a variable at enter and resets it at leave never leaks it."""
