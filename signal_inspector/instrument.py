@@ -23,7 +23,7 @@ from django.dispatch.dispatcher import NO_RECEIVERS
 
 from signal_inspector import connections, gather, names, overrides, recorder, scopes, trouble
 from signal_inspector.dispatches import Dispatch
-from signal_inspector.records import SendMethod
+from signal_inspector.records import Outcome, SendMethod
 from signal_inspector.scopes import current
 from signal_inspector.watched import StandIn, unwrap
 
@@ -32,6 +32,7 @@ KNOWN_DJANGO: Final = ((5, 2), (6, 0), (6, 1))
 
 _SEND: Final = SendMethod.SEND
 _SEND_ROBUST: Final = SendMethod.SEND_ROBUST
+_RETURNED: Final = Outcome.RETURNED
 
 #: Who listens anywhere in the process (``scopes.ears``); empty while uninstalled, for the case
 #: that another tool has wrapped our methods and still calls them.
@@ -57,7 +58,7 @@ def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
             _orphan(self, sender, named, _SEND)
         return []
     sync_receivers, async_receivers = self._live_receivers(sender)
-    dispatch = recorder.begin(self, sender, named, _SEND) if ears else None
+    dispatch = recorder.begin(self, sender, named, _SEND, sync_receivers) if ears else None
     if async_receivers or (dispatch is not None and dispatch.audience.live):
         live = sync_receivers, async_receivers
         return _careful(self, sender, named, _SEND, dispatch, live)
@@ -68,19 +69,21 @@ def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
             responses.append((receiver, response))
         return responses
     token = current.set(dispatch)
-    mark = dispatch.marks.append
+    marks = dispatch.marks
     try:
         for receiver in sync_receivers:
             response = receiver(signal=self, sender=sender, **named)
             responses.append((receiver, response))
-            mark(perf_counter_ns())
+            marks.append(perf_counter_ns())
     except BaseException as error:
-        mark(perf_counter_ns())
-        recorder.stopped(dispatch, sync_receivers, responses, error)
+        marks.append(perf_counter_ns())
+        recorder.stopped(dispatch, responses, error)
         raise
     finally:
         current.reset(token)
-    recorder.finish(dispatch, sync_receivers, responses)
+    dispatch.outcome = _RETURNED  # which is all that is left to do for most
+    if dispatch.audience.closes or dispatch.parent is not None:
+        recorder.finish(dispatch, responses)
     return responses
 
 
@@ -90,7 +93,7 @@ def send_robust(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]
             _orphan(self, sender, named, _SEND_ROBUST)
         return []
     sync_receivers, async_receivers = self._live_receivers(sender)
-    dispatch = recorder.begin(self, sender, named, _SEND_ROBUST) if ears else None
+    dispatch = recorder.begin(self, sender, named, _SEND_ROBUST, sync_receivers) if ears else None
     if async_receivers or (dispatch is not None and dispatch.audience.live):
         live = sync_receivers, async_receivers
         return _careful(self, sender, named, _SEND_ROBUST, dispatch, live)
@@ -106,7 +109,7 @@ def send_robust(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]
                 responses.append((receiver, response))
         return responses
     token = current.set(dispatch)
-    mark = dispatch.marks.append
+    marks = dispatch.marks
     try:
         for receiver in sync_receivers:
             try:
@@ -117,21 +120,21 @@ def send_robust(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]
                 responses.append((receiver, err))
             else:
                 responses.append((receiver, response))
-            mark(perf_counter_ns())
+            marks.append(perf_counter_ns())
     except BaseException as error:
-        mark(perf_counter_ns())
-        recorder.stopped(dispatch, sync_receivers, responses, error)
+        marks.append(perf_counter_ns())
+        recorder.stopped(dispatch, responses, error)
         raise
     finally:
         current.reset(token)
-    recorder.finish(dispatch, sync_receivers, responses)
+    recorder.finish(dispatch, responses)
     return responses
 
 
 def _orphan(self: Signal, sender: Any, named: dict[str, Any], method: SendMethod) -> None:
     dispatch = recorder.begin(self, sender, named, method)
     if dispatch is not None:
-        recorder.finish(dispatch, (), ())
+        recorder.finish(dispatch, ())
 
 
 def _careful(

@@ -144,9 +144,8 @@ class TestCapture:
         class Counts(Dispatch):
             __slots__ = ()
 
-            def __init__(self, *args: Any) -> None:
-                made.append(args)
-                super().__init__(*args)
+            def __init__(self) -> None:
+                made.append(self)
 
         with pytest.MonkeyPatch.context() as patches, capture() as dispatches:
             patches.setattr("signal_inspector.recorder.Dispatch", Counts)
