@@ -27,6 +27,7 @@ from signal_inspector.tallies import Busy, Tally
 
 if TYPE_CHECKING:
     from signal_inspector.scopes import Audience
+    from signal_inspector.sinks import Follower
     from signal_inspector.transactions import TransactionMark
 
 
@@ -36,6 +37,8 @@ _UNWRITTEN: Final[dict[str, Any]] = {
     "stack": (),
     "payload": None,
     "payload_dropped": 0,
+    "followers": (),
+    "in_override": False,
     "in_transaction": None,
     "not_called": (),
     "parent_call": None,
@@ -74,6 +77,8 @@ class Dispatch:
     parent_call: int | None  # index of the parent's receiver call that sent this one
     # What the instrument writes and `calls` reads:
     audience: Audience
+    followers: tuple[Follower, ...]  # until it has ended
+    in_override: bool  # whether an override of Signal's method runs it; written for followers
     marks: list[int]  # perf_counter_ns at the start and at the end of each receiver
     ends: dict[int, int] | None  # exact ends where the next mark comes later
     receivers: Sequence[ReceiverName]  # those that run the fast way
@@ -95,6 +100,8 @@ class Dispatch:
         "caller",
         "duration_ns",
         "ends",
+        "followers",
+        "in_override",
         "in_transaction",
         "marks",
         "method",
@@ -268,6 +275,20 @@ class Dispatch:
         if index == self.index:
             return Outcome.RUNNING
         return Outcome.RETURNED if index < len(self.marks) - 1 else Outcome.SKIPPED
+
+    def end_of(self, index: int) -> tuple[Outcome, Failure | None, int]:
+        """How a receiver call ended, and how long it took (ns): quicker than ``calls[index]``."""
+        if self._calls is not None:
+            call = self._calls[index]
+            return call.outcome, call.failure, call.duration_ns
+        marks, ends, raised = self.marks, self.ends, self.raised
+        if index + 1 >= len(marks):
+            return self._outcome_by_marks(index), None, 0
+        end = marks[index + 1] if ends is None else ends.get(index, marks[index + 1])
+        if raised is not None and index in raised:
+            failure, outcome = raised[index]
+            return outcome, failure, end - marks[index]
+        return Outcome.RETURNED, None, end - marks[index]
 
     def settle(self, index: int, call: ReceiverCall) -> None:
         """Bring what is tallied beside the calls into one of them."""

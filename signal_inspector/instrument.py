@@ -21,8 +21,18 @@ import django
 from django.dispatch import Signal
 from django.dispatch.dispatcher import NO_RECEIVERS
 
-from signal_inspector import connections, gather, names, overrides, recorder, scopes, trouble
+from signal_inspector import (
+    connections,
+    following,
+    gather,
+    names,
+    overrides,
+    recorder,
+    scopes,
+    trouble,
+)
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.following import Passing
 from signal_inspector.records import Outcome, SendMethod
 from signal_inspector.scopes import current
 from signal_inspector.watched import StandIn, unwrap
@@ -57,26 +67,28 @@ def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
         if ears:
             _orphan(self, sender, named, _SEND)
         return []
-    sync_receivers, async_receivers = self._live_receivers(sender)
-    dispatch = recorder.begin(self, sender, named, _SEND, sync_receivers) if ears else None
-    if async_receivers or (dispatch is not None and dispatch.audience.live):
-        live = sync_receivers, async_receivers
+    sync_receivers, async_receivers = live = self._live_receivers(sender)
+    dispatch = recorder.begin(self, sender, named, _SEND, *live) if ears else None
+    if async_receivers:
         return _careful(self, sender, named, _SEND, dispatch, live)
     responses = []
-    if dispatch is None:
-        for receiver in sync_receivers:
-            response = receiver(signal=self, sender=sender, **named)
-            responses.append((receiver, response))
-        return responses
+    if dispatch is None or isinstance(dispatch, Passing):
+        try:
+            for receiver in sync_receivers:
+                response = receiver(signal=self, sender=sender, **named)
+                responses.append((receiver, response))
+            return responses
+        finally:
+            if dispatch is not None:
+                dispatch.leave()
+    marks = following.run(dispatch) if dispatch.audience.with_followers else dispatch.marks
     token = current.set(dispatch)
-    marks = dispatch.marks
     try:
         for receiver in sync_receivers:
             response = receiver(signal=self, sender=sender, **named)
             responses.append((receiver, response))
             marks.append(perf_counter_ns())
     except BaseException as error:
-        marks.append(perf_counter_ns())
         recorder.stopped(dispatch, responses, error)
         raise
     finally:
@@ -87,29 +99,34 @@ def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
     return responses
 
 
-def send_robust(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
+def send_robust(  # noqa: C901 - Django's loop twice, as a call more is a frame more
+    self: Signal, sender: Any, **named: Any
+) -> list[tuple[Any, Any]]:
     if not self.receivers or self.sender_receivers_cache.get(sender) is NO_RECEIVERS:
         if ears:
             _orphan(self, sender, named, _SEND_ROBUST)
         return []
-    sync_receivers, async_receivers = self._live_receivers(sender)
-    dispatch = recorder.begin(self, sender, named, _SEND_ROBUST, sync_receivers) if ears else None
-    if async_receivers or (dispatch is not None and dispatch.audience.live):
-        live = sync_receivers, async_receivers
+    sync_receivers, async_receivers = live = self._live_receivers(sender)
+    dispatch = recorder.begin(self, sender, named, _SEND_ROBUST, *live) if ears else None
+    if async_receivers:
         return _careful(self, sender, named, _SEND_ROBUST, dispatch, live)
     responses = []
-    if dispatch is None:
-        for receiver in sync_receivers:
-            try:
-                response = receiver(signal=self, sender=sender, **named)
-            except Exception as err:
-                self._log_robust_failure(receiver, err)  # type: ignore[attr-defined]
-                responses.append((receiver, err))
-            else:
-                responses.append((receiver, response))
-        return responses
+    if dispatch is None or isinstance(dispatch, Passing):
+        try:
+            for receiver in sync_receivers:
+                try:
+                    response = receiver(signal=self, sender=sender, **named)
+                except Exception as err:
+                    self._log_robust_failure(receiver, err)  # type: ignore[attr-defined]
+                    responses.append((receiver, err))
+                else:
+                    responses.append((receiver, response))
+            return responses
+        finally:
+            if dispatch is not None:
+                dispatch.leave()
+    marks = following.run(dispatch) if dispatch.audience.with_followers else dispatch.marks
     token = current.set(dispatch)
-    marks = dispatch.marks
     try:
         for receiver in sync_receivers:
             try:
@@ -122,7 +139,6 @@ def send_robust(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]
                 responses.append((receiver, response))
             marks.append(perf_counter_ns())
     except BaseException as error:
-        marks.append(perf_counter_ns())
         recorder.stopped(dispatch, responses, error)
         raise
     finally:
@@ -132,9 +148,9 @@ def send_robust(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]
 
 
 def _orphan(self: Signal, sender: Any, named: dict[str, Any], method: SendMethod) -> None:
-    dispatch = recorder.begin(self, sender, named, method)
-    if dispatch is not None:
-        recorder.finish(dispatch, ())
+    dispatch = recorder.begin(self, sender, named, method, (), ())
+    if isinstance(dispatch, Dispatch):
+        recorder.complete(dispatch, None, dispatch.marks[-1])  # it took no receiver's time
 
 
 def _careful(
@@ -142,11 +158,11 @@ def _careful(
     sender: Any,
     named: dict[str, Any],
     method: SendMethod,
-    dispatch: Dispatch | None,
+    dispatch: Dispatch | Passing | None,
     live: tuple[list[Any], list[Any]],
 ) -> list[tuple[Any, Any]]:
     original = _originals[method]
-    if dispatch is None:
+    if not isinstance(dispatch, Dispatch):  # with an async receiver it never is Passing
         return original(self, sender, **named)  # type: ignore[no-any-return]
     stand_in = StandIn(self, dispatch, *live)
     try:

@@ -19,6 +19,7 @@ from django.dispatch import Signal
 from signal_inspector import gather, recorder, scopes, trouble
 from signal_inspector.connections import entries
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.following import tell
 from signal_inspector.names import receiver_name
 from signal_inspector.names.receivers import innermost
 from signal_inspector.records import ReceiverCall, SendMethod
@@ -67,16 +68,24 @@ class Watching:
         self.signal = signal
         self._offer = Offer(dispatch, signal, override)
         self.scope: Scope | Dispatch | None = self._offer
+        self._followers = dispatch.followers
+        self._has_ended = False
 
     def enter(self) -> Current:
-        return current.set(self.scope)
+        token = current.set(self.scope)
+        if self._followers:
+            tell(self._followers, "entered", None)
+        return token
 
     def leave(self, token: Current) -> None:
+        if self._followers:
+            tell(self._followers[::-1], "left", None, self._has_ended)
         self.scope = current.get()
         current.reset(token)
 
     def end(self, error: BaseException | None, response: object) -> None:
         """Close the record, unless the wrapped method of Signal took it over."""
+        self._has_ended = True
         if self._offer.offers is None:
             return
         try:
@@ -158,10 +167,11 @@ def _sync_override(original: Callable[..., Any], method: SendMethod) -> Callable
         except BaseException as error:
             watching.end(error, None)
             raise
+        else:
+            watching.end(None, responses)
+            return responses
         finally:
             watching.leave(token)
-        watching.end(None, responses)
-        return responses
 
     return watched
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from time import perf_counter_ns, time_ns
-from typing import Any
+from typing import Any, overload
 
 from django.dispatch import Signal
 
 from signal_inspector import gather, trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.following import NO_FOLLOWERS, Passing, follow, ran, tell
 from signal_inspector.ids import next_sequence
 from signal_inspector.names import (
     IdentityMap,
@@ -28,9 +29,8 @@ from signal_inspector.names import (
     signal_names,
 )
 from signal_inspector.names.safe import class_paths
-from signal_inspector.records import Outcome, ReceiverCall, SendMethod
+from signal_inspector.records import Outcome, SendMethod
 from signal_inspector.scopes import NOBODY, Scope, current, process_audience
-from signal_inspector.sinks import Sink
 
 #: The name of each signal met so far; "" where it is not to be inspected.
 _inspected: IdentityMap[str] = IdentityMap()
@@ -41,21 +41,37 @@ _class_paths = class_paths.by_id
 _receiver_names = receiver_names.by_id
 
 
+@overload
+def begin(
+    signal: Signal, sender: object, named: Mapping[str, Any], method: SendMethod
+) -> Dispatch | None: ...
+@overload
 def begin(
     signal: Signal,
     sender: object,
     named: Mapping[str, Any],
     method: SendMethod,
+    receivers: Sequence[Any],
+    others: Sequence[Any],
+) -> Dispatch | Passing | None: ...
+def begin(  # noqa: C901 - in one piece, as each call more is paid by every dispatch
+    signal: Signal,
+    sender: object,
+    named: Mapping[str, Any],
+    method: SendMethod,
     receivers: Sequence[Any] = (),
-) -> Dispatch | None:
+    others: Sequence[Any] | None = None,
+) -> Dispatch | Passing | None:
     """Open the record of a dispatch; None when nobody listens to this one.
 
-    ``receivers`` are those that are about to run the fast way, if it is to be that.
+    ``receivers`` are those that are about to run the fast way, if it is to be that and there are
+    no ``others``; only then may the answer be ``Passing``.
     """
     scope = current.get()
     audience = process_audience() if scope is None else scope.audience
     if audience is NOBODY:
         return None
+    followers = NO_FOLLOWERS
     try:
         if scope is not None and scope.offers is signal:
             return _adopt(scope, receivers)
@@ -64,9 +80,15 @@ def begin(
             name = _decide(signal)
         if not name:
             return None
+        path = _class_paths.get(id(sender)) or sender_name(sender)
+        if audience.with_followers:
+            answer = follow(audience, name, path, method, receivers, others)
+            if not isinstance(answer, tuple):
+                return answer
+            followers = answer
         dispatch = Dispatch()
         dispatch.signal = name
-        dispatch.sender = _class_paths.get(id(sender)) or sender_name(sender)
+        dispatch.sender = path
         dispatch.method = method
         dispatch.audience = audience
         dispatch.sequence = next_sequence()
@@ -83,12 +105,15 @@ def begin(
         if collector is not None and collector.room:
             collector.room -= 1
             collector.dispatches.append(dispatch)
-        elif not audience.offer(dispatch) and not audience.sinks:
+        elif not (audience.offer(dispatch) or audience.hearing or followers):
             return None
+        if followers:
+            dispatch.followers = followers
         if audience.prepares:
             _prepare(dispatch, signal, sender, named)
     except Exception as error:
         trouble.report("opening a record", error)
+        tell(followers, "finished", None)
         return None
     return dispatch
 
@@ -106,7 +131,10 @@ def _prepare(dispatch: Dispatch, signal: Signal, sender: object, named: Mapping[
     audience = dispatch.audience
     dispatch.started_ns = time_ns()
     gather.details(dispatch, signal, sender, named, audience.details)
-    _tell(audience.sinks, "dispatch_started", dispatch)
+    if audience.hearing:
+        tell(audience.hearing, "dispatch_started", dispatch)
+    if dispatch.followers:
+        tell(dispatch.followers, "started", dispatch)
     dispatch.restart(perf_counter_ns())
 
 
@@ -127,15 +155,20 @@ def forget_decisions() -> None:
 
 def finish(dispatch: Dispatch, responses: Sequence[tuple[Any, Any]]) -> None:
     """Complete a dispatch that ran the fast way and returned."""
+    followers = dispatch.followers
     try:
+        if followers:
+            ran(dispatch)
         dispatch.outcome = Outcome.RETURNED
         if dispatch.parent is not None:
             dispatch.leave_parent(dispatch.marks[-1])
         audience = dispatch.audience
         if audience.wants_responses:
             gather.responses(dispatch, responses)
-        if audience.sinks:
-            _tell(audience.sinks, "dispatch_finished", dispatch)
+        if followers:
+            _let_go(dispatch, None)
+        if audience.hearing:
+            tell(audience.hearing, "dispatch_finished", dispatch)
     except Exception as failure:
         trouble.report("closing a record", failure)
 
@@ -144,9 +177,12 @@ def stopped(
     dispatch: Dispatch, responses: Sequence[tuple[Any, Any]], error: BaseException
 ) -> None:
     """Complete a dispatch that ran the fast way and raised: the next receiver's doing."""
+    dispatch.marks.append(perf_counter_ns())
     index = len(responses)
     if dispatch.raised is None or index not in dispatch.raised:
         _failed(dispatch, index, error)
+    if dispatch.followers:
+        ran(dispatch, index)
     try:
         if dispatch.audience.wants_responses:
             gather.responses(dispatch, responses)
@@ -172,11 +208,19 @@ def complete(dispatch: Dispatch, error: BaseException | None, end_ns: int | None
         dispatch.outcome = outcome_of(error)
         if dispatch.parent is not None:
             dispatch.leave_parent(end_ns)
+        if dispatch.followers:
+            _let_go(dispatch, error)
         audience = dispatch.audience
-        if audience.sinks:
-            _tell(audience.sinks, "dispatch_finished", dispatch)
+        if audience.hearing:
+            tell(audience.hearing, "dispatch_finished", dispatch)
     except Exception as failure:
         trouble.report("closing a record", failure)
+
+
+def _let_go(dispatch: Dispatch, error: BaseException | None) -> None:
+    """Tell the followers of the end; the dispatch keeps none of them any longer."""
+    followers, dispatch.followers = dispatch.followers, NO_FOLLOWERS
+    tell(followers[::-1], "finished", error)
 
 
 def outcome_of(error: BaseException | None) -> Outcome:
@@ -192,31 +236,3 @@ def _failed(dispatch: Dispatch, index: int, error: BaseException) -> None:
         dispatch.fail(index, gather.failure(dispatch, error), outcome_of(error))
     except Exception as failure:
         trouble.report("recording an exception", failure)
-
-
-def entered(dispatch: Dispatch, index: int) -> None:
-    """Tell the live sinks that a receiver's code runs from here on."""
-    audience = dispatch.audience
-    if audience.live:
-        _tell(audience.live, "receiver_entered", dispatch, index)
-
-
-def left(dispatch: Dispatch, index: int, call: ReceiverCall | None) -> None:
-    """Tell the live sinks that a receiver's code has suspended (call is None) or ended."""
-    audience = dispatch.audience
-    if audience.live:
-        _tell(audience.live[::-1], "receiver_left", dispatch, index, call)
-
-
-def _tell(sinks: Sequence[Sink], what: str, *args: Any) -> None:
-    """Call one method of every sink. The one place where records leave for other code."""
-    token = current.set(Scope(NOBODY))  # what a sink sends is not recorded, nor its queries
-    try:
-        for sink in sinks:
-            try:
-                getattr(sink, what)(*args)
-            except Exception as error:
-                kind = f"{type(sink).__module__}.{type(sink).__qualname__}.{what}"
-                trouble.report(f"sink {kind}", error)
-    finally:
-        current.reset(token)

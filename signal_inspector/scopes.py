@@ -53,18 +53,24 @@ class Audience:
         "collectors",
         "details",
         "epoch_ns",
-        "live",
+        "hearing",
+        "is_choosy",
         "only",
         "prepares",
         "sinks",
         "wants_responses",
+        "with_followers",
     )
 
     def __init__(self, collectors: tuple[Collector, ...], sinks: tuple[Sink, ...]) -> None:
         self.collectors = collectors
         self.only = collectors[0] if len(collectors) == 1 else None
         self.sinks = sinks
-        self.live = tuple(sink for sink in sinks if _is_live(sink))
+        self.with_followers = tuple(sink for sink in sinks if _overrides(sink, "follow"))
+        #: Those that are told of each dispatch as a whole.
+        self.hearing = tuple(sink for sink in sinks if _hears_all(sink))
+        #: Whether a dispatch that has no follower is heard of by nobody.
+        self.is_choosy = not collectors and not self.hearing
         self.details = Details.NONE
         for collector in collectors:
             self.details |= collector.details
@@ -91,12 +97,13 @@ class Audience:
         return kept
 
 
-def _is_live(sink: Sink) -> bool:
-    """Whether a sink wants to hear of each receiver as it runs, not only of the whole."""
-    return (
-        type(sink).receiver_entered is not Sink.receiver_entered
-        or type(sink).receiver_left is not Sink.receiver_left
-    )
+def _overrides(sink: Sink, method: str) -> bool:
+    return getattr(type(sink), method) is not getattr(Sink, method)
+
+
+def _hears_all(sink: Sink) -> bool:
+    heard = _overrides(sink, "dispatch_started") or _overrides(sink, "dispatch_finished")
+    return heard or not _overrides(sink, "follow")
 
 
 class Scope:
@@ -142,6 +149,9 @@ class CollectorScope(Scope):
 
 
 NOBODY: Final = Audience((), ())
+
+#: What sinks run in: what they send is not recorded, nor their queries.
+SILENCE: Final = Scope(NOBODY)
 
 #: A ``Dispatch`` stands here itself while it runs the fast way: one object less to make.
 current: ContextVar[Scope | Dispatch | None] = ContextVar("signal_inspector", default=None)

@@ -3,15 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from signal_inspector.dispatches import Dispatch
-from signal_inspector.records import Details, ReceiverCall
+from signal_inspector.records import Details, SendMethod
 
 _SINKS = 'SIGNAL_INSPECTOR["SINKS"]'
+
+
+class Follower:
+    """Follows one dispatch for a sink, receiver by receiver: what ``Sink.follow`` answers.
+
+    Its methods run in the thread and the context of the code they speak of, so a follower may
+    keep context variables set from ``entered`` to ``left``, and no longer: an async receiver
+    that suspends is left, and entered again when it goes on. All methods are no-ops.
+    """
+
+    #: Whether a record is to be made for it. Without one, and where nobody else wants one, a
+    #: sync send to sync receivers calls ``entered(None)`` and ``left(None, True)`` alone.
+    needs_record: bool = True
+    #: Whether such a send, where it is recorded, is to tell of each receiver too.
+    by_receiver: bool = True
+
+    dispatch: Dispatch  # from ``started`` on
+
+    def started(self, dispatch: Dispatch) -> None:
+        """Called before the first receiver. The dispatch is not complete yet."""
+        self.dispatch = dispatch
+
+    def entered(self, index: int | None) -> None:
+        """Called when the code of receiver number ``index`` is about to run, or to go on.
+
+        None stands for the code of the send itself, all receivers included. That is told where
+        it runs in one go (a sync send to sync receivers) and of overrides of Signal's methods.
+        """
+
+    def left(self, index: int | None, ended: bool) -> None:
+        """Called when that code has suspended or ended; ``dispatch.end_of(index)`` says how."""
+
+    def finished(self, error: BaseException | None) -> None:
+        """Called when the send has ended, with what it raised to the sender.
+
+        A receiver may end later: Django 5.2 and 6.0 leave the siblings of a failure running.
+        """
 
 
 class Sink:
@@ -21,22 +57,30 @@ class Sink:
     arguments, and hears of every inspected dispatch of that process, from any thread. What it
     raises is logged once, counted, and never reaches the code that sent the signal.
 
-    The methods run in the thread and the context of the code they speak of. For an async
-    receiver that suspends, ``receiver_left`` and ``receiver_entered`` bracket each stretch in
-    which its code runs, so a sink may keep context variables set for exactly that long.
+    Most sinks override ``dispatch_finished`` alone. One that wants to hear of each receiver as
+    it runs overrides ``follow``.
     """
 
     #: What the sink reads beyond names, outcomes, times and query counts.
-    details: ClassVar[Details] = Details.NONE
+    details: Details = Details.NONE
+
+    def follow(
+        self,
+        signal: str,  # noqa: ARG002
+        sender: str,  # noqa: ARG002
+        method: SendMethod,  # noqa: ARG002
+        receivers: int | None,  # noqa: ARG002
+    ) -> Follower | None:
+        """Called first of all, so it must be quick: None, or who follows this dispatch.
+
+        Signal and sender are names; ``receivers`` is their number where that is known. Where
+        every sink that listens is one that overrides this method and not the two below, and all
+        of them answer None, the dispatch costs nothing more.
+        """
+        return None
 
     def dispatch_started(self, dispatch: Dispatch) -> None:
         """Called before the first receiver. ``dispatch.calls`` is not final yet."""
-
-    def receiver_entered(self, dispatch: Dispatch, index: int) -> None:
-        """Called before receiver number ``index`` runs, and each time it is resumed."""
-
-    def receiver_left(self, dispatch: Dispatch, index: int, call: ReceiverCall | None) -> None:
-        """Called when a receiver suspends (``call`` is None) and when it ends (its record)."""
 
     def dispatch_finished(self, dispatch: Dispatch) -> None:
         """Called when the send has ended, however it ended, before the sender goes on."""

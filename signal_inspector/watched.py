@@ -19,6 +19,7 @@ from django.dispatch import Signal
 
 from signal_inspector import gather, recorder, trouble
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.following import tell
 from signal_inspector.names import receiver_name
 from signal_inspector.records import Outcome, ReceiverCall
 from signal_inspector.scopes import Scope, current
@@ -105,7 +106,16 @@ class Driven(Coroutine[Any, Any, Any]):
 class Watched:
     """A receiver for one dispatch: calls it as Django would, and keeps its record."""
 
-    __slots__ = ("_dispatch", "_index", "_scope", "_start_ns", "call", "receiver", "signal")
+    __slots__ = (
+        "_dispatch",
+        "_followers",
+        "_index",
+        "_scope",
+        "_start_ns",
+        "call",
+        "receiver",
+        "signal",
+    )
 
     def __init__(
         self, receiver: Any, signal: Signal, dispatch: Dispatch, index: int, *, is_async: bool
@@ -121,6 +131,7 @@ class Watched:
             outcome=Outcome.SKIPPED,
         )
         self._dispatch = dispatch
+        self._followers = dispatch.followers  # of a receiver that outlives the dispatch too
         self._index = index
         self._start_ns = 0
         #: What the receiver's code finds in `current`; it may put a capture() of its own there.
@@ -130,8 +141,16 @@ class Watched:
         token = current.set(self._scope)
         if self.call.outcome is Outcome.SKIPPED:
             self.start(perf_counter_ns())
-        recorder.entered(self._dispatch, self._index)
+        self.tell_entered()
         return token
+
+    def tell_entered(self) -> None:
+        if self._followers:
+            tell(self._followers, "entered", self._index)
+
+    def tell_left(self, ended: bool) -> None:
+        if self._followers:
+            tell(self._followers[::-1], "left", self._index, ended)
 
     def start(self, start_ns: int) -> None:
         """Note when the receiver's code began to run."""
@@ -141,7 +160,7 @@ class Watched:
 
     def leave(self, token: Current) -> None:
         ended = self.call.outcome is not Outcome.RUNNING
-        recorder.left(self._dispatch, self._index, self.call if ended else None)
+        self.tell_left(ended)
         self._scope = current.get()
         current.reset(token)
 
@@ -151,7 +170,7 @@ class Watched:
             self.call.duration_ns = perf_counter_ns() - self._start_ns
         self.call.outcome = recorder.outcome_of(error)
         try:
-            self._dispatch.settle(self._index, self.call)  # a live sink is told of it next
+            self._dispatch.settle(self._index, self.call)  # a follower is told of it next
             audience = self._dispatch.audience
             if error is not None:
                 self.call.failure = gather.failure(self._dispatch, error)
@@ -216,9 +235,9 @@ class WatchedAsync(Watched):
         self, called_ns: int, error: BaseException | None, response: object
     ) -> None:
         self.start(called_ns)
-        recorder.entered(self._dispatch, self._index)
+        self.tell_entered()
         self.end(error, response)
-        recorder.left(self._dispatch, self._index, self.call)
+        self.tell_left(True)
 
     def _follow(self, future: asyncio.Future[Any], called_ns: int) -> None:
         """Record a future from beside it: to drive it, Django would need a task more.
@@ -275,6 +294,8 @@ class StandIn:
         keep("_sync_receivers", watched[:sync_count])
         keep("_async_receivers", watched[sync_count:])
         dispatch.expect([receiver.call for receiver in watched])
+        if dispatch.followers:
+            dispatch.receivers = [receiver_name(each.receiver) for each in watched]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._signal, name)
@@ -300,7 +321,14 @@ class StandIn:
         return self._sync_receivers, self._async_receivers
 
     def _log_robust_failure(self, receiver: Watched, error: Exception) -> None:
-        self._signal._log_robust_failure(receiver.receiver, error)  # type: ignore[attr-defined]
+        # Logged as on the fast way: while the followers' variables are set for this receiver.
+        receiver.tell_entered()
+        try:
+            self._signal._log_robust_failure(  # type: ignore[attr-defined]
+                receiver.receiver, error
+            )
+        finally:
+            receiver.tell_left(False)
 
 
 def unwrap(responses: Any) -> Any:

@@ -13,8 +13,10 @@ from typing import Any
 
 import django
 
-from signal_inspector import Dispatch, ReceiverCall, Sink
+from signal_inspector import Dispatch, Sink, instrument
+from signal_inspector.records import SendMethod
 from signal_inspector.scopes import process_audience, use_sinks
+from signal_inspector.sinks import Follower
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,7 +26,7 @@ SHARES_CONTEXT = django.VERSION >= (6, 1)
 
 
 class Quiet(Sink):
-    """Hears of whole dispatches, so that sync ones run the fast way."""
+    """Hears of whole dispatches, which asks least of the wrapper."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[Any, ...]] = []
@@ -42,13 +44,39 @@ class Quiet(Sink):
 
 
 class Live(Quiet):
-    """Hears of each receiver too, so that every dispatch goes the careful way."""
+    """Hears of each receiver too, as it runs."""
 
-    def receiver_entered(self, dispatch: Dispatch, index: int) -> None:
-        self.hear("entered", index)
+    def follow(
+        self, signal: str, sender: str, method: SendMethod, receivers: int | None
+    ) -> Follower | None:
+        return Hearing(self)
 
-    def receiver_left(self, dispatch: Dispatch, index: int, call: ReceiverCall | None) -> None:
-        self.hear("left", index, None if call is None else call.outcome.value)
+
+def following(make: Callable[[], Follower]) -> Sink:
+    """A sink each of whose dispatches is followed by one of these."""
+
+    class Following(Sink):
+        def follow(
+            self, signal: str, sender: str, method: SendMethod, receivers: int | None
+        ) -> Follower | None:
+            return make()
+
+    return Following()
+
+
+class Hearing(Follower):
+    """Tells a ``Live`` what one dispatch does."""
+
+    def __init__(self, sink: Live) -> None:
+        self.hear = sink.hear
+
+    def entered(self, index: int | None) -> None:
+        if index is not None:
+            self.hear("entered", index)
+
+    def left(self, index: int | None, ended: bool) -> None:
+        if index is not None:
+            self.hear("left", index, self.dispatch.end_of(index)[0].value if ended else None)
 
 
 @contextmanager
@@ -69,6 +97,21 @@ def around(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(*args, **kwargs)
 
     return foreign
+
+
+@contextmanager
+def unknown_django() -> Iterator[None]:
+    """Install for a Django whose loop is not known: each dispatch goes the careful way."""
+    known = instrument.KNOWN_DJANGO
+    instrument.uninstall()
+    instrument.KNOWN_DJANGO = ()  # type: ignore[assignment,misc]
+    try:
+        instrument.install()
+        yield
+    finally:
+        instrument.uninstall()
+        instrument.KNOWN_DJANGO = known  # type: ignore[misc]
+        instrument.install()
 
 
 def run_python(source: str, **environment: str) -> str:

@@ -23,9 +23,18 @@ from django.dispatch.dispatcher import NO_RECEIVERS
 from sentry_sdk.integrations.django import DjangoIntegration
 from sentry_sdk.integrations.django.signals_handlers import patch_signals
 
-from signal_inspector import Outcome, capture, instrument, trouble
+from signal_inspector import Outcome, Sink, capture, instrument, trouble
 from signal_inspector.records import SendMethod
-from tests.listening import Live, Quiet, around, listening, run_python
+from signal_inspector.sinks import Follower
+from tests.listening import (
+    Live,
+    Quiet,
+    around,
+    following,
+    listening,
+    run_python,
+    unknown_django,
+)
 
 METHODS = ("__init__", "connect", "disconnect", *SendMethod)
 order_placed = Signal()
@@ -57,12 +66,28 @@ def _bare(patches: pytest.MonkeyPatch) -> Iterator[None]:
     instrument.uninstall()
 
 
-@pytest.fixture(params=["idle", "fast", "careful"])
+@pytest.fixture(params=["idle", "fast", "followed", "passing", "careful"])
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each way that a dispatch may take through the wrapper."""
-    sinks = {"idle": (), "fast": (Quiet(),), "careful": (Live(),)}[request.param]
-    with listening(*sinks):
-        yield request.param
+    sinks: dict[str, tuple[Sink, ...]] = {
+        "idle": (),
+        "fast": (Quiet(),),
+        "followed": (Live(),),
+        "passing": (following(Unrecorded),),
+        "careful": (Quiet(),),
+    }
+    with listening(*sinks[request.param]):
+        if request.param == "careful":
+            with unknown_django():
+                yield request.param
+        else:
+            yield request.param
+
+
+class Unrecorded(Follower):
+    """Needs no record of the dispatch that it follows."""
+
+    needs_record = False
 
 
 @pytest.fixture
@@ -726,12 +751,20 @@ class TestBehaviour:
         assert send(signal, method) == [(first, None)]
 
 
-@pytest.mark.parametrize("recording", [False, True])
+LISTENERS: dict[str, Callable[[], tuple[Sink, ...]]] = {
+    "nobody": tuple,
+    "quiet": lambda: (Quiet(),),
+    "live": lambda: (Live(),),
+    "unrecorded": lambda: (following(Unrecorded),),
+}
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
 @pytest.mark.parametrize("method", [SendMethod.SEND, SendMethod.SEND_ROBUST])
 class TestFrames:
     @pytest.mark.parametrize("level", [3, 4, 5])
     def test_a_warning_names_the_same_place_with_and_without_us(
-        self, method: str, recording: bool, level: int, signal: Signal
+        self, method: str, listener: str, level: int, signal: Signal
     ) -> None:
         """A stacklevel that a receiver counted names the same file and line under the wrapper."""
 
@@ -752,7 +785,7 @@ class TestFrames:
 
         signal.connect(warns)
         places = []
-        with listening(*[Quiet()] * recording):
+        with listening(*LISTENERS[listener]()):
             for prepare in (instrument.install, instrument.uninstall):
                 prepare()
                 places.append(place())  # one line, which level 5 names
@@ -760,7 +793,7 @@ class TestFrames:
         assert places[0][0] == __file__
 
     def test_a_traceback_has_one_frame_between_sender_and_receiver(
-        self, method: str, recording: bool, signal: Signal
+        self, method: str, listener: str, signal: Signal
     ) -> None:
         """The exception of a receiver shows as many frames as under Django alone."""
 
@@ -773,7 +806,7 @@ class TestFrames:
             return len(raised.traceback)
 
         signal.connect(fails)
-        with listening(*[Quiet()] * recording):
+        with listening(*LISTENERS[listener]()):
             installed = depth()
         instrument.uninstall()
         assert installed == depth()

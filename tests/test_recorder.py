@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
@@ -36,11 +37,17 @@ from signal_inspector import (
 )
 from signal_inspector.records import SendMethod
 from signal_inspector.scopes import current
-from tests.listening import Live, Quiet, listening
+from signal_inspector.sinks import Follower
+from tests.listening import Live, Quiet, following, listening, unknown_django
 
 order_placed = Signal()
 parcel_sent = Signal()
 
+WAYS: dict[str, Callable[[], AbstractContextManager[None]]] = {
+    "fast": nullcontext,
+    "followed": lambda: listening(Live()),
+    "careful": unknown_django,
+}
 METHODS = list(SendMethod)
 SYNC = [SendMethod.SEND, SendMethod.SEND_ROBUST]
 
@@ -55,10 +62,10 @@ def _clean() -> Iterator[None]:
     parcel_sent.receivers = []
 
 
-@pytest.fixture(params=["fast", "careful"])
+@pytest.fixture(params=["fast", "followed", "careful"])
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Both ways that a recorded sync dispatch may take."""
-    with listening(*[Live()] * (request.param == "careful")):
+    """Each way that a recorded sync dispatch may take."""
+    with WAYS[request.param]():
         yield request.param
 
 
@@ -295,7 +302,7 @@ class TestCalls:
         finally:
             logger.removeHandler(handler)
         assert dispatch.calls[0].duration_ns < 100_000_000
-        if way == "careful":  # the fast way takes one timestamp between two receivers
+        if way != "fast":  # which takes one timestamp between two receivers
             assert dispatch.calls[1].duration_ns < 100_000_000
 
     def test_a_failing_partial_under_a_robust_send_ends_it(self) -> None:
@@ -805,19 +812,29 @@ class TestSinks:
         """Of two live sinks the first enters first and leaves last."""
         heard: list[Any] = []
 
-        class Named(Sink):
+        class Named(Follower):
             def __init__(self, name: str) -> None:
                 self.name = name
 
-            def receiver_entered(self, dispatch: Dispatch, index: int) -> None:
-                heard.append(("entered", self.name))
+            def entered(self, index: int | None) -> None:
+                heard.append((self.name, "entered", index))
 
-            def receiver_left(self, dispatch: Dispatch, index: int, call: Any) -> None:
-                heard.append(("left", self.name))
+            def left(self, index: int | None, ended: bool) -> None:
+                heard.append((self.name, "left", index))
 
-        with listening(Named("one"), Named("two")):
+        one, two = Named("one"), Named("two")
+        with listening(following(lambda: one), following(lambda: two)):
             connected(on_order).send(None)
-        assert heard == [("entered", "one"), ("entered", "two"), ("left", "two"), ("left", "one")]
+        assert heard == [
+            ("one", "entered", None),
+            ("two", "entered", None),
+            ("one", "entered", 0),
+            ("two", "entered", 0),
+            ("two", "left", 0),
+            ("one", "left", 0),
+            ("two", "left", None),
+            ("one", "left", None),
+        ]
 
     @pytest.mark.parametrize("method", METHODS)
     def test_the_end_is_told_before_the_sender_goes_on(self, method: SendMethod) -> None:
@@ -869,8 +886,12 @@ class TestSinks:
             for _ in range(3):
                 assert send(signal, method) == [(on_order, "done")]
         assert len(caplog.records) == 4
-        kinds = ["dispatch_finished", "dispatch_started", "receiver_entered", "receiver_left"]
-        assert sorted(trouble.counts()) == [f"sink {__name__}.Raises.{kind}" for kind in kinds]
+        sink_kinds = ["dispatch_finished", "dispatch_started"]
+        follower_kinds = ["entered", "left"]
+        assert set(trouble.counts()) == {
+            *[f"sink {__name__}.Raises.{kind}" for kind in sink_kinds],
+            *[f"sink tests.listening.Hearing.{kind}" for kind in follower_kinds],
+        }
         assert set(trouble.counts().values()) == {3}
 
     def test_a_raising_sink_keeps_nothing_from_the_others(self) -> None:

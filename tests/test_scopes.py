@@ -26,7 +26,8 @@ from signal_inspector.scopes import (
     open_collector,
     running_call,
 )
-from tests.listening import Live, Quiet, listening
+from signal_inspector.sinks import Follower
+from tests.listening import Live, Quiet, following, listening
 
 order_placed = Signal()
 
@@ -616,11 +617,21 @@ class TestProcess:
         assert (during, len(ears)) == (before + 2, before)
 
     @pytest.mark.parametrize(
-        ("sink", "is_live"), [(Sink(), False), (Quiet(), False), (Live(), True)]
+        ("sink", "follows", "hears"),
+        [
+            (Sink(), False, True),
+            (Quiet(), False, True),
+            (Live(), True, True),
+            (following(Follower), True, False),
+        ],
     )
-    def test_only_sinks_with_receiver_methods_are_live(self, sink: Sink, is_live: bool) -> None:
-        """A sink that overrides neither receiver method is not told of receivers."""
-        assert bool(scopes.Audience((), (sink,)).live) is is_live
+    def test_what_a_sink_overrides_says_what_it_is_asked(
+        self, sink: Sink, follows: bool, hears: bool
+    ) -> None:
+        """One that only sends followers is told nothing itself, and may have no record made."""
+        audience = scopes.Audience((), (sink,))
+        assert (bool(audience.with_followers), bool(audience.hearing)) == (follows, hears)
+        assert audience.is_choosy is not hears
 
     def test_an_audience_wants_what_anyone_in_it_wants(self) -> None:
         """Details of collectors and sinks are joined."""
@@ -636,7 +647,7 @@ class TestProcess:
 
     def test_nobody_wants_nothing(self) -> None:
         """The empty audience gathers nothing."""
-        found = (NOBODY.details, NOBODY.prepares, NOBODY.wants_responses, NOBODY.live)
+        found = (NOBODY.details, NOBODY.prepares, NOBODY.wants_responses, NOBODY.hearing)
         assert found == (Details.NONE, False, False, ())
 
 

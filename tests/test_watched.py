@@ -1,4 +1,4 @@
-"""The careful way: async receivers, async sends, and sinks that hear of each receiver."""
+"""The careful way: async receivers, async sends, and how they are followed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ import pytest
 from asgiref.sync import async_to_sync, markcoroutinefunction, sync_to_async
 from django.dispatch import Signal
 
-from signal_inspector import Dispatch, Outcome, ReceiverCall, Sink, capture, scopes, trouble
+from signal_inspector import Dispatch, Outcome, ReceiverCall, capture, scopes, trouble
 from signal_inspector.instrument import install, uninstall
 from signal_inspector.records import SendMethod
 from signal_inspector.scopes import Dispatches, current, running_call
+from signal_inspector.sinks import Follower
 from signal_inspector.watched import Current, Driven
-from tests.listening import SHARES_CONTEXT, Live, listening
+from tests.listening import SHARES_CONTEXT, Live, following, listening
 
 ASYNC = [SendMethod.ASEND, SendMethod.ASEND_ROBUST]
 
@@ -974,11 +975,10 @@ class TestLiveSinks:
         inner = Signal()
         calls: list[ReceiverCall] = []
 
-        class Reads(Sink):
-            def receiver_left(
-                self, dispatch: Dispatch, index: int, call: ReceiverCall | None
-            ) -> None:
-                if call is not None:
+        class Reads(Follower):
+            def left(self, index: int | None, ended: bool) -> None:
+                if ended and index is not None:
+                    call = self.dispatch.calls[index]
                     calls.append(call)
                     selves.append(call.self_ns)
 
@@ -991,8 +991,8 @@ class TestLiveSinks:
         selves: list[int] = []
         inner.connect(slow)
         signal.connect(sends_on)
-        with listening(Reads()):
-            signal.send(None)
+        with listening(following(Reads)):
+            asyncio.run(signal.asend(None))
         assert selves[1] <= calls[1].duration_ns - 10_000_000
 
     def test_a_context_variable_of_a_sink_stays_with_its_receiver(self, signal: Signal) -> None:
@@ -1001,16 +1001,14 @@ class TestLiveSinks:
         seen: list[tuple[int, int | None]] = []
         outside: list[int | None] = []
 
-        class Spans(Sink):
+        class Spans(Follower):
             def __init__(self) -> None:
-                self.tokens: dict[int, Any] = {}
+                self.tokens: dict[int | None, Any] = {}
 
-            def receiver_entered(self, dispatch: Dispatch, index: int) -> None:
+            def entered(self, index: int | None) -> None:
                 self.tokens[index] = span.set(index)
 
-            def receiver_left(
-                self, dispatch: Dispatch, index: int, call: ReceiverCall | None
-            ) -> None:
+            def left(self, index: int | None, ended: bool) -> None:
                 span.reset(self.tokens.pop(index))
 
         def receiver(number: int) -> Callable[..., Any]:
@@ -1028,7 +1026,7 @@ class TestLiveSinks:
         receivers = [receiver(number) for number in range(3)]
         for each in receivers:
             signal.connect(each)
-        with listening(Spans()):
+        with listening(following(Spans)):
             asyncio.run(main())
         assert len(seen) == 9
         assert all(number == found for number, found in seen)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from signal_inspector.dispatches import Dispatch
-from signal_inspector.records import Details, ReceiverCall
-from signal_inspector.sinks import Sink
+from signal_inspector.records import Details, SendMethod
+from signal_inspector.sinks import Follower, Sink
 
 
 class ReadEverything(Sink):
@@ -23,14 +23,20 @@ class ReadEverything(Sink):
 
 
 class ReadEverythingLive(ReadEverything):
-    """Hears of each receiver too: a sink that does is served the careful way, sync or async."""
+    """Hears of each receiver too, sync or async, and reads the record each time."""
 
-    def receiver_entered(self, dispatch: Dispatch, index: int) -> None:
-        dispatch.as_dict()
+    def follow(
+        self, signal: str, sender: str, method: SendMethod, receivers: int | None
+    ) -> Follower | None:
+        return ReadEachReceiver()
 
-    def receiver_left(self, dispatch: Dispatch, index: int, call: ReceiverCall | None) -> None:
-        if call is not None:
-            call.as_dict()
+
+class ReadEachReceiver(Follower):
+    def entered(self, index: int | None) -> None:
+        self.dispatch.as_dict()
+
+    def left(self, index: int | None, ended: bool) -> None:
+        self.dispatch.as_dict()
 
 
 def _count() -> None:
