@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter_ns
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, final
 
 from signal_inspector import trouble
 from signal_inspector.dispatches import Dispatch
@@ -17,6 +17,7 @@ Followers: TypeAlias = tuple[Follower, ...]
 NO_FOLLOWERS: Final[Followers] = ()
 
 
+@final
 class Passing:
     """A dispatch that is not recorded; its followers only keep something set while it runs."""
 

@@ -68,11 +68,15 @@ def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
             _orphan(self, sender, named, _SEND)
         return []
     sync_receivers, async_receivers = live = self._live_receivers(sender)
-    dispatch = recorder.begin(self, sender, named, _SEND, *live) if ears else None
+    dispatch = (
+        recorder.begin(self, sender, named, _SEND, sync_receivers, async_receivers)
+        if ears
+        else None
+    )
     if async_receivers:
         return _careful(self, sender, named, _SEND, dispatch, live)
     responses = []
-    if dispatch is None or isinstance(dispatch, Passing):
+    if dispatch is None or type(dispatch) is Passing:
         try:
             for receiver in sync_receivers:
                 response = receiver(signal=self, sender=sender, **named)
@@ -107,11 +111,15 @@ def send_robust(  # noqa: C901 - Django's loop twice, as a call more is a frame 
             _orphan(self, sender, named, _SEND_ROBUST)
         return []
     sync_receivers, async_receivers = live = self._live_receivers(sender)
-    dispatch = recorder.begin(self, sender, named, _SEND_ROBUST, *live) if ears else None
+    dispatch = (
+        recorder.begin(self, sender, named, _SEND_ROBUST, sync_receivers, async_receivers)
+        if ears
+        else None
+    )
     if async_receivers:
         return _careful(self, sender, named, _SEND_ROBUST, dispatch, live)
     responses = []
-    if dispatch is None or isinstance(dispatch, Passing):
+    if dispatch is None or type(dispatch) is Passing:
         try:
             for receiver in sync_receivers:
                 try:
