@@ -1,0 +1,142 @@
+"""Who is timed: bare Django, ours idle and recording, and sentry-sdk's instrumentation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import process_time_ns
+from typing import Any, Final
+
+from django.dispatch import Signal
+
+from signal_inspector import Details, capture, instrument
+from signal_inspector.scopes import Collector, close_collector, open_collector
+from tests.benchmarks.measure import FIRST, SENDS, Contestant, Sender, Turn, turn
+
+BARE: Final = "bare Django"
+IDLE: Final = "installed, nobody listening"
+CAPTURE: Final = "recording: capture()"
+COLLECTOR: Final = "recording: the toolbar's way"
+EVERYTHING: Final = "recording: all details, as the panel"
+SENTRY: Final = "sentry-sdk's spans"
+
+# At module level, as in any project: a signal that no module holds is looked up again and again.
+signal_0 = Signal()
+signal_1 = Signal()
+signal_5 = Signal()
+signal_20 = Signal()
+signal_async_1 = Signal()
+signal_async_5 = Signal()
+
+SIGNALS: Final = {0: signal_0, 1: signal_1, 5: signal_5, 20: signal_20}
+ASYNC_SIGNALS: Final = {1: signal_async_1, 5: signal_async_5}
+
+_bare: Final = {name: Signal.__dict__[name] for name in ("send", "asend", "_live_receivers")}
+
+
+def prepare() -> None:
+    """Connect receivers that do nothing, and install the wrapper.
+
+    Bare Django is timed beside it by calling the function that Signal had before: what it calls
+    in turn is Django's own. Patching and unpatching for each turn would have Python forget, and
+    in time give up, what it knows of the class.
+    """
+    for count, signal in SIGNALS.items():
+        for receiver in _receivers(count):
+            signal.connect(receiver, weak=False)
+    for count, signal in ASYNC_SIGNALS.items():
+        for receiver in _async_receivers(count):
+            signal.connect(receiver, weak=False)
+    instrument.install()
+    assert Signal.__dict__["send"] is not _bare["send"]
+    assert Signal.__dict__["_live_receivers"] is _bare["_live_receivers"]
+
+
+def _receivers(count: int) -> Iterator[Callable[..., None]]:
+    for _ in range(count):
+
+        def receiver(sender: object, **named: object) -> None:
+            pass
+
+        yield receiver
+
+
+def _async_receivers(count: int) -> Iterator[Callable[..., Any]]:
+    for _ in range(count):
+
+        async def receiver(sender: object, **named: object) -> None:
+            pass
+
+        yield receiver
+
+
+@contextmanager
+def _collecting() -> Iterator[None]:
+    """As the panel does it, but for the details."""
+    collector = Collector(Details.NONE)
+    open_collector(collector)
+    try:
+        yield
+    finally:
+        close_collector(collector)
+        assert len(collector.dispatches) == FIRST + SENDS
+
+
+@contextmanager
+def _capturing(details: Details) -> Iterator[None]:
+    with capture(details=details) as dispatches:
+        yield
+    assert len(dispatches) == FIRST + SENDS
+
+
+def sync_contestants(receivers: int) -> list[Contestant]:
+    """Those who send to so many sync receivers."""
+    signal = SIGNALS[receivers]
+    ours = Signal.send
+    contestants = [
+        Contestant(BARE, turn(_bare["send"], signal)),
+        Contestant(IDLE, turn(ours, signal)),
+    ]
+    if receivers:
+        contestants += [
+            Contestant(CAPTURE, turn(ours, signal, lambda: _capturing(Details.NONE))),
+            Contestant(COLLECTOR, turn(ours, signal, _collecting)),
+            Contestant(
+                EVERYTHING, turn(ours, signal, lambda: _capturing(Details.ALL)), apart=True
+            ),
+        ]
+    return contestants
+
+
+def async_contestants(receivers: int, runner: asyncio.Runner) -> list[Contestant]:
+    """Those who asend to so many async receivers, all in one event loop."""
+    signal = ASYNC_SIGNALS[receivers]
+    return [
+        Contestant(BARE, _async_turn(_bare["asend"], signal, runner, records=False)),
+        Contestant(IDLE, _async_turn(Signal.asend, signal, runner, records=False)),
+        Contestant(CAPTURE, _async_turn(Signal.asend, signal, runner, records=True)),
+    ]
+
+
+def _async_turn(asend: Any, signal: Signal, runner: asyncio.Runner, *, records: bool) -> Turn:
+    async def sends() -> int:
+        for _ in range(FIRST):
+            await asend(signal, Sender, number=1)
+        began = process_time_ns()
+        for _ in range(SENDS):
+            await asend(signal, Sender, number=1)
+        return process_time_ns() - began
+
+    async def take() -> int:
+        if not records:
+            return await sends()
+        with capture(details=Details.NONE):
+            return await sends()
+
+    return lambda: runner.run(take())
+
+
+def bare_send() -> Any:
+    """The ``Signal.send`` of Django."""
+    return _bare["send"]
