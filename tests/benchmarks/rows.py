@@ -9,8 +9,9 @@ from typing import Any, Final
 from tests.benchmarks import contest
 from tests.benchmarks.measure import ratio
 
-#: What a figure may be above its "must" before it counts as missed: the noise of a busy machine.
-MARGIN: Final = 0.05
+#: By how much a figure may miss its "must" before that counts. Other work on the machine shares
+#: its caches, and recording touches more memory than bare Django: up to a tenth was seen.
+MARGIN: Final = 0.1
 
 #: By contestant and number of receivers: the ratio to bare Django that must be reached, and the
 #: one to aim at.
