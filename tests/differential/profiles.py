@@ -7,7 +7,7 @@ from typing import Final
 
 from hypothesis import HealthCheck, settings
 
-_EXAMPLES: Final = {"dev": 200, "ci": 1_000, "deep": 20_000}
+_EXAMPLES: Final = {"dev": 200, "ci": 500, "deep": 20_000}
 
 
 def _profile() -> settings:

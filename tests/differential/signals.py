@@ -52,6 +52,16 @@ class Alone(Signal):
                 responses.append((receiver, error))
         return responses
 
+    async def asend(self, sender: Any, **named: Any) -> Any:
+        receivers, async_receivers = self._live_receivers(sender)
+        responses = [
+            (receiver, receiver(signal=self, sender=sender, **named)) for receiver in receivers
+        ]
+        for receiver in async_receivers:
+            response = await receiver(signal=self, sender=sender, **named)
+            responses.append((receiver, response))
+        return responses
+
 
 class Asend(Signal):
     """Overrides the async methods."""

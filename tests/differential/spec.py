@@ -15,7 +15,7 @@ class SignalKind(StrEnum):
     PLAIN = "plain"
     SUPER = "super"  # overrides all four methods, and calls super()
     FRESH = "fresh"  # the same, of a class defined while the world is built
-    ALONE = "alone"  # overrides send() and send_robust() without super()
+    ALONE = "alone"  # overrides send(), send_robust() and asend() without super()
     ASEND = "asend"  # overrides asend() and asend_robust(), and calls super()
     RENAMED = "renamed"  # send_by_name() calls super().send(); send() itself raises
 
