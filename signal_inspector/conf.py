@@ -8,7 +8,7 @@ configured settings the defaults hold, and a wrong value falls back to its defau
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.conf import settings
 
@@ -71,6 +71,7 @@ class Config:
 # Keys that belong to rooms, and the sections that rooms have registered for them.
 _rooms: dict[str, type | None] = {"TRACING": None, "AUDIT": None}
 _cached: Config | None = None
+_DEFAULTS: Final = Config()
 
 
 def register_section(key: str, section: type) -> None:
@@ -88,7 +89,7 @@ def get_config() -> Config:
     global _cached
     if _cached is None:
         if not settings.configured:
-            return Config()
+            return _DEFAULTS
         _cached = read_config(getattr(settings, SETTING, {}))
     return _cached
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 from uuid import UUID
 
-from signal_inspector.ids import uuid7
+from signal_inspector.ids import uuid7, uuid7_text
 from signal_inspector.records import (
     Caller,
     Failure,
@@ -31,6 +31,16 @@ if TYPE_CHECKING:
     from signal_inspector.transactions import TransactionMark
 
 
+class TraceIds(Protocol):
+    """The numbers that OpenTelemetry knows a span by (its ``SpanContext`` is one)."""
+
+    @property
+    def trace_id(self) -> int: ...
+
+    @property
+    def span_id(self) -> int: ...
+
+
 _UNWRITTEN: Final[dict[str, Any]] = {
     "outcome": Outcome.RUNNING,
     "caller": None,
@@ -38,7 +48,6 @@ _UNWRITTEN: Final[dict[str, Any]] = {
     "payload": None,
     "payload_dropped": 0,
     "followers": (),
-    "in_override": False,
     "in_transaction": None,
     "not_called": (),
     "parent_call": None,
@@ -47,8 +56,10 @@ _UNWRITTEN: Final[dict[str, Any]] = {
     "responses": None,
     "raised": None,
     "tallies": None,
+    "trace": None,
     "busy": None,
     "transactions": (),
+    "whole_told": False,
     "_calls": None,
     "_parent_key": None,
 }
@@ -75,10 +86,11 @@ class Dispatch:
     in_transaction: bool | None  # None unless Details.TRANSACTION was asked for
     not_called: tuple[NotCalled, ...]  # () unless Details.NOT_CALLED was asked for
     parent_call: int | None  # index of the parent's receiver call that sent this one
+    trace: TraceIds | None  # if it is traced
     # What the instrument writes and `calls` reads:
     audience: Audience
     followers: tuple[Follower, ...]  # until it has ended
-    in_override: bool  # whether an override of Signal's method runs it; written for followers
+    whole_told: bool  # whether followers were told that the code of the send runs
     marks: list[int]  # perf_counter_ns at the start and at the end of each receiver
     ends: dict[int, int] | None  # exact ends where the next mark comes later
     receivers: Sequence[ReceiverName]  # those that run the fast way
@@ -101,7 +113,6 @@ class Dispatch:
         "duration_ns",
         "ends",
         "followers",
-        "in_override",
         "in_transaction",
         "marks",
         "method",
@@ -121,7 +132,9 @@ class Dispatch:
         "start_ns",
         "started_ns",
         "tallies",
+        "trace",
         "transactions",
+        "whole_told",
     )
 
     def __getattr__(self, name: str) -> Any:
@@ -141,9 +154,24 @@ class Dispatch:
         return uuid7(self.started_ns, self.sequence)
 
     @property
+    def id_text(self) -> str:
+        """``str(id)``, quicker."""
+        return uuid7_text(self.started_ns, self.sequence)
+
+    @property
     def parent_id(self) -> UUID | None:
         """The id of the dispatch in whose receiver this one was sent."""
         return None if self._parent_key is None else uuid7(*self._parent_key)
+
+    @property
+    def trace_id(self) -> str:
+        """The id of the trace that this dispatch is in, as W3C writes it; "" if it is in none."""
+        return "" if self.trace is None else f"{self.trace.trace_id:032x}"
+
+    @property
+    def span_id(self) -> str:
+        """The id of its span; "" if it has none."""
+        return "" if self.trace is None else f"{self.trace.span_id:016x}"
 
     @property
     def started_at(self) -> datetime:
@@ -303,9 +331,11 @@ class Dispatch:
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; the keys are part of the public interface."""
         return {
-            "id": str(self.id),
+            "id": self.id_text,
             "parent_id": None if self.parent_id is None else str(self.parent_id),
             "parent_call": self.parent_call,
+            "trace_id": self.trace_id,
+            "span_id": self.span_id,
             "signal": self.signal,
             "sender": self.sender,
             "method": self.method.value,

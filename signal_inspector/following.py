@@ -25,11 +25,23 @@ class Passing:
 
     def __init__(self, followers: Followers) -> None:
         self._followers = followers
-        tell(followers, "entered", None)
+        for follower in followers:
+            try:
+                follower.entered(None)
+            except Exception as error:
+                _report(follower, "entered", error)
 
     def leave(self) -> None:
         """Tell that the send has ended, however it did."""
-        tell(self._followers[::-1], "left", None, True)
+        token = current.set(SILENCE)
+        try:
+            for follower in self._followers[::-1]:
+                try:
+                    follower.left(None, True)
+                except Exception as error:
+                    _report(follower, "left", error)
+        finally:
+            current.reset(token)
 
 
 def follow(
@@ -50,19 +62,26 @@ def follow(
     try:
         for sink in audience.with_followers:
             try:
+                if not audience.is_choosy and sink.is_idle():  # else it has been asked
+                    continue
                 follower = sink.follow(signal, sender, method, count)
             except Exception as error:
                 _report(sink, "follow", error)
             else:
                 if follower is not None:
                     found = (*found, follower)
+        if not audience.is_choosy:
+            return found
+        if not found:
+            return None
+        if others is None or others:
+            return found
+        for follower in found:
+            if follower.needs_record:
+                return found
+        return Passing(found) if receivers else None
     finally:
         current.reset(token)
-    if not audience.is_choosy:
-        return found
-    if others is None or others or any(follower.needs_record for follower in found):
-        return found or None
-    return Passing(found) if found and receivers else None
 
 
 def tell(told: Sequence[Sink | Follower], what: str, *args: Any) -> None:
@@ -78,70 +97,148 @@ def tell(told: Sequence[Sink | Follower], what: str, *args: Any) -> None:
         current.reset(token)
 
 
+def start(dispatch: Dispatch) -> None:
+    """Tell the followers of a dispatch that does not run in our own loop that it starts."""
+    scope = current.get()
+    if dispatch.followers and (scope is None or scope.dispatch is not dispatch):
+        tell(dispatch.followers, "started", dispatch)
+
+
 def run(dispatch: Dispatch) -> list[int] | Stepping:
-    """Tell the followers that the loop over sync receivers begins; what is to take its marks."""
+    """Tell the followers that our own loop is about to run; what is to take its marks."""
     followers = dispatch.followers
     if not followers:
         return dispatch.marks
-    dispatch.ends, dispatch.raised = {}, None
+    dispatch.raised = dispatch._calls = None  # quicker to read than what is not written
     scope = current.get()
-    dispatch.in_override = scope is not None and scope.dispatch is dispatch
-    if not dispatch.in_override:  # which has told it
-        tell(followers, "entered", None)
-    stepping = tuple(follower for follower in followers if follower.by_receiver)
-    if stepping and dispatch.receivers:
-        tell(stepping, "entered", 0)
-    if dispatch.in_override:
-        dispatch.marks[0] = perf_counter_ns()
-    else:
-        dispatch.restart(perf_counter_ns())
-    return Stepping(dispatch, stepping) if stepping else dispatch.marks
+    # An override of Signal's method that calls ours has told of the start, and of the whole.
+    in_override = scope is not None and scope.dispatch is dispatch
+    dispatch.whole_told = not in_override
+    stepping = tuple([follower for follower in followers if follower.by_receiver])
+    token = current.set(SILENCE)
+    try:
+        if not in_override:
+            for follower in followers:
+                _started(follower, dispatch)
+        if dispatch.receivers:
+            for follower in stepping:
+                try:
+                    follower.entered(0)
+                except Exception as error:
+                    _report(follower, "entered", error)
+    finally:
+        current.reset(token)
+    dispatch.marks[0] = start_ns = perf_counter_ns()
+    if not in_override:
+        dispatch.start_ns = start_ns
+    if not stepping:
+        return dispatch.marks
+    if len(stepping) == 1 and type(stepping[0]).stepped is not Follower.stepped:
+        return SteppingAlone(dispatch, stepping)
+    return Stepping(dispatch, stepping)
+
+
+def _started(follower: Follower, dispatch: Dispatch) -> None:
+    try:
+        follower.started(dispatch)
+    except Exception as error:
+        _report(follower, "started", error)
+    try:
+        follower.entered(None)
+    except Exception as error:
+        _report(follower, "entered", error)
 
 
 class Stepping:
     """Takes the marks of a dispatch, and tells of the receivers between them."""
 
-    __slots__ = ("_backwards", "_count", "_dispatch", "_followers")
+    __slots__ = ("_dispatch", "_ends", "_followers", "_last", "_marks")
 
     def __init__(self, dispatch: Dispatch, followers: Followers) -> None:
         self._dispatch = dispatch
         self._followers = followers
-        self._backwards = followers[::-1]
-        self._count = len(dispatch.receivers)
+        self._marks = dispatch.marks
+        self._last = len(dispatch.receivers) - 1
+        self._ends: dict[int, int] = {}
+        dispatch.ends = self._ends
 
     def append(self, end_ns: int) -> None:
         """Mark the end of a receiver, tell of it and of the next. That is no receiver's time."""
-        marks = self._dispatch.marks
+        marks = self._marks
         index = len(marks) - 1
         marks.append(end_ns)
-        self._dispatch.ends.setdefault(index, end_ns)  # type: ignore[union-attr]
+        self._ends.setdefault(index, end_ns)
         token = current.set(SILENCE)
         try:
-            for follower in self._backwards:
-                try:
-                    follower.left(index, True)
-                except Exception as error:
-                    _report(follower, "left", error)
-            index += 1
-            if index < self._count:
-                for follower in self._followers:
-                    try:
-                        follower.entered(index)
-                    except Exception as error:
-                        _report(follower, "entered", error)
-                marks[-1] = perf_counter_ns()
+            self._tell(index, index == self._last)
         finally:
             current.reset(token)
+        if index != self._last:
+            marks[-1] = perf_counter_ns()
+
+    def _tell(self, index: int, is_last: bool) -> None:
+        for follower in self._followers[::-1]:
+            try:
+                follower.left(index, True)
+            except Exception as error:
+                _report(follower, "left", error)
+        if not is_last:
+            for follower in self._followers:
+                try:
+                    follower.entered(index + 1)
+                except Exception as error:
+                    _report(follower, "entered", error)
 
 
-def ran(dispatch: Dispatch, failed: int | None = None) -> None:
-    """Tell that the loop has ended, by the exception of a receiver if ``failed`` is one."""
-    backwards = dispatch.followers[::-1]
-    if failed is not None and failed < len(dispatch.receivers):
-        stepping = tuple(follower for follower in backwards if follower.by_receiver)
-        tell(stepping, "left", failed, True)
-    if not dispatch.in_override:
-        tell(backwards, "left", None, True)
+class SteppingAlone(Stepping):
+    """The same for a follower that is alone and takes both in one call."""
+
+    __slots__ = ("_stepped",)
+
+    def __init__(self, dispatch: Dispatch, followers: Followers) -> None:
+        super().__init__(dispatch, followers)
+        self._stepped = followers[0].stepped
+
+    def append(self, end_ns: int) -> None:
+        marks = self._marks
+        index = len(marks) - 1
+        marks.append(end_ns)
+        self._ends.setdefault(index, end_ns)
+        token = current.set(SILENCE)
+        try:
+            self._stepped(index, index == self._last)
+        except Exception as error:
+            _report(self._followers[0], "stepped", error)
+        finally:
+            current.reset(token)
+        if index != self._last:
+            marks[-1] = perf_counter_ns()
+
+
+def failed(dispatch: Dispatch, index: int) -> None:
+    """Tell that the running receiver of our own loop has ended it by an exception."""
+    if index < len(dispatch.receivers):
+        stepping = [follower for follower in dispatch.followers if follower.by_receiver]
+        tell(stepping[::-1], "left", index, True)
+
+
+def end(dispatch: Dispatch, error: BaseException | None) -> None:
+    """Tell the followers of the end. The dispatch keeps none of them any longer."""
+    followers, dispatch.followers = dispatch.followers, NO_FOLLOWERS
+    token = current.set(SILENCE)
+    try:
+        for follower in followers[::-1]:
+            try:
+                if dispatch.whole_told:
+                    follower.left(None, True)
+            except Exception as failure:
+                _report(follower, "left", failure)
+            try:
+                follower.finished(error)
+            except Exception as failure:
+                _report(follower, "finished", failure)
+    finally:
+        current.reset(token)
 
 
 def _report(who: Sink | Follower, what: str, error: Exception) -> None:

@@ -10,15 +10,19 @@ import os
 from uuid import UUID
 
 _COUNTER_BITS = 28
+_COUNTER_MASK = (1 << _COUNTER_BITS) - 1
 _counter = itertools.count()
 next_sequence = _counter.__next__
 _process_bits = 0
+_text_of_process = ""  # the part of an id that all of this process share
 
 
 def _reseed() -> None:
     """Give this process random bits of its own: a forked child shares its parent's counter."""
-    global _process_bits
+    global _process_bits, _text_of_process
     _process_bits = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
+    digits = f"{(0b10 << 62 | _process_bits) >> _COUNTER_BITS:09x}"
+    _text_of_process = f"{digits[:4]}-{digits[4:]}"
 
 
 _reseed()
@@ -32,11 +36,22 @@ def uuid7(unix_ns: int, sequence: int) -> UUID:
     48 bits of milliseconds, 12 bits of the fraction of the millisecond (RFC 9562, 6.2, method
     3), 34 random bits of the process, 28 bits of its counter.
     """
+    return UUID(int=_number(unix_ns, sequence))
+
+
+def uuid7_text(unix_ns: int, sequence: int) -> str:
+    """The same as text, in a third of the time that making a ``UUID`` and its ``str()`` takes."""
+    milliseconds, rest = divmod(unix_ns, 1_000_000)
+    counter = (sequence + _process_bits) & _COUNTER_MASK
+    return (
+        f"{milliseconds >> 16 & 0xFFFFFFFF:08x}-{milliseconds & 0xFFFF:04x}"
+        f"-7{rest * 4096 // 1_000_000:03x}-{_text_of_process}{counter:07x}"
+    )
+
+
+def _number(unix_ns: int, sequence: int) -> int:
     milliseconds, rest = divmod(unix_ns, 1_000_000)
     fraction = rest * 4096 // 1_000_000
-    counter_mask = (1 << _COUNTER_BITS) - 1
-    counter = (sequence + _process_bits) & counter_mask
-    low = (_process_bits & ~counter_mask) | counter
-    return UUID(
-        int=(milliseconds & ((1 << 48) - 1)) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | low
-    )
+    counter = (sequence + _process_bits) & _COUNTER_MASK
+    low = (_process_bits & ~_COUNTER_MASK) | counter
+    return (milliseconds & ((1 << 48) - 1)) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | low

@@ -158,6 +158,7 @@ def send_robust(  # noqa: C901 - Django's loop twice, as a call more is a frame 
 def _orphan(self: Signal, sender: Any, named: dict[str, Any], method: SendMethod) -> None:
     dispatch = recorder.begin(self, sender, named, method, (), ())
     if isinstance(dispatch, Dispatch):
+        following.start(dispatch)
         recorder.complete(dispatch, None, dispatch.marks[-1])  # it took no receiver's time
 
 

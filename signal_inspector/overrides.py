@@ -16,10 +16,9 @@ from typing import Any, Final
 
 from django.dispatch import Signal
 
-from signal_inspector import gather, recorder, scopes, trouble
+from signal_inspector import following, gather, recorder, scopes, trouble
 from signal_inspector.connections import entries
 from signal_inspector.dispatches import Dispatch
-from signal_inspector.following import tell
 from signal_inspector.names import receiver_name
 from signal_inspector.names.receivers import innermost
 from signal_inspector.records import ReceiverCall, SendMethod
@@ -69,17 +68,18 @@ class Watching:
         self._offer = Offer(dispatch, signal, override)
         self.scope: Scope | Dispatch | None = self._offer
         self._followers = dispatch.followers
+        following.start(dispatch)
         self._has_ended = False
 
     def enter(self) -> Current:
         token = current.set(self.scope)
         if self._followers:
-            tell(self._followers, "entered", None)
+            following.tell(self._followers, "entered", None)
         return token
 
     def leave(self, token: Current) -> None:
         if self._followers:
-            tell(self._followers[::-1], "left", None, self._has_ended)
+            following.tell(self._followers[::-1], "left", None, self._has_ended)
         self.scope = current.get()
         current.reset(token)
 

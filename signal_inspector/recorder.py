@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter_ns, time_ns
 from typing import Any, overload
 
+from django.conf import settings
 from django.dispatch import Signal
 
-from signal_inspector import gather, trouble
+from signal_inspector import following, gather, trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
-from signal_inspector.following import NO_FOLLOWERS, Passing, follow, ran, tell
+from signal_inspector.following import NO_FOLLOWERS, Passing, tell
 from signal_inspector.ids import next_sequence
 from signal_inspector.names import (
     IdentityMap,
@@ -75,6 +76,8 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
     try:
         if scope is not None and scope.offers is signal:
             return _adopt(scope, receivers)
+        if audience.is_choosy and audience.is_idle():
+            return None
         name = _names.get(id(signal))
         if name is None:
             name = _decide(signal)
@@ -82,7 +85,7 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
             return None
         path = _class_paths.get(id(sender)) or sender_name(sender)
         if audience.with_followers:
-            answer = follow(audience, name, path, method, receivers, others)
+            answer = following.follow(audience, name, path, method, receivers, others)
             if not isinstance(answer, tuple):
                 return answer
             followers = answer
@@ -108,11 +111,10 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
         if collector is not None and collector.room:
             collector.room -= 1
             collector.dispatches.append(dispatch)
-        elif not (audience.offer(dispatch) or audience.hearing or followers):
+        elif not (audience.is_choosy or audience.offer(dispatch) or audience.hearing or followers):
             return None
-        if followers:
-            dispatch.followers = followers
         if audience.prepares:
+            dispatch.followers = followers
             _prepare(dispatch, signal, sender, named)
     except Exception as error:
         trouble.report("opening a record", error)
@@ -133,11 +135,10 @@ def _prepare(dispatch: Dispatch, signal: Signal, sender: object, named: Mapping[
     """What costs time before the first receiver, and is not to be counted as a receiver's."""
     audience = dispatch.audience
     dispatch.started_ns = time_ns()
-    gather.details(dispatch, signal, sender, named, audience.details)
+    if audience.gathers:
+        gather.details(dispatch, signal, sender, named, audience.details)
     if audience.hearing:
         tell(audience.hearing, "dispatch_started", dispatch)
-    if dispatch.followers:
-        tell(dispatch.followers, "started", dispatch)
     dispatch.restart(perf_counter_ns())
 
 
@@ -146,7 +147,7 @@ def _decide(signal: Signal) -> str:
     name = signal_name(signal)
     config = get_config()
     decided = name if is_inspected(name, config.include, config.exclude) else ""
-    if signal in signal_names:
+    if signal in signal_names and settings.configured:
         _inspected.set(signal, decided)
     return decided
 
@@ -158,18 +159,15 @@ def forget_decisions() -> None:
 
 def finish(dispatch: Dispatch, responses: Sequence[tuple[Any, Any]]) -> None:
     """Complete a dispatch that ran the fast way and returned."""
-    followers = dispatch.followers
     try:
-        if followers:
-            ran(dispatch)
         dispatch.outcome = Outcome.RETURNED
         if dispatch.parent is not None:
             dispatch.leave_parent(dispatch.marks[-1])
         audience = dispatch.audience
         if audience.wants_responses:
             gather.responses(dispatch, responses)
-        if followers:
-            _let_go(dispatch, None)
+        if audience.with_followers:
+            following.end(dispatch, None)
         if audience.hearing:
             tell(audience.hearing, "dispatch_finished", dispatch)
     except Exception as failure:
@@ -185,7 +183,7 @@ def stopped(
     if dispatch.raised is None or index not in dispatch.raised:
         _failed(dispatch, index, error)
     if dispatch.followers:
-        ran(dispatch, index)
+        following.failed(dispatch, index)
     try:
         if dispatch.audience.wants_responses:
             gather.responses(dispatch, responses)
@@ -211,19 +209,13 @@ def complete(dispatch: Dispatch, error: BaseException | None, end_ns: int | None
         dispatch.outcome = outcome_of(error)
         if dispatch.parent is not None:
             dispatch.leave_parent(end_ns)
-        if dispatch.followers:
-            _let_go(dispatch, error)
         audience = dispatch.audience
+        if audience.with_followers:
+            following.end(dispatch, error)
         if audience.hearing:
             tell(audience.hearing, "dispatch_finished", dispatch)
     except Exception as failure:
         trouble.report("closing a record", failure)
-
-
-def _let_go(dispatch: Dispatch, error: BaseException | None) -> None:
-    """Tell the followers of the end; the dispatch keeps none of them any longer."""
-    followers, dispatch.followers = dispatch.followers, NO_FOLLOWERS
-    tell(followers[::-1], "finished", error)
 
 
 def outcome_of(error: BaseException | None) -> Outcome:

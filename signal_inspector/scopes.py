@@ -9,6 +9,7 @@ from typing import Final
 
 from django.dispatch import Signal
 
+from signal_inspector import trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details
@@ -53,6 +54,7 @@ class Audience:
         "collectors",
         "details",
         "epoch_ns",
+        "gathers",
         "hearing",
         "is_choosy",
         "only",
@@ -77,12 +79,17 @@ class Audience:
         for sink in sinks:
             self.details |= sink.details
         # Asking a Flag takes longer than all else that a dispatch asks.
-        self.prepares = bool(sinks) or bool(self.details & _AT_START)
+        self.gathers = bool(self.details & _AT_START)
+        self.prepares = bool(sinks) or self.gathers
         self.wants_responses = bool(self.details & Details.RESPONSE)
         self.closes = bool(sinks) or self.wants_responses
         #: Makes Unix time of perf_counter_ns(): one clock less to read for most dispatches. With
         #: sinks, whose audience may live as long as the process, the other is read all the same.
         self.epoch_ns = time_ns() - perf_counter_ns()
+
+    def is_idle(self) -> bool:
+        """Whether a sink that sends followers would send one, for all it knows now."""
+        return all([sink.is_idle() for sink in self.with_followers])  # noqa: C419 - quicker
 
     def offer(self, dispatch: Dispatch) -> bool:
         """Let every collector keep a dispatch or count it as dropped; whether any kept it."""
@@ -94,6 +101,7 @@ class Audience:
                 kept = True
             elif collector.is_open:
                 collector.dispatches.dropped += 1
+                trouble.drop("dispatches")
         return kept
 
 
@@ -161,6 +169,8 @@ current: ContextVar[Scope | Dispatch | None] = ContextVar("signal_inspector", de
 ears: list[object] = []
 
 _process: Audience = NOBODY
+_named: tuple[Sink, ...] = ()
+_added: tuple[Sink, ...] = ()
 
 
 def process_audience() -> Audience:
@@ -175,8 +185,34 @@ def running_call() -> tuple[Dispatch | None, int | None]:
 
 
 def use_sinks(sinks: tuple[Sink, ...]) -> None:
-    """Make these the sinks of the process, in place of those before."""
+    """Make these the sinks of the process that settings name, in place of those before."""
+    global _named
+    _named = sinks
+    refresh_sinks()
+
+
+def add_sink(sink: Sink) -> None:
+    """Let a sink listen until it is removed, whatever the settings name.
+
+    One of the same class that the settings name is set aside meanwhile: nothing is heard twice.
+    """
+    global _added
+    _added = (*_added, sink)
+    refresh_sinks()
+
+
+def remove_sink(sink: Sink) -> None:
+    """Undo ``add_sink``."""
+    global _added
+    _added = tuple(each for each in _added if each is not sink)
+    refresh_sinks()
+
+
+def refresh_sinks() -> None:
+    """Look anew at what the sinks of the process override, and which details they read."""
     global _process
+    classes = {type(sink) for sink in _added}
+    sinks = (*_added, *(sink for sink in _named if type(sink) not in classes))
     had, _process = _process, Audience((), sinks) if sinks else NOBODY
     if had is not NOBODY:
         ears.remove(had)

@@ -1,4 +1,7 @@
-"""What went wrong inside the inspector: logged once per kind, counted always, raised never."""
+"""What went wrong inside the inspector: logged once per kind, counted always, raised never.
+
+What it dropped is counted beside.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from threading import RLock
 logger = logging.getLogger("signal_inspector")
 
 _counts: Counter[str] = Counter()
+_drops: Counter[str] = Counter()
 _lock = RLock()
 
 
@@ -46,7 +50,20 @@ def counts() -> dict[str, int]:
         return dict(_counts)
 
 
+def drop(kind: str, count: int = 1) -> None:
+    """Count what is not kept as a limit was reached: no failure, but something is missing."""
+    with _lock:
+        _drops[kind] += count
+
+
+def drops() -> dict[str, int]:
+    """How much of each kind was dropped in this process."""
+    with _lock:
+        return dict(_drops)
+
+
 def reset() -> None:
     """Forget all counts, so that the next failure of each kind is logged again (for tests)."""
     with _lock:
         _counts.clear()
+        _drops.clear()

@@ -17,9 +17,8 @@ from typing import Any, Protocol
 
 from django.dispatch import Signal
 
-from signal_inspector import gather, recorder, trouble
+from signal_inspector import following, gather, recorder, trouble
 from signal_inspector.dispatches import Dispatch
-from signal_inspector.following import tell
 from signal_inspector.names import receiver_name
 from signal_inspector.records import Outcome, ReceiverCall
 from signal_inspector.scopes import Scope, current
@@ -146,11 +145,11 @@ class Watched:
 
     def tell_entered(self) -> None:
         if self._followers:
-            tell(self._followers, "entered", self._index)
+            following.tell(self._followers, "entered", self._index)
 
     def tell_left(self, ended: bool) -> None:
         if self._followers:
-            tell(self._followers[::-1], "left", self._index, ended)
+            following.tell(self._followers[::-1], "left", self._index, ended)
 
     def start(self, start_ns: int) -> None:
         """Note when the receiver's code began to run."""
@@ -296,6 +295,7 @@ class StandIn:
         dispatch.expect([receiver.call for receiver in watched])
         if dispatch.followers:
             dispatch.receivers = [receiver_name(each.receiver) for each in watched]
+            following.start(dispatch)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._signal, name)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_inspector import ids
-from signal_inspector.ids import next_sequence, uuid7
+from signal_inspector.ids import next_sequence, uuid7, uuid7_text
 from tests.listening import run_python
 
 #: 2026-01-01T00:00:00Z, in nanoseconds.
@@ -22,9 +22,9 @@ MOMENT = 1_767_225_600_000_000_000
 @pytest.fixture
 def _process_bits() -> Iterator[None]:
     """A test may take on the identity of another process."""
-    before = ids._process_bits
+    before = ids._process_bits, ids._text_of_process
     yield
-    ids._process_bits = before
+    ids._process_bits, ids._text_of_process = before
 
 
 @given(st.integers(0, (1 << 48) * 1_000_000 - 1), st.integers(0, 1 << 64))
@@ -44,6 +44,12 @@ def test_the_first_48_bits_are_milliseconds(unix_ns: int) -> None:
 def test_ids_sort_by_time(unix_ns: int, sequence: int) -> None:
     """Of two moments a microsecond apart the later has the greater id, whatever the numbers."""
     assert uuid7(unix_ns, sequence) < uuid7(unix_ns + 1_000, sequence // 2)
+
+
+@given(st.integers(0, (1 << 48) * 1_000_000 - 1), st.integers(0, 1 << 64))
+def test_the_text_is_that_of_the_uuid(unix_ns: int, sequence: int) -> None:
+    """The quick way to the text of an id gives what str() gives."""
+    assert uuid7_text(unix_ns, sequence) == str(uuid7(unix_ns, sequence))
 
 
 def test_one_moment_has_many_ids() -> None:

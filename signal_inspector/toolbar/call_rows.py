@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from signal_inspector.conf import get_config
 from signal_inspector.records import Outcome, Query, ReceiverCall, SendMethod, Summary
 from signal_inspector.toolbar.grouping import Node
 from signal_inspector.toolbar.lanes import Scale, call_lane
@@ -18,6 +19,7 @@ from signal_inspector.toolbar.parts import (
 from signal_inspector.toolbar.places import place, stack_frames, traceback_lines
 from signal_inspector.toolbar.rows import CallFactsRow, CallRow, FactsRow, NotCalledRow
 from signal_inspector.toolbar.stored import FAILED, StoredDispatch
+from signal_inspector.toolbar.urls import trace_href
 from signal_inspector.toolbar.wording import (
     error_line,
     integer,
@@ -47,6 +49,8 @@ def facts_row(node: Node, json_url: str, *, hidden: bool) -> FactsRow:
         dispatch_id=dispatch.id,
         short_id=f"{dispatch.id[:8]}…{dispatch.id[-4:]}",
         json_url=json_url,
+        trace_id=dispatch.trace_id,
+        trace_href=trace_href(get_config().toolbar.trace_url, dispatch.trace_id),
         payload_line=payload_line(payload) if payload else "",
         payload=tuple(arguments(payload.items())) if payload else (),
         payload_note=f"{plural(dropped, 'more argument')} not kept." if dropped else "",

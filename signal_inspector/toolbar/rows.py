@@ -80,6 +80,8 @@ class FactsRow(RowBase):
     short_id: str  # "01a202bf…9f86"
     json_url: str  # this dispatch as JSON
     id_href: str = ""  # its row in the audit log; "" without one
+    trace_id: str = ""  # "" if it was not traced
+    trace_href: str = ""  # where the trace is shown; "" without TRACE_URL
     payload_line: str = ""  # "order=shop.Order:42, user=auth.User:7"; "": none, or not recorded
     payload: tuple[Argument, ...] = ()
     payload_note: str = ""  # "3 more arguments were not kept."

@@ -26,7 +26,17 @@ from signal_inspector.records import (
 )
 from signal_inspector.toolbar.stored import StoredDispatch
 
-_TABLES = ("heads", "receivers", "frames", "stacks", "summaries", "failures", "sql", "not_called")
+_TABLES = (
+    "heads",
+    "receivers",
+    "frames",
+    "stacks",
+    "summaries",
+    "failures",
+    "sql",
+    "not_called",
+    "traces",
+)
 
 
 class _Table:
@@ -68,6 +78,7 @@ def _pack_dispatch(dispatch: Dispatch, tables: Mapping[str, _Table]) -> list[Any
         str(dispatch.id),
         None if parent is None else str(parent),
         dispatch.parent_call,
+        [tables["traces"].put(dispatch.trace_id), dispatch.span_id] if dispatch.trace else None,
         tables["heads"].put((dispatch.signal, dispatch.sender, dispatch.method.value)),
         dispatch.started_at.isoformat(),
         dispatch.start_ns,
@@ -148,6 +159,7 @@ class _Unpacked:
         self.heads = data["heads"]
         self.receivers = data["receivers"]
         self.sql = data["sql"]
+        self.traces = data["traces"]
         self.frames = [Caller(*frame) for frame in data["frames"]]
         self.stacks = [tuple(self.frames[i] for i in stack) for stack in data["stacks"]]
         self.failures = [
@@ -179,7 +191,7 @@ class _Unpacked:
 def _unpack_dispatch(index: int, row: list[Any], tables: _Unpacked) -> StoredDispatch:
     # In the order of `_pack_dispatch`.
     cell = iter(row).__next__
-    id_, parent_id, parent_call = cell(), cell(), cell()
+    id_, parent_id, parent_call, trace = cell(), cell(), cell(), cell()
     signal, sender, method = tables.heads[cell()]
     started_at, start_ns, duration_ns, outcome = cell(), cell(), cell(), cell()
     caller, stack, payload, payload_dropped = cell(), cell(), cell(), cell()
@@ -189,6 +201,8 @@ def _unpack_dispatch(index: int, row: list[Any], tables: _Unpacked) -> StoredDis
         id=id_,
         parent_id=parent_id,
         parent_call=parent_call,
+        trace_id="" if trace is None else tables.traces[trace[0]],
+        span_id="" if trace is None else trace[1],
         signal=signal,
         sender=sender,
         method=SendMethod(method),

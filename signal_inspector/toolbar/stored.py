@@ -26,6 +26,8 @@ class StoredDispatch:
     id: str
     parent_id: str | None
     parent_call: int | None
+    trace_id: str = ""
+    span_id: str = ""
     signal: str
     sender: str
     method: SendMethod
@@ -63,6 +65,8 @@ class StoredDispatch:
             "id": self.id,
             "parent_id": self.parent_id,
             "parent_call": self.parent_call,
+            "trace_id": self.trace_id,
+            "span_id": self.span_id,
             "signal": self.signal,
             "sender": self.sender,
             "method": self.method.value,

@@ -19,7 +19,7 @@ from signal_inspector import trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Outcome
 from signal_inspector.toolbar.figures import covered_ns
-from signal_inspector.toolbar.urls import Links
+from signal_inspector.toolbar.urls import Links, trace_href
 from signal_inspector.toolbar.view import OtherRequest, RequestLine
 from signal_inspector.toolbar.wording import integer, ms
 
@@ -43,7 +43,7 @@ class StoredRequest:
     limit: int
     failed: int  # receiver calls that raised
     busy_ns: int  # time in dispatches at the top
-    trace_id: str = ""
+    trace_id: str = ""  # of the first dispatch that was traced
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -67,6 +67,7 @@ def summarize(
         dispatches=len(dispatches) + dropped,
         dropped=dropped,
         failed=sum(call.outcome is Outcome.RAISED for call in calls),
+        trace_id=next((d.trace_id for d in dispatches if d.trace_id), ""),
         busy_ns=covered_ns((d.start_ns, d.start_ns + d.duration_ns) for d in tops),
         **measured,
     )
@@ -83,14 +84,13 @@ def stored_request(data: dict[str, Any]) -> StoredRequest:
 def request_line(request: StoredRequest, trace_url: str) -> RequestLine:
     """The first line of the panel."""
     started = datetime.fromtimestamp(request.started, UTC)
-    href = trace_url.replace("{trace_id}", request.trace_id) if request.trace_id else ""
     return RequestLine(
         method=request.method,
         path=request.path,
         result=f"{request.status} in {ms(request.duration_ns)}",
         started=f"{started:%H:%M:%S}.{started.microsecond // 1000:03} UTC",
         trace_id=request.trace_id,
-        trace_href=href,
+        trace_href=trace_href(trace_url, request.trace_id),
     )
 
 

@@ -19,6 +19,11 @@ def toolbar_url(view: str, **query: object) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
+def trace_href(form: str, trace_id: str) -> str:
+    """Where a trace is shown, by the template of ``TOOLBAR["TRACE_URL"]``; "" without either."""
+    return form.replace("{trace_id}", trace_id) if trace_id else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Links:
     """URLs that concern one stored request."""

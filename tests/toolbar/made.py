@@ -92,6 +92,7 @@ class World:
             id=f"01a202bf-0000-7000-8000-{index:012}",
             parent_id=None if parent is None else parent.id,
             parent_call=None if parent is None else parent_call,
+            trace_id=fields.pop("trace_id", ""),
             signal=signal,
             sender=fields.pop("sender", "shop.models.Order"),
             method=SendMethod(method),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from signal_inspector.records import Caller, Failure, Outcome, Query, Summary
 from signal_inspector.toolbar.call_rows import (
     call_facts_row,
@@ -52,6 +56,18 @@ def test_facts_name_the_dispatch() -> None:
     row = facts_row(node(world), "/json", hidden=True)
     assert (row.dispatch_id, row.short_id, row.json_url) == (sent.id, "01a202bf…0000", "/json")
     assert (row.id, row.parent, row.hidden) == ("d0-f", "d0", True)
+
+
+@pytest.mark.parametrize(
+    ("form", "href"), [("", ""), ("https://t.example/{trace_id}", "https://t.example/ab12")]
+)
+def test_facts_name_the_trace(form: str, href: str, settings: Any) -> None:
+    """The trace of a dispatch that was traced, with a link where TRACE_URL says whither."""
+    settings.SIGNAL_INSPECTOR = {"TOOLBAR": {"TRACE_URL": form}}
+    world = World()
+    world.send("s.a", trace_id="ab12")
+    row = facts_row(node(world), "/json", hidden=True)
+    assert (row.trace_id, row.trace_href) == ("ab12", href)
 
 
 def test_stack_is_counted_as_it_is_shown() -> None:
