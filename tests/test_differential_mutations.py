@@ -21,7 +21,7 @@ from tests.differential.spec import World
 from tests.differential.strategies import worlds
 
 _SEARCH = settings(
-    max_examples=250,  # most are found among the first ten
+    max_examples=600,  # most are found among the first ten
     phases=[Phase.generate],
     derandomize=True,
     database=None,

@@ -148,7 +148,7 @@ class _Drawing:
     def _send(self, **more: Any) -> Send:
         return Send(
             self._number(0, self.signals - 1),
-            self._pick({1: 12, 2: 2, 0: 1, 3: 1, 4: 1, 5: 1, 6: 1}),
+            self._pick({1: 10, 2: 2, 0: 1, 3: 1, 4: 3, 5: 1, 6: 1}),
             self._draw(st.sampled_from(Method)),
             tuple(self._draw(_ARGUMENTS)),
             swallow=self._chance(5),
