@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from time import time_ns
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector import trouble
+from signal_inspector.ids import next_sequence, uuid7
 from signal_inspector.names import IdentityMap
 
 #: Stands for the transaction itself where a level of a stack is else named by its savepoint.
@@ -25,23 +28,49 @@ _TRANSACTION: Final = ""
 class TransactionMark:
     """A transaction or a savepoint that dispatches were sent in. Holds nothing of the user's."""
 
-    __slots__ = ("_outer", "_rolled_back")
+    __slots__ = ("_has_ended", "_key", "_outer", "_rolled_back")
 
     def __init__(self, outer: TransactionMark | None) -> None:
         self._outer = outer
         self._rolled_back = False
+        self._has_ended = False
+        self._key: tuple[int, int] = (time_ns(), next_sequence()) if outer is None else outer._key
 
     def roll_back(self) -> None:
         self._rolled_back = True
+
+    def end(self) -> None:
+        """Note that the transaction has ended; told of the outermost level alone."""
+        self._has_ended = True
 
     @property
     def rolled_back(self) -> bool:
         """Whether it, or a transaction around it, has rolled back by now."""
         return self._rolled_back or (self._outer is not None and self._outer.rolled_back)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be seen what becomes of it."""
+        if self._rolled_back or self._has_ended:
+            return False
+        return self._outer is None or self._outer.is_open
+
+    @property
+    def transaction_id(self) -> UUID:
+        """A UUIDv7 that all levels of one transaction share."""
+        return uuid7(*self._key)
+
+
+class _Waiting(NamedTuple):
+    """Who wants to know when a connection's transaction has ended."""
+
+    callbacks: list[Callable[[], None]]
+    by_hand: bool  # autocommit is off: commit() or rollback() is the end, no block's exit
+
 
 _Stack = list[tuple[str, TransactionMark]]
 _stacks: IdentityMap[_Stack] = IdentityMap()
+_waiting: IdentityMap[_Waiting] = IdentityMap()
 
 
 def open_marks() -> tuple[bool, tuple[TransactionMark, ...]]:
@@ -64,6 +93,43 @@ def opened_connections() -> Iterator[BaseDatabaseWrapper]:
         yield from connections.all(initialized_only=True)
     except ImproperlyConfigured:  # a project without databases
         return
+
+
+def when_ended(connection: BaseDatabaseWrapper, callback: Callable[[], None]) -> None:
+    """Call back once when the transaction that is open on this connection has ended.
+
+    That is in the connection's own thread, after the outermost block has been left and the
+    callbacks of ``on_commit`` have run, so the connection may be used. Where autocommit is off
+    it is after each ``commit()`` or ``rollback()``, and what the callback writes it has to commit.
+    A connection that was closed is still closed. What the callback raises is reported. The same
+    callback waits once.
+    """
+    waiting = _waiting.get(connection)
+    if waiting is None:
+        by_hand = not (connection.in_atomic_block and connection.commit_on_exit)
+        waiting = _Waiting([], by_hand)
+        _waiting.set(connection, waiting)
+    if callback not in waiting.callbacks:
+        waiting.callbacks.append(callback)
+
+
+def _tell_ended(connection: BaseDatabaseWrapper, how: str, turned_on: object) -> None:
+    """Call those who wait, if what was called is what ends a transaction for good."""
+    waiting = _waiting.get(connection)
+    if waiting is None or how == "savepoint_rollback":
+        return
+    if how == "set_autocommit":
+        is_end = bool(turned_on) and not connection.in_atomic_block
+    else:
+        is_end = how == "close" or waiting.by_hand
+    if not is_end:
+        return
+    _waiting.pop(connection)
+    for callback in waiting.callbacks:
+        try:
+            callback()
+        except Exception as error:
+            trouble.report("telling of a transaction's end", error)
 
 
 def _levels(connection: BaseDatabaseWrapper) -> list[str]:
@@ -109,8 +175,10 @@ def _ended(connection: BaseDatabaseWrapper, *, rolled_back: bool) -> None:
     stack = _stacks.get(connection)
     if not stack:
         return
+    outermost = stack[0][1]
     if rolled_back:
-        stack[0][1].roll_back()
+        outermost.roll_back()
+    outermost.end()
     stack.clear()
 
 
@@ -150,12 +218,18 @@ _WATCHED: Final[dict[str, Callable[..., None]]] = {
 def _watch(original: Callable[..., Any], then: Callable[..., None]) -> Callable[..., Any]:
     @functools.wraps(original)
     def watched(self: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> Any:
-        result = original(self, *args, **kwargs)
         try:
-            then(self, *args, **kwargs)
-        except Exception as error:
-            trouble.report("watching a transaction", error)
-        return result
+            result = original(self, *args, **kwargs)
+            try:
+                then(self, *args, **kwargs)
+            except Exception as error:
+                trouble.report("watching a transaction", error)
+            return result
+        finally:
+            # Also where a callback of on_commit raised: the transaction has ended all the same.
+            if _waiting.by_id:
+                turned_on = args[0] if args else kwargs.get("autocommit")
+                _tell_ended(self, original.__name__, turned_on)
 
     watched.__signal_inspector_original__ = original  # type: ignore[attr-defined]
     return watched

@@ -393,6 +393,14 @@ class TestElsewhere:
             monkeypatch.setattr(elsewhere, "_rollback", refuses)
         assert states(dispatches) == [ROLLED_BACK]
 
+    def test_closing_is_an_end(self, elsewhere: BaseDatabaseWrapper) -> None:
+        """Who waits for the end of a transaction hears of it when the connection is closed."""
+        heard: list[bool] = []
+        with transaction.atomic("elsewhere"):
+            transactions.when_ended(elsewhere, lambda: heard.append(elsewhere.connection is None))
+            elsewhere.close()
+            assert len(heard) == 1
+
     def test_no_connection_is_opened(self, elsewhere: BaseDatabaseWrapper) -> None:
         """Asking opens no connection that was not open."""
         with capture():
@@ -636,3 +644,122 @@ class TestInstall:
         # What lies under it is ours still, and install() knows it again.
         transactions.install()
         assert BaseDatabaseWrapper.__dict__["commit"] is ours
+
+
+@committing
+class TestWhenEnded:
+    @pytest.fixture
+    def heard(self) -> list[str]:
+        return []
+
+    def wait(self, heard: list[str]) -> None:
+        def ended() -> None:
+            usable = connection.get_autocommit() and not connection.in_atomic_block
+            heard.append("usable" if usable else "not usable")
+
+        transactions.when_ended(connections["default"], ended)
+
+    def test_after_the_outermost_block(self, heard: list[str]) -> None:
+        """It is called when the outermost block has been left, not an inner one."""
+        with transaction.atomic():
+            with transaction.atomic():
+                self.wait(heard)
+            assert heard == []
+        assert heard == ["usable"]
+
+    def test_after_a_rollback(self, heard: list[str]) -> None:
+        """A transaction that rolls back has ended too."""
+        with undone():
+            self.wait(heard)
+        assert heard == ["usable"]
+
+    def test_after_on_commit(self, heard: list[str]) -> None:
+        """Callbacks of on_commit come first, also those that raise."""
+
+        def fails() -> None:
+            heard.append("on_commit")
+            raise MineError
+
+        def commits() -> None:
+            with transaction.atomic():
+                self.wait(heard)
+                transaction.on_commit(fails)
+
+        with pytest.raises(MineError):
+            commits()
+        assert heard == ["on_commit", "usable"]
+
+    def test_once(self, heard: list[str]) -> None:
+        """It is called once, however often it was asked for, and not for the next transaction."""
+
+        def ended() -> None:
+            heard.append("ended")
+
+        with transaction.atomic():
+            transactions.when_ended(connections["default"], ended)
+            transactions.when_ended(connections["default"], ended)
+        with transaction.atomic():
+            pass
+        assert heard == ["ended"]
+
+    def test_with_autocommit_off(self, heard: list[str]) -> None:
+        """With autocommit off each commit() by hand is an end, and no block's exit is."""
+        transaction.set_autocommit(False)
+        try:
+            with transaction.atomic():
+                self.wait(heard)
+            assert heard == []
+            transaction.commit()
+            assert heard == ["not usable"]
+        finally:
+            transaction.set_autocommit(True)
+
+    def test_what_it_raises(self, heard: list[str]) -> None:
+        """What a callback raises is reported, reaches nobody, and stops no other callback."""
+
+        def fails() -> None:
+            raise MineError
+
+        with transaction.atomic():
+            transactions.when_ended(connections["default"], fails)
+            self.wait(heard)
+        assert heard == ["usable"]
+        assert trouble.counts() == {"telling of a transaction's end": 1}
+        trouble.reset()
+
+    def test_no_query(self, django_assert_num_queries: Any) -> None:
+        """Waiting adds no query and no on_commit callback."""
+        with django_assert_num_queries(2), transaction.atomic():  # BEGIN and COMMIT
+            self.wait([])
+            assert connection.run_on_commit == []
+
+
+@committing
+class TestMarks:
+    def test_open_until_the_end(self, dispatches: Dispatches) -> None:
+        """A mark is open until the outermost transaction has ended."""
+        with transaction.atomic():
+            with transaction.atomic():
+                place()
+            [mark] = dispatches[0].transactions
+            assert mark.is_open
+        assert not mark.is_open
+
+    def test_rolled_back_is_not_open(self, dispatches: Dispatches) -> None:
+        """What is known to be rolled back is not open, though a transaction around it is."""
+        with transaction.atomic():
+            with undone():
+                place()
+            assert not dispatches[0].transactions[0].is_open
+
+    def test_an_id_for_each_transaction(self, dispatches: Dispatches) -> None:
+        """All levels of a transaction share its id, which the next one does not have."""
+        with transaction.atomic():
+            place()
+            with transaction.atomic():
+                place()
+        with transaction.atomic():
+            place()
+        first, inner, second = [each.transactions[0].transaction_id for each in dispatches]
+        assert first == inner
+        assert first != second
