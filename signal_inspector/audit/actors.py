@@ -1,0 +1,40 @@
+"""Who an actor is, in words: ``auth.User:7``, read without running a query or the user's code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Model
+from django.db.models.options import Options
+
+from signal_inspector.audit.bookkeeping import ACTOR_LABEL_LENGTH, ACTOR_LENGTH
+from signal_inspector.audit.cleaning import clean
+from signal_inspector.audit.settings import get_settings
+
+
+def actor_of(actor: object) -> tuple[str, str]:
+    """Key and label of a user or another saved instance, or of a text; ("", "") for nobody.
+
+    A user who is not logged in is nobody. The label is the user's name where
+    ``AUDIT["ACTOR_LABELS"]`` lets it be kept.
+    """
+    if isinstance(actor, str):
+        text = clean(actor, ACTOR_LENGTH)
+        return text, text[:ACTOR_LABEL_LENGTH]
+    if not isinstance(actor, Model):
+        return "", ""
+    return _of_instance(actor)
+
+
+def _of_instance(actor: Model) -> tuple[str, str]:
+    cls: Any = type(actor)
+    options: Options[Any] = cls._meta
+    held: dict[str, Any] = vars(actor)
+    parts = [held.get(field.attname) for field in options.pk_fields]
+    if not parts or any(part is None for part in parts):
+        return "", ""
+    key = str(parts[0]) if len(parts) == 1 else f"({', '.join(map(str, parts))})"
+    label = held.get(getattr(cls, "USERNAME_FIELD", ""))
+    if not isinstance(label, str) or not get_settings().actor_labels:
+        label = ""
+    return clean(f"{options.label}:{key}", ACTOR_LENGTH), clean(label, ACTOR_LABEL_LENGTH)

@@ -1,0 +1,118 @@
+"""The tables that tell of the log itself: its gaps, its writers, and what was done with it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from django.db import models
+
+from signal_inspector.audit.choices import ActKind, GapReason, RetryOutcome
+
+ACTOR_LENGTH: Final = 200
+ACTOR_LABEL_LENGTH: Final = 150
+_LABEL_LENGTH: Final = 200
+
+
+class Gap(models.Model):
+    """Dispatches that were sent and are not in the log."""
+
+    id = models.BigAutoField(primary_key=True)
+    from_at = models.DateTimeField()
+    to_at = models.DateTimeField(null=True)  # null while it is open
+    missing = models.BigIntegerField()
+    is_upper_bound = models.BooleanField(default=False)  # "up to so many"
+    reason = models.SmallIntegerField(choices=GapReason.choices)
+    detail = models.TextField(blank=True)
+    #: The dispatch that a database refused.
+    dispatch_id = models.UUIDField(null=True)
+    process = models.CharField(max_length=_LABEL_LENGTH, blank=True)
+    #: Tells one report of a gap from its repetition by a writer that tries again.
+    key = models.CharField(max_length=64, unique=True)
+    written_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)  # when somebody has dealt with it
+
+    class Meta:
+        db_table = "signal_audit_gap"
+        ordering: ClassVar = ["-from_at", "-id"]
+        default_permissions = ("view",)
+        permissions: ClassVar = [("close_gap", "Can mark a gap in the signal audit as dealt with")]
+
+    def __str__(self) -> str:
+        bound = "up to " if self.is_upper_bound else ""
+        return f"{bound}{self.missing} missing: {self.get_reason_display()}"
+
+
+class Writer(models.Model):
+    """A process that writes to the log, or did."""
+
+    id = models.UUIDField(primary_key=True)
+    host = models.CharField(max_length=_LABEL_LENGTH)
+    pid = models.BigIntegerField()
+    process = models.CharField(max_length=_LABEL_LENGTH)  # "web-2, pid 4127, uvicorn"
+    delivery = models.CharField(max_length=_LABEL_LENGTH)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True)
+    waiting = models.BigIntegerField(default=0)  # taken and not written, when last seen
+    written = models.BigIntegerField(default=0)
+    last_write_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "signal_audit_writer"
+        ordering: ClassVar = ["-seen_at"]
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.process
+
+
+class Retry(models.Model):
+    """One attempt to run a failed receiver again."""
+
+    id = models.BigAutoField(primary_key=True)
+    dispatch_id = models.UUIDField()
+    call_index = models.SmallIntegerField()
+    signal = models.TextField()
+    receiver = models.TextField()
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=ACTOR_LENGTH, blank=True)
+    actor_label = models.CharField(max_length=ACTOR_LABEL_LENGTH, blank=True)
+    reason = models.TextField()
+    outcome = models.SmallIntegerField(choices=RetryOutcome.choices)
+    duration_ns = models.BigIntegerField(null=True)
+    exception_class = models.TextField(blank=True)
+    message = models.TextField(blank=True)
+    traceback = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "signal_audit_retry"
+        verbose_name_plural = "retries"
+        ordering: ClassVar = ["-at", "-id"]
+        default_permissions = ("view",)
+        indexes: ClassVar = [
+            models.Index(fields=["dispatch_id", "call_index"], name="signal_audit_retries_of")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.receiver}: {self.get_outcome_display()}"
+
+
+class Act(models.Model):
+    """What somebody did with the log as a whole: an export, a prune, a purge."""
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.SmallIntegerField(choices=ActKind.choices)
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=ACTOR_LENGTH, blank=True)  # "" for a command
+    actor_label = models.CharField(max_length=ACTOR_LABEL_LENGTH, blank=True)
+    detail = models.TextField(blank=True)  # the filters, the command line
+    rows = models.BigIntegerField(default=0)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "signal_audit_act"
+        ordering: ClassVar = ["-at", "-id"]
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.rows} rows"

@@ -1,0 +1,149 @@
+"""Who sends, and from where: one ``Circumstances`` per request, command, task or shell.
+
+The dispatches of a request share the object, so whatever becomes known of it later (the user, as
+soon as the application asks for it) is known of all of them that are not written yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Final
+
+from signal_inspector.audit.actors import actor_of
+from signal_inspector.audit.choices import Origin
+from signal_inspector.audit.origins import process_origin
+
+
+class Circumstances:
+    """Plain values that dispatches of one request, command or task have in common."""
+
+    __slots__ = ("actor", "actor_label", "client", "origin", "origin_name", "request_id")
+
+    def __init__(
+        self,
+        *,
+        origin: Origin = Origin.OTHER,
+        origin_name: str = "",
+        request_id: str = "",
+        client: str | None = None,
+        actor: str = "",
+        actor_label: str = "",
+    ) -> None:
+        self.origin = origin
+        self.origin_name = origin_name  # "POST /checkout/", "manage.py send_reminders"
+        self.request_id = request_id
+        self.client = client  # a valid address, or None
+        self.actor = actor  # "auth.User:7"; "" while nobody is known
+        self.actor_label = actor_label
+
+    def take_actor(self, actor: object) -> None:
+        """Note who it is: a model instance, or a text such as "billing". Runs no query."""
+        self.actor, self.actor_label = actor_of(actor)
+
+
+class Surroundings:
+    """What a context runs in: its circumstances, and how to learn of the actor meanwhile."""
+
+    __slots__ = ("circumstances", "find_actor")
+
+    def __init__(
+        self, circumstances: Circumstances, find_actor: Callable[[], object] | None = None
+    ) -> None:
+        self.circumstances = circumstances
+        #: Answers the user if the application knows it by now. Set to None at the end.
+        self.find_actor = find_actor
+
+    def look(self) -> None:
+        """Take the actor, if there is one by now."""
+        find = self.find_actor
+        actor = None if find is None else find()
+        if actor is not None:
+            self.circumstances.take_actor(actor)
+
+    def finish(self) -> None:
+        """Look a last time, and let go of whoever could tell."""
+        if not self.circumstances.actor:
+            self.look()
+        self.find_actor = None
+
+
+surroundings: Final[ContextVar[Surroundings | None]] = ContextVar(
+    "signal_inspector_audit", default=None
+)
+_of_process: Circumstances | None = None
+
+
+def current() -> Circumstances:
+    """Those of the code that runs now; for code outside of all those of its process."""
+    around = surroundings.get()
+    if around is None:
+        return _of_process or process_circumstances()
+    found = around.circumstances
+    if not found.actor and around.find_actor is not None:
+        around.look()
+    return found
+
+
+def process_circumstances() -> Circumstances:
+    """What code outside of requests and tasks runs in: what its process was started as."""
+    global _of_process
+    if _of_process is None:
+        origin, name = process_origin()
+        _of_process = Circumstances(origin=origin, origin_name=name)
+    return _of_process
+
+
+class audit_circumstances:  # noqa: N801 - reads as a statement, like contextlib.suppress
+    """Say what the code inside is: ``with audit_circumstances(origin="task", name="nightly"): …``
+
+    For what the audit cannot tell by itself: jobs of RQ, consumers, scripts. ``origin`` is
+    "request", "command", "task", "shell" or "other"; ``actor`` a user (or any saved model
+    instance) or a text; ``request_id`` the id of the job. What is left out is taken from the
+    circumstances around. Usable in sync and async code; threads started inside do not inherit it.
+    """
+
+    def __init__(
+        self,
+        *,
+        origin: str | None = None,
+        name: str | None = None,
+        actor: object = None,
+        request_id: str | None = None,
+    ) -> None:
+        self._origin = None if origin is None else Origin[origin.upper()]
+        self._name = name
+        self._actor = actor
+        self._request_id = request_id
+        self._outer: list[Surroundings | None] = []
+
+    def __enter__(self) -> Circumstances:
+        around = current()
+        made = Circumstances(
+            origin=around.origin if self._origin is None else self._origin,
+            origin_name=around.origin_name if self._name is None else self._name,
+            request_id=around.request_id if self._request_id is None else self._request_id,
+            client=around.client,
+            actor=around.actor,
+            actor_label=around.actor_label,
+        )
+        outer = surroundings.get()
+        find_actor = None if outer is None else outer.find_actor
+        if self._actor is not None:
+            made.take_actor(self._actor)
+            find_actor = None
+        self._outer.append(outer)
+        surroundings.set(Surroundings(made, find_actor))
+        return made
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        around, outer = surroundings.get(), self._outer.pop()
+        if around is not None:
+            around.finish()
+        surroundings.set(outer)

@@ -1,0 +1,214 @@
+"""The tables of the audit log.
+
+Ids of dispatches are UUIDv7, so their order is the order of time: every index "by time" is one by
+id, dates are ranges of ids (``lookups.ids_between``), and no index on a time is needed.
+
+No table has a foreign key constraint, neither into other apps nor among these: a log must not
+keep anybody from deleting what it tells of, and the tables can be partitioned, shipped and pruned
+one by one. Names are referred to by numbers that follow from their text (``names.name_id``).
+Numbers are not "positive" fields: the checks that these bring cost on every row.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+from django.db import models
+
+from signal_inspector.audit.bookkeeping import (
+    ACTOR_LABEL_LENGTH,
+    ACTOR_LENGTH,
+    Act,
+    Gap,
+    Retry,
+    Writer,
+)
+from signal_inspector.audit.choices import Ending, Method, NameKind, Origin, TransactionOutcome
+from signal_inspector.audit.indexes import PartialIndex
+
+__all__ = [
+    "Act",
+    "AuditedCall",
+    "AuditedDispatch",
+    "AuditedObject",
+    "Gap",
+    "Name",
+    "Retry",
+    "Writer",
+]
+
+REQUEST_ID_LENGTH: Final = 200
+ORIGIN_NAME_LENGTH: Final = 500
+OBJECT_KEY_LENGTH: Final = 200
+
+
+def _reference(to: type[models.Model] | str, **options: Any) -> models.ForeignKey[Any, Any]:
+    """A key into a table of this app, which the database does not enforce."""
+    return models.ForeignKey(
+        to,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        **options,
+    )
+
+
+class Name(models.Model):
+    """A text that many rows share. Rows are only ever added."""
+
+    #: Follows from kind and text, so no process has to ask another one for it.
+    id = models.BigIntegerField(primary_key=True)
+    kind = models.SmallIntegerField(choices=NameKind.choices)
+    text = models.TextField()
+
+    class Meta:
+        db_table = "signal_audit_name"
+        default_permissions = ()
+        indexes: ClassVar = [models.Index(fields=["kind"], name="signal_audit_name_kind")]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class AuditedDispatch(models.Model):
+    """One send of one signal."""
+
+    id = models.UUIDField(primary_key=True)
+    started_at = models.DateTimeField()
+    duration_ns = models.BigIntegerField()
+    signal = _reference(Name)
+    sender = _reference(Name)
+    caller = _reference(Name, null=True)
+    process = _reference(Name)
+    delivery = _reference(Name)
+    method = models.SmallIntegerField(choices=Method.choices)
+    outcome = models.SmallIntegerField(choices=Ending.choices)
+    #: A receiver failed, swallowed or not, or the send itself did not return.
+    is_failed = models.BooleanField()
+    receiver_count = models.SmallIntegerField()
+    failed_count = models.SmallIntegerField()
+    skipped_count = models.SmallIntegerField()
+    parent_id = models.UUIDField(null=True)
+    parent_call = models.SmallIntegerField(null=True)
+    transaction_outcome = models.SmallIntegerField(choices=TransactionOutcome.choices)
+    transaction_id = models.UUIDField(null=True)
+    query_count = models.IntegerField()  # of its receivers
+    query_ns = models.BigIntegerField()
+    # Null, not "", where there is none: SQLite uses a partial index only for IS NOT NULL.
+    actor = models.CharField(max_length=ACTOR_LENGTH, null=True)  # noqa: DJ001 "auth.User:7"
+    actor_label = models.CharField(max_length=ACTOR_LABEL_LENGTH)
+    request_id = models.CharField(max_length=REQUEST_ID_LENGTH, null=True)  # noqa: DJ001
+    origin = models.SmallIntegerField(choices=Origin.choices)
+    origin_name = models.CharField(max_length=ORIGIN_NAME_LENGTH)  # "POST /checkout/"
+    client = models.GenericIPAddressField(null=True)
+    trace_id = models.CharField(max_length=32, null=True)  # noqa: DJ001
+    span_id = models.CharField(max_length=16)
+    payload = models.TextField()  # see payloads.py; "" where none was kept
+    payload_dropped = models.IntegerField()  # arguments beyond LIMITS["PAYLOAD_ITEMS"]
+    written_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "signal_audit_dispatch"
+        verbose_name = "dispatch"
+        verbose_name_plural = "dispatches"
+        ordering: ClassVar = ["-id"]
+        default_permissions = ("view",)
+        permissions: ClassVar = [
+            ("view_payloads", "Can see arguments, responses and tracebacks in the signal audit"),
+            ("export_dispatches", "Can export dispatches from the signal audit"),
+            ("purge_dispatches", "Can delete dispatches from the signal audit"),
+            ("retry_receivers", "Can run a failed receiver again from the signal audit"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["signal", "id"], name="signal_audit_by_signal"),
+            PartialIndex(
+                fields=["is_failed", "id"],
+                where=models.Q(is_failed=True),
+                name="signal_audit_failed",
+            ),
+            PartialIndex(
+                fields=["actor", "id"],
+                where=models.Q(actor__isnull=False),
+                name="signal_audit_by_actor",
+            ),
+            PartialIndex(
+                fields=["request_id", "id"],
+                where=models.Q(request_id__isnull=False),
+                name="signal_audit_by_request",
+            ),
+            PartialIndex(
+                fields=["trace_id"],
+                where=models.Q(trace_id__isnull=False),
+                name="signal_audit_by_trace",
+            ),
+            PartialIndex(
+                fields=["parent_id"],
+                where=models.Q(parent_id__isnull=False),
+                name="signal_audit_by_parent",
+            ),
+            PartialIndex(
+                fields=["transaction_id", "id"],
+                where=models.Q(transaction_id__isnull=False),
+                name="signal_audit_by_transaction",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class AuditedCall(models.Model):
+    """One receiver's part in a dispatch."""
+
+    pk = models.CompositePrimaryKey("dispatch_id", "index")
+    dispatch = _reference(AuditedDispatch)
+    index = models.SmallIntegerField()
+    receiver = _reference(Name)
+    location = _reference(Name, null=True)
+    exception = _reference(Name, null=True)
+    outcome = models.SmallIntegerField(choices=Ending.choices)
+    is_async = models.BooleanField()
+    offset_ns = models.BigIntegerField(null=True)  # null: never started, or not known
+    duration_ns = models.BigIntegerField()
+    self_ns = models.BigIntegerField()  # without the dispatches it sent
+    query_count = models.IntegerField()
+    query_ns = models.BigIntegerField()
+    message = models.TextField()  # of the exception
+    traceback = models.TextField()
+    response = models.TextField()  # as payload, of one value
+
+    class Meta:
+        db_table = "signal_audit_call"
+        verbose_name = "receiver call"
+        default_permissions = ()
+        indexes: ClassVar = [
+            models.Index(fields=["receiver", "dispatch"], name="signal_audit_by_receiver"),
+            PartialIndex(
+                fields=["exception", "dispatch"],
+                where=models.Q(exception__isnull=False),
+                name="signal_audit_by_exception",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dispatch_id} {self.index}"
+
+
+class AuditedObject(models.Model):
+    """That a dispatch carried a model instance among its arguments: ``shop.Order:42``."""
+
+    pk = models.CompositePrimaryKey("model_id", "object_pk", "dispatch_id")
+    model = _reference(Name)
+    object_pk = models.CharField(max_length=OBJECT_KEY_LENGTH)
+    dispatch = _reference(AuditedDispatch)
+
+    class Meta:
+        db_table = "signal_audit_object"
+        verbose_name = "carried object"
+        default_permissions = ()
+        # For prune, and for the detail page.
+        indexes: ClassVar = [models.Index(fields=["dispatch"], name="signal_audit_objects_of")]
+
+    def __str__(self) -> str:
+        return f"{self.model_id}:{self.object_pk}"

@@ -1,0 +1,54 @@
+"""What makes a value of ``SIGNAL_INSPECTOR["AUDIT"]`` right, beyond the rules of the core."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from signal_inspector.setting_rules import Fault, ProblemKind, positive, text
+
+_DEFAULT = "or remove the key to use the default."
+
+
+def some_text(value: object) -> Fault | None:
+    """A string that is not empty."""
+    fault = text(value)
+    if fault is None and not str(value).strip():
+        return Fault(ProblemKind.WRONG_VALUE, "is empty.", f"Write a name, {_DEFAULT}")
+    return fault
+
+
+def days(value: object) -> Fault | None:
+    """A whole number from 1 on, or None."""
+    return None if value is None else positive(value)
+
+
+def not_negative(value: object) -> Fault | None:
+    """A whole number from 0 on."""
+    return None if value == 0 and type(value) is int else positive(value)
+
+
+def seconds(value: object) -> Fault | None:
+    """A number above 0."""
+    hint = f"Write a number of seconds above 0, {_DEFAULT}"
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        what = f"must be a number of seconds, not {type(value).__name__}."
+        return Fault(ProblemKind.WRONG_TYPE, what, hint)
+    if not math.isfinite(value) or value <= 0:
+        return Fault(ProblemKind.WRONG_VALUE, f"must be above 0, not {value}.", hint)
+    return None
+
+
+def choice(*known: str) -> Callable[[object], Fault | None]:
+    """One of these strings."""
+
+    def rule(value: object) -> Fault | None:
+        fault = text(value)
+        if fault is not None or value in known:
+            return fault
+        listed = ", ".join(f'"{name}"' for name in known)
+        return Fault(
+            ProblemKind.WRONG_VALUE, f"must be one of {listed}.", f"Write one, {_DEFAULT}"
+        )
+
+    return rule

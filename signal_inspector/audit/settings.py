@@ -1,0 +1,86 @@
+"""``SIGNAL_INSPECTOR["AUDIT"]``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from signal_inspector.audit.setting_rules import (
+    choice,
+    days,
+    not_negative,
+    seconds,
+    some_text,
+)
+from signal_inspector.conf import get_config
+from signal_inspector.setting_rules import Fault, ProblemKind, SectionReader, section
+
+PAYLOADS: Final = ("full", "objects", "none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What is kept of the signals of one glob, and for how long: a value of ``RULES``."""
+
+    #: "full": as the panel shows it; "objects": model instances alone; "none": nothing.
+    payload: str = field(default="full", metadata={"rule": choice(*PAYLOADS)})
+    responses: bool = False
+    tracebacks: bool = True
+    #: Dispatches older than this many days are pruned; None: never.
+    keep_days: int | None = field(default=None, metadata={"rule": days})
+    #: The same for dispatches in which something failed; None: as keep_days.
+    keep_failures_days: int | None = field(default=None, metadata={"rule": days})
+    #: The oldest dispatches beyond this number are pruned; None: no such cap.
+    max_rows: int | None = field(default=None, metadata={"rule": days})
+
+
+def _rules(value: object) -> Fault | None:
+    """A dict of globs, each with a dict as ``Rule`` reads it."""
+    fault = section(value)
+    if fault is not None or not isinstance(value, dict):
+        return fault
+    for glob, rule in dict.items(value):
+        if not isinstance(glob, str) or not glob.strip():
+            hint = 'Write it like {"shop.*": {"KEEP_DAYS": 90}}.'
+            return Fault(ProblemKind.WRONG_TYPE, "must have globs on signal names as keys.", hint)
+        reader = SectionReader()
+        reader.read(Rule, rule, f'["{glob}"]')
+        for problem in reader.problems:
+            place = problem.message.removeprefix(problem.key)
+            return Fault(problem.kind, f"is wrong at {problem.key}: it{place}", problem.hint)
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """The settings of the audit, with their defaults."""
+
+    database: str = field(default="default", metadata={"rule": some_text})  # alias in DATABASES
+    #: "auto", "inline", "buffered", "caller", "spool", or the dotted path of a Delivery class.
+    delivery: str = field(default="auto", metadata={"rule": some_text})
+    include: tuple[str, ...] = ("*",)  # globs, of the signals that are inspected
+    exclude: tuple[str, ...] = ()
+    #: {glob: rule}; of several that match a signal the first counts.
+    rules: Mapping[str, Mapping[str, Any]] | None = field(default=None, metadata={"rule": _rules})
+    queue_size: int = 10_000  # dispatches that wait for the writer, per process
+    batch_size: int = 500  # dispatches written in one transaction
+    flush_seconds: float = field(default=1.0, metadata={"rule": seconds})  # the longest they wait
+    spool_dir: str = ""  # where "spool" keeps its files; "" is an error for it
+    request_id_header: str = "X-Request-ID"  # "" makes an id for every request
+    #: How many proxies of yours stand before the application, each of which appends to
+    #: X-Forwarded-For; 0: the header is not read.
+    trusted_proxies: int = field(default=0, metadata={"rule": not_negative})
+    client_header: str = ""  # a header that your proxy sets to the client's address alone
+    #: Whether the name of the user (its USERNAME_FIELD) is kept beside its key.
+    actor_labels: bool = True
+    retry_minimum_age: float = field(default=300, metadata={"rule": seconds})
+    retry_attempts: int = 3
+    #: The log is called late by a system check and in the admin after so many seconds in which
+    #: a writer had something to write and wrote nothing.
+    late_after_seconds: float = field(default=60, metadata={"rule": seconds})
+
+
+def get_settings() -> Audit:
+    """The settings of the audit as they are now."""
+    return get_config().room(Audit)
