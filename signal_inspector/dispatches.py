@@ -217,6 +217,18 @@ class Dispatch:
             return None
         return any(mark.rolled_back for mark in self.transactions)
 
+    def copied(self) -> Dispatch:
+        """Another record of the same, for one who keeps it for long under another audience."""
+        copy = Dispatch()
+        _ = self.started_ns  # which else is worked out from the audience
+        for name in Dispatch.__slots__:
+            try:
+                value = object.__getattribute__(self, name)
+            except AttributeError:
+                continue
+            setattr(copy, name, value)
+        return copy
+
     def expect(self, calls: list[ReceiverCall]) -> None:
         """Take receiver calls that are kept up to date one by one, in place of marks."""
         self._calls = calls

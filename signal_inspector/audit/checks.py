@@ -1,0 +1,135 @@
+"""System checks: whether the log can be written, and whether it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections, router
+from django.db.models import Sum
+from django.utils import timezone
+
+from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit.delivering import delivery_class, shares_a_file
+from signal_inspector.audit.models import AuditedDispatch, Gap
+from signal_inspector.audit.settings import get_settings
+from signal_inspector.audit.status import late_writers
+
+_DAYS = 7
+
+
+def check_delivery(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Whether the settings name a way to deliver that fits the database.
+
+    E001 no such delivery; E002 no such database; W001 a delivery with a connection of its own
+    for a SQLite file that the project uses (``caller`` is used in its place); W002 the app's
+    tables are not routed to the database that is written to.
+    """
+    settings = get_settings()
+    place = 'SIGNAL_INSPECTOR["AUDIT"]'
+    if settings.database not in connections.settings:
+        known = ", ".join(sorted(connections.settings))
+        return [
+            Error(
+                f'{place}["DATABASE"] names {settings.database!r}, which is not in DATABASES.',
+                hint=f"Use one of: {known}.",
+                id="signal_audit.E001",
+            )
+        ]
+    found: list[CheckMessage] = []
+    if settings.delivery != "auto":
+        try:
+            chosen = delivery_class(settings.delivery)
+        except ImproperlyConfigured as error:
+            return [
+                Error(
+                    f'{place}["DELIVERY"]: {error}',
+                    hint='Until it is right, dispatches are delivered as by "auto".',
+                    id="signal_audit.E002",
+                )
+            ]
+        if chosen.has_own_connection and shares_a_file(settings.database):
+            found.append(
+                Warning(
+                    f'{place}["DELIVERY"] is {settings.delivery!r}, which writes from a thread of '
+                    "its own, and the database is a SQLite file that the project writes to.",
+                    hint='"caller" is used in its place. Use "auto", or a database of its own.',
+                    id="signal_audit.W001",
+                )
+            )
+        found += chosen.check(settings)
+    if not router.allow_migrate_model(settings.database, AuditedDispatch):
+        found.append(
+            Warning(
+                f"The tables of the audit are not migrated to the database "
+                f"{settings.database!r}, which the log is written to.",
+                hint="Add signal_inspector.audit.routers.AuditRouter to DATABASE_ROUTERS.",
+                id="signal_audit.W002",
+            )
+        )
+    return found
+
+
+def check_log(
+    app_configs: Sequence[AppConfig] | None,
+    databases: Sequence[str] | None = None,
+    **kwargs: Any,
+) -> list[CheckMessage]:
+    """What the log itself says; runs with ``check --database`` and ``migrate`` alone.
+
+    W003 the tables are missing; W004 dispatches of the last week are missing; W005 a writer has
+    something to write and does not.
+    """
+    using = get_settings().database
+    if not databases or using not in databases:
+        return []
+    try:
+        return [*_missing_tables(using), *_gaps(using), *_late(using)]
+    except DatabaseError:
+        return []  # Django's own checks tell of a database that does not answer
+
+
+def _missing_tables(using: str) -> list[CheckMessage]:
+    with connections[using].cursor() as cursor:
+        tables = connections[using].introspection.table_names(cursor)
+    if AuditedDispatch._meta.db_table in tables:
+        return []
+    return [
+        Warning(
+            "The tables of the audit are missing: nothing can be kept.",
+            hint=f"Run: manage.py migrate signal_audit --database {using}",
+            id="signal_audit.W003",
+        )
+    ]
+
+
+def _gaps(using: str) -> list[CheckMessage]:
+    since = timezone.now() - timedelta(days=_DAYS)
+    gaps = Gap.objects.using(using).filter(written_at__gte=since, closed_at=None)
+    reasons = gaps.values_list("reason").annotate(missing=Sum("missing")).order_by("reason")
+    told = ", ".join(f"{missing} ({GapReason(reason).label})" for reason, missing in reasons)
+    if not told:
+        return []
+    return [
+        Warning(
+            f"Dispatches of the last {_DAYS} days are missing in the audit: {told}.",
+            hint="The gaps in the admin say when and why. Mark them there when dealt with.",
+            id="signal_audit.W004",
+        )
+    ]
+
+
+def _late(using: str) -> list[CheckMessage]:
+    return [
+        Warning(
+            f"{writer.process} has {writer.waiting} dispatches to write to the audit, "
+            f"and was last heard of at {writer.seen_at:%Y-%m-%d %H:%M:%S}.",
+            hint='See the logger "signal_inspector" of that process for why.',
+            id="signal_audit.W005",
+        )
+        for writer in late_writers(using)
+    ]

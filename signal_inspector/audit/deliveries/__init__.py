@@ -1,0 +1,1 @@
+"""How what was taken gets into the database: one small class for each way."""

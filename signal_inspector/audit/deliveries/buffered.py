@@ -1,0 +1,197 @@
+"""A bounded queue, and a thread that writes it on a connection of its own."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import ClassVar, Final, NamedTuple
+from uuid import UUID
+
+from signal_inspector.audit import outcomes
+from signal_inspector.audit.choices import GapReason, TransactionOutcome
+from signal_inspector.audit.deliveries.base import Delivery
+from signal_inspector.audit.deliveries.courier import Courier
+from signal_inspector.audit.rows import Item, Rows
+from signal_inspector.audit.scribe import rendered
+from signal_inspector.audit.settings import Audit
+from signal_inspector.transactions import TransactionMark
+
+#: A dispatch whose transaction is open for longer (s) is written as of an unknown end.
+TRANSACTION_SECONDS: Final = 10.0
+
+
+class Buffered(Delivery):
+    """For PostgreSQL, MySQL and MariaDB, and what ``auto`` takes there.
+
+    Promises: the sender waits for nothing (a few microseconds). A dispatch is kept whatever
+    becomes of the sender's transaction, with how it ended: it waits for that end, ten seconds at
+    most, and is corrected when it comes later. It is written within ``FLUSH_SECONDS``, at once
+    after an idle time. A database that is away is tried again until it is back. A process that
+    ends in order (``sys.exit``, the end of its main thread, ``multiprocessing``) writes what
+    waits, for five seconds at most.
+
+    Loses: what waits, ``QUEUE_SIZE`` at most and as a rule the last ``FLUSH_SECONDS``, when the
+    process is killed (SIGKILL, ``os._exit``, a SIGTERM that nobody handles; uvicorn ends itself by
+    one). The next process that looks notes a gap "up to" so many. And what comes while the queue
+    is full: the newest, counted exactly.
+
+    ``take`` uses no lock. ``deque.append`` and ``popleft`` are atomic under the GIL, and lock the
+    deque by themselves in free-threaded builds. Two senders that find the last place free both
+    take it: the queue may grow beyond its size by as many as there are threads.
+    """
+
+    name: ClassVar[str] = "buffered"
+
+    def __init__(self, settings: Audit) -> None:
+        super().__init__(settings)
+        self._queue: deque[Item] = deque()
+        self._source = Waiting(self._queue, settings.queue_size, self.label())
+        self._courier = Courier(self._source, settings, self.label(), settings.queue_size)
+
+    def take(self, item: Item) -> None:
+        queue, courier = self._queue, self._courier
+        count = len(queue)
+        if count >= self._source.room:
+            self._refuse()
+            return
+        queue.append(item)
+        if count + 1 >= courier.wake_at:
+            courier.wake()
+
+    def _refuse(self) -> None:
+        if self._source.is_closed:
+            self.lose(GapReason.SHUTDOWN)
+        else:
+            self.lose(GapReason.DATABASE if self._courier.is_cut_off else GapReason.OVERFLOW)
+
+    @property
+    def waiting(self) -> int:
+        return self._source.waiting
+
+    def flush(self, timeout: float) -> bool:
+        return self._courier.flush(timeout)
+
+    def close(self, timeout: float) -> bool:
+        self._source.is_closed = True
+        return self._courier.close(timeout)
+
+    def forked(self) -> None:
+        self._source.is_closed = False
+        self._source.give_up()
+        self._courier.forked()
+
+
+class Waiting:
+    """What was taken and is not written: the queue, what waits for a transaction, the batch.
+
+    Only the thread that writes changes anything here, but for the right end of the queue.
+    """
+
+    def __init__(self, queue: deque[Item], size: int, delivery: str) -> None:
+        self._queue = queue
+        self._size = size
+        self._delivery = delivery
+        self._held: deque[tuple[float, Item]] = deque()  # since when, and what
+        self._due: deque[Item] = deque()  # was held, and is to be written
+        self._rows: list[Rows] = []  # fetched, and not confirmed
+        self._unknown: deque[_Unknown] = deque(maxlen=4 * size)
+        self._known: list[tuple[UUID, TransactionOutcome]] = []
+        self.is_closed = False
+        #: How many the queue itself may hold.
+        self.room = size
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue) + len(self._held) + len(self._due) + len(self._rows)
+
+    @property
+    def ready(self) -> int:
+        self._release(everything=False)
+        return len(self._queue) + len(self._due) + len(self._rows)
+
+    def fetch(self, limit: int, *, is_last: bool) -> Sequence[Rows]:
+        if self._rows:
+            return self._rows
+        self._release(everything=is_last)
+        while (self._due or self._queue) and not self._rows:
+            found = [rendered(item, self._delivery) for item in self._next(limit, is_last)]
+            self._rows = [rows for rows in found if rows is not None]
+            self._measure()
+        return self._rows
+
+    def confirm(self) -> None:
+        self._rows = []
+        self._measure()
+
+    def corrections(self) -> list[tuple[UUID, TransactionOutcome]]:
+        for _ in range(len(self._unknown)):
+            unknown = self._unknown.popleft()
+            if outcomes.is_open(unknown.marks):
+                self._unknown.append(unknown)
+            else:
+                self._known.append((unknown.id, outcomes.outcome_of_marks(unknown.marks)))
+        return self._known
+
+    def corrected(self) -> None:
+        self._known = []
+
+    def give_up(self) -> int:
+        left = self.waiting
+        self._queue.clear()
+        self._held.clear()
+        self._due.clear()
+        self._unknown.clear()
+        self._known = []
+        self._rows = []
+        self._measure()
+        return left
+
+    def _next(self, limit: int, is_last: bool) -> list[Item]:
+        """Take what is to be written next; what waits for its transaction is set aside."""
+        items: list[Item] = []
+        while self._due and len(items) < limit:
+            items.append(self._due.popleft())
+        now = time.monotonic()
+        for _ in range(min(len(self._queue), limit - len(items))):
+            item = self._queue.popleft()
+            if is_last or not outcomes.is_open(item.dispatch.transactions):
+                items.append(item)
+            else:
+                self._held.append((now, item))
+        for item in items:
+            marks = item.dispatch.transactions
+            if outcomes.is_open(marks):
+                self._unknown.append(_Unknown(item.dispatch.id, marks))
+        return items
+
+    def _release(self, *, everything: bool) -> None:
+        """What was set aside is due when its transaction has ended, or goes on for too long.
+
+        So is the oldest while half of the room is taken by such: a long transaction with many
+        dispatches in it must not make others overflow.
+        """
+        if not self._held:
+            return
+        oldest = time.monotonic() - TRANSACTION_SECONDS
+        crowd = len(self._held) - self._size // 2
+        still: deque[tuple[float, Item]] = deque()
+        for position, (since, item) in enumerate(self._held):
+            is_late = everything or position < crowd or since < oldest
+            if is_late or not outcomes.is_open(item.dispatch.transactions):
+                self._due.append(item)
+            else:
+                still.append((since, item))
+        self._held = still
+        self._measure()
+
+    def _measure(self) -> None:
+        taken = len(self._held) + len(self._due) + len(self._rows)
+        self.room = 0 if self.is_closed else self._size - taken
+
+
+class _Unknown(NamedTuple):
+    """A dispatch that was written before its transaction had ended."""
+
+    id: UUID
+    marks: tuple[TransactionMark, ...]

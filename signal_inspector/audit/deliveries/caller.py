@@ -1,0 +1,260 @@
+"""The connection of the code that sends, used when no transaction is open on it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Final
+
+from asgiref.sync import sync_to_async
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from signal_inspector import transactions, trouble
+from signal_inspector.audit import outcomes
+from signal_inspector.audit.choices import GapReason, TransactionOutcome
+from signal_inspector.audit.deliveries.base import Delivery
+from signal_inspector.audit.gaps import losses
+from signal_inspector.audit.rows import Item
+from signal_inspector.audit.scribe import NOT_NOW, rendered, written
+from signal_inspector.audit.settings import Audit
+from signal_inspector.scopes import suppress
+
+#: How long a sender waits for another process that writes to the same SQLite file (ms).
+BUSY_MS: Final = 50
+_PAUSE: Final = 0.5  # seconds without an attempt after one that failed
+_TRIES: Final = 3
+
+
+class Caller(Delivery):
+    """For SQLite, and what ``auto`` takes there: a file has one writer, and that is the caller.
+
+    Promises: a dispatch is written on the sender's own connection when the outermost transaction
+    of that connection has ended, with how it ended, and at once where none is open. There is no
+    second connection to the file, so the log blocks nobody and is blocked by nobody's
+    transaction but one of another thread or process. Nothing is added to the sender's transaction.
+    Under an event loop it is written in the thread that Django's own async queries use.
+
+    Costs: the sender waits for the write, some tenths of a millisecond. Where another one holds
+    the file it waits 50 ms, and the rows wait for the next dispatch, the next end of a transaction
+    or of a request, ``QUEUE_SIZE`` at most; what comes while so many wait is lost, and counted.
+
+    Loses: what waits when the process is killed. As a rule that is what was sent in transactions
+    that are open then, which the kill rolls back as well.
+    """
+
+    name: ClassVar[str] = "caller"
+    has_own_connection: ClassVar[bool] = False
+
+    def __init__(self, settings: Audit) -> None:
+        super().__init__(settings)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._ready: deque[Item] = deque()
+        self._held: deque[Item] = deque()  # sent in a transaction that was open
+        self._lock = threading.Lock()  # of moving items from one to the other
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops: set[int] = set()  # that have one of these to run
+        self._not_before = 0.0
+        self._failures = 0
+
+    def take(self, item: Item) -> None:
+        if self.waiting >= self.settings.queue_size:
+            self.lose(GapReason.DATABASE if self._failures else GapReason.OVERFLOW)
+            return
+        if outcomes.is_open(item.dispatch.transactions):
+            self._held.append(item)
+            self._expect_ends()
+            if not self._ready:
+                return
+        else:
+            self._ready.append(item)
+        self._chance()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._ready) + len(self._held)
+
+    def flush(self, timeout: float) -> bool:  # noqa: ARG002 - it waits for nobody
+        self._not_before = 0.0
+        self._release()
+        if self._ready or losses.has_news:
+            self._chance()
+        return not self._ready
+
+    def close(self, timeout: float) -> bool:
+        """Write what waits, that of open transactions too, as far as this thread can."""
+        deadline = time.monotonic() + timeout
+        self._release(everything=True)
+        while not self.flush(timeout) and time.monotonic() < deadline and self._failures:
+            time.sleep(0.1)
+        if left := self.waiting:
+            self.lose(GapReason.SHUTDOWN, left, "The database did not take them in time.")
+            self._begin()
+        return not left
+
+    def forked(self) -> None:
+        self._begin()
+
+    def look(self) -> None:
+        """Write what waits, if this is a moment for it. Never raises."""
+        if self._held or self._ready:
+            self._release()
+            if self._ready:
+                self._chance()
+
+    # What follows runs wherever a dispatch or a transaction ends.
+
+    def _expect_ends(self) -> None:
+        """Be called when the transactions end that are open in this thread."""
+        for connection in transactions.opened_connections():
+            if connection.in_atomic_block or not connection.autocommit:
+                is_own = connection.alias == self.using
+                transactions.when_ended(connection, self._own_ended if is_own else self.look)
+
+    def _own_ended(self) -> None:
+        self._release()
+        if self._ready:
+            self._chance(just_ended=True)
+
+    def _release(self, *, everything: bool = False) -> None:
+        with self._lock:
+            for _ in range(len(self._held)):
+                item = self._held.popleft()
+                if everything or not outcomes.is_open(item.dispatch.transactions):
+                    self._ready.append(item)
+                else:
+                    self._held.append(item)
+
+    def _chance(self, *, just_ended: bool = False) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._write(just_ended)
+        else:
+            self._write_soon(loop)
+
+    def _write_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Under an event loop: in the thread of Django's async queries, and not waited for."""
+        if id(loop) in self._loops or loop.is_closed():
+            return
+        task = loop.create_task(self._write_in_thread())
+        self._loops.add(id(loop))
+        self._tasks.add(task)
+
+        def done(_: asyncio.Task[None]) -> None:
+            self._loops.discard(id(loop))
+            self._tasks.discard(task)
+
+        task.add_done_callback(done)
+
+    async def _write_in_thread(self) -> None:
+        try:
+            await sync_to_async(self._write, thread_sensitive=True)(False)
+        except Exception as error:  # the executor has been shut down
+            trouble.report("writing the audit log from an event loop", error)
+
+    def _write(self, just_ended: bool) -> None:
+        """Write what is ready on this thread's connection, if that is free."""
+        if time.monotonic() < self._not_before:
+            return
+        connection = connections[self.using]
+        by_hand = connection.connection is not None and not connection.autocommit
+        if connection.closed_in_transaction:
+            return
+        if connection.in_atomic_block or (by_hand and not just_ended):
+            transactions.when_ended(connection, self._own_ended)
+            return
+        was_closed = connection.connection is None
+        try:
+            with suppress(), unseen(connection):
+                while self._write_batch():
+                    pass
+                if losses.has_news:
+                    losses.write(self.using)
+                if by_hand:
+                    connection.commit()
+            self._failures = 0
+        except NOT_NOW as error:
+            self._put_off(error)
+        except Exception as error:  # also what a test runner raises: AssertionError
+            self._put_off(error)
+            if self._failures % _TRIES == 0:
+                self._give_up(error)
+        finally:
+            if was_closed:
+                connection.close()
+
+    def _write_batch(self) -> bool:
+        """Whether there was something to write; what could not be written is ready again."""
+        items = []
+        while len(items) < self.settings.batch_size:
+            try:
+                items.append(self._ready.popleft())
+            except IndexError:
+                break
+        try:
+            written(self._rows(items), self.using)
+        except BaseException:
+            self._ready.extendleft(reversed(items))
+            raise
+        return bool(items)
+
+    def _rows(self, items: list[Item], outcome: TransactionOutcome | None = None) -> list[Any]:
+        made = [rendered(item, self.label(), outcome) for item in items]
+        return [rows for rows in made if rows is not None]
+
+    def _put_off(self, error: Exception) -> None:
+        trouble.report("writing the audit log, which the database does not take now", error)
+        self._failures += 1
+        self._not_before = time.monotonic() + _PAUSE
+
+    def _give_up(self, error: Exception) -> None:
+        left = len(self._ready)
+        for _ in range(left):
+            self._ready.popleft()
+        self.lose(GapReason.FAILURE, left, f"{type(error).__name__} while writing")
+
+
+@contextmanager
+def unseen(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Let nobody who watches this connection see, forbid or count what is written inside.
+
+    And let SQLite wait but shortly for who else holds the file.
+    """
+    connection.ensure_connection()
+    watchers: Any = connection
+    kept = connection.force_debug_cursor, connection.queries_log, connection.execute_wrappers
+    panel = getattr(watchers, "_djdt_logger", None)  # of the debug toolbar's SQL panel
+    connection.force_debug_cursor = False
+    connection.queries_log = deque(maxlen=1)
+    connection.execute_wrappers = []
+    if panel is not None:
+        watchers._djdt_logger = None
+    try:
+        with _short_wait(connection):
+            yield
+    finally:
+        connection.force_debug_cursor, connection.queries_log, connection.execute_wrappers = kept
+        if panel is not None:
+            watchers._djdt_logger = panel
+
+
+@contextmanager
+def _short_wait(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    raw: Any = connection.connection
+    if connection.vendor != "sqlite" or raw is None:
+        yield
+        return
+    [usual] = raw.execute("PRAGMA busy_timeout").fetchone()
+    raw.execute(f"PRAGMA busy_timeout = {BUSY_MS}").close()
+    try:
+        yield
+    finally:
+        if connection.connection is raw:
+            raw.execute(f"PRAGMA busy_timeout = {usual}").close()

@@ -1,0 +1,272 @@
+"""The thread that writes: one per process, on a connection of its own."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from typing import Final, Protocol
+from uuid import UUID
+
+from django.db import connections
+
+from signal_inspector import trouble
+from signal_inspector.audit import processes
+from signal_inspector.audit.choices import GapReason, TransactionOutcome
+from signal_inspector.audit.gaps import losses
+from signal_inspector.audit.rows import Rows
+from signal_inspector.audit.scribe import NOT_NOW, correct, written
+from signal_inspector.audit.settings import Audit
+from signal_inspector.audit.writers import HEARTBEAT_SECONDS, Register
+from signal_inspector.scopes import SILENCE, current
+
+#: What comes right after the first dispatch of an idle time is written together with it (s).
+_LINGER: Final = 0.05
+_FIRST_PAUSE: Final = 0.5  # seconds after a first failure; doubled with each more
+_LONGEST_PAUSE: Final = 30.0
+_TRIES: Final = 3  # of a batch that fails for another reason than the database
+_NEVER: Final = 1 << 62
+
+
+class Source(Protocol):
+    """Where the rows come from."""
+
+    @property
+    def waiting(self) -> int:
+        """How many dispatches are to be written, those of open transactions included."""
+
+    @property
+    def ready(self) -> int:
+        """How many of them can be written now."""
+
+    def fetch(self, limit: int, *, is_last: bool) -> Sequence[Rows]:
+        """The next rows to write; the same again until they are confirmed. Empty: none now.
+
+        ``is_last`` asks for those whose transaction is still open, too.
+        """
+
+    def confirm(self) -> None:
+        """What was fetched last is in the log, or counted as lost."""
+
+    def corrections(self) -> list[tuple[UUID, TransactionOutcome]]:
+        """Outcomes that became known of dispatches which were written before."""
+
+    def corrected(self) -> None:
+        """These are in the log."""
+
+    def give_up(self) -> int:
+        """Let go of everything at the end of the process; how many dispatches that were."""
+
+
+class Courier:
+    """Writes what its source has: at once after an idle time, else every ``FLUSH_SECONDS``.
+
+    A sender compares what waits with ``wake_at`` and calls ``wake`` from there on; that is all it
+    does. The thread is started by the first ``wake``, so a process that sends nothing has none.
+    """
+
+    def __init__(self, source: Source, settings: Audit, delivery: str, bound: int) -> None:
+        self._source = source
+        self._settings = settings
+        self._using = settings.database
+        self._delivery = delivery
+        self._bound = bound  # what a killed process may have lost at most
+        self._begin()
+
+    def _begin(self) -> None:
+        #: How many have to wait before the thread is woken: 1 while it is idle or not running.
+        self.wake_at = 1
+        self.is_cut_off = False  # whether the database cannot be written now
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._turn = threading.Lock()
+        self._event = threading.Event()
+        self._answer = threading.Condition()
+        self._asked = self._answered = 0
+        self._deadline: float | None = None  # set: the end has come
+        self._pause = 0.0
+        self._failures = 0
+        self._last_write = 0.0
+        self._last_work = 0.0
+        self._register = Register(self._using, self._delivery, self._bound)
+
+    def forked(self) -> None:
+        """Be as new in a forked child. The parent's connection must not be closed here."""
+        self._begin()
+
+    # In any thread:
+
+    def wake(self) -> None:
+        """Let the thread look, after starting it if need be."""
+        self.wake_at = _NEVER
+        if self._thread is None:
+            self._start()
+        self._event.set()
+
+    def flush(self, timeout: float) -> bool:
+        """Whether all that can be written now was written within so many seconds."""
+        if self._thread is None and not self._source.waiting and not losses.has_news:
+            return True
+        with self._answer:
+            self._asked += 1
+            asked = self._asked
+        if not self._start():
+            return self._deadline is None and self._work(is_last=False)
+        self._event.set()
+        with self._answer:
+            return self._answer.wait_for(lambda: self._answered >= asked, timeout)
+
+    def close(self, timeout: float) -> bool:
+        """Write all there is, open transactions too, and end the thread."""
+        if self._deadline is not None:
+            return True
+        self._deadline = time.monotonic() + timeout
+        self.wake_at = _NEVER
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            self._event.set()
+            thread.join(timeout)
+        elif self._source.waiting or losses.has_news:
+            self._finish()
+        left = self._source.give_up()
+        if left:
+            losses.lose(GapReason.SHUTDOWN, left, "The database did not take them in time.")
+        return not left
+
+    def _start(self) -> bool:
+        """Whether the thread runs."""
+        with self._starting:
+            if self._thread is None and self._deadline is None:
+                thread = threading.Thread(target=self._run, name="signal-audit", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the interpreter ends, or there is no more memory
+                    trouble.report("starting the writer of the audit", error)
+                    return False
+                self._thread = thread
+                processes.expect_children_end()
+        return self._thread is not None
+
+    # In the thread:
+
+    def _run(self) -> None:
+        current.set(SILENCE)
+        try:
+            while self._deadline is None:
+                self._rest()
+                if self._deadline is None:
+                    self._work(is_last=False)
+            self._finish()
+        except BaseException as error:
+            trouble.report("the writer of the audit", error)
+        finally:
+            try:
+                connections[self._using].close()  # this thread's own
+            except Exception as error:
+                trouble.report("closing the connection of the audit", error)
+            self._thread = None
+            if self._deadline is None:
+                self.wake_at = 1
+
+    def _finish(self) -> None:
+        """The last writing: again and again until it is done or the time is over."""
+        while not self._work(is_last=True):
+            left = (self._deadline or 0) - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(self._pause, left))
+
+    def _rest(self) -> None:
+        """Sleep until there is something to do."""
+        self._event.clear()
+        if self._pause:
+            self._event.wait(self._pause)
+            return
+        if self._asked != self._answered:
+            return
+        if not self._source.ready:
+            self.wake_at = 1
+            if not self._source.ready:  # as one may have come between these two
+                self._event.wait(self._idle_seconds())
+            self.wake_at = _NEVER
+            if self._source.ready and self._asked == self._answered:
+                self._say_that_some_wait()
+        if self._source.ready and self._asked == self._answered and self._deadline is None:
+            self._event.clear()
+            self.wake_at = self._settings.batch_size
+            if self._source.ready < self.wake_at:
+                since = time.monotonic() - self._last_write
+                self._event.wait(max(_LINGER, self._settings.flush_seconds - since))
+            self.wake_at = _NEVER
+
+    def _idle_seconds(self) -> float:
+        if self._source.waiting:  # for a transaction to end, of which nobody tells
+            return self._settings.flush_seconds
+        return max(HEARTBEAT_SECONDS - (time.monotonic() - self._last_work), 0.1)
+
+    def _say_that_some_wait(self) -> None:
+        """Before they are written: if the process is killed now, the log shows it."""
+        try:
+            self._register.beat(self._source.waiting)
+        except NOT_NOW:
+            pass  # writing comes next, and fails in the same way
+        except Exception as error:
+            trouble.report("the writer's row in the audit", error)
+
+    def _work(self, *, is_last: bool) -> bool:
+        """Write everything that can be written; False if that failed."""
+        with self._turn:
+            asked = self._asked
+            try:
+                if threading.current_thread() is self._thread:
+                    connections[self._using].close_if_unusable_or_obsolete()
+                self._write_all(is_last)
+            except NOT_NOW as error:
+                self._be_cut_off(error)
+                return False
+            except Exception as error:
+                self._fail(error)
+                return False
+            self._pause, self._failures, self.is_cut_off = 0.0, 0, False
+            self._last_work = time.monotonic()
+        with self._answer:
+            self._answered = asked
+            self._answer.notify_all()
+        return True
+
+    def _write_all(self, is_last: bool) -> None:
+        register = self._register
+        register.beat(self._source.waiting, is_due=not register.is_known)
+        while rows := self._source.fetch(self._settings.batch_size, is_last=is_last):
+            register.count(written(rows, self._using))
+            self._source.confirm()
+            self._last_write = time.monotonic()
+            self._failures = 0
+        correct(self._source.corrections(), self._using)
+        self._source.corrected()
+        losses.write(self._using, is_last=is_last)
+        register.beat(self._source.waiting, is_due=False)
+        if is_last:
+            register.stop(self._source.waiting)
+
+    def _be_cut_off(self, error: BaseException) -> None:
+        """Wait for the database: what was fetched is fetched again."""
+        self.is_cut_off = True
+        trouble.report("writing the audit log, which the database does not take now", error)
+        self._failures += 1
+        pause = min(_FIRST_PAUSE * 2 ** min(self._failures - 1, 10), _LONGEST_PAUSE)
+        self._pause = pause * random.uniform(0.5, 1.0)  # noqa: S311 - so that processes differ
+        if threading.current_thread() is self._thread:
+            connections[self._using].close()
+
+    def _fail(self, error: Exception) -> None:
+        """Something else than the database is wrong: after a few tries the batch is given up."""
+        trouble.report("writing the audit log", error)
+        self._failures += 1
+        self._pause = _FIRST_PAUSE
+        if self._failures >= _TRIES:
+            rows = self._source.fetch(self._settings.batch_size, is_last=True)
+            losses.lose(GapReason.FAILURE, len(rows), f"{type(error).__name__} while writing")
+            self._source.confirm()
+            self._failures = 0

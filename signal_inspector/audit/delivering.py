@@ -1,0 +1,133 @@
+"""The delivery of this process: made when it is first needed, closed when it ends."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from django.core import mail
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from signal_inspector import trouble
+from signal_inspector.audit import processes
+from signal_inspector.audit.deliveries.base import Delivery
+from signal_inspector.audit.deliveries.buffered import Buffered
+from signal_inspector.audit.deliveries.caller import Caller
+from signal_inspector.audit.deliveries.inline import Inline
+from signal_inspector.audit.settings import Audit, get_settings
+
+BUILT_IN: dict[str, type[Delivery]] = {each.name: each for each in (Buffered, Caller, Inline)}
+
+
+def delivery_class(name: str) -> type[Delivery]:
+    """The class of that name or dotted path; ImproperlyConfigured says what is wrong with it."""
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    if "." not in name:
+        known = ", ".join(["auto", *sorted(BUILT_IN)])
+        raise ImproperlyConfigured(
+            f"{name!r} is no delivery: use {known}, or the dotted path of a Delivery class."
+        )
+    try:
+        found = import_string(name)
+    except Exception as error:  # a module may raise anything while it is imported
+        raise ImproperlyConfigured(
+            f"{name!r} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(found, type) or not issubclass(found, Delivery):
+        raise ImproperlyConfigured(
+            f"{name!r} is not a subclass of signal_inspector.audit.Delivery."
+        )
+    return found
+
+
+def shares_a_file(using: str) -> bool:
+    """Whether this is a SQLite database that other code of this project writes to, too."""
+    wanted = connections[using]
+    if wanted.vendor != "sqlite":
+        return False
+    if using == "default":
+        return True
+    name = wanted.settings_dict["NAME"]
+    return any(
+        alias != using and connections.settings[alias]["NAME"] == name for alias in connections
+    )
+
+
+def chosen_class(settings: Audit) -> type[Delivery]:
+    """What the settings ask for. A thread of ours never writes to the SQLite file of others."""
+    if settings.delivery == "auto":
+        return Caller if connections[settings.database].vendor == "sqlite" else Buffered
+    chosen = delivery_class(settings.delivery)
+    if chosen.has_own_connection and shares_a_file(settings.database):
+        return Caller
+    return chosen
+
+
+class Process:
+    """Holds the delivery of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        #: None until the first dispatch is to be kept, and after the settings changed.
+        self.delivery: Delivery | None = None
+        #: Ways to deliver that stand in place of the settings', the last of them (for tests).
+        self.asked: list[str] = []
+
+    def get(self) -> Delivery:
+        """The delivery; made if there is none."""
+        with self._lock:
+            if self.delivery is None:
+                settings = get_settings()
+                try:
+                    made = self._class(settings)(settings)
+                except ImproperlyConfigured as error:
+                    trouble.report("choosing the delivery of the audit", error)
+                    made = chosen_class(replace(settings, delivery="auto"))(settings)
+                self.delivery = made
+            return self.delivery
+
+    def _class(self, settings: Audit) -> type[Delivery]:
+        return delivery_class(self.asked[-1]) if self.asked else chosen_class(settings)
+
+    def use(self, delivery: Delivery | None) -> Delivery | None:
+        """Put another in place of the present one, which is answered and not closed."""
+        with self._lock:
+            before, self.delivery = self.delivery, delivery
+            return before
+
+    def renew(self) -> None:
+        """Close the delivery; the next dispatch that is to be kept makes another."""
+        before = self.use(None)
+        if before is not None:
+            before.close(processes.EXIT_SECONDS)
+
+    def close(self, timeout: float) -> bool:
+        """Close the delivery at the end of the process. It stays, to count what comes too late."""
+        return self.delivery is None or self.delivery.close(timeout)
+
+    def forked(self) -> None:
+        """Let the child have a delivery without the parent's dispatches."""
+        self._lock = threading.RLock()
+        if self.delivery is not None:
+            self.delivery.forked()
+
+
+process = Process()
+processes.watch(process)
+
+
+def flush(timeout: float = processes.EXIT_SECONDS) -> bool:
+    """Write what waits in this process, for code that ends it in a way of its own.
+
+    Before ``os._exit``, say, or in a handler of SIGTERM. False if ``timeout`` seconds did not do.
+    """
+    delivery = process.delivery
+    return delivery is None or delivery.flush(timeout)
+
+
+def is_testing() -> bool:
+    """Whether a test runner has set up Django's test environment in this process."""
+    return "outbox" in mail.__dict__

@@ -1,0 +1,186 @@
+"""What is missing in the log: counted in memory at once, written as soon as that is possible."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.utils import timezone
+
+from signal_inspector import trouble
+from signal_inspector.audit import processes
+from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit.cleaning import storable
+from signal_inspector.audit.models import Gap
+from signal_inspector.audit.signals import audit_lost
+from signal_inspector.scopes import suppress
+
+#: A gap to which nothing was added for so long is over (ns): the next loss opens another.
+QUIET_NS: Final = 5_000_000_000
+_DETAIL_LENGTH: Final = 2_000  # characters
+_REFUSED_KEPT: Final = 1_000  # refused dispatches that get a row of their own until the next write
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Loss:
+    """A run of dispatches that one process lost for one reason: a ``Gap`` in the making."""
+
+    key: str  # the same for every attempt to write it
+    reason: GapReason
+    from_ns: int  # Unix time of the first loss
+    to_ns: int  # and of the last
+    missing: int = 0
+    is_upper_bound: bool = False
+    detail: str = ""
+    dispatch_id: UUID | None = None
+    process: str = ""
+    is_over: bool = False
+    written: tuple[int, bool] | None = None  # the state in which it is in the database
+
+    @property
+    def from_at(self) -> datetime:
+        return _moment(self.from_ns)
+
+    @property
+    def to_at(self) -> datetime:
+        return _moment(self.to_ns)
+
+    @property
+    def state(self) -> tuple[int, bool]:
+        """What has to be in the database."""
+        return self.missing, self.is_over
+
+
+class Losses:
+    """The gaps of this process that are not finally written. Safe under threads, never raises."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[GapReason, Loss] = {}
+        self._over: list[Loss] = []
+        self._run = uuid4().hex
+        self._count = 0
+        #: Dispatches lost since the process started; upper bounds are not counted.
+        self.total = 0
+
+    def lose(self, reason: GapReason, count: int = 1, detail: str = "") -> None:
+        """Count dispatches that were taken and will not be written."""
+        now = time.time_ns()
+        with self._lock:
+            loss = self._open.get(reason)
+            if loss is not None and now - loss.to_ns > QUIET_NS:
+                self._end(reason)
+                loss = None
+            if loss is None:
+                loss = self._open[reason] = self._new(reason, now, detail)
+            loss.missing += count
+            loss.to_ns = now
+            self.total += count
+        trouble.drop(f"audit: {reason.label}", count)
+
+    def refuse(self, dispatch_id: UUID | None, at_ns: int, detail: str) -> None:
+        """Count one dispatch that the database refuses to hold; it gets a gap of its own."""
+        with self._lock:
+            is_room = len(self._over) < _REFUSED_KEPT
+            if is_room:
+                loss = self._new(GapReason.UNWRITABLE, at_ns, detail)
+                loss.missing, loss.dispatch_id, loss.is_over = 1, dispatch_id, True
+                self._over.append(loss)
+                self.total += 1
+        if not is_room:
+            self.lose(GapReason.UNWRITABLE, 1, "More were refused than are told of one by one.")
+        else:
+            trouble.drop(f"audit: {GapReason.UNWRITABLE.label}")
+
+    @property
+    def has_news(self) -> bool:
+        """Whether ``write`` would write something."""
+        if not self._open and not self._over:
+            return False
+        with self._lock:
+            return bool(self._news(time.time_ns(), is_last=False))
+
+    def write(self, using: str, *, is_last: bool = False) -> None:
+        """Write what is new; raises what the database raises, and then all of it is kept."""
+        with self._lock:
+            news = self._news(time.time_ns(), is_last)
+            states = [loss.state for loss in news]
+        for loss, state in zip(news, states, strict=True):
+            write_loss(loss, using, state)
+            was, loss.written = loss.written, state
+            if was is None or loss.is_over:
+                tell(loss)
+        with self._lock:
+            self._over = [loss for loss in self._over if loss.written != loss.state]
+
+    def forget(self) -> None:
+        """Start anew in a forked child: what the parent lost is the parent's to tell."""
+        self.__init__()  # type: ignore[misc]
+
+    def _news(self, now: int, is_last: bool) -> list[Loss]:
+        for reason, loss in list(self._open.items()):
+            if is_last or now - loss.to_ns > QUIET_NS:
+                self._end(reason)
+        return [loss for loss in (*self._over, *self._open.values()) if loss.written != loss.state]
+
+    def _end(self, reason: GapReason) -> None:
+        loss = self._open.pop(reason)
+        loss.is_over = True
+        self._over.append(loss)
+
+    def _new(self, reason: GapReason, at_ns: int, detail: str) -> Loss:
+        self._count += 1
+        return Loss(
+            key=f"{self._run}.{os.getpid()}.{self._count}",
+            reason=reason,
+            from_ns=at_ns,
+            to_ns=at_ns,
+            detail=storable(detail)[:_DETAIL_LENGTH],
+            process=processes.label(),
+        )
+
+
+def write_loss(loss: Loss, using: str, state: tuple[int, bool] | None = None) -> None:
+    """Make the row of a loss, or bring it up to date."""
+    missing, is_over = state or loss.state
+    Gap.objects.using(using).update_or_create(
+        key=loss.key,
+        defaults={
+            "missing": missing,
+            "to_at": loss.to_at if is_over else None,
+            "written_at": timezone.now(),
+        },
+        create_defaults={
+            "from_at": loss.from_at,
+            "to_at": loss.to_at if is_over else None,
+            "missing": missing,
+            "is_upper_bound": loss.is_upper_bound,
+            "reason": loss.reason,
+            "detail": loss.detail,
+            "dispatch_id": loss.dispatch_id,
+            "process": loss.process,
+            "written_at": timezone.now(),
+        },
+    )
+
+
+def tell(loss: Loss) -> None:
+    """Send ``audit_lost``."""
+    with suppress():
+        for receiver, error in audit_lost.send_robust(Loss, loss=loss):
+            if isinstance(error, Exception):
+                trouble.report(f"a receiver of audit_lost ({receiver!r})", error)
+
+
+def _moment(unix_ns: int) -> datetime:
+    return datetime.fromtimestamp(unix_ns / 1e9, UTC if settings.USE_TZ else None)
+
+
+#: The losses of this process.
+losses = Losses()

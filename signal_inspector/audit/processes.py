@@ -1,0 +1,136 @@
+"""This process: what it is called in the log, and what is to be done when it forks or ends."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import socket
+import sys
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+from types import FrameType
+from typing import Any, Final, Protocol
+
+from signal_inspector import trouble
+
+#: How long an ending process waits for the log to be written, in seconds.
+EXIT_SECONDS: Final = 5.0
+
+_label = ""
+
+
+def host() -> str:
+    """The name of this machine."""
+    try:
+        return socket.gethostname()
+    except OSError:
+        return ""
+
+
+def machine() -> str:
+    """Where a process number means something: the host, and the container on it."""
+    try:
+        return f"{host()[:150]} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - no file
+    except OSError:
+        return host()[:200]
+
+
+def label() -> str:
+    """``web-2, pid 4127, gunicorn``: this process, for a person."""
+    global _label
+    if not _label:
+        name = PurePath(sys.argv[0] if getattr(sys, "argv", None) else "").name
+        if name in {"", "-c", "-m", "__main__.py"}:
+            name = PurePath(sys.executable or "python").name
+        _label = f"{host()}, pid {os.getpid()}, {name}"[:200]
+    return _label
+
+
+class Ending(Protocol):
+    """What has to know of forks and of the end of the process."""
+
+    def forked(self) -> None:
+        """Called in a forked child: forget what is the parent's to write."""
+
+    def close(self, timeout: float) -> bool:
+        """Called once at the end: write what waits, within so many seconds."""
+
+
+_endings: weakref.WeakSet[Ending] = weakref.WeakSet()
+_finalizers: set[str] = set()  # modules whose finalizers know of us in this process
+
+
+def watch(ending: Ending) -> None:
+    """Tell it of forks and of the end of the process. It is kept alive by nobody here."""
+    _endings.add(ending)
+
+
+def expect_children_end() -> None:
+    """See to it that a child of multiprocessing, which runs no atexit, closes what is watched.
+
+    To be called in the child itself, when there is first something to lose: what is registered
+    before its code begins, multiprocessing forgets.
+    """
+    for name in ("multiprocessing", "billiard"):
+        util = sys.modules.get(f"{name}.util")
+        if util is not None and name not in _finalizers and _is_child(name):
+            _finalizers.add(name)
+            util.Finalize(None, close_all, exitpriority=0)
+
+
+def _is_child(name: str) -> bool:
+    process: Any = sys.modules.get(f"{name}.process")
+    current = None if process is None else process.current_process()
+    return getattr(current, "_parent_pid", None) is not None
+
+
+def close_all() -> None:
+    """Write what waits, within ``EXIT_SECONDS`` for all together."""
+    for ending in list(_endings):
+        try:
+            ending.close(EXIT_SECONDS)
+        except Exception as error:
+            trouble.report("closing the audit", error)
+
+
+def _forked() -> None:
+    global _label
+    _label = ""
+    _finalizers.clear()
+    for ending in list(_endings):
+        try:
+            ending.forked()
+        except Exception as error:
+            trouble.report("starting the audit in a child", error)
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_forked)
+atexit.register(close_all)
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Let SIGTERM end the code inside like ``sys.exit``: for commands of our own.
+
+    Python's own way of dying of it runs no ``atexit``. Another one's handler is left alone.
+    """
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

@@ -1,0 +1,56 @@
+"""What the app does when the project starts, and when its settings change."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.core import checks
+from django.core.signals import request_finished, setting_changed
+
+from signal_inspector import scopes
+from signal_inspector.audit.checks import check_delivery, check_log
+from signal_inspector.audit.deliveries.caller import Caller
+from signal_inspector.audit.delivering import process
+from signal_inspector.audit.policies import forget_policies
+from signal_inspector.audit.settings import Audit
+from signal_inspector.audit.sink import AuditSink
+from signal_inspector.conf import SETTING, forget_config, register_section
+
+_UID: Final = "signal_inspector.audit"
+sink: AuditSink | None = None
+
+
+def start() -> None:
+    """Listen from now on. Starting twice is harmless."""
+    global sink
+    register_section("AUDIT", Audit)
+    checks.register(check_delivery)
+    checks.register(check_log, checks.Tags.database)
+    setting_changed.connect(_setting_changed, weak=False, dispatch_uid=_UID)
+    request_finished.connect(_request_finished, weak=False, dispatch_uid=_UID)
+    if sink is None:
+        sink = AuditSink()
+    listen()
+
+
+def listen() -> AuditSink:
+    """Let the sink hear of dispatches, once; it stops by itself under a test runner."""
+    assert sink is not None  # noqa: S101 - `start` has been called by the app
+    scopes.remove_sink(sink)
+    scopes.add_sink(sink)
+    return sink
+
+
+def _setting_changed(setting: str, **kwargs: object) -> None:
+    if setting == SETTING:
+        forget_config()
+        forget_policies()
+        process.renew()
+        if sink is not None:
+            sink.renew()
+
+
+def _request_finished(**kwargs: object) -> None:
+    delivery = process.delivery
+    if isinstance(delivery, Caller) and delivery.waiting:
+        delivery.look()

@@ -1,0 +1,48 @@
+"""For tests: nothing is written while tests run, unless one asks."""
+
+from __future__ import annotations
+
+from contextlib import ContextDecorator
+from types import TracebackType
+
+from signal_inspector import scopes
+from signal_inspector.audit import processes, starting
+from signal_inspector.audit.deliveries.base import Delivery
+from signal_inspector.audit.delivering import delivery_class, process
+
+
+class audited(ContextDecorator):  # noqa: N801 - reads as a statement, like contextlib.suppress
+    """Keep what is sent inside: ``with audited(): ...``, or as a decorator. Nests.
+
+    A dispatch is written at once on the connection of the code that sends it, in a savepoint
+    where a transaction is open. So it is there for the test to look at, and gone with the test's
+    own transaction; the queries that write it are neither counted nor logged. The test has to be
+    one that may use the database. It holds for all threads of the process.
+
+    ``delivery`` names another way: that one is flushed and closed at the end.
+    """
+
+    def __init__(self, delivery: str = "inline") -> None:
+        self._name = delivery
+        self._before: list[Delivery | None] = []
+
+    def __enter__(self) -> None:
+        delivery_class(self._name)
+        process.asked.append(self._name)
+        self._before.append(process.use(None))
+        starting.listen().asked += 1
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        sink = starting.listen()
+        sink.asked -= 1
+        if not sink.asked:
+            scopes.remove_sink(sink)
+        process.asked.pop()
+        delivery = process.use(self._before.pop())
+        if delivery is not None:
+            delivery.close(processes.EXIT_SECONDS)
