@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.databases import databases
+
 BASE_DIR = Path(__file__).resolve().parent
 
 SECRET_KEY = "for the tests alone"
@@ -23,6 +25,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "debug_toolbar",
     "signal_inspector",
+    "signal_inspector.audit",
 ]
 # Each set of tests that needs models keeps them in an app of its own beside its tests.
 INSTALLED_APPS += [f"tests.{path.parent.name}" for path in sorted(BASE_DIR.glob("*/models.py"))]
@@ -48,10 +51,7 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {
-    alias: {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
-    for alias in ("default", "other")
-}
+DATABASES = databases()
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 

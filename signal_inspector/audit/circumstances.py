@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Final
 
+from signal_inspector import trouble
 from signal_inspector.audit.actors import actor_of
 from signal_inspector.audit.choices import Origin
 from signal_inspector.audit.origins import process_origin
@@ -56,11 +57,14 @@ class Surroundings:
         self.find_actor = find_actor
 
     def look(self) -> None:
-        """Take the actor, if there is one by now."""
+        """Take the actor, if there is one by now. Never raises."""
         find = self.find_actor
-        actor = None if find is None else find()
-        if actor is not None:
-            self.circumstances.take_actor(actor)
+        try:
+            actor = None if find is None else find()
+            if actor is not None:
+                self.circumstances.take_actor(actor)
+        except Exception as error:
+            trouble.report("looking for the actor of a request", error)
 
     def finish(self) -> None:
         """Look a last time, and let go of whoever could tell."""

@@ -26,6 +26,7 @@ def name_id(kind: NameKind, text: str) -> int:
     return int.from_bytes(digest, "big") & _MASK
 
 
+@lru_cache(maxsize=20_000)
 def name_text(text: str) -> str:
     """The text as it is stored; one that is too long keeps its digest, so that it stays unique."""
     if len(text) <= NAME_LENGTH:

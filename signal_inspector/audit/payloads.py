@@ -1,13 +1,15 @@
 """Arguments and responses as canonical text, and back: equal payloads have equal text.
 
-The text is JSON with sorted keys and without blanks. It holds all of a ``Summary`` that cannot be
-worked out from the rest, so that a retry can tell what it may restore: ``kind`` and ``type`` of
-every value, its exact ``value`` where there is one, and whether something was cut or redacted.
+The text is JSON with sorted keys and without blanks. A value that JSON holds exactly (None, bool,
+int, float, str) stands for itself. Every other one is an object that holds all of its ``Summary``
+that cannot be worked out from the rest, so that a retry can tell what it may restore: ``kind`` and
+``type``, the exact ``value`` where there is one, and whether something was cut or redacted.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -21,6 +23,8 @@ _encode: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
 ).encode
 _LARGEST_LABEL: Final = 200
+_JSON_TYPES: Final = {kind: kind.__name__ for kind in (type(None), bool, int, float, str)}
+_NOT_OURS: Final = "This is not a payload of the audit."
 
 
 def payload_text(payload: Mapping[str, Summary], keep: str = "full") -> str:
@@ -39,13 +43,15 @@ def response_text(response: Summary | None) -> str:
 
 def read_payload(text: str) -> dict[str, Summary]:
     """What ``payload_text`` was given. ValueError if the text is none of ours."""
-    data = _decoded(text)
+    data = json.loads(text) if text else {}
+    if not isinstance(data, dict):
+        raise ValueError(_NOT_OURS)  # noqa: TRY004 - as everything else that is wrong with it
     return {name: _summary(value) for name, value in data.items()}
 
 
 def read_response(text: str) -> Summary | None:
     """What ``response_text`` was given. ValueError if the text is none of ours."""
-    return _summary(_decoded(text)) if text else None
+    return _summary(json.loads(text)) if text else None
 
 
 def carried_objects(payload: Mapping[str, Summary]) -> Iterator[tuple[str, str]]:
@@ -64,13 +70,15 @@ def carried_objects(payload: Mapping[str, Summary]) -> Iterator[tuple[str, str]]
             waiting.extend(item for _, item in summary.items)
 
 
-def _data(summary: Summary, only_objects: bool) -> dict[str, Any]:
+def _data(summary: Summary, only_objects: bool) -> Any:
     kind = summary.kind
     if only_objects and kind not in ("model", "collection", "redacted"):
         return {"kind": WITHHELD, "type": summary.type}
+    value = summary.value
+    if kind == "plain" and _stands_for_itself(summary):
+        return value
     data: dict[str, Any] = {"kind": kind, "type": summary.type}
-    value = _exact(summary.value)
-    if value is not None:
+    if value is not None and _is_exact(value):
         data["value"] = value
     if summary.text != _usual_text(kind, value):
         data["text"] = summary.text
@@ -81,43 +89,58 @@ def _data(summary: Summary, only_objects: bool) -> dict[str, Any]:
     return data
 
 
-def _exact(value: Any) -> Any:
-    """A value that JSON holds exactly: NaN and the infinities are told by the text alone."""
-    if type(value) is float and (value != value or value in (float("inf"), float("-inf"))):
+def _stands_for_itself(summary: Summary) -> bool:
+    """Whether ``_plain(summary.value)`` is the summary."""
+    value = summary.value
+    return (
+        summary.type == _JSON_TYPES.get(type(value))
+        and _is_exact(value)
+        and summary.text == repr(value)
+        and not summary.truncated
+        and not summary.items
+    )
+
+
+def _plain(value: Any) -> Summary | None:
+    """The summary that ``value`` alone stands for."""
+    name = _JSON_TYPES.get(type(value))
+    if name is None or not _is_exact(value):
         return None
-    return value
+    return Summary(kind="plain", type=name, text=repr(value), value=value)
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether JSON holds it: NaN and the infinities are told by their text alone."""
+    return type(value) is not float or math.isfinite(value)
 
 
 def _usual_text(kind: str, value: Any) -> str | None:
-    """The text that need not be stored, as the value says it."""
-    if kind == WITHHELD or kind == "redacted":
+    """The text that need not be stored, as the rest says it."""
+    if kind in (WITHHELD, "redacted"):
         return kind
-    return None if kind != "plain" or value is None else repr(value)
+    return value if kind == "plain" and type(value) is str else None
 
 
 def _summary(data: Any) -> Summary:
+    if not isinstance(data, dict):
+        plain = _plain(data)
+        if plain is None:
+            raise ValueError(_NOT_OURS)
+        return plain
     try:
-        value = data.get("value")
-        text = data.get("text")
+        kind, value = data["kind"], data.get("value")
         return Summary(
-            kind=data["kind"],
+            kind=kind,
             type=data["type"],
-            text=_usual_text(data["kind"], value) or "" if text is None else text,
+            text=data["text"] if "text" in data else _usual_text(kind, value) or "",
             value=value,
             items=tuple((key, _summary(item)) for key, item in data.get("items", ())),
             truncated=data.get("truncated", False),
         )
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError("This is not a payload of the audit.") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(_NOT_OURS) from error
 
 
-def _encoded(data: dict[str, Any]) -> str:
+def _encoded(data: Any) -> str:
     # NUL is escaped by JSON already; an escaped surrogate is valid JSON too.
     return storable(_encode(data))
-
-
-def _decoded(text: str) -> Any:
-    data = json.loads(text)
-    if not isinstance(data, dict):
-        raise ValueError("This is not a payload of the audit.")  # noqa: TRY004
-    return data

@@ -16,6 +16,7 @@ def short_path(path: str) -> str:
     return shortened.replace(os.sep, "/")
 
 
+@lru_cache(maxsize=20_000)
 def place(path: str, line: int) -> str:
     """``shop/receivers.py:18``; "" for what has no source file."""
     if not path:

@@ -7,6 +7,8 @@ process. Times are microseconds since 1970 until they are written.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -94,8 +96,7 @@ DISPATCH_NAMES: Final = (
 )
 CALL_NAMES: Final = ((2, NameKind.RECEIVER), (3, NameKind.LOCATION), (4, NameKind.EXCEPTION))
 OBJECT_NAMES: Final = ((0, NameKind.MODEL),)
-#: The columns that hold a time, and those that hold free text, in a row of a dispatch.
-DISPATCH_TIMES: Final = (1, 30)
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
 class Item(NamedTuple):
@@ -123,7 +124,8 @@ def render(item: Item, *, process: str, delivery: str) -> Rows:
     """The rows of a dispatch that has ended.
 
     The end of its transaction is for ``outcomes.with_outcome`` to fill in, the time of writing
-    (0 here) for the writer. ``process`` and ``delivery`` are names: "web-2, pid 4127, uvicorn", "buffered".
+    (0 here) for the writer. ``process`` and ``delivery`` are names: "web-2, pid 4127, uvicorn"
+    and "buffered".
     """
     dispatch, around, policy = item
     id_ = dispatch.id_text
@@ -169,6 +171,26 @@ def render(item: Item, *, process: str, delivery: str) -> Rows:
         [_call(id_, index, call, policy) for index, call in enumerate(calls[: SMALL + 1])],
         _objects(id_, payload or {}) if policy.payload != "none" else [],
     )
+
+
+def in_ascii(rows: Rows) -> Rows:
+    """The same with escapes for all but ASCII, for a database whose character set is narrower.
+
+    The escapes are JSON's, so payloads stay what they are.
+    """
+    return Rows(
+        _row_in_ascii(rows.dispatch),
+        [_row_in_ascii(row) for row in rows.calls],
+        [_row_in_ascii(row) for row in rows.objects],
+    )
+
+
+def _row_in_ascii(row: Row) -> Row:
+    return tuple([_NOT_ASCII.sub(_escape, each) if type(each) is str else each for each in row])
+
+
+def _escape(match: re.Match[str]) -> str:
+    return json.dumps(match.group())[1:-1]
 
 
 def _call(dispatch_id: str, index: int, call: ReceiverCall, policy: Policy) -> Row:

@@ -3,10 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
 
-from signal_inspector.audit.rows import Rows
+from django.db import Error, IntegrityError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from signal_inspector.audit.binding import Binder, Bound
+from signal_inspector.audit.blame import Blame, blame
+from signal_inspector.audit.cleaning import storable
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject
+from signal_inspector.audit.naming import add_names
+from signal_inspector.audit.rows import (
+    CALL_COLUMNS,
+    DISPATCH_COLUMNS,
+    OBJECT_COLUMNS,
+    Rows,
+    in_ascii,
+)
+from signal_inspector.audit.statements import (
+    Table,
+    can_copy,
+    copy,
+    driver_cursor,
+    insert,
+    select_in,
+    transaction,
+)
+
+DISPATCHES: Final = Table(AuditedDispatch._meta.db_table, DISPATCH_COLUMNS, ("id",))
+CALLS: Final = Table(AuditedCall._meta.db_table, CALL_COLUMNS, ("dispatch_id", "index"))
+OBJECTS: Final = Table(AuditedObject._meta.db_table, OBJECT_COLUMNS, OBJECT_COLUMNS)
+_TABLES: Final = (DISPATCHES, CALLS, OBJECTS)
+
+_REASON_LENGTH: Final = 500  # characters of why a row was refused
+_DOUBTFUL: Final = 3  # dispatches that fail for an unknown reason before the database is blamed
 
 
 class Unwritable(NamedTuple):
@@ -34,6 +66,114 @@ def write(batch: Sequence[Rows], using: str) -> Written:
 
     Safe to repeat: what is in the log already stays as it is. Inside an atomic block it works in
     a savepoint. A batch that is refused is halved until the rows at fault are found; the others
-    are written. Raises ``Unavailable`` when the database is at fault.
+    are written. Raises ``Unavailable`` when the database is at fault; some may be written then.
     """
-    raise NotImplementedError
+    connection = connections[using]
+    search = _Search()
+    waiting = [list({rows.id: rows for rows in batch}.values())]
+    while waiting:
+        part = waiting.pop()
+        if not part:
+            continue
+        try:
+            _write_all(connection, part)
+        except (Error, ValueError, TypeError, OverflowError) as error:
+            who = blame(error, connection)
+            if who is Blame.DATABASE:
+                raise Unavailable(_reason(error)) from error
+            if len(part) > 1:
+                half = len(part) // 2
+                waiting += [part[half:], part[:half]]
+            else:
+                search.failed(connection, part[0], error, who)
+        else:
+            search.count += len(part)
+    return search.result()
+
+
+@dataclass(slots=True)
+class _Search:
+    """What became of the dispatches so far."""
+
+    count: int = 0
+    refused: list[Unwritable] = field(default_factory=list)
+    doubtful: list[tuple[Unwritable, Exception]] = field(default_factory=list)
+
+    def failed(
+        self, connection: BaseDatabaseWrapper, rows: Rows, error: Exception, who: Blame
+    ) -> None:
+        """Take a dispatch that was refused on its own; plainer text may do."""
+        plain = in_ascii(rows)
+        if plain != rows:
+            try:
+                _write_all(connection, [plain])
+            except (Error, ValueError, TypeError, OverflowError) as again:
+                if blame(again, connection) is Blame.DATABASE:
+                    raise Unavailable(_reason(again)) from again
+            else:
+                self.count += 1
+                return
+        unwritable = Unwritable(rows.id, rows.dispatch[1], _reason(error))
+        if who is Blame.ROWS:
+            self.refused.append(unwritable)
+            return
+        self.doubtful.append((unwritable, error))
+        if not self.count and len(self.doubtful) >= _DOUBTFUL:
+            raise Unavailable(_reason(error)) from error
+
+    def result(self) -> Written:
+        """That of the whole batch: where others could be written, doubtful rows are at fault."""
+        if self.doubtful and not self.count:
+            error = self.doubtful[-1][1]
+            raise Unavailable(_reason(error)) from error
+        return Written(self.count, [*self.refused, *(row for row, _ in self.doubtful)])
+
+
+def _write_all(connection: BaseDatabaseWrapper, batch: Sequence[Rows]) -> None:
+    """Write all of it or nothing."""
+    with driver_cursor(connection) as cursor:
+        binder = Binder(connection)
+        bound = binder.bind(batch, datetime.now(UTC))
+        # Before the transaction: names are committed at once, so that they can be remembered and
+        # no writer waits for another one's batch.
+        add_names(connection, cursor, binder.names)
+        if can_copy(connection, cursor) and _copied(connection, cursor, binder, batch, bound):
+            return
+        with transaction(connection, cursor):
+            for table, rows in zip(_TABLES, bound, strict=True):
+                insert(connection, cursor, table, rows)
+
+
+def _copied(
+    connection: BaseDatabaseWrapper,
+    cursor: Any,
+    binder: Binder,
+    batch: Sequence[Rows],
+    bound: Bound,
+) -> bool:
+    """Write it by COPY, without what is in the log already; False where that does not do."""
+    try:
+        _copy(connection, cursor, bound)
+    except IntegrityError:
+        ids = binder.ids(rows.id for rows in batch)
+        found = {str(row[0]) for row in select_in(connection, cursor, DISPATCHES, ("id",), ids)}
+        missing = [rows for rows in batch if rows.id not in found]
+        if len(missing) == len(batch):
+            return False
+        try:
+            _copy(connection, cursor, binder.bind(missing, datetime.now(UTC)))
+        except IntegrityError:  # somebody else writes the same
+            return False
+    return True
+
+
+def _copy(connection: BaseDatabaseWrapper, cursor: Any, bound: Bound) -> None:
+    with transaction(connection, cursor):
+        for table, rows in zip(_TABLES, bound, strict=True):
+            if rows:
+                with connection.wrap_database_errors:
+                    copy(connection, cursor, table, rows)
+
+
+def _reason(error: Exception) -> str:
+    return storable(f"{type(error).__name__}: {error}")[:_REASON_LENGTH].strip()

@@ -1,0 +1,105 @@
+"""What readers of the log need: ids for dates, numbers for names, keys of objects, gaps."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.apps import apps
+from django.db.models import Model, Q, QuerySet
+from django.utils import timezone
+
+from signal_inspector.audit.binding import moment
+from signal_inspector.audit.choices import NameKind
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject, Gap, Name
+from signal_inspector.audit.names import name_id, name_text
+from signal_inspector.audit.settings import get_settings
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+_VERSION: Final = 7 << 76
+_VARIANT: Final = 0b10 << 62
+
+
+def dispatches() -> QuerySet[AuditedDispatch]:
+    """The dispatches of the log, in the database where the log is."""
+    return AuditedDispatch.objects.using(get_settings().database)
+
+
+def calls() -> QuerySet[AuditedCall]:
+    """The receiver calls of the log."""
+    return AuditedCall.objects.using(get_settings().database)
+
+
+def first_id_at(when: datetime) -> UUID:
+    """The smallest id that a dispatch has which started at this time or later.
+
+    A naive time is one of the current time zone. Times before 1970 are as 1970.
+    """
+    aware = timezone.make_aware(when) if timezone.is_naive(when) else when
+    microseconds = max((aware.astimezone(UTC) - moment(0)) // _MICROSECOND, 0)
+    milliseconds, rest = divmod(microseconds, 1_000)
+    fraction = rest * 4_096 // 1_000
+    return UUID(int=milliseconds << 80 | _VERSION | fraction << 64 | _VARIANT)
+
+
+def in_time(start: datetime | None, end: datetime | None, field: str = "id") -> Q:
+    """The dispatches that started from ``start`` on and before ``end``, as a range of their ids.
+
+    ``field`` is the field that holds the id: "id", or "dispatch_id" of calls and objects.
+    """
+    found = Q()
+    if start is not None:
+        found &= Q(**{f"{field}__gte": first_id_at(start)})
+    if end is not None:
+        found &= Q(**{f"{field}__lt": first_id_at(end)})
+    return found
+
+
+def time_of(id_: UUID) -> datetime:
+    """When the dispatch of this id started, in UTC; up to a microsecond early."""
+    fraction = id_.int >> 64 & 0xFFF
+    return moment((id_.int >> 80) * 1_000 + fraction * 1_000 // 4_096)
+
+
+def number_of(kind: NameKind, text: str) -> int:
+    """The number that stands for a name in the rows, whether or not the log has it."""
+    return name_id(kind, name_text(text))
+
+
+def names_of(kind: NameKind) -> list[tuple[int, str]]:
+    """Number and text of all names of a kind, in the order of their texts: for filters."""
+    found = Name.objects.using(get_settings().database).filter(kind=kind)
+    return sorted(found.values_list("id", "text"), key=lambda name: name[1])
+
+
+def object_key(instance: Model) -> str:
+    """``shop.Order:42``: what the log calls an instance."""
+    return f"{instance._meta.label}:{instance.pk}"
+
+
+def carriers_of(key: str) -> QuerySet[AuditedObject]:
+    """The rows that tell which dispatches carried ``shop.Order:42``, the latest first.
+
+    The model may be written with any case, and be one that is gone by now.
+    """
+    label, _, pk = key.strip().partition(":")
+    with contextlib.suppress(LookupError, ValueError):
+        label = apps.get_model(label)._meta.label
+    found = AuditedObject.objects.using(get_settings().database)
+    number = number_of(NameKind.MODEL, label)
+    return found.filter(model_id=number, object_pk=pk).order_by("-dispatch_id")
+
+
+def open_gaps() -> QuerySet[Gap]:
+    """Gaps that nobody has dealt with, the latest first."""
+    return Gap.objects.using(get_settings().database).filter(closed_at=None)
+
+
+def gaps_in(start: datetime | None, end: datetime | None) -> QuerySet[Gap]:
+    """The gaps that touch the time from ``start`` on and before ``end``."""
+    found = Gap.objects.using(get_settings().database).all()
+    if start is not None:
+        found = found.filter(Q(to_at=None) | Q(to_at__gte=start))
+    return found if end is None else found.filter(from_at__lt=end)

@@ -1,0 +1,102 @@
+"""What a request says of itself: its id, its client, its user. Reading it runs no query."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from time import time_ns
+from typing import Any, Final, cast
+
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.functional import LazyObject
+
+from signal_inspector.audit.choices import Origin
+from signal_inspector.audit.circumstances import Circumstances
+from signal_inspector.audit.cleaning import clean
+from signal_inspector.audit.settings import Audit, get_settings
+from signal_inspector.ids import next_sequence, uuid7_text
+
+_ORIGIN_NAME_LENGTH: Final = 500
+_REQUEST_ID_LENGTH: Final = 200
+_HEADER_LENGTH: Final = 4_000  # of X-Forwarded-For that are read
+_ID_MARKS: Final = frozenset("-_.:/+=@|~")
+
+
+def circumstances_of(request: HttpRequest) -> Circumstances:
+    """Those of a request that begins; nobody is known as its actor yet. Never raises."""
+    settings = get_settings()
+    name = f"{request.method or ''} {request.path}".strip()
+    return Circumstances(
+        origin=Origin.REQUEST,
+        origin_name=clean(name, _ORIGIN_NAME_LENGTH),
+        request_id=_request_id(request, settings),
+        client=client_address(request, settings),
+    )
+
+
+def known_user(request: HttpRequest) -> Model | None:
+    """The user that the application has asked for by now; None while nobody has, or nobody is in.
+
+    A lazy ``request.user`` is left as it is: looking at it would be a query of ours, and under
+    ASGI an error.
+    """
+    held: dict[str, Any] = vars(request)
+    user = held.get("user")
+    if isinstance(user, LazyObject):
+        user = vars(user).get("_wrapped")
+    for found in (user, held.get("_cached_user"), held.get("_acached_user")):
+        # Not a lazy object that stands for one: isinstance() alone would evaluate it.
+        if issubclass(type(found), Model):
+            return cast("Model", found)
+    return None
+
+
+def client_address(request: HttpRequest, settings: Audit) -> str | None:
+    """The address of the client, as far as proxies of one's own vouch for it; None if unknown.
+
+    Each trusted proxy has appended the address that it was called from, so the client's stands
+    as many places from the right as there are proxies: what stands before it anybody may have
+    written. A request that came past the proxies goes by the address it came from.
+    """
+    remote = _text(request.META.get("REMOTE_ADDR"))
+    if settings.client_header:
+        return _address(_header(request, settings.client_header) or remote)
+    if not settings.trusted_proxies:
+        return _address(remote)
+    forwarded = _text(request.META.get("HTTP_X_FORWARDED_FOR"))[-_HEADER_LENGTH:]
+    hops = forwarded.split(",") if forwarded else []
+    proxies = settings.trusted_proxies
+    return _address(hops[-proxies] if len(hops) >= proxies else remote)
+
+
+def _request_id(request: HttpRequest, settings: Audit) -> str:
+    """The id in the header, if it is fit to be one; else one of our own making."""
+    given = _header(request, settings.request_id_header) if settings.request_id_header else ""
+    given = given.strip()[:_REQUEST_ID_LENGTH]
+    if given.isascii() and all(char.isalnum() or char in _ID_MARKS for char in given):
+        return given or uuid7_text(time_ns(), next_sequence())
+    return uuid7_text(time_ns(), next_sequence())
+
+
+def _header(request: HttpRequest, name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return _text(request.META.get(f"HTTP_{key}"))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _address(text: str) -> str | None:
+    """An address in its usual form, without port and zone; None for what is none."""
+    text = text.strip().strip('"')
+    if text.startswith("["):  # "[2001:db8::1]:443"
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:  # "192.0.2.1:443"
+        text = text.partition(":")[0]
+    try:
+        address: IPv4Address | IPv6Address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)

@@ -1,0 +1,57 @@
+"""The databases that the tests run on: SQLite in memory, or the server that a variable names.
+
+``SIGNAL_INSPECTOR_TEST_DATABASE=postgresql://user:password@host:port/name`` (or ``mysql://…``,
+also for MariaDB) puts both aliases on that server. What is not a server is a mistake, never a
+reason to test on SQLite instead.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+VARIABLE = "SIGNAL_INSPECTOR_TEST_DATABASE"
+
+_ENGINES = {
+    "postgresql": "django.db.backends.postgresql",
+    "mysql": "django.db.backends.mysql",
+}
+
+
+def databases() -> dict[str, dict[str, Any]]:
+    """``DATABASES`` for the tests: "default" and "other"."""
+    url = os.environ.get(VARIABLE, "")
+    if not url:
+        memory = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+        return {"default": dict(memory), "other": dict(memory)}
+    server = _server(url)
+    name = server["NAME"]
+    return {"default": server, "other": {**server, "NAME": f"{name}_other"}}
+
+
+def _server(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    name = parts.path.lstrip("/")
+    if parts.scheme not in _ENGINES or not parts.hostname or not name:
+        known = " or ".join(f"{scheme}://user:password@host:port/name" for scheme in _ENGINES)
+        raise ValueError(f"{VARIABLE} has to be {known}.")
+    if parts.scheme == "mysql" and find_spec("MySQLdb") is None:
+        _use_pymysql()
+    return {
+        "ENGINE": _ENGINES[parts.scheme],
+        "NAME": name,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname,
+        "PORT": str(parts.port or ""),
+    }
+
+
+def _use_pymysql() -> None:
+    """Let PyMySQL, which needs no compiler, stand for mysqlclient, which Django asks for."""
+    import pymysql
+
+    pymysql.version_info = (2, 2, 8, "final", 0)
+    pymysql.install_as_MySQLdb()
