@@ -81,10 +81,14 @@ def open_marks() -> tuple[bool, tuple[TransactionMark, ...]]:
     """
     marks = []
     for connection in opened_connections():
+        if connection.autocommit and not connection.in_atomic_block and connection not in _stacks:
+            continue  # as most are, and asked quickly
         stack = _stack_of(connection)
         if stack:
             marks.append(stack[-1][1])
-    return bool(marks), tuple(marks)
+    if not marks:
+        return False, ()
+    return True, tuple(marks)
 
 
 def opened_connections() -> Iterator[BaseDatabaseWrapper]:

@@ -200,6 +200,17 @@ class TestUnwritten:
 
 
 class TestTimes:
+    def test_a_copy_for_another_audience(self) -> None:
+        """A copy says the same when its audience, which knows the time, is another one."""
+        signal = Signal()
+        with capture(details=Details.NONE) as dispatches:
+            signal.send(None)
+        [dispatch] = dispatches
+        copied = dispatch.copied()
+        copied.audience = NOBODY
+        assert copied.as_dict() == dispatch.as_dict()
+        assert dispatch.audience is not NOBODY
+
     def test_started_at_is_utc(self) -> None:
         """The start is a datetime in UTC."""
         assert make().started_at == datetime(2026, 1, 1, tzinfo=UTC)

@@ -729,7 +729,7 @@ class TestTroubleWithDetails:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """When the caller of connect() cannot be told, the receiver is connected all the same."""
-        monkeypatch.setattr(gather, "call_stack", None)
+        monkeypatch.setattr(gather, "calling_frame", None)
         signal = connected(on_order)
         assert signal.send(None) == [(on_order, "done")]
         assert trouble.counts() == {"gathering the caller": 1}
