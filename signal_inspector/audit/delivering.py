@@ -16,9 +16,12 @@ from signal_inspector.audit.deliveries.base import Delivery
 from signal_inspector.audit.deliveries.buffered import Buffered
 from signal_inspector.audit.deliveries.caller import Caller
 from signal_inspector.audit.deliveries.inline import Inline
+from signal_inspector.audit.deliveries.spool import Spool
 from signal_inspector.audit.settings import Audit, get_settings
 
-BUILT_IN: dict[str, type[Delivery]] = {each.name: each for each in (Buffered, Caller, Inline)}
+BUILT_IN: dict[str, type[Delivery]] = {
+    each.name: each for each in (Buffered, Caller, Inline, Spool)
+}
 
 
 def delivery_class(name: str) -> type[Delivery]:

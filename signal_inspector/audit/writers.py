@@ -25,6 +25,7 @@ HEARTBEAT_SECONDS: Final = 15.0
 #: A process of another machine that was silent for so long is dead (s); one of this machine
 #: is as soon as there is no such process.
 SILENT_SECONDS: Final = 120.0
+_WITHOUT_LOSS: Final = "spool"  # what waited in such a process is in its file
 _REMEMBERED: Final = timedelta(days=7)
 
 
@@ -131,7 +132,7 @@ def _bury(writer: Writer, now: datetime, using: str) -> bool:
         if not rows.update(stopped_at=now):
             return False
         waiting = Writer.objects.using(using).values_list("waiting", flat=True).get(id=writer.id)
-        if waiting:
+        if waiting and writer.delivery != _WITHOUT_LOSS:
             loss = _loss_of(writer)
             write_loss(loss, using)
     if loss is not None:

@@ -192,7 +192,7 @@ class Caller(Delivery):
 
     def _write_batch(self) -> bool:
         """Whether there was something to write; what could not be written is ready again."""
-        items = []
+        items: list[Item] = []
         while len(items) < self.settings.batch_size:
             try:
                 items.append(self._ready.popleft())

@@ -183,22 +183,26 @@ class Courier:
         if self._pause:
             self._event.wait(self._pause)
             return
-        if self._asked != self._answered:
+        if self._is_wanted():
             return
         if not self._source.ready:
             self.wake_at = 1
             if not self._source.ready:  # as one may have come between these two
                 self._event.wait(self._idle_seconds())
             self.wake_at = _NEVER
-            if self._source.ready and self._asked == self._answered:
-                self._say_that_some_wait()
-        if self._source.ready and self._asked == self._answered and self._deadline is None:
+            if not self._source.ready or self._is_wanted():
+                return
+            self._say_that_some_wait()
             self._event.clear()
-            self.wake_at = self._settings.batch_size
-            if self._source.ready < self.wake_at:
-                since = time.monotonic() - self._last_write
-                self._event.wait(max(_LINGER, self._settings.flush_seconds - since))
-            self.wake_at = _NEVER
+        self.wake_at = self._settings.batch_size
+        if self._source.ready < self.wake_at and not self._is_wanted():
+            since = time.monotonic() - self._last_write
+            self._event.wait(max(_LINGER, self._settings.flush_seconds - since))
+        self.wake_at = _NEVER
+
+    def _is_wanted(self) -> bool:
+        """Whether somebody waits for this thread."""
+        return self._asked != self._answered or self._deadline is not None
 
     def _idle_seconds(self) -> float:
         if self._source.waiting:  # for a transaction to end, of which nobody tells

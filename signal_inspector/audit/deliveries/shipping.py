@@ -1,0 +1,240 @@
+"""From spool files to the database."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from signal_inspector import trouble
+from signal_inspector.audit.choices import GapReason, TransactionOutcome
+from signal_inspector.audit.deliveries.buffered import TRANSACTION_SECONDS
+from signal_inspector.audit.gaps import losses
+from signal_inspector.audit.outcomes import with_outcome
+from signal_inspector.audit.rows import DISPATCH_COLUMNS, Rows
+from signal_inspector.audit.scribe import correct, written
+
+with suppress(ImportError):  # Windows has no flock; Spool says so
+    from signal_inspector.audit.spool_files import (
+        OwnFile,
+        Segment,
+        is_header,
+        is_known_format,
+        orphans,
+    )
+
+_LOOK_SECONDS: Final = 15.0  # between looks for files of dead processes
+_TRANSACTION: Final = DISPATCH_COLUMNS.index("transaction_id")
+
+
+class _Held(NamedTuple):
+    """A dispatch whose transaction was open when it was written to the file."""
+
+    rows: Rows
+    since: float
+    segment: Segment
+
+
+class Shipment:
+    """What is in the files of this process and of dead ones: the source of a courier.
+
+    Only the thread that ships touches anything here but ``appended`` and ``follow``.
+    """
+
+    def __init__(self, directory: Path, most_held: int) -> None:
+        self._directory = directory
+        self._most_held = most_held
+        self._segments: list[Segment] = []
+        self._lock = threading.Lock()  # of that list
+        self._held: dict[str, _Held] = {}
+        self._rows: list[Rows] = []  # fetched, and not confirmed
+        self._own_rows = 0  # of these, from files of this process
+        self._known: list[tuple[UUID, TransactionOutcome]] = []
+        self._reached: list[tuple[Segment, int]] = []  # where to go on once that is confirmed
+        self._looked = -_LOOK_SECONDS
+        self.appended = 0  # dispatches that this process wrote to its files
+        self._shipped = 0  # and that are in the database
+
+    def follow(self, file: OwnFile) -> None:
+        """Ship this file of the present process, too; the one before it has got its last line."""
+        followed = Segment(file.path, own=file)
+        with self._lock:
+            for segment in self._segments:
+                segment.is_growing = False
+            self._segments.append(followed)
+
+    @property
+    def waiting(self) -> int:
+        return max(self.appended - self._shipped, 0)
+
+    @property
+    def ready(self) -> int:
+        return max(self.waiting - len(self._held), 0) or len(self._known)
+
+    def fetch(self, limit: int, *, is_last: bool) -> Sequence[Rows]:
+        if self._rows:
+            return self._rows
+        now = time.monotonic()
+        if now - self._looked > _LOOK_SECONDS:
+            self._looked = now
+            self.adopt()
+        self._release(now, limit, everything=is_last)
+        for segment in self._all():
+            if len(self._rows) < limit:
+                self._read(segment, limit, is_last)
+        if not self._rows:
+            self.confirm()
+        return self._rows
+
+    def adopt(self) -> int:
+        """Take over the files of dead processes; how many."""
+        found = 0
+        try:
+            for segment in orphans(self._directory):
+                with self._lock:
+                    self._segments.append(segment)
+                found += 1
+        except OSError as error:
+            trouble.report("looking for spool files of the audit", error)
+        return found
+
+    def confirm(self) -> None:
+        for segment, offset in self._reached:
+            segment.offset = offset
+        self._reached = []
+        self._shipped += self._own_rows
+        self._rows, self._own_rows = [], 0
+        for segment in self._all():
+            if segment.is_done:
+                with self._lock:
+                    self._segments.remove(segment)
+                segment.remove()
+
+    def corrections(self) -> list[tuple[UUID, TransactionOutcome]]:
+        return self._known
+
+    def corrected(self) -> None:
+        self._known = []
+
+    def give_up(self) -> int:
+        """Nothing is lost: what is left stays in the files."""
+        return 0
+
+    def close(self) -> None:
+        """Let go of the files; those that are shipped are removed, the others are orphans now."""
+        for segment in self._all():
+            segment.is_growing = False
+            if segment.is_done:
+                segment.remove()
+            else:
+                segment.close()
+        self._segments.clear()
+
+    def _all(self) -> list[Segment]:
+        with self._lock:
+            return list(self._segments)
+
+    def abandon(self) -> None:
+        """Let go of the parent's files in a forked child, where they must not stay open."""
+        for segment in self._segments:  # without the lock: who held it is not in the child
+            segment.close()
+        self._segments.clear()
+
+    def _read(self, segment: Segment, limit: int, is_last: bool) -> None:
+        offset = segment.offset
+        is_dead = segment.own is None
+        for record, end in segment.lines():
+            if record is None:
+                self._damaged("A line of a spool file is damaged", segment)
+            elif is_header(record):
+                if not is_known_format(record):
+                    self._damaged("A spool file is of a version that is not known", segment)
+            else:
+                self._take(record, segment, is_last=is_last)
+            offset = end
+            if len(self._rows) >= limit:
+                break
+        else:
+            if is_dead:
+                self._end_of_orphan(segment)
+                offset = max(offset, segment.offset)
+        self._reached.append((segment, offset))
+
+    def _end_of_orphan(self, segment: Segment) -> None:
+        """Nothing more will come: not the rest of a torn line, nor the end of a transaction."""
+        segment.skip_rest()
+        for id_, held in list(self._held.items()):
+            if held.segment is segment:
+                self._let_go(id_, TransactionOutcome.UNKNOWN)
+
+    def _take(self, record: list[Any], segment: Segment, *, is_last: bool) -> None:
+        kind, content = record[0], record[1]
+        if kind == "d":
+            self._rows.append(_rows(content))
+            self._own_rows += segment.own is not None
+        elif kind == "o":
+            rows = _rows(content)
+            self._held[rows.id] = _Held(rows, time.monotonic(), segment)
+            segment.held += 1
+            if is_last:
+                self._let_go(rows.id, TransactionOutcome.UNKNOWN)
+        elif kind == "e":
+            for id_, outcome in content:
+                self._ended(id_, TransactionOutcome(outcome))
+
+    def _ended(self, id_: str, outcome: TransactionOutcome) -> None:
+        if id_ in self._held:
+            self._let_go(id_, outcome)
+        else:  # it was written before, by this process or by the one that is dead
+            self._known.append((UUID(id_), outcome))
+
+    def _let_go(self, id_: str, outcome: TransactionOutcome) -> None:
+        held = self._held.pop(id_)
+        held.segment.held -= 1
+        self._own_rows += held.segment.own is not None
+        transaction = held.rows.dispatch[_TRANSACTION]
+        known = None if transaction is None else UUID(transaction)
+        self._rows.append(with_outcome(held.rows, outcome, known))
+
+    def _release(self, now: float, limit: int, *, everything: bool) -> None:
+        """Write as of an unknown end what waits for too long, or where too many do."""
+        crowd = len(self._held) - self._most_held // 2
+        for position, (id_, held) in enumerate(list(self._held.items())):
+            if len(self._rows) >= limit:
+                return
+            if everything or position < crowd or now - held.since > TRANSACTION_SECONDS:
+                self._let_go(id_, TransactionOutcome.UNKNOWN)
+
+    def _damaged(self, what: str, segment: Segment) -> None:
+        losses.lose(GapReason.SPOOL, 1, f"{what}: {segment.path.name}")
+        self._shipped += segment.own is not None  # nobody waits for it any longer
+
+
+def _rows(content: Any) -> Rows:
+    dispatch, calls, objects = content
+    return Rows(tuple(dispatch), [tuple(call) for call in calls], [tuple(key) for key in objects])
+
+
+def ship(directory: Path, using: str, batch_size: int = 500) -> int:
+    """Write the spool files of dead processes to the database; how many dispatches they held.
+
+    Raises what the database raises, and then the files stay. Safe while other processes run, and
+    safe to repeat.
+    """
+    shipment = Shipment(directory, batch_size)
+    count = 0
+    try:
+        while rows := shipment.fetch(batch_size, is_last=False):
+            count += written(rows, using)
+            correct(shipment.corrections(), using)
+            shipment.corrected()
+            shipment.confirm()
+        correct(shipment.corrections(), using)
+        losses.write(using, is_last=True)
+    finally:
+        shipment.close()
+    return count
