@@ -40,6 +40,8 @@ def _server(url: str) -> dict[str, Any]:
     if parts.scheme == "mysql" and find_spec("MySQLdb") is None:
         _use_pymysql()
     return {
+        # Without it MariaDB takes the server's own, which may be Latin-1.
+        "TEST": {"CHARSET": "utf8mb4"} if parts.scheme == "mysql" else {},
         "ENGINE": _ENGINES[parts.scheme],
         "NAME": name,
         "USER": unquote(parts.username or ""),

@@ -25,7 +25,10 @@ def days(value: object) -> Fault | None:
 
 def not_negative(value: object) -> Fault | None:
     """A whole number from 0 on."""
-    return None if value == 0 and type(value) is int else positive(value)
+    if type(value) is int and value < 0:
+        hint = f"Write a whole number of at least 0, {_DEFAULT}"
+        return Fault(ProblemKind.WRONG_VALUE, f"must be at least 0, not {value}.", hint)
+    return None if type(value) is int else positive(value)
 
 
 def seconds(value: object) -> Fault | None:
