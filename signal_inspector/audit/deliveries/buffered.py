@@ -105,7 +105,6 @@ class Waiting:
     def waiting(self) -> int:
         return len(self._queue) + len(self._held) + len(self._due) + len(self._rows)
 
-    @property
     def ready(self) -> int:
         self._release(everything=False)
         return len(self._queue) + len(self._due) + len(self._rows)

@@ -36,7 +36,6 @@ class Source(Protocol):
     def waiting(self) -> int:
         """How many dispatches are to be written, those of open transactions included."""
 
-    @property
     def ready(self) -> int:
         """How many of them can be written now."""
 
@@ -185,17 +184,17 @@ class Courier:
             return
         if self._is_wanted():
             return
-        if not self._source.ready:
+        if not self._source.ready():
             self.wake_at = 1
-            if not self._source.ready:  # as one may have come between these two
+            if not self._source.ready():  # as one may have come between these two
                 self._event.wait(self._idle_seconds())
             self.wake_at = _NEVER
-            if not self._source.ready or self._is_wanted():
+            if not self._source.ready() or self._is_wanted():
                 return
             self._say_that_some_wait()
             self._event.clear()
         self.wake_at = self._settings.batch_size
-        if self._source.ready < self.wake_at and not self._is_wanted():
+        if self._source.ready() < self.wake_at and not self._is_wanted():
             since = time.monotonic() - self._last_write
             self._event.wait(max(_LINGER, self._settings.flush_seconds - since))
         self.wake_at = _NEVER

@@ -71,7 +71,6 @@ class Shipment:
     def waiting(self) -> int:
         return max(self.appended - self._shipped, 0)
 
-    @property
     def ready(self) -> int:
         return max(self.waiting - len(self._held), 0) or len(self._known)
 
@@ -152,7 +151,8 @@ class Shipment:
                 self._damaged("A line of a spool file is damaged", segment)
             elif is_header(record):
                 if not is_known_format(record):
-                    self._damaged("A spool file is of a version that is not known", segment)
+                    self._leave(segment)
+                    return
             else:
                 self._take(record, segment, is_last=is_last)
             offset = end
@@ -208,6 +208,14 @@ class Shipment:
                 return
             if everything or position < crowd or now - held.since > TRANSACTION_SECONDS:
                 self._let_go(id_, TransactionOutcome.UNKNOWN)
+
+    def _leave(self, segment: Segment) -> None:
+        """Another version of this package has written the file, and will have to ship it."""
+        problem = ValueError(f"{segment.path} is of a version that is not known")
+        trouble.report("reading a spool file of the audit", problem)
+        with self._lock:
+            self._segments.remove(segment)
+        segment.close()
 
     def _damaged(self, what: str, segment: Segment) -> None:
         losses.lose(GapReason.SPOOL, 1, f"{what}: {segment.path.name}")
