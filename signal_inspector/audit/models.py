@@ -84,8 +84,10 @@ class AuditedDispatch(models.Model):
     delivery = _reference(Name)
     method = models.SmallIntegerField(choices=Method.choices)
     outcome = models.SmallIntegerField(choices=Ending.choices)
-    #: A receiver failed, swallowed or not, or the send itself did not return.
-    is_failed = models.BooleanField()
+    #: 1 where a receiver failed, swallowed or not, or the send itself did not return; else null.
+    #: Not a boolean: how that stands in an index and in a query is another in each Django, and
+    #: SQLite uses a partial index only for the very same words, or for "=" and IS NOT NULL.
+    is_failed = models.SmallIntegerField(null=True)
     receiver_count = models.SmallIntegerField()
     failed_count = models.SmallIntegerField()
     skipped_count = models.SmallIntegerField()
@@ -124,7 +126,7 @@ class AuditedDispatch(models.Model):
             models.Index(fields=["signal", "id"], name="signal_audit_by_signal"),
             PartialIndex(
                 fields=["is_failed", "id"],
-                where=models.Q(is_failed=True),
+                where=models.Q(is_failed__isnull=False),
                 name="signal_audit_failed",
             ),
             PartialIndex(

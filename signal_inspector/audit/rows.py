@@ -144,7 +144,7 @@ def render(item: Item, *, process: str, delivery: str) -> Rows:
         name_text(delivery),
         METHODS[dispatch.method],
         ENDINGS[dispatch.outcome],
-        bool(failed) or dispatch.outcome in (Outcome.RAISED, Outcome.CANCELLED),
+        1 if failed or dispatch.outcome in (Outcome.RAISED, Outcome.CANCELLED) else None,
         bounded(len(calls), SMALL),
         bounded(failed, SMALL),
         bounded(skipped, SMALL),

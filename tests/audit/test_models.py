@@ -140,7 +140,7 @@ def searches() -> dict[str, QuerySet[Any]]:
     some_id = first_id_at(datetime(2026, 1, 1, tzinfo=UTC))
     return {
         "signal_audit_by_signal": found.filter(signal_id=number)[:100],
-        "signal_audit_failed": found.filter(is_failed=True)[:100],
+        "signal_audit_failed": found.filter(is_failed=1)[:100],
         "signal_audit_by_actor": found.filter(actor="auth.User:7")[:100],
         "signal_audit_by_request": found.filter(request_id="abc")[:100],
         "signal_audit_by_trace": found.filter(trace_id="0" * 32).order_by(),

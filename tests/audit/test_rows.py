@@ -163,7 +163,7 @@ class TestRender:
         rows = rows_of(dispatched(on_order, on_order_badly))
         assert list(
             values(rows, "is_failed", "receiver_count", "failed_count", "skipped_count")
-        ) == [True, 2, 1, 0]
+        ) == [1, 2, 1, 0]
         call = dict(zip(CALL_COLUMNS, rows.calls[1], strict=True))
         assert call["exception_id"] == "ValueError"
         assert call["message"] == "no stock"
