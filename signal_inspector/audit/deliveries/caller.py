@@ -58,6 +58,7 @@ class Caller(Delivery):
         self._ready: deque[Item] = deque()
         self._held: deque[Item] = deque()  # sent in a transaction that was open
         self._lock = threading.Lock()  # of moving items from one to the other
+        self._in_hand = 0  # that some thread is writing just now
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: set[int] = set()  # that have one of these to run
         self._not_before = 0.0
@@ -78,7 +79,7 @@ class Caller(Delivery):
 
     @property
     def waiting(self) -> int:
-        return len(self._ready) + len(self._held)
+        return len(self._ready) + len(self._held) + self._in_hand
 
     def flush(self, timeout: float) -> bool:  # noqa: ARG002 - it waits for nobody
         self._not_before = 0.0
@@ -165,7 +166,7 @@ class Caller(Delivery):
             return
         connection = connections[self.using]
         by_hand = connection.connection is not None and not connection.autocommit
-        if connection.closed_in_transaction:
+        if connection.in_atomic_block and connection.closed_in_transaction:
             return
         if connection.in_atomic_block or (by_hand and not just_ended):
             transactions.when_ended(connection, self._own_ended)
@@ -198,11 +199,16 @@ class Caller(Delivery):
                 items.append(self._ready.popleft())
             except IndexError:
                 break
+        with self._lock:
+            self._in_hand += len(items)
         try:
             written(self._rows(items), self.using)
         except BaseException:
             self._ready.extendleft(reversed(items))
             raise
+        finally:
+            with self._lock:
+                self._in_hand -= len(items)
         return bool(items)
 
     def _rows(self, items: list[Item], outcome: TransactionOutcome | None = None) -> list[Any]:

@@ -1,0 +1,492 @@
+"""Writing on the sender's connection: after its transaction, in it, and in tests."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth.models import Group
+from django.db import DatabaseError, IntegrityError, connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.dispatch import Signal
+from django.test import TestCase, override_settings
+from django.test.utils import CaptureQueriesContext
+
+from signal_inspector import capture, scopes, trouble
+from signal_inspector.audit import delivering, scribe
+from signal_inspector.audit.choices import GapReason, TransactionOutcome
+from signal_inspector.audit.deliveries import caller, inline
+from signal_inspector.audit.deliveries.base import Delivery
+from signal_inspector.audit.models import AuditedDispatch, Gap
+from signal_inspector.audit.testing import audited
+from tests.audit.programs import eventually
+
+committing = pytest.mark.django_db(transaction=True, databases=["default", "other"])
+COMMITTED, ROLLED_BACK = TransactionOutcome.COMMITTED, TransactionOutcome.ROLLED_BACK
+NONE, UNKNOWN = TransactionOutcome.NONE, TransactionOutcome.UNKNOWN
+
+
+class MineError(Exception):
+    """What the tests raise to roll back."""
+
+
+def place(**arguments: Any) -> None:
+    signal = Signal()
+    receiver = lambda **kwargs: None  # noqa: E731
+    signal.connect(receiver)
+    signal.send(None, **arguments)
+
+
+@contextmanager
+def undone(using: str = "default") -> Iterator[None]:
+    """An atomic block that an exception ends."""
+    try:
+        with transaction.atomic(using):
+            yield
+            raise MineError
+    except MineError:
+        pass
+
+
+def outcomes() -> list[int]:
+    """How the transactions ended of what is in the log."""
+    rows = AuditedDispatch.objects.order_by("id")
+    return list(rows.values_list("transaction_outcome", flat=True))
+
+
+def the_delivery() -> Delivery:
+    found = delivering.process.delivery
+    assert found is not None
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _no_trouble() -> Iterator[None]:
+    """Nothing of ours failed in silence."""
+    yield
+    assert trouble.counts() == {}
+
+
+@pytest.fixture
+def by_caller() -> Iterator[None]:
+    with audited("caller"):
+        yield
+
+
+@pytest.fixture
+def by_inline() -> Iterator[None]:
+    with audited("inline"):
+        yield
+
+
+@committing
+@pytest.mark.usefixtures("by_caller")
+class TestCaller:
+    def test_without_a_transaction(self) -> None:
+        """Where no transaction is open the dispatch is in the log when send() returns."""
+        place()
+        assert outcomes() == [NONE]
+
+    def test_after_a_commit(self) -> None:
+        """In a transaction nothing is written; when the outermost block is left, it is."""
+        with transaction.atomic():
+            with transaction.atomic():
+                place()
+            assert outcomes() == []
+            assert the_delivery().waiting == 1
+        assert outcomes() == [COMMITTED]
+        assert the_delivery().waiting == 0
+
+    def test_after_a_rollback(self) -> None:
+        """A dispatch whose transaction rolled back is in the log, with that outcome."""
+        with undone():
+            place()
+            Group.objects.create(name="gone")
+        assert outcomes() == [ROLLED_BACK]
+        assert not Group.objects.exists()
+
+    def test_after_an_error_of_the_database(self) -> None:
+        """One whose receiver broke the transaction is in the log."""
+        Group.objects.create(name="there")
+        with pytest.raises(IntegrityError), transaction.atomic():  # noqa: PT012
+            place()
+            Group.objects.create(name="there")
+        assert outcomes() == [ROLLED_BACK]
+
+    def test_a_rolled_back_savepoint(self) -> None:
+        """A savepoint that rolled back in a transaction that committed is told apart."""
+        with transaction.atomic():
+            place()
+            with undone():
+                place()
+        assert outcomes() == [COMMITTED, ROLLED_BACK]
+
+    def test_the_transaction_id(self) -> None:
+        """The dispatches of one transaction share an id."""
+        with transaction.atomic():
+            place()
+            place()
+        place()
+        ids = list(AuditedDispatch.objects.order_by("id").values_list("transaction_id", flat=True))
+        assert ids[0] == ids[1] is not None
+        assert ids[2] is None
+
+    def test_no_query_in_the_transaction(self, django_assert_num_queries: Any) -> None:
+        """The transaction has no query and no callback of ours in it, and none is seen after."""
+        place()  # so that the delivery and the names are there
+        with django_assert_num_queries(3), transaction.atomic():
+            place()
+            Group.objects.exists()
+            assert connection.run_on_commit == []
+        assert len(outcomes()) == 2
+
+    def test_a_callback_of_on_commit_that_sends(self) -> None:
+        """What on_commit sends is written at once, as outside of any transaction."""
+        with transaction.atomic():
+            transaction.on_commit(place)
+            place()
+        assert sorted(outcomes()) == [NONE, COMMITTED]
+
+    def test_a_callback_of_on_commit_that_raises(self) -> None:
+        """Where on_commit raises to the caller, the log is written all the same."""
+
+        def fails() -> None:
+            raise MineError
+
+        def commits() -> None:
+            with transaction.atomic():
+                place()
+                transaction.on_commit(fails)
+
+        with pytest.raises(MineError):
+            commits()
+        assert outcomes() == [COMMITTED]
+
+    def test_a_transaction_of_another_database(self) -> None:
+        """One sent in a transaction of another database waits for the end of that."""
+        with undone("other"):
+            place()
+            assert outcomes() == []
+        assert outcomes() == [ROLLED_BACK]
+
+    def test_with_autocommit_off(self) -> None:
+        """With autocommit off it is written, and committed, after commit() or rollback()."""
+        transaction.set_autocommit(False)
+        try:
+            place()
+            assert outcomes() == []
+            transaction.rollback()
+            transaction.rollback()  # of nothing: what was written is committed
+            assert outcomes() == [ROLLED_BACK]
+        finally:
+            transaction.rollback()
+            transaction.set_autocommit(True)
+
+    def test_a_copy_for_a_capture(self) -> None:
+        """What waits keeps no capture() alive."""
+        with transaction.atomic():
+            with capture() as dispatches:
+                place()
+            [item] = the_delivery()._held  # type: ignore[attr-defined]
+            assert item.dispatch is not dispatches[0]
+            assert item.dispatch.id == dispatches[0].id
+            assert item.dispatch.audience is scopes.NOBODY
+        assert outcomes() == [COMMITTED]
+
+
+@committing
+@pytest.mark.usefixtures("by_caller")
+class TestEventLoops:
+    def test_the_loop_is_not_blocked(self) -> None:
+        """Under an event loop it is written in the thread of Django's async queries, soon."""
+
+        async def main() -> int:
+            place()
+            for _ in range(2_000):
+                if await AuditedDispatch.objects.acount():
+                    break
+                await asyncio.sleep(0.005)
+            return await AuditedDispatch.objects.acount()
+
+        assert async_to_sync(main)() == 1
+
+    def test_a_transaction_of_async_code(self) -> None:
+        """What a sync part sends in a transaction is written after it."""
+
+        def part() -> None:
+            with undone():
+                place()
+
+        async def main() -> None:
+            await sync_to_async(part)()
+
+        async_to_sync(main)()
+        assert outcomes() == [ROLLED_BACK]
+
+
+@committing
+@pytest.mark.usefixtures("by_caller")
+class TestADatabaseThatDoesNot:
+    @pytest.fixture
+    def broken(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception | None], None]:
+        """Let writing raise this, or let it work again."""
+        real = scribe.written
+
+        def break_by(error: Exception | None) -> None:
+            def fails(*args: Any) -> int:
+                assert error is not None
+                raise error
+
+            monkeypatch.setattr(caller, "written", real if error is None else fails)
+            monkeypatch.setattr(caller, "_PAUSE", 0.0)
+
+        return break_by
+
+    def test_is_tried_at_the_next_chance(self, broken: Callable[..., None]) -> None:
+        """What could not be written is written with the next, in its order; nothing raises."""
+        broken(DatabaseError("locked"))
+        place(n=1)
+        place(n=2)
+        assert the_delivery().waiting == 2
+        broken(None)
+        place(n=3)
+        payloads = AuditedDispatch.objects.order_by("id").values_list("payload", flat=True)
+        assert list(payloads) == ['{"n":1}', '{"n":2}', '{"n":3}']
+        assert Gap.objects.count() == 0
+        assert set(trouble.counts().values()) == {2}
+        trouble.reset()
+
+    def test_overflow(self, broken: Callable[..., None]) -> None:
+        """Beyond QUEUE_SIZE what comes is lost, and a gap says how much."""
+        with override_settings(SIGNAL_INSPECTOR={"AUDIT": {"QUEUE_SIZE": 3}}):
+            broken(DatabaseError("locked"))
+            for _ in range(8):
+                place()
+            broken(None)
+            assert the_delivery().flush(0)
+        assert len(outcomes()) == 3
+        assert list(Gap.objects.values_list("reason", "missing")) == [(GapReason.DATABASE, 5)]
+        trouble.reset()
+
+    def test_a_failure_of_ours(self, broken: Callable[..., None]) -> None:
+        """What fails again and again for no reason of the database's is given up, and counted."""
+        broken(ZeroDivisionError("ours"))
+        for _ in range(3):
+            place()
+        assert the_delivery().waiting == 0
+        broken(None)
+        place()
+        assert len(outcomes()) == 1
+        assert list(Gap.objects.values_list("reason", "missing")) == [(GapReason.FAILURE, 3)]
+        trouble.reset()
+
+
+@pytest.fixture
+def in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, django_db_blocker: Any
+) -> Iterator[BaseDatabaseWrapper]:
+    """A SQLite file with the tables of the log, that is the audit's database."""
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "db.sqlite3")}
+    configured = connections.configure_settings({"default": database})["default"]
+    monkeypatch.setitem(connections.settings, "file", configured)
+    with django_db_blocker.unblock():
+        from django.core.management import call_command
+
+        call_command("migrate", "signal_audit", database="file", verbosity=0)
+        with (
+            override_settings(SIGNAL_INSPECTOR={"AUDIT": {"DATABASE": "file"}}),
+            audited("caller"),
+        ):
+            yield connections["file"]
+        connections["file"].close()
+    del connections["file"]
+
+
+class TestAFile:
+    def test_a_connection_that_was_closed(self, in_a_file: BaseDatabaseWrapper) -> None:
+        """A connection that was not open is closed again; one that was open is left open."""
+        in_a_file.close()
+        place()
+        assert in_a_file.connection is None
+        in_a_file.ensure_connection()
+        place()
+        assert in_a_file.connection is not None
+        assert AuditedDispatch.objects.using("file").count() == 2
+
+    def test_threads(self, in_a_file: BaseDatabaseWrapper) -> None:
+        """Each thread writes what it sent, on its own connection."""
+
+        def work() -> None:
+            try:
+                with transaction.atomic("file"):
+                    place()
+            finally:
+                connections.close_all()
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+            thread.join()
+        rows = AuditedDispatch.objects.using("file")
+        assert list(rows.values_list("transaction_outcome", flat=True)) == [COMMITTED] * 3
+
+    def test_what_a_loop_leaves_behind(self, in_a_file: BaseDatabaseWrapper) -> None:
+        """What is sent right before its event loop ends is written all the same."""
+
+        async def main() -> None:
+            place()
+
+        asyncio.run(main())
+        delivery = the_delivery()
+        eventually(lambda: delivery.flush(0) and not delivery.waiting)
+        assert AuditedDispatch.objects.using("file").count() == 1
+
+    def test_a_file_that_another_one_holds(
+        self, in_a_file: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """While another writes to the file the sender waits shortly, and the rows wait on."""
+        monkeypatch.setattr(caller, "_PAUSE", 0.0)
+        place()
+        other = sqlite3.connect(in_a_file.settings_dict["NAME"], isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        place()
+        assert the_delivery().waiting == 1
+        other.execute("ROLLBACK")
+        other.close()
+        place()
+        assert the_delivery().waiting == 0
+        assert AuditedDispatch.objects.using("file").count() == 3
+        assert set(trouble.counts().values()) == {1}
+        trouble.reset()
+
+    def test_the_usual_wait_comes_back(self, in_a_file: BaseDatabaseWrapper) -> None:
+        """The connection's own patience with locks is what it was."""
+        in_a_file.ensure_connection()
+        in_a_file.connection.execute("PRAGMA busy_timeout = 4321")
+        place()
+        assert in_a_file.connection.execute("PRAGMA busy_timeout").fetchone() == (4321,)
+
+    def test_a_connection_closed_in_its_transaction(self, in_a_file: BaseDatabaseWrapper) -> None:
+        """What was sent in a transaction whose connection was closed is written afterwards."""
+        with transaction.atomic("file"):
+            place()
+            in_a_file.close()
+        place()
+        rows = AuditedDispatch.objects.using("file").order_by("id")
+        assert list(rows.values_list("transaction_outcome", flat=True)) == [ROLLED_BACK, NONE]
+
+
+@committing
+@pytest.mark.usefixtures("by_inline")
+class TestInline:
+    def test_at_once(self) -> None:
+        """A dispatch is in the log when send() returns, in a transaction too."""
+        place()
+        with transaction.atomic():
+            place()
+            assert outcomes() == [NONE, COMMITTED]
+
+    def test_goes_with_a_rollback(self) -> None:
+        """What was sent in a transaction that rolls back is not in the log."""
+        with undone():
+            place()
+        assert outcomes() == []
+
+    def test_a_doomed_transaction(self) -> None:
+        """In a transaction that can only roll back it is written afterwards."""
+        with transaction.atomic():
+            transaction.set_rollback(True)
+            place()
+        assert outcomes() == [ROLLED_BACK]
+
+    def test_a_row_that_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A write that fails leaves the sender's transaction as it was."""
+
+        def fails(*args: Any) -> int:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT nothing FROM nowhere")
+            return 0
+
+        monkeypatch.setattr(inline, "written", fails)
+        with transaction.atomic():
+            Group.objects.create(name="kept")
+            place()
+            assert not connection.needs_rollback
+            assert Group.objects.count() == 1
+        assert Group.objects.count() == 1
+        assert outcomes() == []
+        trouble.reset()
+
+    def test_a_transaction_of_another_database(self) -> None:
+        """How a transaction of another database ends is known when it has ended."""
+        with undone("other"):
+            place()
+        assert outcomes() == [ROLLED_BACK]
+
+
+class TestUnderATestRunner(TestCase):
+    """In Django's own TestCase, whose tests run in a transaction."""
+
+    def test_nothing_is_written(self) -> None:
+        """A test that does not ask finds nothing in the log, and nothing listens."""
+        place()
+        assert outcomes() == []
+        assert not scopes.process_audience().sinks
+
+    @audited()
+    def test_one_that_asks(self) -> None:
+        """A test that asks finds what it sent at once."""
+        place()
+        with transaction.atomic():
+            place()
+        assert len(outcomes()) == 2
+
+    def test_a_part_that_asks(self) -> None:
+        """It can ask for a part of it, and parts of parts."""
+        place()
+        with audited():
+            place()
+            with audited():
+                place()
+            place()
+        place()
+        assert len(outcomes()) == 3
+
+    @audited()
+    def test_queries_are_not_counted(self) -> None:
+        """assertNumQueries counts what it counted without the log."""
+        place()
+        with self.assertNumQueries(1):
+            place()
+            Group.objects.exists()
+        with CaptureQueriesContext(connection) as queries:
+            place()
+        assert not queries.captured_queries
+
+    @audited()
+    def test_callbacks_are_not_counted(self) -> None:
+        """captureOnCommitCallbacks finds the callbacks of the test alone."""
+        with self.captureOnCommitCallbacks(execute=True) as callbacks:
+            place()
+        assert callbacks == []
+
+    @audited()
+    def test_a_database_that_is_not_declared(self) -> None:
+        """A log in a database that the test may not use is not written; nothing is raised."""
+        with override_settings(SIGNAL_INSPECTOR={"AUDIT": {"DATABASE": "other"}}):
+            place()
+        assert set(trouble.counts()) == {
+            "writing the audit log, which the database does not take now"
+        }
+        trouble.reset()
+
+    def test_isolation(self) -> None:
+        """What another test kept is gone with its transaction."""
+        assert outcomes() == []
