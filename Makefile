@@ -15,7 +15,7 @@ django := requirements/django$(DJANGO).txt
 manage := $(py) example_project/manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help test browser pictures django-suites matrix lint format types imports check bench \
+.PHONY: help test test-databases browser pictures django-suites matrix lint format types imports check bench \
         demo demo-data demo-asgi build docs-check lock clean
 
 help: ## List what can be made
@@ -41,6 +41,10 @@ $(VENV)/.%: requirements/%.txt $(django) $(VENV)/.package
 
 test: $(VENV)/.tests ## Run the tests (browser tests too, where Chromium is installed)
 	$(py) -m pytest $(PYTEST_ARGS)
+
+test-databases: $(VENV)/.tests $(VENV)/.databases ## Run the tests of the audit on SIGNAL_INSPECTOR_TEST_DATABASE
+	@test -n "$$SIGNAL_INSPECTOR_TEST_DATABASE" || { echo "Say where: SIGNAL_INSPECTOR_TEST_DATABASE=postgresql://user:password@host:port/name" >&2; exit 1; }
+	$(py) -m pytest tests/audit $(PYTEST_ARGS)
 
 browser: $(VENV)/.tests ## Run the tests of the panel in Chromium, on the real demo
 	$(py) -m pytest -m browser $(PYTEST_ARGS)

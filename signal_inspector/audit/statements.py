@@ -42,7 +42,11 @@ def driver_cursor(connection: BaseDatabaseWrapper) -> Iterator[Any]:
 
 def is_nested(connection: BaseDatabaseWrapper) -> bool:
     """Whether what is written now is committed by somebody else, later or never."""
-    return connection.in_atomic_block or not connection.get_autocommit()
+    if connection.in_atomic_block:
+        return True
+    if connection.vendor == "sqlite":  # where a savepoint outside a transaction is one itself
+        return connection.connection is not None and connection.connection.in_transaction
+    return not connection.get_autocommit()
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 from django.db import Error, IntegrityError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -14,7 +14,7 @@ from signal_inspector.audit.binding import Binder, Bound
 from signal_inspector.audit.blame import Blame, blame
 from signal_inspector.audit.cleaning import storable
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject
-from signal_inspector.audit.naming import add_names
+from signal_inspector.audit.naming import add_names, forget_names
 from signal_inspector.audit.rows import (
     CALL_COLUMNS,
     DISPATCH_COLUMNS,
@@ -80,7 +80,7 @@ def write(batch: Sequence[Rows], using: str) -> Written:
         except (Error, ValueError, TypeError, OverflowError) as error:
             who = blame(error, connection)
             if who is Blame.DATABASE:
-                raise Unavailable(_reason(error)) from error
+                _give_up(error, using)
             if len(part) > 1:
                 half = len(part) // 2
                 waiting += [part[half:], part[:half]]
@@ -88,7 +88,7 @@ def write(batch: Sequence[Rows], using: str) -> Written:
                 search.failed(connection, part[0], error, who)
         else:
             search.count += len(part)
-    return search.result()
+    return search.result(using)
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class _Search:
                 _write_all(connection, [plain])
             except (Error, ValueError, TypeError, OverflowError) as again:
                 if blame(again, connection) is Blame.DATABASE:
-                    raise Unavailable(_reason(again)) from again
+                    _give_up(again, connection.alias)
             else:
                 self.count += 1
                 return
@@ -119,13 +119,12 @@ class _Search:
             return
         self.doubtful.append((unwritable, error))
         if not self.count and len(self.doubtful) >= _DOUBTFUL:
-            raise Unavailable(_reason(error)) from error
+            _give_up(error, connection.alias)
 
-    def result(self) -> Written:
+    def result(self, using: str) -> Written:
         """That of the whole batch: where others could be written, doubtful rows are at fault."""
         if self.doubtful and not self.count:
-            error = self.doubtful[-1][1]
-            raise Unavailable(_reason(error)) from error
+            _give_up(self.doubtful[-1][1], using)
         return Written(self.count, [*self.refused, *(row for row, _ in self.doubtful)])
 
 
@@ -173,6 +172,12 @@ def _copy(connection: BaseDatabaseWrapper, cursor: Any, bound: Bound) -> None:
             if rows:
                 with connection.wrap_database_errors:
                     copy(connection, cursor, table, rows)
+
+
+def _give_up(error: Exception, using: str) -> NoReturn:
+    # A server that comes back may be another one, which has not seen all that was committed.
+    forget_names(using)
+    raise Unavailable(_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:

@@ -21,7 +21,7 @@ from django.db import (
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from signal_inspector.audit import writing
+from signal_inspector.audit import naming, writing
 from signal_inspector.audit.blame import Blame, blame
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject
 from signal_inspector.audit.naming import forget_names
@@ -209,6 +209,22 @@ class TestTransactions:
         assert User.objects.filter(pk=user.pk).exists()
         assert AuditedDispatch.objects.count() == 3
 
+    def test_without_autocommit(self) -> None:
+        """Where the project commits by hand a transaction that is open is its to end."""
+        rows = many_rows(1)
+        connection.ensure_connection()
+        connection.set_autocommit(False)
+        try:
+            User.objects.create(username="mira")
+            assert write(rows, "default").count == 1
+            connection.rollback()
+            assert not AuditedDispatch.objects.exists()
+            assert write(rows, "default").count == 1
+            connection.commit()
+        finally:
+            connection.set_autocommit(True)
+        assert AuditedDispatch.objects.get().sender.text == "str"
+
     def test_a_broken_transaction_is_not_touched(self) -> None:
         """Inside a block that can only be rolled back nothing is tried."""
         rows = many_rows(1)
@@ -265,6 +281,7 @@ class TestUnavailable:
         with pytest.raises(Unavailable, match="signal_audit_absent"):
             write(batch, "default")
         monkeypatch.undo()
+        assert naming._committed == {}
         assert AuditedDispatch.objects.count() == 0
         assert write(batch, "default").count == 20
 
