@@ -83,4 +83,8 @@ class Audit:
 
 def get_settings() -> Audit:
     """The settings of the audit as they are now."""
-    return get_config().room(Audit)
+    config = get_config()
+    return config.room(Audit) if config.rooms else _DEFAULTS
+
+
+_DEFAULTS: Final = Audit()

@@ -6,14 +6,17 @@ from typing import Final
 
 from django.core import checks
 from django.core.signals import request_finished, setting_changed
+from django.db.models.signals import post_migrate
 
 from signal_inspector import scopes
 from signal_inspector.audit.checks import check_delivery, check_log
 from signal_inspector.audit.deliveries.caller import Caller
 from signal_inspector.audit.delivering import process
+from signal_inspector.audit.naming import forget_names
 from signal_inspector.audit.policies import forget_policies
 from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.sink import AuditSink
+from signal_inspector.audit.tasks import connect_task_signals
 from signal_inspector.conf import SETTING, forget_config, register_section
 
 _UID: Final = "signal_inspector.audit"
@@ -28,6 +31,8 @@ def start() -> None:
     checks.register(check_log, checks.Tags.database)
     setting_changed.connect(_setting_changed, weak=False, dispatch_uid=_UID)
     request_finished.connect(_request_finished, weak=False, dispatch_uid=_UID)
+    post_migrate.connect(_migrated, weak=False, dispatch_uid=_UID)
+    connect_task_signals()
     if sink is None:
         sink = AuditSink()
     listen()
@@ -48,6 +53,10 @@ def _setting_changed(setting: str, **kwargs: object) -> None:
         process.renew()
         if sink is not None:
             sink.renew()
+
+
+def _migrated(using: str, **kwargs: object) -> None:
+    forget_names(using)  # `flush` sends it too, which empties the tables
 
 
 def _request_finished(**kwargs: object) -> None:

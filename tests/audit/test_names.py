@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, connections, transaction
 
 from signal_inspector.audit import naming
@@ -89,6 +90,14 @@ class TestCommitted:
             assert naming._committed["default"] == set()
         write(many_rows(1), "default")
         assert naming._committed["default"] == set(Name.objects.values_list("id", flat=True))
+
+    def test_a_flush_is_noticed(self) -> None:
+        """After a flush, which empties the tables, names are added again."""
+        write(many_rows(1), "default")
+        call_command("flush", interactive=False, verbosity=0)
+        assert naming._committed == {}
+        write(many_rows(1), "default")
+        assert str(AuditedDispatch.objects.get().sender) == "str"
 
     def test_a_clash_is_told(self) -> None:
         """A name whose number is another one's is refused, not taken for the other."""
