@@ -18,6 +18,8 @@ import pytest
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[2]
+real = pytest.mark.django_db(transaction=True)
+
 DEADLINE = 60.0  # seconds until a test gives up waiting, on a busy machine
 
 PRELUDE = """
@@ -142,9 +144,11 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def programs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Programs]:
-    """Programs whose log is on the server that the tests run on, or in a SQLite file."""
+    """Programs whose log is on the server that the tests run on, or in a SQLite file.
+
+    A test of it needs ``real``: what programs write is not in the transaction of a test.
+    """
     if connection.vendor != "sqlite":
-        request.getfixturevalue("transactional_db")
         kept = ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT")
         yield Programs(tmp_path, {key: connection.settings_dict[key] for key in kept})
         return

@@ -9,7 +9,9 @@ import textwrap
 import pytest
 
 from signal_inspector.audit.choices import GapReason
-from tests.audit.programs import Programs
+from tests.audit.programs import Programs, real
+
+pytestmark = real
 
 #: So long that nothing is written before the end of the process.
 LATE = {"DELIVERY": "buffered", "FLUSH_SECONDS": 600}

@@ -15,7 +15,9 @@ from signal_inspector import trouble
 from signal_inspector.audit import spool_files
 from signal_inspector.audit.choices import GapReason, TransactionOutcome
 from signal_inspector.audit.spool_files import OwnFile, Segment, decoded, encoded, orphans
-from tests.audit.programs import Programs
+from tests.audit.programs import Programs, real
+
+pytestmark = real
 
 #: Says which numbers it has sent, one per line, as soon as it has.
 ENDLESS = """
