@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Model
 from django.db.models.options import Options
+from django.utils.functional import LazyObject
 
+from signal_inspector import trouble
 from signal_inspector.audit.bookkeeping import ACTOR_LABEL_LENGTH, ACTOR_LENGTH
 from signal_inspector.audit.cleaning import clean
 from signal_inspector.audit.settings import get_settings
@@ -15,15 +17,20 @@ from signal_inspector.audit.settings import get_settings
 def actor_of(actor: object) -> tuple[str, str]:
     """Key and label of a user or another saved instance, or of a text; ("", "") for nobody.
 
-    A user who is not logged in is nobody. The label is the user's name where
-    ``AUDIT["ACTOR_LABELS"]`` lets it be kept.
+    A user who is not logged in is nobody, and so is a lazy one whom nobody has asked for. The label is the user's name where
+    ``AUDIT["ACTOR_LABELS"]`` lets it be kept. Never raises.
     """
-    if isinstance(actor, str):
-        text = clean(actor, ACTOR_LENGTH)
-        return text, text[:ACTOR_LABEL_LENGTH]
-    if not isinstance(actor, Model):
+    try:
+        # By its class: isinstance() would evaluate a lazy object.
+        if issubclass(type(actor), LazyObject):
+            actor = vars(actor).get("_wrapped")
+        if issubclass(type(actor), str):
+            text = clean(str.__str__(cast("str", actor)), ACTOR_LENGTH)
+            return text, text[:ACTOR_LABEL_LENGTH]
+        return _of_instance(cast("Model", actor)) if issubclass(type(actor), Model) else ("", "")
+    except Exception as error:  # the key may be of any type, and its text is asked for
+        trouble.report("naming an actor", error)
         return "", ""
-    return _of_instance(actor)
 
 
 def _of_instance(actor: Model) -> tuple[str, str]:

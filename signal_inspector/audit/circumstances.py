@@ -114,12 +114,12 @@ class audit_circumstances:  # noqa: N801 - reads as a statement, like contextlib
         origin: str | None = None,
         name: str | None = None,
         actor: object = None,
-        request_id: str | None = None,
+        request_id: object = None,
     ) -> None:
         self._origin = None if origin is None else Origin[origin.upper()]
-        self._name = name
+        self._name = None if name is None else str(name)
         self._actor = actor
-        self._request_id = request_id
+        self._request_id = None if request_id is None else str(request_id)
         self._outer: list[Surroundings | None] = []
 
     def __enter__(self) -> Circumstances:

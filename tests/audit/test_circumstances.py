@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from typing import Any
+from uuid import UUID
 
 import pytest
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
@@ -336,6 +337,25 @@ class TestActors:
         with audit(ACTOR_LABELS=False):
             assert actor_of(User(pk=7, username="mira")) == ("auth.User:7", "")
 
+    def test_a_key_that_cannot_be_told(self) -> None:
+        """A key whose text cannot be had makes nobody of its user, and is reported."""
+
+        class Key:
+            def __str__(self) -> str:
+                raise RuntimeError("no text")
+
+        with audit_circumstances(actor=User(pk=Key())):
+            assert current().actor == ""
+        assert trouble.counts() == {"naming an actor": 1}
+        trouble.reset()
+
+    def test_a_lazy_actor(self) -> None:
+        """A lazy user that is given as the actor is taken once it is there, not made for it."""
+        actor = SimpleLazyObject(lambda: User(pk=7))
+        assert actor_of(actor) == ("", "")
+        assert actor.pk == 7
+        assert actor_of(actor) == ("auth.User:7", "")
+
     def test_a_deferred_name_is_not_fetched(self) -> None:
         """A name that has not been loaded is not loaded for the log."""
         user = User(pk=7)
@@ -362,6 +382,12 @@ class TestContext:
             assert current() is outer
             with audit_circumstances(name="other"):
                 assert current().actor == "auth.User:7"
+
+    def test_ids_of_any_type(self) -> None:
+        """An id that is no text, as of a job, is kept by its text."""
+        with audit_circumstances(request_id=UUID(int=7), name=3) as around:  # type: ignore[arg-type]
+            pass
+        assert (around.request_id, around.origin_name) == (str(UUID(int=7)), "3")
 
     def test_an_unknown_origin(self) -> None:
         """An origin that there is not is a mistake at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from django.db import (
     OperationalError,
     ProgrammingError,
     connection,
+    connections,
     transaction,
 )
 from django.test import override_settings
@@ -357,15 +359,56 @@ class TestUnavailable:
         assert read_payload(stored) == read_payload(next(values(batch[1], "payload")))
 
 
+@pytest.mark.django_db(transaction=True)
+def test_two_writers_of_the_same() -> None:
+    """Two that write the same dispatches at once leave each of them there once."""
+    needs("postgresql", "mysql")
+    batch = many_rows(40, order=User(pk=7))
+    barrier = threading.Barrier(2)
+    failures: list[BaseException] = []
+
+    def work(rows: list[Rows]) -> None:
+        try:
+            barrier.wait(10)
+            for _ in range(20):
+                try:
+                    assert write(rows, "default") == writing.Written(40, [])
+                    return
+                except Unavailable:  # a deadlock, which one of the two has to lose
+                    continue
+            pytest.fail("it was never written")
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=work, args=(rows,)) for rows in (batch, batch[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert AuditedDispatch.objects.count() == 40
+    assert AuditedCall.objects.count() == 80
+
+
 class TestCopy:
     @pytest.mark.django_db(transaction=True)
     def test_postgresql_copies(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """On PostgreSQL rows come in by COPY, and only one with conflicts it cannot solve else."""
         needs("postgresql")
-        monkeypatch.setattr(writing, "insert", None)
+        inserted = []
+        insert = writing.insert
+
+        def noted(connection: Any, cursor: Any, table: Any, rows: Any) -> None:
+            inserted.append(table.name)
+            insert(connection, cursor, table, rows)
+
+        monkeypatch.setattr(writing, "insert", noted)
         batch = many_rows(4)
         write(batch[:2], "default")
         assert write(batch, "default").count == 4
+        assert set(inserted) == {"signal_audit_tally"}
 
     @pytest.mark.django_db(transaction=True)
     def test_without_copy(self, monkeypatch: pytest.MonkeyPatch) -> None:
