@@ -72,6 +72,8 @@ class Retry(models.Model):
     id = models.BigAutoField(primary_key=True)
     dispatch_id = models.UUIDField()
     call_index = models.SmallIntegerField()
+    #: Counts the attempts at one receiver call, from 1: of two that start at once one is refused.
+    attempt = models.SmallIntegerField()
     signal = models.TextField()
     receiver = models.TextField()
     at = models.DateTimeField()
@@ -83,14 +85,18 @@ class Retry(models.Model):
     exception_class = models.TextField(blank=True)
     message = models.TextField(blank=True)
     traceback = models.TextField(blank=True)
+    #: The dispatch as which the attempt itself stands in the log, if its signal is inspected.
+    recorded_as = models.UUIDField(null=True)
 
     class Meta:
         db_table = "signal_audit_retry"
         verbose_name_plural = "retries"
         ordering: ClassVar = ["-at", "-id"]
         default_permissions = ("view",)
-        indexes: ClassVar = [
-            models.Index(fields=["dispatch_id", "call_index"], name="signal_audit_retries_of")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["dispatch_id", "call_index", "attempt"], name="signal_audit_attempt"
+            )
         ]
 
     def __str__(self) -> str:

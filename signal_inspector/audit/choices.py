@@ -62,6 +62,7 @@ class Origin(IntegerChoices):
     COMMAND = 2, "command"
     TASK = 3, "task"
     SHELL = 4, "shell"
+    RETRY = 5, "retry"  # a receiver that somebody ran again, and what it sent
 
 
 class GapReason(IntegerChoices):

@@ -181,6 +181,7 @@ class Migration(migrations.Migration):
                             (2, "command"),
                             (3, "task"),
                             (4, "shell"),
+                            (5, "retry"),
                         ]
                     ),
                 ),
@@ -351,6 +352,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
                 ("dispatch_id", models.UUIDField()),
                 ("call_index", models.SmallIntegerField()),
+                ("attempt", models.SmallIntegerField()),
                 ("signal", models.TextField()),
                 ("receiver", models.TextField()),
                 ("at", models.DateTimeField()),
@@ -367,15 +369,17 @@ class Migration(migrations.Migration):
                 ("exception_class", models.TextField(blank=True)),
                 ("message", models.TextField(blank=True)),
                 ("traceback", models.TextField(blank=True)),
+                ("recorded_as", models.UUIDField(null=True)),
             ],
             options={
                 "verbose_name_plural": "retries",
                 "db_table": "signal_audit_retry",
                 "ordering": ["-at", "-id"],
                 "default_permissions": ("view",),
-                "indexes": [
-                    models.Index(
-                        fields=["dispatch_id", "call_index"], name="signal_audit_retries_of"
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("dispatch_id", "call_index", "attempt"),
+                        name="signal_audit_attempt",
                     )
                 ],
             },
