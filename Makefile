@@ -15,7 +15,7 @@ django := requirements/django$(DJANGO).txt
 manage := $(py) example_project/manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help test browser pictures django-suites matrix lint format types imports check bench \
+.PHONY: help test browser otlp rotel pictures django-suites matrix lint format types imports check bench \
         demo demo-data demo-asgi build docs-check lock clean
 
 help: ## List what can be made
@@ -44,6 +44,14 @@ test: $(VENV)/.tests ## Run the tests (browser tests too, where Chromium is inst
 
 browser: $(VENV)/.tests ## Run the tests of the panel in Chromium, on the real demo
 	$(py) -m pytest -m browser $(PYTEST_ARGS)
+
+otlp: $(VENV)/.tests rotel ## Run the tests that send traces to a real collector
+	$(py) -m pytest -m otlp $(PYTEST_ARGS)
+
+rotel: .ci/cache/rotel/rotel ## Install the collector that these tests send to
+
+.ci/cache/rotel/rotel: .ci/rotel requirements/rotel.txt
+	.ci/rotel
 
 pictures: $(VENV)/.tests ## Take the pictures that the documents show, on the real demo
 	$(py) -m tests.browser.pictures docs/images
