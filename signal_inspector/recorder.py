@@ -229,5 +229,7 @@ def outcome_of(error: BaseException | None) -> Outcome:
 def _failed(dispatch: Dispatch, index: int, error: BaseException) -> None:
     try:
         dispatch.fail(index, gather.failure(dispatch, error), outcome_of(error))
+        if dispatch.followers:
+            tell(dispatch.followers, "raised", index, error)
     except Exception as failure:
         trouble.report("recording an exception", failure)
