@@ -17,7 +17,6 @@ settings about messages and stack traces. With both on we say so, once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from time import time_ns
 from typing import Final
 
@@ -26,6 +25,13 @@ from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger
 from signal_inspector import __version__
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Failure
+from signal_inspector.tracing.attributes import (
+    DISPATCH_ID,
+    FUNCTION,
+    METHOD,
+    SIGNAL,
+    Attributes,
+)
 
 EVENT: Final = "django.signal.receiver.exception"
 
@@ -33,8 +39,6 @@ EVENT: Final = "django.signal.receiver.exception"
 _DJANGOS_LOGGER: Final = "django.dispatch"
 
 logger = logging.getLogger("signal_inspector")
-
-Attributes = Mapping[str, str | int | bool]
 
 
 class FailureLog:
@@ -46,24 +50,16 @@ class FailureLog:
 
     def is_idle(self) -> bool:
         """Whether nothing would be emitted: no SDK is set, or it is switched off."""
-        enabled = getattr(self._logger, "enabled", None)  # not in the API before 1.41
+        enabled = getattr(self._logger, "enabled", None)  # older APIs have none
         if enabled is None:
             return False
         return not enabled(severity_number=SeverityNumber.ERROR, event_name=EVENT)
 
-    def swallowed(
-        self,
-        dispatch: Dispatch,
-        index: int,
-        failure: Failure,
-        *,
-        with_message: bool = True,
-        with_stacktrace: bool = True,
-    ) -> None:
+    def swallowed(self, dispatch: Dispatch, index: int, failure: Failure) -> None:
         """Emit the failure of a receiver that a robust send swallowed.
 
-        To be called while the span of the receiver call is current, and not where
-        ``emit_exception`` was called for the same failure.
+        To be called while the span of the receiver call is current, with what settings let be
+        told of the failure, and not where ``emit_exception`` was called for the same.
         """
         if self.is_idle():
             return
@@ -71,13 +67,13 @@ class FailureLog:
         receiver = dispatch.receivers[index].name
         self.emit_exception(
             failure.exception_class,
-            failure.message if with_message else None,
-            failure.traceback if with_stacktrace else None,
+            failure.message or None,
+            failure.traceback,
             {
-                "django.signal.name": dispatch.signal,
-                "django.signal.method": dispatch.method.value,
-                "django.signal.dispatch.id": dispatch.id_text,
-                "code.function.name": receiver,
+                SIGNAL: dispatch.signal,
+                METHOD: dispatch.method.value,
+                DISPATCH_ID: dispatch.id_text,
+                FUNCTION: receiver,
             },
             body=f"{receiver} failed under {dispatch.method.value} of {dispatch.signal}",
         )
@@ -92,7 +88,7 @@ class FailureLog:
         body: str | None = None,
     ) -> None:
         """Emit an exception as a log record, with the span that is current as its context."""
-        told: dict[str, str | int | bool] = {**(attributes or {})}
+        told: Attributes = {**(attributes or {})}
         told["exception.type"] = exception_type
         if message is not None:
             told["exception.message"] = message

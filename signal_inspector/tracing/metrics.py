@@ -17,8 +17,8 @@ from signal_inspector import __version__, trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.names.safe import class_path
 from signal_inspector.records import Outcome
-
-SCOPE: Final = "signal_inspector"
+from signal_inspector.tracing import health
+from signal_inspector.tracing.attributes import ERROR_TYPE, FUNCTION, METHOD, SIGNAL
 
 #: Upper bounds of the buckets, in seconds. A receiver may take microseconds, or wait for a slow
 #: service; the bounds that an SDK uses by itself are meant for milliseconds.
@@ -31,19 +31,17 @@ LIMIT: Final = 1000
 #: Stands for every name beyond ``LIMIT``. What is measured under it is counted as dropped.
 OTHER: Final = "_OTHER"
 
-_NAME: Final = "django.signal.name"
-_METHOD: Final = "django.signal.method"
-_FUNCTION: Final = "code.function.name"
-_ERROR: Final = "error.type"
-
 _SECOND: Final = 1e9  # in nanoseconds
 
 
 class Meters:
-    """The histograms of one meter provider; None stands for the global one."""
+    """The histograms of one meter provider; None stands for the global one.
+
+    With them go the counters of ``health``: who measures signals wants to know what is missing.
+    """
 
     def __init__(self, meter_provider: MeterProvider | None = None, *, limit: int = LIMIT) -> None:
-        meter = get_meter(SCOPE, __version__, meter_provider)
+        meter = get_meter("signal_inspector", __version__, meter_provider)
         self._send = meter.create_histogram(
             "django.signal.send.duration",
             unit="s",
@@ -56,8 +54,9 @@ class Meters:
             description="Duration of one call of a signal's receiver.",
             explicit_bucket_boundaries_advisory=BOUNDARIES,
         )
-        self._sends = AttributeSets(_NAME, _METHOD, limit)
-        self._receivers = AttributeSets(_NAME, _FUNCTION, limit)
+        health.observe(meter_provider)
+        self._sends = AttributeSets(SIGNAL, METHOD, limit)
+        self._receivers = AttributeSets(SIGNAL, FUNCTION, limit)
 
     def is_idle(self) -> bool:
         """Whether nothing would be measured: no SDK is set, or it is switched off."""
@@ -107,7 +106,7 @@ class AttributeSets:
     def _made(self, first: str, second: str, error_type: str) -> dict[str, str]:
         attributes = {self._first: first, self._second: second}
         if error_type:
-            attributes[_ERROR] = error_type
+            attributes[ERROR_TYPE] = error_type
         return attributes
 
 

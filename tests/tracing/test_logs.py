@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,16 +57,16 @@ def emitted() -> Iterator[Emitted]:
 class Telling(Follower):
     """Tells a ``FailureLog`` what was swallowed, as a sink does."""
 
-    def __init__(self, log: FailureLog, **settings: bool) -> None:
+    def __init__(self, log: FailureLog, **untold: Any) -> None:
         self.log = log
-        self.settings = settings
+        self.untold = untold
 
     def left(self, index: int | None, ended: bool) -> None:
         if index is None or not ended:
             return
         outcome, failure, _ = self.dispatch.end_of(index)
         if outcome is Outcome.RAISED and failure is not None:
-            self.log.swallowed(self.dispatch, index, failure, **self.settings)
+            self.log.swallowed(self.dispatch, index, replace(failure, **self.untold))
 
 
 def raises(**kwargs: Any) -> None:
@@ -80,8 +81,7 @@ def send(
     method: SendMethod,
     log: FailureLog,
     *receivers: Callable[..., Any],
-    details: Details = Details.TRACEBACK,
-    **settings: bool,
+    **untold: Any,
 ) -> list[str]:
     """Send to these receivers; the ids of the dispatches."""
     ids: list[str] = []
@@ -92,8 +92,8 @@ def send(
 
     for receiver in receivers:
         order_placed.connect(receiver)
-    sink = following(lambda: Noting(log, **settings))
-    sink.details = details
+    sink = following(lambda: Noting(log, **untold))
+    sink.details = Details.TRACEBACK
     try:
         with listening(sink):
             sending = getattr(order_placed, method)(None)
@@ -144,27 +144,14 @@ class TestSwallowed:
         assert record.log_record.trace_id == span.get_span_context().trace_id
         assert record.log_record.span_id == span.get_span_context().span_id
 
-    def test_without_the_message(self, emitted: Emitted) -> None:
-        """Nothing of the message is in a record that is to be without it and the stack trace."""
+    def test_without_what_is_not_to_be_told(self, emitted: Emitted) -> None:
+        """A failure without message and traceback leaves the type, and no word of the rest."""
         log = FailureLog(emitted.provider)
-        send(SendMethod.SEND_ROBUST, log, raises, with_message=False, with_stacktrace=False)
+        send(SendMethod.SEND_ROBUST, log, raises, message="", traceback=None)
         [record] = emitted.records()
         assert "order 42" not in record.to_json()
         attributes = record.log_record.attributes or {}
         assert [key for key in attributes if key.startswith("exception.")] == ["exception.type"]
-
-    def test_without_the_stack_trace_alone(self, emitted: Emitted) -> None:
-        """The message stays where only the stack trace is to go."""
-        send(SendMethod.SEND_ROBUST, FailureLog(emitted.provider), raises, with_stacktrace=False)
-        attributes = emitted.records()[0].log_record.attributes or {}
-        assert attributes["exception.message"] == "order 42 is gone"
-        assert "exception.stacktrace" not in attributes
-
-    def test_a_traceback_that_nobody_gathered(self, emitted: Emitted) -> None:
-        """Without Details.TRACEBACK there is no stack trace to tell."""
-        log = FailureLog(emitted.provider)
-        send(SendMethod.SEND_ROBUST, log, raises, details=Details.NONE)
-        assert "exception.stacktrace" not in (emitted.records()[0].log_record.attributes or {})
 
 
 class TestEmitException:

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from signal_inspector import trouble
 from signal_inspector.records import SendMethod
 from signal_inspector.sinks import Follower
+from signal_inspector.tracing.health import KIND
 from signal_inspector.tracing.metrics import BOUNDARIES, OTHER, Meters
 from tests.listening import SHARES_CONTEXT, following, listening, run_python
 
@@ -247,6 +248,13 @@ class TestCardinality:
         assert measured.points(RECEIVER)[-1].count == 7
         assert trouble.drops() == {"metric attributes": 7}
 
+    def test_losses_are_exported(self, measured: Measured) -> None:
+        """How much was measured without its name is a metric of its own, beside the histograms."""
+        send(SendMethod.SEND, Meters(measured.provider, limit=0))
+        [point] = measured.metrics()["django.signal.inspector.dropped"].data.data_points
+        assert dict(point.attributes) == {KIND: "metric attributes"}
+        assert point.value == 1
+
     def test_failures_stay_failures(self, measured: Measured) -> None:
         """Beyond the limit a failure keeps an error.type, and what returned gets none."""
         meters = Meters(measured.provider, limit=0)
@@ -337,5 +345,7 @@ class TestIdle:
         class ForeignMeter:
             def create_histogram(self, *args: Any, **kwargs: Any) -> object:
                 return object()
+
+            create_observable_counter = create_histogram
 
         assert not Meters(Foreign()).is_idle()
