@@ -16,7 +16,8 @@ from opentelemetry.metrics import (
     get_meter_provider,
 )
 
-from signal_inspector import __version__, trouble
+from signal_inspector import trouble
+from signal_inspector.tracing import scope
 
 KIND: Final = "django.signal.inspector.kind"
 
@@ -45,7 +46,7 @@ def observe(meter_provider: MeterProvider | None = None) -> None:
         if _is_observed(provider):
             return
         _observed.add(provider)
-    meter = get_meter("signal_inspector", __version__, provider)
+    meter = get_meter(scope.NAME, scope.VERSION, provider, scope.SCHEMA_URL)
     meter.create_observable_counter(
         "django.signal.inspector.dropped",
         callbacks=[_observer(trouble.drops)],

@@ -13,11 +13,11 @@ from typing import Final
 
 from opentelemetry.metrics import Histogram, MeterProvider, NoOpHistogram, get_meter
 
-from signal_inspector import __version__, trouble
+from signal_inspector import trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.names.safe import class_path
 from signal_inspector.records import Outcome
-from signal_inspector.tracing import health
+from signal_inspector.tracing import health, scope
 from signal_inspector.tracing.attributes import ERROR_TYPE, FUNCTION, METHOD, SIGNAL
 
 #: Upper bounds of the buckets, in seconds. A receiver may take microseconds, or wait for a slow
@@ -41,7 +41,7 @@ class Meters:
     """
 
     def __init__(self, meter_provider: MeterProvider | None = None, *, limit: int = LIMIT) -> None:
-        meter = get_meter("signal_inspector", __version__, meter_provider)
+        meter = get_meter(scope.NAME, scope.VERSION, meter_provider, scope.SCHEMA_URL)
         self._send = meter.create_histogram(
             "django.signal.send.duration",
             unit="s",
