@@ -1,0 +1,113 @@
+"""What follows a dispatch whether or not there is a span of it: durations, and failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.trace import Span, Tracer
+
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.records import Failure, Outcome
+from signal_inspector.tracing import exceptions
+from signal_inspector.tracing.attached import Attached
+from signal_inspector.tracing.logs import FailureLog
+from signal_inspector.tracing.metrics import Meters
+from signal_inspector.tracing.settings import Tracing
+
+#: Tells one exception from another without keeping it: its id alone may be given anew.
+Origin = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What followers work with, made once for the settings as they are."""
+
+    settings: Tracing
+    tracer: Tracer
+    meters: Meters | None  # None: nothing is measured
+    log: FailureLog
+    dispatch_hook: Callable[..., None] | None
+    receiver_hook: Callable[..., None] | None
+
+
+class Measured(Attached):
+    """Measures a dispatch and its receivers, and logs failures. It has no span of its own."""
+
+    needs_record = True
+
+    def __init__(self, tools: Tools, span: Span | None, here: Context, measures: bool) -> None:
+        super().__init__(span, here)
+        self._tools = tools
+        self._meters = tools.meters if measures else None
+        self.by_receiver = measures
+        self._recorded: set[Origin] = set()
+        self._outer: Measured | None = None
+
+    def started(self, dispatch: Dispatch) -> None:
+        super().started(dispatch)
+        if dispatch.parent is not None:
+            for follower in dispatch.parent.followers:
+                if isinstance(follower, Measured):
+                    self._outer = follower
+
+    def raised(self, index: int, error: BaseException) -> None:
+        outcome, failure, _ = self.dispatch.end_of(index)
+        if outcome is Outcome.CANCELLED:
+            self._cancelled(index)
+            return
+        told = exceptions.told(error, self._tools.settings, failure)
+        self._failed(index, told)
+        if not self.is_recorded(error):
+            is_logged = self._record(index, told)
+            swallowed = self.dispatch.method.is_robust and isinstance(error, Exception)
+            if swallowed and self._tools.settings.log_failures and not is_logged:
+                self._tools.log.swallowed(self.dispatch, index, told)
+
+    def left(self, index: int | None, ended: bool) -> None:
+        try:
+            if ended and index is not None and self._meters is not None:
+                self._meters.received(self.dispatch, index)
+        finally:
+            super().left(index, ended)
+
+    def finished(self, error: BaseException | None) -> None:
+        self._outer = None
+        if self._meters is not None:
+            token = attach(self._context)
+            try:
+                self._meters.sent(self.dispatch, error)
+            finally:
+                detach(token)
+
+    def _cancelled(self, index: int) -> None:
+        """Note that a receiver was cancelled."""
+
+    def _failed(self, index: int, failure: Failure) -> None:
+        """Note that a receiver failed."""
+
+    def _record(self, index: int, failure: Failure) -> bool:  # noqa: ARG002
+        """Record an exception where it belongs; whether that is a log record."""
+        return False
+
+    def is_recorded(self, error: BaseException) -> bool:
+        """Whether the exception was met before; dispatches further out will know that it was.
+
+        It may come from a dispatch that this one's receiver has sent, through both of them.
+        """
+        origin = _origin(error)
+        met = origin in self._recorded
+        self._recorded.add(origin)
+        if self._outer is not None:
+            self._outer._recorded.add(origin)
+        return met
+
+
+def _origin(error: BaseException) -> Origin:
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    if place is None:
+        return id(error), 0, 0
+    return id(error), id(place.tb_frame.f_code), place.tb_lineno

@@ -1,0 +1,164 @@
+"""``TracingSink``: decides, dispatch by dispatch, who follows it for OpenTelemetry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, get_current
+from opentelemetry.trace import NoOpTracer, Tracer, TracerProvider, get_current_span, get_tracer
+
+from signal_inspector import __version__
+from signal_inspector.conf import Config, get_config
+from signal_inspector.names import is_inspected
+from signal_inspector.records import Details, SendMethod
+from signal_inspector.sinks import Follower, Sink
+from signal_inspector.tracing import health, hooks
+from signal_inspector.tracing.attached import Attached
+from signal_inspector.tracing.attributes import of_dispatch
+from signal_inspector.tracing.followers import DispatchSpan, ReceiverSpans
+from signal_inspector.tracing.logs import FailureLog
+from signal_inspector.tracing.measured import Measured, Tools
+from signal_inspector.tracing.metrics import Meters
+from signal_inspector.tracing.settings import Tracing
+
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
+
+_SCOPE: Final = "signal_inspector"
+
+#: The other key that contrib sets beside the API's own.
+_SUPPRESS_PLAINLY: Final = "suppress_instrumentation"
+
+_MOST_SIGNALS: Final = 2_000  # remembered; signals made as code runs may have no end
+
+
+class TracingSink(Sink):
+    """Makes spans, metrics and log records of dispatches, by the API of OpenTelemetry.
+
+    Providers and hooks that are not given are those that ``TRACING`` names; a provider that it
+    does not name is the global one.
+    A process in which no SDK is set up pays next to nothing for it.
+    """
+
+    def __init__(
+        self,
+        *,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: Any = None,
+        logger_provider: Any = None,
+        dispatch_hook: Callable[..., Any] | None = None,
+        receiver_hook: Callable[..., Any] | None = None,
+    ) -> None:
+        self._given = {
+            "TRACER_PROVIDER": tracer_provider,
+            "METER_PROVIDER": meter_provider,
+            "LOGGER_PROVIDER": logger_provider,
+            "DISPATCH_HOOK": dispatch_hook,
+            "RECEIVER_HOOK": receiver_hook,
+        }
+        self._config: Config | None = None
+        self._use(get_config())
+
+    @property
+    def details(self) -> Details:  # type: ignore[override]
+        return Details.PAYLOAD if self._settings.payload_attributes else Details.NONE
+
+    def is_idle(self) -> bool:
+        if get_config() is not self._config:
+            self._use(get_config())
+        return (
+            self._tracer is None
+            and not (self._waits and _has_global_provider())
+            and (self._meters is None or self._meters.is_idle())
+            and not self._logs()
+        )
+
+    def follow(
+        self, signal: str, sender: str, method: SendMethod, receivers: int | None
+    ) -> Follower | None:
+        included = self._included.get(signal)
+        if included is None:
+            included = self._decide(signal)
+        here = get_current()
+        if not included or (here and _is_suppressed(here)):
+            return None
+        measures = self._meters is not None and not self._meters.is_idle()
+        span, around = None, get_current_span(here).get_span_context()
+        if around.is_valid or self._settings.start_traces:
+            tracer = self._tracer or self._awaken()
+            if tracer is not None:
+                name, attributes = of_dispatch(signal, sender, method, receivers)
+                span = tracer.start_span(name, here, attributes=attributes)
+                if span.is_recording():
+                    return self._spans(self._tools, span, here, measures, receivers)
+                if around.is_valid and not around.trace_flags.sampled:
+                    span = None  # what is current says all that this would say
+        if measures or self._logs():
+            return Measured(self._tools, span, here, measures)
+        return None if span is None else Attached(span, here)
+
+    def _use(self, config: Config) -> None:
+        """Read the settings, and get ready what they ask for."""
+        self._config = config  # first: finding a provider may import what sends signals
+        self._settings = settings = config.room(Tracing)
+        self._spans = ReceiverSpans if settings.receiver_spans else DispatchSpan
+        self._meters = None
+        if settings.metrics:
+            meters = self._find("METER_PROVIDER")
+            self._meters = Meters(meters)
+            health.observe(meters)
+        self._log = FailureLog(self._find("LOGGER_PROVIDER"))
+        tracers = self._find("TRACER_PROVIDER")
+        tracer = get_tracer(_SCOPE, __version__, tracers, SCHEMA_URL)
+        self._waits = tracers is None and not _has_global_provider()
+        self._tracer = None if self._waits or isinstance(tracer, NoOpTracer) else tracer
+        self._tools = Tools(
+            settings=settings,
+            tracer=tracer,
+            meters=self._meters,
+            log=self._log,
+            dispatch_hook=hooks.guarded(self._find("DISPATCH_HOOK"), "DISPATCH_HOOK"),
+            receiver_hook=hooks.guarded(self._find("RECEIVER_HOOK"), "RECEIVER_HOOK"),
+        )
+        self._included: dict[str, bool] = {}
+
+    def _find(self, key: str) -> Any:
+        """What was given to the constructor, or else what the settings name."""
+        given = self._given[key]
+        return hooks.found(getattr(self._settings, key.lower()), key) if given is None else given
+
+    def _awaken(self) -> Tracer | None:
+        """The tracer of a global provider that has been set since settings were read."""
+        if self._waits and _has_global_provider():
+            self._waits = False
+            # Asked for anew: the stand-in would go on asking at every span.
+            tracer = get_tracer(_SCOPE, __version__, None, SCHEMA_URL)
+            self._tools = replace(self._tools, tracer=tracer)
+            self._tracer = None if isinstance(tracer, NoOpTracer) else tracer
+        return self._tracer
+
+    def _logs(self) -> bool:
+        return self._settings.log_failures and not self._log.is_idle()
+
+    def _decide(self, signal: str) -> bool:
+        """Whether the settings let spans of this signal be made; remembered."""
+        settings = self._settings
+        included = is_inspected(signal, settings.include, settings.exclude)
+        if len(self._included) < _MOST_SIGNALS:
+            self._included[signal] = included
+        return included
+
+
+def _is_suppressed(here: Context) -> bool:
+    """Whether somebody has said, as contrib does, that nothing is to be traced here."""
+    return bool(here.get(_SUPPRESS_INSTRUMENTATION_KEY) or here.get(_SUPPRESS_PLAINLY))
+
+
+def _has_global_provider() -> bool:
+    """Whether an SDK has been set up. Asked at every dispatch of a process without one."""
+    try:
+        return trace._TRACER_PROVIDER is not None
+    except AttributeError:  # the public way looks into the environment first, each time
+        return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
