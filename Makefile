@@ -99,6 +99,8 @@ define where_to_look
     'What to click first:' 'http://127.0.0.1:$(DEMO_PORT)/guide/' \
     'The shop:' 'http://127.0.0.1:$(DEMO_PORT)/' \
     'Its e-mails:' 'http://127.0.0.1:$(DEMO_PORT)/mailbox/' \
+    'Its traces:' 'http://127.0.0.1:$(DEMO_PORT)/traces/' \
+    'kept as OTLP JSON in:' '$(or $(SHOP_DATA_DIR),example_project/var)/traces.jsonl' \
     'The admin:' 'http://127.0.0.1:$(DEMO_PORT)/admin/' \
     'Sign in as:' 'user admin, password admin (or ada/ada, grace/grace)' \
     'The panel:' '"Signal Inspector", in the toolbar at the right of each page' \
