@@ -37,26 +37,37 @@ def _opted() -> list[str]:
 def told(error: BaseException, tracing: Tracing, known: Failure | None = None) -> Failure:
     """What may be told of an exception by the settings. Never raises.
 
-    ``known`` is what the record has of it, which may lack the traceback.
+    ``known`` is what the record has of it, which may lack the traceback, or tell too much in it.
     """
-    failure = known
-    if failure is None or (tracing.exception_stacktraces and failure.traceback is None):
-        config = get_config()
-        failure = summarize_exception(
-            error,
-            config.limits,
-            with_traceback=tracing.exception_stacktraces,
-            redactor=gather.redactor(config),
-        )
-    return tellable(failure, tracing)
+    if known is not None and not _lacks(known, tracing):
+        return tellable(known, tracing)
+    config = get_config()
+    return summarize_exception(
+        error,
+        config.limits,
+        with_traceback=tracing.exception_stacktraces,
+        with_messages=tracing.exception_messages,
+        redactor=gather.redactor(config),
+    )
+
+
+def _lacks(known: Failure, tracing: Tracing) -> bool:
+    """Whether settings ask for a traceback that is not among what is known."""
+    if not tracing.exception_stacktraces:
+        return False
+    return known.traceback is None or not tracing.exception_messages
 
 
 def tellable(failure: Failure, tracing: Tracing) -> Failure:
-    """What the settings let through of an exception that is already in words."""
+    """What the settings let through of an exception that is already in words.
+
+    A traceback tells messages too, so that without them it goes as a whole.
+    """
+    with_traceback = tracing.exception_stacktraces and tracing.exception_messages
     return replace(
         failure,
         message=failure.message if tracing.exception_messages else "",
-        traceback=failure.traceback if tracing.exception_stacktraces else None,
+        traceback=failure.traceback if with_traceback else None,
     )
 
 
