@@ -35,7 +35,10 @@ ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "shop.urls"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 INSTALLED_APPS = os.environ.get("SHOP_APPS", "").split()
-SIGNAL_INSPECTOR = {"SINKS": os.environ.get("SHOP_SINKS", "").split()}
+SIGNAL_INSPECTOR = {
+    "SINKS": os.environ.get("SHOP_SINKS", "").split(),
+    "TRACING": {"LOG_FAILURES": "SHOP_LOGS_FAILURES" in os.environ},
+}
 MIDDLEWARE = []
 """,
     "shop/signals.py": """
@@ -270,3 +273,39 @@ def test_undone_while_it_runs(project: Path) -> None:
     )
     spans = run(project, "shell", "-v", "0", "-c", f"{PLACE}; {undo}{PLACE}")
     assert [span["name"] for span in spans].count(SEND) == 1
+
+
+FAIL = """
+from shop.signals import order_placed
+def credit(**kwargs):
+    raise LookupError("order 42 is gone")
+order_placed.connect(credit)
+order_placed.send_robust("shop")
+"""
+
+
+def test_failures_under_robust_sends_are_logged_once(project: Path) -> None:
+    """As agents export Django's own log of them, in the receiver's span, we add none unasked."""
+    documents = run(project, "shell", "-v", "0", "-c", FAIL, OTEL_LOGS_EXPORTER="console")
+    [span] = [each for each in documents if each.get("status", {}).get("status_code") == "ERROR"]
+    [record] = [each for each in documents if "severity_text" in each]
+    assert record["attributes"]["exception.type"] == "LookupError"
+    assert record["span_id"] == span["context"]["span_id"]
+
+
+def test_and_twice_if_settings_ask_for_ours_too(project: Path) -> None:
+    """TRACING holds without the app being listed; that there are two now is logged as well."""
+    documents = run(
+        project,
+        *("shell", "-v", "0", "-c", FAIL),
+        OTEL_LOGS_EXPORTER="console",
+        SHOP_LOGS_FAILURES="yes",
+    )
+    records = [each for each in documents if "severity_text" in each]
+    assert [(each["event_name"] or None, each["severity_text"]) for each in records] == [
+        (None, "WARN"),
+        ("django.signal.receiver.exception", "ERROR"),
+        (None, "ERROR"),
+    ]
+    assert "LOG_FAILURES" in records[0]["body"]
+    assert len({each["span_id"] for each in records}) == 1
