@@ -63,13 +63,9 @@ def test_robust_send(ran: Run) -> None:
 
 def test_async_send(ran: Run) -> None:
     """Receivers that run at the same time are siblings, each with its own statement."""
-    assert ran.outline("pay")[:4] == [
-        "GET pay/",
-        "  asend signals.order_paid",
-        "    receive receivers.close_order",
-        "      INSERT",
-    ]
+    assert ran.outline("pay")[:2] == ["GET pay/", "  asend signals.order_paid"]
     (dispatch,) = ran.span("pay", "GET pay/").children
+    # Before Django 6.1 the sync receiver runs at the same time too: any of them may be first.
     assert sorted(tuple(child.outline()) for child in dispatch.children) == [
         (f"receive {RECEIVERS}.close_order", "  INSERT"),
         (f"receive {RECEIVERS}.tell_warehouse", "  SELECT"),
