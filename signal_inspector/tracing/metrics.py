@@ -17,7 +17,7 @@ from signal_inspector import trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.names.safe import class_path
 from signal_inspector.records import Outcome
-from signal_inspector.tracing import health, scope
+from signal_inspector.tracing import scope
 from signal_inspector.tracing.attributes import ERROR_TYPE, FUNCTION, METHOD, SIGNAL
 
 #: Upper bounds of the buckets, in seconds. A receiver may take microseconds, or wait for a slow
@@ -35,10 +35,7 @@ _SECOND: Final = 1e9  # in nanoseconds
 
 
 class Meters:
-    """The histograms of one meter provider; None stands for the global one.
-
-    With them go the counters of ``health``: who measures signals wants to know what is missing.
-    """
+    """The histograms of one meter provider; None stands for the global one."""
 
     def __init__(self, meter_provider: MeterProvider | None = None, *, limit: int = LIMIT) -> None:
         meter = get_meter(scope.NAME, scope.VERSION, meter_provider, scope.SCHEMA_URL)
@@ -54,7 +51,6 @@ class Meters:
             description="Duration of one call of a signal's receiver.",
             explicit_bucket_boundaries_advisory=BOUNDARIES,
         )
-        health.observe(meter_provider)
         self._sends = AttributeSets(SIGNAL, METHOD, limit)
         self._receivers = AttributeSets(SIGNAL, FUNCTION, limit)
 

@@ -15,12 +15,14 @@ from opentelemetry.instrumentation.logging.handler import LoggingHandler
 from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
+from pytest_django import Settings
 
 from signal_inspector import Details, Outcome, trouble
 from signal_inspector.records import SendMethod
 from signal_inspector.sinks import Follower
 from signal_inspector.tracing.logs import EVENT, FailureLog
 from tests.listening import following, listening, run_python
+from tests.tracing.spans import Traces
 
 order_placed = Signal()
 ROBUST = [SendMethod.SEND_ROBUST, SendMethod.ASEND_ROBUST]
@@ -70,6 +72,11 @@ class Telling(Follower):
 
 
 def raises(**kwargs: Any) -> None:
+    raise LookupError("order 42 is gone")
+
+
+async def fails(**kwargs: Any) -> None:
+    await asyncio.sleep(0)
     raise LookupError("order 42 is gone")
 
 
@@ -168,6 +175,103 @@ class TestEmitException:
             "exception.message": "gone",
             "exception.stacktrace": "Traceback …",
         }
+
+
+class TestThroughTheSink:
+    @pytest.fixture(autouse=True)
+    def _connected(self) -> Iterator[None]:
+        order_placed.connect(raises)
+        order_placed.connect(fails)
+        yield
+        order_placed.disconnect(raises)
+        order_placed.disconnect(fails)
+
+    def sent(self, traces: Traces, emitted: Emitted, method: SendMethod) -> list[tuple[str, str]]:
+        """Which receiver each record is about, and the span that it belongs to."""
+        with traces.listening(logger_provider=emitted.provider):
+            sending = getattr(order_placed, method)(None)
+            if method.is_async:
+                asyncio.run(sending)
+        names = {span.context.span_id: span.name for span in traces.spans}
+        told = []
+        for record in emitted.records():
+            attributes = dict(record.log_record.attributes or {})
+            assert attributes["django.signal.dispatch.id"]
+            span = names[record.log_record.span_id or 0]
+            told.append((str(attributes["code.function.name"]), span))
+        return sorted(told)
+
+    own = sorted(
+        (f"{__name__}.{name}", f"receive {__name__}.{name}") for name in ("raises", "fails")
+    )
+
+    @pytest.mark.parametrize("method", ROBUST)
+    def test_each_failure_once(
+        self, traces: Traces, emitted: Emitted, settings: Settings, method: SendMethod
+    ) -> None:
+        """With LOG_FAILURES each failure is one record, in the context of its receiver's span."""
+        settings.SIGNAL_INSPECTOR = {"TRACING": {"LOG_FAILURES": True}}
+        assert self.sent(traces, emitted, method) == self.own
+
+    @pytest.mark.parametrize("method", ROBUST)
+    def test_none_unless_asked(
+        self, traces: Traces, emitted: Emitted, settings: Settings, method: SendMethod
+    ) -> None:
+        """By default there are none."""
+        settings.SIGNAL_INSPECTOR = {}
+        assert self.sent(traces, emitted, method) == []
+
+    @pytest.mark.parametrize("opted", ["logs", "logs/dup", "http,logs"])
+    @pytest.mark.parametrize("log_failures", [True, False])
+    @pytest.mark.parametrize("method", ROBUST)
+    def test_exceptions_as_logs(
+        self,
+        traces: Traces,
+        emitted: Emitted,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+        opted: str,
+        log_failures: bool,
+        method: SendMethod,
+    ) -> None:
+        """Where the conventions' opt-in makes records, LOG_FAILURES makes no second ones."""
+        monkeypatch.setenv("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", opted)
+        settings.SIGNAL_INSPECTOR = {"TRACING": {"LOG_FAILURES": log_failures}}
+        assert self.sent(traces, emitted, method) == self.own
+        events = [event for span in traces.spans for event in span.events]
+        assert len(events) == (2 if opted == "logs/dup" else 0)
+
+    @pytest.mark.parametrize("method", ROBUST)
+    def test_settings_about_exceptions(
+        self, traces: Traces, emitted: Emitted, settings: Settings, method: SendMethod
+    ) -> None:
+        """Without messages and stack traces a record holds no word of them."""
+        settings.SIGNAL_INSPECTOR = {
+            "TRACING": {
+                "LOG_FAILURES": True,
+                "EXCEPTION_MESSAGES": False,
+                "EXCEPTION_STACKTRACES": False,
+            }
+        }
+        self.sent(traces, emitted, method)
+        for record in emitted.records():
+            attributes = record.log_record.attributes or {}
+            assert attributes["exception.type"] == "LookupError"
+            assert "order 42" not in record.to_json()
+            assert "exception.stacktrace" not in attributes
+
+    @pytest.mark.parametrize("method", ROBUST)
+    def test_stack_traces(
+        self, traces: Traces, emitted: Emitted, settings: Settings, method: SendMethod
+    ) -> None:
+        """A record holds the stack trace, down to the line that raised."""
+        settings.SIGNAL_INSPECTOR = {"TRACING": {"LOG_FAILURES": True}}
+        self.sent(traces, emitted, method)
+        for record in emitted.records():
+            attributes = record.log_record.attributes or {}
+            assert 'raise LookupError("order 42 is gone")' in str(
+                attributes["exception.stacktrace"]
+            )
 
 
 class TestIdle:

@@ -12,14 +12,16 @@ from opentelemetry import trace
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import TracerProvider, sampling
+from pytest_django import Settings
 
 from signal_inspector import trouble
 from signal_inspector.records import SendMethod
 from signal_inspector.sinks import Follower
-from signal_inspector.tracing.health import KIND
+from signal_inspector.tracing import health
 from signal_inspector.tracing.metrics import BOUNDARIES, OTHER, Meters
 from tests.listening import SHARES_CONTEXT, following, listening, run_python
+from tests.tracing.spans import Traces
 
 SEND = "django.signal.send.duration"
 RECEIVER = "django.signal.receiver.duration"
@@ -90,6 +92,10 @@ def returns(**kwargs: Any) -> None:
 
 def raises(**kwargs: Any) -> None:
     raise LookupError("gone")
+
+
+async def returns_soon(**kwargs: Any) -> None:
+    await asyncio.sleep(0)
 
 
 async def waits(**kwargs: Any) -> None:
@@ -232,6 +238,58 @@ class TestExemplars:
         assert measured.points(SEND)[0].exemplars == []
 
 
+class TestThroughTheSink:
+    @pytest.mark.parametrize("method", SendMethod)
+    def test_exemplars_lead_to_their_spans(
+        self, measured: Measured, traces: Traces, method: SendMethod
+    ) -> None:
+        """A dispatch's duration leads to its span, a receiver's to the receiver's own."""
+        order_placed.connect(returns)
+        order_placed.connect(returns_soon)
+        try:
+            with traces.listening(meter_provider=measured.provider):
+                sending = getattr(order_placed, method)(None)
+                if method.is_async:
+                    asyncio.run(sending)
+        finally:
+            order_placed.disconnect(returns)
+            order_placed.disconnect(returns_soon)
+        metrics = measured.metrics()
+        [sent] = metrics[SEND].data.data_points
+        leads = {f"{method} {__name__}.order_placed": sent.exemplars}
+        for point in metrics[RECEIVER].data.data_points:
+            leads[f"receive {point.attributes['code.function.name']}"] = point.exemplars
+        assert len(leads) == len(traces.spans) == 3
+        for name, [exemplar] in leads.items():
+            context = traces.named(name).context
+            assert (exemplar.trace_id, exemplar.span_id) == (context.trace_id, context.span_id)
+
+    def test_unsampled_traces_are_measured(self, measured: Measured) -> None:
+        """What no span is kept of is measured all the same, without an exemplar."""
+        traces = Traces(sampling.ALWAYS_OFF)
+        order_placed.connect(returns)
+        try:
+            with traces.listening(meter_provider=measured.provider):
+                order_placed.send(None)
+        finally:
+            order_placed.disconnect(returns)
+        assert traces.spans == []
+        metrics = measured.metrics()
+        for name in (SEND, RECEIVER):
+            [point] = metrics[name].data.data_points
+            assert (point.count, point.exemplars) == (1, [])
+
+    def test_can_be_turned_off(
+        self, measured: Measured, traces: Traces, settings: Settings
+    ) -> None:
+        """With METRICS off nothing is measured, and spans are made as before."""
+        settings.SIGNAL_INSPECTOR = {"TRACING": {"METRICS": False}}
+        with traces.listening(meter_provider=measured.provider):
+            order_placed.send(None)
+        assert measured.metrics() == {}
+        assert len(traces.spans) == 1
+
+
 class TestCardinality:
     def test_is_bounded(self, measured: Measured) -> None:
         """Beyond the limit every receiver goes by one name, and is counted as dropped."""
@@ -250,9 +308,10 @@ class TestCardinality:
 
     def test_losses_are_exported(self, measured: Measured) -> None:
         """How much was measured without its name is a metric of its own, beside the histograms."""
+        health.observe(measured.provider)
         send(SendMethod.SEND, Meters(measured.provider, limit=0))
         [point] = measured.metrics()["django.signal.inspector.dropped"].data.data_points
-        assert dict(point.attributes) == {KIND: "metric attributes"}
+        assert dict(point.attributes) == {health.KIND: "metric attributes"}
         assert point.value == 1
 
     def test_failures_stay_failures(self, measured: Measured) -> None:
@@ -345,7 +404,5 @@ class TestIdle:
         class ForeignMeter:
             def create_histogram(self, *args: Any, **kwargs: Any) -> object:
                 return object()
-
-            create_observable_counter = create_histogram
 
         assert not Meters(Foreign()).is_idle()
