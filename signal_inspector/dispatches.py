@@ -217,6 +217,11 @@ class Dispatch:
             return None
         return any(mark.rolled_back for mark in self.transactions)
 
+    @property
+    def in_loop(self) -> bool:
+        """Whether it runs in our own loop: one receiver after the other, in one frame."""
+        return self._calls is None
+
     def expect(self, calls: list[ReceiverCall]) -> None:
         """Take receiver calls that are kept up to date one by one, in place of marks."""
         self._calls = calls

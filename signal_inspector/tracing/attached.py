@@ -23,30 +23,48 @@ class Attached(Follower):
     needs_record = False
     by_receiver = False
 
-    def __init__(self, span: Span | None, here: Context) -> None:
-        """``span`` is what is to be current, in the context of the sender; None: nothing is."""
-        self._span_context = None if span is None else span.get_span_context()
-        self._context = here
-        if span is not None:
-            marked = set_value(_DISPATCH, self._span_context, here)
-            self._context = set_span_in_context(span, marked)
-        self._kept: dict[int | None, Context] = {}
-        self._tokens: dict[int | None, Token[Context]] = {}
+    # Class attributes as long as nothing else is known: most dispatches need few of them.
+    _whole: Token[Context] | None = None  # while the code of the send is entered
+    _whole_kept: Context | None = None
+    _mark: object | None = None
+
+    def __init__(self, span: Span | None, here: Context, receivers: int | None) -> None:
+        """``span`` is to be current, in the context of the sender; None: what is current there.
+
+        ``receivers`` is their number where it is known, which it is not where the send is
+        overridden: that may attach something on the way to the receivers.
+        """
+        if receivers is None:
+            self._mark = object()
+            here = set_value(_DISPATCH, self._mark, here)
+        self._context = here if span is None else set_span_in_context(span, here)
+        # Of receivers that run in steps, or in another thread, each has its own.
+        self._kept: dict[int, Context] = {}
+        self._tokens: dict[int, Token[Context]] = {}
 
     def entered(self, index: int | None) -> None:
-        if self._span_context is not None:
+        if index is None:
+            self._whole = attach(self._whole_kept or self._context)
+        else:
             self._tokens[index] = attach(self._kept.get(index) or self._around())
 
     def left(self, index: int | None, ended: bool) -> None:
-        token = self._tokens.pop(index, None)
-        if token is not None:
-            if not ended:
+        if index is None:
+            token, self._whole = self._whole, None
+            if not ended and token is not None:
+                self._whole_kept = get_current()
+        else:
+            token = self._tokens.pop(index, None)
+            if not ended and token is not None:
                 self._kept[index] = get_current()
+        if token is not None:
             detach(token)
 
     def _around(self) -> Context:
         """The context that a receiver starts in: that of the dispatch, or what an overriding
         send() has attached on the way.
         """
+        if self._mark is None:
+            return self._context
         here = get_current()
-        return here if here.get(_DISPATCH) is self._span_context else self._context
+        return here if here.get(_DISPATCH) is self._mark else self._context

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextvars import Token
 from typing import Final
 
 from opentelemetry.context import Context, attach, detach
@@ -12,6 +13,7 @@ from signal_inspector import recorder, trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Failure, Outcome
 from signal_inspector.tracing import attributes, exceptions
+from signal_inspector.tracing.attached import Attached
 from signal_inspector.tracing.measured import Measured, Tools
 
 _CANCELLED: Final = Outcome.CANCELLED.value
@@ -20,25 +22,25 @@ _CANCELLED: Final = Outcome.CANCELLED.value
 class DispatchSpan(Measured):
     """The span of a dispatch. Exceptions of receivers are recorded on it."""
 
-    def __init__(
-        self, tools: Tools, span: Span, here: Context, measures: bool, receivers: int | None
-    ) -> None:
-        super().__init__(tools, span, here, measures)
+    _failures = 0
+    _is_over = False
+
+    def __init__(self, tools: Tools, span: Span, here: Context, receivers: int | None) -> None:
+        super().__init__(tools, span, here, receivers)
         self._span = span
         self._receivers = receivers
-        self._failures = 0
-        self._is_over = False
 
     def started(self, dispatch: Dispatch) -> None:
         super().started(dispatch)
-        dispatch.trace = self._span_context
-        late: attributes.Attributes = {attributes.DISPATCH_ID: dispatch.id_text}
+        span = self._span
+        dispatch.trace = span.get_span_context()
+        span.set_attribute(attributes.DISPATCH_ID, dispatch.id_text)
         if self._receivers is None and dispatch.receivers:
-            self._receivers = late[attributes.RECEIVER_COUNT] = len(dispatch.receivers)
+            self._receivers = len(dispatch.receivers)
+            span.set_attribute(attributes.RECEIVER_COUNT, self._receivers)
         keys = self._tools.settings.payload_attributes
         if keys:
-            late.update(attributes.of_payload(dispatch.payload, keys))
-        self._span.set_attributes(late)
+            span.set_attributes(attributes.of_payload(dispatch.payload, keys))
 
     def left(self, index: int | None, ended: bool) -> None:
         try:
@@ -48,19 +50,21 @@ class DispatchSpan(Measured):
                 self._span.end()
 
     def finished(self, error: BaseException | None) -> None:
-        token = attach(self._context)
         try:
             if hasattr(self, "dispatch"):  # else it could not be recorded, and never started
-                self._conclude(error)
-                if self._tools.dispatch_hook is not None:
-                    self._tools.dispatch_hook(self._span, self.dispatch)
+                if error is not None or self._failures or self._receivers is None:
+                    self._conclude(error)
                 super().finished(error)
         finally:
-            detach(token)
             # An overriding send() may go on after Signal's own, and still is in this span.
-            self._is_over = None in self._tokens
+            self._is_over = self._whole is not None
             if not self._is_over:
                 self._span.end()
+
+    def _ended_whole(self, error: BaseException | None) -> None:
+        if self._tools.dispatch_hook is not None:
+            self._tools.dispatch_hook(self._span, self.dispatch)
+        super()._ended_whole(error)
 
     def _failed(self, index: int, failure: Failure) -> None:  # noqa: ARG002
         self._failures += 1
@@ -115,45 +119,76 @@ class DispatchSpan(Measured):
 class ReceiverSpans(DispatchSpan):
     """The span of a dispatch, and one for each of its receivers."""
 
-    def __init__(
-        self, tools: Tools, span: Span, here: Context, measures: bool, receivers: int | None
-    ) -> None:
-        super().__init__(tools, span, here, measures, receivers)
-        self.by_receiver = True
+    by_receiver = True
+
+    _around_loop: Context | None = None
+    _token: Token[Context] | None = None  # of the receivers that run in our own loop
+
+    def __init__(self, tools: Tools, span: Span, here: Context, receivers: int | None) -> None:
+        super().__init__(tools, span, here, receivers)
         self._spans: dict[int, Span] = {}
+        self._has_ends = tools.meters is not None or tools.receiver_hook is not None
 
     def entered(self, index: int | None) -> None:
-        if index is not None and index not in self._kept:
-            self._start(index)
-        super().entered(index)
+        if index is None:
+            super().entered(None)
+        elif self.dispatch.in_loop:
+            if self._around_loop is None:
+                self._around_loop = self._around()
+            self._token = attach(self._open(index, self._around_loop))
+        else:
+            if index not in self._kept:
+                self._kept[index] = self._open(index, self._around())
+            super().entered(index)
 
-    def _start(self, index: int) -> None:
+    def _open(self, index: int, around: Context) -> Context:
+        """Start the span of a receiver; the context to run it in."""
         dispatch = self.dispatch
-        around = self._kept[index] = self._around()
         name, about = attributes.of_receiver(dispatch.signal, dispatch.receivers[index])
         try:
             span = self._tools.tracer.start_span(name, around, attributes=about)
-            self._spans[index] = span
-            self._kept[index] = set_span_in_context(span, around)
         except Exception as error:  # of a sampler or a processor
             trouble.report("starting the span of a receiver", error)
+            return around
+        self._spans[index] = span
+        return set_span_in_context(span, around)
+
+    def stepped(self, index: int, is_last: bool) -> None:
+        span = self._spans.pop(index, None)
+        try:
+            if self._has_ends:
+                self._ended(index, span)
+            if span is not None:
+                span.end()
+        finally:
+            if not is_last:
+                # What the first token puts back is what all of them are to put back.
+                attach(self._open(index + 1, self._around_loop or self._around()))
+            elif self._token is not None:
+                detach(self._token)
 
     def left(self, index: int | None, ended: bool) -> None:
-        span = self._spans.pop(index, None) if ended and index is not None else None
-        try:
-            if span is not None and self._tools.receiver_hook is not None:
-                self._tools.receiver_hook(span, self.dispatch, index)
+        if index is None or not ended:
             super().left(index, ended)
+            return
+        span = self._spans.pop(index, None)
+        try:
+            if self._has_ends:
+                self._ended(index, span)
         finally:
+            token, self._token = self._token, None
+            if token is not None:
+                detach(token)
+            else:
+                Attached.left(self, index, ended)
             if span is not None:
                 span.end()
 
-    def stepped(self, index: int, is_last: bool) -> None:
-        try:
-            self.left(index, True)
-        finally:
-            if not is_last:
-                self.entered(index + 1)
+    def _ended(self, index: int, span: Span | None) -> None:
+        if span is not None and self._tools.receiver_hook is not None:
+            self._tools.receiver_hook(span, self.dispatch, index)
+        if self._meters is not None:
+            self._meters.received(self.dispatch, index)
 
     def _cancelled(self, index: int) -> None:
         span = self._spans.get(index)

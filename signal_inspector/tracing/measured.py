@@ -37,16 +37,20 @@ class Measured(Attached):
 
     needs_record = True
 
-    def __init__(self, tools: Tools, span: Span | None, here: Context, measures: bool) -> None:
-        super().__init__(span, here)
+    _outer: Measured | None = None
+
+    def __init__(
+        self, tools: Tools, span: Span | None, here: Context, receivers: int | None
+    ) -> None:
+        super().__init__(span, here, receivers)
         self._tools = tools
-        self._meters = tools.meters if measures else None
-        self.by_receiver = measures
-        self._recorded: set[Origin] = set()
-        self._outer: Measured | None = None
+        self._meters = tools.meters
+        if self._meters is not None:
+            self.by_receiver = True
+        self._recorded: set[Origin] | None = None
 
     def started(self, dispatch: Dispatch) -> None:
-        super().started(dispatch)
+        self.dispatch = dispatch
         if dispatch.parent is not None:
             for follower in dispatch.parent.followers:
                 if isinstance(follower, Measured):
@@ -74,12 +78,16 @@ class Measured(Attached):
 
     def finished(self, error: BaseException | None) -> None:
         self._outer = None
-        if self._meters is not None:
+        if self._meters is not None or self._tools.dispatch_hook is not None:
             token = attach(self._context)
             try:
-                self._meters.sent(self.dispatch, error)
+                self._ended_whole(error)
             finally:
                 detach(token)
+
+    def _ended_whole(self, error: BaseException | None) -> None:
+        if self._meters is not None:
+            self._meters.sent(self.dispatch, error)
 
     def _cancelled(self, index: int) -> None:
         """Note that a receiver was cancelled."""
@@ -97,11 +105,16 @@ class Measured(Attached):
         It may come from a dispatch that this one's receiver has sent, through both of them.
         """
         origin = _origin(error)
-        met = origin in self._recorded
-        self._recorded.add(origin)
+        met = self._recorded is not None and origin in self._recorded
+        self._remember(origin)
         if self._outer is not None:
-            self._outer._recorded.add(origin)
+            self._outer._remember(origin)
         return met
+
+    def _remember(self, origin: Origin) -> None:
+        if self._recorded is None:
+            self._recorded = set()
+        self._recorded.add(origin)
 
 
 def _origin(error: BaseException) -> Origin:

@@ -7,8 +7,16 @@ from dataclasses import replace
 from typing import Any, Final
 
 from opentelemetry import trace
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, get_current
-from opentelemetry.trace import NoOpTracer, Tracer, TracerProvider, get_current_span, get_tracer
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as _SUPPRESSED
+from opentelemetry.context import get_current
+from opentelemetry.trace import (
+    NoOpTracer,
+    TraceFlags,
+    Tracer,
+    TracerProvider,
+    get_current_span,
+    get_tracer,
+)
 
 from signal_inspector import __version__
 from signal_inspector.conf import Config, get_config
@@ -28,8 +36,10 @@ SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 
 _SCOPE: Final = "signal_inspector"
 
-#: The other key that contrib sets beside the API's own.
-_SUPPRESS_PLAINLY: Final = "suppress_instrumentation"
+#: The other key that contrib sets, beside the API's own, where nothing is to be traced.
+_SUPPRESSED_PLAINLY: Final = "suppress_instrumentation"
+
+_SAMPLED: Final = TraceFlags.SAMPLED
 
 _MOST_SIGNALS: Final = 2_000  # remembered; signals made as code runs may have no end
 
@@ -58,7 +68,10 @@ class TracingSink(Sink):
             "DISPATCH_HOOK": dispatch_hook,
             "RECEIVER_HOOK": receiver_hook,
         }
-        self._config: Config | None = None
+        self._included: dict[str, bool] = {}
+        self._tracer: Tracer | None = None
+        self._tools: Tools
+        self._sleeping: Meters | None = None  # until there is an SDK to measure for
         self._use(get_config())
 
     @property
@@ -71,7 +84,8 @@ class TracingSink(Sink):
         return (
             self._tracer is None
             and not (self._waits and _has_global_provider())
-            and (self._meters is None or self._meters.is_idle())
+            and self._tools.meters is None
+            and (self._sleeping is None or self._sleeping.is_idle())
             and not self._logs()
         )
 
@@ -82,34 +96,36 @@ class TracingSink(Sink):
         if included is None:
             included = self._decide(signal)
         here = get_current()
-        if not included or (here and _is_suppressed(here)):
+        if not included or here.get(_SUPPRESSED) or here.get(_SUPPRESSED_PLAINLY):
             return None
-        measures = self._meters is not None and not self._meters.is_idle()
-        span, around = None, get_current_span(here).get_span_context()
-        if around.is_valid or self._settings.start_traces:
-            tracer = self._tracer or self._awaken()
-            if tracer is not None:
+        if self._sleeping is not None and not self._sleeping.is_idle():
+            self._wake_meters(self._sleeping)
+        span = None
+        tracer = self._tracer or self._awaken()
+        if tracer is not None:
+            around = get_current_span(here).get_span_context()
+            if around.is_valid or self._settings.start_traces:
                 name, attributes = of_dispatch(signal, sender, method, receivers)
                 span = tracer.start_span(name, here, attributes=attributes)
                 if span.is_recording():
-                    return self._spans(self._tools, span, here, measures, receivers)
-                if around.is_valid and not around.trace_flags.sampled:
+                    return self._spans(self._tools, span, here, receivers)
+                if around.is_valid and not around.trace_flags & _SAMPLED:
                     span = None  # what is current says all that this would say
-        if measures or self._logs():
-            return Measured(self._tools, span, here, measures)
-        return None if span is None else Attached(span, here)
+        if self._tools.meters is not None or self._logs():
+            return Measured(self._tools, span, here, receivers)
+        return None if span is None else Attached(span, here, receivers)
+
+    def _wake_meters(self, meters: Meters) -> None:
+        """Measure from now on: an SDK has been set up."""
+        self._sleeping = None
+        self._tools = replace(self._tools, meters=meters)
 
     def _use(self, config: Config) -> None:
         """Read the settings, and get ready what they ask for."""
         self._config = config  # first: finding a provider may import what sends signals
         self._settings = settings = config.room(Tracing)
+        self._included = {}
         self._spans = ReceiverSpans if settings.receiver_spans else DispatchSpan
-        self._meters = None
-        if settings.metrics:
-            meters = self._find("METER_PROVIDER")
-            self._meters = Meters(meters)
-            health.observe(meters)
-        self._log = FailureLog(self._find("LOGGER_PROVIDER"))
         tracers = self._find("TRACER_PROVIDER")
         tracer = get_tracer(_SCOPE, __version__, tracers, SCHEMA_URL)
         self._waits = tracers is None and not _has_global_provider()
@@ -117,12 +133,16 @@ class TracingSink(Sink):
         self._tools = Tools(
             settings=settings,
             tracer=tracer,
-            meters=self._meters,
-            log=self._log,
+            meters=None,
+            log=FailureLog(self._find("LOGGER_PROVIDER")),
             dispatch_hook=hooks.guarded(self._find("DISPATCH_HOOK"), "DISPATCH_HOOK"),
             receiver_hook=hooks.guarded(self._find("RECEIVER_HOOK"), "RECEIVER_HOOK"),
         )
-        self._included: dict[str, bool] = {}
+        self._sleeping = None
+        if settings.metrics:
+            meters = self._find("METER_PROVIDER")
+            self._sleeping = Meters(meters)
+            health.observe(meters)
 
     def _find(self, key: str) -> Any:
         """What was given to the constructor, or else what the settings name."""
@@ -140,7 +160,7 @@ class TracingSink(Sink):
         return self._tracer
 
     def _logs(self) -> bool:
-        return self._settings.log_failures and not self._log.is_idle()
+        return self._settings.log_failures and not self._tools.log.is_idle()
 
     def _decide(self, signal: str) -> bool:
         """Whether the settings let spans of this signal be made; remembered."""
@@ -149,11 +169,6 @@ class TracingSink(Sink):
         if len(self._included) < _MOST_SIGNALS:
             self._included[signal] = included
         return included
-
-
-def _is_suppressed(here: Context) -> bool:
-    """Whether somebody has said, as contrib does, that nothing is to be traced here."""
-    return bool(here.get(_SUPPRESS_INSTRUMENTATION_KEY) or here.get(_SUPPRESS_PLAINLY))
 
 
 def _has_global_provider() -> bool:
