@@ -15,6 +15,12 @@ from tests.otlp.running import Run, Way, migrate, run
 
 Start = Callable[[Way], Run]
 
+WAYS = {
+    "grpc": Way(protocol="grpc"),
+    "http": Way(protocol="http/protobuf"),
+    "asgi": Way(protocol="http/protobuf", asgi=True),
+}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
@@ -61,7 +67,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
     return begin
 
 
-@pytest.fixture(scope="package", params=["grpc", "http/protobuf"], ids=["grpc", "http"])
+@pytest.fixture(scope="package", params=WAYS.values(), ids=WAYS.keys())
 def ran(request: pytest.FixtureRequest, start: Start) -> Run:
     """A shop that exports by hand, with our sink in its settings."""
-    return start(Way(protocol=request.param))
+    return start(request.param)

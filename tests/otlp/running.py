@@ -23,7 +23,7 @@ from tests.otlp.collector import ROOT, Collector
 SERVICE = "shop"
 _SHOP = "tests.otlp.shop"
 _PATIENCE = 60  # seconds for the shop to start, to answer and to end
-_ADDRESS = re.compile(r"development server at (http://127\.0\.0\.1:\d+)/")
+_ADDRESS = re.compile(r"(?:development server at|Uvicorn running on) (http://127\.0\.0\.1:\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class Way:
     protocol: str  # "grpc" or "http/protobuf"
     settings: str = "traced_settings"
     by_hand: bool = True  # by code of the project's own; else by `opentelemetry-instrument`
+    asgi: bool = False  # under uvicorn; else under runserver
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -101,7 +102,9 @@ def migrate(database: Path) -> None:
 
 
 def _start(way: Way, database: Path, collector: Collector, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", f"{_SHOP}.manage"]
+    command = [sys.executable, "-m", f"{_SHOP}.manage", "runserver", "--noreload", "127.0.0.1:0"]
+    if way.asgi:
+        command = [sys.executable, "-m", "uvicorn", "--port", "0", f"{_SHOP}.asgi:application"]
     if not way.by_hand:
         command = [str(Path(sys.executable).parent / "opentelemetry-instrument"), *command]
     environment = {
@@ -118,7 +121,7 @@ def _start(way: Way, database: Path, collector: Collector, log: Path) -> subproc
     }
     with log.open("wb") as output:
         return subprocess.Popen(
-            [*command, "runserver", "--noreload", "127.0.0.1:0"],
+            command,
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
