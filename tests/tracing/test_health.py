@@ -9,10 +9,12 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from pytest_django import Settings
 
 from signal_inspector import trouble
 from signal_inspector.tracing import health
 from tests.listening import run_python
+from tests.tracing.spans import Traces
 
 DROPPED = "django.signal.inspector.dropped"
 FAILURES = "django.signal.inspector.failures"
@@ -154,4 +156,19 @@ class TestRegistration:
         health.observe(provider)
         trouble.drop("dispatches")
         assert read(reader) == read(other) == {DROPPED: {"dispatches": 1}}
+        provider.shutdown()
+
+
+class TestThroughTheSink:
+    @pytest.mark.parametrize("metrics", [True, False])
+    def test_go_with_the_histograms(
+        self, traces: Traces, settings: Settings, metrics: bool
+    ) -> None:
+        """A sink lets its meter provider read the counts, unless METRICS is off."""
+        settings.SIGNAL_INSPECTOR = {"TRACING": {"METRICS": metrics}}
+        reader = InMemoryMetricReader()
+        provider = MeterProvider([reader], shutdown_on_exit=False)
+        with traces.listening(meter_provider=provider):
+            trouble.drop("dispatches")
+        assert read(reader) == ({DROPPED: {"dispatches": 1}} if metrics else {})
         provider.shutdown()

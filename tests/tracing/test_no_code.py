@@ -23,7 +23,8 @@ AGENT = Path(sys.executable).with_name("opentelemetry-instrument")
 
 PROJECT = {
     "manage.py": """
-import sys
+import os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"
 from django.core.management import execute_from_command_line
 execute_from_command_line(sys.argv)
 """,
@@ -215,6 +216,22 @@ def test_a_command(project: Path) -> None:
     assert send["parent_id"] is None
     assert is_child(named(spans, RECEIVE), send)
     assert is_child(named(spans, RECEIVE_ASYNC), send)
+
+
+def test_before_there_are_settings(project: Path) -> None:
+    """Where the environment names no settings as Python starts, those of manage.py hold."""
+    spans = run(
+        project,
+        *("shell", "-v", "0", "-c", PLACE),
+        DJANGO_SETTINGS_MODULE="",
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="django",  # it would configure empty ones
+    )
+    assert is_child(named(spans, RECEIVE), named(spans, SEND))
+
+
+def test_with_the_sdk_turned_off(project: Path) -> None:
+    """OTEL_SDK_DISABLED leaves the agent, and us, with nothing to export and nothing to say."""
+    assert run(project, "shell", "-v", "0", "-c", PLACE, OTEL_SDK_DISABLED="true") == []
 
 
 def test_metrics(project: Path) -> None:
