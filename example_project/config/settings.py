@@ -158,7 +158,7 @@ SIGNAL_INSPECTOR = {
 
 # The last traces, for the page /traces/.
 TRACES_FILE = DATA_DIR / "traces.jsonl"
-TRACES_FILE_BYTES = 8_000_000  # of this file, and of the one before it
+TRACES_FILE_BYTES = 16_000_000  # of this file, and of the one before it
 
 DEBUG_TOOLBAR_PANELS = [
     "debug_toolbar.panels.history.HistoryPanel",

@@ -58,6 +58,8 @@ class Trace:
         self.children: defaultdict[str, list[Span]] = defaultdict(list)
         for span in self.spans:
             self.children[span.parent_id].append(span)
+        last_ns = max(span.end_ns for span in self.spans)
+        self.length_ns = max(last_ns - self.start_ns, 1)
         self.kinds = Counter(span.kind for span in self.spans)
 
     @property
@@ -80,10 +82,6 @@ class Trace:
     @property
     def start_ns(self) -> int:
         return self.spans[0].start_ns
-
-    @property
-    def length_ns(self) -> int:
-        return max(max(span.end_ns for span in self.spans) - self.start_ns, 1)
 
     @property
     def duration_ms(self) -> float:
