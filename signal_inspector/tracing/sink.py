@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+from django.apps import apps
 from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as _SUPPRESSED
 from opentelemetry.context import get_current
@@ -79,7 +80,7 @@ class TracingSink(Sink):
         return Details.PAYLOAD if self._settings.payload_attributes else Details.NONE
 
     def is_idle(self) -> bool:
-        if get_config() is not self._config:
+        if get_config() is not self._config or (self._puts_off and apps.models_ready):
             self._use(get_config())
         return (
             self._tracer is None
@@ -123,6 +124,7 @@ class TracingSink(Sink):
     def _use(self, config: Config) -> None:
         """Read the settings, and get ready what they ask for."""
         self._config = config  # first: finding a provider may import what sends signals
+        self._puts_off = False
         self._settings = settings = config.room(Tracing)
         self._included = {}
         self._spans = ReceiverSpans if settings.receiver_spans else DispatchSpan
@@ -147,7 +149,15 @@ class TracingSink(Sink):
     def _find(self, key: str) -> Any:
         """What was given to the constructor, or else what the settings name."""
         given = self._given[key]
-        return hooks.found(getattr(self._settings, key.lower()), key) if given is None else given
+        if given is not None:
+            return given
+        named = getattr(self._settings, key.lower())
+        if isinstance(named, str) and not apps.models_ready:
+            # An agent makes the sink before Django loads the apps. What is named may import
+            # models, which it could not yet, or not all: it is looked for once they are there.
+            self._puts_off = True
+            return None
+        return hooks.found(named, key)
 
     def _awaken(self) -> Tracer | None:
         """The tracer of a global provider that has been set since settings were read."""

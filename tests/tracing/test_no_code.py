@@ -38,7 +38,10 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memor
 INSTALLED_APPS = os.environ.get("SHOP_APPS", "").split()
 SIGNAL_INSPECTOR = {
     "SINKS": os.environ.get("SHOP_SINKS", "").split(),
-    "TRACING": {"LOG_FAILURES": "SHOP_LOGS_FAILURES" in os.environ},
+    "TRACING": {
+        "LOG_FAILURES": "SHOP_LOGS_FAILURES" in os.environ,
+        "DISPATCH_HOOK": os.environ.get("SHOP_HOOK"),
+    },
 }
 MIDDLEWARE = []
 """,
@@ -232,6 +235,29 @@ def test_before_there_are_settings(project: Path) -> None:
 def test_with_the_sdk_turned_off(project: Path) -> None:
     """OTEL_SDK_DISABLED leaves the agent, and us, with nothing to export and nothing to say."""
     assert run(project, "shell", "-v", "0", "-c", PLACE, OTEL_SDK_DISABLED="true") == []
+
+
+def test_hooks_that_need_models(project: Path) -> None:
+    """A hook that settings name is imported once the models are there, not by their signals."""
+    (project / "shop" / "models.py").write_text(
+        "from django.db import models\n"
+        "class Customer(models.Model):\n"
+        "    pass\n"
+        "class Order(models.Model):\n"
+        "    pass\n"
+    )
+    (project / "shop" / "hooks.py").write_text(
+        "from shop.models import Order\n"
+        "def name_model(span, dispatch):\n"
+        "    span.set_attribute('shop.model', Order.__name__)\n"
+    )
+    spans = run(
+        project,
+        *("shell", "-v", "0", "-c", PLACE),
+        SHOP_APPS="shop",
+        SHOP_HOOK="shop.hooks.name_model",
+    )
+    assert named(spans, SEND)["attributes"]["shop.model"] == "Order"
 
 
 def test_metrics(project: Path) -> None:
