@@ -7,6 +7,7 @@ from typing import Any
 
 from django.test import SimpleTestCase, TestCase, override_settings
 
+from guide.testing import INLINE
 from traces.files import RotatingFile, earlier, lines
 from traces.spans import Kind, read
 from traces.waterfall import MOST_ROWS, Trace, nest
@@ -248,6 +249,13 @@ class PagesTest(TestCase):
             self.assertEqual(
                 html.count(f"<{tag} ") + html.count(f"<{tag}>"), html.count(f"</{tag}>")
             )
+
+    def test_the_strict_policy_is_kept(self):
+        """Bars are drawn without a style of their own, which the policy of the shop forbids."""
+        self.write(line(*an_order()))
+        html = self.client.get(f"/traces/{TRACE}/").content.decode()
+        self.assertIn("<rect", html)
+        self.assertNotRegex(html, INLINE)
 
     def test_nothing_is_trusted(self):
         """Names, attributes and messages are text, whatever they hold."""
