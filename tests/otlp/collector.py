@@ -24,7 +24,7 @@ _PATIENCE = 20  # seconds for it to start, and to end
 _ATTEMPTS = 3  # somebody else may take a port that was free a moment ago
 
 
-def rotel() -> Path | None:
+def find_rotel() -> Path | None:
     """The program: the one that ROTEL names, or the one that `make rotel` has installed."""
     found = Path(os.environ.get("ROTEL") or ROOT / ".ci" / "cache" / "rotel" / "rotel")
     return found if os.access(found, os.X_OK) else None
