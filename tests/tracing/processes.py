@@ -40,6 +40,16 @@ PLACED: Outline = (
     ),
 )
 
+#: What sending ``shipped`` leaves behind.
+SHIPPED: Outline = (
+    f"asend_robust {SIGNALS}.shipped",
+    (
+        (f"receive {SIGNALS}.announce", (("work", (counted("asend"),)),)),
+        (f"receive {SIGNALS}.follow_up", (WORK,)),
+        (f"receive {SIGNALS}.weigh", (WORK,)),
+    ),
+)
+
 
 @dataclass(eq=False)
 class Span:
@@ -49,7 +59,8 @@ class Span:
     parent: int | None
     attributes: dict[str, Any]
     status: str
-    pid: int
+    pid: int = 0  # of the process that wrote it, where that is known
+    instance: str = ""  # what the SDK calls that process
     children: list[Span] = field(default_factory=list)
 
     def outline(self) -> Outline:

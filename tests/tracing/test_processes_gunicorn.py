@@ -54,6 +54,7 @@ def test_each_dispatch_arrives_once_below_its_own_request(
         assert request.outline() == REQUEST
         assert request.tokens() == {request.attributes["url.path"].removeprefix("/place/")}
         assert {span.pid for span in request.walk()} == {request.pid}
+    assert len({request.instance for request in requests}) == WORKERS  # else metrics would clash
 
 
 def test_what_was_sent_before_the_fork_arrives_once(tmp_path: Path) -> None:

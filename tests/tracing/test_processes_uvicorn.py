@@ -7,26 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.tracing.processes import (
-    SIGNALS,
-    WORK,
-    Outline,
+    SHIPPED,
     Span,
     ask,
-    counted,
     environment,
     roots,
     serving,
     spans_in,
 )
 
-SHIPPED: Outline = (
-    f"asend_robust {SIGNALS}.shipped",
-    (
-        (f"receive {SIGNALS}.announce", (("work", (counted("asend"),)),)),
-        (f"receive {SIGNALS}.follow_up", (WORK,)),
-        (f"receive {SIGNALS}.weigh", (WORK,)),
-    ),
-)
 TOKENS = [str(number) for number in range(40)]
 
 

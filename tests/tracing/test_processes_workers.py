@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tracing import document
 from tests.tracing.processes import (
     PATIENCE,
     PLACED,
@@ -56,8 +58,13 @@ def test_a_pool_that_does_not_flush_loses_what_its_processes_sent(tmp_path: Path
 
 def celery(directory: Path, env: dict[str, str]) -> list[Span]:
     """Let a Celery worker with two processes do a task for each token, and end it."""
-    directory.mkdir()
-    settings = environment(directory, **env)
+    (directory / "shop").mkdir(parents=True)
+    [example] = document.examples("shop/celery.py")
+    (directory / "shop" / "celery.py").write_text(example)
+    (directory / "shop" / "telemetry.py").write_text(
+        "from tests.tracing.project.telemetry import set_up as start"
+    )
+    settings = environment(directory, PYTHONPATH=f"{directory}{os.pathsep}{ROOT}", **env)
     application = "tests.tracing.project.tasks"
     ask = f"from {application} import place\nfor token in {TOKENS!r}: place.delay(token)"
     subprocess.run([sys.executable, "-c", ask], cwd=ROOT, env=settings, check=True)
@@ -75,7 +82,7 @@ def celery(directory: Path, env: dict[str, str]) -> list[Span]:
 def celery_tasks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Span]]:
     """Three Celery workers, each set up in another way: side by side, as they take long to end."""
     ways = {
-        "each": {"SET_UP": "each", "FLUSH": "yes"},
+        "document": {"SET_UP": "document"},
         "parent": {"SET_UP": "parent", "FLUSH": "yes"},
         "no flush": {"SET_UP": "each"},
     }
@@ -85,11 +92,11 @@ def celery_tasks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Spa
         return {way: future.result() for way, future in futures.items()}
 
 
-@pytest.mark.parametrize("way", ["each", "parent"])
+@pytest.mark.parametrize("way", ["document", "parent"])
 def test_a_celery_worker_that_flushes_at_exit_loses_nothing(
     way: str, celery_tasks: dict[str, list[Span]]
 ) -> None:
-    """worker_process_shutdown flushes, also a provider that was made before the fork."""
+    """The document's set-up in each process will do, and so will one from before the fork."""
     tasks = celery_tasks[way]
 
     assert sorted(map(token_of, tasks)) == sorted(TOKENS)

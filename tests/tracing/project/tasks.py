@@ -1,6 +1,7 @@
 """A Celery application whose broker is a directory. FLUSH: whether its processes flush at exit.
 
-SET_UP says where the provider is made: in "each" process of the pool, or in the "parent".
+SET_UP says where the provider is made: in "each" process of the pool, in the "parent", or where
+the document's example does it ("document").
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ app.conf.task_ignore_result = True
 
 if os.environ.get("SET_UP") == "parent":
     telemetry.set_up()
+elif os.environ.get("SET_UP") == "document":
+    import shop.celery  # type: ignore[import-not-found]  # noqa: F401
 
 
 @signals.worker_process_init.connect(weak=False)

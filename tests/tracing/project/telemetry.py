@@ -34,6 +34,7 @@ def plain(span: ReadableSpan) -> dict[str, object]:
         "parent": span.parent.span_id if span.parent else None,
         "attributes": dict(span.attributes or {}),
         "status": span.status.status_code.name,
+        "instance": span.resource.attributes.get("service.instance.id"),
     }
 
 
