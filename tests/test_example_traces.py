@@ -131,6 +131,27 @@ def test_without_the_inspector(filled: Path) -> None:
     assert "signal_inspector" not in {span["scope"] for span in spans}
 
 
+def test_under_the_agent(filled: Path) -> None:
+    """What opentelemetry-instrument has set up already is used, and nothing is traced twice."""
+    from opentelemetry.instrumentation import auto_instrumentation
+
+    # It has a sitecustomize.py, which reads the settings before manage.py makes them importable.
+    agent = Path(auto_instrumentation.__file__).parent
+    spans = order(
+        filled,
+        PYTHONPATH=os.pathsep.join(map(str, (agent, ROOT / "example_project", ROOT))),
+        OTEL_TRACES_EXPORTER="none",
+        OTEL_METRICS_EXPORTER="none",
+        OTEL_LOGS_EXPORTER="none",
+        OTEL_SERVICE_NAME="by-the-agent",
+    )
+    award = named(spans, "loyalty.receivers.award_points")
+    assert path_of(award, spans)[0] == "POST checkout/"
+    assert award["resource"]["service.name"] == "by-the-agent"
+    statements = [span for span in spans if span.get("parentSpanId") == award["spanId"]]
+    assert len(statements) == 1
+
+
 def test_without_opentelemetry(filled: Path, tmp_path: Path) -> None:
     """Where OpenTelemetry is not installed the shop sells, passes its tests, and says so."""
     (tmp_path / "sitecustomize.py").write_text(

@@ -80,7 +80,9 @@ class WithoutQuoting(BatchSpanProcessor):
     """
 
     def on_end(self, span: ReadableSpan) -> None:
-        if not str((span.attributes or {}).get("db.query.text", "")).startswith("SELECT QUOTE("):
+        attributes = span.attributes or {}
+        statement = attributes.get("db.query.text") or attributes.get("db.statement")
+        if not str(statement).startswith("SELECT QUOTE("):
             super().on_end(span)
 
 
