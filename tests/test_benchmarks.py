@@ -18,7 +18,7 @@ from signal_inspector.tracing import TracingSink
 from tests.benchmarks import __main__ as command
 from tests.benchmarks import contest, handwritten
 from tests.benchmarks.measure import Effort, Sender, ratio
-from tests.benchmarks.rows import MARGIN, Row, rows_of, table
+from tests.benchmarks.rows import CLOSE_MARGIN, MARGIN, Row, rows_of, table
 from tests.benchmarks.tracing import Tracing
 
 served = Signal()
@@ -82,7 +82,7 @@ class TestRows:
             contest.SAMPLED_BY_HAND: [40.0],
         }
         last = rows_of(taken, 5)[-1]
-        assert (last.ratio, last.must, last.aim) == (1.05, 1.1, 1.0)
+        assert (last.ratio, last.must, last.aim, last.margin) == (1.05, 1.1, 1.0, CLOSE_MARGIN)
 
     def test_are_printed_with_their_goals_and_verdicts(self) -> None:
         """A line has the case, its figures, its goals and what to think of it."""
