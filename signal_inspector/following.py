@@ -58,11 +58,12 @@ def follow(
     """
     count = None if others is None else len(receivers) + len(others)
     found = NO_FOLLOWERS
+    is_choosy = audience.is_choosy
     token = current.set(SILENCE)
     try:
         for sink in audience.with_followers:
             try:
-                if not audience.is_choosy and sink.is_idle():  # else it has been asked
+                if not is_choosy and sink.is_idle():  # else it has been asked
                     continue
                 follower = sink.follow(signal, sender, method, count)
             except Exception as error:
@@ -70,7 +71,7 @@ def follow(
             else:
                 if follower is not None:
                     found = (*found, follower)
-        if not audience.is_choosy:
+        if not is_choosy:
             return found
         if not found:
             return None

@@ -93,6 +93,8 @@ class Audience:
 
     def is_idle(self) -> bool:
         """Whether no sink that sends followers would send one, for all it knows now."""
+        if len(self.with_followers) == 1:
+            return self.with_followers[0].is_idle()
         return all([sink.is_idle() for sink in self.with_followers])  # noqa: C419 - quicker
 
     def offer(self, dispatch: Dispatch) -> bool:

@@ -37,6 +37,8 @@ class Attached(Follower):
         if receivers is None:
             self._mark = object()
             here = set_value(_DISPATCH, self._mark, here)
+        self._span = span
+        self._receivers = receivers
         self._context = here if span is None else set_span_in_context(span, here)
         # Of receivers that run in steps, or in another thread, each has its own.
         self._kept: dict[int, Context] = {}

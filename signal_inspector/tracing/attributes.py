@@ -25,33 +25,25 @@ FILE: Final = "code.file.path"
 LINE: Final = "code.line.number"
 ERROR_TYPE: Final = "error.type"
 
-_MOST: Final = 2_000  # of each sort; names made as code runs may have no end
+_MOST: Final = 2_000  # receivers made as code runs may have no end
 
-_dispatches: dict[tuple[str, str, SendMethod, int | None], Described] = {}
 _receivers: dict[tuple[str, ReceiverName], Described] = {}
 
 
 def of_dispatch(signal: str, sender: str, method: SendMethod, receivers: int | None) -> Described:
-    """The name of a dispatch span and its attributes at the start: shared, so not to be changed.
+    """The name of a dispatch span, and its attributes at the start.
 
     ``receivers`` is their number where that is known.
     """
-    key = signal, sender, method, receivers
-    known = _dispatches.get(key)
-    if known is None:
-        attributes: Attributes = {
-            SIGNAL: signal,
-            METHOD: method.value,
-            # A string in quotes is a value that somebody chose, and there may be many.
-            SENDER: "str" if sender.startswith("'") else sender,
-        }
-        if receivers is not None:
-            attributes[RECEIVER_COUNT] = receivers
-        known = f"{method.value} {signal}", attributes
-        if len(_dispatches) >= _MOST:
-            _dispatches.clear()
-        _dispatches[key] = known
-    return known
+    attributes: Attributes = {
+        SIGNAL: signal,
+        METHOD: method.value,
+        # A string in quotes is a value that somebody chose, and there may be many.
+        SENDER: "str" if sender.startswith("'") else sender,
+    }
+    if receivers is not None:
+        attributes[RECEIVER_COUNT] = receivers
+    return f"{method.value} {signal}", attributes
 
 
 def of_receiver(signal: str, receiver: ReceiverName) -> Described:

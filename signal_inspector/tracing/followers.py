@@ -22,13 +22,9 @@ _CANCELLED: Final = Outcome.CANCELLED.value
 class DispatchSpan(Measured):
     """The span of a dispatch. Exceptions of receivers are recorded on it."""
 
+    _span: Span
     _failures = 0
     _is_over = False
-
-    def __init__(self, tools: Tools, span: Span, here: Context, receivers: int | None) -> None:
-        super().__init__(tools, span, here, receivers)
-        self._span = span
-        self._receivers = receivers
 
     def started(self, dispatch: Dispatch) -> None:
         super().started(dispatch)
@@ -127,7 +123,6 @@ class ReceiverSpans(DispatchSpan):
     def __init__(self, tools: Tools, span: Span, here: Context, receivers: int | None) -> None:
         super().__init__(tools, span, here, receivers)
         self._spans: dict[int, Span] = {}
-        self._has_ends = tools.meters is not None or tools.receiver_hook is not None
 
     def entered(self, index: int | None) -> None:
         if index is None:
@@ -156,7 +151,7 @@ class ReceiverSpans(DispatchSpan):
     def stepped(self, index: int, is_last: bool) -> None:
         span = self._spans.pop(index, None)
         try:
-            if self._has_ends:
+            if self._meters is not None or self._tools.receiver_hook is not None:
                 self._ended(index, span)
             if span is not None:
                 span.end()
@@ -173,7 +168,7 @@ class ReceiverSpans(DispatchSpan):
             return
         span = self._spans.pop(index, None)
         try:
-            if self._has_ends:
+            if self._meters is not None or self._tools.receiver_hook is not None:
                 self._ended(index, span)
         finally:
             token, self._token = self._token, None

@@ -38,6 +38,7 @@ class Measured(Attached):
     needs_record = True
 
     _outer: Measured | None = None
+    _recorded: set[Origin] | None = None
 
     def __init__(
         self, tools: Tools, span: Span | None, here: Context, receivers: int | None
@@ -47,7 +48,6 @@ class Measured(Attached):
         self._meters = tools.meters
         if self._meters is not None:
             self.by_receiver = True
-        self._recorded: set[Origin] | None = None
 
     def started(self, dispatch: Dispatch) -> None:
         self.dispatch = dispatch

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from django.apps import apps
 from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as _SUPPRESSED
-from opentelemetry.context import get_current
+from opentelemetry.context import Context, get_current
 from opentelemetry.trace import (
+    INVALID_SPAN,
     NoOpTracer,
+    SpanContext,
     TraceFlags,
     Tracer,
     TracerProvider,
-    get_current_span,
     get_tracer,
+    set_span_in_context,
 )
 
-from signal_inspector import __version__
+from signal_inspector import __version__, scopes
 from signal_inspector.conf import Config, get_config
 from signal_inspector.names import is_inspected
 from signal_inspector.records import Details, SendMethod
 from signal_inspector.sinks import Follower, Sink
 from signal_inspector.tracing import health, hooks
 from signal_inspector.tracing.attached import Attached
-from signal_inspector.tracing.attributes import of_dispatch
+from signal_inspector.tracing.attributes import Described, of_dispatch
 from signal_inspector.tracing.followers import DispatchSpan, ReceiverSpans
 from signal_inspector.tracing.logs import FailureLog
 from signal_inspector.tracing.measured import Measured, Tools
@@ -42,7 +44,12 @@ _SUPPRESSED_PLAINLY: Final = "suppress_instrumentation"
 
 _SAMPLED: Final = TraceFlags.SAMPLED
 
-_MOST_SIGNALS: Final = 2_000  # remembered; signals made as code runs may have no end
+#: Where a context keeps the span that is current: asking the API for that takes twice as long.
+[_SPAN] = set_span_in_context(INVALID_SPAN, Context())
+
+_MOST_DESCRIBED: Final = 2_000  # names made as code runs may have no end
+
+_Key: TypeAlias = tuple[str, str, int | None, int]  # signal, sender, receivers, id of the method
 
 
 class TracingSink(Sink):
@@ -69,7 +76,7 @@ class TracingSink(Sink):
             "DISPATCH_HOOK": dispatch_hook,
             "RECEIVER_HOOK": receiver_hook,
         }
-        self._included: dict[str, bool] = {}
+        self._described: dict[_Key, Described] = {}
         self._tracer: Tracer | None = None
         self._tools: Tools
         self._sleeping: Meters | None = None  # until there is an SDK to measure for
@@ -82,6 +89,7 @@ class TracingSink(Sink):
     def is_idle(self) -> bool:
         if get_config() is not self._config or (self._puts_off and apps.models_ready):
             self._use(get_config())
+            scopes.refresh_sinks()  # as other details may be wanted
         return (
             self._tracer is None
             and not (self._waits and _has_global_provider())
@@ -93,25 +101,23 @@ class TracingSink(Sink):
     def follow(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
     ) -> Follower | None:
-        included = self._included.get(signal)
-        if included is None:
-            included = self._decide(signal)
+        # The method by its id: the hash of a member of an Enum is a function in Python.
+        key = signal, sender, receivers, id(method)
+        name, attributes = self._described.get(key) or self._describe(key, method)
         here = get_current()
-        if not included or here.get(_SUPPRESSED) or here.get(_SUPPRESSED_PLAINLY):
+        if not name or here.get(_SUPPRESSED) or here.get(_SUPPRESSED_PLAINLY):
             return None
         if self._sleeping is not None and not self._sleeping.is_idle():
             self._wake_meters(self._sleeping)
         span = None
         tracer = self._tracer or self._awaken()
-        if tracer is not None:
-            around = get_current_span(here).get_span_context()
-            if around.is_valid or self._settings.start_traces:
-                name, attributes = of_dispatch(signal, sender, method, receivers)
-                span = tracer.start_span(name, here, attributes=attributes)
-                if span.is_recording():
-                    return self._spans(self._tools, span, here, receivers)
-                if around.is_valid and not around.trace_flags & _SAMPLED:
-                    span = None  # what is current says all that this would say
+        if tracer is not None and (self._settings.start_traces or _parent(here) is not None):
+            span = tracer.start_span(name, here, attributes=attributes)
+            if span.is_recording():
+                return self._spans(self._tools, span, here, receivers)
+            parent = _parent(here)
+            if parent is not None and not parent.trace_flags & _SAMPLED:
+                span = None  # what is current says all that this would say
         if self._tools.meters is not None or self._logs():
             return Measured(self._tools, span, here, receivers)
         return None if span is None else Attached(span, here, receivers)
@@ -126,7 +132,7 @@ class TracingSink(Sink):
         self._config = config  # first: finding a provider may import what sends signals
         self._puts_off = False
         self._settings = settings = config.room(Tracing)
-        self._included = {}
+        self._described = {}
         self._spans = ReceiverSpans if settings.receiver_spans else DispatchSpan
         tracers = self._find("TRACER_PROVIDER")
         tracer = get_tracer(_SCOPE, __version__, tracers, SCHEMA_URL)
@@ -172,13 +178,25 @@ class TracingSink(Sink):
     def _logs(self) -> bool:
         return self._settings.log_failures and not self._tools.log.is_idle()
 
-    def _decide(self, signal: str) -> bool:
-        """Whether the settings let spans of this signal be made; remembered."""
+    def _describe(self, key: _Key, method: SendMethod) -> Described:
+        """Name and attributes of a dispatch span; no name where settings leave the signal out."""
+        signal, sender, receivers, _ = key
         settings = self._settings
-        included = is_inspected(signal, settings.include, settings.exclude)
-        if len(self._included) < _MOST_SIGNALS:
-            self._included[signal] = included
-        return included
+        described: Described = ("", {})
+        if is_inspected(signal, settings.include, settings.exclude):
+            described = of_dispatch(signal, sender, method, receivers)
+        if len(self._described) < _MOST_DESCRIBED:
+            self._described[key] = described
+        return described
+
+
+def _parent(here: Context) -> SpanContext | None:
+    """The span that is current, if there is one."""
+    span: Any = here.get(_SPAN)
+    if span is None:
+        return None
+    found: SpanContext = span.get_span_context()
+    return found if found.is_valid else None
 
 
 def _has_global_provider() -> bool:

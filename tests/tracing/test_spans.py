@@ -398,7 +398,7 @@ class TestCancellation:
         assert recorded(traces) == []
 
     def test_a_sibling_of_a_failure(self, traces: Traces) -> None:
-        """A sibling of a failure is cancelled, on Django 6.1, and that is no error; before, it ends."""
+        """The sibling of a failure, which Django 6.1 cancels, is no error; before, it runs on."""
         ended = asyncio.Event()
 
         async def waits(**kwargs: Any) -> None:
