@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
 
+from signal_inspector.scopes import add_sink, remove_sink
 from signal_inspector.tracing import TracingSink
-from tests.listening import listening
 
 
 class Traces:
@@ -28,8 +28,11 @@ class Traces:
     def listening(self, **arguments: Any) -> Iterator[TracingSink]:
         """Trace with a sink of these arguments for a while."""
         sink = TracingSink(tracer_provider=self.provider, **arguments)
-        with listening(sink):
+        add_sink(sink)  # which outlives a change of settings
+        try:
             yield sink
+        finally:
+            remove_sink(sink)
 
     @property
     def spans(self) -> list[ReadableSpan]:
