@@ -44,7 +44,8 @@ def order(directory: Path, *, server: str = "wsgi", **environment: str) -> list[
     """Place an order in a process of its own; the spans that it wrote."""
     file = directory / "traces.jsonl"
     file.unlink(missing_ok=True)
-    manage(directory, "shell", "-c", ORDER.format(server=server), **environment)
+    printed = manage(directory, "shell", "-c", ORDER.format(server=server), **environment)
+    assert "already instrumented" not in printed, printed
     if not file.exists():
         return []
     messages = [json.loads(line) for line in file.read_text().splitlines()]

@@ -115,6 +115,10 @@ class ReadTest(SimpleTestCase):
         self.assertEqual(trace.failures[0].failure, "DoesNotExist")
         self.assertEqual(trace.failures[0].exception, "DoesNotExist: No <account> matches")
         self.assertEqual(trace.spans[1].swallowed, 1)
+        counted = {"django.signal.receiver.failed_count": 1}
+        self.assertEqual(trace_of(span(1, 0, "a", 0, 9, attributes=counted)).top.swallowed, 1)
+        raising = span(1, 0, "a", 0, 9, attributes=counted, **failed())
+        self.assertEqual(trace_of(raising).top.swallowed, 0)
         raised = [span(1, 0, "a", 0, 9, **failed()), span(2, 1, "b", 0, 9, **failed())]
         self.assertEqual([span.name for span in trace_of(*raised).failures], ["b"])
 
@@ -131,8 +135,11 @@ class ReadTest(SimpleTestCase):
 
     def test_one_of_many(self):
         """Asked for one trace, the others are not read."""
-        other = line(span(1, 0, "a", 0, 1) | {"traceId": f"{8:032x}"})
-        self.assertEqual(list(read([line(*an_order()), other], TRACE).traces), [TRACE])
+        other = span(1, 0, "a", 0, 1) | {"traceId": f"{8:032x}"}
+        lines = [line(*an_order()), line(other), line(other, span(9, 1, "b", 0, 1))]
+        recorded = read(lines, TRACE)
+        self.assertEqual(list(recorded.traces), [TRACE])
+        self.assertEqual(len(recorded.traces[TRACE]), 6)
 
 
 class WaterfallTest(SimpleTestCase):
