@@ -62,7 +62,10 @@ def celery(directory: Path, env: dict[str, str]) -> list[Span]:
     [example] = document.examples("shop/celery.py")
     (directory / "shop" / "celery.py").write_text(example)
     (directory / "shop" / "telemetry.py").write_text(
-        "from tests.tracing.project.telemetry import set_up as start"
+        "from opentelemetry import trace\n"
+        "from tests.tracing.project.telemetry import set_up as start\n"
+        "def stop():\n"
+        "    trace.get_tracer_provider().shutdown()\n"
     )
     settings = environment(directory, PYTHONPATH=f"{directory}{os.pathsep}{ROOT}", **env)
     application = "tests.tracing.project.tasks"
