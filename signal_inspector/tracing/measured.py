@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
+from django.dispatch import dispatcher
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Span, Tracer
 
@@ -18,6 +22,12 @@ from signal_inspector.tracing.settings import Tracing
 
 #: Tells one exception from another without keeping it: its id alone may be given anew.
 Origin = tuple[int, int, int]
+
+#: How the paths of the code begin that carries a send to its receivers.
+_SENDING: Final = (
+    f"{Path(__file__).parents[1]}{os.sep}",
+    f"{Path(dispatcher.__file__).parent}{os.sep}",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +48,8 @@ class Measured(Attached):
     needs_record = True
 
     _outer: Measured | None = None
-    _recorded: set[Origin] | None = None
+    _recorded: set[Origin] | None = None  # of this dispatch's own receivers
+    _passed: set[Origin] | None = None  # of those of dispatches further in
 
     def __init__(
         self, tools: Tools, span: Span | None, here: Context, receivers: int | None
@@ -102,19 +113,25 @@ class Measured(Attached):
     def is_recorded(self, error: BaseException) -> bool:
         """Whether the exception was met before; dispatches further out will know that it was.
 
-        It may come from a dispatch that this one's receiver has sent, through both of them.
+        It may come from a dispatch that this one's receiver has sent, through both of them. By
+        then the id of one that was swallowed in there may be another exception's.
         """
         origin = _origin(error)
         met = self._recorded is not None and origin in self._recorded
-        self._remember(origin)
+        if not met and self._passed is not None and origin in self._passed:
+            met = _came_through_a_send(error)
+        if self._recorded is None:
+            self._recorded = set()
+        self._recorded.add(origin)
         if self._outer is not None:
             self._outer._remember(origin)
         return met
 
     def _remember(self, origin: Origin) -> None:
-        if self._recorded is None:
-            self._recorded = set()
-        self._recorded.add(origin)
+        """Note an exception that a dispatch further in has met."""
+        if self._passed is None:
+            self._passed = set()
+        self._passed.add(origin)
 
 
 def _origin(error: BaseException) -> Origin:
@@ -124,3 +141,15 @@ def _origin(error: BaseException) -> Origin:
     if place is None:
         return id(error), 0, 0
     return id(error), id(place.tb_frame.f_code), place.tb_lineno
+
+
+def _came_through_a_send(error: BaseException) -> bool:
+    """Whether the receiver that it was caught from has it from a dispatch of its own."""
+    place, is_inside = error.__traceback__, False
+    while place is not None:
+        if not place.tb_frame.f_code.co_filename.startswith(_SENDING):
+            is_inside = True  # the frames before were those of the send that caught it
+        elif is_inside:
+            return True
+        place = place.tb_next
+    return False
