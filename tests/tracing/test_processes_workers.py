@@ -56,6 +56,14 @@ def test_a_pool_that_does_not_flush_loses_what_its_processes_sent(tmp_path: Path
     assert [token_of(job) for job in pool(tmp_path, "fork", "leave")] == ["parent"]
 
 
+def test_a_process_that_a_receiver_forks_stays_below_it(tmp_path: Path) -> None:
+    """It inherits the context of the receiver; the parent's own spans end once."""
+    job = ("job", (PLACED,))
+
+    [root] = pool(tmp_path, "receiver", "flush")
+    assert root.outline() == ("send __main__.handed_over", (("receive __main__.fork", (job,)),))
+
+
 def celery(directory: Path, env: dict[str, str]) -> list[Span]:
     """Let a Celery worker with two processes do a task for each token, and end it."""
     (directory / "shop").mkdir(parents=True)

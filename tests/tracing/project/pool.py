@@ -1,4 +1,7 @@
-"""A pool of processes that send signals. Arguments: how they start, and whether they flush."""
+"""Processes that send signals. Arguments: how they start, and whether they flush.
+
+"fork" and "spawn" make a pool of two; "receiver" makes one, by a receiver that forks.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,19 @@ from functools import partial
 from typing import Any
 
 import django
+from django.dispatch import Signal
 from opentelemetry import trace
 
 from tests.tracing.project import telemetry
+
+handed_over = Signal()
+
+
+def fork(sender: object, **kwargs: object) -> None:
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=place, args=["child"], kwargs={"flushes": True})
+    process.start()
+    process.join()
 
 
 def set_up() -> None:
@@ -35,6 +48,10 @@ def place(token: str, *, flushes: bool) -> int:
 def main() -> None:
     method, flushes = sys.argv[1], sys.argv[2] == "flush"
     set_up()
+    if method == "receiver":
+        handed_over.connect(fork)
+        handed_over.send(sender=None)
+        return
     context = multiprocessing.get_context(method)
     initializer = None if method == "fork" else set_up
     with ProcessPoolExecutor(2, mp_context=context, initializer=initializer) as pool:
