@@ -62,6 +62,9 @@ class DispatchSpan(Measured):
             self._tools.dispatch_hook(self._span, self.dispatch)
         super()._ended_whole(error)
 
+    def _tells(self) -> bool:
+        return True
+
     def _failed(self, index: int, failure: Failure) -> None:  # noqa: ARG002
         self._failures += 1
 

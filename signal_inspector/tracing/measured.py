@@ -72,6 +72,8 @@ class Measured(Attached):
         if outcome is Outcome.CANCELLED:
             self._cancelled(index)
             return
+        if not self._tells():
+            return
         told = exceptions.told(error, self._tools.settings, failure)
         self._failed(index, told)
         if not self.is_recorded(error):
@@ -99,6 +101,10 @@ class Measured(Attached):
     def _ended_whole(self, error: BaseException | None) -> None:
         if self._meters is not None:
             self._meters.sent(self.dispatch, error)
+
+    def _tells(self) -> bool:
+        """Whether anybody is told of failures: to put one in words takes longer than a send."""
+        return self._tools.settings.log_failures
 
     def _cancelled(self, index: int) -> None:
         """Note that a receiver was cancelled."""

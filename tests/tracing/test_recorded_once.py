@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 from django.dispatch import Signal
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import StatusCode
 
-from signal_inspector.tracing import measured
+from signal_inspector.records import Failure
+from signal_inspector.tracing import exceptions, measured
+from signal_inspector.tracing.settings import Tracing
 from tests.tracing.spans import Traces
 
 order_placed = Signal()
@@ -72,3 +77,25 @@ def test_another_exception(traces: Traces) -> None:
     """What was swallowed further in does not hide what happens afterwards, even at its place."""
     order_placed.connect(sends_on_and_looks_away)
     assert recorded(traces, fails) == ["decline", "fails"]
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_not_in_words(settings: Any, monkeypatch: pytest.MonkeyPatch, logs: bool) -> None:
+    """Where nobody is told of an exception, as in an unsampled trace, it is not put in words."""
+    settings.SIGNAL_INSPECTOR = {"TRACING": {"LOG_FAILURES": logs}}
+    put: list[BaseException] = []
+    tell = exceptions.told
+
+    def told(error: BaseException, tracing: Tracing, known: Failure | None = None) -> Failure:
+        put.append(error)
+        return tell(error, tracing, known)
+
+    monkeypatch.setattr(exceptions, "told", told)
+    traces = Traces(sampler=ALWAYS_OFF)
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    with traces.listening(meter_provider=provider):
+        responses = invoice_sent.send_robust(None)
+    assert put == ([responses[0][1]] if logs else [])
+    assert "DeclinedError" in str(reader.get_metrics_data())
+    provider.shutdown()
