@@ -27,7 +27,9 @@ class DispatchSpan(Measured):
     _is_over = False
 
     def started(self, dispatch: Dispatch) -> None:
-        super().started(dispatch)
+        self.dispatch = dispatch
+        if dispatch.parent is not None:
+            super().started(dispatch)
         span = self._span
         dispatch.trace = span.get_span_context()
         span.set_attribute(attributes.DISPATCH_ID, dispatch.id_text)
@@ -50,7 +52,8 @@ class DispatchSpan(Measured):
             if hasattr(self, "dispatch"):  # else it could not be recorded, and never started
                 if error is not None or self._failures or self._receivers is None:
                     self._conclude(error)
-                super().finished(error)
+                if self._has_ends:
+                    super().finished(error)
         finally:
             # An overriding send() may go on after Signal's own, and still is in this span.
             self._is_over = self._whole is not None
@@ -129,7 +132,7 @@ class ReceiverSpans(DispatchSpan):
 
     def entered(self, index: int | None) -> None:
         if index is None:
-            super().entered(None)
+            self._whole = attach(self._whole_kept or self._context)
         elif self.dispatch.in_loop:
             if self._around_loop is None:
                 self._around_loop = self._around()
@@ -154,7 +157,7 @@ class ReceiverSpans(DispatchSpan):
     def stepped(self, index: int, is_last: bool) -> None:
         span = self._spans.pop(index, None)
         try:
-            if self._meters is not None or self._tools.receiver_hook is not None:
+            if self._has_ends:
                 self._ended(index, span)
             if span is not None:
                 span.end()
@@ -171,7 +174,7 @@ class ReceiverSpans(DispatchSpan):
             return
         span = self._spans.pop(index, None)
         try:
-            if self._meters is not None or self._tools.receiver_hook is not None:
+            if self._has_ends:
                 self._ended(index, span)
         finally:
             token, self._token = self._token, None

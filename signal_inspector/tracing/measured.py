@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +40,11 @@ class Tools:
     log: FailureLog
     dispatch_hook: Callable[..., None] | None
     receiver_hook: Callable[..., None] | None
+    has_ends: bool = field(init=False)  # whether anything is to be done where spans end
+
+    def __post_init__(self) -> None:
+        ends = (self.meters, self.dispatch_hook, self.receiver_hook)
+        object.__setattr__(self, "has_ends", any(each is not None for each in ends))
 
 
 class Measured(Attached):
@@ -59,6 +64,7 @@ class Measured(Attached):
         self._meters = tools.meters
         if self._meters is not None:
             self.by_receiver = True
+        self._has_ends = tools.has_ends
 
     def started(self, dispatch: Dispatch) -> None:
         self.dispatch = dispatch
@@ -91,7 +97,7 @@ class Measured(Attached):
 
     def finished(self, error: BaseException | None) -> None:
         self._outer = None
-        if self._meters is not None or self._tools.dispatch_hook is not None:
+        if self._has_ends:
             token = attach(self._context)
             try:
                 self._ended_whole(error)
