@@ -70,7 +70,7 @@ def follow(
                 _report(sink, "follow", error)
             else:
                 if follower is not None:
-                    found = (*found, follower)
+                    found = (*found, follower) if found else (follower,)
         if not is_choosy:
             return found
         if not found:
@@ -115,7 +115,10 @@ def run(dispatch: Dispatch) -> list[int] | Stepping:
     # An override of Signal's method that calls ours has told of the start, and of the whole.
     in_override = scope is not None and scope.dispatch is dispatch
     dispatch.whole_told = not in_override
-    stepping = tuple([follower for follower in followers if follower.by_receiver])
+    if len(followers) == 1:  # as nearly always
+        stepping = followers if followers[0].by_receiver else NO_FOLLOWERS
+    else:
+        stepping = tuple([follower for follower in followers if follower.by_receiver])
     token = current.set(SILENCE)
     try:
         if not in_override:
@@ -197,7 +200,7 @@ class SteppingAlone(Stepping):
     __slots__ = ("_stepped",)
 
     def __init__(self, dispatch: Dispatch, followers: Followers) -> None:
-        super().__init__(dispatch, followers)
+        Stepping.__init__(self, dispatch, followers)
         self._stepped = followers[0].stepped
 
     def append(self, end_ns: int) -> None:

@@ -170,7 +170,9 @@ class ReceiverSpans(DispatchSpan):
 
     def left(self, index: int | None, ended: bool) -> None:
         if index is None or not ended:
-            super().left(index, ended)
+            Attached.left(self, index, ended)  # past what is for spans that end: here none does
+            if self._is_over and ended:
+                self._span.end()
             return
         span = self._spans.pop(index, None)
         try:
