@@ -15,7 +15,8 @@ django := requirements/django$(DJANGO).txt
 manage := $(py) example_project/manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-databases browser pictures django-suites matrix lint format types imports check bench \
+.PHONY: help test test-databases browser otlp rotel pictures django-suites matrix lint format \
+        types imports check bench \
         demo demo-data demo-asgi build docs-check lock clean
 
 help: ## List what can be made
@@ -48,6 +49,14 @@ test-databases: $(VENV)/.tests $(VENV)/.databases ## Run the tests of the audit 
 
 browser: $(VENV)/.tests ## Run the tests of the panel in Chromium, on the real demo
 	$(py) -m pytest -m browser $(PYTEST_ARGS)
+
+otlp: $(VENV)/.tests rotel ## Run the tests that send traces to a real collector
+	$(py) -m pytest -m otlp $(PYTEST_ARGS)
+
+rotel: .ci/cache/rotel/rotel ## Install the collector that these tests send to
+
+.ci/cache/rotel/rotel: .ci/rotel requirements/rotel.txt
+	.ci/rotel
 
 pictures: $(VENV)/.tests ## Take the pictures that the documents show, on the real demo
 	$(py) -m tests.browser.pictures docs/images
@@ -95,6 +104,8 @@ define where_to_look
     'What to click first:' 'http://127.0.0.1:$(DEMO_PORT)/guide/' \
     'The shop:' 'http://127.0.0.1:$(DEMO_PORT)/' \
     'Its e-mails:' 'http://127.0.0.1:$(DEMO_PORT)/mailbox/' \
+    'Its traces:' 'http://127.0.0.1:$(DEMO_PORT)/traces/' \
+    'kept as OTLP JSON in:' '$(or $(SHOP_DATA_DIR),example_project/var)/traces.jsonl' \
     'The admin:' 'http://127.0.0.1:$(DEMO_PORT)/admin/' \
     'Sign in as:' 'user admin, password admin (or ada/ada, grace/grace)' \
     'The panel:' '"Signal Inspector", in the toolbar at the right of each page' \

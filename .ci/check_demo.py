@@ -6,6 +6,7 @@ Usage: check_demo.py TARGET ...   with the make targets to start: demo, demo-asg
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -41,6 +42,20 @@ def front_page(port: int, process: subprocess.Popen[bytes]) -> str | None:
     return None
 
 
+def trace_page(port: int) -> str:
+    """The page of the newest trace: that of the front page, which was just asked for."""
+    url = f"http://127.0.0.1:{port}"
+    try:
+        with urllib.request.urlopen(f"{url}/traces/", timeout=30) as answer:
+            found = re.search(r"/traces/[0-9a-f]{32}/", answer.read().decode())
+        if found is None:
+            return "no trace is listed"
+        with urllib.request.urlopen(url + found[0], timeout=30) as answer:
+            return str(answer.read().decode())
+    except OSError as error:
+        return str(error)
+
+
 def check(target: str) -> bool:
     port = free_port()
     with tempfile.TemporaryFile() as output:
@@ -54,6 +69,7 @@ def check(target: str) -> bool:
         )
         try:
             page = front_page(port, process)
+            trace = trace_page(port)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
@@ -64,6 +80,8 @@ def check(target: str) -> bool:
     wanted = {
         "the front page answers with HTML": page is not None and "<html" in page,
         "the debug toolbar is on it": page is not None and "djDebug" in page,
+        "a request has a trace, with its statements": "shop_product" in trace,
+        "the output says where traces are": f":{port}/traces/" in said and ".jsonl" in said,
         "the output says where to look": f":{port}" in said,
         "the output names a user to sign in with": "password" in said.lower(),
     }

@@ -229,6 +229,11 @@ class Dispatch:
             setattr(copy, name, value)
         return copy
 
+    @property
+    def in_loop(self) -> bool:
+        """Whether it runs in our own loop: one receiver after the other, in one frame."""
+        return self._calls is None
+
     def expect(self, calls: list[ReceiverCall]) -> None:
         """Take receiver calls that are kept up to date one by one, in place of marks."""
         self._calls = calls
@@ -322,13 +327,17 @@ class Dispatch:
             call = self._calls[index]
             return call.outcome, call.failure, call.duration_ns
         marks, ends, raised = self.marks, self.ends, self.raised
-        if index + 1 >= len(marks):
+        if index >= len(marks):
             return self._outcome_by_marks(index), None, 0
-        end = marks[index + 1] if ends is None else ends.get(index, marks[index + 1])
+        end = marks[index + 1] if index + 1 < len(marks) else marks[index]
+        if ends is not None:
+            end = ends.get(index, end)
         if raised is not None and index in raised:
             failure, outcome = raised[index]
             return outcome, failure, end - marks[index]
-        return Outcome.RETURNED, None, end - marks[index]
+        if index + 1 < len(marks):
+            return Outcome.RETURNED, None, end - marks[index]
+        return self._outcome_by_marks(index), None, 0
 
     def settle(self, index: int, call: ReceiverCall) -> None:
         """Bring what is tallied beside the calls into one of them."""

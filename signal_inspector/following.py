@@ -58,19 +58,20 @@ def follow(
     """
     count = None if others is None else len(receivers) + len(others)
     found = NO_FOLLOWERS
+    is_choosy = audience.is_choosy
     token = current.set(SILENCE)
     try:
         for sink in audience.with_followers:
             try:
-                if not audience.is_choosy and sink.is_idle():  # else it has been asked
+                if not is_choosy and sink.is_idle():  # else it has been asked
                     continue
                 follower = sink.follow(signal, sender, method, count)
             except Exception as error:
                 _report(sink, "follow", error)
             else:
                 if follower is not None:
-                    found = (*found, follower)
-        if not audience.is_choosy:
+                    found = (*found, follower) if found else (follower,)
+        if not is_choosy:
             return found
         if not found:
             return None
@@ -114,7 +115,10 @@ def run(dispatch: Dispatch) -> list[int] | Stepping:
     # An override of Signal's method that calls ours has told of the start, and of the whole.
     in_override = scope is not None and scope.dispatch is dispatch
     dispatch.whole_told = not in_override
-    stepping = tuple([follower for follower in followers if follower.by_receiver])
+    if len(followers) == 1:  # as nearly always
+        stepping = followers if followers[0].by_receiver else NO_FOLLOWERS
+    else:
+        stepping = tuple([follower for follower in followers if follower.by_receiver])
     token = current.set(SILENCE)
     try:
         if not in_override:
@@ -196,7 +200,7 @@ class SteppingAlone(Stepping):
     __slots__ = ("_stepped",)
 
     def __init__(self, dispatch: Dispatch, followers: Followers) -> None:
-        super().__init__(dispatch, followers)
+        Stepping.__init__(self, dispatch, followers)
         self._stepped = followers[0].stepped
 
     def append(self, end_ns: int) -> None:

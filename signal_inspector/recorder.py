@@ -76,7 +76,7 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
     try:
         if scope is not None and scope.offers is signal:
             return _adopt(scope, receivers)
-        if audience.is_choosy and audience.is_idle():
+        if audience.is_choosy and (audience.leader or audience).is_idle():
             return None
         name = _names.get(id(signal))
         if name is None:
@@ -229,5 +229,7 @@ def outcome_of(error: BaseException | None) -> Outcome:
 def _failed(dispatch: Dispatch, index: int, error: BaseException) -> None:
     try:
         dispatch.fail(index, gather.failure(dispatch, error), outcome_of(error))
+        if dispatch.followers:
+            tell(dispatch.followers, "raised", index, error)
     except Exception as failure:
         trouble.report("recording an exception", failure)

@@ -57,6 +57,7 @@ class Audience:
         "gathers",
         "hearing",
         "is_choosy",
+        "leader",
         "only",
         "prepares",
         "sinks",
@@ -73,6 +74,9 @@ class Audience:
         self.hearing = tuple(sink for sink in sinks if _hears_all(sink))
         #: Whether a dispatch that has no follower is heard of by nobody.
         self.is_choosy = not collectors and not self.hearing
+        #: The only sink that sends followers, as it mostly is: asked itself, as every dispatch
+        #: of an idle process asks.
+        self.leader = self.with_followers[0] if len(self.with_followers) == 1 else None
         self.details = Details.NONE
         for collector in collectors:
             self.details |= collector.details
@@ -88,7 +92,9 @@ class Audience:
         self.epoch_ns = time_ns() - perf_counter_ns()
 
     def is_idle(self) -> bool:
-        """Whether a sink that sends followers would send one, for all it knows now."""
+        """Whether no sink that sends followers would send one, for all it knows now."""
+        if len(self.with_followers) == 1:
+            return self.with_followers[0].is_idle()
         return all([sink.is_idle() for sink in self.with_followers])  # noqa: C419 - quicker
 
     def offer(self, dispatch: Dispatch) -> bool:

@@ -43,6 +43,12 @@ class Follower:
     def left(self, index: int | None, ended: bool) -> None:
         """Called when that code has suspended or ended; ``dispatch.end_of(index)`` says how."""
 
+    def raised(self, index: int, error: BaseException) -> None:
+        """Called when that code has ended by an exception, while it still counts as entered.
+
+        Nobody is to keep the exception: it keeps frames alive, and what stands in them.
+        """
+
     def stepped(self, index: int, is_last: bool) -> None:
         """Called, if overridden, in place of ``left(index, True)`` and ``entered(index + 1)``.
 

@@ -173,6 +173,8 @@ class Watched:
             audience = self._dispatch.audience
             if error is not None:
                 self.call.failure = gather.failure(self._dispatch, error)
+                if self._followers:
+                    following.tell(self._followers, "raised", self._index, error)
             elif audience.wants_responses:
                 self.call.response = gather.response(response)
         except Exception as failure:

@@ -381,6 +381,29 @@ class TestTraceback:
         assert seen[-1] == "ValueError"
 
 
+class TestWithoutMessages:
+    @pytest.mark.parametrize("case", ["alone", "cause", "context", "group", "note", "syntax"])
+    def test_untold(self, case: str) -> None:
+        """No message is told, wherever an exception may have one; classes and frames are."""
+        said = "4000-1234"
+        failure = summarize_exception(
+            saying(said, case), Limits(), with_traceback=True, with_messages=False
+        )
+        assert failure.message == ""
+        assert failure.traceback is not None
+        assert "4000" not in failure.traceback
+        assert "in raised" in failure.traceback
+        assert failure.exception_class.rpartition(".")[2] in failure.traceback
+
+    def test_what_cannot_be_told(self) -> None:
+        """Nor does an exception that defies being put in words leave a message."""
+        failure = summarize_exception(
+            UnspeakableError(), Limits(), with_traceback=False, with_messages=False
+        )
+        assert failure.message == ""
+        assert failure.traceback is None
+
+
 class TestAnyException:
     @settings(deadline=None)  # of the time of a machine that is shared
     @given(
@@ -404,6 +427,28 @@ class TestAnyException:
             assert "\0" not in text
             assert text.encode().decode() == text
         assert trouble.counts() == {}
+
+
+def saying(said: str, case: str) -> BaseException:
+    """An exception that says something in one of the ways there are."""
+    error = DeclinedError(said)
+    match case:
+        case "cause":
+            outer = KeyError()
+            outer.__cause__ = raised(error)
+            return raised(outer)
+        case "context":
+            outer = KeyError()
+            outer.__context__ = raised(error)
+            return raised(outer)
+        case "group":
+            return raised(ExceptionGroup(said, [raised(error)]))
+        case "note":
+            error = DeclinedError()
+            error.add_note(said)
+        case "syntax":
+            return raised(SyntaxError(said, ("form.txt", 1, 1, said)))
+    return raised(error)
 
 
 def takes_nothing() -> None:

@@ -200,6 +200,20 @@ class TestEverywhere:
             (1, Outcome.RAISED, "ValueError", True),
         ]
 
+    def test_an_exception_is_told_while_its_receiver_is_entered(self, method: SendMethod) -> None:
+        """raised() gives the exception itself, after entered() and before left()."""
+        told: Told = []
+
+        class Tells(Telling):
+            def raised(self, index: int, error: BaseException) -> None:
+                self.told.append(("raised", index, type(error), self.dispatch.end_of(index)[0]))
+
+        with listening(Sending(lambda: Tells(told))):
+            send(connected(raises), method)
+        at = told.index(("raised", 0, ValueError, Outcome.RAISED))
+        assert told[at - 1] == ("entered", 0)
+        assert told[at + 1][:2] in (("left", 0), ("entered", 0))  # again for Django's log
+
     def test_a_robust_failure_is_logged_while_its_receiver_is_entered(
         self, method: SendMethod
     ) -> None:

@@ -10,7 +10,11 @@ SHOP_WITHOUT_INSPECTOR  1 runs the bare shop, to compare
 SHOP_RENDER_PANELS      0 or 1: the toolbar's RENDER_PANELS (default: it decides)
 SHOP_SHADOW_DOM         0 or 1: the toolbar's USE_SHADOW_DOM (default: 1)
 SHOP_STORE              memory, database or cache: where the toolbar keeps requests
+SHOP_TELEMETRY          0 switches OpenTelemetry, and with it the traces, off
+SHOP_POSTGRES           name of a PostgreSQL database to use (PGHOST, PGUSER and so on count)
 ======================  ===========================================================
+
+OTEL_EXPORTER_OTLP_ENDPOINT and the other variables of OpenTelemetry count too: see telemetry.py.
 """
 
 from __future__ import annotations
@@ -20,12 +24,16 @@ from pathlib import Path
 
 import django
 
+from config import optional
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("SHOP_DATA_DIR", BASE_DIR / "var"))
 MAILBOX_DIR = DATA_DIR / "mailbox"
 MAILBOX_DIR.mkdir(parents=True, exist_ok=True)
 
 WITH_INSPECTOR = os.environ.get("SHOP_WITHOUT_INSPECTOR") != "1"
+TELEMETRY_MISSING = optional.missing(optional.TELEMETRY)
+WITH_TELEMETRY = os.environ.get("SHOP_TELEMETRY", "1") == "1" and not TELEMETRY_MISSING
 DEBUG = os.environ.get("SHOP_DEBUG", "1") == "1"
 DEMO = DEBUG  # whether the page /guide/ may log people in
 SECRET_KEY = "a demo on your own machine needs no secret"
@@ -63,6 +71,7 @@ INSTALLED_APPS = [
     "notifications",
     "staff",
     "outbox",
+    "traces",
     "guide",
 ]
 
@@ -104,6 +113,11 @@ DATABASES = {
         },
     },
 }
+if os.environ.get("SHOP_POSTGRES"):
+    DATABASES["default"] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": os.environ["SHOP_POSTGRES"],
+    }
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 # Every e-mail becomes a file, and the page /mailbox/ shows it.
@@ -133,7 +147,18 @@ LOGGING = {
 }
 
 # The inspector, and the debug toolbar that shows it.
-SIGNAL_INSPECTOR = {"TOOLBAR": {"EDITOR_URL": "vscode://file/{path}:{line}"}}
+SIGNAL_INSPECTOR = {
+    "SINKS": ["signal_inspector.tracing.TracingSink"] if WITH_TELEMETRY else [],
+    "TRACING": {"LOG_FAILURES": True},
+    "TOOLBAR": {
+        "EDITOR_URL": "vscode://file/{path}:{line}",
+        "TRACE_URL": "/traces/{trace_id}/",
+    },
+}
+
+# The last traces, for the page /traces/.
+TRACES_FILE = DATA_DIR / "traces.jsonl"
+TRACES_FILE_BYTES = 16_000_000  # of this file, and of the one before it
 
 DEBUG_TOOLBAR_PANELS = [
     "debug_toolbar.panels.history.HistoryPanel",

@@ -16,6 +16,7 @@ urlpatterns = [
     path("staff/", include("staff.urls")),
     path("staff/import/", include("pricing.urls")),
     path("mailbox/", include("outbox.urls")),
+    path("traces/", include("traces.urls")),
     path("guide/", include("guide.urls")),
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=static("shop/icon.svg"))),  # for the admin

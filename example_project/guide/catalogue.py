@@ -17,7 +17,7 @@ class Flag(NamedTuple):
 
     @property
     def sku(self) -> str:
-        return f"BUN-{self.letter or self.slug}"
+        return f"BUN-{self.letter or self.slug.partition('-')[0]}"
 
 
 FLAGS = [

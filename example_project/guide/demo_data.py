@@ -32,9 +32,9 @@ def fill() -> None:
 def add_products() -> None:
     for flag in FLAGS:
         product, _ = Product.objects.get_or_create(
-            sku=flag.sku,
+            slug=flag.slug,
             defaults={
-                "slug": flag.slug,
+                "sku": flag.sku,
                 "name": flag.name,
                 "letter": flag.letter,
                 "meaning": flag.meaning,

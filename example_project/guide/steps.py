@@ -29,6 +29,7 @@ class Step:
 class Chapter:
     title: str
     steps: list[Step]
+    is_traced: bool = False  # whether it needs OpenTelemetry
 
 
 CHAPTERS = [
@@ -109,6 +110,27 @@ CHAPTERS = [
         ],
     ),
     Chapter(
+        "In OpenTelemetry",
+        [
+            Step(
+                key="trace",
+                username="grace",
+                button="Order, and see its trace",
+                click="Press “Place order”. In the panel open POST /checkout/, and follow the "
+                "number of its trace.",
+                shows="The shop's page for that trace: the request, its signals, their receivers, "
+                "and under each receiver the statements that it ran. award_points failed, with "
+                "its exception.",
+            ),
+            Step(
+                click="Press “Traces” at the top of the shop.",
+                shows="The last requests, each with what it sent. A backend of yours gets the "
+                "same when OTEL_EXPORTER_OTLP_ENDPOINT names it.",
+            ),
+        ],
+        is_traced=True,
+    ),
+    Chapter(
         "People",
         [
             Step(
@@ -161,7 +183,7 @@ STEPS = {step.key: step for chapter in CHAPTERS for step in chapter.steps if ste
 def destination(request: HttpRequest, key: str) -> str:
     """The address of the page where a step begins."""
     checkout = reverse("shop:checkout")
-    if key == "order":
+    if key in ("order", "trace"):
         return checkout
     if key == "declined":
         return f"{checkout}?{urlencode({'card': DECLINED_CARD})}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,8 @@ from guide.demo_data import ADDRESS, fill
 from payments.gateway import DEMO_CARDS
 from shop.models import Product
 
+#: What the shop's Content-Security-Policy forbids.
+INLINE = re.compile(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", re.IGNORECASE)
 GOOD_CARD, DECLINED_CARD = (card.number for card in DEMO_CARDS)
 
 

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
 import io
-import re
 
 from django.core.management import call_command
 from django.test import override_settings
 
 from guide.steps import STEPS
-from guide.testing import ShopTestCase
+from guide.testing import INLINE, ShopTestCase
 from shop.models import Order, Product
-
-INLINE = re.compile(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", re.IGNORECASE)
 
 
 class DemoDataTest(ShopTestCase):
@@ -52,7 +49,7 @@ class GuideTest(ShopTestCase):
         self.client.post("/spell/", {"word": "AHOY"})
         paths = ["/", "/guide/", "/flags/sierra/", "/basket/", "/checkout/", "/accounts/"]
         paths += ["/accounts/login/", "/accounts/register/", "/mailbox/", "/staff/"]
-        paths += ["/staff/import/", "/comments/moderation/"]
+        paths += ["/staff/import/", "/comments/moderation/", "/traces/"]
         for path in paths:
             with self.subTest(path):
                 response = self.client.get(path)

@@ -13,7 +13,12 @@ from shop.basket import Basket
 
 
 def guide(request: HttpRequest) -> HttpResponse:
-    return render(request, "guide/guide.html", {"chapters": CHAPTERS})
+    context = {
+        "chapters": CHAPTERS,
+        "is_traced": settings.WITH_TELEMETRY,
+        "missing": settings.TELEMETRY_MISSING,
+    }
+    return render(request, "guide/guide.html", context)
 
 
 @require_POST

@@ -149,13 +149,32 @@ def _places(signal: Signal) -> list[Place]:
     global _scanning
     # With a timeout: code of the user's may run in here (finalizers), and wait for other threads.
     if _scanning_here() or not _lock.acquire(timeout=_LOCK_TIMEOUT):
-        return []
+        return _usual_places(signal)
     try:
         _scanning = True
         return _index.places(signal)
     finally:
         _scanning = False
         _lock.release()
+
+
+def _usual_places(signal: Signal) -> list[Place]:
+    """Where modules called "signals" hold it: they are few, so no index is needed, and no lock.
+
+    Else a busy machine would have Django's own signals inspected while another thread scans.
+    """
+    loaded = dict.copy(sys.modules)
+    usual = {
+        name: module
+        for name, module in by_name(loaded).items()
+        if name.rpartition(".")[2] == "signals"
+    }
+    return [
+        place
+        for name, module in usual.items()
+        for held, place in places_in_module(name, module, set(), [])
+        if held is signal
+    ]
 
 
 def _scanning_here() -> bool:

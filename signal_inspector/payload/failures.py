@@ -35,16 +35,18 @@ def summarize_exception(
     limits: Limits,
     *,
     with_traceback: bool,
+    with_messages: bool = True,
     redactor: Redactor = _BUILT_IN,
 ) -> Failure:
     """What is kept of an exception. Never raises, and keeps nothing of it alive.
 
     The traceback is laid out as Python does it, but without the frames of what carries a send
-    to its receivers; of one that is too long the end is kept.
+    to its receivers; of one that is too long the end is kept. Without messages, neither the
+    exception's nor those of its causes, members and notes are told, nor in the traceback.
     """
     name = type_name(type(error))
     try:
-        teller = _Teller(limits, redactor)
+        teller = _Teller(limits, redactor, with_messages)
         text = teller.traceback(error) if with_traceback else None
         return Failure(exception_class=name, message=teller.message(error), traceback=text)
     except Exception as problem:
@@ -53,22 +55,27 @@ def summarize_exception(
         except Exception:  # noqa: S110 - the stack may be full
             pass
         return Failure(
-            exception_class=name, message=_UNREADABLE, traceback=name if with_traceback else None
+            exception_class=name,
+            message=_UNREADABLE if with_messages else "",
+            traceback=name if with_traceback else None,
         )
 
 
 class _Teller:
     """Puts one exception, with its causes, in words."""
 
-    __slots__ = ("_limits", "_redactor", "_told")
+    __slots__ = ("_limits", "_messages", "_redactor", "_told")
 
-    def __init__(self, limits: Limits, redactor: Redactor) -> None:
+    def __init__(self, limits: Limits, redactor: Redactor, messages: bool) -> None:
         self._limits = limits
         self._redactor = redactor
+        self._messages = messages
         self._told: set[int] = set()
 
     def message(self, error: BaseException) -> str:
         """``str()`` of the exception, or what can be said without the code of its arguments."""
+        if not self._messages:
+            return ""
         try:
             text = self._raw_message(error)
         except Exception:  # whatever a __str__ may raise
@@ -136,7 +143,7 @@ class _Teller:
             yield clean_text(self._redactor.redact_code(lines), self._limits.traceback_length)
 
     def _last_lines(self, error: BaseException) -> Iterator[str]:
-        if derives(type(error), SyntaxError):
+        if self._messages and derives(type(error), SyntaxError):
             source = _syntax_text(error)
             if type(source) is str:
                 yield f"    {self._clean(source.strip())}\n"
@@ -145,7 +152,7 @@ class _Teller:
             f"{type_name(type(error))}: {message}\n" if message else f"{type_name(type(error))}\n"
         )
         notes = attribute(error, "__notes__")
-        if type(notes) is list:
+        if self._messages and type(notes) is list:
             for note in notes[: self._limits.payload_items]:
                 if type(note) is str:
                     yield f"{self._clean(note)}\n"

@@ -1,7 +1,8 @@
 """``python -m tests.benchmarks``: what a send costs, beside bare Django, in one run.
 
 ``--quick`` measures less, for a gate. ``--check`` fails where a "must" is missed by more than
-the noise, after having measured again. ``--json FILE`` writes the figures too.
+the noise, after having measured again. ``--only PART`` measures one part of it. ``--json FILE``
+writes the figures too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import json
 import platform
 import sys
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -20,12 +24,14 @@ from django.conf import settings
 
 from tests.benchmarks import contest
 from tests.benchmarks.measure import FIRST, SENDS, Contestant, Effort, measure
-from tests.benchmarks.rows import MARGIN, Row, rows_of, table
+from tests.benchmarks.rows import Row, rows_of, table
 from tests.benchmarks.sentry import Sentry, version
 
 _FULL: Final = Effort(rounds=25, turns=12)
 _QUICK: Final = Effort(rounds=10, turns=8)
 _ATTEMPTS: Final = 3  # at rows that miss, after the first
+_PARTS: Final = ("sync", "async", "tracing")
+_SDK: Final = "opentelemetry-sdk"
 
 
 def main() -> int:
@@ -37,15 +43,14 @@ def main() -> int:
     # The SDK's patches go on, and come off, before ours.
     sentry = Sentry() if version() else None
     contest.prepare()
-    attempts = _ATTEMPTS if arguments.check else 0
-    rows = [*_sync_rows(sentry, effort, attempts), *_async_rows(effort)]
+    rows = list(_all_rows(arguments.only, sentry, effort, _ATTEMPTS if arguments.check else 0))
     print(table(rows))
     if arguments.json:
         figures = {**_machine(), "rows": [row.as_dict() for row in rows]}
         Path(arguments.json).write_text(json.dumps(figures, indent=1) + "\n")
     missed = [row for row in rows if not row.is_near]
     if missed:
-        print(f"\n{len(missed)} missed by more than {MARGIN:.0%}")
+        print(f"\n{len(missed)} missed by more than the noise")
     return 1 if arguments.check and missed else 0
 
 
@@ -53,6 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="measure less")
     parser.add_argument("--check", action="store_true", help="fail where a must is missed")
+    parser.add_argument("--only", choices=_PARTS, metavar="PART", help=", ".join(_PARTS))
     parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
     return parser.parse_args()
 
@@ -62,8 +68,16 @@ def _machine() -> dict[str, str]:
         "python": platform.python_version(),
         "django": django.get_version(),
         "sentry-sdk": version() or "not installed",
+        _SDK: _sdk_version() or "not installed",
         "machine": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _sdk_version() -> str | None:
+    try:
+        return version_of(_SDK)
+    except PackageNotFoundError:
+        return None
 
 
 def _setting(effort: Effort) -> str:
@@ -78,21 +92,53 @@ def _setting(effort: Effort) -> str:
     )
 
 
+def _all_rows(
+    only: str | None, sentry: Sentry | None, effort: Effort, attempts: int
+) -> Iterator[Row]:
+    if only in (None, "sync"):
+        yield from _sync_rows(sentry, effort, attempts)
+    if only in (None, "async"):
+        yield from _async_rows(effort)
+    if only not in (None, "tracing"):
+        return
+    if _sdk_version() is None:
+        print(f"Tracing is left out: {_SDK} is not installed.", end="\n\n")
+    else:
+        yield from _tracing_rows(sentry, effort, attempts)
+
+
 def _sync_rows(sentry: Sentry | None, effort: Effort, attempts: int) -> Iterator[Row]:
     for receivers in contest.SIGNALS:
         contestants = contest.sync_contestants(receivers)
         if receivers and sentry is not None:
             contestants.append(sentry.contestant(receivers))
-        rows = rows_of(measure(contestants, effort), receivers)
-        for _ in range(attempts):
-            if all(row.is_near for row in rows):
-                break
-            rows = _better(rows, _again(contestants, effort, receivers))
-        yield from rows
+        yield from _rows(contestants, effort, receivers, attempts)
 
 
-def _again(contestants: list[Contestant], effort: Effort, receivers: int) -> list[Row]:
-    return rows_of(measure(contestants, effort), receivers)
+def _tracing_rows(sentry: Sentry | None, effort: Effort, attempts: int) -> Iterator[Row]:
+    from tests.benchmarks import tracing  # the only module that imports the SDK
+
+    print(tracing.METHOD, end="\n\n", flush=True)
+    cases = tracing.cases()
+    for receivers in filter(None, contest.SIGNALS):
+        for tracings in cases:
+            contestants = tracing.contestants(tracings, receivers)
+            if sentry is not None and any(case.samples for case in tracings):
+                contestants.append(sentry.contestant(receivers))
+            yield from _rows(contestants, effort, receivers, attempts)
+    for case in chain.from_iterable(cases):
+        case.close()
+
+
+def _rows(
+    contestants: list[Contestant], effort: Effort, receivers: int, attempts: int
+) -> list[Row]:
+    rows = rows_of(measure(contestants, effort), receivers)
+    for _ in range(attempts):
+        if all(row.is_near for row in rows):
+            break
+        rows = _better(rows, rows_of(measure(contestants, effort), receivers))
+    return rows
 
 
 def _better(before: list[Row], after: list[Row]) -> list[Row]:

@@ -20,6 +20,10 @@ CAPTURE: Final = "recording: capture()"
 COLLECTOR: Final = "recording: the toolbar's way"
 EVERYTHING: Final = "recording: all details, as the panel"
 SENTRY: Final = "sentry-sdk's spans"
+API_ONLY: Final = "tracing, API only"
+UNSAMPLED: Final = "tracing, unsampled"
+SAMPLED: Final = "tracing, sampled"
+SAMPLED_BY_HAND: Final = "tracing, sampled: by hand"
 
 # At module level, as in any project: a signal that no module holds is looked up again and again.
 signal_0 = Signal()
@@ -43,7 +47,7 @@ def prepare() -> None:
     in time give up, what it knows of the class.
     """
     for count, signal in SIGNALS.items():
-        for receiver in _receivers(count):
+        for receiver in sync_receivers(count):
             signal.connect(receiver, weak=False)
     for count, signal in ASYNC_SIGNALS.items():
         for receiver in _async_receivers(count):
@@ -53,7 +57,8 @@ def prepare() -> None:
     assert Signal.__dict__["_live_receivers"] is _bare["_live_receivers"]
 
 
-def _receivers(count: int) -> Iterator[Callable[..., None]]:
+def sync_receivers(count: int) -> Iterator[Callable[..., None]]:
+    """So many receivers that do nothing."""
     for _ in range(count):
 
         def receiver(sender: object, **named: object) -> None:
@@ -135,6 +140,11 @@ def _async_turn(asend: Any, signal: Signal, runner: asyncio.Runner, *, records: 
             return await sends()
 
     return lambda: runner.run(take())
+
+
+def name_of(receivers: int) -> str:
+    """What the signal with so many sync receivers is called."""
+    return f"{__name__}.signal_{receivers}"
 
 
 def bare_send() -> Any:

@@ -39,16 +39,26 @@ class Effort:
     turns: int
 
 
-def turn(send: Callable[..., Any], signal: Signal, around: Around = nullcontext) -> Turn:
-    """A turn that sends, within a context that is entered before the clock starts."""
+def turn(
+    send: Callable[..., Any],
+    signal: Signal,
+    around: Around = nullcontext,
+    settle: Callable[[], object] = lambda: None,
+) -> Turn:
+    """A turn that sends, within a context that is entered before the clock starts.
+
+    ``settle`` does what sends have left to be done; that is part of their time.
+    """
 
     def take() -> int:
         with around():
             for _ in repeat(None, FIRST):
                 send(signal, Sender, number=1)
+            settle()
             began = process_time_ns()
             for _ in repeat(None, SENDS):
                 send(signal, Sender, number=1)
+            settle()
             return process_time_ns() - began
 
     return take

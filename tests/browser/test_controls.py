@@ -176,6 +176,7 @@ def test_keyboard_walk(order: Locator, page: Page) -> None:
     """With Tab, Space and Enter alone: from the request to advice, tabs, filters and a row."""
     order.locator(".si-request").focus()
     walk = [
+        order.locator(".si-request").get_by_role("link"),  # its trace
         *order.locator(".si-advice > ul button").all(),
         order.locator(".si-advice summary"),
         order.get_by_role("tab", name="Timeline"),

@@ -371,6 +371,26 @@ def test_names_do_not_outlive_their_signal(monkeypatch: pytest.MonkeyPatch) -> N
     assert reused, "no address was used again: the test has seen nothing"
 
 
+def test_a_long_scan_of_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another thread scans for long, Django's own signals have their names all the same."""
+    monkeypatch.setattr(signals, "_LOCK_TIMEOUT", 0.01)
+    scanning, done = threading.Event(), threading.Event()
+
+    def scan() -> None:
+        with signals._lock:
+            scanning.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=scan)
+    thread.start()
+    try:
+        assert scanning.wait(20)
+        assert signal_name(request_started) == "django.core.signals.request_started"
+    finally:
+        done.set()
+        thread.join()
+
+
 def test_threads_agree() -> None:
     """Threads that ask for the first time together get the same names."""
     asked = [post_save, request_started, Holder.opened, here, user_logged_in]

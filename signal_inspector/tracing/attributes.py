@@ -1,0 +1,73 @@
+"""What spans are called and what they say: put together once per signal, sender and receiver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from signal_inspector.records import ReceiverName, SendMethod, Summary
+
+Attributes: TypeAlias = dict[str, str | int | bool | float]
+Described: TypeAlias = tuple[str, Attributes]
+
+SIGNAL: Final = "django.signal.name"
+METHOD: Final = "django.signal.method"
+SENDER: Final = "django.signal.sender"
+DISPATCH_ID: Final = "django.signal.dispatch.id"
+DISPATCH_OUTCOME: Final = "django.signal.dispatch.outcome"
+RECEIVER_COUNT: Final = "django.signal.receiver.count"
+FAILED_COUNT: Final = "django.signal.receiver.failed_count"
+SKIPPED_COUNT: Final = "django.signal.receiver.skipped_count"
+RECEIVER_OUTCOME: Final = "django.signal.receiver.outcome"
+PAYLOAD: Final = "django.signal.payload."
+FUNCTION: Final = "code.function.name"
+FILE: Final = "code.file.path"
+LINE: Final = "code.line.number"
+ERROR_TYPE: Final = "error.type"
+
+_MOST: Final = 2_000  # receivers made as code runs may have no end
+
+_receivers: dict[tuple[str, ReceiverName], Described] = {}
+
+
+def of_dispatch(signal: str, sender: str, method: SendMethod, receivers: int | None) -> Described:
+    """The name of a dispatch span, and its attributes at the start.
+
+    ``receivers`` is their number where that is known.
+    """
+    attributes: Attributes = {
+        SIGNAL: signal,
+        METHOD: method.value,
+        # A string in quotes is a value that somebody chose, and there may be many.
+        SENDER: "str" if sender.startswith("'") else sender,
+    }
+    if receivers is not None:
+        attributes[RECEIVER_COUNT] = receivers
+    return f"{method.value} {signal}", attributes
+
+
+def of_receiver(signal: str, receiver: ReceiverName) -> Described:
+    """The name of a receiver span and its attributes: shared, so not to be changed."""
+    key = signal, receiver
+    known = _receivers.get(key)
+    if known is None:
+        attributes: Attributes = {FUNCTION: receiver.name, SIGNAL: signal}
+        if receiver.path:
+            attributes[FILE] = receiver.path
+            attributes[LINE] = receiver.line
+        known = f"receive {receiver.name}", attributes
+        if len(_receivers) >= _MOST:
+            _receivers.clear()
+        _receivers[key] = known
+    return known
+
+
+def of_payload(payload: Mapping[str, Summary] | None, keys: tuple[str, ...]) -> Attributes:
+    """The arguments that settings name, as plain values: redacted and capped like all payload."""
+    attributes: Attributes = {}
+    for key in keys:
+        summary = None if payload is None else payload.get(key)
+        if summary is not None:
+            value = summary.value if summary.kind == "plain" else None
+            attributes[PAYLOAD + key] = summary.text if value is None else value
+    return attributes

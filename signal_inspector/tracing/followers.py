@@ -1,0 +1,218 @@
+"""What follows a dispatch that is traced: its span, and the spans of its receivers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextvars import Token
+from typing import Final
+
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.trace import Span, set_span_in_context
+
+from signal_inspector import recorder, trouble
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.records import Failure, Outcome
+from signal_inspector.tracing import attributes, exceptions
+from signal_inspector.tracing.attached import Attached
+from signal_inspector.tracing.measured import Measured, Tools
+
+_CANCELLED: Final = Outcome.CANCELLED.value
+
+
+class DispatchSpan(Measured):
+    """The span of a dispatch. Exceptions of receivers are recorded on it."""
+
+    _span: Span
+    _failures = 0
+    _is_over = False
+
+    def started(self, dispatch: Dispatch) -> None:
+        self.dispatch = dispatch
+        if dispatch.parent is not None:
+            super().started(dispatch)
+        span = self._span
+        dispatch.trace = span.get_span_context()
+        span.set_attribute(attributes.DISPATCH_ID, dispatch.id_text)
+        if self._receivers is None and dispatch.receivers:
+            self._receivers = len(dispatch.receivers)
+            span.set_attribute(attributes.RECEIVER_COUNT, self._receivers)
+        keys = self._tools.settings.payload_attributes
+        if keys:
+            span.set_attributes(attributes.of_payload(dispatch.payload, keys))
+
+    def left(self, index: int | None, ended: bool) -> None:
+        try:
+            super().left(index, ended)
+        finally:
+            if self._is_over and index is None and ended:
+                self._span.end()
+
+    def finished(self, error: BaseException | None) -> None:
+        try:
+            if hasattr(self, "dispatch"):  # else it could not be recorded, and never started
+                if error is not None or self._failures or self._receivers is None:
+                    self._conclude(error)
+                if self._has_ends:
+                    super().finished(error)
+        finally:
+            # An overriding send() may go on after Signal's own, and still is in this span.
+            self._is_over = self._whole is not None
+            if not self._is_over:
+                self._span.end()
+
+    def _ended_whole(self, error: BaseException | None) -> None:
+        if self._tools.dispatch_hook is not None:
+            self._tools.dispatch_hook(self._span, self.dispatch)
+        super()._ended_whole(error)
+
+    def _tells(self) -> bool:
+        return True
+
+    def _failed(self, index: int, failure: Failure) -> None:  # noqa: ARG002
+        self._failures += 1
+
+    def _record(self, index: int, failure: Failure) -> bool:
+        return self._record_on(self._span, self.dispatch.receivers[index].name, failure)
+
+    def _record_on(self, span: Span, receiver: str, failure: Failure) -> bool:
+        about: attributes.Attributes = {
+            attributes.SIGNAL: self.dispatch.signal,
+            attributes.DISPATCH_ID: self.dispatch.id_text,
+        }
+        if receiver:
+            about[attributes.FUNCTION] = receiver
+        return exceptions.record(span, failure, self._tools.log, about)
+
+    def _conclude(self, error: BaseException | None) -> None:
+        dispatch, late = self.dispatch, attributes.Attributes()
+        if self._receivers is None:
+            self._conclude_override()
+        if error is not None:
+            skipped = [call for call in dispatch.calls if call.outcome is Outcome.SKIPPED]
+            if skipped:
+                late[attributes.SKIPPED_COUNT] = len(skipped)
+            if recorder.outcome_of(error) is Outcome.CANCELLED:
+                late[attributes.DISPATCH_OUTCOME] = _CANCELLED
+            else:
+                self._conclude_failure(error)
+        if self._failures:
+            late[attributes.FAILED_COUNT] = self._failures
+        if late:
+            self._span.set_attributes(late)
+
+    def _conclude_failure(self, error: BaseException) -> None:
+        failure = exceptions.told(error, self._tools.settings)
+        exceptions.mark(self._span, failure)
+        if not all([self.is_recorded(each) for each in _leaves(error)]):  # noqa: C419 - of all
+            self._record_on(self._span, "", failure)
+
+    def _conclude_override(self) -> None:
+        """Tell what an overriding send() let nobody see before it returned."""
+        calls = self.dispatch.calls
+        self._span.set_attribute(attributes.RECEIVER_COUNT, len(calls))
+        for call in calls:
+            if call.outcome is Outcome.RAISED:
+                self._failures += 1
+                if call.failure is not None and self.dispatch.method.is_robust:
+                    failure = exceptions.tellable(call.failure, self._tools.settings)
+                    self._record_on(self._span, call.receiver, failure)
+
+
+class ReceiverSpans(DispatchSpan):
+    """The span of a dispatch, and one for each of its receivers."""
+
+    by_receiver = True
+
+    _around_loop: Context | None = None
+    _token: Token[Context] | None = None  # of the receivers that run in our own loop
+
+    def __init__(self, tools: Tools, span: Span, here: Context, receivers: int | None) -> None:
+        super().__init__(tools, span, here, receivers)
+        self._spans: dict[int, Span] = {}
+
+    def entered(self, index: int | None) -> None:
+        if index is None:
+            self._whole = attach(self._whole_kept or self._context)
+        elif self.dispatch.in_loop:
+            if self._around_loop is None:
+                self._around_loop = self._around()
+            self._token = attach(self._open(index, self._around_loop))
+        else:
+            if index not in self._kept:
+                self._kept[index] = self._open(index, self._around())
+            super().entered(index)
+
+    def _open(self, index: int, around: Context) -> Context:
+        """Start the span of a receiver; the context to run it in."""
+        dispatch = self.dispatch
+        name, about = attributes.of_receiver(dispatch.signal, dispatch.receivers[index])
+        try:
+            span = self._tools.tracer.start_span(name, around, attributes=about)
+        except Exception as error:  # of a sampler or a processor
+            trouble.report("starting the span of a receiver", error)
+            return around
+        self._spans[index] = span
+        return set_span_in_context(span, around)
+
+    def stepped(self, index: int, is_last: bool) -> None:
+        span = self._spans.pop(index, None)
+        try:
+            if self._has_ends:
+                self._ended(index, span)
+            if span is not None:
+                span.end()
+        finally:
+            if not is_last:
+                # What the first token puts back is what all of them are to put back.
+                attach(self._open(index + 1, self._around_loop or self._around()))
+            elif self._token is not None:
+                detach(self._token)
+
+    def left(self, index: int | None, ended: bool) -> None:
+        if index is None or not ended:
+            Attached.left(self, index, ended)  # past what is for spans that end: here none does
+            if self._is_over and ended:
+                self._span.end()
+            return
+        span = self._spans.pop(index, None)
+        try:
+            if self._has_ends:
+                self._ended(index, span)
+        finally:
+            token, self._token = self._token, None
+            if token is not None:
+                detach(token)
+            else:
+                Attached.left(self, index, ended)
+            if span is not None:
+                span.end()
+
+    def _ended(self, index: int, span: Span | None) -> None:
+        if span is not None and self._tools.receiver_hook is not None:
+            self._tools.receiver_hook(span, self.dispatch, index)
+        if self._meters is not None:
+            self._meters.received(self.dispatch, index)
+
+    def _cancelled(self, index: int) -> None:
+        span = self._spans.get(index)
+        if span is not None:
+            span.set_attribute(attributes.RECEIVER_OUTCOME, _CANCELLED)
+
+    def _failed(self, index: int, failure: Failure) -> None:
+        super()._failed(index, failure)
+        span = self._spans.get(index)
+        if span is not None:
+            exceptions.mark(span, failure)
+
+    def _record(self, index: int, failure: Failure) -> bool:
+        span = self._spans.get(index, self._span)
+        return self._record_on(span, self.dispatch.receivers[index].name, failure)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions of a group, such as Django 6.1 makes of several failures; or the one."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error

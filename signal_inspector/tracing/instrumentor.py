@@ -1,0 +1,98 @@
+"""Tracing for a project that does not know of us: what ``opentelemetry-instrument`` loads.
+
+The class is what an instrumentor of opentelemetry-instrumentation is, without being derived from
+one: that package is a beta, pins a pre-release of the conventions and would be the only reason
+to install it. It is loaded while the interpreter starts, before Django has settings, so nothing
+here may ask for them; the sink reads them when a signal is sent.
+
+What ``apps`` sets up beside the wrapper is not needed here. Without "signal_inspector" in
+``INSTALLED_APPS`` the ``TRACING``, ``INCLUDE`` and ``EXCLUDE`` settings hold as they are when
+the first signal is sent, and these are missing: the system checks of the settings, the sinks
+that ``SINKS`` names, the following of ``override_settings``, counts of queries and what became
+of transactions (in a trace, queries are spans of the database's own instrumentation).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar
+
+from django.apps import apps
+from opentelemetry._logs import LoggerProvider
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import Span, TracerProvider
+
+from signal_inspector import instrument, scopes, trouble
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.tracing.sink import TracingSink
+
+logger = logging.getLogger("signal_inspector")
+
+
+class SignalInstrumentor:
+    """Turns the tracing of signals on and off for the process, whichever instance is asked."""
+
+    _sink: ClassVar[TracingSink | None] = None
+    _has_installed: ClassVar[bool] = False
+
+    @property
+    def is_instrumented_by_opentelemetry(self) -> bool:
+        """Whether signals are traced because of ``instrument()``."""
+        return self._sink is not None
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """What has to be installed for there to be anything to trace."""
+        return ("Django >= 5.2",)
+
+    def instrument(
+        self,
+        *,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+        dispatch_hook: Callable[[Span, Dispatch], object] | None = None,
+        receiver_hook: Callable[[Span, Dispatch, int], object] | None = None,
+        **_others: Any,
+    ) -> None:
+        """Trace signals from now on, with or without the app and the sink in the settings.
+
+        A provider or hook that is None is the one that settings name, or else, of a provider,
+        the global one. Nothing is raised; what else the loaders pass is not looked at. A second
+        call changes nothing.
+        """
+        if self._sink is not None:
+            logger.warning("Signals are traced already: instrument() changes nothing.")
+            return
+        try:
+            SignalInstrumentor._has_installed = not instrument.is_installed()
+            instrument.install()
+            SignalInstrumentor._sink = TracingSink(
+                tracer_provider=tracer_provider,
+                meter_provider=meter_provider,
+                logger_provider=logger_provider,
+                dispatch_hook=dispatch_hook,
+                receiver_hook=receiver_hook,
+            )
+            scopes.add_sink(SignalInstrumentor._sink)
+        except Exception as error:  # raised, it would keep other instrumentors from loading
+            trouble.report("instrumenting", error)
+            self.uninstrument()
+
+    def uninstrument(self, **_others: Any) -> None:
+        """Put back what ``instrument()`` found. A sink that settings name is heard again.
+
+        Counters that a meter provider reads stay with it: the API knows no way to take them back.
+        """
+        sink, SignalInstrumentor._sink = self._sink, None
+        has_installed, SignalInstrumentor._has_installed = self._has_installed, False
+        if sink is not None:
+            scopes.remove_sink(sink)
+        if has_installed and not _is_app():
+            instrument.uninstall()
+
+
+def _is_app() -> bool:
+    """Whether the project lists the app, which then needs the wrapper for itself."""
+    configs = apps.app_configs.copy().values()  # other threads may be setting up the apps
+    return any(config.name == "signal_inspector" for config in configs)

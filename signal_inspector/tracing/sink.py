@@ -1,0 +1,207 @@
+"""``TracingSink``: decides, dispatch by dispatch, who follows it for OpenTelemetry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+from django.apps import apps
+from opentelemetry import trace
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as _SUPPRESSED
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    NoOpTracer,
+    SpanContext,
+    TraceFlags,
+    Tracer,
+    TracerProvider,
+    get_tracer,
+    set_span_in_context,
+)
+
+from signal_inspector import __version__, scopes
+from signal_inspector.conf import Config, get_config
+from signal_inspector.names import is_inspected
+from signal_inspector.records import Details, SendMethod
+from signal_inspector.sinks import Follower, Sink
+from signal_inspector.tracing import health, hooks
+from signal_inspector.tracing.attached import Attached
+from signal_inspector.tracing.attributes import Described, of_dispatch
+from signal_inspector.tracing.followers import DispatchSpan, ReceiverSpans
+from signal_inspector.tracing.logs import FailureLog
+from signal_inspector.tracing.measured import Measured, Tools
+from signal_inspector.tracing.metrics import Meters
+from signal_inspector.tracing.settings import Tracing
+
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
+
+_SCOPE: Final = "signal_inspector"
+
+#: The other key that contrib sets, beside the API's own, where nothing is to be traced.
+_SUPPRESSED_PLAINLY: Final = "suppress_instrumentation"
+
+_SAMPLED: Final = TraceFlags.SAMPLED
+
+#: Where a context keeps the span that is current: asking the API for that takes twice as long.
+[_SPAN] = set_span_in_context(INVALID_SPAN, Context())
+
+_MOST_DESCRIBED: Final = 2_000  # names made as code runs may have no end
+
+_Key: TypeAlias = tuple[str, str, int | None, int]  # signal, sender, receivers, id of the method
+
+
+class TracingSink(Sink):
+    """Makes spans, metrics and log records of dispatches, by the API of OpenTelemetry.
+
+    Providers and hooks that are not given are those that ``TRACING`` names; a provider that it
+    does not name is the global one.
+    A process in which no SDK is set up pays next to nothing for it.
+    """
+
+    def __init__(
+        self,
+        *,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: Any = None,
+        logger_provider: Any = None,
+        dispatch_hook: Callable[..., Any] | None = None,
+        receiver_hook: Callable[..., Any] | None = None,
+    ) -> None:
+        self._given = {
+            "TRACER_PROVIDER": tracer_provider,
+            "METER_PROVIDER": meter_provider,
+            "LOGGER_PROVIDER": logger_provider,
+            "DISPATCH_HOOK": dispatch_hook,
+            "RECEIVER_HOOK": receiver_hook,
+        }
+        self._described: dict[_Key, Described] = {}
+        self._tracer: Tracer | None = None
+        self._tools: Tools
+        self._sleeping: Meters | None = None  # until there is an SDK to measure for
+        self._use(get_config())
+
+    @property
+    def details(self) -> Details:  # type: ignore[override]
+        return Details.PAYLOAD if self._settings.payload_attributes else Details.NONE
+
+    def is_idle(self) -> bool:
+        if get_config() is not self._config or (self._puts_off and apps.models_ready):
+            self._use(get_config())
+            scopes.refresh_sinks()  # as other details may be wanted
+        return (
+            self._tracer is None
+            and not (self._waits and _has_global_provider())
+            and self._tools.meters is None
+            and (self._sleeping is None or self._sleeping.is_idle())
+            and not self._logs()
+        )
+
+    def follow(
+        self, signal: str, sender: str, method: SendMethod, receivers: int | None
+    ) -> Follower | None:
+        # The method by its id: the hash of a member of an Enum is a function in Python.
+        key = signal, sender, receivers, id(method)
+        name, attributes = self._described.get(key) or self._describe(key, method)
+        here = get_current()
+        if not name or here.get(_SUPPRESSED) or here.get(_SUPPRESSED_PLAINLY):
+            return None
+        if self._sleeping is not None and not self._sleeping.is_idle():
+            self._wake_meters(self._sleeping)
+        span = None
+        tracer = self._tracer or self._awaken()
+        if tracer is not None and (self._settings.start_traces or _parent(here) is not None):
+            span = tracer.start_span(name, here, attributes=attributes)
+            if span.is_recording():
+                return self._spans(self._tools, span, here, receivers)
+            parent = _parent(here)
+            if parent is not None and not parent.trace_flags & _SAMPLED:
+                span = None  # what is current says all that this would say
+        if self._tools.meters is not None or self._logs():
+            return Measured(self._tools, span, here, receivers)
+        return None if span is None else Attached(span, here, receivers)
+
+    def _wake_meters(self, meters: Meters) -> None:
+        """Measure from now on: an SDK has been set up."""
+        self._sleeping = None
+        self._tools = replace(self._tools, meters=meters)
+
+    def _use(self, config: Config) -> None:
+        """Read the settings, and get ready what they ask for."""
+        self._config = config  # first: finding a provider may import what sends signals
+        self._puts_off = False
+        self._settings = settings = config.room(Tracing)
+        self._described = {}
+        self._spans = ReceiverSpans if settings.receiver_spans else DispatchSpan
+        tracers = self._find("TRACER_PROVIDER")
+        tracer = get_tracer(_SCOPE, __version__, tracers, SCHEMA_URL)
+        self._waits = tracers is None and not _has_global_provider()
+        self._tracer = None if self._waits or isinstance(tracer, NoOpTracer) else tracer
+        self._tools = Tools(
+            settings=settings,
+            tracer=tracer,
+            meters=None,
+            log=FailureLog(self._find("LOGGER_PROVIDER")),
+            dispatch_hook=hooks.guarded(self._find("DISPATCH_HOOK"), "DISPATCH_HOOK"),
+            receiver_hook=hooks.guarded(self._find("RECEIVER_HOOK"), "RECEIVER_HOOK"),
+        )
+        self._sleeping = None
+        if settings.metrics:
+            meters = self._find("METER_PROVIDER")
+            self._sleeping = Meters(meters)
+            health.observe(meters)
+
+    def _find(self, key: str) -> Any:
+        """What was given to the constructor, or else what the settings name."""
+        given = self._given[key]
+        if given is not None:
+            return given
+        named = getattr(self._settings, key.lower())
+        if isinstance(named, str) and not apps.models_ready:
+            # An agent makes the sink before Django loads the apps. What is named may import
+            # models, which it could not yet, or not all: it is looked for once they are there.
+            self._puts_off = True
+            return None
+        return hooks.found(named, key)
+
+    def _awaken(self) -> Tracer | None:
+        """The tracer of a global provider that has been set since settings were read."""
+        if self._waits and _has_global_provider():
+            self._waits = False
+            # Asked for anew: the stand-in would go on asking at every span.
+            tracer = get_tracer(_SCOPE, __version__, None, SCHEMA_URL)
+            self._tools = replace(self._tools, tracer=tracer)
+            self._tracer = None if isinstance(tracer, NoOpTracer) else tracer
+        return self._tracer
+
+    def _logs(self) -> bool:
+        return self._settings.log_failures and not self._tools.log.is_idle()
+
+    def _describe(self, key: _Key, method: SendMethod) -> Described:
+        """Name and attributes of a dispatch span; no name where settings leave the signal out."""
+        signal, sender, receivers, _ = key
+        settings = self._settings
+        described: Described = ("", {})
+        if is_inspected(signal, settings.include, settings.exclude):
+            described = of_dispatch(signal, sender, method, receivers)
+        if len(self._described) < _MOST_DESCRIBED:
+            self._described[key] = described
+        return described
+
+
+def _parent(here: Context) -> SpanContext | None:
+    """The span that is current, if there is one."""
+    span: Any = here.get(_SPAN)
+    if span is None:
+        return None
+    found: SpanContext = span.get_span_context()
+    return found if found.is_valid else None
+
+
+def _has_global_provider() -> bool:
+    """Whether an SDK has been set up. Asked at every dispatch of a process without one."""
+    try:
+        return trace._TRACER_PROVIDER is not None
+    except AttributeError:  # the public way looks into the environment first, each time
+        return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)

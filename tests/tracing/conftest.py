@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.context import get_current
+
+from signal_inspector import trouble
+from signal_inspector.scopes import current
+from tests.tracing.spans import Traces
+
+
+@pytest.fixture
+def traces(caplog: pytest.LogCaptureFixture) -> Iterator[Traces]:
+    """Traces of this test alone. Afterwards nothing of ours is left, and nothing has failed."""
+    before, scope = get_current(), current.get()
+    yield Traces()
+    assert get_current() is before
+    assert current.get() is scope
+    assert "Failed to detach context" not in caplog.text
+    assert trouble.counts() == {}

@@ -1,0 +1,174 @@
+"""What the counters of the inspector's own losses and failures say, and of whom."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from pytest_django import Settings
+
+from signal_inspector import trouble
+from signal_inspector.tracing import health
+from tests.listening import run_python
+from tests.tracing.spans import Traces
+
+DROPPED = "django.signal.inspector.dropped"
+FAILURES = "django.signal.inspector.failures"
+
+Counts = dict[str, int]
+
+
+@pytest.fixture(autouse=True)
+def _counts_are_ours() -> Iterator[None]:
+    """The counts of the process start and end empty."""
+    trouble.reset()
+    yield
+    trouble.reset()
+
+
+def fail(kind: str) -> None:
+    trouble.report(kind, ValueError())
+
+
+def read(reader: InMemoryMetricReader) -> dict[str, Counts]:
+    data = reader.get_metrics_data()
+    metrics = (
+        []
+        if data is None
+        else [
+            metric
+            for resource in data.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        ]
+    )
+    assert len({metric.name for metric in metrics}) == len(metrics)
+    return {
+        metric.name: {
+            point.attributes[health.KIND]: point.value for point in metric.data.data_points
+        }
+        for metric in metrics
+    }
+
+
+@pytest.fixture
+def reader() -> Iterator[InMemoryMetricReader]:
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+    health.observe(provider)
+    yield reader
+    provider.shutdown()
+
+
+class TestCounters:
+    def test_tell_each_kind(self, reader: InMemoryMetricReader) -> None:
+        """What was dropped and what failed is counted by kind."""
+        trouble.drop("dispatches", 3)
+        trouble.drop("metric attributes")
+        fail("payload")
+        fail("payload")
+        assert read(reader) == {
+            DROPPED: {"dispatches": 3, "metric attributes": 1},
+            FAILURES: {"payload": 2},
+        }
+
+    def test_go_on(self, reader: InMemoryMetricReader) -> None:
+        """Each reading tells all that happened so far, as a cumulative counter does."""
+        trouble.drop("dispatches")
+        read(reader)
+        trouble.drop("dispatches")
+        assert read(reader)[DROPPED] == {"dispatches": 2}
+
+    def test_tell_nothing_of_a_process_in_health(self, reader: InMemoryMetricReader) -> None:
+        """Where nothing was dropped and nothing failed, nothing is exported."""
+        assert read(reader) == {}
+
+    def test_are_monotonic(self, reader: InMemoryMetricReader) -> None:
+        """A backend may draw them as rates."""
+        trouble.drop("dispatches")
+        data = reader.get_metrics_data()
+        assert data is not None
+        [metric] = data.resource_metrics[0].scope_metrics[0].metrics
+        assert metric.data.is_monotonic
+        assert metric.unit == "{item}"
+
+
+class TestRegistration:
+    def test_happens_once(self) -> None:
+        """Observing a provider again asks it for nothing more."""
+        asked: list[str] = []
+
+        class Asked(MeterProvider):
+            def get_meter(self, name: str, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]
+                asked.append(name)
+                return super().get_meter(name, *args, **kwargs)  # type: ignore[arg-type]
+
+        provider = Asked()
+        health.observe(provider)
+        health.observe(provider)
+        assert asked == ["signal_inspector"]
+        provider.shutdown()
+
+    def test_keeps_no_provider_alive(self) -> None:
+        """A provider that is thrown away is collected."""
+        provider = MeterProvider(shutdown_on_exit=False)
+        health.observe(provider)
+        gone = weakref.ref(provider)
+        provider.shutdown()
+        del provider
+        gc.collect()
+        assert gone() is None
+
+    def test_before_and_after_the_sdk_is_set(self) -> None:
+        """Observed as the API's stand-in and as itself, the global provider counts once."""
+        out = run_python(
+            "from opentelemetry import metrics\n"
+            "from opentelemetry.sdk.metrics import MeterProvider\n"
+            "from opentelemetry.sdk.metrics.export import InMemoryMetricReader\n"
+            "from signal_inspector import trouble\n"
+            "from signal_inspector.tracing import health\n"
+            "asked = []\n"
+            "class Asked(MeterProvider):\n"
+            "    def get_meter(self, name, *args, **kwargs):\n"
+            "        asked.append(name)\n"
+            "        return super().get_meter(name, *args, **kwargs)\n"
+            "health.observe()\n"
+            "reader = InMemoryMetricReader()\n"
+            "provider = Asked([reader])\n"
+            "metrics.set_meter_provider(provider)\n"
+            "health.observe()\n"
+            "health.observe(provider)\n"
+            "trouble.drop('dispatches')\n"
+            "[metric] = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics\n"
+            "[point] = metric.data.data_points\n"
+            "print(asked, metric.name, point.value)\n"
+        )
+        assert out.split() == ["['signal_inspector']", DROPPED, "1"]
+
+    def test_each_provider_has_its_own(self, reader: InMemoryMetricReader) -> None:
+        """Two providers both tell what happened in the process."""
+        other = InMemoryMetricReader()
+        provider = MeterProvider([other])
+        health.observe(provider)
+        trouble.drop("dispatches")
+        assert read(reader) == read(other) == {DROPPED: {"dispatches": 1}}
+        provider.shutdown()
+
+
+class TestThroughTheSink:
+    @pytest.mark.parametrize("metrics", [True, False])
+    def test_go_with_the_histograms(
+        self, traces: Traces, settings: Settings, metrics: bool
+    ) -> None:
+        """A sink lets its meter provider read the counts, unless METRICS is off."""
+        settings.SIGNAL_INSPECTOR = {"TRACING": {"METRICS": metrics}}
+        reader = InMemoryMetricReader()
+        provider = MeterProvider([reader], shutdown_on_exit=False)
+        with traces.listening(meter_provider=provider):
+            trouble.drop("dispatches")
+        assert read(reader) == ({DROPPED: {"dispatches": 1}} if metrics else {})
+        provider.shutdown()

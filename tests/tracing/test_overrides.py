@@ -1,0 +1,119 @@
+"""Subclasses of Signal that override a send method, traced."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from django.dispatch import Signal
+
+from tests.tracing.spans import Traces
+
+
+def receives(**kwargs: Any) -> str:
+    return "received"
+
+
+def fails(**kwargs: Any) -> None:
+    raise LookupError("no stock")
+
+
+async def notifies(**kwargs: Any) -> None:
+    await asyncio.sleep(0)
+
+
+class Calls(Signal):
+    """Calls Signal's own method from a span of its own."""
+
+    def __init__(self, traces: Traces) -> None:
+        super().__init__()
+        self.tracer = traces.tracer
+
+    def send(self, sender: Any, **named: Any) -> Any:
+        with self.tracer.start_as_current_span("override"):
+            responses = super().send(sender, **named)
+        with self.tracer.start_as_current_span("afterwards"):
+            return responses
+
+    async def asend(self, sender: Any, **named: Any) -> Any:
+        with self.tracer.start_as_current_span("override"):
+            await asyncio.sleep(0)
+            responses = await super().asend(sender, **named)
+            await asyncio.sleep(0)
+        with self.tracer.start_as_current_span("afterwards"):
+            await asyncio.sleep(0)
+        return responses
+
+
+class Alone(Signal):
+    """Does it all itself."""
+
+    def send(self, sender: Any, **named: Any) -> Any:
+        receivers = self._live_receivers(sender)[0]
+        return [(each, each(signal=self, sender=sender, **named)) for each in receivers]
+
+    def send_robust(self, sender: Any, **named: Any) -> Any:
+        responses: list[Any] = []
+        for each in self._live_receivers(sender)[0]:
+            try:
+                responses.append((each, each(signal=self, sender=sender, **named)))
+            except LookupError as error:
+                responses.append((each, error))
+        return responses
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_one_that_calls_super(is_async: bool, traces: Traces) -> None:
+    """One dispatch span, open until the override ends; its own spans lie around the receivers."""
+    signal = Calls(traces)
+    signal.connect(receives)
+    signal.connect(notifies)
+    with traces.listening():
+        if is_async:
+            asyncio.run(signal.asend(None))
+        else:
+            signal.send(None)
+    dispatch = next(span for span in traces.spans if "django.signal.method" in span.attributes)
+    override, after = traces.named("override"), traces.named("afterwards")
+    assert len(traces.spans) == 5
+    assert override.parent == after.parent == dispatch.context
+    for name in ("receives", "notifies"):
+        assert traces.named(name).parent == override.context
+    assert dispatch.end_time >= after.end_time
+    assert dispatch.attributes["django.signal.receiver.count"] == 2
+
+
+def test_one_that_does_not(traces: Traces) -> None:
+    """Its receivers have no spans, as nobody saw them run; the dispatch counts them."""
+    signal = Alone()
+    signal.connect(receives)
+    with traces.listening():
+        signal.send(None)
+    [span] = traces.spans
+    assert span.attributes["django.signal.receiver.count"] == 1
+
+
+def test_one_that_raises(traces: Traces) -> None:
+    """What a receiver raised through an override is recorded on the dispatch span."""
+    signal = Alone()
+    signal.connect(fails)
+    with traces.listening(), pytest.raises(LookupError):
+        signal.send(None)
+    [span] = traces.spans
+    assert span.attributes["error.type"] == "LookupError"
+    assert span.attributes["django.signal.receiver.failed_count"] == 1
+    assert [event.name for event in span.events] == ["exception"]
+
+
+def test_one_that_swallows(traces: Traces) -> None:
+    """What an override's own robust send swallowed is recorded, and is no error of it."""
+    signal = Alone()
+    signal.connect(fails)
+    signal.connect(receives)
+    with traces.listening():
+        signal.send_robust(None)
+    [span] = traces.spans
+    assert "error.type" not in span.attributes
+    assert span.attributes["django.signal.receiver.failed_count"] == 1
+    assert [event.attributes["exception.type"] for event in span.events] == ["LookupError"]

@@ -1,0 +1,179 @@
+"""Dispatches that are not sampled, and processes without an SDK."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from django.dispatch import Signal
+from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    Decision,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+)
+from opentelemetry.trace import NoOpTracerProvider, get_current_span
+
+from signal_inspector import capture, recorder
+from signal_inspector.records import SendMethod
+from signal_inspector.scopes import process_audience
+from signal_inspector.tracing import TracingSink
+from tests.listening import listening, run_python
+from tests.tracing.spans import Traces
+
+
+class Tells:
+    """Receivers that write down what is current while they run."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+        self.signal = Signal()
+        self.signal.connect(self.sync)
+
+    def sync(self, **kwargs: Any) -> None:
+        self.seen.append(get_current_span())
+
+    async def notifies(self, **kwargs: Any) -> None:
+        self.seen.append(get_current_span())
+        await asyncio.sleep(0)
+        self.seen.append(get_current_span())
+
+    def send(self, method: SendMethod) -> None:
+        sending = getattr(self.signal, method)(None)
+        if method.is_async:
+            asyncio.run(sending)
+
+
+@pytest.mark.parametrize("method", list(SendMethod))
+@pytest.mark.parametrize("with_async", [False, True])
+class TestUnsampled:
+    def test_a_root_stays_current(self, method: SendMethod, with_async: bool) -> None:
+        """An unsampled decision is kept: what receivers start does not become a new root."""
+        traces, tells = Traces(ParentBased(ALWAYS_OFF)), Tells()
+        if with_async:
+            tells.signal.connect(tells.notifies)
+        with traces.listening():
+            tells.send(method)
+        contexts = [span.get_span_context() for span in tells.seen]
+        assert len(contexts) == (3 if with_async else 1)
+        assert all(each.is_valid and not each.trace_flags.sampled for each in contexts)
+        assert len({each.trace_id for each in contexts}) == 1
+        assert traces.spans == []
+
+    def test_an_unsampled_request_stays_current(
+        self, method: SendMethod, with_async: bool
+    ) -> None:
+        """Under an unsampled span that one stays current, and is so afterwards."""
+        traces, tells = Traces(ParentBased(ALWAYS_OFF)), Tells()
+        if with_async:
+            tells.signal.connect(tells.notifies)
+        with traces.listening(), traces.tracer.start_as_current_span("request") as request:
+            tells.send(method)
+            assert get_current_span() is request
+        assert {span.get_span_context().trace_id for span in tells.seen} == {
+            request.get_span_context().trace_id
+        }
+
+
+def test_no_record_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unsampled send to sync receivers is not recorded where nobody else listens."""
+    traces, tells = Traces(ParentBased(ALWAYS_OFF)), Tells()
+    monkeypatch.setattr(recorder, "Dispatch", None)
+    with traces.listening():
+        tells.send(SendMethod.SEND)
+    assert len(tells.seen) == 1
+
+
+def test_an_unsampled_dispatch_names_no_trace() -> None:
+    """A row of the toolbar leads to no trace that was never exported."""
+    traces, tells = Traces(ParentBased(ALWAYS_OFF)), Tells()
+    with traces.listening(), capture() as dispatches:
+        tells.send(SendMethod.SEND)
+    assert dispatches[0].trace is None
+
+
+def test_metrics_are_recorded_all_the_same() -> None:
+    """What is not sampled is measured."""
+    traces, tells, reader = Traces(ParentBased(ALWAYS_OFF)), Tells(), InMemoryMetricReader()
+    meters = MeterProvider([reader], shutdown_on_exit=False)
+    with traces.listening(meter_provider=meters):
+        tells.send(SendMethod.SEND)
+        tells.send(SendMethod.ASEND)
+    data = reader.get_metrics_data()
+    assert data is not None
+    counts = {
+        metric.name: sum(point.count for point in metric.data.data_points)
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name.endswith("duration")
+    }
+    assert counts == {"django.signal.send.duration": 2, "django.signal.receiver.duration": 2}
+
+
+def test_a_sampler_sees_the_attributes() -> None:
+    """What is known at the start is there for the sampler to decide by."""
+    asked: list[Any] = []
+
+    class Asks(Sampler):
+        def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
+            asked.append((args, kwargs))
+            return SamplingResult(Decision.DROP)
+
+        def get_description(self) -> str:
+            return "asks"
+
+    traces = Traces(Asks())
+    with traces.listening():
+        Signal().send(None)
+    assert "django.signal.receiver.count" in str(asked)
+
+
+class TestApiOnly:
+    def test_it_is_idle(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With a provider that makes no spans, nothing is recorded or asked."""
+        tells = Tells()
+        sink = TracingSink(tracer_provider=NoOpTracerProvider())
+        monkeypatch.setattr(recorder, "Dispatch", None)
+        with listening(sink):
+            assert process_audience().is_idle()
+            for method in SendMethod:
+                tells.send(method)
+
+    def test_the_global_provider_may_come_later(self) -> None:
+        """In a process without an SDK the sink is idle until there is one."""
+        printed = run_python(
+            "from django.conf import settings; settings.configure(); import django\n"
+            "django.setup()\n"
+            "from django.dispatch import Signal\n"
+            "from signal_inspector import instrument, scopes\n"
+            "from signal_inspector.tracing import TracingSink\n"
+            "from opentelemetry import trace\n"
+            "from opentelemetry.sdk.trace import TracerProvider\n"
+            "from opentelemetry.sdk.trace.export import SimpleSpanProcessor\n"
+            "from opentelemetry.sdk.trace.export.in_memory_span_exporter import *\n"
+            "instrument.install(); sink = TracingSink(); scopes.add_sink(sink)\n"
+            "signal = Signal(); signal.connect(print_ := lambda **kwargs: None)\n"
+            "signal.send(None); print(sink.is_idle())\n"
+            "exporter = InMemorySpanExporter(); provider = TracerProvider()\n"
+            "provider.add_span_processor(SimpleSpanProcessor(exporter))\n"
+            "trace.set_tracer_provider(provider)\n"
+            "print(sink.is_idle()); signal.send(None)\n"
+            "print(len(exporter.get_finished_spans()))\n"
+        )
+        assert printed.split() == ["True", "False", "2"]
+
+
+def test_an_empty_context_is_kept() -> None:
+    """Where nothing is current, nothing is current afterwards."""
+    traces, tells = Traces(), Tells()
+    token = attach(Context())
+    with traces.listening():
+        tells.send(SendMethod.SEND)
+    assert get_current() == {}
+    detach(token)
