@@ -83,7 +83,9 @@ class Summary:
     kind: str  # "plain", "model", "collection", "object", "redacted" or "unreadable"
     type: str  # dotted name of the value's type
     text: str  # one line, capped: "shop.Order:42", "'web'", "list of 12", "redacted"
-    value: bool | int | float | str | None = None  # for "plain" kinds that JSON can hold
+    #: For "plain" kinds that JSON can hold. Of a "model" the alias of its database, if that is
+    #: not "default"; False of a dict if its keys are told only in words.
+    value: bool | int | float | str | None = None
     items: tuple[tuple[str, Summary], ...] = ()  # of a collection: key or index, and value
     truncated: bool = False  # whether text or items were cut
 

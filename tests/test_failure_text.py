@@ -137,6 +137,14 @@ class TestClassAndMessage:
         assert told_more == f"order, {key}, [{key}], {{a: {key}, pin: [redacted]}}"
         assert connection.in_atomic_block
 
+    def test_of_another_database(self) -> None:
+        """An argument that is a model of another database is named like any other."""
+        order = Order(pk=42)
+        order._state.db = "other"
+        assert (
+            message_of(KeyError([order], order)) == "[payload_app.Order:42], payload_app.Order:42"
+        )
+
     def test_collections(self) -> None:
         """What a dict or list in the arguments says is told, up to the limits."""
         assert message_of(ValueError({"code": "declined", "tries": [1, 2]})) == (

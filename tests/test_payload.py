@@ -343,6 +343,23 @@ class TestCollections:
             "bytes of 1": "5",
         }
 
+    @pytest.mark.parametrize(
+        ("value", "told"),
+        [
+            ({}, None),
+            ({"a": 1, "": 2, "b c": 3}, None),
+            ({"a": 1, 1: 2}, False),
+            ({None: 1}, False),
+            ({"a" * 101: 1}, False),
+            ({"a\nb": 1}, False),
+            ({"Bearer abcdef0123456789abcdef0123456789": 1}, False),
+            ({"a": {1: 2}}, None),
+        ],
+    )
+    def test_keys_in_words(self, value: object, told: bool | None) -> None:
+        """A dict whose keys cannot be had again from what is told says so: 1 is not "1"."""
+        assert summary_of(value).value is told
+
     def test_width(self) -> None:
         """Items beyond the limit are left out, and the summary says so."""
         summary = summary_of(list(range(50)), payload_items=20)
@@ -475,6 +492,16 @@ class TestModels:
         """A model instance is its label and primary key; a key that opens doors is hidden."""
         summary = summary_of(make())
         assert (summary.kind, summary.text) == ("model", text)
+
+    @pytest.mark.parametrize(
+        ("alias", "told"), [(None, None), ("default", None), ("other", "other"), (7, None)]
+    )
+    @pytest.mark.parametrize("make", [lambda: Order(pk=42), lambda: Seat(row=3, place="b")])
+    def test_database(self, make: Any, alias: Any, told: str | None) -> None:
+        """An instance from another database than the default one says which."""
+        instance = make()
+        instance._state.db = alias
+        assert summary_of(instance).value == told
 
     @pytest.mark.django_db
     def test_no_query(self, django_assert_num_queries: Any) -> None:

@@ -58,7 +58,16 @@ def _dict(work: Work, value: dict[Any, Any], known: Known, depth: int) -> Summar
     length = dict.__len__(value)
     pairs = _snapshot(dict.items, value, _opened(work, depth, length))
     items = [_item(work, key, member, depth) for key, member in pairs]
-    return _collection(work, known, f"{known.facts} of {length}", items, length)
+    # 1 and "1" are told alike, and a key that is long or holds a secret is not told as it is.
+    is_told = all(map(_is_told, pairs, items))
+    return _collection(
+        work, known, f"{known.facts} of {length}", items, length, None if is_told else False
+    )
+
+
+def _is_told(pair: tuple[object, object], item: tuple[str, Summary]) -> bool:
+    key = pair[0]
+    return type(key) is str and key == item[0]
 
 
 def _item(work: Work, key: object, member: object, depth: int) -> tuple[str, Summary]:
@@ -98,14 +107,19 @@ def _opened(work: Work, depth: int, length: int) -> int:
 
 
 def _collection(
-    work: Work, known: Known, text: str, items: list[tuple[str, Summary]], length: int
+    work: Work,
+    known: Known,
+    text: str,
+    items: list[tuple[str, Summary]],
+    length: int,
+    value: bool | None = None,
 ) -> Summary:
     truncated = len(items) < length
     if truncated and not items:
         text += " …"
     if len(text) > work.length:
         text = one_line(text, work.length)
-    return summary("collection", known.name, text, None, tuple(items), truncated)
+    return summary("collection", known.name, text, value, tuple(items), truncated)
 
 
 def _snapshot(iterate: Callable[[Any], Iterable[Any]], value: Any, count: int) -> list[Any]:

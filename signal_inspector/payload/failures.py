@@ -194,7 +194,8 @@ def _frames_to_show(trace: TracebackType) -> tuple[list[traceback.FrameSummary],
 def _in_words(shown: Summary) -> str:
     """A summary with what it holds, as a message tells it."""
     if not shown.items:
-        return shown.value if type(shown.value) is str else shown.text
+        is_text = shown.kind == "plain" and type(shown.value) is str
+        return str(shown.value) if is_text else shown.text
     more = ", …" if shown.truncated else ""
     if shown.items[0][0] == "0":
         return f"[{', '.join(_in_words(item) for _, item in shown.items)}{more}]"

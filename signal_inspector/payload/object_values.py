@@ -8,6 +8,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, cast
 
 from django.core.files.base import File
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 from django.db.models.base import ModelState
 from django.db.models.manager import BaseManager
@@ -51,12 +52,22 @@ def _model(work: Work, value: Model, known: Known, _depth: int) -> Summary:
     if type(key) is int and key.bit_length() < 64:
         text = f"{label}:{key}"
         if len(text) <= work.length:
-            return summary("model", known.name, text)
+            return summary("model", known.name, text, _other_database(held))
     else:
         key_text = _key_text(work, held, label, names)
         text = f"{label}:{key_text}" if key_text else f"{label} ({_keyless(held)})"
     shown = one_line(text, work.length)
-    return summary("model", known.name, shown, truncated=shown != text or MARK in text)
+    truncated = shown != text or MARK in text
+    return summary("model", known.name, shown, _other_database(held), truncated=truncated)
+
+
+def _other_database(held: dict[str, Any]) -> str | None:
+    """The alias of the database that an instance is from, unless that is the default one."""
+    state = dict.get(held, "_state")
+    if type(state) is not ModelState:
+        return None
+    alias = state.__dict__.get("db")
+    return alias if type(alias) is str and alias != DEFAULT_DB_ALIAS else None
 
 
 def _key_text(work: Work, held: dict[str, Any], label: str, names: tuple[str, ...]) -> str | None:
