@@ -17,8 +17,8 @@ from signal_inspector.audit.settings import get_settings
 def actor_of(actor: object) -> tuple[str, str]:
     """Key and label of a user or another saved instance, or of a text; ("", "") for nobody.
 
-    A user who is not logged in is nobody, and so is a lazy one whom nobody has asked for. The label is the user's name where
-    ``AUDIT["ACTOR_LABELS"]`` lets it be kept. Never raises.
+    A user who is not logged in is nobody, and so is a lazy one whom nobody has asked for. The
+    label is the user's name where ``AUDIT["ACTOR_LABELS"]`` lets it be kept. Never raises.
     """
     try:
         # By its class: isinstance() would evaluate a lazy object.
