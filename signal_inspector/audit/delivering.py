@@ -17,6 +17,7 @@ from signal_inspector.audit.deliveries.buffered import Buffered
 from signal_inspector.audit.deliveries.caller import Caller
 from signal_inspector.audit.deliveries.inline import Inline
 from signal_inspector.audit.deliveries.spool import Spool
+from signal_inspector.audit.gaps import losses
 from signal_inspector.audit.settings import Audit, get_settings
 
 BUILT_IN: dict[str, type[Delivery]] = {
@@ -111,9 +112,20 @@ class Process:
         """Close the delivery at the end of the process. It stays, to count what comes too late."""
         return self.delivery is None or self.delivery.close(timeout)
 
+    def hold(self) -> None:
+        """Let no thread of the delivery be in the middle of a write while the process forks."""
+        if self.delivery is not None:
+            self.delivery.hold()
+
+    def go_on(self) -> None:
+        """The process has forked, and this is the parent."""
+        if self.delivery is not None:
+            self.delivery.go_on()
+
     def forked(self) -> None:
         """Let the child have a delivery without the parent's dispatches."""
         self._lock = threading.RLock()
+        losses.forget()
         if self.delivery is not None:
             self.delivery.forked()
 

@@ -149,24 +149,23 @@ class Losses:
 def write_loss(loss: Loss, using: str, state: tuple[int, bool] | None = None) -> None:
     """Make the row of a loss, or bring it up to date."""
     missing, is_over = state or loss.state
-    Gap.objects.using(using).update_or_create(
+    rows = Gap.objects.using(using)
+    values = {
+        "missing": missing,
+        "to_at": loss.to_at if is_over else None,
+        "written_at": timezone.now(),
+    }
+    if rows.filter(key=loss.key).update(**values):
+        return
+    rows.create(
         key=loss.key,
-        defaults={
-            "missing": missing,
-            "to_at": loss.to_at if is_over else None,
-            "written_at": timezone.now(),
-        },
-        create_defaults={
-            "from_at": loss.from_at,
-            "to_at": loss.to_at if is_over else None,
-            "missing": missing,
-            "is_upper_bound": loss.is_upper_bound,
-            "reason": loss.reason,
-            "detail": loss.detail,
-            "dispatch_id": loss.dispatch_id,
-            "process": loss.process,
-            "written_at": timezone.now(),
-        },
+        from_at=loss.from_at,
+        is_upper_bound=loss.is_upper_bound,
+        reason=loss.reason,
+        detail=loss.detail,
+        dispatch_id=loss.dispatch_id,
+        process=loss.process,
+        **values,
     )
 
 

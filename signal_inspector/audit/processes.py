@@ -53,6 +53,12 @@ def label() -> str:
 class Ending(Protocol):
     """What has to know of forks and of the end of the process."""
 
+    def hold(self) -> None:
+        """Called before a fork: let no thread be in the middle of anything, or soon go on."""
+
+    def go_on(self) -> None:
+        """Called in the parent after a fork."""
+
     def forked(self) -> None:
         """Called in a forked child: forget what is the parent's to write."""
 
@@ -97,19 +103,27 @@ def close_all() -> None:
             trouble.report("closing the audit", error)
 
 
+def _tell(what: str) -> None:
+    for ending in list(_endings):
+        try:
+            getattr(ending, what)()
+        except Exception as error:
+            trouble.report("preparing the audit for a fork", error)
+
+
 def _forked() -> None:
     global _label
     _label = ""
     _finalizers.clear()
-    for ending in list(_endings):
-        try:
-            ending.forked()
-        except Exception as error:
-            trouble.report("starting the audit in a child", error)
+    _tell("forked")
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no forks
-    os.register_at_fork(after_in_child=_forked)
+    os.register_at_fork(
+        before=lambda: _tell("hold"),
+        after_in_parent=lambda: _tell("go_on"),
+        after_in_child=_forked,
+    )
 atexit.register(close_all)
 
 

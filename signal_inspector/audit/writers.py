@@ -62,24 +62,20 @@ class Register:
         if self._last_write_at is not None:
             values["last_write_at"] = self._last_write_at
         rows = Writer.objects.using(self._using)
-        if not self.is_known:
-            rows.update_or_create(
+        # One statement at a time: a SQLite file would refuse to read first and then to write.
+        if not rows.filter(id=self._id).update(**values):
+            rows.create(
                 id=self._id,
-                defaults={
-                    **values,
-                    "host": processes.machine(),
-                    "pid": os.getpid(),
-                    "process": processes.label(),
-                    "delivery": self._delivery[:200],
-                    "started_at": timezone.now(),
-                },
+                host=processes.machine(),
+                pid=os.getpid(),
+                process=processes.label(),
+                delivery=self._delivery[:200],
+                started_at=timezone.now(),
+                **values,
             )
+        if is_old or not self.is_known:
             self.is_known = True
             notice_the_dead(self._using)
-        else:
-            rows.filter(id=self._id).update(**values)
-            if is_old:
-                notice_the_dead(self._using)
         self._said, self._beaten = waiting, time.monotonic()
 
     def stop(self, waiting: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import textwrap
+from urllib.request import urlopen
 
 import pytest
 
@@ -198,6 +199,22 @@ class TestForks:
         programs.run(code, **LATE)
         assert programs.numbers() == [*range(100, 120), *range(200, 220)]
 
+    def test_what_the_parent_lost(self, programs: Programs) -> None:
+        """A gap of the parent's is written by the parent alone."""
+        code = """
+        import warnings; warnings.simplefilter("ignore", DeprecationWarning)
+        from signal_inspector.audit.choices import GapReason
+        process.get().lose(GapReason.OVERFLOW, 5)
+        if os.fork() == 0:
+            place(1)
+            sys.exit(0)
+        os.wait()
+        place(1, start=1)
+        """
+        programs.run(code, **LATE)
+        assert programs.numbers() == [0, 1]
+        assert programs.gaps() == [(GapReason.OVERFLOW, 5)]
+
 
 class TestMultiprocessing:
     @pytest.mark.parametrize(
@@ -235,3 +252,38 @@ class TestThreads:
         programs.run(code, DELIVERY="buffered", BATCH_SIZE=50)
         assert programs.numbers() == list(range(1600))
         assert programs.gaps() == []
+
+
+class TestAsgi:
+    def test_a_server_that_is_told_to_end(self, programs: Programs) -> None:
+        """Under uvicorn, which ends by a signal and without lifespan, nothing is lost unseen."""
+        pytest.importorskip("uvicorn")
+        code = """
+        import socket
+        import uvicorn
+
+        async def app(scope, receive, send):
+            assert scope["type"] == "http"
+            await placed.asend(None, n=int(scope["path"][1:]))
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"done"})
+
+        listening = socket.create_server(("127.0.0.1", 0))
+        print(listening.getsockname()[1], flush=True)
+        config = uvicorn.Config(app, lifespan="off", log_level="critical")
+        uvicorn.Server(config).run(sockets=[listening])
+        """
+        server = programs.start(code, DELIVERY="buffered")
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        for number in range(20):
+            with urlopen(f"http://127.0.0.1:{port}/{number}", timeout=60) as answer:
+                assert answer.read() == b"done"
+        server.terminate()
+        _, err = server.communicate(timeout=60)
+        assert server.returncode in {0, -signal.SIGTERM}, err
+        programs.run("place(1, start=900)", DELIVERY="buffered")
+        there = programs.numbers()
+        assert set(there) <= {*range(20), 900}
+        assert len(there) == len(set(there))
+        assert len(there) == 21 or programs.gaps() == [(GapReason.DEAD_WRITER, 10_000)]

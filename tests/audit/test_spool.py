@@ -50,8 +50,9 @@ def files(directory: Path) -> list[Path]:
     return sorted(directory.glob("*"))
 
 
-def ship(programs: Programs, directory: Path) -> int:
-    return int(programs.run(SHIP.format(directory=str(directory))).split()[0])
+def ship(programs: Programs, directory: Path, *, in_trouble: bool = False) -> int:
+    out = programs.run(SHIP.format(directory=str(directory)), in_trouble=in_trouble)
+    return int(out.split()[0])
 
 
 class TestAKill:
@@ -220,7 +221,7 @@ class TestAFullDisk:
         time.sleep(0.6)  # until a file is tried again
         place(3, start=5)
         """
-        spooling.run(code)
+        spooling.run(code, in_trouble=True)
         assert spooling.numbers() == list(range(8))
         assert spooling.gaps() == [(GapReason.SPOOL, 7)]
         assert files(directory) == []
@@ -340,7 +341,7 @@ class TestDamage:
         record = json.loads(first[9:])
         record[1] = 99
         path.write_bytes(encoded(record) + rest)
-        assert ship(left, directory) == 0
+        assert ship(left, directory, in_trouble=True) == 0
         assert files(directory) == [path]
 
 
@@ -349,6 +350,7 @@ def test_a_directory_that_cannot_be_written(spooling: Programs, tmp_path: Path) 
     (tmp_path / "file").touch()
     out = spooling.run(
         "place(3); from signal_inspector import trouble; print(trouble.drops())",
+        in_trouble=True,
         SPOOL_DIR=str(tmp_path / "file" / "spool"),
     )
     assert "'audit: spool file damaged or not writable': 3" in out

@@ -74,6 +74,12 @@ class Delivery:
         """
         return self.flush(timeout)
 
+    def hold(self) -> None:
+        """Called before a fork. What a thread has locked then stays locked in the child."""
+
+    def go_on(self) -> None:
+        """Called in the parent after a fork."""
+
     def forked(self) -> None:
         """Start anew in a forked child."""
 

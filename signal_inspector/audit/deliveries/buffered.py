@@ -76,6 +76,12 @@ class Buffered(Delivery):
         self._source.is_closed = True
         return self._courier.close(timeout)
 
+    def hold(self) -> None:
+        self._courier.hold()
+
+    def go_on(self) -> None:
+        self._courier.go_on()
+
     def forked(self) -> None:
         self._source.is_closed = False
         self._source.give_up()

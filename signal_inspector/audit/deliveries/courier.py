@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector import trouble
 from signal_inspector.audit import processes
@@ -27,6 +28,11 @@ _FIRST_PAUSE: Final = 0.5  # seconds after a first failure; doubled with each mo
 _LONGEST_PAUSE: Final = 30.0
 _TRIES: Final = 3  # of a batch that fails for another reason than the database
 _NEVER: Final = 1 << 62
+_HOLD_SECONDS: Final = 0.5  # the longest that a fork waits for a write
+
+#: Connections of a parent's writer. In a forked child that thread is gone, and its connection
+#: would be closed with it: for both, as some drivers say goodbye to the server.
+_of_parents: Final[list[BaseDatabaseWrapper]] = []
 
 
 class Source(Protocol):
@@ -78,8 +84,10 @@ class Courier:
         self.wake_at = 1
         self.is_cut_off = False  # whether the database cannot be written now
         self._thread: threading.Thread | None = None
+        self._connection: BaseDatabaseWrapper | None = None  # of that thread
         self._starting = threading.Lock()
         self._turn = threading.Lock()
+        self._is_held = False
         self._event = threading.Event()
         self._answer = threading.Condition()
         self._asked = self._answered = 0
@@ -90,8 +98,24 @@ class Courier:
         self._last_work = 0.0
         self._register = Register(self._using, self._delivery, self._bound)
 
+    def hold(self) -> None:
+        """Wait shortly until the thread is between two writes, and keep it there.
+
+        A fork in the middle of one would copy locks that nobody in the child ever releases: of
+        modules that are being imported, of the driver, of its memory.
+        """
+        self._is_held = self._turn.acquire(timeout=_HOLD_SECONDS)
+
+    def go_on(self) -> None:
+        """Let it write again."""
+        if self._is_held:
+            self._is_held = False
+            self._turn.release()
+
     def forked(self) -> None:
-        """Be as new in a forked child. The parent's connection must not be closed here."""
+        """Be as new in a forked child."""
+        if self._connection is not None:
+            _of_parents.append(self._connection)
         self._begin()
 
     # In any thread:
@@ -151,6 +175,7 @@ class Courier:
 
     def _run(self) -> None:
         current.set(SILENCE)
+        self._connection = connections[self._using]
         try:
             while self._deadline is None:
                 self._rest()
@@ -164,7 +189,7 @@ class Courier:
                 connections[self._using].close()  # this thread's own
             except Exception as error:
                 trouble.report("closing the connection of the audit", error)
-            self._thread = None
+            self._thread = self._connection = None
             if self._deadline is None:
                 self.wake_at = 1
 
@@ -191,8 +216,8 @@ class Courier:
             self.wake_at = _NEVER
             if not self._source.ready() or self._is_wanted():
                 return
-            self._say_that_some_wait()
             self._event.clear()
+        self._say_that_some_wait()
         self.wake_at = self._settings.batch_size
         if self._source.ready() < self.wake_at and not self._is_wanted():
             since = time.monotonic() - self._last_write
@@ -211,7 +236,8 @@ class Courier:
     def _say_that_some_wait(self) -> None:
         """Before they are written: if the process is killed now, the log shows it."""
         try:
-            self._register.beat(self._source.waiting)
+            with self._turn:
+                self._register.beat(self._source.waiting, is_due=False)
         except NOT_NOW:
             pass  # writing comes next, and fails in the same way
         except Exception as error:

@@ -163,6 +163,12 @@ class Spool(Delivery):
         self._shipment.close()
         return done
 
+    def hold(self) -> None:
+        self._courier.hold()
+
+    def go_on(self) -> None:
+        self._courier.go_on()
+
     def forked(self) -> None:
         self._shipment.abandon()
         self._begin()

@@ -1,0 +1,252 @@
+"""From the dispatch to the delivery: what is handed on, and how the delivery is chosen."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from django.dispatch import Signal
+from django.test import override_settings
+
+from signal_inspector import Details, capture, scopes, trouble
+from signal_inspector.audit import delivering, starting
+from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit.deliveries.base import Delivery
+from signal_inspector.audit.deliveries.buffered import Buffered
+from signal_inspector.audit.deliveries.caller import Caller
+from signal_inspector.audit.deliveries.inline import Inline
+from signal_inspector.audit.deliveries.spool import Spool
+from signal_inspector.audit.delivering import chosen_class, delivery_class, process
+from signal_inspector.audit.gaps import losses
+from signal_inspector.audit.rows import Item
+from signal_inspector.audit.settings import Audit
+from signal_inspector.audit.testing import audited
+from signal_inspector.scopes import Collector
+
+
+class Kept(Delivery):
+    """A delivery of somebody else's: it keeps what it takes."""
+
+    has_own_connection: ClassVar[bool] = False
+    taken: ClassVar[list[Item]] = []
+    closed: ClassVar[list[float]] = []
+
+    def take(self, item: Item) -> None:
+        self.taken.append(item)
+
+    def close(self, timeout: float) -> bool:
+        self.closed.append(timeout)
+        return True
+
+
+PATH = f"{__name__}.Kept"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> Iterator[None]:
+    yield
+    Kept.taken.clear()
+    Kept.closed.clear()
+
+
+def on_order(**kwargs: Any) -> None: ...
+
+
+@pytest.fixture
+def signal() -> Signal:
+    signal = Signal()
+    signal.connect(on_order)
+    return signal
+
+
+class TestSink:
+    def test_hands_on_what_ended(self, signal: Signal) -> None:
+        """Each dispatch is handed to the delivery once, with its circumstances and its policy."""
+        with audited(PATH):
+            signal.send(None, order=1)
+        [item] = Kept.taken
+        assert item.dispatch.calls[0].receiver == f"{__name__}.on_order"
+        assert item.policy.payload == "full"
+        assert item.circumstances.request_id == ""
+
+    def test_what_is_not_audited(self, signal: Signal) -> None:
+        """What EXCLUDE names is not handed on."""
+        with (
+            override_settings(SIGNAL_INSPECTOR={"AUDIT": {"EXCLUDE": ["*"]}}),
+            audited(PATH),
+        ):
+            signal.send(None)
+        assert Kept.taken == []
+
+    def test_details_follow_the_settings(self, signal: Signal) -> None:
+        """What is gathered is what the rules want, also after they changed."""
+        with audited(PATH):
+            signal.send(None)
+            quiet = {"AUDIT": {"RULES": {"*": {"PAYLOAD": "none", "TRACEBACKS": False}}}}
+            with override_settings(SIGNAL_INSPECTOR=quiet):
+                signal.send(None, order=1)
+            signal.send(None, order=2)
+        payloads = [item.dispatch.payload is None for item in Kept.taken]
+        assert payloads[0] is False
+        assert payloads[2] is False
+        assert starting.sink is not None
+        assert Details.PAYLOAD in starting.sink.details
+
+    def test_keeps_no_collector_alive(self, signal: Signal) -> None:
+        """A dispatch that waits in a queue holds neither a capture() nor what that collected."""
+
+        class Collected(Collector):
+            __slots__ = ("__weakref__",)
+
+        with audited(PATH):
+            collector = Collected()
+            scopes.open_collector(collector)
+            signal.send(None)
+            scopes.close_collector(collector)
+            gone = weakref.ref(collector)
+            del collector
+            gc.collect()
+            assert gone() is None
+        [item] = Kept.taken
+        assert item.dispatch.started_at is not None
+
+    def test_a_delivery_that_fails(self, signal: Signal, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a delivery raises is reported; the sender does not notice."""
+
+        def fails(self: Delivery, item: Item) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(Kept, "take", fails)
+        with audited(PATH):
+            assert signal.send(None) == [(on_order, None)]
+        assert sum(trouble.counts().values()) == 1
+
+
+class TestUnderATestRunner:
+    def test_nothing_listens(self, signal: Signal) -> None:
+        """The first dispatch of a test run that has not asked ends the listening."""
+        starting.listen()
+        assert scopes.process_audience().sinks
+        signal.send(None)
+        assert not scopes.process_audience().sinks
+        assert process.delivery is None
+
+    def test_outside_of_one_it_listens(
+        self, signal: Signal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without Django's test environment every dispatch is handed on."""
+        from django.core import mail
+
+        before = process.use(Kept(Audit()))
+        monkeypatch.delattr(mail, "outbox")
+        sink = starting.listen()
+        try:
+            signal.send(None)
+        finally:
+            scopes.remove_sink(sink)
+            process.use(before)
+        assert len(Kept.taken) == 1
+
+    def test_audited_puts_everything_back(self, signal: Signal) -> None:
+        """After audited() nothing listens, and its delivery has been closed."""
+        with audited(PATH), capture():
+            signal.send(None)
+        assert not scopes.process_audience().sinks
+        assert process.delivery is None
+        assert len(Kept.closed) == 1
+
+    def test_a_wrong_name(self) -> None:
+        """audited() says at once when there is no such delivery."""
+        with pytest.raises(ImproperlyConfigured, match="pigeon"), audited("pigeon"):
+            pass
+        assert process.asked == []
+
+    def test_when_settings_change(self, signal: Signal) -> None:
+        """A change of the settings renews the delivery, and stays with what was asked for."""
+        with audited(PATH):
+            signal.send(None)
+            first = process.delivery
+            with override_settings(SIGNAL_INSPECTOR={"AUDIT": {"QUEUE_SIZE": 5}}):
+                signal.send(None)
+                assert process.delivery is not first
+                assert isinstance(process.delivery, Kept)
+                assert process.delivery.settings.queue_size == 5
+        assert len(Kept.taken) == 2
+
+
+class TestChoosing:
+    def test_auto(self) -> None:
+        """auto is the caller's connection on SQLite and the queue elsewhere."""
+        expected = Caller if connection.vendor == "sqlite" else Buffered
+        assert chosen_class(Audit()) is expected
+
+    @pytest.mark.parametrize("chosen", [Buffered, Caller, Inline, Spool])
+    def test_by_name(self, chosen: type[Delivery]) -> None:
+        """Each of the built-in ones has a name."""
+        assert delivery_class(chosen.name) is chosen
+
+    def test_by_path(self) -> None:
+        """Another one is named by its dotted path, which is also what the log calls it."""
+        assert delivery_class(PATH) is Kept
+        assert Kept.label() == PATH
+
+    @pytest.mark.parametrize(
+        "name", ["pigeon", "no.such.module", f"{__name__}.on_order", "signal_inspector.Sink"]
+    )
+    def test_a_wrong_one(self, name: str) -> None:
+        """A name that stands for no delivery is said to be none."""
+        with pytest.raises(ImproperlyConfigured, match=name.replace(".", r"\.")):
+            delivery_class(name)
+
+    @pytest.mark.parametrize("name", ["buffered", "spool"])
+    def test_no_thread_writes_to_a_shared_file(self, name: str) -> None:
+        """On a SQLite file that the project uses, no thread of ours writes, whatever is asked."""
+        chosen = chosen_class(Audit(delivery=name))
+        assert chosen is (Caller if connection.vendor == "sqlite" else delivery_class(name))
+
+    def test_wrong_settings(self, signal: Signal) -> None:
+        """With a wrong name in the settings dispatches are delivered as by auto; it is told."""
+        with override_settings(SIGNAL_INSPECTOR={"AUDIT": {"DELIVERY": "pigeon"}}):
+            made = process.get()
+            process.use(None)
+        assert type(made) is chosen_class(Audit())
+        assert list(trouble.counts()) == ["choosing the delivery of the audit"]
+
+
+class TestContract:
+    def test_every_built_in_one_says_what_it_promises_and_loses(self) -> None:
+        """The docstring of a delivery says what it promises and what it loses."""
+        for built_in in delivering.BUILT_IN.values():
+            assert built_in.__doc__ is not None
+            assert "Promises:" in built_in.__doc__
+            assert "Loses:" in built_in.__doc__
+
+    def test_the_base_class_keeps_nothing(self) -> None:
+        """A subclass that only takes is complete."""
+        delivery = Kept(Audit())
+        assert delivery.flush(0)
+        assert delivery.waiting == 0
+        delivery.forked()
+        delivery.lose(GapReason.FAILURE, 2, "of its own")
+        assert losses.total == 2
+
+    def test_public_names(self) -> None:
+        """What programs need is found in the package itself, and nothing else is."""
+        from signal_inspector import audit
+
+        assert audit.Delivery is Delivery
+        assert audit.flush is delivering.flush
+        for name in audit.__all__:
+            assert getattr(audit, name).__name__ == name or name == "audit_lost"
+        with pytest.raises(AttributeError, match="nonsense"):
+            audit.nonsense  # noqa: B018
+
+    def test_flush_without_a_delivery(self) -> None:
+        """flush() has nothing to do where nothing was sent."""
+        assert process.delivery is None
+        assert delivering.flush(0)
