@@ -25,6 +25,7 @@ from signal_inspector.audit.bookkeeping import (
 )
 from signal_inspector.audit.choices import Ending, Method, NameKind, Origin, TransactionOutcome
 from signal_inspector.audit.indexes import PartialIndex
+from signal_inspector.audit.tally_models import Tally
 
 __all__ = [
     "Act",
@@ -34,6 +35,7 @@ __all__ = [
     "Gap",
     "Name",
     "Retry",
+    "Tally",
     "Writer",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from signal_inspector.audit.binding import Binder, Bound
 from signal_inspector.audit.blame import Blame, blame
 from signal_inspector.audit.cleaning import storable
+from signal_inspector.audit.counting import count
+from signal_inspector.audit.folding import TALLIES, added
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject
 from signal_inspector.audit.naming import add_names, forget_names
 from signal_inspector.audit.rows import (
@@ -29,6 +32,7 @@ from signal_inspector.audit.statements import (
     driver_cursor,
     insert,
     select_in,
+    tells_of_conflicts,
     transaction,
 )
 
@@ -138,9 +142,58 @@ def _write_all(connection: BaseDatabaseWrapper, batch: Sequence[Rows]) -> None:
         add_names(connection, cursor, binder.names)
         if can_copy(connection, cursor) and _copied(connection, cursor, binder, batch, bound):
             return
-        with transaction(connection, cursor):
-            for table, rows in zip(_TABLES, bound, strict=True):
-                insert(connection, cursor, table, rows)
+        _insert(connection, cursor, binder, batch, bound)
+
+
+class _Repeated(Exception):  # noqa: N818 - no error: it only has to be written another way
+    """Some dispatches of a batch are in the log already."""
+
+
+def _insert(
+    connection: BaseDatabaseWrapper,
+    cursor: Any,
+    binder: Binder,
+    batch: Sequence[Rows],
+    bound: Bound,
+) -> None:
+    """Write it by INSERT. What is in the log already is left as it is, and not counted again."""
+    if tells_of_conflicts(connection, cursor):
+        with contextlib.suppress(_Repeated):
+            _insert_all(connection, cursor, batch, bound, is_new=True)
+            return
+    found = _found(connection, cursor, binder, batch)
+    if found:
+        batch = [rows for rows in batch if rows.id not in found]
+        bound = binder.bind(batch, datetime.now(UTC))
+    _insert_all(connection, cursor, batch, bound, is_new=False)
+
+
+def _insert_all(
+    connection: BaseDatabaseWrapper,
+    cursor: Any,
+    batch: Sequence[Rows],
+    bound: Bound,
+    *,
+    is_new: bool,
+) -> None:
+    """Insert rows; raises ``_Repeated`` where they are believed to be new and are not."""
+    counted = count(batch, bound)
+    with transaction(connection, cursor):
+        for table, rows in zip(_TABLES, bound, strict=True):
+            insert(connection, cursor, table, rows)
+            if is_new and table is DISPATCHES and cursor.rowcount < len(rows):
+                raise _Repeated
+        insert(connection, cursor, TALLIES, counted.rows)
+    added(connection, counted.figures)
+
+
+def _found(
+    connection: BaseDatabaseWrapper, cursor: Any, binder: Binder, batch: Sequence[Rows]
+) -> set[str]:
+    """The ids, as in the rows, of those dispatches that are in the log."""
+    ids = dict(zip(binder.ids(rows.id for rows in batch), batch, strict=True))
+    found = select_in(connection, cursor, DISPATCHES, ("id",), list(ids))
+    return {ids[str(row[0])].id for row in found}
 
 
 def _copied(
@@ -152,26 +205,30 @@ def _copied(
 ) -> bool:
     """Write it by COPY, without what is in the log already; False where that does not do."""
     try:
-        _copy(connection, cursor, bound)
+        _copy(connection, cursor, batch, bound)
     except IntegrityError:
-        ids = binder.ids(rows.id for rows in batch)
-        found = {str(row[0]) for row in select_in(connection, cursor, DISPATCHES, ("id",), ids)}
+        found = _found(connection, cursor, binder, batch)
         missing = [rows for rows in batch if rows.id not in found]
         if len(missing) == len(batch):
             return False
         try:
-            _copy(connection, cursor, binder.bind(missing, datetime.now(UTC)))
+            _copy(connection, cursor, missing, binder.bind(missing, datetime.now(UTC)))
         except IntegrityError:  # somebody else writes the same
             return False
     return True
 
 
-def _copy(connection: BaseDatabaseWrapper, cursor: Any, bound: Bound) -> None:
+def _copy(
+    connection: BaseDatabaseWrapper, cursor: Any, batch: Sequence[Rows], bound: Bound
+) -> None:
+    counted = count(batch, bound)
     with transaction(connection, cursor):
         for table, rows in zip(_TABLES, bound, strict=True):
             if rows:
                 with connection.wrap_database_errors:
                     copy(connection, cursor, table, rows)
+        insert(connection, cursor, TALLIES, counted.rows)
+    added(connection, counted.figures)
 
 
 def _give_up(error: Exception, using: str) -> NoReturn:

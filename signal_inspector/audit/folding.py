@@ -1,0 +1,176 @@
+"""Rows of ``Tally`` replaced by their sum, so that the overview reads some two hundred of them.
+
+A slot's rows become one when it is over, and slots become longer ones as they age: 5 minutes,
+an hour, six hours, a day. Whoever writes to the log does it now and then, after its batch. It
+takes no lock: of two that fold the same rows the second finds that they are gone and undoes its
+work, and a row that comes later is folded later.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.db import Error
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from signal_inspector import trouble
+from signal_inspector.audit.blame import Blame, blame
+from signal_inspector.audit.statements import (
+    Table,
+    driver_cursor,
+    insert,
+    is_nested,
+    select_in,
+    transaction,
+)
+from signal_inspector.audit.tallies import SLOT_SECONDS, Figures, slot_of
+from signal_inspector.audit.tally_models import Tally
+
+TALLIES: Final = Table(Tally._meta.db_table, ("id", "slot", "seconds", "content"), ("id",))
+
+_HOUR: Final = 3_600
+_DAY: Final = 86_400
+#: Lengths of slots, and for how long they are kept before they become longer ones (s): long
+#: enough for the overview to compare its longest period of that grain with the one before.
+LEVELS: Final = ((SLOT_SECONDS, 3 * _HOUR), (_HOUR, 3 * _DAY), (6 * _HOUR, 15 * _DAY))
+LONGEST: Final = _DAY
+_PARTS: Final = 64  # rows of a slot that a process adds before it makes one of them
+_MOST: Final = 2_000  # rows folded at once
+_CHANCE_BITS: Final = 12  # of an id; the others are the time, to 4 us
+
+TallyRow = tuple[int, int, int, str]  # as the columns of TALLIES
+
+
+@dataclass(slots=True)
+class _Own:
+    """The rows of the present slot that this process has added to a database."""
+
+    slot: int = 0
+    ids: list[int] = field(default_factory=list)
+    figures: Figures = field(default_factory=Figures)
+
+
+_own: dict[str, _Own] = {}  # by database alias
+_lock = threading.Lock()
+
+
+def new_row(slot: int, seconds: int, figures: Figures) -> TallyRow:
+    """The row that adds these figures to a slot."""
+    # In the order of time, as rows at the end of a table are written at the least cost.
+    id_ = time.time_ns() >> _CHANCE_BITS << _CHANCE_BITS | secrets.randbits(_CHANCE_BITS)
+    return id_, slot, seconds, figures.encoded()
+
+
+def added(connection: BaseDatabaseWrapper, rows: Mapping[int, tuple[int, Figures]]) -> None:
+    """Note that a writer has committed rows, by their ids, for slots of ``SLOT_SECONDS``.
+
+    Folds where it is time to. Never raises.
+    """
+    if is_nested(connection):
+        return
+    try:
+        for id_, (slot, figures) in rows.items():
+            _added(connection, id_, slot, figures)
+    except Exception as error:
+        is_busy = isinstance(error, Error) and blame(error, connection) is Blame.DATABASE
+        if not is_busy:  # if so, another time
+            trouble.report("adding up the figures of the audit", error)
+
+
+def _added(connection: BaseDatabaseWrapper, id_: int, slot: int, figures: Figures) -> None:
+    with _lock:
+        own = _own.setdefault(connection.alias, _Own())
+        before, full = own.slot, None
+        if slot > before:
+            own = _own[connection.alias] = _Own(slot)
+        if slot == own.slot:
+            own.ids.append(id_)
+            own.figures.merge(figures)
+            if len(own.ids) >= _PARTS:
+                full, _own[connection.alias] = own, _Own(slot)
+    if full is not None:
+        row = new_row(full.slot, SLOT_SECONDS, full.figures)
+        with driver_cursor(connection) as cursor:
+            if _replace(connection, cursor, full.ids, row):
+                _added(connection, row[0], slot, full.figures)
+    if slot > before > 0:
+        fold(connection, int(time.time()))
+
+
+def fold(connection: BaseDatabaseWrapper, now: int) -> int:
+    """Fold what is to be folded at this Unix time; how many rows became fewer. Safe to repeat."""
+    folded = 0
+    with driver_cursor(connection) as cursor:
+        quoted = connection.ops.quote_name
+        cursor.execute(f"SELECT id, slot, seconds FROM {quoted(TALLIES.name)}")  # noqa: S608
+        groups: dict[tuple[int, int], list[int]] = {}
+        alone: set[tuple[int, int]] = set()  # slots with a row that is as it should be
+        for id_, slot, seconds in cursor.fetchall():
+            group = _wanted(slot, max(seconds, SLOT_SECONDS), now)
+            groups.setdefault(group, []).append(id_)
+            if group == (slot, seconds):
+                alone.add(group)
+        for (slot, seconds), ids in sorted(groups.items()):
+            is_needed = len(ids) > 1 or (slot, seconds) not in alone
+            if is_needed and slot + seconds <= now and folded < _MOST:
+                folded += _fold(connection, cursor, (slot, seconds), ids[: _MOST - folded])
+    return folded
+
+
+def _wanted(slot: int, seconds: int, now: int) -> tuple[int, int]:
+    """Start and length of the slot that a row should be of by now."""
+    longer = [level for level, _ in LEVELS[1:]] + [LONGEST]
+    for (level, kept), following in zip(LEVELS, longer, strict=True):
+        if seconds <= level and slot_of(slot, following) + following > now - kept:
+            return slot_of(slot, level), level
+    return slot_of(slot, LONGEST), LONGEST
+
+
+def _fold(
+    connection: BaseDatabaseWrapper, cursor: Any, to: tuple[int, int], ids: Sequence[int]
+) -> int:
+    """Put one row in place of these; how many became fewer, or 0 if somebody else has done so."""
+    together = Figures()
+    for (content,) in select_in(connection, cursor, TALLIES, ("content",), ids):
+        together.merge_encoded(content)
+    is_done = _replace(connection, cursor, ids, new_row(*to, together))
+    return max(len(ids) - 1, 1) if is_done else 0
+
+
+def _replace(
+    connection: BaseDatabaseWrapper, cursor: Any, ids: Sequence[int], row: TallyRow
+) -> bool:
+    """Put a row in place of these, if all of them are still there."""
+    try:
+        with transaction(connection, cursor):
+            _delete(connection, cursor, ids)
+            insert(connection, cursor, TALLIES, [row])
+    except _Gone:
+        return False
+    return True
+
+
+class _Gone(Exception):  # noqa: N818 - no error: somebody else was first
+    """Rows that were to be folded are not there any longer."""
+
+
+def _delete(connection: BaseDatabaseWrapper, cursor: Any, ids: Sequence[int]) -> None:
+    quoted = connection.ops.quote_name
+    for start in range(0, len(ids), 500):
+        chunk = ids[start : start + 500]
+        marks = ", ".join(["%s"] * len(chunk))
+        sql = f"DELETE FROM {quoted(TALLIES.name)} WHERE id IN ({marks})"  # noqa: S608 - our own
+        cursor.execute(sql, chunk)
+        if cursor.rowcount != len(chunk):
+            raise _Gone
+
+
+def forget_tallies(using: str, before: int) -> int:
+    """Delete figures of slots that were over at this Unix time; how many rows. For ``prune``."""
+    old = Tally.objects.using(using).filter(slot__lt=before - LONGEST)
+    return old.delete()[0]

@@ -1,0 +1,242 @@
+"""What is counted of dispatches: how many, how many failed, how long they took, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+from signal_inspector.audit.choices import Ending, TransactionOutcome
+from signal_inspector.audit.histograms import bucket_of, percentile
+from signal_inspector.audit.rows import CALL_COLUMNS, DISPATCH_COLUMNS, Row, Rows
+
+SLOT_SECONDS: Final = 300  # the shortest slot: all others are multiples
+_FORMAT: Final = 1
+_FIXED: Final = 4  # numbers of an encoded Measure before its buckets
+
+_STARTED: Final = DISPATCH_COLUMNS.index("started_at")
+_DURATION: Final = DISPATCH_COLUMNS.index("duration_ns")
+_SIGNAL: Final = DISPATCH_COLUMNS.index("signal_id")
+_OUTCOME: Final = DISPATCH_COLUMNS.index("outcome")
+_IS_FAILED: Final = DISPATCH_COLUMNS.index("is_failed")
+_SKIPPED: Final = DISPATCH_COLUMNS.index("skipped_count")
+_TRANSACTION: Final = DISPATCH_COLUMNS.index("transaction_outcome")
+_RECEIVER: Final = CALL_COLUMNS.index("receiver_id")
+_EXCEPTION: Final = CALL_COLUMNS.index("exception_id")
+_CALL_OUTCOME: Final = CALL_COLUMNS.index("outcome")
+_CALL_OFFSET: Final = CALL_COLUMNS.index("offset_ns")
+_CALL_DURATION: Final = CALL_COLUMNS.index("duration_ns")
+_RAISED: Final = int(Ending.RAISED)
+_NOT_RUN: Final = int(Ending.SKIPPED)
+_ROLLED_BACK: Final = int(TransactionOutcome.ROLLED_BACK)
+
+Key = TypeVar("Key")
+
+
+@dataclass(slots=True)
+class Measure:
+    """Dispatches of a signal, or calls of a receiver. Skipped calls are none."""
+
+    count: int = 0
+    failed: int = 0
+    total_ns: int = 0
+    longest_ns: int = 0
+    buckets: dict[int, int] = field(default_factory=dict)  # of those whose duration is known
+
+    def add(self, duration_ns: int, failed: bool, timed: bool = True) -> None:
+        """Count one. The writer does it for every receiver call, so it is kept short."""
+        self.count += 1
+        if failed:
+            self.failed += 1
+        if timed:
+            self.total_ns += duration_ns
+            if duration_ns > self.longest_ns:
+                self.longest_ns = duration_ns
+            bucket = bucket_of(duration_ns)
+            buckets = self.buckets
+            buckets[bucket] = buckets.get(bucket, 0) + 1
+
+    def merge(self, other: Measure) -> None:
+        """Count all that another has counted."""
+        self.count += other.count
+        self.failed += other.failed
+        self.total_ns += other.total_ns
+        self.longest_ns = max(self.longest_ns, other.longest_ns)
+        buckets = self.buckets
+        for bucket, count in other.buckets.items():
+            buckets[bucket] = buckets.get(bucket, 0) + count
+
+    def percentile(self, share: float) -> int | None:
+        """Nanoseconds that this share of all does not exceed, within ``histograms.ERROR``."""
+        return percentile(self.buckets, share, self.longest_ns)
+
+    def encoded(self) -> list[int]:
+        """As a flat list of numbers."""
+        flat = [number for pair in self.buckets.items() for number in pair]
+        return [self.count, self.failed, self.total_ns, self.longest_ns, *flat]
+
+    def merge_encoded(self, numbers: Sequence[int]) -> None:
+        """Count what such a list tells of."""
+        self.count += numbers[0]
+        self.failed += numbers[1]
+        self.total_ns += numbers[2]
+        if numbers[3] > self.longest_ns:
+            self.longest_ns = numbers[3]
+        buckets = self.buckets
+        rest = iter(numbers[_FIXED:])
+        for bucket, count in zip(rest, rest, strict=True):
+            buckets[bucket] = buckets.get(bucket, 0) + count
+
+
+@dataclass(slots=True)
+class Failures:
+    """Calls of one receiver that failed with one exception."""
+
+    count: int = 0
+    first_us: int = 0  # microseconds since 1970: when the first of their dispatches started
+    last_us: int = 0
+    raised: int = 0  # of them, those that ended the send
+    skipped: int = 0  # receivers that did not run for that reason
+    rolled_back: int = 0  # of all, those whose transaction was rolled back
+
+    def add(self, at_us: int, raised: bool, skipped: int, rolled_back: bool) -> None:
+        """Count one."""
+        if not self.count or at_us < self.first_us:
+            self.first_us = at_us
+        if at_us > self.last_us:
+            self.last_us = at_us
+        self.count += 1
+        self.raised += raised
+        self.skipped += skipped
+        self.rolled_back += rolled_back
+
+    def merge(self, other: Failures) -> None:
+        """Count all that another has counted."""
+        self.first_us = min(self.first_us, other.first_us) if self.count else other.first_us
+        self.last_us = max(self.last_us, other.last_us)
+        self.count += other.count
+        self.raised += other.raised
+        self.skipped += other.skipped
+        self.rolled_back += other.rolled_back
+
+    def encoded(self) -> list[int]:
+        """As a list of numbers."""
+        return [
+            self.count,
+            self.first_us,
+            self.last_us,
+            self.raised,
+            self.skipped,
+            self.rolled_back,
+        ]
+
+
+class _Made(dict[Key, Measure], Generic[Key]):
+    """Measures by a key, made when first asked for."""
+
+    def __missing__(self, key: Key) -> Measure:
+        made = self[key] = Measure()
+        return made
+
+
+class Figures:
+    """All that is counted of some time. Signals, receivers and exceptions by ``Name.id``."""
+
+    __slots__ = ("failures", "receivers", "signals")
+
+    def __init__(self) -> None:
+        self.signals: dict[int, Measure] = _Made()
+        self.receivers: dict[int, Measure] = _Made()
+        self.failures: dict[tuple[int, int], Failures] = {}  # by receiver and exception
+
+    def add(self, started_us: int, dispatch: Row, calls: Iterable[Row]) -> None:
+        """Count a dispatch by its rows with numbers for names."""
+        self.signals[dispatch[_SIGNAL]].add(dispatch[_DURATION], dispatch[_IS_FAILED] is not None)
+        receivers = self.receivers
+        for call in calls:
+            outcome = call[_CALL_OUTCOME]
+            if outcome != _NOT_RUN:
+                has_failed = outcome == _RAISED
+                receivers[call[_RECEIVER]].add(
+                    call[_CALL_DURATION], has_failed, call[_CALL_OFFSET] is not None
+                )
+                if has_failed:
+                    self._add_failure(started_us, dispatch, call)
+
+    def _add_failure(self, started_us: int, dispatch: Row, call: Row) -> None:
+        raised = dispatch[_OUTCOME] == _RAISED
+        self._failures(call[_RECEIVER], call[_EXCEPTION] or 0).add(
+            started_us,
+            raised,
+            dispatch[_SKIPPED] if raised else 0,
+            dispatch[_TRANSACTION] == _ROLLED_BACK,
+        )
+
+    def dispatches(self) -> Measure:
+        """All dispatches, of whatever signal."""
+        together = Measure()
+        for measure in self.signals.values():
+            together.merge(measure)
+        return together
+
+    def merge(self, other: Figures) -> None:
+        """Count all that another has counted."""
+        for number, measure in other.signals.items():
+            self.signals[number].merge(measure)
+        for number, measure in other.receivers.items():
+            self.receivers[number].merge(measure)
+        for (receiver, exception), failures in other.failures.items():
+            self._failures(receiver, exception).merge(failures)
+
+    def encoded(self) -> str:
+        """As text, for ``Tally.content``."""
+        content = {
+            "v": _FORMAT,
+            "s": [[number, *measure.encoded()] for number, measure in self.signals.items()],
+            "r": [[number, *measure.encoded()] for number, measure in self.receivers.items()],
+            "x": [[*key, *failures.encoded()] for key, failures in self.failures.items()],
+        }
+        return json.dumps(content, separators=(",", ":"))
+
+    def merge_encoded(self, text: str) -> None:
+        """Count what such a text tells of. Raises ValueError for one of another format."""
+        content: dict[str, Any] = json.loads(text)
+        if content["v"] != _FORMAT:
+            raise ValueError(f"A tally of an unknown format: {content['v']!r}")
+        for number, *numbers in content["s"]:
+            self.signals[number].merge_encoded(numbers)
+        for number, *numbers in content["r"]:
+            self.receivers[number].merge_encoded(numbers)
+        for receiver, exception, *numbers in content["x"]:
+            self._failures(receiver, exception).merge(Failures(*numbers))
+
+    def _failures(self, receiver: int, exception: int) -> Failures:
+        key = receiver, exception
+        found = self.failures.get(key)
+        if found is None:
+            found = self.failures[key] = Failures()
+        return found
+
+
+def slot_of(unix_seconds: int, seconds: int = SLOT_SECONDS) -> int:
+    """When the slot of this length begins that a moment is in."""
+    return unix_seconds // seconds * seconds
+
+
+def tallied(
+    batch: Sequence[Rows], dispatches: Sequence[Row], calls: Sequence[Row]
+) -> dict[int, Figures]:
+    """The figures of a batch by slot. The rows with numbers for names are in the batch's order."""
+    found: dict[int, Figures] = {}
+    position = 0
+    for rows, dispatch in zip(batch, dispatches, strict=True):
+        end = position + len(rows.calls)
+        started_us = rows.dispatch[_STARTED]
+        slot = slot_of(started_us // 1_000_000)
+        figures = found.get(slot)
+        if figures is None:
+            figures = found[slot] = Figures()
+        figures.add(started_us, dispatch, calls[position:end])
+        position = end
+    return found
