@@ -1,0 +1,22 @@
+"""The audit in Django's admin: for reading alone."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from signal_inspector.audit.admin.dispatches import AuditedDispatchAdmin
+from signal_inspector.audit.admin.log import ActAdmin, GapAdmin, RetryAdmin
+from signal_inspector.audit.models import Act, AuditedDispatch, Gap, Retry
+
+__all__ = ["register"]
+
+
+def register(site: admin.AdminSite) -> None:
+    """Show the audit on an admin site; on Django's own it is by being installed."""
+    site.register(AuditedDispatch, AuditedDispatchAdmin)
+    site.register(Gap, GapAdmin)
+    site.register(Retry, RetryAdmin)
+    site.register(Act, ActAdmin)
+
+
+register(admin.site)

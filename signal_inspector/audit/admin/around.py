@@ -1,0 +1,150 @@
+"""What is around a dispatch: the same request, transaction, objects, actor; bounded in number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.contrib.admin import AdminSite
+
+from signal_inspector.audit.admin.changelist import changelist_url, detail_url
+from signal_inspector.audit.admin.wording import dotted, plural
+from signal_inspector.audit.choices import TransactionOutcome
+from signal_inspector.audit.lookups import dispatches
+from signal_inspector.audit.models import AuditedDispatch, AuditedObject
+from signal_inspector.audit.reading.conditions import conditions_of
+from signal_inspector.audit.reading.counting import count_ids
+from signal_inspector.audit.reading.periods import day_of
+from signal_inspector.audit.reading.selection import Selection
+from signal_inspector.audit.reading.texts import Texts
+from signal_inspector.audit.settings import get_settings
+from signal_inspector.conf import get_config
+
+_MANY: Final = 1_000  # up to which is counted
+OBJECTS: Final = 6  # objects whose dispatches are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A line of it."""
+
+    title: str
+    text: str
+    url: str = ""  # "" where there is nothing to go to
+    is_outside: bool = False  # another site
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Objects that a dispatch carried."""
+
+    keys: list[str]  # "shop.Order:42"
+    has_more: bool
+
+
+def carried_by(dispatch: AuditedDispatch) -> tuple[list[AuditedObject], bool]:
+    """The objects of a dispatch, as many as are shown, and whether there are more."""
+    rows = AuditedObject.objects.using(get_settings().database).filter(dispatch_id=dispatch.id)
+    found = list(rows.order_by("model_id", "object_pk")[: OBJECTS + 1])
+    return found[:OBJECTS], len(found) > OBJECTS
+
+
+def trace_url(trace_id: str) -> str:
+    """Where ``TOOLBAR["TRACE_URL"]`` shows a trace; "" without either."""
+    template = get_config().toolbar.trace_url
+    return template.replace("{trace_id}", trace_id) if trace_id else ""
+
+
+class Around:
+    """The links of one dispatch."""
+
+    def __init__(
+        self, dispatch: AuditedDispatch, parent: AuditedDispatch | None, site: AdminSite
+    ) -> None:
+        self._dispatch, self._parent, self._site = dispatch, parent, site
+
+    def lines(self, texts: Texts, carried: Carried, nested: int) -> list[Near]:
+        """All of them, by one short query for each that counts."""
+        return [
+            *self._request(),
+            *self._transaction(),
+            self._sent_in(texts),
+            *self._nested(nested),
+            *self._trace(),
+            *self._objects(carried),
+            *self._actor(),
+        ]
+
+    def _request(self) -> Iterator[Near]:
+        request = self._dispatch.request_id
+        if request:
+            rows = dispatches().filter(request_id=request).order_by("-id")
+            failed = list(rows.values_list("is_failed", flat=True)[: _MANY + 1])
+            more = f", {failed.count(1):,} failed" if any(failed) else ""
+            url = self._list(Selection(request=request))
+            yield Near("Same request", _many(len(failed)) + more, url)
+
+    def _transaction(self) -> Iterator[Near]:
+        id_ = self._dispatch.transaction_id
+        if id_ is not None:
+            rows = dispatches().filter(transaction_id=id_).order_by("-id")
+            ends = list(rows.values_list("transaction_outcome", flat=True)[: _MANY + 1])
+            back = ends.count(TransactionOutcome.ROLLED_BACK)
+            more = f", {back:,} rolled back" if back else ""
+            url = self._list(Selection(in_transaction=id_))
+            yield Near("Same transaction", _many(len(ends)) + more, url)
+
+    def _sent_in(self, texts: Texts) -> Near:
+        id_ = self._dispatch.parent_id
+        if id_ is None:
+            return Near("Parent", "none: not sent in a receiver")
+        if self._parent is None:
+            return Near("Parent", f"{id_}, not in the log")
+        call = self._dispatch.parent_call
+        place = "" if call is None else f", in its receiver {call + 1}"
+        name = dotted(texts[self._parent.signal_id]).last
+        return Near("Parent", f"{name}{place}", detail_url(self._site, id_))
+
+    def _nested(self, number: int) -> Iterator[Near]:
+        if number:
+            asked = Selection(parent=self._dispatch.id)
+            yield Near("Nested", self._counted(asked), self._list(asked))
+
+    def _trace(self) -> Iterator[Near]:
+        trace = self._dispatch.trace_id
+        if trace:
+            outside = trace_url(trace)
+            if outside:
+                yield Near("Trace", "in the trace viewer", outside, is_outside=True)
+            asked = Selection(trace=trace)
+            yield Near("Same trace", self._counted(asked), self._list(asked))
+
+    def _objects(self, carried: Carried) -> Iterator[Near]:
+        for key in carried.keys:
+            asked = Selection(object=key)
+            text = f"{self._counted(asked)} carried it"
+            yield Near(key, text, self._list(asked))
+        if carried.has_more:
+            yield Near("More objects", "are among its arguments")
+
+    def _actor(self) -> Iterator[Near]:
+        actor = self._dispatch.actor
+        if actor:
+            asked = Selection(actor=actor, period=day_of(self._dispatch.started_at))
+            name = self._dispatch.actor_label or actor
+            yield Near(f"{name}, the same day", self._counted(asked), self._list(asked))
+
+    def _counted(self, asked: Selection) -> str:
+        (condition,) = conditions_of(asked)
+        source: Any = condition.source
+        return count_ids(source, asked, _MANY).words
+
+    def _list(self, asked: Selection) -> str:
+        return changelist_url(self._site, asked)
+
+
+def _many(count: int) -> str:
+    if count > _MANY:
+        return f"more than {_MANY:,} dispatches"
+    return plural(count, "dispatch", "dispatches")

@@ -1,0 +1,299 @@
+"""The page of one dispatch."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+
+from signal_inspector.audit.admin import waterfall
+from signal_inspector.audit.admin.arguments import Arguments, arguments_of, response_words
+from signal_inspector.audit.admin.around import Around, Carried, Near, carried_by, trace_url
+from signal_inspector.audit.admin.as_json import dispatch_data
+from signal_inspector.audit.admin.changelist import changelist_url, detail_url
+from signal_inspector.audit.admin.failures import FailureRow, failures_of
+from signal_inspector.audit.admin.linking import object_url
+from signal_inspector.audit.admin.readonly import may_see_payloads
+from signal_inspector.audit.admin.sentence import Words, sentence
+from signal_inspector.audit.admin.waterfall import NESTED, CallRow, NestedRow, Scale
+from signal_inspector.audit.admin.wording import (
+    DottedName,
+    OutcomeWords,
+    call_outcome,
+    clock,
+    dispatch_outcome,
+    dotted,
+    is_robust,
+    ms,
+    plural,
+    sql,
+    transaction_words,
+    zone,
+)
+from signal_inspector.audit.choices import Ending, TransactionOutcome
+from signal_inspector.audit.lookups import calls, dispatches
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Retry
+from signal_inspector.audit.reading.selection import Selection
+from signal_inspector.audit.reading.texts import Texts
+from signal_inspector.audit.settings import get_settings
+
+CALLS: Final = 200  # receiver calls on a page
+_FAILURES: Final = 20  # failures that are told in full
+_RETRIES: Final = 50
+_PRIVATE: Final = ("message", "traceback", "response")
+
+
+def load(id_: UUID) -> AuditedDispatch | None:
+    """A dispatch of the log."""
+    return dispatches().filter(id=id_).first()
+
+
+class Detail:
+    """What the page of a dispatch shows, by a bounded number of short queries."""
+
+    def __init__(self, dispatch: AuditedDispatch, request: HttpRequest, site: AdminSite) -> None:
+        self.dispatch = dispatch
+        self.may_see = may_see_payloads(request)
+        self.zone = zone()
+        self.first_call = _whole(request.GET.get("first_call", ""))
+        self._request, self._site = request, site
+
+    # -- What is read ------------------------------------------------------------------------
+
+    @cached_property
+    def calls(self) -> list[AuditedCall]:
+        """The receiver calls of this page; what may not be seen is not even read."""
+        found = calls().filter(dispatch_id=self.dispatch.id, index__gte=self.first_call)
+        if not self.may_see:
+            found = found.defer(*_PRIVATE)
+        return list(found.order_by("index")[:CALLS])
+
+    @cached_property
+    def _failed(self) -> list[AuditedCall]:
+        """Calls that raised, the first ones, wherever they stand."""
+        if not self.dispatch.failed_count:
+            return []
+        if self.dispatch.receiver_count <= len(self.calls):
+            found = [call for call in self.calls if call.outcome == Ending.RAISED]
+            return found[:_FAILURES]
+        rows = calls().filter(dispatch_id=self.dispatch.id, outcome=Ending.RAISED)
+        if not self.may_see:
+            rows = rows.defer(*_PRIVATE)
+        return list(rows.order_by("index")[:_FAILURES])
+
+    @cached_property
+    def _nested(self) -> list[AuditedDispatch]:
+        """Dispatches that the receivers of this page sent, as many as are shown."""
+        found = dispatches().filter(parent_id=self.dispatch.id).defer("payload")
+        if self.dispatch.receiver_count > CALLS:
+            shown = (self.first_call, self.first_call + CALLS)
+            found = found.filter(parent_call__gte=shown[0], parent_call__lt=shown[1])
+        return list(found.order_by("id")[: NESTED + 1])
+
+    @cached_property
+    def _parent(self) -> AuditedDispatch | None:
+        id_ = self.dispatch.parent_id
+        return None if id_ is None else dispatches().filter(id=id_).defer("payload").first()
+
+    @cached_property
+    def _objects(self) -> tuple[list[Any], bool]:
+        return carried_by(self.dispatch)
+
+    @cached_property
+    def texts(self) -> Texts:
+        """All names of the page, in one query."""
+        near = [self.dispatch, *self._nested, *([self._parent] if self._parent else [])]
+        numbers: list[int | None] = [each.model_id for each in self._objects[0]]
+        for each in near:
+            numbers += [each.signal_id, each.sender_id, each.caller_id]
+        for call in [*self.calls, *self._failed]:
+            numbers += [call.receiver_id, call.location_id, call.exception_id]
+        return Texts([*numbers, self.dispatch.process_id, self.dispatch.delivery_id])
+
+    # -- The head, and the facts ---------------------------------------------------------------
+
+    @property
+    def signal(self) -> DottedName:
+        return dotted(self.texts[self.dispatch.signal_id])
+
+    @property
+    def title(self) -> str:
+        return f"{self.signal.last}, {clock(self.dispatch.started_at)[:-4]}"
+
+    @property
+    def badges(self) -> list[OutcomeWords]:
+        """How it ended, and its transaction where there was one."""
+        dispatch, ended = self.dispatch, dispatch_outcome(self.dispatch)
+        text = ended.text
+        if dispatch.failed_count:
+            failed = f"{dispatch.failed_count:,} of {plural(dispatch.receiver_count, 'receiver')}"
+            how = "swallowed" if is_robust(dispatch) else "raised to the sender"
+            text = f"{failed} failed, {how}"
+        badges = [OutcomeWords(ended.tone, ended.glyph, text)]
+        if dispatch.transaction_outcome in (
+            TransactionOutcome.COMMITTED,
+            TransactionOutcome.ROLLED_BACK,
+        ):
+            words = transaction_words(dispatch.transaction_outcome)
+            badges.append(OutcomeWords(words.tone, words.glyph, f"transaction {words.text}"))
+        return badges
+
+    @property
+    def sentence(self) -> list[Words]:
+        objects = [(key, self._list(Selection(object=key))) for key in self.carried.keys]
+        return sentence(self.dispatch, self.rows, objects)
+
+    @property
+    def carried(self) -> Carried:
+        found, has_more = self._objects
+        keys = [f"{self.texts[each.model_id]}:{each.object_pk}" for each in found]
+        return Carried(keys, has_more)
+
+    @cached_property
+    def facts(self) -> dict[str, str]:
+        """Words for the facts, by what the template calls them."""
+        dispatch = self.dispatch
+        caller = self.texts[dispatch.caller_id].rpartition(" ")
+        wait = (dispatch.written_at - dispatch.started_at).total_seconds()
+        wait -= dispatch.duration_ns / 1e9
+        queries = sql(dispatch.query_count, dispatch.query_ns)
+        noun = "query" if dispatch.query_count == 1 else "queries"
+        actor = dispatch.actor or ""
+        return {
+            "sent": clock(dispatch.started_at),
+            "took": ms(dispatch.duration_ns),
+            "queries": queries.replace(" in ", f" {noun} in ", 1),
+            "sender": self.texts[dispatch.sender_id],
+            "place": caller[0] or caller[2],
+            "function": caller[2] if caller[0] else "",
+            "actor_url": object_url(actor, self._request, self._site),
+            "actor_list_url": self._list(Selection(actor=actor)) if actor else "",
+            "request_url": self._list(Selection(request=dispatch.request_id or "")),
+            "transaction_url": self._list(Selection(in_transaction=dispatch.transaction_id)),
+            "transaction": transaction_words(dispatch.transaction_outcome).text,
+            "trace_url": trace_url(dispatch.trace_id or ""),
+            "process": self.texts[dispatch.process_id],
+            "delivery": self.texts[dispatch.delivery_id],
+            "wait": f"{max(wait, 0):.1f} s later",
+        }
+
+    # -- Receivers -------------------------------------------------------------------------------
+
+    @cached_property
+    def scale(self) -> Scale:
+        return Scale(self.dispatch)
+
+    @cached_property
+    def rows(self) -> list[CallRow]:
+        nested = waterfall.by_call(self._nested[:NESTED])
+        robust = is_robust(self.dispatch)
+        return [self._row(call, nested.get(call.index, []), robust) for call in self.calls]
+
+    @cached_property
+    def loose(self) -> list[NestedRow]:
+        """Nested dispatches of which no receiver call is known."""
+        known = {call.index for call in self.calls}
+        loose = [each for each in self._nested[:NESTED] if each.parent_call not in known]
+        return [self._nested_row(each) for each in loose]
+
+    @property
+    def has_more_nested(self) -> bool:
+        return len(self._nested) > NESTED
+
+    @property
+    def nested_url(self) -> str:
+        return self._list(Selection(parent=self.dispatch.id))
+
+    @property
+    def calls_before(self) -> str:
+        """The link to the page of receivers before; "" on the first."""
+        return f"?first_call={max(self.first_call - CALLS, 0)}" if self.first_call else ""
+
+    @property
+    def calls_after(self) -> str:
+        end = self.first_call + CALLS
+        return f"?first_call={end}" if end < self.dispatch.receiver_count else ""
+
+    def _row(self, call: AuditedCall, nested: list[AuditedDispatch], robust: bool) -> CallRow:
+        name = dotted(self.texts[call.receiver_id])
+        outcome = call_outcome(call, robust)
+        return CallRow(
+            index=call.index,
+            order=call.index + 1,
+            receiver=name,
+            url=self._list(Selection(receiver=name.full)),
+            location=self.texts[call.location_id],
+            is_async=call.is_async,
+            exception=waterfall.exception_words(self.texts[call.exception_id]),
+            outcome=outcome,
+            response=response_words(call.response) if self.may_see else "",
+            took="" if call.outcome == Ending.SKIPPED else ms(call.duration_ns),
+            self_time=waterfall.self_time(call),
+            sql=sql(call.query_count, call.query_ns),
+            lane=waterfall.lane_words(call, name.last, outcome, self.scale),
+            bars=waterfall.bars_of(call, nested, self.scale),
+            nested=[self._nested_row(each) for each in nested],
+        )
+
+    def _nested_row(self, each: AuditedDispatch) -> NestedRow:
+        name = dotted(self.texts[each.signal_id])
+        when = self.scale.words(self.scale.offset(each), each.duration_ns)
+        return NestedRow(
+            url=detail_url(self._site, each.id),
+            signal=name,
+            method=each.get_method_display(),
+            caller=self.texts[each.caller_id],
+            outcome=dispatch_outcome(each),
+            took=ms(each.duration_ns),
+            sql=sql(each.query_count, each.query_ns),
+            lane=f"{name.last}, {dispatch_outcome(each).text}, {when}",
+            bars=waterfall.nested_bars(each, self.scale),
+        )
+
+    # -- What failed, the payload, what is around ------------------------------------------------
+
+    @cached_property
+    def failures(self) -> list[FailureRow]:
+        return failures_of(self._failed, self.texts, self._site, may_see=self.may_see)
+
+    @property
+    def untold_failures(self) -> int:
+        return max(self.dispatch.failed_count - len(self.failures), 0)
+
+    @cached_property
+    def arguments(self) -> Arguments:
+        """Counted for everybody; its rows are for who may see payloads."""
+        found = arguments_of(
+            self.dispatch.payload, lambda key: object_url(key, self._request, self._site)
+        )
+        return found if self.may_see else Arguments([], found.count, found.is_readable)
+
+    @property
+    def argument_count(self) -> str:
+        return plural(self.arguments.count + self.dispatch.payload_dropped, "argument")
+
+    @cached_property
+    def around(self) -> list[Near]:
+        around = Around(self.dispatch, self._parent, self._site)
+        return around.lines(self.texts, self.carried, len(self._nested))
+
+    @cached_property
+    def retries(self) -> list[Retry]:
+        """Attempts to run a receiver of it again, the latest first."""
+        found = Retry.objects.using(get_settings().database).filter(dispatch_id=self.dispatch.id)
+        return list(found.order_by("-at", "-id")[:_RETRIES])
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """For Copy as JSON."""
+        return dispatch_data(self.dispatch, self.calls, self.texts, may_see=self.may_see)
+
+    def _list(self, asked: Selection) -> str:
+        return changelist_url(self._site, asked)
+
+
+def _whole(text: str) -> int:
+    return min(int(text), 32_767) if text.isascii() and text.isdigit() and len(text) < 6 else 0

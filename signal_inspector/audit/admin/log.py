@@ -1,0 +1,87 @@
+"""The admin of what tells of the log itself: gaps, retries, exports and deletions."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+
+from signal_inspector.audit.admin.changelist import detail_url
+from signal_inspector.audit.admin.readonly import ReadOnlyAdmin, may_see_payloads
+from signal_inspector.audit.admin.wording import ms, plural
+from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit.models import Gap, Retry
+
+
+class GapAdmin(ReadOnlyAdmin):
+    """Dispatches that are missing in the log. Who may can mark gaps as dealt with."""
+
+    actions = ("mark_as_dealt_with",)
+    list_display = ("from_at", "to_at", "how_many", "reason", "process", "closed_at")
+    list_filter = ("reason", ("closed_at", admin.EmptyFieldListFilter))
+    list_per_page = 50
+    show_full_result_count = False
+
+    @admin.display(description="missing", ordering="missing")
+    def how_many(self, gap: Gap) -> str:
+        return f"{'up to ' if gap.is_upper_bound else ''}{gap.missing:,}"
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Without the words of a database that refused a row: they may hold values of it."""
+        fields = ["from_at", "to_at", "missing", "is_upper_bound", "reason", "detail"]
+        fields += ["dispatch_id", "process", "written_at", "closed_at"]
+        if obj and obj.reason == GapReason.UNWRITABLE and not may_see_payloads(request):
+            fields.remove("detail")
+        return fields
+
+    def has_close_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("signal_audit.close_gap"))
+
+    @admin.action(description="Mark as dealt with", permissions=["close"])
+    def mark_as_dealt_with(self, request: HttpRequest, chosen: QuerySet[Gap]) -> None:
+        """Says when, in the row; the gap itself stays."""
+        ids = list(chosen.values_list("id", flat=True))
+        open_ = self.get_queryset(request).filter(id__in=ids, closed_at=None)
+        number = open_.update(closed_at=timezone.now())
+        said = f"{plural(number, 'gap')} marked as dealt with."
+        self.message_user(request, said, messages.SUCCESS)
+
+
+class RetryAdmin(ReadOnlyAdmin):
+    """Receivers that somebody ran again."""
+
+    list_display = ("at", "receiver", "signal", "outcome", "actor_label", "reason", "of")
+    list_filter = ("outcome",)
+    list_per_page = 50
+    show_full_result_count = False
+    _PRIVATE: ClassVar = ("message", "traceback")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        fields = ["of", "call_index", "signal", "receiver", "at", "actor", "actor_label"]
+        fields += ["reason", "outcome", "took", "exception_class"]
+        return fields + (list(self._PRIVATE) if may_see_payloads(request) else [])
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return self.get_fields(request, obj)
+
+    @admin.display(description="dispatch")
+    def of(self, retry: Retry) -> str:
+        url = detail_url(self.admin_site, retry.dispatch_id)
+        return format_html('<a href="{}">{}</a>', url, retry.dispatch_id)
+
+    @admin.display(description="took")
+    def took(self, retry: Retry) -> str:
+        return "" if retry.duration_ns is None else ms(retry.duration_ns)
+
+
+class ActAdmin(ReadOnlyAdmin):
+    """The log of exports and deletions."""
+
+    list_display = ("at", "kind", "rows", "actor_label", "detail", "ended_at")
+    list_filter = ("kind",)
+    list_per_page = 50
+    show_full_result_count = False
