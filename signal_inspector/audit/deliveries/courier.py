@@ -164,8 +164,9 @@ class Courier:
                 thread = threading.Thread(target=self._run, name="signal-audit", daemon=True)
                 try:
                     thread.start()
-                except RuntimeError as error:  # the interpreter ends, or there is no more memory
-                    trouble.report("starting the writer of the audit", error)
+                except RuntimeError as error:
+                    if "shutdown" not in str(error):  # at which close() writes without it
+                        trouble.report("starting the writer of the audit", error)
                     return False
                 self._thread = thread
                 processes.expect_children_end()
