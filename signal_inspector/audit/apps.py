@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.urls import NoReverseMatch, reverse
 
 
 class SignalAuditConfig(AppConfig):
@@ -17,3 +18,17 @@ class SignalAuditConfig(AppConfig):
         from signal_inspector.audit import starting  # noqa: PLC0415 - needs the models
 
         starting.start()
+
+    def page_of(self, signal: str, dispatch_id: str) -> str:
+        """The URL in the admin of a dispatch; "" if its signal is not audited, or has no page.
+
+        For code that must not import the audit, and asks Django's registry of apps for it.
+        """
+        from signal_inspector.audit.policies import policy_for  # noqa: PLC0415 - as above
+
+        try:
+            if policy_for(signal) is None:
+                return ""
+            return reverse("admin:signal_audit_auditeddispatch_change", args=[dispatch_id])
+        except NoReverseMatch:
+            return ""

@@ -19,7 +19,7 @@ from signal_inspector.toolbar.parts import (
 from signal_inspector.toolbar.places import place, stack_frames, traceback_lines
 from signal_inspector.toolbar.rows import CallFactsRow, CallRow, FactsRow, NotCalledRow
 from signal_inspector.toolbar.stored import FAILED, StoredDispatch
-from signal_inspector.toolbar.urls import trace_href
+from signal_inspector.toolbar.urls import audit_href, trace_href
 from signal_inspector.toolbar.wording import (
     error_line,
     integer,
@@ -48,6 +48,7 @@ def facts_row(node: Node, json_url: str, *, hidden: bool) -> FactsRow:
         hidden=hidden,
         dispatch_id=dispatch.id,
         short_id=f"{dispatch.id[:8]}…{dispatch.id[-4:]}",
+        id_href=audit_href(dispatch.signal, dispatch.id),
         json_url=json_url,
         trace_id=dispatch.trace_id,
         trace_href=trace_href(get_config().toolbar.trace_url, dispatch.trace_id),

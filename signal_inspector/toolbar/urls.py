@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from django.apps import apps
 from django.urls import NoReverseMatch, reverse
 
 PANEL_ID = "SignalInspectorPanel"
+_AUDIT = "signal_audit"  # the label of the app, which this room does not import
 
 
 def toolbar_url(view: str, **query: object) -> str:
@@ -22,6 +24,17 @@ def toolbar_url(view: str, **query: object) -> str:
 def trace_href(form: str, trace_id: str) -> str:
     """Where a trace is shown, by the template of ``TOOLBAR["TRACE_URL"]``; "" without either."""
     return form.replace("{trace_id}", trace_id) if trace_id else ""
+
+
+def audit_href(signal: str, dispatch_id: str) -> str:
+    """Where the audit shows a dispatch of this signal; "" without the audit or without a page.
+
+    The admin there asks for a log-in where it has to: a stored request is looked at by another
+    person than the one who made it.
+    """
+    audit = apps.app_configs.get(_AUDIT)
+    page_of = getattr(audit, "page_of", None)
+    return "" if page_of is None else str(page_of(signal, dispatch_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.apps import apps
 
 from signal_inspector.records import Caller, Failure, Outcome, Query, Summary
 from signal_inspector.toolbar.call_rows import (
@@ -68,6 +69,32 @@ def test_facts_name_the_trace(form: str, href: str, settings: Any) -> None:
     world.send("s.a", trace_id="ab12")
     row = facts_row(node(world), "/json", hidden=True)
     assert (row.trace_id, row.trace_href) == ("ab12", href)
+
+
+@pytest.mark.parametrize(
+    ("audit", "href"),
+    [({}, "/log/0a/"), ({"EXCLUDE": ["s.*"]}, ""), ({"INCLUDE": ["other.*"]}, "")],
+    ids=["audited", "excluded", "not included"],
+)
+def test_facts_lead_to_the_audit(audit: dict[str, Any], href: str, settings: Any) -> None:
+    """The id leads to the page in the admin, where the signal is audited and there is a page."""
+    settings.SIGNAL_INSPECTOR = {"AUDIT": audit}
+    settings.ROOT_URLCONF = "tests.toolbar.audit_urls"
+    world = World()
+    sent = world.send("s.a")
+    row = facts_row(node(world), "", hidden=False)
+    assert row.id_href == href.replace("0a", sent.id)
+    settings.ROOT_URLCONF = "tests.toolbar.no_urls"
+    assert facts_row(node(world), "", hidden=False).id_href == ""
+
+
+def test_facts_without_the_audit(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the audit is not installed the id leads nowhere."""
+    settings.ROOT_URLCONF = "tests.toolbar.audit_urls"
+    monkeypatch.delitem(apps.app_configs, "signal_audit")
+    world = World()
+    world.send("s.a")
+    assert facts_row(node(world), "", hidden=False).id_href == ""
 
 
 def test_stack_is_counted_as_it_is_shown() -> None:
