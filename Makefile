@@ -15,7 +15,7 @@ django := requirements/django$(DJANGO).txt
 manage := $(py) example_project/manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-databases browser otlp rotel pictures django-suites matrix lint format \
+.PHONY: help test test-databases postgresql mariadb browser otlp rotel pictures django-suites matrix lint format \
         types imports check bench \
         demo demo-data demo-asgi build docs-check lock clean
 
@@ -43,9 +43,16 @@ $(VENV)/.%: requirements/%.txt $(django) $(VENV)/.package
 test: $(VENV)/.tests ## Run the tests (browser tests too, where Chromium is installed)
 	$(py) -m pytest $(PYTEST_ARGS)
 
-test-databases: $(VENV)/.tests $(VENV)/.databases ## Run the tests of the audit on SIGNAL_INSPECTOR_TEST_DATABASE
-	@test -n "$$SIGNAL_INSPECTOR_TEST_DATABASE" || { echo "Say where: SIGNAL_INSPECTOR_TEST_DATABASE=postgresql://user:password@host:port/name" >&2; exit 1; }
-	$(py) -m pytest tests/audit $(PYTEST_ARGS)
+# What depends on the database: the audit, and what it knows of transactions and connections.
+on_databases := tests/audit tests/test_connections.py tests/test_databases.py \
+                tests/test_queries.py tests/test_transactions.py
+
+test-databases: $(VENV)/.tests $(VENV)/.databases ## Run what depends on the database on the server of SIGNAL_INSPECTOR_TEST_DATABASE
+	@test -n "$$SIGNAL_INSPECTOR_TEST_DATABASE" || { echo "Say where: SIGNAL_INSPECTOR_TEST_DATABASE=postgresql://user:password@host:port/name, or have a server made: .ci/databases run postgresql make test-databases" >&2; exit 1; }
+	$(py) -m pytest $(on_databases) -m "not browser and not otlp" $(PYTEST_ARGS)
+
+postgresql mariadb: ## The same on a server that is made for it (Debian's postgresql, mariadb-server)
+	.ci/databases run $@ $(MAKE) --no-print-directory test-databases
 
 browser: $(VENV)/.tests ## Run the tests of the panel in Chromium, on the real demo
 	$(py) -m pytest -m browser $(PYTEST_ARGS)
@@ -106,8 +113,9 @@ define where_to_look
     'Its e-mails:' 'http://127.0.0.1:$(DEMO_PORT)/mailbox/' \
     'Its traces:' 'http://127.0.0.1:$(DEMO_PORT)/traces/' \
     'kept as OTLP JSON in:' '$(or $(SHOP_DATA_DIR),example_project/var)/traces.jsonl' \
-    'The admin:' 'http://127.0.0.1:$(DEMO_PORT)/admin/' \
-    'Sign in as:' 'user admin, password admin (or ada/ada, grace/grace)' \
+    'Its admin:' 'http://127.0.0.1:$(DEMO_PORT)/admin/' \
+    'Its audit:' 'http://127.0.0.1:$(DEMO_PORT)/admin/signal_audit/' \
+    'Sign in as:' 'user admin, password admin (or ada/ada, grace/grace, hedy/hedy, joan/joan)' \
     'The panel:' '"Signal Inspector", in the toolbar at the right of each page' \
     'To stop it:' 'Ctrl-C'
 @echo

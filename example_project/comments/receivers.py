@@ -9,7 +9,7 @@ from comments.signals import comment_flagged
 
 @receiver(comment_flagged)
 def notify_moderators(sender, comment, user, **kwargs):
-    moderators = User.objects.filter(is_staff=True).values_list("email", flat=True)
+    moderators = User.objects.filter(is_superuser=True).values_list("email", flat=True)
     return send_mail(
         subject=f"A comment on {comment.product} was reported",
         message=f"{user} reports: “{comment.text}” by {comment.author}",

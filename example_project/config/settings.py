@@ -47,7 +47,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     # First, so that it sees the receivers of every app below connect.
-    *(["signal_inspector"] if WITH_INSPECTOR else []),
+    *(["signal_inspector", "signal_inspector.audit"] if WITH_INSPECTOR else []),
     "debug_toolbar",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -76,6 +76,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # First, so that the audit knows the request of whatever is sent below.
+    *(["signal_inspector.audit.middleware.AuditMiddleware"] if WITH_INSPECTOR else []),
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.content_security_policy",
     "debug_toolbar.middleware.DebugToolbarMiddleware",
@@ -146,13 +148,26 @@ LOGGING = {
     "loggers": {"django": {"handlers": ["console"], "level": "INFO", "propagate": False}},
 }
 
-# The inspector, and the debug toolbar that shows it.
+# The inspector, the debug toolbar that shows it, and the audit that keeps it.
 SIGNAL_INSPECTOR = {
     "SINKS": ["signal_inspector.tracing.TracingSink"] if WITH_TELEMETRY else [],
     "TRACING": {"LOG_FAILURES": True},
     "TOOLBAR": {
         "EDITOR_URL": "vscode://file/{path}:{line}",
         "TRACE_URL": "/traces/{trace_id}/",
+    },
+    "AUDIT": {
+        # Thousands for each price list, and nobody will ask for one of them.
+        "EXCLUDE": ["pricing.signals.product_imported"],
+        "RULES": {  # the first that matches a signal counts
+            # What visitors write is theirs: which comment it was will do, for three months.
+            "comments.*": {"PAYLOAD": "objects", "KEEP_DAYS": 90},
+            # What has to do with money: for ten years.
+            "payments.*": {"RESPONSES": True, "KEEP_DAYS": 3650},
+            "*": {"RESPONSES": True, "KEEP_DAYS": 365, "KEEP_FAILURES_DAYS": 730},
+        },
+        # Nobody likes to wait in a demo. Without this line it is five minutes.
+        "RETRY_MINIMUM_AGE": 5,
     },
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from accounts.models import Profile
@@ -19,14 +19,19 @@ from shop.models import Order, OrderLine, Product
 COUPON = "WELCOME10"
 PAST_ORDERS = 41  # so that the first order in the demo is number 42
 ADDRESS = "1 Harbour Street, Portsmouth"
+#: May read the audit; what exactly was sent is another permission.
+READ = ["view_auditeddispatch", "view_gap", "view_retry", "view_act"]
 
 
-def fill() -> None:
-    """Products, stock, people, past orders, comments and a coupon."""
+def fill(past_orders: int = PAST_ORDERS) -> bool:
+    """Products, stock, people, past orders, comments and a coupon; whether it was empty."""
+    was_empty = not Order.objects.exists()
     add_products()
     add_people()
-    add_orders()
+    if was_empty:
+        add_orders(past_orders)
     add_comments()
+    return was_empty
 
 
 def add_products() -> None:
@@ -55,6 +60,8 @@ def add_people() -> None:
     LoyaltyAccount.objects.get_or_create(user=ada, defaults={"points": 120})
     # Grace is a customer since before the loyalty scheme, and has no account in it.
     customer("grace", "Grace", "Hopper")
+    auditor("hedy", "Hedy", "Lamarr", READ)
+    auditor("joan", "Joan", "Clarke", [*READ, "view_payloads", "export_dispatches"])
 
 
 def customer(username: str, first_name: str, last_name: str) -> User:
@@ -71,13 +78,28 @@ def customer(username: str, first_name: str, last_name: str) -> User:
     return user
 
 
-def add_orders() -> None:
-    if Order.objects.exists():
-        return
+def auditor(username: str, first_name: str, last_name: str, permissions: list[str]) -> None:
+    """Staff who see of the admin what these permissions show them: parts of the audit."""
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        user = User.objects.create_user(
+            username,
+            f"{username}@bunting.example",
+            username,
+            first_name=first_name,
+            last_name=last_name,
+            is_staff=True,
+        )
+    user.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="signal_audit", codename__in=permissions)
+    )
+
+
+def add_orders(count: int) -> None:
     chance = random.Random(42)
     products = list(Product.objects.all())
     customers = list(User.objects.filter(username__in=["ada", "grace"]).order_by("username"))
-    for number in range(PAST_ORDERS):
+    for number in range(count):
         user = chance.choice(customers)
         order = Order.objects.create(
             user=user,

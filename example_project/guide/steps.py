@@ -1,4 +1,4 @@
-"""What to click in the demo, and what the panel shows then: the page /guide/ is made of it."""
+"""What to click in the demo, and what is to be seen then: the page /guide/ is made of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from guide.demo_data import COUPON
 from payments.gateway import DEMO_CARDS
@@ -14,6 +14,10 @@ from shop.models import Order
 
 WORD = "CUSTOM SIGNALS"  # eleven kinds of flags
 DECLINED_CARD = DEMO_CARDS[1].number
+AUDIT_PAGES = {
+    "overview": ("admin:app_list", {"app_label": "signal_audit"}),
+    "auditor": ("admin:signal_audit_auditeddispatch_changelist", {}),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +114,68 @@ CHAPTERS = [
         ],
     ),
     Chapter(
+        "In the audit",
+        [
+            Step(
+                key="audit",
+                username="admin",
+                button="Order as the admin",
+                click="Press “Place order”. Then press “Audit” at the top of the shop, and there "
+                "“Dispatches”.",
+                shows="What the order sent, in the admin and in the database: when, in which "
+                "request, by whom, and how it ended. It is there next year, too.",
+            ),
+            Step(
+                click="Open the dispatch of order_placed.",
+                shows="Its receivers on a time axis, and award_points with its exception: "
+                "send_robust swallowed that. Below it the arguments, and links to what belongs "
+                "to it: the request, the transaction, the trace.",
+            ),
+            Step(
+                click="Search the list for your order, as in shop.Order:42.",
+                shows="Every dispatch that carried the order, whoever sent it.",
+            ),
+            Step(
+                key="audit-declined",
+                username="admin",
+                button="Decline a payment",
+                click="Press “Place order”, then look into the list again.",
+                shows="The database was rolled back and knows of no order. The audit knows: its "
+                "dispatches are marked “rolled back”, and payment_failed came after them.",
+            ),
+            Step(
+                key="mend",
+                username="admin",
+                button="Mend what failed",
+                click="Choose the user admin and save. Then, in the audit, open the order_placed "
+                "in which award_points failed, and run that receiver again.",
+                shows="What a retry depends on, a page to confirm it, and the attempt with your "
+                "reason. Only award_points ran: the loyalty account has the points now.",
+            ),
+            Step(
+                key="overview",
+                username="joan",
+                button="See the overview as Joan",
+                click="Read it, then open “Dispatches” and export some.",
+                shows="Which receivers fail since when, and what takes how long. Joan audits: "
+                "she sees what was sent and may export it, and the export is noted as well.",
+            ),
+            Step(
+                key="auditor",
+                username="hedy",
+                button="See the list as Hedy",
+                click="Open any dispatch.",
+                shows="Hedy sees what happened and who caused it. Arguments, answers and the "
+                "words of exceptions are not for her.",
+            ),
+            Step(
+                click="In a second terminal: python example_project/manage.py signal_audit tail. "
+                "Then place an order.",
+                shows="Each dispatch in a line, as soon as it is written.",
+            ),
+        ],
+    ),
+    Chapter(
         "In OpenTelemetry",
         [
             Step(
@@ -183,9 +249,9 @@ STEPS = {step.key: step for chapter in CHAPTERS for step in chapter.steps if ste
 def destination(request: HttpRequest, key: str) -> str:
     """The address of the page where a step begins."""
     checkout = reverse("shop:checkout")
-    if key in ("order", "trace"):
+    if key in ("order", "trace", "audit"):
         return checkout
-    if key == "declined":
+    if key in ("declined", "audit-declined"):
         return f"{checkout}?{urlencode({'card': DECLINED_CARD})}"
     if key == "coupon":
         return f"{checkout}?{urlencode({'coupon': COUPON})}"
@@ -193,9 +259,21 @@ def destination(request: HttpRequest, key: str) -> str:
         return reverse("shipping:track", args=[Order.objects.filter(user=request.user)[0].pk])
     if key == "comment":
         return reverse("shop:product", args=["quebec"]) + "#comments"
+    if key in AUDIT_PAGES:
+        return audit_page(key)
     names = {
         "register": "accounts:register",
         "import": "pricing:import",
         "dashboard": "staff:dashboard",
+        "mend": "admin:loyalty_loyaltyaccount_add",
     }
     return reverse(names[key])
+
+
+def audit_page(key: str) -> str:
+    """A page of the audit; the admin's first page in a shop without it."""
+    name, kwargs = AUDIT_PAGES[key]
+    try:
+        return reverse(name, kwargs=kwargs)
+    except NoReverseMatch:
+        return reverse("admin:index")
