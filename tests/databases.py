@@ -26,12 +26,13 @@ def databases() -> dict[str, dict[str, Any]]:
     if not url:
         memory = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
         return {"default": dict(memory), "other": dict(memory)}
-    server = _server(url)
+    server = entry(url)
     name = server["NAME"]
     return {"default": server, "other": {**server, "NAME": f"{name}_other"}}
 
 
-def _server(url: str) -> dict[str, Any]:
+def entry(url: str) -> dict[str, Any]:
+    """The entry of ``DATABASES`` for a URL; ValueError says what a URL has to be."""
     parts = urlsplit(url)
     name = parts.path.lstrip("/")
     if parts.scheme not in _ENGINES or not parts.hostname or not name:
