@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +47,18 @@ def test_a_start_from_nothing(tmp_path: Path) -> None:
     for _ in range(2):
         assert "The shop is filled." in manage(tmp_path, "demo_data")
     assert (tmp_path / "db.sqlite3").exists()
+    dispatches = exported(tmp_path)
+    placed = [each for each in dispatches if each["signal"] == "shop.signals.order_placed"]
+    outcomes = ["rolled back", "committed", "committed", "committed"]
+    assert [each["transaction_outcome"] for each in placed] == outcomes
+    assert {each["origin_name"] for each in dispatches} == {"manage.py demo_data"}
+
+
+def exported(data_dir: Path) -> list[dict[str, Any]]:
+    """The audit of a shop, the oldest dispatch first."""
+    file = data_dir / "audit.jsonl"
+    manage(data_dir, "signal_audit", "export", "--output", str(file))
+    return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 def test_nothing_to_complain_about(tmp_path: Path) -> None:
