@@ -6,11 +6,13 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
 from signal_inspector.audit.admin.changelist import Changelist, changelist_url
 from signal_inspector.audit.admin.detail import Detail, load
+from signal_inspector.audit.admin.exporting import export_page, export_response, may_export
 from signal_inspector.audit.admin.readonly import ReadOnlyAdmin, may_see_payloads
 from signal_inspector.audit.reading.selection import read_id
 
@@ -26,6 +28,7 @@ class AuditedDispatchAdmin(ReadOnlyAdmin):
         view, name = self.admin_site.admin_view, "signal_audit_auditeddispatch"
         return [
             path("", view(self.changelist_view), name=f"{name}_changelist"),
+            path("export/", view(self.export_view), name=f"{name}_export"),
             path("<str:object_id>/change/", view(self.change_view), name=f"{name}_change"),
         ]
 
@@ -55,6 +58,15 @@ class AuditedDispatchAdmin(ReadOnlyAdmin):
         context = {"title": page.title, "detail": page, **(extra_context or {})}
         return self._answer(request, self.change_form_template, context)
 
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """The page that asks how; after that, the file."""
+        self._check(request)
+        page = export_page(request, self.admin_site)
+        if request.method == "POST" and not page.problem:
+            return export_response(request, page)
+        context = {"title": "Export dispatches", "page": page}
+        return self._answer(request, "signal_inspector/audit/export.html", context)
+
     def _check(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -64,6 +76,7 @@ class AuditedDispatchAdmin(ReadOnlyAdmin):
     ) -> TemplateResponse:
         request.current_app = self.admin_site.name
         everywhere = {"opts": self.opts, "may_see_payloads": may_see_payloads(request)}
+        everywhere["may_export"] = may_export(request)
         everywhere |= {"overview_title": self.opts.app_config.verbose_name}
         return TemplateResponse(
             request, template, self.admin_site.each_context(request) | everywhere | context

@@ -1,0 +1,80 @@
+"""What somebody does with the log as a whole is itself logged: at its start, and at its end."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from django.utils import timezone
+
+from signal_inspector import trouble
+from signal_inspector.audit.bookkeeping import ACTOR_LABEL_LENGTH, ACTOR_LENGTH
+from signal_inspector.audit.choices import ActKind
+from signal_inspector.audit.cleaning import storable
+from signal_inspector.audit.models import Act
+from signal_inspector.audit.settings import get_settings
+
+_DETAIL_LENGTH: Final = 4_000
+_SECONDS: Final = 5.0  # between two notes of how far it has come
+
+
+class Acting:
+    """An export, a prune or a purge while it goes on: ``with Acting(ActKind.PRUNE, "…") as it:``.
+
+    Its row is there before anything is done; if that cannot be written, nothing is done. A row
+    without an end is that of a process that was killed, and tells how far it had come.
+    """
+
+    def __init__(self, kind: ActKind, detail: str, actor: str = "", label: str = "") -> None:
+        self._act = Act(
+            kind=kind,
+            at=timezone.now(),
+            actor=storable(actor)[:ACTOR_LENGTH],
+            actor_label=storable(label)[:ACTOR_LABEL_LENGTH],
+            detail=storable(detail)[:_DETAIL_LENGTH],
+        )
+        self._noted = time.monotonic()
+        #: Dispatches exported or deleted so far.
+        self.rows = 0
+
+    def begin(self) -> Self:
+        """Write that it begins; raises what the database raises."""
+        self._act.save(using=get_settings().database, force_insert=True)
+        return self
+
+    def count(self, rows: int) -> None:
+        """Add to the dispatches; written now and then."""
+        self.rows += rows
+        if time.monotonic() - self._noted > _SECONDS:
+            self._note()
+
+    def end(self, how: str = "") -> None:
+        """Write that it ended, once: ``how`` if it was not complete. Never raises."""
+        if self._act.ended_at is not None:
+            return
+        self._act.ended_at = timezone.now()
+        if how:
+            self._act.detail = f"{self._act.detail}\n{storable(how)}"[:_DETAIL_LENGTH]
+        self._note()
+
+    def __enter__(self) -> Self:
+        return self.begin()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.end("" if exc is None else f"Not complete: {type(exc).__name__} {exc}".rstrip())
+
+    def _note(self) -> None:
+        self._noted = time.monotonic()
+        self._act.rows = self.rows
+        try:
+            self._act.save(
+                using=get_settings().database, update_fields=["rows", "ended_at", "detail"]
+            )
+        except Exception as error:
+            trouble.report("noting an export, a prune or a purge of the audit", error)

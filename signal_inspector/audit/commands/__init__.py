@@ -1,0 +1,1 @@
+"""The parts of ``manage.py signal_audit``, a module for each."""

@@ -1,0 +1,216 @@
+"""``signal_audit prune``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
+
+from signal_inspector.audit.acts import Acting
+from signal_inspector.audit.choices import ActKind
+from signal_inspector.audit.commands.base import OK, Subcommand, length_of_time, usage
+from signal_inspector.audit.commands.person import person
+from signal_inspector.audit.commands.progress import Progress, is_terminal
+from signal_inspector.audit.commands.stopping import Stop
+from signal_inspector.audit.pruning.deleting import Chunks
+from signal_inspector.audit.pruning.plans import Ages, Share, Stratum, by_age, by_rules
+from signal_inspector.audit.pruning.sweeping import sweep
+from signal_inspector.conf import SETTING, config_problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A share of the log, and what is to go of it."""
+
+    share: Share
+    strata: list[Stratum]
+    count: int | None  # None: not counted
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "glob": self.share.glob,
+            "signals": [name for _, name in self.share.signals],
+            "dispatches": self.count,
+        }
+
+
+class Prune(Subcommand):
+    """Deletes what the rules say is old."""
+
+    name = "prune"
+    help = "delete what is older, or more, than AUDIT['RULES'] say"
+    description = (
+        "Deletes dispatches as KEEP_DAYS, KEEP_FAILURES_DAYS and MAX_ROWS of AUDIT['RULES'] say, "
+        "with their receiver calls, objects and retries, some at a time in short transactions. "
+        "It can be stopped at any time and run again; two at once share the work."
+    )
+
+    @classmethod
+    def add_arguments(cls, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="count what would go, and delete nothing"
+        )
+        parser.add_argument(
+            "--older-than",
+            metavar="TIME",
+            type=length_of_time,
+            help="90d, 36h: delete all that is older, whatever the rules say",
+        )
+        parser.add_argument(
+            "--failures-older-than",
+            metavar="TIME",
+            type=length_of_time,
+            help="with --older-than: another age for dispatches in which something failed",
+        )
+        parser.add_argument(
+            "--signal",
+            metavar="GLOB",
+            action="append",
+            default=[],
+            help="these signals alone; can be given several times",
+        )
+        parser.add_argument(
+            "--sweep",
+            action="store_true",
+            help="look through all tables for rows that hang on no dispatch; takes its time",
+        )
+        parser.add_argument(
+            "--pause", metavar="SECONDS", type=float, help="rest between two transactions"
+        )
+        parser.add_argument("--json", action="store_true", help="tell the counts as JSON")
+
+    def run(self, options: dict[str, Any]) -> int:
+        now = timezone.now()
+        shares = self._shares(options)
+        is_watched = not options["json"] and is_terminal(self.stderr) and self.verbosity > 0
+        parts = [
+            self._part(share, now, counted=options["dry_run"] or is_watched) for share in shares
+        ]
+        if options["dry_run"]:
+            self._show(parts, options)
+            return OK
+        if not any(part.strata for part in parts) and not options["older_than"]:
+            self.say("No rule in AUDIT['RULES'] says how long to keep anything: nothing goes.")
+        total = sum(part.count or 0 for part in parts)
+        chunks = Chunks(options["pause"])
+        started = time.monotonic()
+        with (
+            Stop() as stop,
+            Acting(ActKind.PRUNE, _described(options), *person()) as acting,
+        ):
+            if is_watched:
+                with Progress(self.stderr, total) as bar:
+                    self._delete(parts, chunks, stop, acting, bar)
+            else:
+                self._delete(parts, chunks, stop, acting, None)
+            swept = 0
+            for count in sweep(chunks.connection, now, thorough=options["sweep"]):
+                swept += count
+                if stop.asked:
+                    break
+            if stop.asked:
+                acting.end(f"Not complete: stopped by {stop.asked.name}.")
+        self._tell(acting.rows, swept, time.monotonic() - started, chunks, stop, options)
+        return stop.status
+
+    def _delete(
+        self,
+        parts: list[_Part],
+        chunks: Chunks,
+        stop: Stop,
+        acting: Acting,
+        bar: Progress | None,
+    ) -> None:
+        for count in _deletions(parts, chunks):
+            acting.count(count)
+            if bar is not None:
+                bar.add(count)
+            if stop.asked:
+                return
+
+    def _shares(self, options: dict[str, Any]) -> list[Share]:
+        older, failures = options["older_than"], options["failures_older_than"]
+        if older is not None:
+            kept = failures if failures is not None else older
+            return by_age(Ages(others=older, failures=kept), options["signal"])
+        if failures is not None:
+            raise usage("--failures-older-than is for --older-than.")
+        wrong = [
+            f"{problem.key} {problem.message.removeprefix(problem.key).strip()}"
+            for problem in config_problems(getattr(settings, SETTING, {}))
+            if '"AUDIT"' in problem.key
+        ]
+        if wrong:
+            raise CommandError("Nothing is deleted by rules that are wrong: " + " ".join(wrong))
+        return by_rules(options["signal"])
+
+    def _part(self, share: Share, now: datetime, *, counted: bool) -> _Part:
+        strata = share.strata(now)
+        return _Part(share, strata, share.count(strata) if counted else None)
+
+    def _show(self, parts: list[_Part], options: dict[str, Any]) -> None:
+        total = sum(part.count or 0 for part in parts)
+        if options["json"]:
+            self.print_json({"dispatches": total, "by_glob": [part.as_dict() for part in parts]})
+            return
+        width = max(len(part.share.glob) for part in parts)
+        for part in parts:
+            signals = len(part.share.signals)
+            noun = "signal" if signals == 1 else "signals"
+            self.stdout.write(
+                f"{part.share.glob:<{width}}  {part.count or 0:>12,}  of {signals} {noun}"
+            )
+        self.stdout.write(f"{total:,} dispatches would be deleted.")
+
+    def _tell(
+        self,
+        rows: int,
+        swept: int,
+        seconds: float,
+        chunks: Chunks,
+        stop: Stop,
+        options: dict[str, Any],
+    ) -> None:
+        if options["json"]:
+            self.print_json(
+                {
+                    "dispatches": rows,
+                    "swept": swept,
+                    "seconds": round(seconds, 3),
+                    "longest_chunk_seconds": round(chunks.longest, 3),
+                    "is_complete": stop.asked is None,
+                }
+            )
+            return
+        orphans = f", and {swept:,} rows that hung on none" if swept else ""
+        self.say(
+            f"{rows:,} dispatches deleted{orphans}, in {seconds:,.1f} s; "
+            f"the longest transaction took {chunks.longest * 1_000:,.0f} ms."
+        )
+        if stop.asked:
+            self.say(f"Stopped by {stop.asked.name}: run it again to go on.")
+
+
+def _deletions(parts: list[_Part], chunks: Chunks) -> Iterator[int]:
+    for part in parts:
+        for stratum in part.strata:
+            for number, _ in part.share.signals:
+                yield from chunks.of_signal(number, stratum)
+
+
+def _described(options: dict[str, Any]) -> str:
+    words = [f"--signal {glob}" for glob in options["signal"]]
+    words += [
+        f"--{name.replace('_', '-')} {options[name]}"
+        for name in ("older_than", "failures_older_than")
+        if options[name] is not None
+    ]
+    if options["older_than"] is None:
+        words.insert(0, "by the rules")
+    return " ".join(words)

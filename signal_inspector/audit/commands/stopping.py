@@ -1,0 +1,44 @@
+"""Letting SIGTERM and Ctrl-C end a piece of work where it can be left."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Final, Self
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stop:
+    """``with Stop() as stop: … if stop.asked: break``. The second time it ends at once."""
+
+    def __init__(self) -> None:
+        self._before: dict[signal.Signals, Any] = {}
+        #: The signal that came; None: go on.
+        self.asked: signal.Signals | None = None
+
+    @property
+    def status(self) -> int:
+        """The exit status, as shells have it."""
+        return 0 if self.asked is None else 128 + self.asked
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _ask(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked is not None:
+            raise SystemExit(128 + number)
+        self.asked = signal.Signals(number)

@@ -1,0 +1,195 @@
+"""The log as a stream: dispatches with their receiver calls, in constant memory.
+
+Goes by ids, some at a time, with short queries in between which nothing stays open: no
+transaction, no cursor on the server. So it works through a pooler that hands out a connection per
+transaction, and a slow reader holds nothing up. The names are few, so most stay in memory.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from itertools import chain
+from typing import Any, Final
+from uuid import UUID
+
+from django.utils import timezone
+
+from signal_inspector.audit.choices import NameKind
+from signal_inspector.audit.lookups import calls, dispatches, names_of, number_of, time_of
+from signal_inspector.audit.models import AuditedObject, Name
+from signal_inspector.audit.reading.finding import scan
+from signal_inspector.audit.reading.selection import Selection
+from signal_inspector.audit.rows import CALL_COLUMNS, CALL_NAMES, DISPATCH_COLUMNS, DISPATCH_NAMES
+from signal_inspector.audit.settings import get_settings
+
+#: What view_payloads is for: values of the application, and texts that may hold some.
+DISPATCH_VALUES: Final = ("payload",)
+CALL_VALUES: Final = ("message", "traceback", "response")
+
+OLDEST: Final = UUID(int=0)
+_AT_ONCE: Final = 250  # dispatches in memory together
+_NAMES: Final = 20_000  # names in memory
+_NUMBERS: Final = frozenset(
+    [
+        *(DISPATCH_COLUMNS[column] for column, _ in DISPATCH_NAMES),
+        *(CALL_COLUMNS[column] for column, _ in CALL_NAMES),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A dispatch of the log: its columns, with texts for names, and those of its calls."""
+
+    id: UUID
+    dispatch: dict[str, Any]
+    calls: list[dict[str, Any]]
+    objects: list[str]  # "shop.Order:42", sorted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a reader is to yield."""
+
+    selection: Selection
+    signal_glob: str = ""  # in addition; the names are looked up when reading starts
+    payloads: bool = True  # whether to read DISPATCH_VALUES and CALL_VALUES
+
+
+class Reader:
+    """Reads entries; remembers names from one call to the next."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._texts: OrderedDict[int, str] = OrderedDict()
+        hidden = () if wanted.payloads else (*DISPATCH_VALUES, *CALL_VALUES)
+        self._dispatch_columns = [name for name in DISPATCH_COLUMNS if name not in hidden]
+        self._call_columns = [name for name in CALL_COLUMNS if name not in hidden]
+        glob = wanted.signal_glob
+        self._signals = _numbers(glob) if glob else None
+
+    def entries(self, *, before: UUID | None = None, after: UUID = OLDEST) -> Iterator[Entry]:
+        """Those of the selection between these ids, the oldest first.
+
+        Give ``before`` where others write meanwhile, or this may have no end.
+        """
+        for batch in self.batches(before=before, after=after):
+            yield from batch
+
+    def batches(
+        self, *, before: UUID | None = None, after: UUID = OLDEST
+    ) -> Iterator[list[Entry]]:
+        """The same, some at a time."""
+        for ids in self.ids(before=before, after=after):
+            for start in range(0, len(ids), _AT_ONCE):
+                yield self.fetch(ids[start : start + _AT_ONCE])
+
+    def ids(self, *, before: UUID | None = None, after: UUID = OLDEST) -> Iterator[list[UUID]]:
+        """Their ids, by and by; an empty list now and then, where nothing was found for long."""
+        selection = self._wanted.selection
+        for step in scan(selection, after=after):
+            ids = step.ids if before is None else [id_ for id_ in step.ids if id_ < before]
+            yield self.of_signals(ids)
+            if before is not None and step.looked_to is not None and step.looked_to >= before:
+                return
+
+    def fetch(self, ids: list[UUID]) -> list[Entry]:
+        """The entries of these ids, in their order; what is gone by now is left out."""
+        rows = {
+            row[0]: dict(zip(self._dispatch_columns, row, strict=True))
+            for row in dispatches().filter(id__in=ids).values_list(*self._dispatch_columns)
+        }
+        received = self._calls(ids)
+        carried = self._objects(ids)
+        self._learn(rows.values(), *received.values())
+        return [
+            Entry(
+                id_,
+                self._named(rows[id_]),
+                [self._named(call) for call in received[id_]],
+                sorted(f"{self._texts.get(model, '')}:{key}" for model, key in carried[id_]),
+            )
+            for id_ in ids
+            if id_ in rows
+        ]
+
+    def _calls(self, ids: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+        found: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+        rows = calls().filter(dispatch_id__in=ids).order_by("dispatch_id", "index")
+        for row in rows.values_list(*self._call_columns):
+            found[row[0]].append(dict(zip(self._call_columns, row, strict=True)))
+        return found
+
+    def _objects(self, ids: list[UUID]) -> dict[UUID, list[tuple[int, str]]]:
+        found: dict[UUID, list[tuple[int, str]]] = defaultdict(list)
+        rows = AuditedObject.objects.using(get_settings().database).filter(dispatch_id__in=ids)
+        for id_, model, key in rows.values_list("dispatch_id", "model_id", "object_pk"):
+            found[id_].append((model, key))
+        self._look_up({model for keys in found.values() for model, _ in keys})
+        return found
+
+    def _learn(self, rows: Iterable[dict[str, Any]], *of_calls: list[dict[str, Any]]) -> None:
+        every = chain(rows, *of_calls)
+        self._look_up({row[column] for row in every for column in _NUMBERS & row.keys()})
+
+    def _look_up(self, numbers: Iterable[int | None]) -> None:
+        missing = []
+        for number in numbers:
+            if number is None:
+                continue
+            if number in self._texts:
+                self._texts.move_to_end(number)
+            else:
+                missing.append(number)
+        rows = Name.objects.using(get_settings().database)
+        for start in range(0, len(missing), _AT_ONCE):
+            found = rows.filter(id__in=missing[start : start + _AT_ONCE])
+            self._texts.update(found.values_list("id", "text"))
+        while len(self._texts) > max(_NAMES, len(missing)):
+            self._texts.popitem(last=False)
+
+    def _named(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row with texts for numbers: ``signal`` for ``signal_id``."""
+        texts = self._texts
+        return {
+            shown(column): texts.get(value, "") if column in _NUMBERS else value
+            for column, value in row.items()
+        }
+
+    def of_signals(self, ids: list[UUID]) -> list[UUID]:
+        """Those of the signals that the glob matches."""
+        if self._signals is None or not ids:
+            return ids
+        found = dispatches().filter(id__in=ids, signal_id__in=self._signals)
+        kept = set(found.values_list("id", flat=True))
+        return [id_ for id_ in ids if id_ in kept]
+
+
+def shown(column: str) -> str:
+    """What a column is called where its number is put as text: ``signal`` for ``signal_id``."""
+    return column[:-3] if column in _NUMBERS else column
+
+
+def utc(moment: datetime, id_: UUID | None = None) -> datetime:
+    """A time of the log in UTC; ``id_`` where it is that of the start.
+
+    Without USE_TZ the database holds local times, of which an hour a year comes twice: the id
+    knows which one it was.
+    """
+    if timezone.is_aware(moment):
+        return moment.astimezone(UTC)
+    return time_of(id_) if id_ is not None else timezone.make_aware(moment).astimezone(UTC)
+
+
+def signals_like(glob: str) -> list[tuple[int, str]]:
+    """Number and name of the signals in the log that a glob matches, by name."""
+    return [name for name in names_of(NameKind.SIGNAL) if fnmatchcase(name[1], glob)]
+
+
+def _numbers(glob: str) -> list[int]:
+    numbers = [number for number, _ in signals_like(glob)]
+    return numbers or [number_of(NameKind.SIGNAL, glob)]
