@@ -117,6 +117,8 @@ class Act(models.Model):
 
     class Meta:
         db_table = "signal_audit_act"
+        verbose_name = "export or deletion"
+        verbose_name_plural = "log of exports and deletions"
         ordering: ClassVar = ["-at", "-id"]
         default_permissions = ("view",)
 

@@ -49,6 +49,15 @@ def arguments_of(text: str, object_url: ObjectUrl) -> Arguments:
     return Arguments(rows[:_ROWS], len(payload), has_more=len(rows) > _ROWS)
 
 
+def top_objects(text: str) -> set[str]:
+    """Objects that are arguments themselves, not items of one."""
+    try:
+        payload = read_payload(text)
+    except (ValueError, RecursionError):
+        return set()
+    return {summary.text for summary in payload.values() if summary.kind == "model"}
+
+
 def response_words(text: str) -> str:
     """What a receiver returned, in one line; "" where it was not kept."""
     try:

@@ -130,6 +130,11 @@ class Changelist:
         return self._newer or find(self.selection, PAGE, before=self.before)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether this page holds all that there is."""
+        return self.found.go_on is None and self.before is None
+
+    @property
     def newest_url(self) -> str:
         """The first page; "" on it."""
         return self._url() if self.before is not None or self._newer else ""

@@ -10,7 +10,12 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 
 from signal_inspector.audit.admin import waterfall
-from signal_inspector.audit.admin.arguments import Arguments, arguments_of, response_words
+from signal_inspector.audit.admin.arguments import (
+    Arguments,
+    arguments_of,
+    response_words,
+    top_objects,
+)
 from signal_inspector.audit.admin.around import Around, Carried, Near, carried_by, trace_url
 from signal_inspector.audit.admin.as_json import dispatch_data
 from signal_inspector.audit.admin.changelist import changelist_url, detail_url
@@ -144,13 +149,17 @@ class Detail:
     @property
     def sentence(self) -> list[Words]:
         objects = [(key, self._list(Selection(object=key))) for key in self.carried.keys]
-        return sentence(self.dispatch, self.rows, objects)
+        raised = [(each.receiver, each.short) for each in self.failures]
+        return sentence(self.dispatch, self.rows, raised, objects)
 
     @property
     def carried(self) -> Carried:
         found, has_more = self._objects
         keys = [f"{self.texts[each.model_id]}:{each.object_pk}" for each in found]
-        return Carried(keys, has_more)
+        # What the dispatch is about first: arguments themselves, and its actor last.
+        own = top_objects(self.dispatch.payload)
+        actor = self.dispatch.actor
+        return Carried(sorted(keys, key=lambda key: (key == actor, key not in own, key)), has_more)
 
     @cached_property
     def facts(self) -> dict[str, str]:

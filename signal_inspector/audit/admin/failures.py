@@ -30,6 +30,7 @@ class History:
     share: str  # "164 of 171"
     is_latest: bool  # said of its latest calls, as there are too many to count
     url: str  # the dispatches of it
+    is_only: bool  # nothing else was called since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ def _history(call: AuditedCall, texts: Texts, site: AdminSite) -> History | None
         share=f"{number(raised)} of {number(min(looked_at, _LOOKED_AT))}",
         is_latest=first is None or looked_at > _LOOKED_AT,
         url=changelist_url(site, kind),
+        is_only=first == call.dispatch_id and looked_at == 1,
     )
 
 

@@ -23,13 +23,17 @@ class Words:
 
 
 def sentence(
-    dispatch: AuditedDispatch, rows: Sequence[CallRow], objects: Sequence[tuple[str, str]]
+    dispatch: AuditedDispatch,
+    rows: Sequence[CallRow],
+    raised: Sequence[tuple[str, str]],
+    objects: Sequence[tuple[str, str]],
 ) -> list[Words]:
     """Who caused it, where, with what; then what became of its receivers.
 
-    ``objects`` are keys with their links.
+    ``raised`` are receivers with the class of their exceptions, also of those that are not among
+    the rows; ``objects`` are keys with their links.
     """
-    return [*_cause(dispatch, objects), *_course(dispatch, rows)]
+    return [*_cause(dispatch, objects), *_course(dispatch, rows, raised)]
 
 
 def _cause(dispatch: AuditedDispatch, objects: Sequence[tuple[str, str]]) -> Iterator[Words]:
@@ -41,6 +45,8 @@ def _cause(dispatch: AuditedDispatch, objects: Sequence[tuple[str, str]]) -> Ite
         yield Words(" on behalf of " if dispatch.origin_name else " by ")
         yield Words(dispatch.actor_label or dispatch.actor, "strong")
     if objects:
+        others = [each for each in objects if each[0] != dispatch.actor]
+        objects = others or objects
         yield Words(" with ")
         for place, (key, url) in enumerate(objects[:_NAMED]):
             yield from _joint(place, min(len(objects), _NAMED), len(objects) <= _NAMED)
@@ -50,24 +56,27 @@ def _cause(dispatch: AuditedDispatch, objects: Sequence[tuple[str, str]]) -> Ite
     yield Words(". ")
 
 
-def _course(dispatch: AuditedDispatch, rows: Sequence[CallRow]) -> Iterator[Words]:
+def _course(
+    dispatch: AuditedDispatch, rows: Sequence[CallRow], raised: Sequence[tuple[str, str]]
+) -> Iterator[Words]:
     if not dispatch.receiver_count:
         yield Words("Nobody received it.")
         return
     returned = dispatch.receiver_count - dispatch.failed_count - dispatch.skipped_count
-    failed = [row for row in rows if row.is_failed]
-    if not failed and not dispatch.failed_count:
+    failed = [f"{receiver} raised {exception}" for receiver, exception in raised]
+    cancelled = [row.receiver.last for row in rows if row.outcome.glyph == "cancelled"]
+    failed += [f"{receiver} was cancelled" for receiver in cancelled]
+    if not failed:
         yield from _others(dispatch, rows, returned)
         return
     if returned > 0:
         yield from _others(dispatch, rows, returned, end="; ")
-    for place, row in enumerate(failed[:_NAMED]):
+    for place, words in enumerate(failed[:_NAMED]):
         yield Words("; " if place else "")
-        verb = "raised" if row.exception else "was cancelled"
-        yield Words(f"{row.receiver.last} {verb} {row.exception}".rstrip(), "bad")
+        yield Words(words, "bad")
     if dispatch.failed_count > _NAMED:
         yield Words(f"; {number(dispatch.failed_count - _NAMED)} more failed", "bad")
-    yield Words(_consequence(dispatch))
+    yield Words(_consequence(dispatch) if raised else ".")
 
 
 def _others(

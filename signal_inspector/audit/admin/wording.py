@@ -109,7 +109,7 @@ def dispatch_outcome(dispatch: AuditedDispatch) -> OutcomeWords:
             "bad", "raised", "raised", f"{number(skipped)} skipped" if skipped else ""
         )
     if failed:
-        return OutcomeWords("bad", "swallowed", f"{number(failed)} failed, swallowed")
+        return OutcomeWords("bad", "swallowed", "failed, swallowed")
     if ending == Ending.RUNNING:
         return OutcomeWords("warn", "running", "had not ended")
     if not dispatch.receiver_count:

@@ -30,6 +30,8 @@ class Migration(migrations.Migration):
                 ("ended_at", models.DateTimeField(null=True)),
             ],
             options={
+                "verbose_name": "export or deletion",
+                "verbose_name_plural": "log of exports and deletions",
                 "db_table": "signal_audit_act",
                 "ordering": ["-at", "-id"],
                 "default_permissions": ("view",),
