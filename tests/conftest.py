@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from signal_inspector import conf, trouble
+from signal_inspector import conf, scopes, trouble
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +19,15 @@ def _fresh_state() -> Iterator[None]:
     yield
     conf.forget_config()
     trouble.reset()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_audit() -> None:
+    """The audit stops to listen at the first dispatch of a test run: here, before the first."""
+    from signal_inspector.audit import starting
+
+    if starting.sink is not None:
+        scopes.remove_sink(starting.sink)
 
 
 @pytest.fixture(scope="session")
