@@ -173,4 +173,4 @@ def _delete(connection: BaseDatabaseWrapper, cursor: Any, ids: Sequence[int]) ->
 def forget_tallies(using: str, before: int) -> int:
     """Delete figures of slots that were over at this Unix time; how many rows. For ``prune``."""
     old = Tally.objects.using(using).filter(slot__lt=before - LONGEST)
-    return old.delete()[0]
+    return int(old.delete()[0])

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from signal_inspector.audit.choices import Ending, TransactionOutcome
 from signal_inspector.audit.histograms import bucket_of, percentile
-from signal_inspector.audit.rows import CALL_COLUMNS, DISPATCH_COLUMNS, Row, Rows
+from signal_inspector.audit.rows import CALL_COLUMNS, DISPATCH_COLUMNS, Rows
 
 SLOT_SECONDS: Final = 300  # the shortest slot: all others are multiples
 _FORMAT: Final = 1
@@ -31,6 +31,7 @@ _RAISED: Final = int(Ending.RAISED)
 _NOT_RUN: Final = int(Ending.SKIPPED)
 _ROLLED_BACK: Final = int(TransactionOutcome.ROLLED_BACK)
 
+Numbered = Sequence[Any]  # a row with numbers for names
 Key = TypeVar("Key")
 
 
@@ -150,7 +151,7 @@ class Figures:
         self.receivers: dict[int, Measure] = _Made()
         self.failures: dict[tuple[int, int], Failures] = {}  # by receiver and exception
 
-    def add(self, started_us: int, dispatch: Row, calls: Iterable[Row]) -> None:
+    def add(self, started_us: int, dispatch: Numbered, calls: Iterable[Numbered]) -> None:
         """Count a dispatch by its rows with numbers for names."""
         self.signals[dispatch[_SIGNAL]].add(dispatch[_DURATION], dispatch[_IS_FAILED] is not None)
         receivers = self.receivers
@@ -164,7 +165,7 @@ class Figures:
                 if has_failed:
                     self._add_failure(started_us, dispatch, call)
 
-    def _add_failure(self, started_us: int, dispatch: Row, call: Row) -> None:
+    def _add_failure(self, started_us: int, dispatch: Numbered, call: Numbered) -> None:
         raised = dispatch[_OUTCOME] == _RAISED
         self._failures(call[_RECEIVER], call[_EXCEPTION] or 0).add(
             started_us,
@@ -225,7 +226,7 @@ def slot_of(unix_seconds: int, seconds: int = SLOT_SECONDS) -> int:
 
 
 def tallied(
-    batch: Sequence[Rows], dispatches: Sequence[Row], calls: Sequence[Row]
+    batch: Sequence[Rows], dispatches: Sequence[Numbered], calls: Sequence[Numbered]
 ) -> dict[int, Figures]:
     """The figures of a batch by slot. The rows with numbers for names are in the batch's order."""
     found: dict[int, Figures] = {}
