@@ -40,14 +40,12 @@ from signal_inspector.audit.admin.wording import (
 )
 from signal_inspector.audit.choices import Ending, TransactionOutcome
 from signal_inspector.audit.lookups import calls, dispatches
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Retry
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch
 from signal_inspector.audit.reading.selection import Selection
 from signal_inspector.audit.reading.texts import Texts
-from signal_inspector.audit.settings import get_settings
 
 CALLS: Final = 200  # receiver calls on a page
 _FAILURES: Final = 20  # failures that are told in full
-_RETRIES: Final = 50
 _PRIVATE: Final = ("message", "traceback", "response")
 
 
@@ -288,12 +286,6 @@ class Detail:
     def around(self) -> list[Near]:
         around = Around(self.dispatch, self._parent, self._site)
         return around.lines(self.texts, self.carried, len(self._nested))
-
-    @cached_property
-    def retries(self) -> list[Retry]:
-        """Attempts to run a receiver of it again, the latest first."""
-        found = Retry.objects.using(get_settings().database).filter(dispatch_id=self.dispatch.id)
-        return list(found.order_by("-at", "-id")[:_RETRIES])
 
     @property
     def data(self) -> dict[str, Any]:

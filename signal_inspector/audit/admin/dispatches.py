@@ -14,10 +14,11 @@ from signal_inspector.audit.admin.changelist import Changelist, changelist_url
 from signal_inspector.audit.admin.detail import Detail, load
 from signal_inspector.audit.admin.exporting import export_page, export_response, may_export
 from signal_inspector.audit.admin.readonly import ReadOnlyAdmin, may_see_payloads
+from signal_inspector.audit.admin.retry import RetryPages, sections
 from signal_inspector.audit.reading.selection import read_id
 
 
-class AuditedDispatchAdmin(ReadOnlyAdmin):
+class AuditedDispatchAdmin(RetryPages, ReadOnlyAdmin):
     """Has views of its own: the admin's count every row and page by OFFSET."""
 
     change_list_template = "signal_inspector/audit/changelist.html"
@@ -30,6 +31,7 @@ class AuditedDispatchAdmin(ReadOnlyAdmin):
             path("", view(self.changelist_view), name=f"{name}_changelist"),
             path("export/", view(self.export_view), name=f"{name}_export"),
             path("<str:object_id>/change/", view(self.change_view), name=f"{name}_change"),
+            *self.retry_urls(),
         ]
 
     def changelist_view(
@@ -56,6 +58,7 @@ class AuditedDispatchAdmin(ReadOnlyAdmin):
             return HttpResponseRedirect(f"{changelist_url(self.admin_site)}?q={object_id[:100]}")
         page = Detail(dispatch, request, self.admin_site)
         context = {"title": page.title, "detail": page, **(extra_context or {})}
+        context["retry_sections"] = sections(dispatch, request, self.admin_site)
         return self._answer(request, self.change_form_template, context)
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:

@@ -243,7 +243,7 @@ def test_retries(auditor: Client) -> None:
     dispatch = order_42()
     retried(dispatch)
     page = page_of(auditor, dispatch)
-    assert "mira loyalty 2.4.1 is deployed" in section(page, "retries")
+    assert "mira loyalty 2.4.1 is deployed" in section(page, "retry-1")
 
 
 def test_not_there(auditor: Client) -> None:
