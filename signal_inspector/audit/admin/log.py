@@ -43,11 +43,13 @@ class GapAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Mark as dealt with", permissions=["close"])
     def mark_as_dealt_with(self, request: HttpRequest, chosen: QuerySet[Gap]) -> None:
-        """Says when, in the row; the gap itself stays."""
-        ids = list(chosen.values_list("id", flat=True))
-        open_ = self.get_queryset(request).filter(id__in=ids, closed_at=None)
-        number = open_.update(closed_at=timezone.now())
-        said = f"{plural(number, 'gap')} marked as dealt with."
+        """Says when, in the row, and who, in the admin's own log; the gap itself stays."""
+        found = list(chosen.filter(closed_at=None))
+        for gap in found:
+            gap.closed_at = timezone.now()
+            gap.save(update_fields=["closed_at"])
+            self.log_change(request, gap, "Marked as dealt with.")
+        said = f"{plural(len(found), 'gap')} marked as dealt with."
         self.message_user(request, said, messages.SUCCESS)
 
 

@@ -148,7 +148,7 @@ def test_count(visit: Visit) -> None:
 @pytest.mark.parametrize(
     ("query", "most"),
     [
-        ({}, 9),
+        ({}, 10),
         ({"signal": "shop.signals.order_placed"}, 9),
         ({"receiver": "crm.receivers.push_order", "outcome": "failed"}, 12),
         ({"q": "shop.Order:42"}, 13),

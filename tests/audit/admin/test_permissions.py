@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.test import Client, RequestFactory
 from django.urls import NoReverseMatch, reverse
 
@@ -120,6 +121,7 @@ def test_closing_gaps(permissions: tuple[str, ...], is_closed: bool) -> None:
     client.post(url, {"action": "mark_as_dealt_with", "_selected_action": [missing.pk]})
     missing.refresh_from_db()
     assert (missing.closed_at is not None) is is_closed
+    assert LogEntry.objects.filter(object_id=str(missing.pk)).exists() is is_closed
 
 
 def test_pages_of_the_log(superuser: Client) -> None:
