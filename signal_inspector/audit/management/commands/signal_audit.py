@@ -14,13 +14,14 @@ from signal_inspector.audit.commands.base import Subcommand, require_tables
 from signal_inspector.audit.commands.export import Export
 from signal_inspector.audit.commands.prune import Prune
 from signal_inspector.audit.commands.purge import Purge
+from signal_inspector.audit.commands.retry import RetryPart
 from signal_inspector.audit.commands.ship import Ship
 from signal_inspector.audit.commands.stats import Stats
 from signal_inspector.audit.commands.tail import Tail
 from signal_inspector.audit.processes import ending_in_order
 
 SUBCOMMANDS: Final[dict[str, type[Subcommand]]] = {
-    each.name: each for each in (Export, Prune, Purge, Ship, Stats, Tail)
+    each.name: each for each in (Export, Prune, Purge, RetryPart, Ship, Stats, Tail)
 }
 _INTERRUPTED: Final = 130  # 128 and the number of SIGINT, as shells have it
 
