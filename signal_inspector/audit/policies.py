@@ -65,6 +65,8 @@ def wanted_details() -> Details:
             wanted |= Details.RESPONSE
         if policy.tracebacks:
             wanted |= Details.TRACEBACK
+        if policy.glob == "*":  # no signal comes to those behind it
+            break
     return wanted
 
 

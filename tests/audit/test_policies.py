@@ -89,8 +89,8 @@ class TestPolicies:
             ({}, Details.RESPONSE, Details.PAYLOAD | Details.TRACEBACK | Details.CALLER),
             ({"a.*": {"RESPONSES": True}}, Details.STACK, Details.RESPONSE),
             (
-                {"*": {"PAYLOAD": "none", "TRACEBACKS": False}},
-                Details.RESPONSE,
+                {"*": {"PAYLOAD": "none", "TRACEBACKS": False}, "a.*": {"RESPONSES": True}},
+                Details.RESPONSE | Details.PAYLOAD | Details.TRACEBACK,
                 Details.CALLER | Details.TRANSACTION,
             ),
         ],
