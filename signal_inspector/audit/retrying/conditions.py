@@ -159,8 +159,7 @@ def _old_enough(call: AuditedCall) -> Condition:
 def _attempts_left(attempts: list[Retry]) -> Condition:
     most = get_settings().retry_attempts
     used = sum(1 for each in attempts if each.outcome in _RAN)
-    are = "attempt is" if used == 1 else "attempts are"
-    told = f"{used} of {most} {are} used"
+    told = f"{used} of {most} attempts {'is' if used == 1 else 'are'} used"
     return _condition("attempts", used < most, f"{told}.", f"{told}: no more are allowed.")
 
 

@@ -53,6 +53,9 @@ def fetch(references: Iterable[Reference]) -> Found:
     found: Found = {}
     groups: dict[tuple[type[Model], str], dict[Reference, Any]] = {}
     for each in dict.fromkeys(references):
+        if not each.key:
+            found[each] = f"{each.text} has no key"
+            continue
         try:
             model = apps.get_model(each.label)
             key = _key(model, each.key)
