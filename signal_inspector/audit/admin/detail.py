@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.admin import AdminSite
+from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
 from signal_inspector.audit.admin import waterfall
@@ -154,10 +155,12 @@ class Detail:
     def carried(self) -> Carried:
         found, has_more = self._objects
         keys = [f"{self.texts[each.model_id]}:{each.object_pk}" for each in found]
-        # What the dispatch is about first: arguments themselves, and its actor last.
+        # What the dispatch is about first: arguments themselves, and users last.
         own = top_objects(self.dispatch.payload)
-        actor = self.dispatch.actor
-        return Carried(sorted(keys, key=lambda key: (key == actor, key not in own, key)), has_more)
+        user = f"{get_user_model()._meta.label}:"
+        return Carried(
+            sorted(keys, key=lambda key: (key.startswith(user), key not in own, key)), has_more
+        )
 
     @cached_property
     def facts(self) -> dict[str, str]:

@@ -1,3 +1,8 @@
+// On a telephone the filters would push the list out of sight; what is set stands below them.
+if (matchMedia("(max-width: 767px)").matches) {
+    document.querySelector(".sa-filters")?.removeAttribute("open");
+}
+
 // Copies the data of a page that a button names; the button is shown by this script alone.
 const said = document.querySelector("[data-sa-said]");
 
