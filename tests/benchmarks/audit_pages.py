@@ -20,6 +20,9 @@ from typing import Any, Final
 MUST_MS: Final = 150.0
 _TIMES: Final = 5
 _SLOW: Final = 0.05
+_WIDTH: Final = (
+    300  # characters shown of a query, and of a line of its plan: lists of ids are long
+)
 _PRUNED_TO: Final = 355  # days
 
 
@@ -55,7 +58,7 @@ def pages() -> Iterator[tuple[str, str]]:
     key = f"shop.Order:{order.order_by('-dispatch_id')[0].object_pk}"
     day = middle.started_at.date().isoformat()
     often, seldom = "shop.signals.order_placed", "legal.signals.erased"
-    receiver, rare_receiver = "loyalty.receivers.on_post_save", "inventory.receivers.on_erased"
+    receiver, rare_receiver = "loyalty.receivers.on_post_save", "fraud.receivers.on_erased"
     selections = {
         "everything": "",
         "a page in the middle of the year": f"before={middle.id}",
@@ -120,15 +123,13 @@ def pages() -> Iterator[tuple[str, str]]:
 
 
 def _overview() -> Iterator[tuple[str, str]]:
-    from django.urls import NoReverseMatch, reverse
+    from django.urls import reverse
 
-    try:
-        url = reverse("admin:signal_audit_overview")
-    except NoReverseMatch:
-        return
-    yield "overview", url
-    for length in ("1h", "24h", "7d", "30d", "90d", "365d"):
-        yield f"overview: {length}", f"{url}?span={length}"
+    from signal_inspector.audit.overview.spans import KINDS
+
+    url = reverse("admin:app_list", args=["signal_audit"])
+    for kind in KINDS:
+        yield f"overview: {kind}", f"{url}?when={kind}"
 
 
 def _id_before(days: float) -> Any:
@@ -183,12 +184,12 @@ def show_plans(slow: list[tuple[str, float, str]]) -> None:
         "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN (ANALYZE, BUFFERS)"
     )
     for words, seconds, sql in {sql: each for each in slow for sql in [each[2]]}.values():
-        print(f"\n{words}: {seconds * 1_000:.0f} ms\n{sql[:2_000]}")
+        print(f"\n{words}: {seconds * 1_000:.0f} ms\n{sql[:_WIDTH]}")
         try:
             with connection.cursor() as cursor:
                 cursor.execute(f"{explain} {sql}")
                 for row in cursor.fetchall():
-                    print("    ", row[-1])
+                    print("    ", row[-1][:_WIDTH])
         except Exception as error:  # the text of a query is not always a query
             print("    no plan:", error)
 
