@@ -10,16 +10,16 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
-from signal_inspector.audit.admin import waterfall
 from signal_inspector.audit.admin.arguments import (
     Arguments,
     arguments_of,
-    response_words,
     top_objects,
 )
-from signal_inspector.audit.admin.around import Around, Carried, Near, carried_by, trace_url
+from signal_inspector.audit.admin.around import Around, Carried, Near, carried_by
 from signal_inspector.audit.admin.as_json import dispatch_data
-from signal_inspector.audit.admin.changelist import changelist_url, detail_url
+from signal_inspector.audit.admin.call_rows import CallRows
+from signal_inspector.audit.admin.changelist import changelist_url
+from signal_inspector.audit.admin.facts import badges_of, facts_of
 from signal_inspector.audit.admin.failures import FailureRow, failures_of
 from signal_inspector.audit.admin.linking import object_url
 from signal_inspector.audit.admin.readonly import may_see_payloads
@@ -28,18 +28,12 @@ from signal_inspector.audit.admin.waterfall import NESTED, CallRow, NestedRow, S
 from signal_inspector.audit.admin.wording import (
     DottedName,
     OutcomeWords,
-    call_outcome,
     clock,
-    dispatch_outcome,
     dotted,
-    is_robust,
-    ms,
     plural,
-    sql,
-    transaction_words,
     zone,
 )
-from signal_inspector.audit.choices import Ending, TransactionOutcome
+from signal_inspector.audit.choices import Ending
 from signal_inspector.audit.lookups import calls, dispatches
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch
 from signal_inspector.audit.reading.selection import Selection
@@ -129,21 +123,7 @@ class Detail:
 
     @property
     def badges(self) -> list[OutcomeWords]:
-        """How it ended, and its transaction where there was one."""
-        dispatch, ended = self.dispatch, dispatch_outcome(self.dispatch)
-        text = ended.text
-        if dispatch.failed_count:
-            failed = f"{dispatch.failed_count:,} of {plural(dispatch.receiver_count, 'receiver')}"
-            how = "swallowed" if is_robust(dispatch) else "raised to the sender"
-            text = f"{failed} failed, {how}"
-        badges = [OutcomeWords(ended.tone, ended.glyph, text)]
-        if dispatch.transaction_outcome in (
-            TransactionOutcome.COMMITTED,
-            TransactionOutcome.ROLLED_BACK,
-        ):
-            words = transaction_words(dispatch.transaction_outcome)
-            badges.append(OutcomeWords(words.tone, words.glyph, f"transaction {words.text}"))
-        return badges
+        return badges_of(self.dispatch)
 
     @property
     def sentence(self) -> list[Words]:
@@ -164,50 +144,28 @@ class Detail:
 
     @cached_property
     def facts(self) -> dict[str, str]:
-        """Words for the facts, by what the template calls them."""
-        dispatch = self.dispatch
-        caller = self.texts[dispatch.caller_id].rpartition(" ")
-        wait = (dispatch.written_at - dispatch.started_at).total_seconds()
-        wait -= dispatch.duration_ns / 1e9
-        queries = sql(dispatch.query_count, dispatch.query_ns)
-        noun = "query" if dispatch.query_count == 1 else "queries"
-        actor = dispatch.actor or ""
-        return {
-            "sent": clock(dispatch.started_at),
-            "took": ms(dispatch.duration_ns),
-            "queries": queries.replace(" in ", f" {noun} in ", 1),
-            "sender": self.texts[dispatch.sender_id],
-            "place": caller[0] or caller[2],
-            "function": caller[2] if caller[0] else "",
-            "actor_url": object_url(actor, self._request, self._site),
-            "actor_list_url": self._list(Selection(actor=actor)) if actor else "",
-            "request_url": self._list(Selection(request=dispatch.request_id or "")),
-            "transaction_url": self._list(Selection(in_transaction=dispatch.transaction_id)),
-            "transaction": transaction_words(dispatch.transaction_outcome).text,
-            "trace_url": trace_url(dispatch.trace_id or ""),
-            "process": self.texts[dispatch.process_id],
-            "delivery": self.texts[dispatch.delivery_id],
-            "wait": f"{max(wait, 0):.1f} s later",
-        }
+        return facts_of(self.dispatch, self.texts, self._request, self._site)
 
     # -- Receivers -------------------------------------------------------------------------------
 
     @cached_property
+    def _table(self) -> CallRows:
+        return CallRows(self.dispatch, self.texts, self._site, may_see=self.may_see)
+
+    @property
     def scale(self) -> Scale:
-        return Scale(self.dispatch)
+        return self._table.scale
 
     @cached_property
     def rows(self) -> list[CallRow]:
-        nested = waterfall.by_call(self._nested[:NESTED])
-        robust = is_robust(self.dispatch)
-        return [self._row(call, nested.get(call.index, []), robust) for call in self.calls]
+        return self._table.rows(self.calls, self._nested[:NESTED])
 
     @cached_property
     def loose(self) -> list[NestedRow]:
         """Nested dispatches of which no receiver call is known."""
         known = {call.index for call in self.calls}
         loose = [each for each in self._nested[:NESTED] if each.parent_call not in known]
-        return [self._nested_row(each) for each in loose]
+        return [self._table.nested(each) for each in loose]
 
     @property
     def has_more_nested(self) -> bool:
@@ -226,42 +184,6 @@ class Detail:
     def calls_after(self) -> str:
         end = self.first_call + CALLS
         return f"?first_call={end}" if end < self.dispatch.receiver_count else ""
-
-    def _row(self, call: AuditedCall, nested: list[AuditedDispatch], robust: bool) -> CallRow:
-        name = dotted(self.texts[call.receiver_id])
-        outcome = call_outcome(call, robust)
-        return CallRow(
-            index=call.index,
-            order=call.index + 1,
-            receiver=name,
-            url=self._list(Selection(receiver=name.full)),
-            location=self.texts[call.location_id],
-            is_async=call.is_async,
-            exception=waterfall.exception_words(self.texts[call.exception_id]),
-            outcome=outcome,
-            response=response_words(call.response) if self.may_see else "",
-            took="" if call.outcome == Ending.SKIPPED else ms(call.duration_ns),
-            self_time=waterfall.self_time(call),
-            sql=sql(call.query_count, call.query_ns),
-            lane=waterfall.lane_words(call, name.last, outcome, self.scale),
-            bars=waterfall.bars_of(call, nested, self.scale),
-            nested=[self._nested_row(each) for each in nested],
-        )
-
-    def _nested_row(self, each: AuditedDispatch) -> NestedRow:
-        name = dotted(self.texts[each.signal_id])
-        when = self.scale.words(self.scale.offset(each), each.duration_ns)
-        return NestedRow(
-            url=detail_url(self._site, each.id),
-            signal=name,
-            method=each.get_method_display(),
-            caller=self.texts[each.caller_id],
-            outcome=dispatch_outcome(each),
-            took=ms(each.duration_ns),
-            sql=sql(each.query_count, each.query_ns),
-            lane=f"{name.last}, {dispatch_outcome(each).text}, {when}",
-            bars=waterfall.nested_bars(each, self.scale),
-        )
 
     # -- What failed, the payload, what is around ------------------------------------------------
 

@@ -31,6 +31,7 @@ from signal_inspector.audit.settings import get_settings
 _SIZES: Final = (250, 500, 1_000, 2_000)  # ids that are tested at once: more each time
 _MOST: Final = 20_000  # ids that one page tests
 _SECONDS: Final = 0.06  # after which a page tests no more
+_STRETCH: Final = 0.03  # seconds that one step may take: rows far apart are slow to read
 _SPARE: Final = 50  # query parameters for other than ids
 
 
@@ -110,11 +111,14 @@ def scan(
     while True:
         is_last = len(ids) < size
         unique = list(dict.fromkeys(ids))
-        yield Step(_passing(unique, tests), ids[-1] if ids else None, len(unique), is_last)
+        began = time.perf_counter()
+        passing = _passing(unique, tests)
+        pace = _STRETCH / max(time.perf_counter() - began, 1e-6)
+        yield Step(passing, ids[-1] if ids else None, len(unique), is_last)
         if is_last:
             return
         bounds = replace(bounds, **{"before" if newest_first else "after": ids[-1]})
-        size = next(sizes)
+        size = max(min(next(sizes), int(len(ids) * pace)), min(size, _SIZES[0]))
         ids = _read(chosen.source, bounds, newest_first, size)
 
 
