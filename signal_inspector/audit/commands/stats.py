@@ -164,7 +164,7 @@ def _dicts(lines: Sequence[Line]) -> list[dict[str, Any]]:
 def _length(time: timedelta) -> str:
     """ "36 hours", "7 days"; minutes where it is less than an hour."""
     minutes = time.total_seconds() / 60
-    for unit, size in (("days", 2_880), ("hours", 60)):
+    for unit, size in (("days", 2_880), ("hours", 120)):
         if minutes >= size:
             return f"{minutes / (1_440 if unit == 'days' else 60):g} {unit}"
     return f"{minutes:g} minutes"

@@ -137,7 +137,8 @@ def delete_keys(
     quoted = connection.ops.quote_name
     sql = f"DELETE FROM {quoted(table)} WHERE {quoted(column)} "  # noqa: S608 - our own names
     if connection.vendor == "postgresql":
-        cursor.execute(f"{sql}= ANY(%s::uuid[])", [[str(id_) for id_ in ids]])
+        # As one text: a driver takes longer to make an array than the server to delete.
+        cursor.execute(f"{sql}= ANY(%s::uuid[])", [f"{{{','.join(map(str, ids))}}}"])
     else:
         cursor.execute(f"{sql}IN ({', '.join(['%s'] * len(ids))})", list(ids))
     return int(cursor.rowcount)

@@ -18,8 +18,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from signal_inspector.audit.choices import NameKind
-from signal_inspector.audit.lookups import calls, dispatches, names_of, number_of, time_of
+from signal_inspector.audit.lookups import calls, dispatches, time_of
 from signal_inspector.audit.models import AuditedObject, Name
 from signal_inspector.audit.reading.finding import scan
 from signal_inspector.audit.reading.selection import Selection
@@ -56,7 +55,7 @@ class Wanted:
     """What a reader is to yield."""
 
     selection: Selection
-    signal_glob: str = ""  # in addition; the names are looked up when reading starts
+    signal_glob: str = ""  # in addition; "": any
     payloads: bool = True  # whether to read DISPATCH_VALUES and CALL_VALUES
 
 
@@ -69,8 +68,7 @@ class Reader:
         hidden = () if wanted.payloads else (*DISPATCH_VALUES, *CALL_VALUES)
         self._dispatch_columns = [name for name in DISPATCH_COLUMNS if name not in hidden]
         self._call_columns = [name for name in CALL_COLUMNS if name not in hidden]
-        glob = wanted.signal_glob
-        self._signals = _numbers(glob) if glob else None
+        self._matches: dict[int, bool] = {}  # whether the glob takes a signal
 
     def entries(self, *, before: UUID | None = None, after: UUID = OLDEST) -> Iterator[Entry]:
         """Those of the selection between these ids, the oldest first.
@@ -162,11 +160,19 @@ class Reader:
 
     def of_signals(self, ids: list[UUID]) -> list[UUID]:
         """Those of the signals that the glob matches."""
-        if self._signals is None or not ids:
+        if not self._wanted.signal_glob or not ids:
             return ids
-        found = dispatches().filter(id__in=ids, signal_id__in=self._signals)
-        kept = set(found.values_list("id", flat=True))
-        return [id_ for id_ in ids if id_ in kept]
+        rows = dispatches().filter(id__in=ids).values_list("id", "signal_id")
+        signals: dict[UUID, int] = dict(rows)
+        self._look_up(signals.values())
+        return [id_ for id_ in ids if id_ in signals and self._is_wanted(signals[id_])]
+
+    def _is_wanted(self, signal: int) -> bool:
+        if signal not in self._matches:
+            self._matches[signal] = fnmatchcase(
+                self._texts.get(signal, ""), self._wanted.signal_glob
+            )
+        return self._matches[signal]
 
 
 def shown(column: str) -> str:
@@ -183,13 +189,3 @@ def utc(moment: datetime, id_: UUID | None = None) -> datetime:
     if timezone.is_aware(moment):
         return moment.astimezone(UTC)
     return time_of(id_) if id_ is not None else timezone.make_aware(moment).astimezone(UTC)
-
-
-def signals_like(glob: str) -> list[tuple[int, str]]:
-    """Number and name of the signals in the log that a glob matches, by name."""
-    return [name for name in names_of(NameKind.SIGNAL) if fnmatchcase(name[1], glob)]
-
-
-def _numbers(glob: str) -> list[int]:
-    numbers = [number for number, _ in signals_like(glob)]
-    return numbers or [number_of(NameKind.SIGNAL, glob)]
