@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def main(directory: Path) -> None:
-    """The panel of an order: as it opens in light, and with details open in dark."""
+    """The panel of an order, as it opens in light and with details open in dark; its audit."""
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -33,6 +33,8 @@ def main(directory: Path) -> None:
             panel = _order(browser, shop, "dark")
             _open_details(panel)
             _take(panel, directory / "panel-dark.png")
+            for theme in ("light", "dark"):
+                _audit(browser, shop, theme, directory / f"audit-detail-{theme}.png")
         finally:
             shops.stop()
             browser.close()
@@ -61,6 +63,23 @@ def _take(panel: Locator, path: Path) -> None:
     panel.page.mouse.move(5, 5)
     panel.page.wait_for_timeout(500)
     panel.page.screenshot(path=path)
+
+
+def _audit(browser: Browser, shop: str, theme: str, path: Path) -> None:
+    """The page of an order_placed, without what is not of the audit."""
+    page = browser.new_page(viewport={"width": 1200, "height": 900}, color_scheme=theme)  # type: ignore[arg-type]
+    page.add_init_script("localStorage.setItem('django.admin.navSidebarIsOpen', 'false')")
+    place_order(page, shop, "Order as the admin")
+    page.wait_for_timeout(6_000)  # until the shop lets a receiver run again
+    page.goto(f"{shop}/admin/signal_audit/auditeddispatch/?signal=shop.signals.order_placed")
+    page.locator(".sa-dispatches tbody a").first.click()
+    # The paths in it are those of the machine that takes the picture.
+    page.get_by_text("Traceback", exact=True).click()
+    page.locator("#djDebug").evaluate("(toolbar) => toolbar.remove()")
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(500)
+    page.screenshot(path=path, full_page=True)
+    page.close()
 
 
 if __name__ == "__main__":
