@@ -7,26 +7,51 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from signal_inspector.audit.overview.figures import Part, Read
-from signal_inspector.audit.tallies import Failures, Measure
+from signal_inspector.audit.tallies import Failures
 
 #: How rarely so many failures would be seen if nothing had changed.
-_RARELY: Final = 0.001
+_RARELY: Final = 0.000_01
 #: Failures that would have been seen by now, had it not been mended.
 _CONVINCING: Final = 3.0
+_FAR_LESS: Final = 0.25  # of the failures that were to be expected
+_FEWEST: Final = 2  # failures, of a receiver that has failed before
 _LONGEST_SUM: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Calls of a receiver."""
+
+    count: int = 0
+    failed: int = 0
+
+    @property
+    def rate(self) -> float:
+        """The share that failed."""
+        return self.failed / self.count if self.count else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A slot in which a receiver was called."""
+
+    part: Part
+    count: int
+    failed: int
 
 
 @dataclass(slots=True, kw_only=True)
 class Started:
-    """A receiver that started failing in the span."""
+    """A receiver that started failing, in the span or before it, and failed in the span."""
 
     receiver: int  # Name.id
-    exceptions: dict[int, Failures]  # by Name.id, of the time in which it failed
+    exceptions: dict[int, Failures]  # by Name.id, since then
     since_us: int  # the first failure, microseconds since 1970
     until_us: int  # the last
-    now: Measure  # its calls since then; those after the last failure where it has recovered
+    now: Counts  # its calls since then; those after the last failure where it has recovered
     now_from: int  # from when on these are, Unix seconds
-    before: Measure  # its calls in 30 days until then
+    before: Counts  # its calls before that
+    known_from: int  # from when on these are known
     is_recovered: bool
     together: Failures = field(init=False)
 
@@ -34,15 +59,6 @@ class Started:
         self.together = Failures()
         for failures in self.exceptions.values():
             self.together.merge(failures)
-
-
-@dataclass(slots=True)
-class _Run:
-    """Slots in which a receiver failed more than it used to."""
-
-    parts: list[Part] = field(default_factory=list)
-    surplus: float = 0.0  # failures beyond what is allowed, so far
-    peak: float = 0.0  # the most that this was
 
 
 def started_failing(read: Read) -> list[Started]:
@@ -55,71 +71,89 @@ def started_failing(read: Read) -> list[Started]:
 
 def _judged(receiver: int, read: Read) -> Started | None:
     """None where it fails no more than it used to."""
-    usual = read.baseline.receivers.get(receiver, Measure())
-    rate = usual.failed / usual.count if usual.count else 0.0
-    run = _worst_run(receiver, read, rate)
-    counted = _measure(receiver, run.parts)
-    if usual.failed and _chance(counted.failed, rate * counted.count) > _RARELY:
+    history = [
+        Called(part, measure.count, measure.failed)
+        for part in read.history
+        if (measure := part.figures.receivers.get(receiver)) is not None
+    ]
+    began = _began(history)
+    before = _counts([each for each in history if each.part.slot < began])
+    if not _is_new(began, before, history, read):
         return None
-    start = run.parts[0].slot
-    since = [part for part in read.parts if part.slot >= start]
-    exceptions: dict[int, Failures] = {}
-    for part in since:
-        for (who, exception), failures in part.figures.failures.items():
-            if who == receiver:
-                exceptions.setdefault(exception, Failures()).merge(failures)
-    before = _measure(receiver, [part for part in read.parts if part.slot < start])
-    before.merge(usual)
+    since = [each for each in history if each.part.slot >= began]
+    exceptions = _exceptions(receiver, since)
     since_us = min(each.first_us for each in exceptions.values())
-    shown, is_recovered = _now(receiver, since, since_us)
+    shown, is_recovered = _now(since, since_us)
     return Started(
         receiver=receiver,
         exceptions=exceptions,
         since_us=since_us,
         until_us=max(each.last_us for each in exceptions.values()),
-        now=_measure(receiver, shown),
-        now_from=shown[0].slot,
+        now=_counts(shown),
+        now_from=shown[0].part.slot,
         before=before,
+        known_from=read.history[0].slot,
         is_recovered=is_recovered,
     )
 
 
-def _worst_run(receiver: int, read: Read, rate: float) -> _Run:
-    """A time in which it failed more than twice as often as usual, and most beyond that."""
-    runs: list[_Run] = []
-    run = _Run()
-    for part in read.parts:
-        measure = _measure(receiver, [part])
-        if measure.failed or run.parts:
-            run.parts.append(part)
-            run.surplus += measure.failed - 2 * rate * measure.count
-            run.peak = max(run.peak, run.surplus)
-        if run.parts and run.surplus <= 0:
-            runs.append(run)
-            run = _Run()
-    return max([*runs, run] if run.parts else runs, key=lambda run: run.peak)
+def _began(history: list[Called]) -> int:
+    """The slot in which the failures began of which the last failure is one.
+
+    Looks back from there until a stretch in which it failed far less often, if it was called
+    often enough for that to be seen: what "recovered" means, from the other end.
+    """
+    last = max(index for index, each in enumerate(history) if each.failed)
+    began, run = last, _counts(history[last:])
+    count = failed = 0  # of the stretch
+    for index in range(last - 1, -1, -1):
+        count += history[index].count
+        failed += history[index].failed
+        expected = run.rate * count
+        if expected >= _CONVINCING and failed < _FAR_LESS * expected:
+            break
+        if failed:
+            began, run = index, Counts(run.count + count, run.failed + failed)
+            count = failed = 0
+    return history[began].part.slot
 
 
-def _now(receiver: int, since: list[Part], since_us: int) -> tuple[list[Part], bool]:
+def _is_new(began: int, before: Counts, history: list[Called], read: Read) -> bool:
+    """Whether it did not fail as often before, as far as that is known."""
+    if not before.count:
+        return began >= read.span.before
+    run = _counts([each for each in history if each.part.slot >= began])
+    if before.failed and run.failed < _FEWEST:
+        return False
+    return not before.failed or _chance(run.failed, before.rate * run.count) <= _RARELY
+
+
+def _exceptions(receiver: int, since: list[Called]) -> dict[int, Failures]:
+    found: dict[int, Failures] = {}
+    for each in since:
+        for (who, exception), failures in each.part.figures.failures.items():
+            if who == receiver:
+                found.setdefault(exception, Failures()).merge(failures)
+    return found
+
+
+def _now(since: list[Called], since_us: int) -> tuple[list[Called], bool]:
     """The slots that tell how it is now, and whether it has recovered.
 
     Those after the last failure if it would have failed again by now; else those that lie wholly
     in the time of failing, if it was called in these.
     """
-    last = max(part.slot for part in since if _measure(receiver, [part]).failed)
-    after = [part for part in since if part.slot > last]
-    bad = _measure(receiver, [part for part in since if part.slot <= last])
-    if bad.failed / bad.count * _measure(receiver, after).count >= _CONVINCING:
+    last = max(each.part.slot for each in since if each.failed)
+    after = [each for each in since if each.part.slot > last]
+    bad = _counts([each for each in since if each.part.slot <= last])
+    if bad.rate * _counts(after).count >= _CONVINCING:
         return after, True
-    wholly = [part for part in since if part.slot * 1_000_000 >= since_us]
-    return (wholly if _measure(receiver, wholly).count else since), False
+    wholly = [each for each in since if each.part.slot * 1_000_000 >= since_us]
+    return wholly or since, False
 
 
-def _measure(receiver: int, parts: list[Part]) -> Measure:
-    together = Measure()
-    for part in parts:
-        together.merge(part.figures.receivers.get(receiver, Measure()))
-    return together
+def _counts(slots: list[Called]) -> Counts:
+    return Counts(sum(each.count for each in slots), sum(each.failed for each in slots))
 
 
 def _chance(failed: int, expected: float) -> float:

@@ -26,6 +26,8 @@ SHOWN: Final = 10
 _MARKS: Final = 3  # of these that are marked in the plot
 _MARK_ROOM: Final = 0.14  # of its width, that the words of a mark take
 _MILLION: Final = 1_000_000
+_HOUR: Final = 3_600
+_DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def _row(each: Started, read: Read, texts: Texts, links: Links) -> FailingRow:
         now=f"{number(each.now.failed)} of {plural(each.now.count, 'call')}",
         now_detail=f"{'' if each.is_recovered else share + ' '}since {_start(each, span)}",
         before=_before(each),
-        before_detail=_baseline(each, read),
+        before_detail=_baseline(each),
         effect=_effect(each),
         is_recovered=each.is_recovered,
     )
@@ -87,11 +89,12 @@ def _before(each: Started) -> str:
     return f"{number(each.before.failed)} of {number(each.before.count)}"
 
 
-def _baseline(each: Started, read: Read) -> str:
-    days = read.baseline_days
-    if not each.before.count and not days:
+def _baseline(each: Started) -> str:
+    """For how long the figures before it are known."""
+    seconds = each.since_us / _MILLION - each.known_from
+    if not each.before.count and seconds < _HOUR:
         return "the log begins here"
-    return f"in {plural(days, 'day')}" if days else "in this time"
+    return f"in {plural(round(seconds / _DAY), 'day')}" if seconds > _DAY else f"in {ago(seconds)}"
 
 
 def _effect(each: Started) -> OutcomeWords:

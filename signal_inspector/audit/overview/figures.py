@@ -29,53 +29,44 @@ class Read:
 
     span: Span
     bars: list[Figures]  # of each slot of the span
-    parts: list[Part] = field(default_factory=list)  # the span as finely as it is known, in order
+    history: list[Part] = field(default_factory=list)  # all of it, as finely as it is known
     whole: Figures = field(default_factory=Figures)  # the span
     before: Figures = field(default_factory=Figures)  # the time before it, which is as long
     #: Both without the last slot, which is not over: what can be compared.
     whole_over: Measure = field(default_factory=Measure)
     before_over: Measure = field(default_factory=Measure)
-    baseline: Figures = field(default_factory=Figures)  # 30 days before the span
-    first: int | None = None  # the first slot of all that was read
     unreadable: int = 0  # rows of a version that is not known
 
     @property
-    def baseline_days(self) -> int:
-        """For how many days before the span there are figures; 30 at most."""
-        if self.first is None or self.first >= self.span.start:
-            return 0
-        return min(-((self.first - self.span.start) // _DAY), BASELINE_DAYS)
+    def is_empty(self) -> bool:
+        """Whether nothing was counted in all this time."""
+        return not self.history
 
 
 def read(span: Span, using: str) -> Read:
     """Read what the overview needs, in one query."""
     found = Read(span, [Figures() for _ in range(span.slots)])
-    baseline_from = span.start - BASELINE_DAYS * _DAY
+    start = min(span.start - BASELINE_DAYS * _DAY, span.before)
     parts: dict[tuple[int, int], Figures] = {}
-    for slot, seconds, figures in _parts(min(baseline_from, span.before), found, using):
-        found.first = slot if found.first is None else min(found.first, slot)
+    for slot, seconds, figures in _parts(start, found, using):
+        known = parts.get((slot, seconds))
+        if known is None:
+            parts[slot, seconds] = figures
+        else:
+            known.merge(figures)
+    found.history = [Part(*key, parts[key]) for key in sorted(parts)]
+    for slot, seconds, figures in found.history:
         if slot >= span.start:
-            together = parts.setdefault((slot, seconds), Figures())
-            together.merge(figures)
-            continue
-        if slot >= baseline_from:
-            found.baseline.merge(figures)
-        if slot >= span.before:
+            found.bars[min(span.index(slot), span.slots - 1)].merge(figures)
+        elif slot >= span.before:
             found.before.merge(figures)
             if slot + seconds <= span.start - span.seconds:
                 found.before_over.merge(figures.dispatches())
-    found.parts = [Part(*key, figures) for key, figures in sorted(parts.items(), key=_by_slot)]
-    for slot, _, figures in found.parts:
-        found.bars[min(span.index(slot), span.slots - 1)].merge(figures)
     for index, bar in enumerate(found.bars):
         found.whole.merge(bar)
         if index < span.slots - 1:
             found.whole_over.merge(bar.dispatches())
     return found
-
-
-def _by_slot(item: tuple[tuple[int, int], Figures]) -> tuple[int, int]:
-    return item[0]
 
 
 def _parts(start: int, found: Read, using: str) -> Iterator[Part]:

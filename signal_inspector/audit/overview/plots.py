@@ -11,7 +11,7 @@ from signal_inspector.audit.admin.wording import DottedName, dotted, number, plu
 from signal_inspector.audit.overview import charts
 from signal_inspector.audit.overview.figures import Read
 from signal_inspector.audit.overview.links import Links
-from signal_inspector.audit.overview.spans import Span, here
+from signal_inspector.audit.overview.spans import Span
 from signal_inspector.audit.overview.wording import long_time, short_ms
 from signal_inspector.audit.reading.texts import Texts
 from signal_inspector.audit.tallies import Measure
@@ -22,6 +22,8 @@ _CHANGED: Final = 2  # of the few: those that changed most
 _ENOUGH: Final = 20  # calls, for a comparison
 _NOTABLE: Final = 0.25  # a change, far beyond what percentiles are off by
 _NONE: Final = Measure()
+_HOUR: Final = 3_600
+_DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,17 +161,15 @@ def slow_rows(
 
 
 def slot_times(span: Span) -> list[str]:
-    """The time of every slot in words: "22 Nov, 10:00"; the day alone where a slot is one."""
-    form = "%d %b %H:%M" if span.seconds < 86_400 else "%d %b"
-    if span.seconds <= 300:
-        form = "%H:%M"
-    return [f"{here(start):{form}}".lstrip("0") if "%d" in form else f"{here(start):{form}}"
-            for start in span.starts()]  # fmt: skip
+    """The time of every slot in words: "22 Nov 10:00"; the day alone where a slot is one."""
+    clock = "" if span.seconds >= _DAY else "%H:%M"
+    day = "" if span.seconds < _HOUR else "%d %b "
+    return [f"{span.local(start):{day}{clock}}".strip() for start in span.starts()]
 
 
 def slot_ticks(span: Span) -> list[charts.Tick]:
     """The words under the slots."""
-    texts = [f"{here(start):{span.kind.labels}}" for start in span.starts()]
+    texts = [f"{span.local(start):{span.kind.labels}}" for start in span.starts()]
     return charts.ticks(texts, span.kind.each)
 
 

@@ -79,14 +79,18 @@ class Span:
         return min(max(share, 0.0), 1.0)
 
     @property
-    def labels_are_utc(self) -> bool:
-        """Whether slots begin at other times of day than the current time zone's would."""
-        offset = timezone.localtime(moment(self.now * 1_000_000)).utcoffset()
-        return offset is not None and offset.total_seconds() % self.seconds != 0
+    def has_foreign_days(self) -> bool:
+        """Whether its slots are days of UTC, and those here are others."""
+        offset = here(self.now).utcoffset()
+        return self.seconds == _DAY and bool(offset)
+
+    def local(self, unix_seconds: int) -> datetime:
+        """A moment for a label: in the current time zone, but days are those of UTC."""
+        return moment(unix_seconds * 1_000_000) if self.seconds == _DAY else here(unix_seconds)
 
 
 def read_span(params: Mapping[str, str], now: datetime | None = None) -> Span:
-    """The time that a query string asks for by ``when``; 24 hours unless it is one of ``KINDS``."""
+    """The time that a query string asks for by ``when``: 24 hours unless it is in ``KINDS``."""
     key = params.get("when", "")
     return Span(key if key in KINDS else DEFAULT, int((now or datetime.now(UTC)).timestamp()))
 
@@ -97,8 +101,9 @@ def here(unix_seconds: float) -> datetime:
 
 
 def short(unix_seconds: float, span: Span) -> str:
-    """A moment of this span or shortly before: with seconds in the last two days, with its day
-    unless that is today.
+    """A moment up to now in few words.
+
+    With seconds in the last two days, and with its day unless that is today.
     """
     when, now = here(unix_seconds), here(span.now)
     clock = f"{when:%H:%M:%S}" if span.now - unix_seconds < 2 * _DAY else f"{when:%H:%M}"

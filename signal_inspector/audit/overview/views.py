@@ -100,7 +100,7 @@ def overview(
         links=links,
         gaps=gaps,
         cards=_cards(figures, gaps, status(using), links),
-        is_empty=figures.first is None,
+        is_empty=figures.is_empty,
         is_quiet=not figures.whole.signals,
         unreadable=figures.unreadable,
         failing=failing_rows(found, figures, texts, links),

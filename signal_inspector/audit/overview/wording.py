@@ -29,7 +29,7 @@ def long_time(nanoseconds: int) -> str:
     """Time in all: "41 s", "6 min 2 s", "3 h 12 min", "2 days 3 h"."""
     seconds = round(nanoseconds / 1e9)
     if nanoseconds < 10e9:
-        return short_ms(nanoseconds)
+        return short_ms(nanoseconds) if nanoseconds < 1e9 else f"{nanoseconds / 1e9:.1f} s"
     if seconds < _MINUTE:
         return f"{seconds} s"
     if seconds < _HOUR:

@@ -104,18 +104,20 @@ def tell(now: int = NOW, *, volume: float = 1.0, more_receivers: int = 0, days: 
     ]
     total = 0
     rows = []
+    signals = {name(NameKind.SIGNAL, text): share for text, share in SIGNALS.items()}
+    numbers = [receiver(each.name) for each in many]
     for slot, seconds in _slots(now, days):
         figures = Figures()
         length = min(seconds, now - slot)
         number = max(int(_busy(slot, seconds) * length / HOUR * volume), 1)
         total += number
-        for text, share in SIGNALS.items():
+        for key, share in signals.items():
             measure = _timed(int(number * share), 1.6, 1.9, chance)
             measure.failed = int(number * share * 0.0015 * chance.random() * 2)
-            figures.signals[name(NameKind.SIGNAL, text)] = measure
-        for each in many:
+            figures.signals[key] = measure
+        for key, each in zip(numbers, many, strict=True):
             timed = _timed(int(number * each.share * 0.1), each.p50, each.spread, chance)
-            figures.receivers[receiver(each.name)] = timed
+            figures.receivers[key] = timed
         rows.append(Tally(**dict(zip(("id", "slot", "seconds", "content"),
                     new_row(slot, seconds, _with_failures(figures, slot, seconds, now)),
                     strict=True))))  # fmt: skip
@@ -144,7 +146,7 @@ def _busy(slot: int, seconds: int) -> float:
 
 def _timed(number: int, p50: float, spread: float, chance: random.Random) -> Measure:
     measure = Measure()
-    samples = min(number, 120)
+    samples = min(number, 60)
     for index in range(samples):
         # Each sample stands for several calls.
         ms = p50 * math.exp(chance.gauss(0, spread))
