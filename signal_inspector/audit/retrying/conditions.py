@@ -168,7 +168,7 @@ def _transaction(call: AuditedCall) -> Condition:
     if outcome == TransactionOutcome.ROLLED_BACK:
         text = (
             "The transaction that it was sent in rolled back: what the signal told of was undone, "
-            "so the receiver must not act on it."
+            "and its keys may be those of other objects by now."
         )
         return Condition("transaction", State.FAILED, text)
     if outcome == TransactionOutcome.COMMITTED:
@@ -176,8 +176,8 @@ def _transaction(call: AuditedCall) -> Condition:
     if outcome == TransactionOutcome.NONE:
         return Condition("transaction", State.MET, "It was sent outside any transaction.")
     text = (
-        "How its transaction ended is not known. If it rolled back, what the signal told of "
-        "was undone."
+        "How its transaction ended is not known. If it rolled back, what the signal told of was "
+        "undone, and its keys may be those of other objects by now: look at them first."
     )
     return Condition("transaction", State.NOTE, text)
 
