@@ -42,6 +42,22 @@ def listed(page: Page, signal: str) -> Locator:
     return page.locator(".sa-dispatches tbody tr", has=page.get_by_text(signal, exact=True)).first
 
 
+# First, as other tests take the newest order of a shop for one that went well.
+@pytest.mark.parametrize("mode", SERVERS, ids=str)
+def test_a_declined_payment(page: Page, shop: str) -> None:
+    """The order is nowhere in the shop; in the log it is, and the failed payment after it."""
+    order(page, shop, "Decline a payment")
+    expect(page.get_by_text("The bank has declined this card.")).to_be_visible()
+    open_list(page)
+    expect(listed(page, "order_placed")).to_contain_text("rolled back")
+    failed = listed(page, "payment_failed")
+    expect(failed).to_contain_text("none")
+    failed.get_by_role("link").first.click()
+    payload = page.get_by_role("region", name="Payload")
+    expect(payload).to_contain_text("redacted")
+    expect(payload).not_to_contain_text("tok_")
+
+
 @pytest.mark.parametrize("mode", SERVERS, ids=str)
 def test_an_order(page: Page, shop: str) -> None:
     """The order that was just placed is in the list, with its receivers on its page."""
@@ -60,21 +76,6 @@ def test_an_order(page: Page, shop: str) -> None:
     page.goto(f"{shop}{LIST}?q={key}")
     for signal in ("stock_reserved", "warehouse_synced", "payment_captured", "order_completed"):
         expect(listed(page, signal)).to_be_visible()
-
-
-@pytest.mark.parametrize("mode", SERVERS, ids=str)
-def test_a_declined_payment(page: Page, shop: str) -> None:
-    """The order is nowhere in the shop; in the log it is, and the failed payment after it."""
-    order(page, shop, "Decline a payment")
-    expect(page.get_by_text("The bank has declined this card.")).to_be_visible()
-    open_list(page)
-    expect(listed(page, "order_placed")).to_contain_text("rolled back")
-    failed = listed(page, "payment_failed")
-    expect(failed).to_contain_text("none")
-    failed.get_by_role("link").first.click()
-    payload = page.get_by_role("region", name="Payload")
-    expect(payload).to_contain_text("redacted")
-    expect(payload).not_to_contain_text("tok_")
 
 
 def test_from_the_panel_to_the_trace(page: Page, shop: str) -> None:
