@@ -105,7 +105,9 @@ def test_a_module_without_a_usable_name() -> None:
     assert sender_name(module) == "builtins.module"
 
 
-@pytest.mark.parametrize("module", [None, 3, property(lambda cls: "x")], ids=repr)
+@pytest.mark.parametrize(
+    "module", [None, 3, property(lambda cls: "x")], ids=["None", "3", "property"]
+)
 def test_a_class_without_a_usable_module(module: object) -> None:
     """A class whose __module__ is no string has its qualified name alone."""
     cls = type("Odd", (), {"__module__": module})

@@ -318,7 +318,7 @@ class TestConnected:
             "tests.payload_app.models.Orde",
             "''",
             "",
-            f"lost.{uuid.uuid4().hex}",
+            "lost.9f1c2d3e4b5a69788796a5b4c3d2e1f0",
         ],
     )
     def test_sender(self, name: str) -> None:
