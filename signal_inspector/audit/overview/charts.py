@@ -151,18 +151,11 @@ def scale_of(top_ms: float, parts: int = 4) -> list[Tick]:
 
 
 def ticks(texts: Sequence[str], each: int) -> list[Tick]:
-    """A word for every so many slots, under the middle of its slot; the last slot's is left out
-    where it would reach over the edge.
-    """
+    """A word for every so many slots, under the middle of its slot."""
     width = 100 / max(len(texts), 1)
-    shown = [index for index in range(len(texts)) if index % each == 0]
+    shown = range(0, len(texts), each)
     return [
-        Tick(
-            _percent(width * (index + 0.5)),
-            texts[index],
-            "start" if index == 0 else "middle",
-            position % 2 == 1,
-        )
+        Tick(_percent(width * (index + 0.5)), texts[index], is_odd=position % 2 == 1)
         for position, index in enumerate(shown)
     ]
 
