@@ -30,8 +30,8 @@ from signal_inspector.audit.settings import get_settings
 
 _SIZES: Final = (250, 500, 1_000, 2_000)  # ids that are tested at once: more each time
 _MOST: Final = 20_000  # ids that one page tests
-_SECONDS: Final = 0.06  # after which a page tests no more
-_STRETCH: Final = 0.03  # seconds that one step may take: rows far apart are slow to read
+_SECONDS: Final = 0.05  # after which a page tests no more
+_STRETCH: Final = 0.02  # seconds that one step may take: rows far apart are slow to read
 _SPARE: Final = 50  # query parameters for other than ids
 
 
@@ -106,12 +106,12 @@ def scan(
     is_exact = len(sources) == 1 and not _tests(conditions, sources[0])
     sizes = _sizes(first_size if is_exact else 0)
     size = next(sizes)
+    began = time.perf_counter()
     chosen, ids = _rarest(sources, bounds, newest_first, size)
     tests = _tests(conditions, chosen)
     while True:
         is_last = len(ids) < size
         unique = list(dict.fromkeys(ids))
-        began = time.perf_counter()
         passing = _passing(unique, tests)
         pace = _STRETCH / max(time.perf_counter() - began, 1e-6)
         yield Step(passing, ids[-1] if ids else None, len(unique), is_last)
@@ -119,6 +119,7 @@ def scan(
             return
         bounds = replace(bounds, **{"before" if newest_first else "after": ids[-1]})
         size = max(min(next(sizes), int(len(ids) * pace)), min(size, _SIZES[0]))
+        began = time.perf_counter()
         ids = _read(chosen.source, bounds, newest_first, size)
 
 
