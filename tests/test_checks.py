@@ -27,7 +27,7 @@ def messages_for(raw: object) -> list[checks.CheckMessage]:
         {},
         {"INCLUDE": ["matches.nothing"]},
         {"TOOLBAR": {"EDITOR_URL": "vscode://file/{path}:{line}"}},
-        {"TRACING": {"X": 1}, "AUDIT": {}},
+        {"TRACING": {"RECEIVER_SPANS": False}, "AUDIT": {}},
     ],
     ids=str,
 )

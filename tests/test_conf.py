@@ -55,9 +55,9 @@ WHOLE: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def sections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a test registers is forgotten after it."""
+@pytest.fixture(autouse=True)
+def _sections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No room has registered its section, and what a test registers is forgotten after it."""
     monkeypatch.setattr(conf, "_rooms", {"TRACING": None, "AUDIT": None})
     yield
     forget_config()
@@ -413,7 +413,6 @@ class Tracing:
     link: str = field(default="", metadata=placeholders("trace_id"))
 
 
-@pytest.mark.usefixtures("sections")
 def test_a_room_registers_its_section() -> None:
     """A registered section is read and checked by the same rules as ours."""
     raw = {"TRACING": {"VALUES": True, "NAMES": ["a"], "LINK": "x", "VALEUS": 1}}
@@ -434,7 +433,6 @@ def test_a_room_registers_its_section() -> None:
     assert wrong.message.endswith("must be True or False, not an int.")
 
 
-@pytest.mark.usefixtures("sections")
 def test_a_room_without_settings_has_its_defaults() -> None:
     """room() gives the defaults of a section that the dict leaves out or gets wrong."""
     assert read_config({}).room(Tracing) == Tracing()
@@ -442,7 +440,6 @@ def test_a_room_without_settings_has_its_defaults() -> None:
     assert read_config({"TRACING": 3}).room(Tracing) == Tracing()
 
 
-@pytest.mark.usefixtures("sections")
 @override_settings(SIGNAL_INSPECTOR={"TRACING": {"VALUES": True}})
 def test_registering_makes_the_settings_be_read_again() -> None:
     """A room that comes late still finds its settings."""

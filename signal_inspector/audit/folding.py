@@ -8,6 +8,7 @@ work, and a row that comes later is folded later.
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -57,6 +58,17 @@ class _Own:
 
 _own: dict[str, _Own] = {}  # by database alias
 _lock = threading.Lock()
+
+
+def _forked() -> None:
+    """Let a child own no rows of its parent, nor wait for a thread that is not in it."""
+    global _lock
+    _lock = threading.Lock()
+    _own.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def new_row(slot: int, seconds: int, figures: Figures) -> TallyRow:

@@ -7,7 +7,7 @@ from contextvars import Token
 from typing import Final
 
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.trace import Span, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
 from signal_inspector import recorder, trouble
 from signal_inspector.dispatches import Dispatch
@@ -23,22 +23,48 @@ class DispatchSpan(Measured):
     """The span of a dispatch. Exceptions of receivers are recorded on it."""
 
     _span: Span
+    _described: attributes.Described | None = None
     _failures = 0
     _is_over = False
+
+    def __init__(
+        self,
+        tools: Tools,
+        span: Span | attributes.Described,
+        here: Context,
+        receivers: int | None,
+    ) -> None:
+        """``span`` is one that was started, or what it is to be called and to say at first."""
+        if isinstance(span, tuple):
+            super().__init__(tools, None, here, receivers)
+            self._span = INVALID_SPAN  # until it is started, if it can be
+            self._described = span
+        else:
+            super().__init__(tools, span, here, receivers)
 
     def started(self, dispatch: Dispatch) -> None:
         self.dispatch = dispatch
         if dispatch.parent is not None:
             super().started(dispatch)
-        span = self._span
-        dispatch.trace = span.get_span_context()
-        span.set_attribute(attributes.DISPATCH_ID, dispatch.id_text)
+        about: attributes.Attributes = {attributes.DISPATCH_ID: dispatch.id_text}
         if self._receivers is None and dispatch.receivers:
-            self._receivers = len(dispatch.receivers)
-            span.set_attribute(attributes.RECEIVER_COUNT, self._receivers)
+            self._receivers = about[attributes.RECEIVER_COUNT] = len(dispatch.receivers)
         keys = self._tools.settings.payload_attributes
         if keys:
-            span.set_attributes(attributes.of_payload(dispatch.payload, keys))
+            about.update(attributes.of_payload(dispatch.payload, keys))
+        if self._described is None:
+            self._span.set_attributes(about)
+        else:
+            self._start(*self._described, about)
+        dispatch.trace = self._span.get_span_context()
+
+    def _start(
+        self, name: str, known: attributes.Attributes, about: attributes.Attributes
+    ) -> None:
+        """Start the span with all there is to say of it: adding that later takes longer."""
+        span = self._tools.tracer.start_span(name, self._context, attributes={**known, **about})
+        self._span = span
+        self._context = set_span_in_context(span, self._context)
 
     def left(self, index: int | None, ended: bool) -> None:
         try:
@@ -126,7 +152,13 @@ class ReceiverSpans(DispatchSpan):
     _around_loop: Context | None = None
     _token: Token[Context] | None = None  # of the receivers that run in our own loop
 
-    def __init__(self, tools: Tools, span: Span, here: Context, receivers: int | None) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        span: Span | attributes.Described,
+        here: Context,
+        receivers: int | None,
+    ) -> None:
         super().__init__(tools, span, here, receivers)
         self._spans: dict[int, Span] = {}
 

@@ -18,6 +18,7 @@ from signal_inspector.tracing import exceptions
 from signal_inspector.tracing.attached import Attached
 from signal_inspector.tracing.logs import FailureLog
 from signal_inspector.tracing.metrics import Meters
+from signal_inspector.tracing.sampling import follows_parent
 from signal_inspector.tracing.settings import Tracing
 
 #: Tells one exception from another without keeping it: its id alone may be given anew.
@@ -41,10 +42,12 @@ class Tools:
     dispatch_hook: Callable[..., None] | None
     receiver_hook: Callable[..., None] | None
     has_ends: bool = field(init=False)  # whether anything is to be done where spans end
+    follows_parent: bool = field(init=False)  # whether the sampler need not be asked
 
     def __post_init__(self) -> None:
         ends = (self.meters, self.dispatch_hook, self.receiver_hook)
         object.__setattr__(self, "has_ends", any(each is not None for each in ends))
+        object.__setattr__(self, "follows_parent", follows_parent(self.tracer))
 
 
 class Measured(Attached):

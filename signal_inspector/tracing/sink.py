@@ -103,7 +103,7 @@ class TracingSink(Sink):
     ) -> Follower | None:
         # The method by its id: the hash of a member of an Enum is a function in Python.
         key = signal, sender, receivers, id(method)
-        name, attributes = self._described.get(key) or self._describe(key, method)
+        name, attributes = known = self._described.get(key) or self._describe(key, method)
         here = get_current()
         if not name or here.get(_SUPPRESSED) or here.get(_SUPPRESSED_PLAINLY):
             return None
@@ -111,11 +111,16 @@ class TracingSink(Sink):
             self._wake_meters(self._sleeping)
         span = None
         tracer = self._tracer or self._awaken()
-        if tracer is not None and (self._settings.start_traces or _parent(here) is not None):
+        parent = _parent(here)
+        if tracer is None or (parent is None and not self._settings.start_traces):
+            pass
+        elif parent is not None and self._tools.follows_parent:
+            if parent.trace_flags & _SAMPLED:
+                return self._spans(self._tools, known, here, receivers)
+        else:
             span = tracer.start_span(name, here, attributes=attributes)
             if span.is_recording():
                 return self._spans(self._tools, span, here, receivers)
-            parent = _parent(here)
             if parent is not None and not parent.trace_flags & _SAMPLED:
                 span = None  # what is current says all that this would say
         if self._tools.meters is not None or self._logs():

@@ -12,12 +12,20 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
+    ALWAYS_ON,
     Decision,
     ParentBased,
     Sampler,
     SamplingResult,
 )
-from opentelemetry.trace import NoOpTracerProvider, get_current_span
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    NoOpTracerProvider,
+    SpanContext,
+    TraceFlags,
+    get_current_span,
+    set_span_in_context,
+)
 
 from signal_inspector import capture, recorder
 from signal_inspector.records import SendMethod
@@ -132,6 +140,69 @@ def test_a_sampler_sees_the_attributes() -> None:
     with traces.listening():
         Signal().send(None)
     assert "django.signal.receiver.count" in str(asked)
+
+
+class Counted(ParentBased):
+    """A sampler that tells how often it was asked."""
+
+    asked = 0
+    description = ""
+
+    def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
+        self.asked += 1
+        return super().should_sample(*args, **kwargs)
+
+    def get_description(self) -> str:
+        return self.description or super().get_description()
+
+
+class TestAskingTheSampler:
+    def test_an_unsampled_request_settles_it(self) -> None:
+        """Where sampling follows the parent, an unsampled one costs no question."""
+        sampler = Counted(ALWAYS_OFF)
+        traces, tells = Traces(sampler), Tells()
+        with traces.listening(), traces.tracer.start_as_current_span("request"):
+            assert sampler.asked == 1
+            tells.send(SendMethod.SEND)
+            tells.send(SendMethod.ASEND)
+        assert sampler.asked == 1
+
+    def test_a_root_is_asked_for(self) -> None:
+        """Without a parent there is nothing to follow."""
+        sampler = Counted(ALWAYS_OFF)
+        traces, tells = Traces(sampler), Tells()
+        with traces.listening():
+            tells.send(SendMethod.SEND)
+        assert sampler.asked == 1
+
+    @pytest.mark.parametrize("is_sampled", [True, False])
+    def test_a_sampled_request_has_its_dispatches_sampled(self, is_sampled: bool) -> None:
+        """The other way round, the same: also under a parent in another process."""
+        traces, tells = Traces(ParentBased(ALWAYS_OFF)), Tells()
+        remote = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(int(is_sampled)))
+        token = attach(set_span_in_context(NonRecordingSpan(remote)))
+        with traces.listening():
+            tells.send(SendMethod.SEND)
+        detach(token)
+        assert len(traces.spans) == (2 if is_sampled else 0)
+
+    @pytest.mark.parametrize("sampler", [ALWAYS_ON, ParentBased(ALWAYS_OFF, ALWAYS_ON)])
+    def test_another_sampler_is_asked(self, sampler: Sampler) -> None:
+        """One that may sample under an unsampled parent is asked each time."""
+        kept = ParentBased(ALWAYS_OFF, local_parent_not_sampled=sampler)
+        traces, tells = Traces(kept), Tells()
+        with traces.listening(), traces.tracer.start_as_current_span("request"):
+            tells.send(SendMethod.SEND)
+        assert len(traces.spans) == (2 if sampler is ALWAYS_ON else 0)
+
+    def test_one_that_describes_itself_otherwise_is_asked(self) -> None:
+        """What a sampler of somebody's own does is not guessed."""
+        sampler = Counted(ALWAYS_OFF)
+        sampler.description = "by name"
+        traces, tells = Traces(sampler), Tells()
+        with traces.listening(), traces.tracer.start_as_current_span("request"):
+            tells.send(SendMethod.SEND)
+        assert sampler.asked == 2
 
 
 class TestApiOnly:

@@ -344,7 +344,9 @@ class TestSuppression:
         assert traces.spans == []
 
     @pytest.mark.parametrize(
-        "key", ["suppress_instrumentation", context._SUPPRESS_INSTRUMENTATION_KEY]
+        "key",
+        ["suppress_instrumentation", context._SUPPRESS_INSTRUMENTATION_KEY],
+        ids=["contrib", "api"],  # the API's ends with what is random
     )
     def test_by_either_key(self, key: str, traces: Traces) -> None:
         """Each of the two keys that are in use is enough."""

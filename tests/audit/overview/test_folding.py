@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 
@@ -125,6 +126,19 @@ def test_two_at_once() -> None:
     fold(connection, NOW)
     assert set(blamed) <= {Blame.DATABASE}
     assert [number for _, _, number in slots()] == [20, 20, 20]
+
+
+def test_fork() -> None:
+    """A forked child owns none of its parent's rows, and waits for no thread of it."""
+    folding._own["default"] = folding._Own(NOW, [1, 2])
+    with folding._lock:
+        child = os.fork()
+        if not child:
+            free = folding._lock.acquire(timeout=1)
+            os._exit(0 if free and not folding._own else 1)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert folding._own
 
 
 def test_forget() -> None:
