@@ -30,6 +30,16 @@ def _no_audit() -> None:
         scopes.remove_sink(starting.sink)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """What tests log may be hostile text: with several processes it has to go to another one."""
+    report: pytest.TestReport = yield  # type: ignore[misc]
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report  # type: ignore[return-value] # noqa: B901
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of Chromium. Without one the test is skipped; with CI=true it fails."""
