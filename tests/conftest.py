@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -31,13 +31,13 @@ def _no_audit() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Iterator[None]:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """What tests log may be hostile text: with several processes it has to go to another one."""
-    report: pytest.TestReport = yield  # type: ignore[misc]
+    report = yield
     report.sections = [
         (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
     ]
-    return report  # type: ignore[return-value] # noqa: B901
+    return report
 
 
 @pytest.fixture(scope="session")
