@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def commands(name: str) -> list[list[str]]:
     """The arguments of this command, wherever it stands in a block of the document."""
     lines = [line for block in _CONSOLE.findall(TEXT) for line in block.splitlines()]
     start = ["python", "manage.py", name]
-    return [words[3:] for words in map(str.split, lines) if words[:3] == start]
+    return [words[3:] for words in map(shlex.split, lines) if words[:3] == start]
 
 
 def section(heading: str, text: str = TEXT) -> str:
