@@ -16,7 +16,7 @@ manage := $(py) example_project/manage.py
 
 .DEFAULT_GOAL := help
 .PHONY: help test test-databases postgresql mariadb browser otlp rotel pictures django-suites matrix lint format \
-        types imports check bench \
+        types imports check bench bench-audit \
         demo demo-data demo-asgi build docs-check lock clean
 
 help: ## List what can be made
@@ -102,6 +102,11 @@ docs-check: $(VENV)/.tests ## Check that links and names in the documents lead s
 
 bench: $(VENV)/.tests ## Measure the cost of a dispatch beside bare Django and sentry-sdk
 	$(py) -m tests.benchmarks $(BENCH_ARGS)
+
+# On servers too: BENCH_ARGS="--database postgresql://… --database mysql://…". A log of millions:
+# tests/benchmarks/audit_data.py makes it, tests/benchmarks/audit_pages.py measures its pages.
+bench-audit: $(VENV)/.tests $(VENV)/.databases ## Measure what the audit adds to a send, and what it writes a second
+	$(py) -m tests.benchmarks.audit $(BENCH_ARGS)
 
 # --- the shop ---
 
