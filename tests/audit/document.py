@@ -109,11 +109,13 @@ class Project:
 
     directory: Path
 
-    def write(self, *chosen: int) -> None:
+    def write(self, *chosen: int, **audit: Any) -> None:
         """Write it; ``chosen`` are examples of settings by their place in the document."""
         defined: dict[str, Any] = {}
         for each in chosen:
             defined |= settings()[each]
+        if audit:
+            defined["SIGNAL_INSPECTOR"]["AUDIT"] |= audit
         for name in ("INSTALLED_APPS", "MIDDLEWARE"):
             defined[name] = [entry for entry in defined.get(name, []) if entry is not ...]
         for entry in defined.get("DATABASES", {}).values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import sys
+import time
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +27,7 @@ from signal_inspector.audit.settings import Audit, Rule
 from signal_inspector.conf import config_problems
 from tests.audit import document
 from tests.audit.document import Project
-from tests.tracing.processes import serving
+from tests.tracing.processes import PATIENCE, running, serving
 
 INSTALL, _RULES, OWN_DATABASE = range(3)
 
@@ -173,6 +174,56 @@ def test_the_asgi_example_flushes(project: Project) -> None:
         f"shop.Order:{number}" for number in numbers
     ]
     assert {each["origin_name"] for each in dispatches} == {f"GET /place/{n}/" for n in numbers}
+
+
+def test_a_pool_of_celery_writes_what_waits(project: Project) -> None:
+    """Processes of Celery's prefork pool write their queues when the worker is told to end."""
+    pytest.importorskip("celery")
+    project.write(INSTALL, OWN_DATABASE, FLUSH_SECONDS=60.0)
+    project.run("manage.py", "migrate", "signal_audit", "--database", "audit")
+    (project.directory / "broker").mkdir()
+    (project.directory / "shop" / "worker.py").write_text(WORKER)
+    numbers = range(1, 21)
+    project.run("-c", f"from shop.worker import place\nfor n in {list(numbers)}: place.delay(n)")
+    options = ["--pool", "prefork", "--concurrency", "2", "--without-gossip", "--without-mingle"]
+    arguments = ["-m", "celery", "-A", "shop.worker", "worker", *options]
+    with running(arguments, project.environment) as worker:
+        deadline = time.monotonic() + PATIENCE
+        while len(list(project.directory.glob("*.done"))) < len(numbers):
+            assert worker.poll() is None, "the worker has died"
+            assert time.monotonic() < deadline, "the worker does not work"
+            time.sleep(0.05)
+
+    dispatches = project.log()
+    told = {each["payload"]["order"]["text"] for each in dispatches}
+    assert told == {f"shop.Order:{number}" for number in numbers}
+    assert len(dispatches) == len(numbers)
+    assert {(each["origin"], each["origin_name"]) for each in dispatches} == {
+        ("task", "shop.worker.place")
+    }
+
+
+WORKER = """
+from pathlib import Path
+import django
+from celery import Celery
+django.setup()
+HERE = Path(__file__).parent.parent
+BROKER = str(HERE / "broker")
+app = Celery("shop", broker="filesystem://")
+app.conf.broker_transport_options = {
+    "data_folder_in": BROKER,
+    "data_folder_out": BROKER,
+    "control_folder": BROKER,
+    "polling_interval": 0.05,
+}
+app.conf.task_ignore_result = True
+@app.task
+def place(number):
+    from shop.models import Order, order_placed
+    order_placed.send(None, order=Order(pk=number))
+    (HERE / f"{number}.done").touch()
+"""
 
 
 def test_the_test_example_passes(project: Project) -> None:
