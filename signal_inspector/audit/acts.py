@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
+from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
 from signal_inspector import trouble
@@ -73,8 +74,14 @@ class Acting:
         self._noted = time.monotonic()
         self._act.rows = self.rows
         try:
-            self._act.save(
-                using=get_settings().database, update_fields=["rows", "ended_at", "detail"]
-            )
+            try:
+                self._save()
+            except (DatabaseError, InterfaceError):
+                # A long export outlives a server that restarts.
+                connections[get_settings().database].close_if_unusable_or_obsolete()
+                self._save()
         except Exception as error:
             trouble.report("noting an export, a prune or a purge of the audit", error)
+
+    def _save(self) -> None:
+        self._act.save(using=get_settings().database, update_fields=["rows", "ended_at", "detail"])

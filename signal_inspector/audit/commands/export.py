@@ -13,6 +13,7 @@ from signal_inspector.audit.choices import ActKind
 from signal_inspector.audit.commands.base import OK, PROBLEM, Subcommand, usage
 from signal_inspector.audit.commands.filters import add_filters, read_filters
 from signal_inspector.audit.commands.person import person
+from signal_inspector.audit.commands.stopping import Stop
 from signal_inspector.audit.exporting.files import Write, let_go, to_stream, whole_file
 from signal_inspector.audit.exporting.formats import FORMATS, Csv, Format
 from signal_inspector.audit.exporting.streaming import chunks, described
@@ -83,10 +84,12 @@ class Export(Subcommand):
         return OK
 
     def _write(self, wanted: Wanted, form: Format, acting: Acting, write: Write) -> None:
-        acting.begin()
-        with closing(chunks(wanted, form, acting)) as parts:
+        # A signal in the middle of a query would leave some drivers' connections unusable, and
+        # the act without its end; one that comes while a pipe is full must not wait for it.
+        with Stop() as stop, acting, closing(chunks(wanted, form, acting)) as parts:
             for part in parts:
-                write(part)
+                with stop.allowed():
+                    write(part)
 
     def _format(self, options: dict[str, Any], path: Path | None) -> Format:
         name = options["format"]

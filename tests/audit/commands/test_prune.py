@@ -295,7 +295,7 @@ class TestProgram:
         assert 0 < left < 500
         assert f"{500 - left} dispatches deleted" in err
         assert f"Stopped by {number.name}" in err
-        ((rows, detail),) = full.query("SELECT rows, detail FROM signal_audit_act")
+        ((rows, detail),) = full.query("SELECT a.rows, a.detail FROM signal_audit_act a")
         assert rows == 500 - left
         assert "Not complete" in detail
         finish(start(full, "prune", "--older-than", "1d"))
@@ -309,7 +309,7 @@ class TestProgram:
         for process in both:
             finish(process)
         assert full.count() == 0
-        assert full.query("SELECT sum(rows) FROM signal_audit_act") == [(500,)]
+        assert full.query("SELECT sum(a.rows) FROM signal_audit_act a") == [(500,)]
 
     def test_killed(self, full: Programs) -> None:
         """After kill -9 no call is left without its dispatch, and the next run goes on."""
