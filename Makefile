@@ -51,7 +51,7 @@ test-databases: $(VENV)/.tests $(VENV)/.databases ## Run what depends on the dat
 	@test -n "$$SIGNAL_INSPECTOR_TEST_DATABASE" || { echo "Say where: SIGNAL_INSPECTOR_TEST_DATABASE=postgresql://user:password@host:port/name, or have a server made: .ci/databases run postgresql make test-databases" >&2; exit 1; }
 	$(py) -m pytest $(on_databases) -m "not browser and not otlp" $(PYTEST_ARGS)
 
-postgresql: ## The same on a PostgreSQL that is made for it (make sure with .ci/system-packages)
+postgresql: ## The same on a PostgreSQL that is made for it, and removed
 	.ci/databases run $@ $(MAKE) --no-print-directory test-databases
 
 mariadb: ## The same on a MariaDB
