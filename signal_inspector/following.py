@@ -200,14 +200,19 @@ class SteppingAlone(Stepping):
     __slots__ = ("_stepped",)
 
     def __init__(self, dispatch: Dispatch, followers: Followers) -> None:
-        Stepping.__init__(self, dispatch, followers)
+        # Not by way of super(): this is made for nearly every dispatch that is followed.
+        self._followers = followers
         self._stepped = followers[0].stepped
+        self._marks = dispatch.marks
+        self._last = len(dispatch.receivers) - 1
+        dispatch.ends = self._ends = {}
 
     def append(self, end_ns: int) -> None:
         marks = self._marks
         index = len(marks) - 1
         marks.append(end_ns)
-        self._ends.setdefault(index, end_ns)
+        if index not in self._ends:  # where it is, it was taken before Django logged a failure
+            self._ends[index] = end_ns
         token = current.set(SILENCE)
         try:
             self._stepped(index, index == self._last)

@@ -40,12 +40,15 @@ def uuid7(unix_ns: int, sequence: int) -> UUID:
 
 
 def uuid7_text(unix_ns: int, sequence: int) -> str:
-    """The same as text, in a third of the time that making a ``UUID`` and its ``str()`` takes."""
+    """The same as text, in a fifth of the time that making a ``UUID`` and its ``str()`` takes."""
     milliseconds, rest = divmod(unix_ns, 1_000_000)
     counter = (sequence + _process_bits) & _COUNTER_MASK
-    return (
-        f"{milliseconds >> 16 & 0xFFFFFFFF:08x}-{milliseconds & 0xFFFF:04x}"
-        f"-7{rest * 4096 // 1_000_000:03x}-{_text_of_process}{counter:07x}"
+    return "%08x-%04x-7%03x-%s%07x" % (  # noqa: UP031 - an f-string takes half as long again
+        milliseconds >> 16 & 0xFFFFFFFF,
+        milliseconds & 0xFFFF,
+        rest * 4096 // 1_000_000,
+        _text_of_process,
+        counter,
     )
 
 

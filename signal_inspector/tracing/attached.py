@@ -27,6 +27,9 @@ class Attached(Follower):
     _whole: Token[Context] | None = None  # while the code of the send is entered
     _whole_kept: Context | None = None
     _mark: object | None = None
+    # Of receivers that run in steps, or in another thread, each has its own.
+    _kept: dict[int, Context]
+    _tokens: dict[int, Token[Context]]
 
     def __init__(self, span: Span | None, here: Context, receivers: int | None) -> None:
         """``span`` is to be current, in the context of the sender; None: what is current there.
@@ -40,9 +43,8 @@ class Attached(Follower):
         self._span = span
         self._receivers = receivers
         self._context = here if span is None else set_span_in_context(span, here)
-        # Of receivers that run in steps, or in another thread, each has its own.
-        self._kept: dict[int, Context] = {}
-        self._tokens: dict[int, Token[Context]] = {}
+        self._kept = {}
+        self._tokens = {}
 
     def entered(self, index: int | None) -> None:
         if index is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from signal_inspector.records import ReceiverName, SendMethod, Summary
@@ -28,6 +28,10 @@ ERROR_TYPE: Final = "error.type"
 _MOST: Final = 2_000  # receivers made as code runs may have no end
 
 _receivers: dict[tuple[str, ReceiverName], Described] = {}
+
+#: Those of a signal's last dispatch: mostly the next one has the same, and to see that takes less
+#: than to look each of them up.
+_last: dict[str, tuple[Sequence[ReceiverName], list[Described]]] = {}
 
 
 def of_dispatch(signal: str, sender: str, method: SendMethod, receivers: int | None) -> Described:
@@ -60,6 +64,18 @@ def of_receiver(signal: str, receiver: ReceiverName) -> Described:
             _receivers.clear()
         _receivers[key] = known
     return known
+
+
+def of_receivers(signal: str, receivers: Sequence[ReceiverName]) -> list[Described]:
+    """The same of all receivers of a dispatch."""
+    last = _last.get(signal)
+    if last is not None and last[0] == receivers:
+        return last[1]
+    found = [of_receiver(signal, receiver) for receiver in receivers]
+    if len(_last) >= _MOST:
+        _last.clear()
+    _last[signal] = receivers[:], found
+    return found
 
 
 def of_payload(payload: Mapping[str, Summary] | None, keys: tuple[str, ...]) -> Attributes:

@@ -18,11 +18,14 @@ from signal_inspector.tracing.measured import Measured, Tools
 
 _CANCELLED: Final = Outcome.CANCELLED.value
 
+#: In place of name and attributes where the sampler was asked, and so has them.
+_SAID: Final[attributes.Described] = ("", {})
+
 
 class DispatchSpan(Measured):
     """The span of a dispatch. Exceptions of receivers are recorded on it."""
 
-    _span: Span
+    _span: Span = INVALID_SPAN
     _described: attributes.Described | None = None
     _failures = 0
     _is_over = False
@@ -46,7 +49,8 @@ class DispatchSpan(Measured):
         self.dispatch = dispatch
         if dispatch.parent is not None:
             super().started(dispatch)
-        about: attributes.Attributes = {attributes.DISPATCH_ID: dispatch.id_text}
+        name, known = self._described or _SAID
+        about = {**known, attributes.DISPATCH_ID: dispatch.id_text}
         if self._receivers is None and dispatch.receivers:
             self._receivers = about[attributes.RECEIVER_COUNT] = len(dispatch.receivers)
         keys = self._tools.settings.payload_attributes
@@ -55,16 +59,11 @@ class DispatchSpan(Measured):
         if self._described is None:
             self._span.set_attributes(about)
         else:
-            self._start(*self._described, about)
+            # With all there is to say of it: adding that later takes longer.
+            here = self._context
+            self._span = span = self._tools.tracer.start_span(name, here, attributes=about)
+            self._context = set_span_in_context(span, here)
         dispatch.trace = self._span.get_span_context()
-
-    def _start(
-        self, name: str, known: attributes.Attributes, about: attributes.Attributes
-    ) -> None:
-        """Start the span with all there is to say of it: adding that later takes longer."""
-        span = self._tools.tracer.start_span(name, self._context, attributes={**known, **about})
-        self._span = span
-        self._context = set_span_in_context(span, self._context)
 
     def left(self, index: int | None, ended: bool) -> None:
         try:
@@ -149,8 +148,11 @@ class ReceiverSpans(DispatchSpan):
 
     by_receiver = True
 
-    _around_loop: Context | None = None
-    _token: Token[Context] | None = None  # of the receivers that run in our own loop
+    # Of the receivers that run in our own loop, one at a time:
+    _around_loop: Context
+    _known: list[attributes.Described]
+    _running: Span | None = None
+    _token: Token[Context] | None = None
 
     def __init__(
         self,
@@ -159,44 +161,61 @@ class ReceiverSpans(DispatchSpan):
         here: Context,
         receivers: int | None,
     ) -> None:
-        super().__init__(tools, span, here, receivers)
-        self._spans: dict[int, Span] = {}
+        self._spans: dict[int, Span] = {}  # of those that do not run in our own loop
+        if receivers is None or not isinstance(span, tuple):
+            super().__init__(tools, span, here, receivers)
+            return
+        # The same for nearly all, without the calls.
+        self._tools = tools
+        self._meters = tools.meters
+        self._has_ends = tools.has_ends
+        self._described = span
+        self._receivers = receivers
+        self._context = here
+        self._kept = {}
+        self._tokens = {}
 
     def entered(self, index: int | None) -> None:
         if index is None:
             self._whole = attach(self._whole_kept or self._context)
-        elif self.dispatch.in_loop:
-            if self._around_loop is None:
+            return
+        dispatch = self.dispatch
+        if dispatch.in_loop:
+            if not index:
                 self._around_loop = self._around()
-            self._token = attach(self._open(index, self._around_loop))
+                self._known = attributes.of_receivers(dispatch.signal, dispatch.receivers)
+            self._running, inside = self._open(self._known[index], self._around_loop)
+            self._token = attach(inside)
         else:
             if index not in self._kept:
-                self._kept[index] = self._open(index, self._around())
+                known = attributes.of_receiver(dispatch.signal, dispatch.receivers[index])
+                span, self._kept[index] = self._open(known, self._around())
+                if span is not None:
+                    self._spans[index] = span
             super().entered(index)
 
-    def _open(self, index: int, around: Context) -> Context:
+    def _open(self, known: attributes.Described, around: Context) -> tuple[Span | None, Context]:
         """Start the span of a receiver; the context to run it in."""
-        dispatch = self.dispatch
-        name, about = attributes.of_receiver(dispatch.signal, dispatch.receivers[index])
+        name, about = known
         try:
             span = self._tools.tracer.start_span(name, around, attributes=about)
         except Exception as error:  # of a sampler or a processor
             trouble.report("starting the span of a receiver", error)
-            return around
-        self._spans[index] = span
-        return set_span_in_context(span, around)
+            return None, around
+        return span, set_span_in_context(span, around)
 
     def stepped(self, index: int, is_last: bool) -> None:
-        span = self._spans.pop(index, None)
+        span, self._running = self._running, None
         try:
             if self._has_ends:
                 self._ended(index, span)
             if span is not None:
                 span.end()
         finally:
+            # What the first token puts back is what all of them are to put back.
             if not is_last:
-                # What the first token puts back is what all of them are to put back.
-                attach(self._open(index + 1, self._around_loop or self._around()))
+                self._running, inside = self._open(self._known[index + 1], self._around_loop)
+                attach(inside)
             elif self._token is not None:
                 detach(self._token)
 
@@ -206,7 +225,9 @@ class ReceiverSpans(DispatchSpan):
             if self._is_over and ended:
                 self._span.end()
             return
-        span = self._spans.pop(index, None)
+        span = self._span_of(index)
+        if self._spans.pop(index, None) is None:
+            self._running = None
         try:
             if self._has_ends:
                 self._ended(index, span)
@@ -219,6 +240,10 @@ class ReceiverSpans(DispatchSpan):
             if span is not None:
                 span.end()
 
+    def _span_of(self, index: int) -> Span | None:
+        """The span of a receiver that has not ended."""
+        return self._spans.get(index, self._running)
+
     def _ended(self, index: int, span: Span | None) -> None:
         if span is not None and self._tools.receiver_hook is not None:
             self._tools.receiver_hook(span, self.dispatch, index)
@@ -226,18 +251,18 @@ class ReceiverSpans(DispatchSpan):
             self._meters.received(self.dispatch, index)
 
     def _cancelled(self, index: int) -> None:
-        span = self._spans.get(index)
+        span = self._span_of(index)
         if span is not None:
             span.set_attribute(attributes.RECEIVER_OUTCOME, _CANCELLED)
 
     def _failed(self, index: int, failure: Failure) -> None:
         super()._failed(index, failure)
-        span = self._spans.get(index)
+        span = self._span_of(index)
         if span is not None:
             exceptions.mark(span, failure)
 
     def _record(self, index: int, failure: Failure) -> bool:
-        span = self._spans.get(index, self._span)
+        span = self._span_of(index) or self._span
         return self._record_on(span, self.dispatch.receivers[index].name, failure)
 
 
