@@ -6,9 +6,14 @@ import os
 import shutil
 from collections.abc import Generator, Iterator
 
+import hypothesis
 import pytest
 
 from signal_inspector import conf, scopes, trouble
+
+# How long an example takes says more of the machine than of what is tested.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)

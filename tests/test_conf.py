@@ -63,7 +63,6 @@ def _sections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     forget_config()
 
 
-@pytest.mark.usefixtures("sections")
 def test_every_key_is_read() -> None:
     """A dict with every key gives exactly that Config, lists as tuples, and no problem."""
     assert config_problems(WHOLE) == []
