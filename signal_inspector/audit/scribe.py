@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError
 
-from signal_inspector import trouble
+from signal_inspector import quiet, trouble
 from signal_inspector.audit import processes
 from signal_inspector.audit.choices import GapReason, TransactionOutcome
 from signal_inspector.audit.gaps import losses
@@ -41,7 +41,8 @@ def written(batch: Sequence[Rows], using: str) -> int:
     """
     if not batch:
         return 0
-    result = write(batch, using)
+    with quiet.own_work():
+        result = write(batch, using)
     for refused in result.refused:
         losses.refuse(UUID(refused.id), refused.started_at * 1_000, refused.reason)
     return result.count

@@ -8,7 +8,6 @@ from typing import Any, Final, TypeAlias
 
 from django.apps import apps
 from opentelemetry import trace
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as _SUPPRESSED
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import (
     INVALID_SPAN,
@@ -21,7 +20,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from signal_inspector import __version__, scopes
+from signal_inspector import __version__, quiet, scopes
 from signal_inspector.conf import Config, get_config
 from signal_inspector.names import is_inspected
 from signal_inspector.records import Details, SendMethod
@@ -34,13 +33,11 @@ from signal_inspector.tracing.logs import FailureLog
 from signal_inspector.tracing.measured import Measured, Tools
 from signal_inspector.tracing.metrics import Meters
 from signal_inspector.tracing.settings import Tracing
+from signal_inspector.tracing.suppression import SUPPRESSED, SUPPRESSED_PLAINLY, untraced
 
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 
 _SCOPE: Final = "signal_inspector"
-
-#: The other key that contrib sets, beside the API's own, where nothing is to be traced.
-_SUPPRESSED_PLAINLY: Final = "suppress_instrumentation"
 
 _SAMPLED: Final = TraceFlags.SAMPLED
 
@@ -80,6 +77,7 @@ class TracingSink(Sink):
         self._tracer: Tracer | None = None
         self._tools: Tools
         self._sleeping: Meters | None = None  # until there is an SDK to measure for
+        quiet.add_silencer(untraced)  # what the audit writes is no part of the user's traces
         self._use(get_config())
 
     @property
@@ -105,7 +103,7 @@ class TracingSink(Sink):
         key = signal, sender, receivers, id(method)
         name, attributes = known = self._described.get(key) or self._describe(key, method)
         here = get_current()
-        if not name or here.get(_SUPPRESSED) or here.get(_SUPPRESSED_PLAINLY):
+        if not name or here.get(SUPPRESSED) or here.get(SUPPRESSED_PLAINLY):
             return None
         if self._sleeping is not None and not self._sleeping.is_idle():
             self._wake_meters(self._sleeping)

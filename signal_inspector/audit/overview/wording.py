@@ -68,7 +68,7 @@ def percent(part: int, whole: int) -> str:
 def compared(now: float, before: float, when: str) -> str:
     """ "4 % more than the day before"."""
     if not before:
-        return f"none {when}" if now else f"as {when}"
+        return f"none {when}"
     change = now / before - 1
     if abs(change) < 0.01:
         return f"as {when}"

@@ -18,6 +18,7 @@ from signal_inspector.audit.commands.retry import RetryPart
 from signal_inspector.audit.commands.ship import Ship
 from signal_inspector.audit.commands.stats import Stats
 from signal_inspector.audit.commands.tail import Tail
+from signal_inspector.audit.exporting.files import let_go
 from signal_inspector.audit.processes import ending_in_order
 
 SUBCOMMANDS: Final[dict[str, type[Subcommand]]] = {
@@ -53,6 +54,9 @@ class Command(BaseCommand):
                 status = part.run(options)
         except KeyboardInterrupt:
             status = _INTERRUPTED
+        except BrokenPipeError:  # `| head` has seen enough
+            let_go(self.stdout)
+            status = 0
         except (DatabaseError, InterfaceError) as error:
             if options["traceback"]:
                 raise

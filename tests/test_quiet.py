@@ -1,0 +1,72 @@
+"""Work of our own, and those who would take it for the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from signal_inspector import quiet, trouble
+
+
+@pytest.fixture(autouse=True)
+def _silencers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quiet, "_silencers", [])
+
+
+def test_it_runs_within_all_of_them() -> None:
+    """Every watcher is quiet while the work is done, and no longer, also if it fails."""
+    told: list[str] = []
+
+    @contextmanager
+    def silencer() -> Iterator[None]:
+        told.append("quiet")
+        try:
+            yield
+        finally:
+            told.append("as before")
+
+    quiet.add_silencer(silencer)
+    quiet.add_silencer(silencer)
+    with pytest.raises(ZeroDivisionError), quiet.own_work():
+        told.append(str(1 / 0))
+    assert told == ["quiet", "as before"]
+
+
+def test_one_that_fails_is_reported() -> None:
+    """The work is done where a watcher cannot be kept quiet."""
+
+    def silencer() -> Iterator[None]:
+        raise RuntimeError
+
+    quiet.add_silencer(silencer)  # type: ignore[arg-type]
+    done = False
+    with quiet.own_work():
+        done = True
+    assert done
+    assert trouble.counts() == {"keeping a watcher quiet": 1}
+
+
+def test_the_audit_writes_untraced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of the audit make no spans of contrib's database instrumentations."""
+    from opentelemetry.context import get_current
+    from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
+    from signal_inspector.audit import scribe
+    from signal_inspector.audit.writing import Written
+    from signal_inspector.tracing import TracingSink
+
+    enabled: list[bool] = []
+
+    def write(batch: object, using: str) -> Written:
+        enabled.append(is_instrumentation_enabled())
+        return Written(1, [])
+
+    monkeypatch.setattr(scribe, "write", write)
+    before = get_current()
+    scribe.written([object()], "default")  # type: ignore[list-item]
+    TracingSink()
+    scribe.written([object()], "default")  # type: ignore[list-item]
+    assert enabled == [True, False]
+    assert get_current() == before
