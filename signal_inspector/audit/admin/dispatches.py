@@ -13,24 +13,26 @@ from django.urls import URLPattern, URLResolver, path
 from signal_inspector.audit.admin.changelist import Changelist, changelist_url
 from signal_inspector.audit.admin.detail import Detail, load
 from signal_inspector.audit.admin.exporting import export_page, export_response, may_export
+from signal_inspector.audit.admin.purge import PurgePages, may_purge
 from signal_inspector.audit.admin.readonly import ReadOnlyAdmin, may_see_payloads
 from signal_inspector.audit.admin.retry import RetryPages, sections
 from signal_inspector.audit.reading.selection import read_id
 
 
-class AuditedDispatchAdmin(RetryPages, ReadOnlyAdmin):
+class AuditedDispatchAdmin(PurgePages, RetryPages, ReadOnlyAdmin):
     """Has views of its own: the admin's count every row and page by OFFSET."""
 
     change_list_template = "signal_inspector/audit/changelist.html"
     change_form_template = "signal_inspector/audit/detail.html"
 
     def get_urls(self) -> list[URLResolver | URLPattern]:  # type: ignore[override]
-        """The list and the detail page; what would change a dispatch has no URL at all."""
+        """The pages; what would change a dispatch has no URL at all."""
         view, name = self.admin_site.admin_view, "signal_audit_auditeddispatch"
         return [
             path("", view(self.changelist_view), name=f"{name}_changelist"),
             path("export/", view(self.export_view), name=f"{name}_export"),
             path("<str:object_id>/change/", view(self.change_view), name=f"{name}_change"),
+            *self.purge_urls(),
             *self.retry_urls(),
         ]
 
@@ -80,6 +82,7 @@ class AuditedDispatchAdmin(RetryPages, ReadOnlyAdmin):
         request.current_app = self.admin_site.name
         everywhere = {"opts": self.opts, "may_see_payloads": may_see_payloads(request)}
         everywhere["may_export"] = may_export(request)
+        everywhere["may_purge"] = may_purge(request)
         everywhere |= {"overview_title": self.opts.app_config.verbose_name}
         return TemplateResponse(
             request, template, self.admin_site.each_context(request) | everywhere | context

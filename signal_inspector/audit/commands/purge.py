@@ -12,7 +12,7 @@ from signal_inspector.audit.commands.base import OK, Subcommand, usage
 from signal_inspector.audit.commands.person import person
 from signal_inspector.audit.commands.progress import is_terminal
 from signal_inspector.audit.commands.stopping import Stop
-from signal_inspector.audit.pruning.deleting import Chunks
+from signal_inspector.audit.pruning.purging import purge
 from signal_inspector.audit.reading.entries import Reader, Wanted
 from signal_inspector.audit.reading.selection import Selection, read_selection
 
@@ -44,21 +44,17 @@ class Purge(Subcommand):
 
     def run(self, options: dict[str, Any]) -> int:
         selection = _selection(options)
-        reader = Reader(Wanted(selection=selection, payloads=False))
         keys = ", ".join(f"{key} {text}" for key, text in selection.params().items())
         if options["dry_run"]:
+            reader = Reader(Wanted(selection=selection, payloads=False))
             count = sum(len(ids) for ids in reader.ids())
             self._tell(count, f"{count:,} dispatches of {keys} would be deleted.", options)
             return OK
         if not options["no_input"]:
             self._ask(keys)
-        chunks = Chunks()
         with Stop() as stop, Acting(ActKind.PURGE, keys, *person()) as acting:
-            for ids in reader.ids():
-                for count in chunks.of_ids(ids):
-                    acting.count(count)
-                    if stop.asked:
-                        break
+            for count in purge(selection):
+                acting.count(count)
                 if stop.asked:
                     acting.end(f"Not complete: stopped by {stop.asked.name}.")
                     break

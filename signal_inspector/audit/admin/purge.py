@@ -1,0 +1,173 @@
+"""Deleting all of one object, actor or request in the admin: what, how many, why; then it goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from django.contrib import messages
+from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
+from django.db import connections, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_http_methods
+
+from signal_inspector.audit.actors import actor_of
+from signal_inspector.audit.acts import Acting
+from signal_inspector.audit.admin.changelist import changelist_url
+from signal_inspector.audit.admin.wording import number, plural
+from signal_inspector.audit.choices import ActKind
+from signal_inspector.audit.pruning.purging import purge
+from signal_inspector.audit.reading.counting import Counted, count
+from signal_inspector.audit.reading.selection import Selection, read_selection
+
+PERMISSION: Final = "signal_audit.purge_dispatches"
+#: What may be deleted: words for it, and whose dispatches these are.
+KINDS: Final = {
+    "object": ("Object", "that carried the object"),
+    "actor": ("Actor", "that were caused by the actor"),
+    "request": ("Request", "of the request"),
+}
+REASON_LENGTH: Final = 1_000
+SECONDS: Final = 20.0  # that one request may delete for: servers and proxies wait for thirty
+
+
+def may_purge(request: HttpRequest) -> bool:
+    """Whether this user may delete dispatches from the log."""
+    return bool(request.user.has_perm(PERMISSION))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several kinds of keys to choose from."""
+
+    value: str
+    text: str
+    is_chosen: bool
+
+
+class PurgeForm:
+    """What is to go, as a form or the filters of the list say it: all of exactly one key."""
+
+    def __init__(self, params: Mapping[str, str]) -> None:
+        listed = [kind for kind in KINDS if params.get(kind, "").strip()]
+        self.kind = params.get("what") or (listed[0] if listed else "")
+        #: As it was given: a key that has to be mended to be read is not one to delete by.
+        self.key = (params.get("key") if "key" in params else params.get(self.kind, "")) or ""
+        self.key = self.key.strip()
+        self.reason = " ".join(params.get("reason", "").split())[:REASON_LENGTH]
+        others = read_selection(params).params().keys() - {self.kind}
+        #: Whether the list was narrowed by more than that, which does not count here.
+        self.has_other_filters = bool(self.kind in params and others)
+
+    @cached_property
+    def selection(self) -> Selection | None:
+        """The dispatches of the key; None where there is none to delete by."""
+        if self.kind not in KINDS or not self.key:
+            return None
+        found = read_selection({self.kind: self.key})
+        return found if found.params() == {self.kind: self.key} else None
+
+    @property
+    def problem(self) -> str:
+        """Why nothing can be deleted by this; "" if something can, or nothing is asked yet."""
+        if not self.kind and not self.key:
+            return ""
+        if self.kind not in KINDS:
+            return "Choose what is to be deleted: an object, an actor or a request."
+        if not self.key:
+            return "Say which one: without a key nothing is deleted."
+        return "" if self.selection else "This is no key that can be read."
+
+    @property
+    def choices(self) -> list[Choice]:
+        return [Choice(kind, text, kind == self.kind) for kind, (text, _) in KINDS.items()]
+
+    @property
+    def whose(self) -> str:
+        """ "that carried the object"."""
+        return KINDS[self.kind][1]
+
+    def counted(self) -> Counted:
+        """How many there are now, as far as the cap."""
+        found = None if self.selection is None else count(self.selection)
+        return found or Counted(0)
+
+    def described(self, counted: Counted) -> str:
+        """What the log of deletions says, in one line, that no key or reason can break."""
+        key = " ".join(self.key.split())
+        return f"{self.kind} {key} ({counted.words}). Reason: {self.reason}"
+
+
+class PurgePages:
+    """The page, for the admin of dispatches."""
+
+    admin_site: AdminSite
+
+    def purge_urls(self) -> list[URLPattern]:
+        """Its URL, to stand before those of the admin itself."""
+        view = require_http_methods(["GET", "HEAD", "POST"])(self.purge_view)
+        for alias in connections:
+            # In a transaction of the request none of the short ones would end before it does.
+            view = transaction.non_atomic_requests(using=alias)(view)
+        name = "signal_audit_auditeddispatch_purge"
+        return [path("purge/", self.admin_site.admin_view(view), name=name)]
+
+    def purge_view(self, request: HttpRequest) -> HttpResponse:
+        """Says what would go and what would stay; a POST with a reason deletes it."""
+        self._check(request)
+        if not may_purge(request):
+            raise PermissionDenied
+        is_post = request.method == "POST"
+        form = PurgeForm((request.POST if is_post else request.GET).dict())
+        problem, stopped = form.problem, ""
+        if is_post and not problem:
+            if form.selection is None:
+                problem = "Say what is to be deleted."
+            elif not form.reason:
+                problem = "Nothing was deleted: a reason is required."
+            else:
+                stopped = self._purge(request, form, form.selection)
+                if not stopped:
+                    return HttpResponseRedirect(changelist_url(self.admin_site))
+        context: dict[str, Any] = {"title": "Delete dispatches", "form": form}
+        context |= {"problem": problem, "stopped": stopped, "reason_length": REASON_LENGTH}
+        context["counted"] = form.counted()
+        answer = self._answer(request, "signal_inspector/audit/purge.html", context)
+        answer.status_code = 400 if problem and is_post else 200
+        return answer
+
+    def _purge(self, request: HttpRequest, form: PurgeForm, selection: Selection) -> str:
+        """Delete for as long as a request may take; "" or how far it has come."""
+        counted = form.counted()
+        if not counted.number:
+            messages.warning(request, f"The log has no dispatches of {form.key}.")
+            return ""
+        until = time.monotonic() + SECONDS
+        left = Counted(0)
+        with Acting(ActKind.PURGE, form.described(counted), *actor_of(request.user)) as acting:
+            for deleted in purge(selection):
+                acting.count(deleted)
+                if time.monotonic() >= until:
+                    left = form.counted()
+                    break
+            if left.number:
+                acting.end(f"Not complete: {left.words} left after {SECONDS:.0f} s.")
+        if left.number:
+            return f"{number(acting.rows)} deleted so far, {left.words} left."
+        said = f"{plural(acting.rows, 'dispatch', 'dispatches')} of {form.key} deleted."
+        messages.success(request, said)
+        return ""
+
+    def _check(self, request: HttpRequest) -> None:
+        raise NotImplementedError
+
+    def _answer(
+        self, request: HttpRequest, template: Any, context: dict[str, Any]
+    ) -> TemplateResponse:
+        raise NotImplementedError
