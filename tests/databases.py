@@ -38,8 +38,8 @@ def entry(url: str) -> dict[str, Any]:
     if parts.scheme not in _ENGINES or not parts.hostname or not name:
         known = " or ".join(f"{scheme}://user:password@host:port/name" for scheme in _ENGINES)
         raise ValueError(f"{VARIABLE} has to be {known}.")
-    if parts.scheme == "mysql" and find_spec("MySQLdb") is None:
-        _use_pymysql()
+    if parts.scheme == "mysql":
+        settle_for_pymysql()
     return {
         # Without it MariaDB takes the server's own, which may be Latin-1.
         "TEST": {"CHARSET": "utf8mb4"} if parts.scheme == "mysql" else {},
@@ -52,8 +52,10 @@ def entry(url: str) -> dict[str, Any]:
     }
 
 
-def _use_pymysql() -> None:
-    """Let PyMySQL, which needs no compiler, stand for mysqlclient, which Django asks for."""
+def settle_for_pymysql() -> None:
+    """Let PyMySQL, which needs no compiler, stand for mysqlclient where that is not installed."""
+    if find_spec("MySQLdb") is not None:
+        return
     import pymysql
 
     pymysql.version_info = (2, 2, 8, "final", 0)

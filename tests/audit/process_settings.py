@@ -6,7 +6,12 @@ import json
 import os
 from typing import Any
 
+from tests.databases import settle_for_pymysql
+
 _given: dict[str, Any] = json.loads(os.environ["AUDIT_TEST_PROGRAM"])
+
+if _given["database"]["ENGINE"].endswith(".mysql"):
+    settle_for_pymysql()
 
 SECRET_KEY = "for the tests alone"
 USE_TZ = True
