@@ -20,12 +20,12 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from signal_inspector import __version__, quiet, scopes
+from signal_inspector import quiet, scopes
 from signal_inspector.conf import Config, get_config
 from signal_inspector.names import is_inspected
 from signal_inspector.records import Details, SendMethod
 from signal_inspector.sinks import Follower, Sink
-from signal_inspector.tracing import health, hooks
+from signal_inspector.tracing import health, hooks, scope
 from signal_inspector.tracing.attached import Attached
 from signal_inspector.tracing.attributes import Described, of_dispatch
 from signal_inspector.tracing.followers import DispatchSpan, ReceiverSpans
@@ -34,10 +34,6 @@ from signal_inspector.tracing.measured import Measured, Tools
 from signal_inspector.tracing.metrics import Meters
 from signal_inspector.tracing.settings import Tracing
 from signal_inspector.tracing.suppression import SUPPRESSED, SUPPRESSED_PLAINLY, untraced
-
-SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
-
-_SCOPE: Final = "signal_inspector"
 
 _SAMPLED: Final = TraceFlags.SAMPLED
 
@@ -138,7 +134,7 @@ class TracingSink(Sink):
         self._described = {}
         self._spans = ReceiverSpans if settings.receiver_spans else DispatchSpan
         tracers = self._find("TRACER_PROVIDER")
-        tracer = get_tracer(_SCOPE, __version__, tracers, SCHEMA_URL)
+        tracer = get_tracer(scope.NAME, scope.VERSION, tracers, scope.SCHEMA_URL)
         self._waits = tracers is None and not _has_global_provider()
         self._tracer = None if self._waits or isinstance(tracer, NoOpTracer) else tracer
         self._tools = Tools(
@@ -173,7 +169,7 @@ class TracingSink(Sink):
         if self._waits and _has_global_provider():
             self._waits = False
             # Asked for anew: the stand-in would go on asking at every span.
-            tracer = get_tracer(_SCOPE, __version__, None, SCHEMA_URL)
+            tracer = get_tracer(scope.NAME, scope.VERSION, None, scope.SCHEMA_URL)
             self._tools = replace(self._tools, tracer=tracer)
             self._tracer = None if isinstance(tracer, NoOpTracer) else tracer
         return self._tracer
