@@ -648,7 +648,8 @@ class TestCancellation:
             asyncio.run(main())
         assert outcomes(dispatches[0]) == ["cancelled"]
         assert dispatches[0].outcome is Outcome.CANCELLED
-        assert dispatches[0].calls[0].duration_ns >= 10_000_000
+        # The timeout counts from before the send: on a busy machine the receiver has less of it.
+        assert 0 < dispatches[0].calls[0].duration_ns <= dispatches[0].duration_ns
 
     def test_the_failure_of_a_cancelled_receiver_names_it(self, signal: Signal) -> None:
         """A cancelled receiver's exception is CancelledError."""

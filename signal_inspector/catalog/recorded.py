@@ -1,0 +1,45 @@
+"""What rooms above have recorded of signals: they register here, as imports point down only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from signal_inspector import trouble
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentOn:
+    """A receiver that was seen to send a signal on, and how often."""
+
+    receiver: str  # module.qualname, as in ReceiverCall.receiver
+    signal: str  # dotted name, as in Dispatch.signal
+    count: int
+
+
+SentOnSource = Callable[[], Iterable[SentOn]]
+
+_sources: dict[str, SentOnSource] = {}
+
+
+def register(name: str, source: SentOnSource) -> None:
+    """Let ``source`` be asked for what receivers sent on; the same name replaces the former."""
+    _sources[name] = source
+
+
+def sent_on() -> list[SentOn]:
+    """What all sources know, added up, by receiver and signal. A failing source is left out."""
+    counts: dict[tuple[str, str], int] = {}
+    for name, source in list(_sources.items()):
+        try:
+            found = list(source())
+        except Exception as error:
+            trouble.report(f"what the {name} has recorded", error)
+            continue
+        for each in found:
+            key = (each.receiver, each.signal)
+            counts[key] = counts.get(key, 0) + each.count
+    return [
+        SentOn(receiver=receiver, signal=signal, count=count)
+        for (receiver, signal), count in sorted(counts.items())
+    ]

@@ -1,0 +1,7 @@
+"""The system checks of this app, under the tag ``signal_inspector``."""
+
+from __future__ import annotations
+
+from signal_inspector.checks.settings import TAG, check_settings
+
+__all__ = ["TAG", "check_settings"]
