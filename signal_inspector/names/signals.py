@@ -99,6 +99,22 @@ def signal_name(signal: Signal) -> str:
     return name
 
 
+def creation_place(signal: Signal, name: str) -> tuple[str, int]:
+    """The file and line that made a signal which goes by this name.
+
+    Of one that was made before the wrapper was installed: the file of the module that holds it,
+    and 0; ("", 0) where that has no file.
+    """
+    creation = _creations.get(signal)
+    if creation is not None:
+        return creation.path, creation.line
+    module = name
+    while module and module not in sys.modules:
+        module = module.rpartition(".")[0]
+    file = instance_attribute(sys.modules.get(module), "__file__")
+    return (file, 0) if type(file) is str else ("", 0)
+
+
 def loaded_signals() -> dict[str, Signal]:
     """Every signal that a loaded module holds, by its name."""
     loaded = dict.copy(sys.modules)
