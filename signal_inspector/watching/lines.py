@@ -29,7 +29,7 @@ _GONE: Final = {errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOENT}
 _ON_ITS_WAY: Final = {errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", 0)}
 
 
-class Gone(Exception):
+class GoneError(Exception):
     """Nobody listens there any more."""
 
 
@@ -37,7 +37,7 @@ class Line:
     """Sends what it is given as soon as the watcher takes it, in order."""
 
     def __init__(self, path: Path, process: str) -> None:
-        """Raises Gone, Refused or OSError; BlockingIOError: try again later."""
+        """Raises GoneError, RefusedError or OSError; BlockingIOError: try again later."""
         self._lock = RLock()
         self._queue: deque[memoryview] = deque()
         self._waiting = 0  # bytes in the queue
@@ -46,10 +46,8 @@ class Line:
         self._heard = b""
         self._deadline = monotonic() + _PATIENCE
         self.is_closed = False
-        if path.suffix == ADDRESS:
-            token = self._open_port(path)
-        else:
-            token = self._open_socket(path)
+        opens = self._open_port if path.suffix == ADDRESS else self._open_socket
+        token = opens(path)
         self._greeting: deque[memoryview] = deque(
             [memoryview(wire.hello(os.getpid(), process, token))]
         )
@@ -76,7 +74,7 @@ class Line:
             return
         self.socket.close()
         if code in _GONE:
-            raise Gone
+            raise GoneError
         raise OSError(code, os.strerror(code))  # of errno.EAGAIN it makes a BlockingIOError
 
     @property

@@ -28,7 +28,7 @@ _HAS_OWNERS: Final = hasattr(os, "getuid")  # Windows has others, which Python d
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A directory or file is not private to the user of this process; the text says why."""
 
 
@@ -40,13 +40,13 @@ class Place:
     project: Path  # of this one
 
     def prepare(self) -> None:
-        """Make both directories if they are missing. Raises Refused, or OSError."""
+        """Make both directories if they are missing. Raises RefusedError, or OSError."""
         for directory in (self.home, self.project):
             directory.mkdir(mode=0o700, parents=directory is self.home, exist_ok=True)
             require_private(directory, stat.S_ISDIR, "a directory")
 
     def watchers(self) -> list[Path]:
-        """What watchers have put here. Raises Refused where others may write here as well."""
+        """What watchers have put here. Raises RefusedError where others may write here as well."""
         try:
             names = os.listdir(self.project)  # noqa: PTH208 - asked every second: nothing slower
         except (FileNotFoundError, NotADirectoryError):
@@ -68,18 +68,18 @@ def _is_watcher(name: str) -> bool:
 
 
 def require_private(path: Path, is_kind: object, kind: str) -> None:
-    """Raise Refused unless this is of the kind, and nobody's but this user's."""
+    """Raise RefusedError unless this is of the kind, and nobody's but this user's."""
     found = path.lstat()
     if not callable(is_kind) or not is_kind(found.st_mode):
-        raise Refused(f"{path} is not {kind}.")
+        raise RefusedError(f"{path} is not {kind}.")
     if not _HAS_OWNERS:
         return
     if found.st_uid != os.getuid():
-        raise Refused(f"{path} belongs to user {found.st_uid}, not to {os.getuid()}.")
+        raise RefusedError(f"{path} belongs to user {found.st_uid}, not to {os.getuid()}.")
     # The mode of a socket has no meaning on some systems: the directory's counts.
     if not stat.S_ISSOCK(found.st_mode) and found.st_mode & _OTHERS:
         mode = stat.S_IMODE(found.st_mode)
-        raise Refused(f"{path} is open to others (mode {mode:04o}): nobody else may use it.")
+        raise RefusedError(f"{path} is open to others (mode {mode:04o}): nobody else may use it.")
 
 
 def _home() -> Path:

@@ -1,4 +1,4 @@
-"""``WatchSink``: sends each dispatch to whoever watches, and does next to nothing while nobody does."""
+"""``WatchSink``: sends each dispatch to whoever watches, and costs little while nobody does."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details, SendMethod
 from signal_inspector.sinks import Follower, Sink
 from signal_inspector.watching import wire
-from signal_inspector.watching.lines import Gone, Line
-from signal_inspector.watching.places import Place, Refused, place
+from signal_inspector.watching.lines import GoneError, Line
+from signal_inspector.watching.places import Place, RefusedError, place
 
 #: Seconds from one look for watchers to the next.
 INTERVAL: Final = 1.0
@@ -55,7 +55,11 @@ class WatchSink(Sink):
         return self._is_alone
 
     def follow(
-        self, signal: str, sender: str, method: SendMethod, receivers: int | None
+        self,
+        signal: str,  # noqa: ARG002 - which ones are shown is the watcher's choice
+        sender: str,  # noqa: ARG002
+        method: SendMethod,  # noqa: ARG002
+        receivers: int | None,  # noqa: ARG002
     ) -> Follower | None:
         return None if self._is_alone else _Telling(self)
 
@@ -83,7 +87,7 @@ class WatchSink(Sink):
             return
         try:
             self._meet()
-        except Refused as error:
+        except RefusedError as error:
             trouble.report("the directory of watchers", error)
         except Exception as error:
             trouble.report("looking for watchers", error)
@@ -100,9 +104,9 @@ class WatchSink(Sink):
         lines = {path: line for path, line in lines.items() if not line.is_closed}
         for path in self._place.watchers():
             if path not in lines:
-                line = _call(path)
-                if line is not None:
-                    lines[path] = line
+                called = _call(path)
+                if called is not None:
+                    lines[path] = called
         self._lines = lines
         is_alone = not lines
         if is_alone is not self._is_alone:
@@ -172,7 +176,7 @@ class _Telling(Follower):
     def __init__(self, sink: WatchSink) -> None:
         self._sink = sink
 
-    def finished(self, error: BaseException | None) -> None:
+    def finished(self, error: BaseException | None) -> None:  # noqa: ARG002
         self._sink.send(self.dispatch)
 
 
@@ -180,14 +184,14 @@ def _call(path: Path) -> Line | None:
     """A line to a watcher; None where there is none, or not yet."""
     try:
         return Line(path, process_words())
-    except Gone:
+    except GoneError:
         # It put the socket there when it listened already, so it was killed.
         path.unlink(missing_ok=True)
     except BlockingIOError:  # too many call at once
         pass
     except FileNotFoundError:  # it has just ended
         pass
-    except Refused as error:
+    except RefusedError as error:
         trouble.report("a foreign file among the watchers", error)
     except (ValueError, KeyError, TypeError) as error:
         trouble.report("the address of a watcher", error)
@@ -196,7 +200,7 @@ def _call(path: Path) -> Line | None:
 
 def process_words() -> str:
     """``runserver``, ``gunicorn``: this process, for a person."""
-    arguments = [*getattr(sys, "argv", [])]
+    arguments = [str(each) for each in getattr(sys, "argv", [])]
     name = PurePath(arguments[0] if arguments else "").name
     if name in {"manage.py", "django-admin"} and len(arguments) > 1:
         return arguments[1][:100]

@@ -36,7 +36,7 @@ def lost(count: int) -> bytes:
 
 
 def dispatch_line(dispatch: Dispatch) -> bytes | None:
-    """A dispatch as ``Dispatch.as_dict()`` has it, without call stack and SQL; None if too long."""
+    """``Dispatch.as_dict()`` without call stack and SQL; None if it is too long all the same."""
     data = dispatch.as_dict()
     data["stack"] = []
     for call in data["calls"]:
