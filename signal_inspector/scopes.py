@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextvars import ContextVar
+from threading import RLock
 from time import perf_counter_ns, time_ns
 from types import TracebackType
 from typing import Final
@@ -177,6 +179,16 @@ ears: list[object] = []
 _process: Audience = NOBODY
 _named: tuple[Sink, ...] = ()
 _added: tuple[Sink, ...] = ()
+_lock = RLock()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = RLock()  # the thread that held it is not in the child
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def process_audience() -> Audience:
@@ -217,13 +229,14 @@ def remove_sink(sink: Sink) -> None:
 def refresh_sinks() -> None:
     """Look anew at what the sinks of the process override, and which details they read."""
     global _process
-    classes = {type(sink) for sink in _added}
-    sinks = (*_added, *(sink for sink in _named if type(sink) not in classes))
-    had, _process = _process, Audience((), sinks) if sinks else NOBODY
-    if had is not NOBODY:
-        ears.remove(had)
-    if _process is not NOBODY:
-        ears.append(_process)
+    with _lock:  # sinks that look anew in two threads at once would take the same one out
+        classes = {type(sink) for sink in _added}
+        sinks = (*_added, *(sink for sink in _named if type(sink) not in classes))
+        had, _process = _process, Audience((), sinks) if sinks else NOBODY
+        if had is not NOBODY:
+            ears.remove(had)
+        if _process is not NOBODY:
+            ears.append(_process)
 
 
 def open_collector(collector: Collector) -> None:

@@ -50,7 +50,7 @@ class Listener:
     """``with Listener(place) as listener: for message in listener.messages(0.2): …``"""
 
     def __init__(self, place: Place, *, by_port: bool | None = None) -> None:
-        """Raises RefusedError or OSError. ``by_port``: by TCP; None: where there is no other way."""
+        """Raises RefusedError or OSError. ``by_port``: by TCP; None: if there is no other way."""
         place.prepare()
         self._place = place
         self._selector = selectors.DefaultSelector()

@@ -121,12 +121,9 @@ class Lines:
             if depth
             else f"{at:%H:%M:%S}.{at.microsecond // 1_000:03} "
         )
-        words = [_WORDS.get(outcome, "")]
-        if seen.rolled_back:
-            words.append("rolled back")
-        return self._row(
-            start, outcome, seen.signal, _listed(words), ms(seen.duration_ns), width, strong=True
-        )
+        more = ["rolled back"] if seen.rolled_back else []
+        time = ms(seen.duration_ns)
+        return self._row(start, outcome, seen.signal, more, time, width, strong=True)
 
     def _circumstances(
         self, family: Family, indent: str, width: int, with_process: bool
@@ -139,22 +136,26 @@ class Lines:
             parts.append("sent by a receiver of another dispatch")
         if with_process and not indent:
             parts.append(f"process {seen.process}")
-        if seen.payload:
-            parts.append(", ".join(f"{name}={text}" for name, text in seen.payload))
-        cut = self._signs.sign("cut")
-        text = printable(f" {self._signs.sign('dot')} ".join(parts))
-        yield f"{indent}  {shortened(text, width - len(indent) - 2, cut)}"
+        payload = printable(", ".join(f"{name}={text}" for name, text in seen.payload))
+        dot = f" {self._signs.sign('dot')} "
+        text = printable(dot.join(parts))
+        room = width - len(indent) - 2
+        together = f"{text}{dot}{payload}"
+        for line in [together] if cells(together) <= room else [text, payload]:
+            if line:
+                cut = self._signs.sign("cut")
+                yield f"{indent}  {shortened(line.removesuffix(dot), room, cut)}"
 
     def _call(self, call: SeenCall, seen: Seen, indent: str, width: int) -> Iterator[str]:
         outcome = call.outcome
         if call.has_failed and seen.outcome != "raised":
             outcome = "swallowed"
-        words = [_WORDS.get(outcome, ""), "async" if call.is_async else ""]
+        more = ["async"] if call.is_async else []
         if call.query_count:
-            words.append(f"{call.query_count:,} {'query' if call.query_count == 1 else 'queries'}")
+            more.append(f"{call.query_count:,} {'query' if call.query_count == 1 else 'queries'}")
         has_time = call.is_timed and outcome not in ("skipped", "running")
         time = ms(call.duration_ns) if has_time else self._signs.sign("minus")
-        yield self._row(f"{indent}  ", outcome, call.receiver, _listed(words), time, width)
+        yield self._row(f"{indent}  ", outcome, call.receiver, more, time, width)
         if call.exception:
             name = call.exception.rpartition(".")[2] or call.exception
             message = " ".join(call.message.split())
@@ -168,15 +169,16 @@ class Lines:
         start: str,
         outcome: str,
         name: str,
-        words: str,
+        more: list[str],
         time: str,
         width: int,
         *,
         strong: bool = False,
     ) -> str:
-        """``start ✓ name … words … time``: the time at the right, the name as long as can be."""
+        """``start ✓ name  word, more  time``: the time at the right, and what of the name fits."""
         cut = self._signs.sign("cut")
         room = width - len(start) - 2 - 11  # of the sign, and of the time with a blank before it
+        words = _listed([_WORDS.get(outcome, ""), *more])
         words = shortened(words, max(room - _NAME - 2, 0), cut) if words else ""
         left = room - (cells(words) + 2 if words else 0)
         shown = end_of(printable(name), max(left, 8), cut)
@@ -185,7 +187,8 @@ class Lines:
             head, dot, last = shown.rpartition(".")
             shown = f"{head}{dot}{self._signs.strong(last)}"
         sign = self._signs.painted(outcome, self._signs.sign(outcome))
-        said = f"  {self._signs.painted(outcome, words)}" if words else ""
+        has_word = outcome in _WORDS
+        said = f"  {self._signs.painted(outcome, words) if has_word else words}" if words else ""
         return f"{start}{sign} {shown}{said}{gap} {time:>10}"
 
 

@@ -25,8 +25,8 @@ class Source(Protocol):
     def look(self) -> Iterable[dict[str, Any]]:
         """What is new since the last look, in the form of ``Dispatch.as_dict()``.
 
-        With ``process``, the words for who sent it. Raises ``SourceAwayError`` if it is worth another
-        try later.
+        With ``process``, the words for who sent it. Raises ``SourceAwayError`` where another try
+        may find more.
         """
 
     def close(self) -> None:

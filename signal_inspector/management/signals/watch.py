@@ -64,9 +64,8 @@ def run(command: BaseCommand, options: dict[str, Any]) -> int:
     from signal_inspector import scopes  # noqa: PLC0415 - see Subcommand
 
     via = _way(options["via"])
-    with scopes.suppress(), _ended_by_sigterm():
-        with suppress(KeyboardInterrupt):
-            (_through_socket if via == "socket" else _through_audit)(command, options)
+    with scopes.suppress(), _ended_by_sigterm(), suppress(KeyboardInterrupt):
+        (_through_socket if via == "socket" else _through_audit)(command, options)
     return OK
 
 
