@@ -36,7 +36,7 @@ def signal_lines(selected: Selected, style: Style) -> Iterator[str]:
     for order, receiver in selected.receivers:
         yield from receiver_lines(order, receiver, style)
     if selected.left_out:
-        yield f"      and {plural(selected.left_out, 'receiver')} that you did not ask for"
+        yield f"      and {plural(selected.left_out, 'other receiver')}"
     elif not selected.receivers and not entry.problem:
         yield f"  {style.WARNING('no receiver')}"
 
