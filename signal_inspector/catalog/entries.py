@@ -127,17 +127,28 @@ def _describe(
 
 def receivers_of(signal: Signal) -> list[ReceiverEntry]:
     """What is connected to one signal, in the order in which Django calls it; dead ones last."""
+    return [entry for _, entry in connected(signal)] + dead_of(signal)
+
+
+def connected(signal: Signal) -> list[tuple[connections.Entry, ReceiverEntry]]:
+    """What the signal's own list has alive, in the order in which Django calls it."""
     known = connections.known_connections(signal)
-    live, dead = [], []
-    for found in connections.full_entries(signal):
-        connection = known.pop(found.key, None)
-        if found.receiver is not None:
-            live.append(_live(found, connection))
-        elif connection is not None:
-            dead.append(_noted(connection, is_dead=True))
-    live.sort(key=lambda entry: entry.is_async)
-    left = [connection for connection in known.values() if connections.is_dead(connection)]
-    return live + dead + [_noted(connection, is_dead=True) for connection in left]
+    live = [
+        (found, _live(found, known.get(found.key)))
+        for found in connections.full_entries(signal)
+        if found.receiver is not None
+    ]
+    return sorted(live, key=lambda pair: pair[1].is_async)
+
+
+def dead_of(signal: Signal) -> list[ReceiverEntry]:
+    """Those whose weak reference died, in the order of connecting."""
+    known = connections.known_connections(signal)
+    return [
+        _noted(connection, is_dead=True)
+        for connection in known.values()
+        if connections.is_dead(connection)
+    ]
 
 
 def taken_out_of(signal: Signal) -> list[ReceiverEntry]:
