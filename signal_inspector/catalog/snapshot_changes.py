@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -43,86 +42,70 @@ def _of_signal(before: Sequence[Line] | None, now: Sequence[Line] | None) -> Ite
 
 
 def _of_receivers(before: Sequence[Line], now: Sequence[Line]) -> Iterator[str]:
-    pairs, gone, new = _paired(before, now)
-    for line in new:
-        yield f"{line.receiver} has appeared{_in_brackets(line)}"
-    for line in gone:
-        yield f"{line.receiver} has vanished{_in_brackets(line)}"
-    for old, line in pairs:
-        yield from (f"{line.receiver} {what}" for what in _differences(old, line))
-    yield from _moves(pairs, before, now)
+    pairs = _paired(before, now)
+    old = {here for here, _ in pairs}
+    kept = {there for _, there in pairs}
+    for place, line in enumerate(now):
+        if place not in kept:
+            yield f"{line.receiver} has appeared{_in_brackets(line)}: it runs {_after(now, place)}"
+    for place, line in enumerate(before):
+        if place not in old:
+            yield f"{line.receiver} has vanished{_in_brackets(line)}"
+    for here, there in sorted(pairs, key=lambda pair: pair[1]):
+        for what in _differences(before[here], now[there]):
+            yield f"{now[there].receiver} {what}"
+    for place in _moved([there for _, there in sorted(pairs)]):
+        yield f"{now[place].receiver} has moved: it runs {_after(now, place)} now"
 
 
-def _paired(
-    before: Sequence[Line], now: Sequence[Line]
-) -> tuple[list[tuple[Line, Line]], list[Line], list[Line]]:
-    """Lines that are the same receiver's, then what is left of before, then of now."""
-    pairs = []
-    old = list(before)
-    new = []
-    for line in now:  # those that have not changed, first: a receiver may stand there twice
-        if line in old:
-            old.remove(line)
-            pairs.append((line, line))
-        else:
-            new.append(line)
-    left = []
-    for line in new:
-        same = next((each for each in old if each.receiver == line.receiver), None)
-        if same is None:
-            left.append(line)
-        else:
-            old.remove(same)
-            pairs.append((same, line))
-    return pairs, old, left
+def _paired(before: Sequence[Line], now: Sequence[Line]) -> list[tuple[int, int]]:
+    """The places, before and now, of what is the same connection.
+
+    Those that have not changed come first: a receiver may be connected twice.
+    """
+    pairs: list[tuple[int, int]] = []
+    left_before, left_now = dict(enumerate(before)), dict(enumerate(now))
+    for is_same in (_is_equal, _has_same_name):
+        for there, line in list(left_now.items()):
+            here = next((each for each, old in left_before.items() if is_same(old, line)), None)
+            if here is not None:
+                pairs.append((here, there))
+                del left_before[here], left_now[there]
+    return pairs
+
+
+def _is_equal(one: Line, other: Line) -> bool:
+    return one == other
+
+
+def _has_same_name(one: Line, other: Line) -> bool:
+    return one.receiver == other.receiver
+
+
+def _moved(order: Sequence[int]) -> Iterator[int]:
+    """Of places now, in the order of before: those that have to move to be in order."""
+    matcher = difflib.SequenceMatcher(None, order, sorted(order), autojunk=False)
+    stay = {
+        order[block.a + offset]
+        for block in matcher.get_matching_blocks()
+        for offset in range(block.size)
+    }
+    return (place for place in sorted(order) if place not in stay)
+
+
+def _after(lines: Sequence[Line], place: int) -> str:
+    return f"after {lines[place - 1].receiver}" if place else "first"
 
 
 def _differences(before: Line, now: Line) -> Iterator[str]:
     if before.sender != now.sender:
-        yield f"listens to {_sender(now)} now, and not to {_sender(before)}"
+        yield f"listens to {_sender(now)}, and no longer to {_sender(before)}"
     if before.dispatch_uid != now.dispatch_uid:
-        yield f"has {_uid(now)} now, and not {_uid(before)}"
+        yield f"has {_uid(now)}, and no longer {_uid(before)}"
     if before.is_async != now.is_async:
-        yield "is async now" if now.is_async else "is not async any more"
+        yield "has become async" if now.is_async else "is no longer async"
     if before.is_strong != now.is_strong:
-        how = "strongly now, and not weakly" if now.is_strong else "weakly now, and not strongly"
-        yield f"is held {how}"
-
-
-def _moves(
-    pairs: Sequence[tuple[Line, Line]], before: Sequence[Line], now: Sequence[Line]
-) -> Iterator[str]:
-    """Receivers that stay, and run before or after another one than they did."""
-    was = _kept(before, Counter(old for old, _ in pairs))
-    names = {id(old): line for old, line in pairs}
-    del names
-    renamed = dict(pairs)
-    was = [renamed.get(line, line) for line in was]
-    is_now = _kept(now, Counter(line for _, line in pairs))
-    if was == is_now:
-        return
-    matcher = difflib.SequenceMatcher(None, was, is_now, autojunk=False)
-    stay = {index for block in matcher.get_matching_blocks() for index in _range(block)}
-    for index, line in enumerate(is_now):
-        if index not in stay:
-            where = f"after {is_now[index - 1].receiver}" if index else "first"
-            yield f"{line.receiver} has moved: it runs {where} now"
-    yield "the order was: " + ", ".join(line.receiver for line in was)
-
-
-def _range(block: difflib.Match) -> range:
-    return range(block.b, block.b + block.size)
-
-
-def _kept(lines: Sequence[Line], wanted: Counter[Line]) -> list[Line]:
-    """Those of the lines that are wanted, as often as they are."""
-    left = wanted.copy()
-    kept = []
-    for line in lines:
-        if left[line]:
-            left[line] -= 1
-            kept.append(line)
-    return kept
+        yield f"is held {'strongly' if now.is_strong else 'weakly'} now"
 
 
 def _sender(line: Line) -> str:
@@ -130,7 +113,7 @@ def _sender(line: Line) -> str:
 
 
 def _uid(line: Line) -> str:
-    return "no dispatch_uid" if line.dispatch_uid is None else f"uid {json.dumps(line.dispatch_uid)}"
+    return "no uid" if line.dispatch_uid is None else f"uid {json.dumps(line.dispatch_uid)}"
 
 
 def _in_brackets(line: Line) -> str:

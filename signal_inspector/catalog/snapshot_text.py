@@ -15,6 +15,7 @@ COMMAND: Final = "manage.py signals snapshot"
 
 _FIRST: Final = re.compile(r"# signal snapshot, format (\d{1,9}): ")
 _SECOND: Final = re.compile(rf"# Update: {COMMAND}(.*) --output FILE")
+_SIGNAL: Final = re.compile(r"[\w.\\]+")
 _INDENT: Final = " " * 4
 _BETWEEN: Final = " | "
 
@@ -77,7 +78,7 @@ def parse(text: str) -> Snapshot:
             if not signal:
                 raise BrokenError(f"line {number}: a receiver stands before any signal")
             signals[signal] += (_line(line, number),)
-        elif re.match(r"[\w.]+(?:<locals>[\w.]*)*$", line.rstrip()):
+        elif _SIGNAL.fullmatch(line.rstrip()):
             signal = line.rstrip()
             if signal in signals:
                 raise BrokenError(f"line {number}: {signal} stands there a second time")

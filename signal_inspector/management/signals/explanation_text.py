@@ -79,7 +79,7 @@ def _group(title: str, receivers: Sequence[ExplainedReceiver], style: Style) -> 
 
 def _sends(sends: Sequence[Send], style: Style) -> Iterator[str]:
     if not sends:
-        yield "No send of it is found in the source of the project; installed packages are not read."
+        yield "No send of it is found in the project's source. Installed packages are not read."
         return
     yield style.MIGRATE_LABEL(f"Sent in {plural(len(sends), 'place')} of the source:")
     for send in sends:
