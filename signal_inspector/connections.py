@@ -159,6 +159,11 @@ def hears_any_sender(key: LookupKey) -> bool:
     return bool(key[1] == NONE_ID)
 
 
+def reaches(key: LookupKey, sender: object) -> bool:
+    """Whether a send from this sender calls what is connected under this key."""
+    return bool(key[1] in (NONE_ID, _make_id(sender)))
+
+
 def is_dead(connection: Connection) -> bool:
     """Whether the receiver is gone because nothing but a weak reference held it."""
     return connection.reference is not None and connection.reference() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from django.dispatch import Signal
@@ -12,6 +13,7 @@ from signal_inspector.catalog import pending, senders
 from signal_inspector.conf import get_config
 from signal_inspector.connections import Connection
 from signal_inspector.names import (
+    anonymous_signals,
     class_path,
     creation_place,
     is_inspected,
@@ -19,6 +21,15 @@ from signal_inspector.names import (
     receiver_name,
 )
 from signal_inspector.records import Caller, ReceiverName
+
+
+class State(StrEnum):
+    """What has become of a connection."""
+
+    CONNECTED = "connected"
+    DEAD = "dead"  # its weak reference died
+    PENDING = "pending"  # its sender is a model that is not loaded
+    TAKEN_OUT = "taken out"  # somebody replaced signal.receivers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +48,18 @@ class ReceiverEntry:
     connected_at: Caller | None  # None where it was connected before the wrapper was installed
     is_dead: bool  # its weak reference died: it will never be called
     is_pending: bool = False  # its sender is a model that is not loaded: not called until it is
+    #: It lives, was never disconnected, and all the same is not in ``signal.receivers``: somebody
+    #: replaced that list, as factory_boy's mute_signals() does.
+    is_taken_out: bool = False
+
+    @property
+    def state(self) -> State:
+        """The same in one word."""
+        if self.is_dead:
+            return State.DEAD
+        if self.is_pending:
+            return State.PENDING
+        return State.TAKEN_OUT if self.is_taken_out else State.CONNECTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +69,7 @@ class SignalEntry:
     signal: str
     receivers: tuple[ReceiverEntry, ...]  # sync ones first, as Django calls them; dead ones last
     pending: tuple[ReceiverEntry, ...] = ()  # model signals only: in the order of connecting
-    #: Connected, alive, and all the same not in ``signal.receivers``: somebody replaced that list,
-    #: as factory_boy's mute_signals() does. In the order of connecting.
-    taken_out: tuple[ReceiverEntry, ...] = ()
+    taken_out: tuple[ReceiverEntry, ...] = ()  # in the order of connecting
     is_inspected: bool = True  # whether INCLUDE and EXCLUDE let its dispatches be recorded
     kind: str = "django.dispatch.dispatcher.Signal"  # its class
     path: str = ""  # of the file that makes it
@@ -59,12 +80,16 @@ class SignalEntry:
 def describe(*, everything: bool = False) -> list[SignalEntry]:
     """Every inspected signal of the loaded modules, by name, with what is connected to it.
 
-    ``everything`` adds those that are not inspected: Django's own, and what EXCLUDE names.
+    ``everything`` adds those that are not inspected, Django's own and what EXCLUDE names, and
+    those that no module holds: local ones, and attributes of instances.
     """
     config = get_config()
     waiting = pending.pending_connections()
+    signals = list(loaded_signals().items())
+    if everything:
+        signals += anonymous_signals()
     found = []
-    for name, signal in sorted(loaded_signals().items()):
+    for name, signal in sorted(signals, key=lambda each: each[0]):
         inspected = is_inspected(name, config.include, config.exclude)
         if inspected or everything:
             entry = _describe(name, signal, waiting.get(id(signal), ()))
@@ -102,17 +127,28 @@ def _describe(
 
 def receivers_of(signal: Signal) -> list[ReceiverEntry]:
     """What is connected to one signal, in the order in which Django calls it; dead ones last."""
+    return [entry for _, entry in connected(signal)] + dead_of(signal)
+
+
+def connected(signal: Signal) -> list[tuple[connections.Entry, ReceiverEntry]]:
+    """What the signal's own list has alive, in the order in which Django calls it."""
     known = connections.known_connections(signal)
-    live, dead = [], []
-    for found in connections.full_entries(signal):
-        connection = known.pop(found.key, None)
-        if found.receiver is not None:
-            live.append(_live(found, connection))
-        elif connection is not None:
-            dead.append(_noted(connection, is_dead=True))
-    live.sort(key=lambda entry: entry.is_async)
-    left = [connection for connection in known.values() if connections.is_dead(connection)]
-    return live + dead + [_noted(connection, is_dead=True) for connection in left]
+    live = [
+        (found, _live(found, known.get(found.key)))
+        for found in connections.full_entries(signal)
+        if found.receiver is not None
+    ]
+    return sorted(live, key=lambda pair: pair[1].is_async)
+
+
+def dead_of(signal: Signal) -> list[ReceiverEntry]:
+    """Those whose weak reference died, in the order of connecting."""
+    known = connections.known_connections(signal)
+    return [
+        _noted(connection, is_dead=True)
+        for connection in known.values()
+        if connections.is_dead(connection)
+    ]
 
 
 def taken_out_of(signal: Signal) -> list[ReceiverEntry]:
@@ -121,7 +157,7 @@ def taken_out_of(signal: Signal) -> list[ReceiverEntry]:
     for key, _, _ in connections.entries(signal):
         known.pop(key, None)
     left = [connection for connection in known.values() if not connections.is_dead(connection)]
-    return [_noted(connection, is_dead=False) for connection in left]
+    return [_noted(connection, is_taken_out=True) for connection in left]
 
 
 def _live(found: connections.Entry, connection: Connection | None) -> ReceiverEntry:
@@ -142,7 +178,7 @@ def _live(found: connections.Entry, connection: Connection | None) -> ReceiverEn
     )
 
 
-def _noted(connection: Connection, *, is_dead: bool) -> ReceiverEntry:
+def _noted(connection: Connection, **state: bool) -> ReceiverEntry:
     """An entry of what was noted when it was connected: the signal itself has forgotten it."""
     return _entry(
         connection.receiver,
@@ -151,7 +187,7 @@ def _noted(connection: Connection, *, is_dead: bool) -> ReceiverEntry:
         is_weak=connection.is_weak,
         dispatch_uid=connection.dispatch_uid,
         connected_at=connection.connected_at,
-        is_dead=is_dead,
+        **state,
     )
 
 

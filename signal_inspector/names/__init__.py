@@ -11,6 +11,7 @@ from signal_inspector.names.receivers import receiver_name, receiver_names
 from signal_inspector.names.safe import class_path, class_paths
 from signal_inspector.names.senders import sender_name
 from signal_inspector.names.signals import (
+    anonymous_signals,
     creation_place,
     forget_signal_names,
     loaded_signals,
@@ -21,6 +22,7 @@ from signal_inspector.names.signals import (
 
 __all__ = [
     "IdentityMap",
+    "anonymous_signals",
     "class_path",
     "creation_place",
     "forget_names",

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from threading import RLock
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.dispatch import Signal
 
@@ -119,6 +119,17 @@ def loaded_signals() -> dict[str, Signal]:
     """Every signal that a loaded module holds, by its name."""
     loaded = dict.copy(sys.modules)
     return {signal_name(signal): signal for signal, _ in walk(by_name(loaded), set())}
+
+
+def anonymous_signals() -> list[tuple[str, Signal]]:
+    """Signals that no loaded module holds, of those made since the wrapper was installed.
+
+    By name, which several may share: those that one line of code made.
+    """
+    signals: list[Any] = _creations.objects()
+    found = [(signal_name(signal), signal) for signal in signals]
+    left = [(name, signal) for name, signal in found if signal not in signal_names]
+    return sorted(left, key=lambda each: each[0])
 
 
 def forget_signal_names() -> None:

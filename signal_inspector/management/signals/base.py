@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from signal_inspector.catalog.loading import load_as_server
 
 #: Exit statuses: all is well; something is not as it should be; the command line is wrong.
 OK: Final = 0
@@ -48,6 +51,23 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(name, action="store_true", **hidden)
 
 
+def add_loading(parser: CommandParser) -> None:
+    """The option of all parts that look at what is connected."""
+    parser.add_argument(
+        "--bare",
+        action="store_true",
+        help="look at what django.setup() imports, as in a task or a command; without it the "
+        "URLconf and the middleware are imported too, as in a server",
+    )
+
+
+def load(command: BaseCommand, options: dict[str, Any]) -> None:
+    """Import what a server does, and say what could not be imported."""
+    if not options["bare"]:
+        for problem in load_as_server():
+            command.stderr.write(printable(problem), style_func=command.style.WARNING)
+
+
 def usage(text: str) -> CommandError:
     """What is wrong with the command line."""
     return CommandError(text, returncode=USAGE)
@@ -63,6 +83,11 @@ def say(command: BaseCommand, text: str) -> None:
     command.stderr.write(text, style_func=str)
 
 
+def plural(number: int, word: str) -> str:
+    """ "1 signal", "2 signals"."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
 def printable(text: str) -> str:
     """The text without what a terminal would obey: control characters are shown as escapes."""
     if text.isprintable():
@@ -71,3 +96,11 @@ def printable(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
         for letter in text
     )
+
+
+def short_path(path: str) -> str:
+    """A path from the current directory on, if it is in there; the whole path if not."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except (OSError, ValueError):  # elsewhere, or the current directory is gone
+        return path
