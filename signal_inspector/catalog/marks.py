@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry
+from signal_inspector.records import Caller
+
+_NEAR: Final = 5  # lines from a definition to its decorator
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,14 @@ def marked(signal: SignalEntry) -> list[Marked]:
     return found
 
 
+def connected_elsewhere(entry: ReceiverEntry) -> Caller | None:
+    """Where it was connected from, unless that is where it is defined, as with a decorator."""
+    at = entry.connected_at
+    if at is None or (at.path == entry.path and abs(at.line - entry.line) <= _NEAR):
+        return None
+    return at
+
+
 def twice(signal: SignalEntry) -> int:
     """How many receivers are connected more than once for the same sender."""
     reach = Counter(_reach(entry) for entry in signal.receivers if not entry.is_dead)
@@ -58,7 +70,7 @@ def _marks(entry: ReceiverEntry, *, is_twice: bool = False) -> Iterator[Mark]:
     if entry.is_pending:
         yield Mark(f"waits for the model {entry.sender}", is_wrong=True)
     elif entry.sender is not None:
-        yield Mark("one sender" if entry.sender == "?" else f"only {entry.sender}")
+        yield Mark("one sender only" if entry.sender == "?" else f"only {entry.sender}")
     if entry.dispatch_uid is not None:
         yield Mark(f"uid {entry.dispatch_uid}")
     if entry.is_weak is False:

@@ -29,7 +29,7 @@ from signal_inspector.audit.reading.texts import GONE, Texts
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.tallies import Figures, Measure
 from signal_inspector.catalog import ReceiverEntry, SignalEntry, describe
-from signal_inspector.catalog.marks import Mark, Marked, marked
+from signal_inspector.catalog.marks import Mark, Marked, connected_elsewhere, marked
 
 #: Signals and receivers that the page shows at most; a text narrows what is meant.
 MOST_SIGNALS: Final = 200
@@ -62,7 +62,7 @@ class ReceiverRow:
     order: str  # "" where it would not run
     name: DottedName
     place: str  # "shop/receivers.py:18"
-    connected_at: str  # "" where that is the same file
+    connected_at: str  # "" where it is defined there
     marks: tuple[Mark, ...]
     counted: Counted
     also: str  # "counted on 3 signals together"
@@ -160,14 +160,13 @@ class Catalogue:
 
     def _receiver(self, found: Marked, signal: str) -> ReceiverRow:
         entry = found.entry
-        at = entry.connected_at
-        is_elsewhere = at is not None and at.path != entry.path
+        at = connected_elsewhere(entry)
         on = self._on[entry.receiver]
         return ReceiverRow(
             order=str(found.order or ""),
             name=dotted(entry.receiver),
             place=place(entry.path, entry.line),
-            connected_at=place(at.path, at.line) if at is not None and is_elsewhere else "",
+            connected_at="" if at is None else place(at.path, at.line),
             marks=found.marks,
             counted=self._of_receiver(entry.receiver, signal if on == 1 else ""),
             also=f"counted on {on} signals together" if on > 1 else "",
@@ -181,7 +180,7 @@ class Catalogue:
         measure = self._figures.receivers.get(number_of(NameKind.RECEIVER, name), _NONE)
         return self._counted(measure, receiver=name, signal=signal)
 
-    def _counted(self, measure: Measure, **wanted: str) -> Counted:
+    def _counted(self, measure: Measure, **wanted: Any) -> Counted:
         start, links = self.span.start, self._links
         return Counted(
             number(measure.count),
