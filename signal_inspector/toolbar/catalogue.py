@@ -55,7 +55,11 @@ def others(entries: Sequence[SignalEntry]) -> list[SignalEntry]:
 def others_words(entries: Sequence[SignalEntry]) -> str:
     """The words beside the box that shows them; "" where there is none."""
     found = len(others(entries))
-    return f"Show {plural(found, 'signal')} more that are not inspected" if found else ""
+    if not found:
+        return ""
+    if found == 1:
+        return "Show the one signal that is not inspected"
+    return f"Show {integer(found)} more signals, which are not inspected"
 
 
 def intro(entries: Sequence[SignalEntry]) -> str:

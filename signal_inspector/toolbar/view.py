@@ -140,7 +140,7 @@ class PanelView:
     rows: tuple[Row, ...]
     receivers: tuple[ReceiverRow, ...]  # by self time, most first
     catalogue: tuple[CatalogueSignal, ...]
-    catalogue_others: str  # "Show 24 signals that are not inspected, as Django's own"; "" for none
+    catalogue_others: str  # "Show 9 more signals, …"; "" for none
     catalogue_intro: str  # "Connected in this process now, in the order they would run. ..."
     legend: tuple[LegendItem, ...]
     others: tuple[OtherRequest, ...]  # newest first, at most 5, without this request

@@ -20,7 +20,7 @@ from signal_inspector.watching.seen import Seen, SeenCall
 from signal_inspector.watching.terminal import Signs, cells, end_of, printable, shortened
 
 _LEAST: Final = 40  # columns
-_NAME: Final = 24  # columns that a name keeps, whatever stands behind it
+_NAME: Final = 16  # columns that a name keeps, whatever stands behind it
 _DEEPEST: Final = 6  # levels that are set in
 _MOST_CALLS: Final = 200  # receivers that are listed of a dispatch
 _WORDS: Final = {
