@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Final
 
 from django.dispatch import Signal
@@ -19,7 +18,7 @@ from signal_inspector.catalog.source_records import ModuleSource, Send
 from signal_inspector.conf import get_config
 from signal_inspector.connections import reaches
 from signal_inspector.muting import is_receiver_muted
-from signal_inspector.names import is_inspected, sender_name, signal_name
+from signal_inspector.names import is_inspected, most_specific, sender_name, signal_name
 
 
 class Standing(StrEnum):
@@ -176,10 +175,9 @@ def _absent(found: absent.Absent) -> ExplainedReceiver:
 def _inspected(name: str) -> str:
     """Whether the settings let the signal's dispatches be recorded, and which entry says so."""
     config = get_config()
-    included = [glob for glob in config.include if fnmatchcase(name, glob)]
-    excluded = [glob for glob in config.exclude if fnmatchcase(name, glob)]
-    if is_inspected(name, config.include, config.exclude):
-        return f"inspected: INCLUDE has {included[0]!r}"
-    if not included:
+    included = most_specific(name, config.include)
+    if included is None:
         return "not inspected: no entry of INCLUDE matches it"
-    return f"not inspected: EXCLUDE has {excluded[0]!r}"
+    if is_inspected(name, config.include, config.exclude):
+        return f"inspected: INCLUDE has {included!r}"
+    return f"not inspected: EXCLUDE has {most_specific(name, config.exclude)!r}"
