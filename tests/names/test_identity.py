@@ -163,3 +163,15 @@ def test_threads_never_read_a_foreign_value() -> None:
     assert wrong == []
     assert len(names) == 0
     assert names._refs == {}
+
+
+def test_gives_the_objects_that_live() -> None:
+    """objects() has those that have a value and have not died."""
+    names: IdentityMap[str] = IdentityMap()
+    one, two, three = Thing(), Thing(), Thing()
+    for each in (one, two, three):
+        names.set(each, "x")
+    names.pop(two)
+    del three
+    gc.collect()
+    assert names.objects() == [one]
