@@ -169,8 +169,9 @@ def test_gives_the_objects_that_live() -> None:
     """objects() has those that have a value and have not died."""
     names: IdentityMap[str] = IdentityMap()
     one, two, three = Thing(), Thing(), Thing()
-    for each in (one, two, three):
-        names.set(each, "x")
+    names.set(one, "one")
+    names.set(two, "two")
+    names.set(three, "three")
     names.pop(two)
     del three
     gc.collect()
