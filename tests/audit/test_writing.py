@@ -369,7 +369,7 @@ def test_two_writers_of_the_same() -> None:
 
     def work(rows: list[Rows]) -> None:
         try:
-            barrier.wait(10)
+            barrier.wait(60)
             for _ in range(20):
                 try:
                     assert write(rows, "default") == writing.Written(40, [])

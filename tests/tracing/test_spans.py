@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 from signal_inspector import capture, trouble
 from signal_inspector.records import SendMethod
+from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
 from tests.listening import SHARES_CONTEXT, unknown_django
 from tests.tracing.spans import Traces
 
@@ -382,10 +383,11 @@ class TestCancellation:
         """A dispatch that is cancelled, and its receivers, are no errors; both say what it was."""
 
         async def waits(**kwargs: Any) -> None:
+            let_an_hour_pass()
             await asyncio.sleep(60)
 
         async def times_out() -> None:
-            async with asyncio.timeout(0.01):
+            async with asyncio.timeout(HALF_AN_HOUR):
                 await order_placed.asend(Sender)
 
         connected(waits)
