@@ -78,7 +78,8 @@ def bounds_of(selection: Selection) -> Bounds:
 
 def conditions_of(selection: Selection) -> list[Condition]:
     """All that is asked for but the time."""
-    return [*_signal(selection), *_keys(selection), *_call(selection), *_outcome(selection), *_others(selection)]
+    parts = (_signal, _keys, _call, _outcome, _others)
+    return [condition for part in parts for condition in part(selection)]
 
 
 def everything() -> Source:
