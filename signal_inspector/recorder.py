@@ -31,7 +31,7 @@ from signal_inspector.names import (
 )
 from signal_inspector.names.safe import class_paths
 from signal_inspector.records import Outcome, SendMethod
-from signal_inspector.scopes import NOBODY, Scope, current, process_audience
+from signal_inspector.scopes import NOBODY, Scope, current, hearing_of, process_audience
 
 #: The name of each signal met so far; "" where it is not to be inspected.
 _inspected: IdentityMap[str] = IdentityMap()
@@ -69,7 +69,12 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
     no ``others``; only then may the answer be ``Passing``.
     """
     scope = current.get()
-    audience = process_audience() if scope is None else scope.audience
+    if scope is None:
+        audience = process_audience()
+    else:
+        audience = scope.audience
+        if audience.whole is not None:  # that of the signal in whose receiver this is sent
+            audience = audience.whole
     if audience is NOBODY:
         return None
     followers = NO_FOLLOWERS
@@ -83,6 +88,10 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
             name = _decide(signal)
         if not name:
             return None
+        if audience.for_signals is not None:
+            audience = audience.for_signals.get(name) or hearing_of(name, audience)
+            if audience.is_choosy and (audience.leader or audience).is_idle():
+                return None
         path = _class_paths.get(id(sender)) or sender_name(sender)
         if audience.with_followers:
             answer = following.follow(audience, name, path, method, receivers, others)

@@ -3,121 +3,39 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from time import perf_counter_ns, time_ns
+from time import perf_counter_ns
 from types import TracebackType
 from typing import Final
 
 from django.dispatch import Signal
 
-from signal_inspector import trouble
-from signal_inspector.conf import get_config
+from signal_inspector.audiences import Audience, Collector, Dispatches
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details
 from signal_inspector.sinks import Sink
 
-
-class Dispatches(list[Dispatch]):
-    """Dispatches in the order they started; ``dropped`` counts those beyond the limit."""
-
-    dropped = 0
-
-
-class Collector:
-    """Keeps the dispatches of one context: a ``capture()``, or a request of the toolbar."""
-
-    __slots__ = ("details", "dispatches", "is_open", "limit", "room")
-
-    def __init__(self, details: Details = Details.ALL, limit: int | None = None) -> None:
-        self.details = details
-        self.limit = get_config().limits.dispatches if limit is None else limit
-        self.dispatches = Dispatches()
-        self.is_open = False
-        self.room = 0  # how many more are kept; 0 while closed
-
-    @property
-    def dropped(self) -> int:
-        """Dispatches that were counted, not kept."""
-        return self.dispatches.dropped
-
-
-#: What is gathered when a dispatch starts.
-_AT_START: Final = (
-    Details.CALLER | Details.STACK | Details.PAYLOAD | Details.TRANSACTION | Details.NOT_CALLED
-)
-
-
-class Audience:
-    """The collectors and sinks that hear of a dispatch, worked out once for many of them."""
-
-    __slots__ = (
-        "closes",
-        "collectors",
-        "details",
-        "epoch_ns",
-        "gathers",
-        "hearing",
-        "is_choosy",
-        "leader",
-        "only",
-        "prepares",
-        "sinks",
-        "wants_responses",
-        "with_followers",
-    )
-
-    def __init__(self, collectors: tuple[Collector, ...], sinks: tuple[Sink, ...]) -> None:
-        self.collectors = collectors
-        self.only = collectors[0] if len(collectors) == 1 else None
-        self.sinks = sinks
-        self.with_followers = tuple(sink for sink in sinks if _overrides(sink, "follow"))
-        #: Those that are told of each dispatch as a whole.
-        self.hearing = tuple(sink for sink in sinks if _hears_all(sink))
-        #: Whether a dispatch that has no follower is heard of by nobody.
-        self.is_choosy = not collectors and not self.hearing
-        #: The only sink that sends followers, as it mostly is: asked itself, as every dispatch
-        #: of an idle process asks.
-        self.leader = self.with_followers[0] if len(self.with_followers) == 1 else None
-        self.details = Details.NONE
-        for collector in collectors:
-            self.details |= collector.details
-        for sink in sinks:
-            self.details |= sink.details
-        # Asking a Flag takes longer than all else that a dispatch asks.
-        self.gathers = bool(self.details & _AT_START)
-        self.prepares = bool(sinks) or self.gathers
-        self.wants_responses = bool(self.details & Details.RESPONSE)
-        self.closes = bool(sinks) or self.wants_responses
-        #: Makes Unix time of perf_counter_ns(): one clock less to read for most dispatches. With
-        #: sinks, whose audience may live as long as the process, the other is read all the same.
-        self.epoch_ns = time_ns() - perf_counter_ns()
-
-    def is_idle(self) -> bool:
-        """Whether no sink that sends followers would send one, for all it knows now."""
-        if len(self.with_followers) == 1:
-            return self.with_followers[0].is_idle()
-        return all([sink.is_idle() for sink in self.with_followers])  # noqa: C419 - quicker
-
-    def offer(self, dispatch: Dispatch) -> bool:
-        """Let every collector keep a dispatch or count it as dropped; whether any kept it."""
-        kept = False
-        for collector in self.collectors:
-            if collector.room:
-                collector.room -= 1
-                collector.dispatches.append(dispatch)
-                kept = True
-            elif collector.is_open:
-                collector.dispatches.dropped += 1
-                trouble.drop("dispatches")
-        return kept
-
-
-def _overrides(sink: Sink, method: str) -> bool:
-    return getattr(type(sink), method) is not getattr(Sink, method)
-
-
-def _hears_all(sink: Sink) -> bool:
-    heard = _overrides(sink, "dispatch_started") or _overrides(sink, "dispatch_finished")
-    return heard or not _overrides(sink, "follow")
+__all__ = [
+    "NOBODY",
+    "SILENCE",
+    "Audience",
+    "Collector",
+    "CollectorScope",
+    "Dispatches",
+    "Scope",
+    "add_sink",
+    "capture",
+    "close_collector",
+    "current",
+    "ears",
+    "hearing_of",
+    "open_collector",
+    "process_audience",
+    "refresh_sinks",
+    "remove_sink",
+    "running_call",
+    "suppress",
+    "use_sinks",
+]
 
 
 class Scope:
@@ -155,12 +73,14 @@ class CollectorScope(Scope):
     __slots__ = ("collector",)
 
     def __init__(self, collector: Collector, outer: Scope | Dispatch | None) -> None:
-        before = _process if outer is None else outer.audience
+        before = _process if outer is None else outer.audience.whole or outer.audience
         others = tuple(each for each in before.collectors if each is not collector)
         dispatch, index = running_call()
         super().__init__(Audience((*others, collector), before.sinks), dispatch, index, outer)
         self.collector = collector
 
+
+_REMEMBERED: Final = 10_000  # signals of an audience
 
 NOBODY: Final = Audience((), ())
 
@@ -182,6 +102,22 @@ _added: tuple[Sink, ...] = ()
 def process_audience() -> Audience:
     """The sinks of the process, for code that runs in no scope of its own."""
     return _process
+
+
+def hearing_of(signal: str, audience: Audience) -> Audience:
+    """Those of an audience that hear of this signal. Remembered in ``for_signals``."""
+    known = audience.for_signals
+    if known is None:
+        return audience
+    token = current.set(SILENCE)
+    try:
+        part = audience.part(signal)
+    finally:
+        current.reset(token)
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    known[signal] = part
+    return part
 
 
 def running_call() -> tuple[Dispatch | None, int | None]:
