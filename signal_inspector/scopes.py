@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from time import perf_counter_ns, time_ns
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from django.dispatch import Signal
 
@@ -14,6 +14,9 @@ from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details
 from signal_inspector.sinks import Sink
+
+if TYPE_CHECKING:
+    from signal_inspector.keeping import Keeper
 
 
 class Dispatches(list[Dispatch]):
@@ -24,6 +27,9 @@ class Dispatches(list[Dispatch]):
 
 class Collector:
     """Keeps the dispatches of one context: a ``capture()``, or a request of the toolbar."""
+
+    #: Whether it is a ``keeping.Keeper``, which is given the objects of a dispatch too.
+    keeps: ClassVar[bool] = False
 
     __slots__ = ("details", "dispatches", "is_open", "limit", "room")
 
@@ -39,6 +45,10 @@ class Collector:
         """Dispatches that were counted, not kept."""
         return self.dispatches.dropped
 
+    def asks_for(self, signal: Signal) -> bool:  # noqa: ARG002
+        """Whether it wants this signal although settings leave it out. Keepers are asked alone."""
+        return False
+
 
 #: What is gathered when a dispatch starts.
 _AT_START: Final = (
@@ -50,6 +60,7 @@ class Audience:
     """The collectors and sinks that hear of a dispatch, worked out once for many of them."""
 
     __slots__ = (
+        "around",
         "closes",
         "collectors",
         "details",
@@ -57,6 +68,8 @@ class Audience:
         "gathers",
         "hearing",
         "is_choosy",
+        "is_special",
+        "keepers",
         "leader",
         "only",
         "prepares",
@@ -68,6 +81,15 @@ class Audience:
     def __init__(self, collectors: tuple[Collector, ...], sinks: tuple[Sink, ...]) -> None:
         self.collectors = collectors
         self.only = collectors[0] if len(collectors) == 1 else None
+        self.keepers: tuple[Keeper, ...] = tuple(
+            collector  # type: ignore[misc]
+            for collector in collectors
+            if collector.keeps
+        )
+        #: Whether it is NOBODY, or one that ``narrowed`` made.
+        self.is_special = False
+        #: Who hears of what is sent inside, where that is another audience (see ``narrowed``).
+        self.around: Audience | None = None
         self.sinks = sinks
         self.with_followers = tuple(sink for sink in sinks if _overrides(sink, "follow"))
         #: Those that are told of each dispatch as a whole.
@@ -84,9 +106,9 @@ class Audience:
             self.details |= sink.details
         # Asking a Flag takes longer than all else that a dispatch asks.
         self.gathers = bool(self.details & _AT_START)
-        self.prepares = bool(sinks) or self.gathers
+        self.prepares = bool(sinks or self.keepers) or self.gathers
         self.wants_responses = bool(self.details & Details.RESPONSE)
-        self.closes = bool(sinks) or self.wants_responses
+        self.closes = bool(sinks or self.keepers) or self.wants_responses
         #: Makes Unix time of perf_counter_ns(): one clock less to read for most dispatches. With
         #: sinks, whose audience may live as long as the process, the other is read all the same.
         self.epoch_ns = time_ns() - perf_counter_ns()
@@ -96,6 +118,18 @@ class Audience:
         if len(self.with_followers) == 1:
             return self.with_followers[0].is_idle()
         return all([sink.is_idle() for sink in self.with_followers])  # noqa: C419 - quicker
+
+    def narrowed(self, signal: Signal) -> Audience:
+        """Who hears of a signal that is not inspected: the keepers that have asked for it.
+
+        Whatever its receivers send has this audience again.
+        """
+        asking = tuple(keeper for keeper in self.keepers if keeper.asks_for(signal))
+        if not asking:
+            return NOBODY
+        audience = Audience(asking, ())
+        audience.is_special, audience.around = True, self
+        return audience
 
     def offer(self, dispatch: Dispatch) -> bool:
         """Let every collector keep a dispatch or count it as dropped; whether any kept it."""
@@ -156,6 +190,7 @@ class CollectorScope(Scope):
 
     def __init__(self, collector: Collector, outer: Scope | Dispatch | None) -> None:
         before = _process if outer is None else outer.audience
+        before = before.around or before
         others = tuple(each for each in before.collectors if each is not collector)
         dispatch, index = running_call()
         super().__init__(Audience((*others, collector), before.sinks), dispatch, index, outer)
@@ -163,6 +198,7 @@ class CollectorScope(Scope):
 
 
 NOBODY: Final = Audience((), ())
+NOBODY.is_special = True
 
 #: What sinks run in: what they send is not recorded, nor their queries.
 SILENCE: Final = Scope(NOBODY)
@@ -177,10 +213,11 @@ ears: list[object] = []
 _process: Audience = NOBODY
 _named: tuple[Sink, ...] = ()
 _added: tuple[Sink, ...] = ()
+_collecting: tuple[Collector, ...] = ()
 
 
 def process_audience() -> Audience:
-    """The sinks of the process, for code that runs in no scope of its own."""
+    """Who listens to the whole process, for code that runs in no scope of its own."""
     return _process
 
 
@@ -219,7 +256,8 @@ def refresh_sinks() -> None:
     global _process
     classes = {type(sink) for sink in _added}
     sinks = (*_added, *(sink for sink in _named if type(sink) not in classes))
-    had, _process = _process, Audience((), sinks) if sinks else NOBODY
+    listened = bool(sinks or _collecting)
+    had, _process = _process, Audience(_collecting, sinks) if listened else NOBODY
     if had is not NOBODY:
         ears.remove(had)
     if _process is not NOBODY:
@@ -232,19 +270,35 @@ def open_collector(collector: Collector) -> None:
     Keeps no Token, so it may be closed in another context than the one it was opened in.
     """
     scope = CollectorScope(collector, _open_scope())
+    _start_collecting(collector)
+    current.set(scope)
+
+
+def collect_everywhere(collector: Collector) -> None:
+    """Collect the dispatches of all code that runs in no scope of its own too, until closed."""
+    global _collecting
+    _start_collecting(collector)
+    _collecting = (*_collecting, collector)
+    refresh_sinks()
+
+
+def _start_collecting(collector: Collector) -> None:
     if not collector.is_open:
         collector.is_open = True
         ears.append(collector)
     collector.room = max(collector.limit - len(collector.dispatches), 0)
-    current.set(scope)
 
 
 def close_collector(collector: Collector) -> None:
     """Stop collecting. Closing twice, or in a context that never opened it, is harmless."""
+    global _collecting
     if collector.is_open:
         collector.is_open = False
         collector.room = 0
         ears.remove(collector)
+    if collector in _collecting:
+        _collecting = tuple(each for each in _collecting if each is not collector)
+        refresh_sinks()
     scope = _open_scope()
     if scope is not current.get():
         current.set(scope)
