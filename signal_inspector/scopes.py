@@ -9,7 +9,7 @@ from typing import Final
 
 from django.dispatch import Signal
 
-from signal_inspector.audiences import Audience, Collector, Dispatches
+from signal_inspector.audiences import NOBODY, Audience, Collector, Dispatches
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details
 from signal_inspector.sinks import Sink
@@ -25,6 +25,7 @@ __all__ = [
     "add_sink",
     "capture",
     "close_collector",
+    "collect_everywhere",
     "current",
     "ears",
     "hearing_of",
@@ -73,7 +74,8 @@ class CollectorScope(Scope):
     __slots__ = ("collector",)
 
     def __init__(self, collector: Collector, outer: Scope | Dispatch | None) -> None:
-        before = _process if outer is None else outer.audience.whole or outer.audience
+        before = _process if outer is None else outer.audience
+        before = before.whole or before
         others = tuple(each for each in before.collectors if each is not collector)
         dispatch, index = running_call()
         super().__init__(Audience((*others, collector), before.sinks), dispatch, index, outer)
@@ -81,8 +83,6 @@ class CollectorScope(Scope):
 
 
 _REMEMBERED: Final = 10_000  # signals of an audience
-
-NOBODY: Final = Audience((), ())
 
 #: What sinks run in: what they send is not recorded, nor their queries.
 SILENCE: Final = Scope(NOBODY)
@@ -97,10 +97,11 @@ ears: list[object] = []
 _process: Audience = NOBODY
 _named: tuple[Sink, ...] = ()
 _added: tuple[Sink, ...] = ()
+_collecting: tuple[Collector, ...] = ()
 
 
 def process_audience() -> Audience:
-    """The sinks of the process, for code that runs in no scope of its own."""
+    """Who listens to the whole process, for code that runs in no scope of its own."""
     return _process
 
 
@@ -155,7 +156,8 @@ def refresh_sinks() -> None:
     global _process
     classes = {type(sink) for sink in _added}
     sinks = (*_added, *(sink for sink in _named if type(sink) not in classes))
-    had, _process = _process, Audience((), sinks) if sinks else NOBODY
+    listened = bool(sinks or _collecting)
+    had, _process = _process, Audience(_collecting, sinks) if listened else NOBODY
     if had is not NOBODY:
         ears.remove(had)
     if _process is not NOBODY:
@@ -168,19 +170,35 @@ def open_collector(collector: Collector) -> None:
     Keeps no Token, so it may be closed in another context than the one it was opened in.
     """
     scope = CollectorScope(collector, _open_scope())
+    _start_collecting(collector)
+    current.set(scope)
+
+
+def collect_everywhere(collector: Collector) -> None:
+    """Collect the dispatches of all code that runs in no scope of its own too, until closed."""
+    global _collecting
+    _start_collecting(collector)
+    _collecting = (*_collecting, collector)
+    refresh_sinks()
+
+
+def _start_collecting(collector: Collector) -> None:
     if not collector.is_open:
         collector.is_open = True
         ears.append(collector)
     collector.room = max(collector.limit - len(collector.dispatches), 0)
-    current.set(scope)
 
 
 def close_collector(collector: Collector) -> None:
     """Stop collecting. Closing twice, or in a context that never opened it, is harmless."""
+    global _collecting
     if collector.is_open:
         collector.is_open = False
         collector.room = 0
         ears.remove(collector)
+    if collector in _collecting:
+        _collecting = tuple(each for each in _collecting if each is not collector)
+        refresh_sinks()
     scope = _open_scope()
     if scope is not current.get():
         current.set(scope)
