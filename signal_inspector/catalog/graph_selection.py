@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from signal_inspector.catalog.graph_cycles import cycles_in
@@ -29,13 +29,15 @@ def select(graph: Graph, *, apps: Collection[str] = (), signals: Collection[str]
     return graph
 
 
+def matching(names: Iterable[str], pattern: str) -> list[str]:
+    """The names that a name, its end, or a glob means."""
+    return [name for name in names if matches(pattern, name)]
+
+
 def _followed(graph: Graph, patterns: Collection[str]) -> set[str]:
     """The signals that match, and those that follow from them."""
-    found = {
-        signal.name
-        for signal in graph.signals
-        if any(matches(pattern, signal.name) for pattern in patterns)
-    }
+    names = [signal.name for signal in graph.signals]
+    found = {name for pattern in patterns for name in matching(names, pattern)}
     while True:
         receivers = {each.receiver for each in graph.receivings if each.signal in found}
         more = {each.signal for each in graph.sendings_on if each.receiver in receivers} - found
@@ -50,7 +52,8 @@ def _kept(graph: Graph, keeps: Callable[[str, str], bool], signals: Collection[s
     receivings = tuple(it for it in graph.receivings if keeps(it.signal, it.receiver))
     sendings_on = tuple(it for it in graph.sendings_on if keeps(it.signal, it.receiver))
     named = {name for it in sendings for name in (it.signal, it.function)}
-    named |= {name for it in (*receivings, *sendings_on) for name in (it.signal, it.receiver)}
+    named |= {name for it in receivings for name in (it.signal, it.receiver)}
+    named |= {name for it in sendings_on for name in (it.signal, it.receiver)}
     return replace(
         graph,
         signals=tuple(it for it in graph.signals if it.name in named or it.name in signals),
