@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import RLock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from asgiref.sync import iscoroutinefunction
 from django.apps import apps
 from django.dispatch import Signal
 from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-defined]
@@ -42,6 +43,7 @@ class Connection:
 
     receiver: ReceiverName
     sender: str | None  # name of the sender it is limited to, None for any
+    is_async: bool
     is_weak: bool
     dispatch_uid: str | None
     connected_at: Caller | None  # the code that called connect
@@ -97,6 +99,7 @@ def note_connect(
         connection = Connection(
             receiver=receiver_name(receiver),
             sender=None if sender is None else sender_name(sender),
+            is_async=iscoroutinefunction(receiver),
             is_weak=weak,
             dispatch_uid=str(dispatch_uid) if isinstance(dispatch_uid, str | int) else None,
             connected_at=caller,
@@ -177,6 +180,11 @@ def hears_any_sender(key: LookupKey) -> bool:
     return bool(key[1] == NONE_ID)
 
 
+def reaches(key: LookupKey, sender: object) -> bool:
+    """Whether a send from this sender calls what is connected under this key."""
+    return bool(key[1] in (NONE_ID, _make_id(sender)))
+
+
 def is_dead(connection: Connection) -> bool:
     """Whether the receiver is gone because nothing but a weak reference held it."""
     return connection.reference is not None and connection.reference() is None
@@ -201,19 +209,61 @@ def known_connections(signal: Signal) -> dict[LookupKey, Connection]:
         return dict(_log.get(signal) or {})
 
 
+class Entry(NamedTuple):
+    """What ``Signal.receivers`` itself tells of one connection."""
+
+    key: LookupKey  # as from lookup_key()
+    receiver: Any  # None if dead
+    is_async: bool
+    is_weak: bool
+    dispatch_uid: str | None
+    sender: object | None  # None where Django keeps no more of it than an id, as 5.2 does
+
+
 def entries(signal: Signal) -> Iterator[tuple[LookupKey, Any, bool]]:
-    """``(lookup_key(), receiver or None if dead, is_async)`` of what is connected now.
+    """``(lookup_key(), receiver or None if dead, is_async)`` of what is connected now."""
+    for key, receiver, _, is_async in _raw_entries(signal):
+        yield _steady_key(key), _followed(receiver), is_async
+
+
+def full_entries(signal: Signal) -> Iterator[Entry]:
+    """The same, with all that an entry tells. A sender that it gives is not to be kept."""
+    for key, receiver, sender, is_async in _raw_entries(signal):
+        yield Entry(
+            key=_steady_key(key),
+            receiver=_followed(receiver),
+            is_async=is_async,
+            is_weak=isinstance(receiver, weakref.ReferenceType),
+            # In place of a uid there is the id of the receiver, or the ids of a method's parts.
+            dispatch_uid=key[0] if isinstance(key[0], str) else None,
+            sender=_followed(sender) if callable(sender) else None,
+        )
+
+
+def _raw_entries(signal: Signal) -> Iterator[tuple[tuple[Any, ...], Any, Any, bool]]:
+    """``(key, receiver, sender or None, is_async)`` as Django has them.
 
     The entry's shape differs between Django's versions; its first two fields and its last do
     not: (key, reference, [sender reference,] is_async). An unknown shape yields nothing.
     """
-    for entry in tuple(signal.receivers or ()):
-        if not (isinstance(entry, tuple) and len(entry) >= 3 and isinstance(entry[0], tuple)):
-            continue
-        key, receiver = entry[0], entry[1]
-        if isinstance(receiver, weakref.ReferenceType):
-            receiver = receiver()
-        yield (_steady(key[0]), *key[1:]), receiver, bool(entry[-1])
+    receivers: Any = signal.receivers
+    for entry in tuple(receivers) if isinstance(receivers, Iterable) else ():
+        if isinstance(entry, tuple) and len(entry) >= 3 and _is_key(entry[0]):
+            sender = entry[2] if len(entry) > 3 else None
+            yield entry[0], entry[1], sender, bool(entry[-1])
+
+
+def _is_key(key: object) -> bool:
+    return isinstance(key, tuple) and len(key) == 2
+
+
+def _steady_key(key: tuple[Any, ...]) -> LookupKey:
+    return _steady(key[0]), key[1]
+
+
+def _followed(reference: Any) -> Any:
+    """What a weak reference leads to; anything else is what it is."""
+    return reference() if isinstance(reference, weakref.ReferenceType) else reference
 
 
 def not_called(signal: Signal, sender: object) -> tuple[NotCalled, ...]:

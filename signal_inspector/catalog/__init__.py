@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, describe, receivers_of
+from signal_inspector.catalog.entries import (
+    ReceiverEntry,
+    SignalEntry,
+    State,
+    describe,
+    receivers_of,
+)
 
-__all__ = ["ReceiverEntry", "SignalEntry", "describe", "receivers_of"]
+__all__ = ["ReceiverEntry", "SignalEntry", "State", "describe", "receivers_of"]

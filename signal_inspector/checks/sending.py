@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from django.apps import apps
+
 from signal_inspector.catalog.source_records import Send
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at, listed
@@ -103,8 +105,9 @@ def _fragile(signal: str, sends: Sequence[Send], receivers: Sequence[Connected])
 
 
 def _home(each: Connected) -> str:
-    """The top of the module's dotted name, down to the package it is in: the app, mostly."""
-    return each.name.path or each.name.name
+    """The app that a receiver is from; of one from no app, its package."""
+    config = apps.get_containing_app_config(each.name.name)
+    return each.name.name.partition(".")[0] if config is None else config.name
 
 
 def _names(receivers: Sequence[Connected]) -> str:

@@ -11,6 +11,8 @@ from signal_inspector.names.receivers import receiver_name, receiver_names
 from signal_inspector.names.safe import class_path, class_paths
 from signal_inspector.names.senders import sender_name
 from signal_inspector.names.signals import (
+    anonymous_signals,
+    creation_place,
     forget_signal_names,
     loaded_signals,
     note_creation,
@@ -20,7 +22,9 @@ from signal_inspector.names.signals import (
 
 __all__ = [
     "IdentityMap",
+    "anonymous_signals",
     "class_path",
+    "creation_place",
     "forget_names",
     "is_inspected",
     "loaded_signals",

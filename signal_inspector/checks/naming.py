@@ -1,0 +1,73 @@
+"""Names of signals: whether they say what happened.
+
+A name is found wanting only for a reason that can be told: it says nothing, or it gives an order.
+All others pass, as English has more ways to say that something happened than any list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from signal_inspector.checks import words
+from signal_inspector.checks.facts import Facts
+from signal_inspector.checks.findings import Finding, Kind, at
+
+_PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+def names(facts: Facts) -> Iterator[Finding]:
+    """I026: signals of the project whose name is no news."""
+    places = {each.signal: each for each in facts.creations}
+    for signal in facts.own_signals:
+        name = signal.rpartition(".")[2]
+        wrong = what_is_wrong(name)
+        if wrong is None or signal not in places:
+            continue
+        made = places[signal]
+        instead = suggestion(name)
+        yield Finding(
+            kind=Kind.NAME,
+            subject=signal,
+            message=(
+                f"The name{at(made.path, made.line)} {wrong}. A signal tells those who do not "
+                "know the sender what has happened: they have its name to go by."
+            ),
+            hint=f"Call it {instead}." if instead else "Call it after the event: order_placed.",
+            names=(signal,),
+            path=made.path,
+            line=made.line,
+        )
+
+
+def what_is_wrong(name: str) -> str | None:
+    """What a reader would have against the name; None where nothing is to be said."""
+    parts = _parts(name)
+    telling = [part for part in parts if part not in words.FILLERS and not part.isdigit()]
+    if not telling:
+        return "does not say what happened"
+    if any(map(_happens, telling)):
+        return None
+    if telling[0] in words.ORDERS:
+        return f"gives an order ({telling[0]}) and does not say what happened"
+    return None
+
+
+def suggestion(name: str) -> str | None:
+    """``order_placed`` for ``place_order``; None where none is sure to be English."""
+    parts = [part for part in _parts(name) if part not in words.FILLERS]
+    if len(parts) < 2 or parts[0] not in words.ORDERS or not name.islower():
+        return None
+    return "_".join([*parts[1:], words.ORDERS[parts[0]]])
+
+
+def _parts(name: str) -> list[str]:
+    return [part.lower() for part in _PARTS.findall(name)]
+
+
+def _happens(word: str) -> bool:
+    """Whether a word tells of a time, a state or something that happened."""
+    if word in words.HAPPENED:
+        return True
+    return len(word) > 3 and word.endswith("ed") and word not in words.NO_PARTICIPLES

@@ -1,0 +1,153 @@
+"""The words that names of signals are judged by."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Words that say nothing about what happened, in any number.
+FILLERS: Final = frozenset(
+    """
+    a an any app base baz bar callback custom default demo django dummy event events example foo
+    generic global handler hook just main message misc my new notification notifier object obj
+    other our sample sig signal signals simple some something stuff tbd temp test that the thing
+    tmp todo trigger x y z
+    """.split()
+)
+
+#: Verbs that begin an order, with what the same is called once it has happened. Words that name
+#: a thing as often (order, request, report, comment, charge, review, mail) are not here.
+ORDERS: Final = {
+    "accept": "accepted",
+    "activate": "activated",
+    "add": "added",
+    "allow": "allowed",
+    "apply": "applied",
+    "approve": "approved",
+    "assign": "assigned",
+    "attach": "attached",
+    "become": "became",
+    "begin": "begun",
+    "calculate": "calculated",
+    "cancel": "cancelled",
+    "clean": "cleaned",
+    "clear": "cleared",
+    "close": "closed",
+    "collect": "collected",
+    "complete": "completed",
+    "compute": "computed",
+    "confirm": "confirmed",
+    "convert": "converted",
+    "create": "created",
+    "deactivate": "deactivated",
+    "delete": "deleted",
+    "deliver": "delivered",
+    "deny": "denied",
+    "destroy": "destroyed",
+    "disable": "disabled",
+    "do": "done",
+    "emit": "emitted",
+    "enable": "enabled",
+    "execute": "executed",
+    "expire": "expired",
+    "fetch": "fetched",
+    "finish": "finished",
+    "generate": "generated",
+    "get": "fetched",
+    "give": "given",
+    "handle": "handled",
+    "import": "imported",
+    "index": "indexed",
+    "init": "initialized",
+    "initialize": "initialized",
+    "insert": "inserted",
+    "invalidate": "invalidated",
+    "invite": "invited",
+    "load": "loaded",
+    "make": "made",
+    "merge": "merged",
+    "migrate": "migrated",
+    "modify": "modified",
+    "move": "moved",
+    "notify": "notified",
+    "open": "opened",
+    "parse": "parsed",
+    "pay": "paid",
+    "perform": "performed",
+    "place": "placed",
+    "populate": "populated",
+    "prepare": "prepared",
+    "process": "processed",
+    "publish": "published",
+    "push": "pushed",
+    "rebuild": "rebuilt",
+    "receive": "received",
+    "recalculate": "recalculated",
+    "refresh": "refreshed",
+    "refund": "refunded",
+    "register": "registered",
+    "reject": "rejected",
+    "remove": "removed",
+    "rename": "renamed",
+    "render": "rendered",
+    "reset": "reset",
+    "restore": "restored",
+    "retrieve": "retrieved",
+    "run": "run",
+    "save": "saved",
+    "send": "sent",
+    "store": "stored",
+    "submit": "submitted",
+    "sync": "synced",
+    "synchronize": "synchronized",
+    "tell": "told",
+    "track": "tracked",
+    "unpublish": "unpublished",
+    "unregister": "unregistered",
+    "update": "updated",
+    "upload": "uploaded",
+    "validate": "validated",
+    "verify": "verified",
+    "write": "written",
+}
+
+#: Participles that do not end in -ed, words of time and state, and nouns of what happens.
+HAPPENED: Final = frozenset(
+    """
+    am arisen are be beaten became become been began begun bent bet bid bitten blown borne bought
+    bound broken brought built burnt cast caught chosen come cut dealt died done drawn driven dug
+    eaten fallen fed felt fit forbidden forgotten forgiven fought found frozen given gone got
+    gotten grown had has heard held hidden hit hung hurt in is kept known laid led left lent let
+    lit lost made meant met mistaken misread outgrown overridden overrun overwritten paid proven
+    put quit read rebuilt redone redrawn resent reset rewritten ridden risen rung run said seen
+    sent set sewn shaken shed shown shrunk shut slept sold sought spent split spread spun stolen
+    struck stuck sung sunk swept sworn swung taken taught thought thrown told torn undone unsent
+    upheld upset was went were withdrawn withheld won worn wound written
+
+    after afterwards around at before between by did during ended finally first last later next
+    on once post pre prior since soon start started starting end ending stop stopping until upon
+    when while will within
+
+    abort about access activity alarm alert arrival attempt breach cancellation change changes
+    click collision completion confirmation conflict connect creation crash death deletion
+    delivery departure dispatch disconnect drop error errors exception exceptions exit expiration
+    expiry fail failure failures fault finish hit impression incident insertion invite join
+    launch login logoff logon logout loss mismatch modification outage overflow payment progress
+    publication purchase receipt refusal registration rejection removal renewal rotation shutdown
+    signin signoff signon signout signup startup submission success switch tick timeout
+    transition unlock view violation visit warning
+
+    absent active available away bad busy cold complete critical dead deep different dirty down
+    due early empty exhausted false free fresh full gone good healthy high hot idle inactive
+    incomplete incorrect insufficient invalid late live low missing negative obsolete off offline
+    ok old online open out outdated overdue over pending positive present public ready safe short
+    slow stale stable successful true unavailable unhealthy unknown unsafe unstable up valid zero
+    """.split()
+)
+
+#: Words in -ed that are no participles.
+NO_PARTICIPLES: Final = frozenset(
+    """
+    bed bleed breed creed deed embed exceed feed greed heed indeed media need proceed red reed
+    seed shred sled speed steed succeed weed
+    """.split()
+)
