@@ -15,7 +15,7 @@ from signal_inspector.catalog.source_records import Connect, Creation, ModuleSou
 from signal_inspector.catalog.sources import is_third_party, project_sources
 from signal_inspector.checks.options import Checks, concerns
 from signal_inspector.connections import Connection
-from signal_inspector.names import loaded_signals, receiver_name
+from signal_inspector.names import creation_place, loaded_signals, receiver_name
 from signal_inspector.names.safe import instance_attribute
 from signal_inspector.records import Caller, ReceiverName
 
@@ -61,6 +61,10 @@ class Facts:
     def own_signals(self) -> dict[str, Signal]:
         """Those that the project itself has defined."""
         return {name: it for name, it in self.signals.items() if self._is_own_signal(name)}
+
+    def made_at(self, signal: str) -> tuple[str, int]:
+        """The file and line that made one of these signals; line 0 where it is not known."""
+        return creation_place(self.signals[signal], signal)
 
     @cached_property
     def connected(self) -> list[Connected]:

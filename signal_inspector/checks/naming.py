@@ -19,25 +19,24 @@ _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 def names(facts: Facts) -> Iterator[Finding]:
     """I026: signals of the project whose name is no news."""
-    places = {each.signal: each for each in facts.creations}
     for signal in facts.own_signals:
         name = signal.rpartition(".")[2]
         wrong = what_is_wrong(name)
-        if wrong is None or signal not in places:
+        if wrong is None:
             continue
-        made = places[signal]
+        path, line = facts.made_at(signal)
         instead = suggestion(name)
         yield Finding(
             kind=Kind.NAME,
             subject=signal,
             message=(
-                f"The name{at(made.path, made.line)} {wrong}. A signal tells those who do not "
+                f"The name{at(path, line)} {wrong}. A signal tells those who do not "
                 "know the sender what has happened: they have its name to go by."
             ),
             hint=f"Call it {instead}." if instead else "Call it after the event: order_placed.",
             names=(signal,),
-            path=made.path,
-            line=made.line,
+            path=path,
+            line=line,
         )
 
 

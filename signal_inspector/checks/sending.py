@@ -39,21 +39,18 @@ def sync_on_asend(facts: Facts) -> Iterator[Finding]:
 
 def never_sent(facts: Facts) -> Iterator[Finding]:
     """I024: a signal of the project that no line of it sends."""
-    places = {each.signal: each for each in facts.creations}
     for signal in facts.own_signals:
-        if signal in facts.sends or signal not in places:
+        if signal in facts.sends:
             continue
-        made = places[signal]
+        path, line = facts.made_at(signal)
         yield Finding(
             kind=Kind.NEVER_SENT,
             subject=signal,
-            message=(
-                f"The signal{at(made.path, made.line)} is never sent, as far as the source shows."
-            ),
+            message=f"The signal{at(path, line)} is never sent, as far as the source shows.",
             hint="Send it where it happens, or remove it together with its receivers.",
             names=(signal,),
-            path=made.path,
-            line=made.line,
+            path=path,
+            line=line,
         )
 
 
@@ -61,19 +58,18 @@ def nobody_connected(facts: Facts) -> Iterator[Finding]:
     """I025: a signal of the project that reaches nobody."""
     heard = {each.signal for each in facts.connected}
     heard |= {connect.signal for connect in facts.connects}
-    places = {each.signal: each for each in facts.creations}
     for signal in facts.own_signals:
-        if signal in heard or signal not in places:
+        if signal in heard:
             continue
-        made = places[signal]
+        path, line = facts.made_at(signal)
         yield Finding(
             kind=Kind.NOBODY_CONNECTED,
             subject=signal,
-            message=f"Nothing is connected to the signal{at(made.path, made.line)}.",
+            message=f"Nothing is connected to the signal{at(path, line)}.",
             hint="If it is for others to connect to, ignore this. If not, remove it.",
             names=(signal,),
-            path=made.path,
-            line=made.line,
+            path=path,
+            line=line,
         )
 
 
