@@ -89,6 +89,14 @@ class Facts:
         """What the source says; of the project alone, unless third parties are looked at too."""
         return project_sources(third_party=self.options.third_party)
 
+    def is_read(self, signal: str) -> bool:
+        """Whether the source of the module that holds a signal is among ``sources``."""
+        return file_of(signal) in self._files
+
+    @cached_property
+    def _files(self) -> set[str]:
+        return {source.path for source in self.sources}
+
     @cached_property
     def creations(self) -> list[Creation]:
         return [each for source in self.sources for each in source.creations]
@@ -113,7 +121,7 @@ class Facts:
         return any(map(self.is_own_place, places))
 
     def _is_own_signal(self, name: str) -> bool:
-        return not name.startswith(_NOBODYS) and self.is_own_place(_file_of(name))
+        return not name.startswith(_NOBODYS) and self.is_own_place(file_of(name))
 
 
 def _connected(name: str, signal: Signal) -> Iterator[Connected]:
@@ -149,7 +157,7 @@ def _dead(signal: str, connection: Connection) -> Connected:
     )
 
 
-def _file_of(signal: str) -> str:
+def file_of(signal: str) -> str:
     """The file of the module that a signal is named after; "" if it has none."""
     module = signal
     while module:

@@ -21,7 +21,7 @@ def names(facts: Facts) -> Iterator[Finding]:
     """I026: signals of the project whose name is no news."""
     for signal in facts.own_signals:
         name = signal.rpartition(".")[2]
-        wrong = what_is_wrong(name)
+        wrong = None if name.startswith("_") else what_is_wrong(name)
         if wrong is None:
             continue
         path, line = facts.made_at(signal)

@@ -14,7 +14,9 @@ from signal_inspector.connections import Phase
 from signal_inspector.names.safe import class_path, instance_attribute
 
 _AT_IMPORT = "<module>"
-_WAIT_FOR_NO_READY = ("django.db.models.signals.class_prepared",)
+#: Heard while models load, and by modules that keep what they have read of the settings: both
+#: have to be connected at the import of a module, whenever that is.
+_ANYWHERE = ("django.core.signals.setting_changed", "django.db.models.signals.class_prepared")
 _TOO_LATE = (
     "What is sent before that does not reach it, nor what is sent in a process that never comes "
     "there, such as a command or a worker."
@@ -24,8 +26,8 @@ _TOO_LATE = (
 def misplaced(facts: Facts) -> Iterator[Finding]:
     """W018: among the models or views. W016: connected by an import before ``ready()``."""
     for each in facts.own:
-        if each.is_dead or _phase(each) is Phase.AFTER:
-            continue  # which is W012, or W017
+        if each.is_dead or each.signal in _ANYWHERE or _phase(each) is Phase.AFTER:
+            continue  # of which the last is W017
         home = home_of(each.name.name, each.name.path)
         if home and facts.is_own_place(each.name.path):
             yield _among(home, each)
@@ -36,14 +38,15 @@ def misplaced(facts: Facts) -> Iterator[Finding]:
 def late(facts: Facts) -> Iterator[Finding]:
     """W017: connected after start-up, or by a module that start-up does not import."""
     for each in facts.own:
-        if not each.is_dead and _phase(each) is Phase.AFTER:
+        if not each.is_dead and each.signal not in _ANYWHERE and _phase(each) is Phase.AFTER:
             yield _connected_late(each)
     loaded = _loaded_files()
     for source in facts.sources:
         if source.module in sys.modules or source.path in loaded or _is_a_program(source.module):
             continue
         for connect in source.connects:
-            if connect.function == source.module and connect.signal in facts.signals:
+            at_import = connect.function == source.module and connect.signal not in _ANYWHERE
+            if at_import and connect.signal in facts.signals:
                 yield _never_imported(source.module, connect)
 
 
@@ -62,7 +65,7 @@ def _is_early(each: Connected) -> bool:
     """At the import of a module, not by ``contribute_to_class()`` and the like, which must be."""
     early = _phase(each) in (Phase.APPS, Phase.MODELS)
     at_import = each.connected_at.function == _AT_IMPORT
-    return early and at_import and each.signal not in _WAIT_FOR_NO_READY
+    return early and at_import
 
 
 def _among(home: str, each: Connected) -> Finding:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from django.apps import apps
 
 from signal_inspector.catalog.source_records import Send
-from signal_inspector.checks.facts import Connected, Facts
+from signal_inspector.catalog.sources import is_third_party
+from signal_inspector.checks.facts import Connected, Facts, file_of
 from signal_inspector.checks.findings import Finding, Kind, at, listed
 
 _NAMED = 3  # receivers that a message names; of more it tells how many
@@ -40,7 +41,7 @@ def sync_on_asend(facts: Facts) -> Iterator[Finding]:
 def never_sent(facts: Facts) -> Iterator[Finding]:
     """I024: a signal of the project that no line of it sends."""
     for signal in facts.own_signals:
-        if signal in facts.sends:
+        if signal in facts.sends or not facts.is_read(signal):
             continue
         path, line = facts.made_at(signal)
         yield Finding(
@@ -55,11 +56,11 @@ def never_sent(facts: Facts) -> Iterator[Finding]:
 
 
 def nobody_connected(facts: Facts) -> Iterator[Finding]:
-    """I025: a signal of the project that reaches nobody."""
+    """I025: a signal of the project that reaches nobody. Those of others are for the project."""
     heard = {each.signal for each in facts.connected}
     heard |= {connect.signal for connect in facts.connects}
     for signal in facts.own_signals:
-        if signal in heard:
+        if signal in heard or is_third_party(file_of(signal)):
             continue
         path, line = facts.made_at(signal)
         yield Finding(
