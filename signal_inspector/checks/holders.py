@@ -35,6 +35,7 @@ def is_held(receiver: Any) -> bool:
         if _someone_lasts(level, holders):
             return True
         level = [each for each in holders if each is not _CACHE and id(each) not in seen]
+        holders.clear()  # or this list would be found as the next one
         seen.update({id(each): each for each in level})
         if not level:
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator
-from types import FunctionType, MethodType
+from types import FunctionType, MemberDescriptorType, MethodType
 from typing import Final
 
 from signal_inspector.checks.facts import Facts
@@ -96,7 +96,10 @@ def has_qualname(receiver: object) -> bool:
     if is_class(receiver) or kind is FunctionType:
         return True
     own = (instance_attribute(receiver, _NAME), native_attribute(receiver, _NAME))
-    if any(each is not None for each in (*own, class_attribute(kind, _NAME))):
+    of_class = class_attribute(kind, _NAME)
+    if type(of_class) is MemberDescriptorType:
+        of_class = None  # a slot, and native_attribute has looked into it
+    if any(each is not None for each in (*own, of_class)):
         return True
     mock = sys.modules.get("unittest.mock")
     if mock is not None and issubclass(kind, mock.NonCallableMock):
