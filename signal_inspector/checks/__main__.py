@@ -20,7 +20,7 @@ _FOUND, _UNUSABLE = 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a line for each finding; the exit code: 0 none, 1 some, 2 a path that cannot be read."""
+    """Print a line for each finding; the exit code: 0 none, 1 some, 2 a path is not there."""
     parser = argparse.ArgumentParser(
         prog="python -m signal_inspector.checks",
         description="Find providing_args, which Django 4.0 removed, without importing anything.",

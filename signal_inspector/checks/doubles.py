@@ -42,7 +42,7 @@ def imported_twice(facts: Facts) -> Iterator[Finding]:
         if len(copies) < 2:
             continue  # that is W014
         first = copies[0]
-        modules = sorted({innermost(each.receiver).__module__ for each in copies})  # type: ignore[attr-defined]
+        modules = sorted({innermost(each.receiver).__module__ for each in copies})
         how = f"as {listed(modules)}" if len(modules) > 1 else f"as {modules[0]}, and reloaded"
         yield Finding(
             kind=Kind.IMPORTED_TWICE,

@@ -70,7 +70,7 @@ class Finding:
 
 
 def place(path: str, line: int) -> str:
-    """``shop/receivers.py:14``, from the current directory where that is shorter; "" if unknown."""
+    """``shop/receivers.py:14``, seen from the current directory if it is below; "" if unknown."""
     if not path:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""Receivers that nothing but Django's weak reference holds: those that died, and those that will."""
+"""Receivers that only Django's weak reference holds: those that died, and those that will."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def fleeting(facts: Facts) -> Iterator[Finding]:
             yield _finding(
                 Kind.FLEETING,
                 each,
-                "{name} will go away, and not be called any more: it is connected to {signal}{at} "
-                "by weak reference, and nothing that lasts holds it. For the time being a cache of "
+                "{name} will go away and be called no more: it is connected to {signal}{at} by "
+                "weak reference, and nothing that lasts holds it. For the time being a cache of "
                 "Django's does, as DEBUG is on, or a collection of garbage is due.",
             )
 

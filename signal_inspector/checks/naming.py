@@ -55,10 +55,12 @@ def what_is_wrong(name: str) -> str | None:
 
 def suggestion(name: str) -> str | None:
     """``order_placed`` for ``place_order``; None where none is sure to be English."""
-    parts = [part for part in _parts(name) if part not in words.FILLERS]
-    if len(parts) < 2 or parts[0] not in words.ORDERS or not name.islower():
+    verb, *what = name.split("_")
+    while what and what[-1] in words.SUFFIXES:
+        what.pop()
+    if verb not in words.ORDERS or words.FILLERS.issuperset(what) or not name.islower():
         return None
-    return "_".join([*parts[1:], words.ORDERS[parts[0]]])
+    return "_".join([*what, words.ORDERS[verb]])
 
 
 def _parts(name: str) -> list[str]:

@@ -10,6 +10,7 @@ from django.apps import apps
 from signal_inspector.catalog.source_records import Connect
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at
+from signal_inspector.checks.options import concerns
 from signal_inspector.connections import Phase
 from signal_inspector.names.safe import class_path, instance_attribute
 
@@ -46,7 +47,7 @@ def late(facts: Facts) -> Iterator[Finding]:
             continue
         for connect in source.connects:
             at_import = connect.function == source.module and connect.signal not in _ANYWHERE
-            if at_import and connect.signal in facts.signals:
+            if at_import and concerns(facts.options, connect.signal):
                 yield _never_imported(source.module, connect)
 
 

@@ -6,15 +6,17 @@ A module that says so cannot be imported, so no other check can tell of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from signal_inspector.catalog.source_records import Creation
 from signal_inspector.checks.facts import Facts
-from signal_inspector.checks.findings import Finding, Kind, at
+from signal_inspector.checks.findings import Finding, Kind, place
 
 
 def providing_args(facts: Facts) -> Iterator[Finding]:
     """W023 in the project's source."""
-    return removed(facts.creations)
+    for found in removed(facts.creations):
+        yield replace(found, message=f"{place(found.path, found.line)}: {found.message}")
 
 
 def removed(creations: Iterable[Creation]) -> Iterator[Finding]:
@@ -29,9 +31,8 @@ def removed(creations: Iterable[Creation]) -> Iterator[Finding]:
             kind=Kind.PROVIDING_ARGS,
             subject=made.signal,
             message=(
-                f"Signal(providing_args=…){at(made.path, made.line)}: Django 4.0 has removed "
-                "providing_args, so that importing this module raises TypeError. It never did "
-                "more than document."
+                "Signal() has had no providing_args since Django 4.0: importing this module "
+                "raises TypeError. They never did more than document."
             ),
             hint=f"Write: {name} = Signal(){comment}",
             names=(made.signal,),

@@ -32,10 +32,10 @@ def without_kwargs(facts: Facts) -> Iterator[Finding]:
             subject=name,
             message=(
                 f"The receiver{at(each.name.path, each.name.line)} does not accept **kwargs. "
-                f"{each.signal} calls it with signal=, sender= and whatever is sent: with one "
-                "argument more it raises TypeError, and with DEBUG on Django refuses to connect it."
+                f"{each.signal} calls it with signal=, sender= and all that is sent: at one "
+                "argument more it raises TypeError, and with DEBUG Django refuses to connect it."
             ),
-            hint=f"Write: def {name.rpartition('.')[2]}(sender, **kwargs)",
+            hint="Add **kwargs to the end of its parameters.",
             names=(name, each.signal),
             path=each.name.path,
             line=each.name.line,

@@ -16,8 +16,8 @@ _NAMED = 3  # receivers that a message names; of more it tells how many
 
 def sync_on_asend(facts: Facts) -> Iterator[Finding]:
     """W021: sync receivers of what is sent with ``asend`` run in another thread."""
-    for signal, sends in facts.sends.items():
-        sends = [send for send in sends if send.method.is_async]
+    for signal, every in facts.sends.items():
+        sends = [send for send in every if send.method.is_async]
         receivers = [each for each in facts.own if each.signal == signal]
         receivers = [each for each in receivers if not each.is_async and not each.is_dead]
         if not sends or not receivers:
@@ -76,8 +76,8 @@ def nobody_connected(facts: Facts) -> Iterator[Finding]:
 
 def may_stop_others(facts: Facts) -> Iterator[Finding]:
     """I027: ``send`` to receivers of several modules, of which one may stop the rest."""
-    for signal, sends in facts.sends.items():
-        sends = [send for send in sends if not send.method.is_robust]
+    for signal, every in facts.sends.items():
+        sends = [send for send in every if not send.method.is_robust]
         receivers = facts.live(signal) if signal in facts.own_signals else []
         if sends and len({_home(each) for each in receivers}) > 1:
             yield _fragile(signal, sends, receivers)

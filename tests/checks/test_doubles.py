@@ -32,6 +32,8 @@ one, two = Desk(), Desk()
 first, second = make(), make()
 """
 
+WITH_UID = "order_placed.connect(store, sender=Web, dispatch_uid='x')"
+
 
 class TestConnectedTwice:
     @pytest.mark.parametrize(
@@ -39,18 +41,14 @@ class TestConnectedTwice:
         [
             ("order_placed.connect(store)\norder_placed.connect(store, dispatch_uid='x')", 2),
             ("order_placed.connect(store)\norder_placed.connect(store, sender=Web)", 2),
-            (
-                "order_placed.connect(store, sender=Web)\n"
-                "order_placed.connect(store, sender=Web, dispatch_uid='x')",
-                2,
-            ),
+            (f"order_placed.connect(store, sender=Web)\n{WITH_UID}", 2),
             (
                 "order_placed.connect(one.note)\norder_placed.connect(one.note, dispatch_uid='x')",
                 2,
             ),
             (
-                "order_placed.connect(store)\norder_placed.connect(store, sender=Web)\n"
-                "order_placed.connect(store, sender=Web, dispatch_uid='x')",
+                ("order_placed.connect(store)\norder_placed.connect(store, sender=Web)\n"
+                f"{WITH_UID}"),
                 3,
             ),
         ],
@@ -72,8 +70,8 @@ class TestConnectedTwice:
             "order_placed.connect(store, sender=Web)\norder_placed.connect(store, sender=Shop)",
             "order_placed.connect(one.note)\norder_placed.connect(two.note)",
             "order_placed.connect(first)\norder_placed.connect(second)",
-            "order_placed.connect(partial(store), weak=False)\n"
-            "order_placed.connect(partial(store), weak=False)",
+            ("order_placed.connect(partial(store), weak=False)\n"
+            "order_placed.connect(partial(store), weak=False)"),
         ],
     )
     def test_what_runs_once_is_none(self, world: World, once: str) -> None:
@@ -110,7 +108,9 @@ class TestImportedTwice:
 
     def test_under_another_name(self, world: World) -> None:
         """W015: a package that is in sys.path itself gives its modules two names."""
-        write(world.directory, {"bazaar/signals.py": self.SIGNALS, "bazaar/twin.py": self.RECEIVERS})
+        write(
+            world.directory, {"bazaar/signals.py": self.SIGNALS, "bazaar/twin.py": self.RECEIVERS}
+        )
         sys.path.insert(0, str(world.directory / "bazaar"))
         try:
             modules = import_module("bazaar.twin"), import_module("twin")

@@ -135,7 +135,7 @@ def log_order(sender, **kwargs):
         assert (found.kind, found.subject) == (Kind.NO_KWARGS, "bazaar.signals.send_invoice")
         assert f"bazaar/signals.py:{world.line('@receiver')}" in found.message
         assert "bazaar.signals.order_placed calls it with signal=" in found.message
-        assert found.hint == "Write: def send_invoice(sender, **kwargs)"
+        assert found.hint == "Add **kwargs to the end of its parameters."
 
     def test_django_itself_looks_under_debug_alone(self, world: World) -> None:
         """What the check finds, Django refuses to connect with DEBUG on."""
@@ -190,7 +190,9 @@ class TestHasQualname:
 
 
 class TestUnloggable:
-    CONNECTED = f"{HEAD}\ndef store(**kwargs): pass\nheld = partial(store)\norder_placed.connect(held)\n"
+    CONNECTED = (
+        f"{HEAD}\ndef store(**kwargs): pass\nheld = partial(store)\norder_placed.connect(held)\n"
+    )
 
     def test_send_robust_raises_for_it(self) -> None:
         """The defect is real: a failing partial makes send_robust raise AttributeError."""

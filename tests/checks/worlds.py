@@ -1,4 +1,4 @@
-"""Small projects for the checks to judge: modules of this process, or whole ones with a manage.py."""
+"""Small projects for the checks to judge: modules of this process, or whole ones."""
 
 from __future__ import annotations
 
