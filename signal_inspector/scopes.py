@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextvars import ContextVar
+from threading import RLock
 from time import perf_counter_ns
 from types import TracebackType
 from typing import Final
@@ -98,6 +100,16 @@ _process: Audience = NOBODY
 _named: tuple[Sink, ...] = ()
 _added: tuple[Sink, ...] = ()
 _collecting: tuple[Collector, ...] = ()
+_lock = RLock()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = RLock()  # the thread that held it is not in the child
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def process_audience() -> Audience:
@@ -140,28 +152,31 @@ def add_sink(sink: Sink) -> None:
     One of the same class that the settings name is set aside meanwhile: nothing is heard twice.
     """
     global _added
-    _added = (*_added, sink)
-    refresh_sinks()
+    with _lock:
+        _added = (*_added, sink)
+        refresh_sinks()
 
 
 def remove_sink(sink: Sink) -> None:
     """Undo ``add_sink``."""
     global _added
-    _added = tuple(each for each in _added if each is not sink)
-    refresh_sinks()
+    with _lock:
+        _added = tuple(each for each in _added if each is not sink)
+        refresh_sinks()
 
 
 def refresh_sinks() -> None:
     """Look anew at what the sinks of the process override, and which details they read."""
     global _process
-    classes = {type(sink) for sink in _added}
-    sinks = (*_added, *(sink for sink in _named if type(sink) not in classes))
-    listened = bool(sinks or _collecting)
-    had, _process = _process, Audience(_collecting, sinks) if listened else NOBODY
-    if had is not NOBODY:
-        ears.remove(had)
-    if _process is not NOBODY:
-        ears.append(_process)
+    with _lock:  # sinks that look anew in two threads at once would take the same one out
+        classes = {type(sink) for sink in _added}
+        sinks = (*_added, *(sink for sink in _named if type(sink) not in classes))
+        listened = bool(sinks or _collecting)
+        had, _process = _process, Audience(_collecting, sinks) if listened else NOBODY
+        if had is not NOBODY:
+            ears.remove(had)
+        if _process is not NOBODY:
+            ears.append(_process)
 
 
 def open_collector(collector: Collector) -> None:
@@ -178,8 +193,9 @@ def collect_everywhere(collector: Collector) -> None:
     """Collect the dispatches of all code that runs in no scope of its own too, until closed."""
     global _collecting
     _start_collecting(collector)
-    _collecting = (*_collecting, collector)
-    refresh_sinks()
+    with _lock:
+        _collecting = (*_collecting, collector)
+        refresh_sinks()
 
 
 def _start_collecting(collector: Collector) -> None:
@@ -197,8 +213,9 @@ def close_collector(collector: Collector) -> None:
         collector.room = 0
         ears.remove(collector)
     if collector in _collecting:
-        _collecting = tuple(each for each in _collecting if each is not collector)
-        refresh_sinks()
+        with _lock:
+            _collecting = tuple(each for each in _collecting if each is not collector)
+            refresh_sinks()
     scope = _open_scope()
     if scope is not current.get():
         current.set(scope)
