@@ -12,10 +12,12 @@ import os
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from threading import RLock
 from typing import Any, Final, NamedTuple
 
 from asgiref.sync import iscoroutinefunction
+from django.apps import apps
 from django.dispatch import Signal
 from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-defined]
 
@@ -24,6 +26,15 @@ from signal_inspector.names import IdentityMap, receiver_name, sender_name
 from signal_inspector.records import Caller, NotCalled, NotCalledReason, ReceiverName
 
 LookupKey = tuple[Any, Any]
+
+
+class Phase(StrEnum):
+    """How far ``django.setup()`` was."""
+
+    APPS = "apps"  # not begun, or importing the apps' packages and apps.py
+    MODELS = "models"  # importing the apps' models
+    READY = "ready"  # running the apps' ready()
+    AFTER = "after"  # through: from here on signals of the project are sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +47,7 @@ class Connection:
     is_weak: bool
     dispatch_uid: str | None
     connected_at: Caller | None  # the code that called connect
+    phase: Phase  # when it did
     reference: weakref.ref[Any] | None  # of the receiver, None where it is held strongly
     sender_reference: weakref.ref[Any] | None  # None of any sender, and of what cannot be watched
 
@@ -92,6 +104,7 @@ def note_connect(
             is_weak=weak,
             dispatch_uid=str(dispatch_uid) if isinstance(dispatch_uid, str | int) else None,
             connected_at=caller,
+            phase=_phase(),
             reference=_reference(receiver) if weak else None,
             sender_reference=_sender_reference(sender),
         )
@@ -109,6 +122,14 @@ def note_connect(
             _trim(signal, known)
     except Exception as error:
         trouble.report("noting a connection", error)
+
+
+def _phase() -> Phase:
+    if apps.ready:
+        return Phase.AFTER
+    if apps.models_ready:
+        return Phase.READY
+    return Phase.MODELS if apps.apps_ready else Phase.APPS
 
 
 def _forget_predecessors(known: dict[LookupKey, Connection], connection: Connection) -> None:
