@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry
+from signal_inspector.catalog.selection import in_order
 from signal_inspector.catalog.source_records import Connect, ModuleSource
 
 
@@ -21,7 +22,7 @@ class Absent:
 
 def absent(signal: SignalEntry, read: Sequence[ModuleSource]) -> Iterator[Absent]:
     """What these modules would connect to the signal, and have not."""
-    known = (*signal.receivers, *signal.pending, *signal.taken_out)
+    known = [receiver for _, receiver in in_order(signal)]
     for module in read:
         for connect in module.connects:
             if connect.signal == signal.signal and not _is_done(connect, known):

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
+from typing import Final
 
 from django.dispatch import Signal
 
 from signal_inspector.catalog import absent, entries, sources
-from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry
+from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, State
 from signal_inspector.catalog.finding import find_signal
 from signal_inspector.catalog.pending import why_pending
 from signal_inspector.catalog.repeats import repeats
+from signal_inspector.catalog.selection import in_order
 from signal_inspector.catalog.source_records import ModuleSource, Send
 from signal_inspector.conf import get_config
 from signal_inspector.connections import reaches
 from signal_inspector.muting import is_receiver_muted
-from signal_inspector.names import is_inspected, sender_name, signal_name
+from signal_inspector.names import is_inspected, most_specific, sender_name, signal_name
 
 
 class Standing(StrEnum):
@@ -26,11 +27,26 @@ class Standing(StrEnum):
     CALLED = "called"
     OTHER_SENDER = "other sender"
     MUTED = "muted"
-    DEAD = "dead"  # its weak reference died
-    TAKEN_OUT = "taken out"  # somebody replaced signal.receivers
-    PENDING = "pending"  # it waits for a model that is not loaded
+    # These four as in State.
+    DEAD = "dead"
+    TAKEN_OUT = "taken out"
+    PENDING = "pending"
+    SENDERLESS = "sender gone"
     NOT_IMPORTED = "not imported"  # the module that connects it was never imported
     NOT_CONNECTED = "not connected"  # the source connects it, but that has not happened
+
+
+_WHY_LOST: Final = {
+    Standing.DEAD: (
+        "nothing but a weak reference held it, so it is gone: keep it somewhere, or connect it "
+        "with weak=False"
+    ),
+    Standing.TAKEN_OUT: (
+        "it was taken out of signal.receivers by hand, and not disconnected, as factory_boy's "
+        "mute_signals() does"
+    ),
+    Standing.SENDERLESS: "the only sender that it listened to is gone",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +88,8 @@ def explain(signal: Signal | str, sender: object = None) -> Explanation:
     entry = entries.describe_signal(signal, name or signal_name(signal))
     read = sources.project_sources()
     called, not_called = ([], []) if entry.problem else _connected(signal, sender)
-    lost = [each for each in entry.receivers if each.is_dead]
-    not_called += [_lost(each) for each in (*lost, *entry.taken_out, *entry.pending)]
+    lost = [each for _, each in in_order(entry) if each.state is not State.CONNECTED]
+    not_called += [_lost(each) for each in lost]
     not_called += [_absent(each) for each in absent.absent(entry, read)]
     return Explanation(
         signal=entry,
@@ -112,19 +128,10 @@ def _connected(
 
 
 def _lost(entry: ReceiverEntry) -> ExplainedReceiver:
-    if entry.is_dead:
-        detail = (
-            "nothing but a weak reference held it, so it is gone; keep it somewhere, or connect "
-            "it with weak=False"
-        )
-        return _known(entry, Standing.DEAD, detail)
-    if entry.is_pending:
-        return _known(entry, Standing.PENDING, why_pending(entry.sender or ""))
-    detail = (
-        "it was taken out of signal.receivers by hand, not disconnected, as factory_boy's "
-        "mute_signals() does"
-    )
-    return _known(entry, Standing.TAKEN_OUT, detail)
+    standing = Standing(entry.state.value)
+    if standing is Standing.PENDING:
+        return _known(entry, standing, why_pending(entry.sender or ""))
+    return _known(entry, standing, _WHY_LOST[standing])
 
 
 def _known(
@@ -168,10 +175,9 @@ def _absent(found: absent.Absent) -> ExplainedReceiver:
 def _inspected(name: str) -> str:
     """Whether the settings let the signal's dispatches be recorded, and which entry says so."""
     config = get_config()
-    included = [glob for glob in config.include if fnmatchcase(name, glob)]
-    excluded = [glob for glob in config.exclude if fnmatchcase(name, glob)]
-    if is_inspected(name, config.include, config.exclude):
-        return f"inspected: INCLUDE has {included[0]!r}"
-    if not included:
+    included = most_specific(name, config.include)
+    if included is None:
         return "not inspected: no entry of INCLUDE matches it"
-    return f"not inspected: EXCLUDE has {excluded[0]!r}"
+    if is_inspected(name, config.include, config.exclude):
+        return f"inspected: INCLUDE has {included!r}"
+    return f"not inspected: EXCLUDE has {most_specific(name, config.exclude)!r}"

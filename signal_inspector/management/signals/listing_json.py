@@ -13,10 +13,10 @@ VERSION: Final = 1  # raised when a key changes its meaning or goes; new keys ma
 
 
 def as_json(selected: Sequence[Selected], others: int) -> dict[str, Any]:
-    """``others`` is the number of signals that are left out because they are not inspected."""
+    """``others``: signals that the filters let through, left out as they are not inspected."""
     return {
         "version": VERSION,
-        "not_inspected": others,
+        "not_inspected_left_out": others,
         "signals": [_signal(each) for each in selected],
     }
 

@@ -17,6 +17,7 @@ INDENT: Final = " " * 6
 _WORDS: Final = {
     State.DEAD: "dead: nothing but a weak reference held it, so it is never called",
     State.PENDING: "pending: the model is not loaded, so it is not called",
+    State.SENDERLESS: "sender gone: the only one it listened to is no more",
     State.TAKEN_OUT: "taken out: somebody has replaced signal.receivers, so it is not called",
 }
 _PLAIN: Final = "django.dispatch.dispatcher.Signal"
@@ -76,7 +77,7 @@ def fact_lines(receiver: ReceiverEntry) -> Iterator[str]:
 def _connected(receiver: ReceiverEntry) -> str:
     caller = receiver.connected_at
     if receiver.is_pending:
-        return "connected, but nobody knows where"
+        return "where from is not known"
     if caller is None:
         return "connected before the inspector was installed"
     if (caller.path, caller.line) == (receiver.path, receiver.line):
