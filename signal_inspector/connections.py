@@ -12,10 +12,12 @@ import os
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from threading import RLock
 from typing import Any, Final, NamedTuple
 
 from asgiref.sync import iscoroutinefunction
+from django.apps import apps
 from django.dispatch import Signal
 from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-defined]
 
@@ -24,6 +26,15 @@ from signal_inspector.names import IdentityMap, receiver_name, sender_name
 from signal_inspector.records import Caller, NotCalled, NotCalledReason, ReceiverName
 
 LookupKey = tuple[Any, Any]
+
+
+class Phase(StrEnum):
+    """How far ``django.setup()`` was."""
+
+    APPS = "apps"  # not begun, or importing the apps' packages and apps.py
+    MODELS = "models"  # importing the apps' models
+    READY = "ready"  # running the apps' ready()
+    AFTER = "after"  # through: from here on signals of the project are sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +47,9 @@ class Connection:
     is_weak: bool
     dispatch_uid: str | None
     connected_at: Caller | None  # the code that called connect
+    phase: Phase  # when it did
     reference: weakref.ref[Any] | None  # of the receiver, None where it is held strongly
+    sender_reference: weakref.ref[Any] | None  # None of any sender, and of what cannot be watched
 
 
 #: Dead receivers remembered per signal: enough to explain, bounded against per-request ones.
@@ -91,7 +104,9 @@ def note_connect(
             is_weak=weak,
             dispatch_uid=str(dispatch_uid) if isinstance(dispatch_uid, str | int) else None,
             connected_at=caller,
+            phase=_phase(),
             reference=_reference(receiver) if weak else None,
+            sender_reference=_sender_reference(sender),
         )
         with _lock:
             known = _log.get(signal)
@@ -107,6 +122,14 @@ def note_connect(
             _trim(signal, known)
     except Exception as error:
         trouble.report("noting a connection", error)
+
+
+def _phase() -> Phase:
+    if apps.ready:
+        return Phase.AFTER
+    if apps.models_ready:
+        return Phase.READY
+    return Phase.MODELS if apps.apps_ready else Phase.APPS
 
 
 def _forget_predecessors(known: dict[LookupKey, Connection], connection: Connection) -> None:
@@ -154,6 +177,15 @@ def _reference(receiver: Any) -> weakref.ref[Any]:
     return weakref.ref(receiver)
 
 
+def _sender_reference(sender: object) -> weakref.ref[Any] | None:
+    if sender is None:
+        return None
+    try:
+        return weakref.ref(sender)
+    except TypeError:  # a text, or an instance with slots
+        return None
+
+
 def hears_any_sender(key: LookupKey) -> bool:
     """Whether a connection under this key is not limited to one sender."""
     return bool(key[1] == NONE_ID)
@@ -167,6 +199,15 @@ def reaches(key: LookupKey, sender: object) -> bool:
 def is_dead(connection: Connection) -> bool:
     """Whether the receiver is gone because nothing but a weak reference held it."""
     return connection.reference is not None and connection.reference() is None
+
+
+def is_senderless(connection: Connection) -> bool:
+    """Whether the only sender that it was connected for is gone.
+
+    From Django 6.0 on that ends the connection. Django 5.2 keeps it, and would call the receiver
+    for whatever comes to have the sender's id.
+    """
+    return connection.sender_reference is not None and connection.sender_reference() is None
 
 
 def _trim(signal: Signal, known: dict[LookupKey, Connection]) -> None:
