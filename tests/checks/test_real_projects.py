@@ -81,10 +81,10 @@ class TestWagtailAndAllauth:
 
     def check(self, **options: object) -> list[tuple[str, str]]:
         return ids(
-            ROOT,
+            ROOT / "tests" / "thirdparty",
             *("-m", "django", "check"),
             CHECKS=json.dumps(options),
-            DJANGO_SETTINGS_MODULE="tests.thirdparty.settings",
+            DJANGO_SETTINGS_MODULE="settings",
         )
 
     def test_of_third_parties_nothing_is_said(self) -> None:
