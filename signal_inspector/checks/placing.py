@@ -153,7 +153,7 @@ def ready_of(dotted: str) -> str:
 
 
 def _is_apart(module: str) -> bool:
-    """Whether nobody would have a module imported at start-up: a program, or of no installed app."""
+    """Whether start-up would not import a module: a program, or one of no installed app."""
     if ".management.commands." in module or module.rpartition(".")[2] == "__main__":
         return True
     return apps.get_containing_app_config(module) is None

@@ -53,10 +53,10 @@ class World:
         write(self.directory, {f"{name.replace('.', '/')}.py": source})
         return import_module(name)
 
-    def find(self, rule: Rule, **options: Any) -> list[Finding]:
-        """What one rule finds in the package; the rule may not fail."""
+    def find(self, *rules: Rule, **options: Any) -> list[Finding]:
+        """What rules find in the package; none of them may fail."""
         gc.collect()
-        found = findings(Facts(Checks(**{"include": ("bazaar*",), **options})), [rule])
+        found = findings(Facts(Checks(**{"include": ("bazaar*",), **options})), rules)
         assert trouble.counts() == {}
         return found
 
