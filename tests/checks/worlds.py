@@ -45,7 +45,9 @@ class World:
         self.directory = directory
         monkeypatch.syspath_prepend(str(directory))
         monkeypatch.setattr(
-            facts_module, "project_sources", lambda third_party: read_directory(str(directory))
+            facts_module,
+            "project_sources",
+            lambda third_party, brief: read_directory(str(directory)),
         )
 
     def load(self, source: str, name: str = "bazaar.signals") -> ModuleType:
