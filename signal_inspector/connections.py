@@ -49,6 +49,7 @@ class Connection:
     connected_at: Caller | None  # the code that called connect
     phase: Phase  # when it did
     reference: weakref.ref[Any] | None  # of the receiver, None where it is held strongly
+    sender_reference: weakref.ref[Any] | None  # None of any sender, and of what cannot be watched
 
 
 #: Dead receivers remembered per signal: enough to explain, bounded against per-request ones.
@@ -105,6 +106,7 @@ def note_connect(
             connected_at=caller,
             phase=_phase(),
             reference=_reference(receiver) if weak else None,
+            sender_reference=_sender_reference(sender),
         )
         with _lock:
             known = _log.get(signal)
@@ -175,6 +177,15 @@ def _reference(receiver: Any) -> weakref.ref[Any]:
     return weakref.ref(receiver)
 
 
+def _sender_reference(sender: object) -> weakref.ref[Any] | None:
+    if sender is None:
+        return None
+    try:
+        return weakref.ref(sender)
+    except TypeError:  # a text, or an instance with slots
+        return None
+
+
 def hears_any_sender(key: LookupKey) -> bool:
     """Whether a connection under this key is not limited to one sender."""
     return bool(key[1] == NONE_ID)
@@ -188,6 +199,15 @@ def reaches(key: LookupKey, sender: object) -> bool:
 def is_dead(connection: Connection) -> bool:
     """Whether the receiver is gone because nothing but a weak reference held it."""
     return connection.reference is not None and connection.reference() is None
+
+
+def is_senderless(connection: Connection) -> bool:
+    """Whether the only sender that it was connected for is gone.
+
+    From Django 6.0 on that ends the connection. Django 5.2 keeps it, and would call the receiver
+    for whatever comes to have the sender's id.
+    """
+    return connection.sender_reference is not None and connection.sender_reference() is None
 
 
 def _trim(signal: Signal, known: dict[LookupKey, Connection]) -> None:

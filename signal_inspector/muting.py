@@ -161,10 +161,13 @@ def add(change: Change) -> None:
 
 
 def remove(change: Change) -> None:
-    """Undo ``add``, in whichever order. Removing what is not there is harmless."""
+    """Undo one ``add``, in whichever order. Removing what is not there is harmless."""
     global _changes
     with _lock:
-        _changes = tuple(each for each in _changes if each is not change)
+        for index in range(len(_changes) - 1, -1, -1):
+            if _changes[index] is change:
+                _changes = (*_changes[:index], *_changes[index + 1 :])
+                break
         if not _changes:
             _uninstall()
 

@@ -76,6 +76,14 @@ class Sink:
     #: What the sink reads beyond names, outcomes, times and query counts.
     details: Details = Details.NONE
 
+    def details_for(self, signal: str) -> Details | None:  # noqa: ARG002
+        """What it reads of the dispatches of this signal; None: it is not to hear of them.
+
+        Asked, if overridden, once for each signal, by name. ``details`` has to name all that any
+        answer does. A sink whose answers change calls ``scopes.refresh_sinks``.
+        """
+        return self.details
+
     def is_idle(self) -> bool:
         """Asked before everything else: whether ``follow`` would answer None whatever is sent."""
         return False

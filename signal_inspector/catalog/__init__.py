@@ -9,5 +9,18 @@ from signal_inspector.catalog.entries import (
     describe,
     receivers_of,
 )
+from signal_inspector.catalog.explaining import ExplainedReceiver, Explanation, Standing, explain
+from signal_inspector.catalog.finding import NotFoundError
 
-__all__ = ["ReceiverEntry", "SignalEntry", "State", "describe", "receivers_of"]
+__all__ = [
+    "ExplainedReceiver",
+    "Explanation",
+    "NotFoundError",
+    "ReceiverEntry",
+    "SignalEntry",
+    "Standing",
+    "State",
+    "describe",
+    "explain",
+    "receivers_of",
+]

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from signal_inspector import connections, trouble
+from signal_inspector import connections
 from signal_inspector.catalog import pending, senders
 from signal_inspector.conf import get_config
 from signal_inspector.connections import Connection
@@ -30,6 +30,7 @@ class State(StrEnum):
     DEAD = "dead"  # its weak reference died
     PENDING = "pending"  # its sender is a model that is not loaded
     TAKEN_OUT = "taken out"  # somebody replaced signal.receivers
+    SENDERLESS = "sender gone"  # the only sender it listened to is no more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class ReceiverEntry:
     #: It lives, was never disconnected, and all the same is not in ``signal.receivers``: somebody
     #: replaced that list, as factory_boy's mute_signals() does.
     is_taken_out: bool = False
+    is_senderless: bool = False  # the only sender it listened to is no more
 
     @property
     def state(self) -> State:
@@ -59,6 +61,8 @@ class ReceiverEntry:
             return State.DEAD
         if self.is_pending:
             return State.PENDING
+        if self.is_senderless:
+            return State.SENDERLESS
         return State.TAKEN_OUT if self.is_taken_out else State.CONNECTED
 
 
@@ -70,6 +74,7 @@ class SignalEntry:
     receivers: tuple[ReceiverEntry, ...]  # sync ones first, as Django calls them; dead ones last
     pending: tuple[ReceiverEntry, ...] = ()  # model signals only: in the order of connecting
     taken_out: tuple[ReceiverEntry, ...] = ()  # in the order of connecting
+    senderless: tuple[ReceiverEntry, ...] = ()  # in the order of connecting
     is_inspected: bool = True  # whether INCLUDE and EXCLUDE let its dispatches be recorded
     kind: str = "django.dispatch.dispatcher.Signal"  # its class
     path: str = ""  # of the file that makes it
@@ -118,10 +123,12 @@ def _describe(
     )
     try:
         return replace(
-            entry, receivers=tuple(receivers_of(signal)), taken_out=tuple(taken_out_of(signal))
+            entry,
+            receivers=tuple(receivers_of(signal)),
+            taken_out=tuple(taken_out_of(signal)),
+            senderless=tuple(senderless_of(signal)),
         )
     except Exception as error:  # `receivers` is anything that a subclass makes of it
-        trouble.report("the receivers of a signal", error)
         return replace(entry, problem=f"its receivers cannot be read: {type(error).__name__}")
 
 
@@ -133,22 +140,25 @@ def receivers_of(signal: Signal) -> list[ReceiverEntry]:
 def connected(signal: Signal) -> list[tuple[connections.Entry, ReceiverEntry]]:
     """What the signal's own list has alive, in the order in which Django calls it."""
     known = connections.known_connections(signal)
-    live = [
-        (found, _live(found, known.get(found.key)))
-        for found in connections.full_entries(signal)
-        if found.receiver is not None
-    ]
+    live = []
+    for found in connections.full_entries(signal):
+        connection = known.get(found.key)
+        if found.receiver is None or (connection and connections.is_senderless(connection)):
+            continue
+        live.append((found, _live(found, connection)))
     return sorted(live, key=lambda pair: pair[1].is_async)
 
 
 def dead_of(signal: Signal) -> list[ReceiverEntry]:
     """Those whose weak reference died, in the order of connecting."""
-    known = connections.known_connections(signal)
-    return [
-        _noted(connection, is_dead=True)
-        for connection in known.values()
-        if connections.is_dead(connection)
-    ]
+    known = connections.known_connections(signal).values()
+    return [_noted(each, is_dead=True) for each in known if connections.is_dead(each)]
+
+
+def senderless_of(signal: Signal) -> list[ReceiverEntry]:
+    """Those that live, while the only sender that they listened to does not."""
+    known = connections.known_connections(signal).values()
+    return [_noted(each, is_senderless=True) for each in known if _is_only_senderless(each)]
 
 
 def taken_out_of(signal: Signal) -> list[ReceiverEntry]:
@@ -156,8 +166,15 @@ def taken_out_of(signal: Signal) -> list[ReceiverEntry]:
     known = connections.known_connections(signal)
     for key, _, _ in connections.entries(signal):
         known.pop(key, None)
-    left = [connection for connection in known.values() if not connections.is_dead(connection)]
-    return [_noted(connection, is_taken_out=True) for connection in left]
+    return [
+        _noted(each, is_taken_out=True)
+        for each in known.values()
+        if not connections.is_dead(each) and not connections.is_senderless(each)
+    ]
+
+
+def _is_only_senderless(connection: Connection) -> bool:
+    return connections.is_senderless(connection) and not connections.is_dead(connection)
 
 
 def _live(found: connections.Entry, connection: Connection | None) -> ReceiverEntry:

@@ -33,9 +33,8 @@ def _endings(name: str) -> Iterator[str]:
 
 def near(text: str, names: Iterable[str], number: int = 3) -> list[str]:
     """The names that are most like the text, as a whole or in their last part, best first."""
-    known = list(dict.fromkeys(names))
     by_form: dict[str, list[str]] = {}
-    for name in known:
+    for name in sorted(set(names), key=lambda name: (len(name), name)):
         for form in {name.lower(), name.rpartition(".")[2].lower()}:
             by_form.setdefault(form, []).append(name)
     wanted = {text.lower(): None, text.rpartition(".")[2].lower(): None}

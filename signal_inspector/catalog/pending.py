@@ -17,6 +17,7 @@ from django.apps import apps
 from django.dispatch import Signal
 
 from signal_inspector import trouble
+from signal_inspector.catalog.matching import near
 from signal_inspector.names import receiver_name
 from signal_inspector.records import ReceiverName
 
@@ -78,3 +79,18 @@ def _pending(model: str, receiver: Any, options: dict[str, Any]) -> PendingConne
         is_weak=bool(options.get("weak", True)),
         dispatch_uid=str(uid) if isinstance(uid, str | int) else None,
     )
+
+
+def why_pending(model: str) -> str:
+    """Why a model that is waited for does not come, in a sentence for a person."""
+    label, _, name = model.partition(".")
+    config = apps.app_configs.get(label)
+    if config is None:
+        why = f"but no installed app has the label {label!r}"
+        perhaps = near(label, apps.app_configs, 1)
+    else:
+        why = f"which the app {label!r} does not have"
+        models = config.get_models(include_auto_created=True)
+        perhaps = near(name, (each._meta.label for each in models), 1)
+    hint = f" (did you mean {perhaps[0]}?)" if perhaps else ""
+    return f"it waits for the model {model}, {why}{hint}"

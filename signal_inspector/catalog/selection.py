@@ -79,5 +79,5 @@ def in_order(entry: SignalEntry) -> Iterator[tuple[int | None, ReceiverEntry]]:
     for receiver in entry.receivers:
         place += not receiver.is_dead
         yield (None if receiver.is_dead else place), receiver
-    for receiver in (*entry.taken_out, *entry.pending):
+    for receiver in (*entry.senderless, *entry.taken_out, *entry.pending):
         yield None, receiver

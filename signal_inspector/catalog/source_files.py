@@ -126,6 +126,11 @@ def _is_test(stem: str) -> bool:
     )
 
 
+def is_test_module(name: str) -> bool:
+    """Whether a module of this dotted name is, by its name, one of tests."""
+    return any(part in _TEST_DIRECTORIES or _is_test(part) for part in name.split("."))
+
+
 def is_third_party(path: str) -> bool:
     """Whether a file is not the project's: installed, Python's own, or Signal Inspector's."""
     return _is_third_party_directory(os.path.dirname(path))  # noqa: PTH120 - quicker, cached

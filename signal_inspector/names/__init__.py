@@ -5,7 +5,7 @@ Nothing in here runs the user's code or keeps the user's objects alive.
 
 from __future__ import annotations
 
-from signal_inspector.names.globs import is_inspected
+from signal_inspector.names.globs import is_inspected, most_specific
 from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.receivers import receiver_name, receiver_names
 from signal_inspector.names.safe import class_path, class_paths
@@ -28,6 +28,7 @@ __all__ = [
     "forget_names",
     "is_inspected",
     "loaded_signals",
+    "most_specific",
     "note_creation",
     "receiver_name",
     "receiver_names",

@@ -8,13 +8,16 @@ from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandParser, OutputWrapper
 
-from signal_inspector.management.signals import graph, listing
+from signal_inspector.management.signals import explanation, graph, listing, snapshot, watch
 from signal_inspector.management.signals.base import Subcommand, add_common
 
 #: The subcommands by name, in the order in which --help lists them.
 SUBCOMMANDS: Final[dict[str, Subcommand]] = {
     "list": listing,
+    "explain": explanation,
+    "snapshot": snapshot,
     "graph": graph,
+    "watch": watch,
 }
 _INTERRUPTED: Final = 130  # 128 and the number of SIGINT, as shells have it
 

@@ -62,7 +62,8 @@ def run(command: BaseCommand, options: dict[str, Any]) -> int:
     everything = describe(everything=True)
     entries = [each for each in everything if each.is_inspected or options["builtin"]]
     selected = list(select(entries, wanted))
-    others = len(everything) - len(entries)
+    others = sum(not each.entry.is_inspected for each in select(everything, wanted))
+    others = 0 if options["builtin"] else others
     if options["json"]:
         print_json(command, as_json(selected, others))
     else:
@@ -70,6 +71,8 @@ def run(command: BaseCommand, options: dict[str, Any]) -> int:
     if not selected:
         for line in nothing_found(wanted, entries, everything):
             say(command, line)
+    elif wanted.sender:
+        say(command, "Receivers of any sender are called, too: see manage.py signals explain.")
     return OK
 
 
@@ -94,11 +97,11 @@ def _summary(selected: Sequence[Selected], others: int) -> str:
     parts = [plural(len(selected), "signal"), plural(states.total(), "receiver")]
     parts += [
         f"{number} of them {state}"
-        for state in (State.DEAD, State.PENDING, State.TAKEN_OUT)
-        if (number := states[state])
+        for state in State
+        if state is not State.CONNECTED and (number := states[state])
     ]
     text = ", ".join(parts) + "."
     if others:
         left = f"{plural(others, 'signal')} that {'is' if others == 1 else 'are'} not inspected"
-        text += f"\nLeft out: {left}, such as Django's own. --builtin adds them."
+        text += f"\nLeft out: {left}, such as Django's own. --builtin shows them."
     return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from signal_inspector.catalog import ReceiverEntry
+from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.matching import app_label_of
 from signal_inspector.catalog.selection import Selected
 
@@ -13,16 +13,23 @@ VERSION: Final = 1  # raised when a key changes its meaning or goes; new keys ma
 
 
 def as_json(selected: Sequence[Selected], others: int) -> dict[str, Any]:
-    """``others`` is the number of signals that are left out because they are not inspected."""
+    """``others``: signals that the filters let through, left out as they are not inspected."""
     return {
         "version": VERSION,
-        "not_inspected": others,
+        "not_inspected_left_out": others,
         "signals": [_signal(each) for each in selected],
     }
 
 
 def _signal(selected: Selected) -> dict[str, Any]:
-    entry = selected.entry
+    return signal_as_json(selected.entry) | {
+        "receivers": [receiver_as_json(order, each) for order, each in selected.receivers],
+        "receivers_left_out": selected.left_out,
+    }
+
+
+def signal_as_json(entry: SignalEntry) -> dict[str, Any]:
+    """The signal itself, without its receivers."""
     return {
         "signal": entry.signal,
         "class": entry.kind,
@@ -31,13 +38,17 @@ def _signal(selected: Selected) -> dict[str, Any]:
         "line": entry.line or None,
         "is_inspected": entry.is_inspected,
         "problem": entry.problem or None,
-        "receivers": [_receiver(order, receiver) for order, receiver in selected.receivers],
-        "receivers_left_out": selected.left_out,
     }
 
 
-def _receiver(order: int | None, receiver: ReceiverEntry) -> dict[str, Any]:
+def receiver_as_json(order: int | None, receiver: ReceiverEntry) -> dict[str, Any]:
+    """One connection; ``order`` is its place in the order of execution if it is called."""
     caller = receiver.connected_at
+    connected_at = caller and {
+        "path": caller.path,
+        "line": caller.line,
+        "function": caller.function,
+    }
     return {
         "order": order,
         "state": receiver.state.value,
@@ -48,7 +59,5 @@ def _receiver(order: int | None, receiver: ReceiverEntry) -> dict[str, Any]:
         "is_async": receiver.is_async,
         "is_weak": receiver.is_weak,
         "dispatch_uid": receiver.dispatch_uid,
-        "connected_at": None
-        if caller is None
-        else {"path": caller.path, "line": caller.line, "function": caller.function},
+        "connected_at": connected_at,
     }
