@@ -82,7 +82,8 @@ class Assertions:
         pattern = sending(signal, sender=sender, payload=payload, method=method)
         found = [sent for sent in sent_here if pattern.matches(sent)]
         if found:
-            raise _failure(f"Sent {so_often(len(found))}, not never: {pattern}", list_of(found))
+            title = f"Sent {so_often(len(found))}, and was not to be: {pattern}"
+            raise _failure(title, list_of(found))
 
     def assert_nothing_sent(self) -> None:
         """Assert that no dispatch was captured at all."""
@@ -160,7 +161,7 @@ class Assertions:
         found, _ = _received(self._asserted(), receiver, signal, sender, payload)
         if found:
             name = receiver_name(receiver).name
-            title = f"Called {so_often(len(found))}, not never: {name}"
+            title = f"Called {so_often(len(found))}, and was not to be: {name}"
             raise _failure(title, list_of(sent for sent, _ in found))
 
     def assert_no_failures(self, *signals: SignalOrName) -> None:
@@ -213,7 +214,7 @@ class Assertions:
                 if call.record.query_count > count:
                     at = place(call.record.path, call.record.line)
                     lines.append(f"{call.name} ({at}), of {sent.name}: {_queries(call)}")
-                    lines.append(indented(statements(call.record.queries), 3))
+                    lines += [indented([told], 3) for told in statements(call.record.queries)]
         if lines:
             raise _failure(f"More than {count} queries in one call of a receiver:", lines)
 
