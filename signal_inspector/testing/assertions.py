@@ -8,8 +8,9 @@ from unittest.mock import ANY
 
 from django.dispatch import Signal
 
+from signal_inspector.connections import entries
 from signal_inspector.muting import is_receiver
-from signal_inspector.names import receiver_name, signal_name
+from signal_inspector.names import loaded_signals, receiver_name, signal_name
 from signal_inspector.records import SendMethod
 from signal_inspector.testing import reasons
 from signal_inspector.testing.captured import CapturedCall, CapturedDispatch
@@ -247,6 +248,20 @@ class CapturedDispatches(list[CapturedDispatch], Assertions):
             )
         return found
 
+    def check_heard(self, receiver: Receiver) -> None:
+        """ValueError if the receiver is connected, but to nothing that is captured here."""
+        heard = [
+            signal
+            for signal in loaded_signals().values()
+            if any(is_receiver(receiver, connected) for _, connected, _ in entries(signal))
+        ]
+        if heard and not any(self._wanted.covers(signal) for signal in heard):
+            names = " and ".join(sorted(signal_name(signal) for signal in heard))
+            raise ValueError(
+                f"{receiver_name(receiver).name} is connected to {names}, which is not captured "
+                "here, so nothing can be said of it."
+            )
+
     def _asserted(self) -> CapturedDispatches:
         return self
 
@@ -260,6 +275,8 @@ def _received(
 ) -> tuple[list[tuple[CapturedDispatch, CapturedCall]], list[str]]:
     """The calls of a receiver that are as asked, and how the others differ."""
     check_receivers((receiver,), "An assertion about receivers")
+    if signal is None:
+        dispatches.check_heard(receiver)
     found: list[tuple[CapturedDispatch, CapturedCall]] = []
     others: list[str] = []
     for sent in dispatches.of(*_one(signal)):

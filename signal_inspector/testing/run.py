@@ -139,11 +139,12 @@ class DurationWatch:
 
 
 def _expectation(mark: pytest.Mark) -> Expectation:
+    if mark.args:
+        raise pytest.UsageError(
+            "@pytest.mark.swallows: write exceptions=..., as pytest takes a class that is given "
+            "alone for what is to be marked."
+        )
     try:
-        if mark.args:
-            raise TypeError(
-                "write swallows(exceptions=...): pytest marks a class that is given alone"
-            )
         return Expectation(**mark.kwargs)
     except (TypeError, ValueError) as error:
         raise pytest.UsageError(f"@pytest.mark.swallows: {error}") from error

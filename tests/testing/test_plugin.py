@@ -222,7 +222,7 @@ class TestSwallowed:
             with inject_failure(shop.log_order, RuntimeError("injected")):
                 place()
         """
-        result = run(project, source, "--fail-on-swallowed", *workers)
+        result = run(project, source, "--fail-on-swallowed")
         result.assert_outcomes(passed=3, failed=2)
         assert "RuntimeError: injected" not in result.stdout.str()
 
@@ -245,7 +245,7 @@ class TestSwallowed:
 
         def test_after(after): ...
         """
-        result = run(project, source, "--fail-on-swallowed", *workers)
+        result = run(project, source, "--fail-on-swallowed")
         result.assert_outcomes(passed=1, errors=2)
 
     @in_processes
@@ -273,7 +273,7 @@ class TestSwallowed:
                 shop.order_placed.send_robust(None)
                 self.fail("for another reason")
         """
-        result = run(project, source, "--fail-on-swallowed", *workers)
+        result = run(project, source, "--fail-on-swallowed")
         result.assert_outcomes(failed=2)
         result.stdout.fnmatch_lines(
             ["*for another reason*", "*failures that send_robust swallow*"]
