@@ -12,7 +12,7 @@ from signal_inspector.connections import entries
 from signal_inspector.muting import is_receiver
 from signal_inspector.names import loaded_signals, receiver_name, signal_name
 from signal_inspector.records import SendMethod
-from signal_inspector.testing import reasons
+from signal_inspector.testing import reasons, swallowed
 from signal_inspector.testing.captured import CapturedCall, CapturedDispatch
 from signal_inspector.testing.instead import first_missing, first_out_of_place, instead
 from signal_inspector.testing.mutes import Receiver, check_receivers
@@ -187,11 +187,15 @@ class Assertions:
         *,
         signal: SignalOrName | None = None,
     ) -> BaseException:
-        """Assert that a receiver raised such an exception; returns the first one."""
+        """Assert that a receiver raised such an exception; returns the first one.
+
+        ``--fail-on-swallowed`` has nothing against a failure that is asserted.
+        """
         __tracebackhide__ = True
         found, others = _received(self._asserted(), receiver, signal, ANY, None)
         for _, call in found:
             if isinstance(call.exception, exception):
+                swallowed.forgive(call.exception)
                 return call.exception
         name = receiver_name(receiver).name
         if not found:

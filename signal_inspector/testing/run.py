@@ -21,6 +21,8 @@ from signal_inspector.testing.swallowed import (
     expect,
     expect_no_longer,
     is_expected,
+    was_asserted,
+    watch,
 )
 from signal_inspector.testing.wording import OPEN_REDACTOR, indented, place
 
@@ -38,22 +40,25 @@ class SwallowWatch:
 
     def __init__(self) -> None:
         self._keeper = SwallowKeeper(self._note)
-        self._texts: list[str] = []  # since they were last asked for
+        self._pending: list[tuple[Exception, str]] = []  # since they were last asked for
         self._outside: list[str] = []
 
     def _note(self, swallowed: Swallowed) -> None:
         if not is_expected(swallowed):
-            self._texts.append(_told(swallowed))
+            self._pending.append((swallowed.error, _told(swallowed)))
 
     def take(self) -> list[str]:
         """What was swallowed since the last call, in words."""
-        taken, self._texts = self._texts, []
+        texts = [text for error, text in self._pending if not was_asserted(error)]
+        self._pending.clear()
         self._keeper.forget()
-        return taken
+        watch(on=True)
+        return texts
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         self._keeper.open()
+        watch(on=True)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -84,6 +89,7 @@ class SwallowWatch:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self._outside += self.take()
         self._keeper.close()
+        watch(on=False)
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
             output[_LEFT] = self._outside

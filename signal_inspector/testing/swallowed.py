@@ -136,6 +136,27 @@ def expect_no_longer(expectation: Expectation) -> None:
     _expected[:] = [each for each in _expected if each is not expectation]
 
 
+#: What tests have asserted to have failed, while a run is watched; None otherwise.
+asserted: list[BaseException] | None = None
+
+
+def forgive(error: BaseException) -> None:
+    """Have a failure count as expected, as a test has asserted it."""
+    if asserted is not None:
+        asserted.append(error)
+
+
+def watch(*, on: bool) -> None:
+    """Begin or end to remember what is asserted; beginning again forgets it."""
+    global asserted
+    asserted = [] if on else None
+
+
+def was_asserted(error: BaseException) -> bool:
+    """Whether a test has asserted this failure."""
+    return asserted is not None and any(each is error for each in asserted)
+
+
 def is_expected(swallowed: Swallowed) -> bool:
     """Whether somebody expects this failure, or a test has injected it."""
     return was_injected(swallowed.error) or any(each.covers(swallowed) for each in _expected)

@@ -210,6 +210,10 @@ class TestSwallowed:
                 place()
             assert [str(error) for error in swallowed] == ["'no account'"]
 
+        def test_asserted(dispatches):
+            place()
+            dispatches.assert_failed(shop.award_points, KeyError)
+
         def test_injected():
             with inject_failure(shop.award_points, RuntimeError("injected")):
                 place()
@@ -223,8 +227,8 @@ class TestSwallowed:
                 place()
         """
         result = run(project, source, "--fail-on-swallowed")
-        result.assert_outcomes(passed=3, failed=2)
-        assert "RuntimeError: injected" not in result.stdout.str()
+        result.assert_outcomes(passed=4, failed=2)
+        assert "  receiver  shop.log_order" not in result.stdout.str()
 
     def test_in_fixtures(self, project: pytest.Pytester) -> None:
         """What a fixture swallows is an error of the test's set-up or teardown."""
