@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from time import perf_counter_ns, time_ns
-from typing import Final
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from django.dispatch import Signal
 
 from signal_inspector import trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details
 from signal_inspector.sinks import Sink
+
+if TYPE_CHECKING:
+    from signal_inspector.keeping import Keeper
 
 
 class Dispatches(list[Dispatch]):
@@ -20,6 +25,9 @@ class Dispatches(list[Dispatch]):
 
 class Collector:
     """Keeps the dispatches of one context: a ``capture()``, or a request of the toolbar."""
+
+    #: Whether it is a ``keeping.Keeper``, which is given the objects of a dispatch too.
+    keeps: ClassVar[bool] = False
 
     __slots__ = ("details", "dispatches", "is_open", "limit", "room")
 
@@ -34,6 +42,10 @@ class Collector:
     def dropped(self) -> int:
         """Dispatches that were counted, not kept."""
         return self.dispatches.dropped
+
+    def asks_for(self, signal: Signal) -> bool:  # noqa: ARG002
+        """Whether it wants this signal although settings leave it out. Keepers are asked alone."""
+        return False
 
 
 #: What is gathered when a dispatch starts.
@@ -54,6 +66,8 @@ class Audience:
         "gathers",
         "hearing",
         "is_choosy",
+        "is_special",
+        "keepers",
         "leader",
         "only",
         "prepares",
@@ -73,6 +87,8 @@ class Audience:
         #: That of which this one is the part that hears of one signal. What the receivers of
         #: that signal send is of interest to all of it.
         self.whole = whole
+        #: Whether it is such a part, or NOBODY.
+        self.is_special = whole is not None
         #: Those parts, by the name of the signal; None where no sink tells signals apart.
         self.for_signals: dict[str, Audience] | None = None
         if whole is None:
@@ -82,6 +98,11 @@ class Audience:
                     self.for_signals = {}
         self.collectors = collectors
         self.only = collectors[0] if len(collectors) == 1 else None
+        self.keepers: tuple[Keeper, ...] = tuple(
+            collector  # type: ignore[misc]
+            for collector in collectors
+            if collector.keeps
+        )
         self.sinks = sinks
         self.with_followers = tuple(sink for sink in sinks if _overrides(sink, "follow"))
         #: Those that are told of each dispatch as a whole.
@@ -96,9 +117,9 @@ class Audience:
             self.details |= collector.details
         # Asking a Flag takes longer than all else that a dispatch asks.
         self.gathers = bool(self.details & _AT_START)
-        self.prepares = bool(sinks) or self.gathers
+        self.prepares = bool(sinks or self.keepers) or self.gathers
         self.wants_responses = bool(self.details & Details.RESPONSE)
-        self.closes = bool(sinks) or self.wants_responses
+        self.closes = bool(sinks or self.keepers) or self.wants_responses
         #: Makes Unix time of perf_counter_ns(): one clock less to read for most dispatches. With
         #: sinks, whose audience may live as long as the process, the other is read all the same.
         self.epoch_ns = time_ns() - perf_counter_ns()
@@ -118,6 +139,11 @@ class Audience:
                 details |= wanted
         return Audience(self.collectors, tuple(sinks), self, details)
 
+    def narrowed(self, signal: Signal) -> Audience:
+        """Those that hear of a signal that is not inspected: the keepers that ask for it."""
+        asking = tuple(keeper for keeper in self.keepers if keeper.asks_for(signal))
+        return Audience(asking, (), self) if asking else NOBODY
+
     def is_idle(self) -> bool:
         """Whether no sink that sends followers would send one, for all it knows now."""
         if len(self.with_followers) == 1:
@@ -136,6 +162,10 @@ class Audience:
                 collector.dispatches.dropped += 1
                 trouble.drop("dispatches")
         return kept
+
+
+NOBODY: Final = Audience((), ())
+NOBODY.is_special = True
 
 
 def _overrides(sink: Sink, method: str) -> bool:

@@ -16,9 +16,10 @@ from typing import Any, Final
 
 from django.dispatch import Signal
 
-from signal_inspector import following, gather, recorder, scopes, trouble
+from signal_inspector import following, gather, keeping, recorder, scopes, trouble
 from signal_inspector.connections import entries
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.keeping import Seen
 from signal_inspector.names import receiver_name
 from signal_inspector.names.receivers import innermost
 from signal_inspector.records import ReceiverCall, SendMethod
@@ -89,26 +90,29 @@ class Watching:
         if self._offer.offers is None:
             return
         try:
-            self.dispatch.expect(list(_calls(self.signal, self.dispatch, error, response)))
+            seen = list(_seen(self.signal, self.dispatch, error, response))
+            self.dispatch.expect([_call(self.dispatch, who, what) for who, _, what in seen])
+            if self.dispatch.audience.keepers:
+                keeping.from_outside(self.dispatch, seen)
         except Exception as failure:
             trouble.report("reading an override's responses", failure)
         recorder.complete(self.dispatch, error)
 
 
-def _calls(
+def _seen(
     signal: Signal, dispatch: Dispatch, error: BaseException | None, responses: object
-) -> Iterator[ReceiverCall]:
+) -> Iterator[Seen]:
     """The receiver calls as far as they can be told from outside."""
     if error is not None:
         receiver = _raiser(signal, error)
         if receiver is not None:
-            yield _call(dispatch, receiver, error)
+            yield receiver, None, error
     elif isinstance(responses, list):
         for pair in responses:
             if isinstance(pair, tuple) and len(pair) == 2 and callable(pair[0]):
                 swallowed = pair[1] if dispatch.method.is_robust else None
                 failure = swallowed if isinstance(swallowed, Exception) else None
-                yield _call(dispatch, pair[0], failure)
+                yield pair[0], pair[1], failure
 
 
 def _call(dispatch: Dispatch, receiver: object, error: BaseException | None) -> ReceiverCall:

@@ -20,6 +20,8 @@ from signal_inspector.records import Details, Query
 from signal_inspector.scopes import running_call
 from signal_inspector.transactions import opened_connections
 
+_installed = False
+
 _Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
 
 
@@ -72,6 +74,8 @@ def _watch_created(sender: object, connection: BaseDatabaseWrapper, **kwargs: ob
 
 def install() -> None:
     """Count on this thread's connections and on all that will be opened. Idempotent."""
+    global _installed
+    _installed = True
     connection_created.connect(_watch_created, weak=False, dispatch_uid="signal_inspector.queries")
     for connection in opened_connections():
         _watch(connection)
@@ -79,7 +83,14 @@ def install() -> None:
 
 def uninstall() -> None:
     """Stop counting on new connections and on this thread's; others' wrappers stay idle."""
+    global _installed
+    _installed = False
     connection_created.disconnect(dispatch_uid="signal_inspector.queries")
     for connection in opened_connections():
         if count_query in connection.execute_wrappers:
             connection.execute_wrappers.remove(count_query)
+
+
+def is_installed() -> bool:
+    """Whether queries are counted."""
+    return _installed

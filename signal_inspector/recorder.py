@@ -15,7 +15,7 @@ from typing import Any, overload
 from django.conf import settings
 from django.dispatch import Signal
 
-from signal_inspector import following, gather, trouble
+from signal_inspector import following, gather, keeping, trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.following import NO_FOLLOWERS, Passing, tell
@@ -69,14 +69,11 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
     no ``others``; only then may the answer be ``Passing``.
     """
     scope = current.get()
-    if scope is None:
-        audience = process_audience()
-    else:
-        audience = scope.audience
-        if audience.whole is not None:  # that of the signal in whose receiver this is sent
-            audience = audience.whole
-    if audience is NOBODY:
-        return None
+    audience = process_audience() if scope is None else scope.audience
+    if audience.is_special:
+        if audience.whole is None:  # it is NOBODY
+            return None
+        audience = audience.whole  # it was for the signal in whose receiver this is sent
     followers = NO_FOLLOWERS
     try:
         if scope is not None and scope.offers is signal:
@@ -87,8 +84,13 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
         if name is None:
             name = _decide(signal)
         if not name:
-            return None
-        if audience.for_signals is not None:
+            if not audience.keepers:
+                return None
+            audience = audience.narrowed(signal)
+            if audience is NOBODY:
+                return None
+            name = signal_name(signal)
+        elif audience.for_signals is not None:
             audience = audience.for_signals.get(name) or hearing_of(name, audience)
             if audience.is_choosy and (audience.leader or audience).is_idle():
                 return None
@@ -124,7 +126,7 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
             return None
         if audience.prepares:
             dispatch.followers = followers
-            _prepare(dispatch, signal, sender, named)
+            _prepare(dispatch, signal, sender, named, receivers)
     except Exception as error:
         trouble.report("opening a record", error)
         tell(followers, "finished", None)
@@ -137,10 +139,18 @@ def _adopt(scope: Scope | Dispatch, receivers: Sequence[Any]) -> Dispatch | None
     dispatch = scope.adopt()
     if dispatch is not None:
         dispatch.receivers = [receiver_name(receiver) for receiver in receivers]
+        if dispatch.audience.keepers:
+            keeping.tell(dispatch, "receivers", receivers)
     return dispatch
 
 
-def _prepare(dispatch: Dispatch, signal: Signal, sender: object, named: Mapping[str, Any]) -> None:
+def _prepare(
+    dispatch: Dispatch,
+    signal: Signal,
+    sender: object,
+    named: Mapping[str, Any],
+    receivers: Sequence[Any],
+) -> None:
     """What costs time before the first receiver, and is not to be counted as a receiver's."""
     audience = dispatch.audience
     dispatch.started_ns = time_ns()
@@ -148,6 +158,9 @@ def _prepare(dispatch: Dispatch, signal: Signal, sender: object, named: Mapping[
         gather.details(dispatch, signal, sender, named, audience.details)
     if audience.hearing:
         tell(audience.hearing, "dispatch_started", dispatch)
+    if audience.keepers:
+        keeping.tell(dispatch, "sent", signal, sender, named)
+        keeping.tell(dispatch, "receivers", receivers)
     dispatch.restart(perf_counter_ns())
 
 
@@ -173,6 +186,8 @@ def finish(dispatch: Dispatch, responses: Sequence[tuple[Any, Any]]) -> None:
         if dispatch.parent is not None:
             dispatch.leave_parent(dispatch.marks[-1])
         audience = dispatch.audience
+        if audience.keepers:
+            keeping.responses(dispatch, responses)
         if audience.wants_responses:
             gather.responses(dispatch, responses)
         if audience.with_followers:
@@ -194,6 +209,8 @@ def stopped(
     if dispatch.followers:
         following.failed(dispatch, index)
     try:
+        if dispatch.audience.keepers:
+            keeping.responses(dispatch, responses)
         if dispatch.audience.wants_responses:
             gather.responses(dispatch, responses)
     except Exception as failure:
@@ -238,6 +255,8 @@ def outcome_of(error: BaseException | None) -> Outcome:
 def _failed(dispatch: Dispatch, index: int, error: BaseException) -> None:
     try:
         dispatch.fail(index, gather.failure(dispatch, error), outcome_of(error))
+        if dispatch.audience.keepers:
+            keeping.tell(dispatch, "raised", index, error)
         if dispatch.followers:
             tell(dispatch.followers, "raised", index, error)
     except Exception as failure:

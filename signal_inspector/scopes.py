@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from contextvars import ContextVar
+from threading import RLock
 from time import perf_counter_ns
 from types import TracebackType
 from typing import Final
 
 from django.dispatch import Signal
 
-from signal_inspector.audiences import Audience, Collector, Dispatches
+from signal_inspector.audiences import NOBODY, Audience, Collector, Dispatches
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details
 from signal_inspector.sinks import Sink
@@ -25,6 +27,7 @@ __all__ = [
     "add_sink",
     "capture",
     "close_collector",
+    "collect_everywhere",
     "current",
     "ears",
     "hearing_of",
@@ -73,7 +76,8 @@ class CollectorScope(Scope):
     __slots__ = ("collector",)
 
     def __init__(self, collector: Collector, outer: Scope | Dispatch | None) -> None:
-        before = _process if outer is None else outer.audience.whole or outer.audience
+        before = _process if outer is None else outer.audience
+        before = before.whole or before
         others = tuple(each for each in before.collectors if each is not collector)
         dispatch, index = running_call()
         super().__init__(Audience((*others, collector), before.sinks), dispatch, index, outer)
@@ -81,8 +85,6 @@ class CollectorScope(Scope):
 
 
 _REMEMBERED: Final = 10_000  # signals of an audience
-
-NOBODY: Final = Audience((), ())
 
 #: What sinks run in: what they send is not recorded, nor their queries.
 SILENCE: Final = Scope(NOBODY)
@@ -97,10 +99,21 @@ ears: list[object] = []
 _process: Audience = NOBODY
 _named: tuple[Sink, ...] = ()
 _added: tuple[Sink, ...] = ()
+_collecting: tuple[Collector, ...] = ()
+_lock = RLock()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = RLock()  # the thread that held it is not in the child
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def process_audience() -> Audience:
-    """The sinks of the process, for code that runs in no scope of its own."""
+    """Who listens to the whole process, for code that runs in no scope of its own."""
     return _process
 
 
@@ -139,27 +152,31 @@ def add_sink(sink: Sink) -> None:
     One of the same class that the settings name is set aside meanwhile: nothing is heard twice.
     """
     global _added
-    _added = (*_added, sink)
-    refresh_sinks()
+    with _lock:
+        _added = (*_added, sink)
+        refresh_sinks()
 
 
 def remove_sink(sink: Sink) -> None:
     """Undo ``add_sink``."""
     global _added
-    _added = tuple(each for each in _added if each is not sink)
-    refresh_sinks()
+    with _lock:
+        _added = tuple(each for each in _added if each is not sink)
+        refresh_sinks()
 
 
 def refresh_sinks() -> None:
     """Look anew at what the sinks of the process override, and which details they read."""
     global _process
-    classes = {type(sink) for sink in _added}
-    sinks = (*_added, *(sink for sink in _named if type(sink) not in classes))
-    had, _process = _process, Audience((), sinks) if sinks else NOBODY
-    if had is not NOBODY:
-        ears.remove(had)
-    if _process is not NOBODY:
-        ears.append(_process)
+    with _lock:  # sinks that look anew in two threads at once would take the same one out
+        classes = {type(sink) for sink in _added}
+        sinks = (*_added, *(sink for sink in _named if type(sink) not in classes))
+        listened = bool(sinks or _collecting)
+        had, _process = _process, Audience(_collecting, sinks) if listened else NOBODY
+        if had is not NOBODY:
+            ears.remove(had)
+        if _process is not NOBODY:
+            ears.append(_process)
 
 
 def open_collector(collector: Collector) -> None:
@@ -168,19 +185,37 @@ def open_collector(collector: Collector) -> None:
     Keeps no Token, so it may be closed in another context than the one it was opened in.
     """
     scope = CollectorScope(collector, _open_scope())
+    _start_collecting(collector)
+    current.set(scope)
+
+
+def collect_everywhere(collector: Collector) -> None:
+    """Collect the dispatches of all code that runs in no scope of its own too, until closed."""
+    global _collecting
+    _start_collecting(collector)
+    with _lock:
+        _collecting = (*_collecting, collector)
+        refresh_sinks()
+
+
+def _start_collecting(collector: Collector) -> None:
     if not collector.is_open:
         collector.is_open = True
         ears.append(collector)
     collector.room = max(collector.limit - len(collector.dispatches), 0)
-    current.set(scope)
 
 
 def close_collector(collector: Collector) -> None:
     """Stop collecting. Closing twice, or in a context that never opened it, is harmless."""
+    global _collecting
     if collector.is_open:
         collector.is_open = False
         collector.room = 0
         ears.remove(collector)
+    if collector in _collecting:
+        with _lock:
+            _collecting = tuple(each for each in _collecting if each is not collector)
+            refresh_sinks()
     scope = _open_scope()
     if scope is not current.get():
         current.set(scope)

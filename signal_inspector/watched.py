@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from django.dispatch import Signal
 
-from signal_inspector import following, gather, recorder, trouble
+from signal_inspector import following, gather, keeping, recorder, trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.names import receiver_name
 from signal_inspector.records import Outcome, ReceiverCall
@@ -171,6 +171,9 @@ class Watched:
         try:
             self._dispatch.settle(self._index, self.call)  # a follower is told of it next
             audience = self._dispatch.audience
+            if audience.keepers:
+                told = ("returned", response) if error is None else ("raised", error)
+                keeping.tell(self._dispatch, told[0], self._index, told[1])
             if error is not None:
                 self.call.failure = gather.failure(self._dispatch, error)
                 if self._followers:
@@ -295,6 +298,8 @@ class StandIn:
         keep("_sync_receivers", watched[:sync_count])
         keep("_async_receivers", watched[sync_count:])
         dispatch.expect([receiver.call for receiver in watched])
+        if dispatch.audience.keepers:
+            keeping.tell(dispatch, "receivers", [each.receiver for each in watched])
         if dispatch.followers:
             dispatch.receivers = [receiver_name(each.receiver) for each in watched]
             following.start(dispatch)

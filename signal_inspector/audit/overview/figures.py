@@ -69,6 +69,14 @@ def read(span: Span, using: str) -> Read:
     return found
 
 
+def read_whole(span: Span, using: str) -> Read:
+    """The sums of the span alone, in one query: ``whole`` and ``unreadable`` are filled in."""
+    found = Read(span, [])
+    for part in _parts(span.start, found, using):
+        found.whole.merge(part.figures)
+    return found
+
+
 def _parts(start: int, found: Read, using: str) -> Iterator[Part]:
     rows = Tally.objects.using(using).filter(slot__gte=start)
     for slot, seconds, content in rows.values_list("slot", "seconds", "content").iterator():

@@ -109,8 +109,8 @@ class TestReceiversOf:
         instrument.install()
         entries = receivers_of(signal)
         assert last_names(entries) == ["on_order", "on_order"]
-        assert [entry.sender for entry in entries] == [None, "?"]
-        assert {(entry.is_weak, entry.connected_at) for entry in entries} == {(None, None)}
+        assert [entry.sender for entry in entries] == [None, f"{__name__}.Web"]
+        assert {(entry.is_weak, entry.connected_at) for entry in entries} == {(True, None)}
 
     def test_a_disconnected_receiver_is_not_listed(self, signal: Signal) -> None:
         """disconnect() takes a receiver off the list."""

@@ -1,0 +1,238 @@
+"""Which signals and receivers a test has muted, and the one place where that takes effect.
+
+Nothing is done to a signal: its receivers, their order, its caches stay as they are. While
+anything is muted, and only then, ``Signal._live_receivers`` is wrapped, which every send asks
+whom to call. So muting needs no wrapper around the send methods, and costs nothing when unused.
+It holds for all threads and tasks of the process.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from functools import wraps
+from threading import RLock
+from types import MethodType
+from typing import Any, Protocol
+
+from django.dispatch import Signal
+
+from signal_inspector import trouble
+from signal_inspector.connections import entries
+from signal_inspector.names.safe import instance_attribute
+
+_MAX_LAYERS = 100  # of decorators around one function
+
+
+class Change(Protocol):
+    """Something that a test changes in whom a signal calls."""
+
+    def live(self, signal: Signal, receivers: list[Any], *, is_async: bool) -> list[Any]:
+        """Those of these receivers that are to be called, or what stands in for them."""
+
+
+class Muting:
+    """A change that only takes away; ``silences`` says what."""
+
+    def silences_all(self, signal: Signal) -> bool:  # noqa: ARG002
+        """Whether no receiver of this signal is called."""
+        return False
+
+    def silences(self, signal: Signal, receiver: object) -> bool:  # noqa: ARG002
+        """Whether this receiver of this signal is not called."""
+        return self.silences_all(signal)
+
+    def live(
+        self,
+        signal: Signal,
+        receivers: list[Any],
+        *,
+        is_async: bool,  # noqa: ARG002
+    ) -> list[Any]:
+        return [each for each in receivers if not self.silences(signal, each)]
+
+
+class MutedSignals(Muting):
+    """These signals call nobody."""
+
+    def __init__(self, signals: tuple[Signal, ...]) -> None:
+        self._signals = signals
+
+    def silences_all(self, signal: Signal) -> bool:
+        return any(each is signal for each in self._signals)
+
+
+class MutedReceivers(Muting):
+    """These receivers are not called, by any signal or by one of ``signals`` alone."""
+
+    def __init__(self, receivers: tuple[Any, ...], signals: tuple[Signal, ...] = ()) -> None:
+        self._receivers = [held(receiver) for receiver in receivers]
+        self._signals = signals
+
+    def silences(self, signal: Signal, receiver: object) -> bool:
+        if self._signals and not any(each is signal for each in self._signals):
+            return False
+        return any(is_receiver(wanted(), receiver) for wanted in self._receivers)
+
+
+class OnlyReceivers(Muting):
+    """Of the signals that these receivers are connected to, they alone are called."""
+
+    def __init__(self, receivers: tuple[Any, ...], signals: tuple[Signal, ...] = ()) -> None:
+        self._chosen = MutedReceivers(receivers, signals)
+        self._signals = signals
+
+    def silences(self, signal: Signal, receiver: object) -> bool:
+        if self._chosen.silences(signal, receiver):
+            return False
+        if self._signals:
+            return any(each is signal for each in self._signals)
+        return any(
+            connected is not None and self._chosen.silences(signal, connected)
+            for _, connected, _ in entries(signal)
+        )
+
+
+def held(receiver: Any) -> Callable[[], Any]:
+    """Gives the receiver while it lives: muting keeps none of them alive."""
+    try:
+        if isinstance(receiver, MethodType):
+            return weakref.WeakMethod(receiver)
+        return weakref.ref(receiver)
+    except TypeError:  # it has no room for a weak reference, as Django would find too
+        return lambda: receiver
+
+
+def is_receiver(wanted: object, receiver: object) -> bool:
+    """Whether a connected receiver is the one that somebody names.
+
+    It is if they are the same object, or the same method of the same object; also if one is the
+    other in decorators that keep ``__wrapped__``, or a method of any object where the function
+    of the class is named. Two partials, or two decorations, of one function are two receivers.
+    """
+    if wanted is None:
+        return False
+    return any(_is_same(wanted, layer) for layer in _layers(receiver)) or any(
+        _is_same(receiver, layer) for layer in _layers(wanted, with_methods=False)
+    )
+
+
+def _is_same(one: object, other: object) -> bool:
+    if type(one) is MethodType and type(other) is MethodType:
+        return one.__self__ is other.__self__ and one.__func__ is other.__func__
+    return one is other
+
+
+def _layers(receiver: object, *, with_methods: bool = True) -> Iterator[object]:
+    """The receiver and what it wraps, from the outside in; none of its code runs."""
+    for _ in range(_MAX_LAYERS):
+        yield receiver
+        if with_methods and type(receiver) is MethodType:
+            inner: object | None = receiver.__func__
+        else:
+            inner = instance_attribute(receiver, "__wrapped__")
+        if inner is None:
+            return
+        receiver = inner
+
+
+_changes: tuple[Change, ...] = ()
+_originals: dict[type[Signal], Callable[..., Any]] = {}
+_ours: dict[type[Signal], Callable[..., Any]] = {}
+_lock = RLock()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = RLock()  # the thread that held it is not in the child
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def add(change: Change) -> None:
+    """Have a change count from the next send on; those that were added before count first."""
+    global _changes
+    with _lock:
+        _changes = (*_changes, change)
+        _install()
+
+
+def remove(change: Change) -> None:
+    """Undo one ``add``, in whichever order. Removing what is not there is harmless."""
+    global _changes
+    with _lock:
+        for index in range(len(_changes) - 1, -1, -1):
+            if _changes[index] is change:
+                _changes = (*_changes[:index], *_changes[index + 1 :])
+                break
+        if not _changes:
+            _uninstall()
+
+
+def is_muted(signal: Signal) -> bool:
+    """Whether a test has muted the signal as a whole: it calls nobody now."""
+    return any(each.silences_all(signal) for each in _mutings())
+
+
+def is_receiver_muted(signal: Signal, receiver: object) -> bool:
+    """Whether a test has it that this signal does not call this receiver now."""
+    return any(each.silences(signal, receiver) for each in _mutings())
+
+
+def muted_receivers(signal: Signal) -> tuple[Any, ...]:
+    """The connected receivers, in order, that are not called now because a test muted them."""
+    if not _changes:
+        return ()
+    connected = [receiver for _, receiver, _ in entries(signal) if receiver is not None]
+    return tuple(each for each in connected if is_receiver_muted(signal, each))
+
+
+def _mutings() -> Iterator[Muting]:
+    return (each for each in _changes if isinstance(each, Muting))
+
+
+def _changed(original: Callable[..., Any]) -> Callable[..., Any]:
+    """``_live_receivers`` of one class, with the changes that are in force when it is asked."""
+
+    @wraps(original)
+    def _live_receivers(self: Signal, sender: Any) -> Any:
+        live = original(self, sender)
+        changes = _changes
+        if not changes:  # another tool has wrapped ours, and keeps it in place
+            return live
+        try:
+            sync_receivers, async_receivers = live
+            for change in changes:
+                sync_receivers = change.live(self, sync_receivers, is_async=False)
+                async_receivers = change.live(self, async_receivers, is_async=True)
+        except Exception as error:
+            trouble.report("muting receivers", error)
+            return live
+        return sync_receivers, async_receivers
+
+    return _live_receivers
+
+
+def _install() -> None:
+    for kind in _kinds(Signal):
+        original = kind.__dict__.get("_live_receivers")
+        if original is not None and kind not in _ours:
+            _originals[kind], _ours[kind] = original, _changed(original)
+            kind._live_receivers = _ours[kind]  # type: ignore[method-assign]
+
+
+def _uninstall() -> None:
+    """Put back what is still ours; what another tool has wrapped since stays, and does nothing."""
+    for kind, ours in list(_ours.items()):
+        if kind.__dict__.get("_live_receivers") is ours:
+            kind._live_receivers = _originals.pop(kind)  # type: ignore[method-assign]
+            del _ours[kind]
+
+
+def _kinds(kind: type[Signal]) -> Iterator[type[Signal]]:
+    yield kind
+    for subclass in kind.__subclasses__():
+        yield from _kinds(subclass)

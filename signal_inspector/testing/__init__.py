@@ -1,0 +1,32 @@
+"""For the tests of a project: what was sent, to whom, and what happens if a receiver fails.
+
+Works with the app in ``INSTALLED_APPS`` or without, under ``manage.py test`` and under pytest.
+"""
+
+from __future__ import annotations
+
+from unittest.mock import ANY
+
+from signal_inspector.testing.assertions import CapturedDispatches
+from signal_inspector.testing.captured import CapturedCall, CapturedDispatch
+from signal_inspector.testing.capturing import capture_dispatches
+from signal_inspector.testing.faults import delay, inject_failure
+from signal_inspector.testing.matchers import where
+from signal_inspector.testing.mixins import DispatchesMixin
+from signal_inspector.testing.mutes import mute, only
+from signal_inspector.testing.patterns import sending
+
+__all__ = [
+    "ANY",
+    "CapturedCall",
+    "CapturedDispatch",
+    "CapturedDispatches",
+    "DispatchesMixin",
+    "capture_dispatches",
+    "delay",
+    "inject_failure",
+    "mute",
+    "only",
+    "sending",
+    "where",
+]

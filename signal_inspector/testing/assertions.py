@@ -1,0 +1,286 @@
+"""What a test asserts of the dispatches it has captured; a message shows what was sent instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from unittest.mock import ANY
+
+from django.dispatch import Signal
+
+from signal_inspector.muting import is_receiver
+from signal_inspector.names import receiver_name, signal_name
+from signal_inspector.records import SendMethod
+from signal_inspector.testing import reasons
+from signal_inspector.testing.captured import CapturedCall, CapturedDispatch
+from signal_inspector.testing.instead import first_missing, first_out_of_place, instead
+from signal_inspector.testing.mutes import Receiver, check_receivers
+from signal_inspector.testing.patterns import Pattern, sending
+from signal_inspector.testing.wanted import SignalOrName, Wanted, find_signal
+from signal_inspector.testing.wording import (
+    count_of,
+    dispatch_lines,
+    indented,
+    list_of,
+    place,
+    so_often,
+    statements,
+)
+
+__unittest = True  # unittest leaves our frames out of the traceback of a failure
+
+
+class Assertions:
+    """What can be asserted of captured dispatches.
+
+    An assertion about a signal that is not captured is a ValueError: it could say nothing.
+    """
+
+    def _asserted(self) -> CapturedDispatches:
+        raise NotImplementedError
+
+    def assert_sent(
+        self,
+        signal: SignalOrName,
+        *,
+        sender: Any = ANY,
+        times: int | None = None,
+        payload: Mapping[str, Any] | None = None,
+        method: SendMethod | str | None = None,
+    ) -> CapturedDispatch:
+        """Assert that a signal was sent: at least once, or just so many ``times``.
+
+        ``payload`` holds some of the arguments, compared with ``==``: ``mock.ANY`` and ``where``
+        may stand in it. Returns the first dispatch that is as asked.
+        """
+        __tracebackhide__ = True
+        if times is not None and times < 1:
+            raise ValueError("To assert that nothing was sent, there is assert_not_sent().")
+        sent_here = self._asserted()
+        sent_here.named(signal)
+        pattern = sending(signal, sender=sender, payload=payload, method=method)
+        found = [sent for sent in sent_here if pattern.matches(sent)]
+        if not found:
+            raise _failure(f"Not sent: {pattern}", instead(sent_here, pattern))
+        if times is not None and len(found) != times:
+            title = f"Sent {so_often(len(found))}, not {so_often(times)}: {pattern}"
+            raise _failure(title, list_of(found))
+        return found[0]
+
+    def assert_not_sent(
+        self,
+        signal: SignalOrName,
+        *,
+        sender: Any = ANY,
+        payload: Mapping[str, Any] | None = None,
+        method: SendMethod | str | None = None,
+    ) -> None:
+        """Assert that no such dispatch was sent; the arguments are those of ``assert_sent``."""
+        __tracebackhide__ = True
+        sent_here = self._asserted()
+        sent_here.named(signal)
+        pattern = sending(signal, sender=sender, payload=payload, method=method)
+        found = [sent for sent in sent_here if pattern.matches(sent)]
+        if found:
+            raise _failure(f"Sent {so_often(len(found))}, not never: {pattern}", list_of(found))
+
+    def assert_nothing_sent(self) -> None:
+        """Assert that no dispatch was captured at all."""
+        __tracebackhide__ = True
+        found = self._asserted()
+        if found:
+            raise _failure(
+                f"Nothing was to be sent, and {count_of(len(found))} were:", list_of(found)
+            )
+
+    def assert_sent_in_order(
+        self, patterns: Iterable[SignalOrName | Pattern], *, exact: bool = False
+    ) -> None:
+        """Assert that these were sent in this order; by the start of each send.
+
+        A pattern is a signal, its dotted name, or what ``sending(...)`` makes. Others may be in
+        between and around; with ``exact=True`` these must be all that was captured.
+        """
+        __tracebackhide__ = True
+        asked = [each if isinstance(each, Pattern) else sending(each) for each in patterns]
+        found = self._asserted()
+        for pattern in asked:
+            found.named(pattern.signal)
+        missing = first_out_of_place(asked, found) if exact else first_missing(asked, found)
+        if missing is None:
+            return
+        which, why = missing
+        lines = [f"{number}. {pattern}" for number, pattern in enumerate(asked, 1)]
+        if which < len(asked):
+            lines[which] += f"   <-- {why}"
+        else:
+            lines.append(why)
+        title = "Not sent in this order, and nothing else:" if exact else "Not sent in this order:"
+        raise _failure("\n".join([title, indented(lines), "What was sent:"]), list_of(found))
+
+    def assert_received(
+        self,
+        receiver: Receiver,
+        *,
+        signal: SignalOrName | None = None,
+        sender: Any = ANY,
+        times: int | None = None,
+        payload: Mapping[str, Any] | None = None,
+    ) -> CapturedCall:
+        """Assert that a receiver was called; whether it then raised does not matter.
+
+        The other arguments are those of ``assert_sent``. The message says why it was not called.
+        Returns its first call.
+        """
+        __tracebackhide__ = True
+        if times is not None and times < 1:
+            raise ValueError("To assert that it was not called, there is assert_not_received().")
+        found, others = _received(self._asserted(), receiver, signal, sender, payload)
+        name = receiver_name(receiver).name
+        if not found:
+            raise _failure(
+                f"Not called: {name}",
+                reasons.why_not(receiver, self._asserted().of(*_one(signal)), others),
+            )
+        if times is not None and len(found) != times:
+            title = f"Called {so_often(len(found))}, not {so_often(times)}: {name}"
+            raise _failure(title, list_of(sent for sent, _ in found))
+        return found[0][1]
+
+    def assert_not_received(
+        self,
+        receiver: Receiver,
+        *,
+        signal: SignalOrName | None = None,
+        sender: Any = ANY,
+        payload: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Assert that a receiver was not called (in this way)."""
+        __tracebackhide__ = True
+        found, _ = _received(self._asserted(), receiver, signal, sender, payload)
+        if found:
+            name = receiver_name(receiver).name
+            title = f"Called {so_often(len(found))}, not never: {name}"
+            raise _failure(title, list_of(sent for sent, _ in found))
+
+    def assert_no_failures(self, *signals: SignalOrName) -> None:
+        """Assert that no receiver raised, under whichever method; of these signals, or of all."""
+        __tracebackhide__ = True
+        failed = [(sent, call) for sent in self._asserted().of(*signals) for call in sent.failures]
+        if not failed:
+            return
+        lines = []
+        for number, (sent, call) in enumerate(failed, 1):
+            lines += [f"{number}. {call.name}, of {sent.name} by {sent.method.value}()"]
+            failure = call.record.failure
+            if failure is not None:
+                text = failure.traceback or f"{failure.exception_class}: {failure.message}"
+                lines.append(indented([text.rstrip()], 3))
+        raise _failure(f"{len(failed)} receiver{'s' if len(failed) > 1 else ''} raised:", lines)
+
+    def assert_failed(
+        self,
+        receiver: Receiver,
+        exception: type[BaseException] | tuple[type[BaseException], ...] = Exception,
+        *,
+        signal: SignalOrName | None = None,
+    ) -> BaseException:
+        """Assert that a receiver raised such an exception; returns the first one."""
+        __tracebackhide__ = True
+        found, others = _received(self._asserted(), receiver, signal, ANY, None)
+        for _, call in found:
+            if isinstance(call.exception, exception):
+                return call.exception
+        name = receiver_name(receiver).name
+        if not found:
+            raise _failure(
+                f"Not called: {name}",
+                reasons.why_not(receiver, self._asserted().of(*_one(signal)), others),
+            )
+        wanted = exception if isinstance(exception, tuple) else (exception,)
+        title = f"Has not raised {' or '.join(each.__qualname__ for each in wanted)}: {name}"
+        raise _failure(title, list_of(sent for sent, _ in found))
+
+    def assert_max_queries_per_receiver(self, count: int, *signals: SignalOrName) -> None:
+        """Assert that no call of a receiver sent more than ``count`` queries to the databases.
+
+        The queries of dispatches that it sent on are those of their receivers.
+        """
+        __tracebackhide__ = True
+        lines = []
+        for sent in self._asserted().of(*signals):
+            for call in sent.calls:
+                if call.record.query_count > count:
+                    at = place(call.record.path, call.record.line)
+                    lines.append(f"{call.name} ({at}), of {sent.name}: {_queries(call)}")
+                    lines.append(indented(statements(call.record.queries), 3))
+        if lines:
+            raise _failure(f"More than {count} queries in one call of a receiver:", lines)
+
+
+class CapturedDispatches(list[CapturedDispatch], Assertions):
+    """The dispatches of a capture in the order they started, and assertions about them."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    def also(self, *signals: SignalOrName) -> None:
+        """Capture these signals too from now on, though settings leave them out."""
+        self._wanted.add(signals)
+
+    def of(self, *signals: SignalOrName) -> list[CapturedDispatch]:
+        """The dispatches of these signals; of all where none is named."""
+        if not signals:
+            return list(self)
+        chosen = [self.named(signal) for signal in signals]
+        return [sent for sent in self if any(sent.signal is signal for signal in chosen)]
+
+    def named(self, signal: SignalOrName) -> Signal:
+        """The signal of this name; ValueError if it is not captured here."""
+        found = find_signal(signal)
+        if not self._wanted.covers(found):
+            raise ValueError(
+                f"{signal_name(found)} is not captured here, so nothing can be said of it. Name "
+                "it to capture_dispatches(), or to also() of what that gives."
+            )
+        return found
+
+    def _asserted(self) -> CapturedDispatches:
+        return self
+
+
+def _received(
+    dispatches: CapturedDispatches,
+    receiver: Receiver,
+    signal: SignalOrName | None,
+    sender: Any,
+    payload: Mapping[str, Any] | None,
+) -> tuple[list[tuple[CapturedDispatch, CapturedCall]], list[str]]:
+    """The calls of a receiver that are as asked, and how the others differ."""
+    check_receivers((receiver,), "An assertion about receivers")
+    found: list[tuple[CapturedDispatch, CapturedCall]] = []
+    others: list[str] = []
+    for sent in dispatches.of(*_one(signal)):
+        pattern = sending(sent.signal, sender=sender, payload=payload)
+        for call in sent.calls:
+            if call.ran and is_receiver(receiver, call.receiver):
+                differences = pattern.differences(sent)
+                if differences:
+                    told = indented([f"but {difference}" for difference in differences], 3)
+                    others.append("\n".join([*dispatch_lines(len(others) + 1, sent), told]))
+                else:
+                    found.append((sent, call))
+    return found, others
+
+
+def _failure(title: str, lines: Iterable[str]) -> AssertionError:
+    return AssertionError(f"{title}\n{indented(lines)}")
+
+
+def _one(signal: SignalOrName | None) -> tuple[SignalOrName, ...]:
+    return () if signal is None else (signal,)
+
+
+def _queries(call: CapturedCall) -> str:
+    return f"{call.record.query_count} quer{'ies' if call.record.query_count != 1 else 'y'}"

@@ -1,0 +1,187 @@
+"""``capture_dispatches``: the dispatches of a test, with the objects that were sent."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+from threading import get_ident
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+from django.dispatch import Signal
+
+from signal_inspector import muting, scopes
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.keeping import Keeper
+from signal_inspector.records import Details
+from signal_inspector.testing import installation
+from signal_inspector.testing.assertions import CapturedDispatches
+from signal_inspector.testing.captured import CapturedDispatch
+from signal_inspector.testing.contexts import TestContext
+from signal_inspector.testing.stand_ins import real
+from signal_inspector.testing.wanted import SignalOrName, Wanted
+
+__unittest = True
+
+#: What assertions tell in words. Payloads and responses are at hand themselves.
+_DETAILS: Final = Details.CALLER | Details.TRACEBACK | Details.STATEMENTS | Details.NOT_CALLED
+
+D = TypeVar("D", bound=Callable[..., Any])
+
+#: The captures that the code of this context runs in.
+_inside: ContextVar[tuple[Capture, ...]] = ContextVar("signal_inspector_captures", default=())
+
+
+class Capture(Keeper):
+    """What one ``capture_dispatches`` hears; it holds nothing once it is closed.
+
+    It listens to the whole process and takes what belongs to it: a test may run in a context
+    that was made before its fixtures were set up.
+    """
+
+    __slots__ = ("_by_record", "_captured", "_everything", "_thread", "wanted")
+
+    def __init__(self, wanted: Wanted, *, everything: bool) -> None:
+        super().__init__(_DETAILS, limit=sys.maxsize)
+        self.wanted = wanted
+        self._everything = everything
+        self._thread = get_ident()
+        self._captured: CapturedDispatches | None = None
+        self._by_record: dict[int, CapturedDispatch] = {}
+
+    def open(self) -> CapturedDispatches:
+        """Capture from now on."""
+        installation.acquire()
+        self._captured = captured = CapturedDispatches(self.wanted)
+        self.enter_context()
+        scopes.collect_everywhere(self)
+        return captured
+
+    def enter_context(self) -> None:
+        """Have the context of the code that calls belong to the capture."""
+        _inside.set((*_inside.get(), self))
+        scopes.open_collector(self)
+
+    def close(self) -> None:
+        """Capture no more, and let go of everything."""
+        scopes.close_collector(self)
+        _inside.set(tuple(each for each in _inside.get() if each is not self))
+        self._captured = None
+        self._by_record.clear()
+        self.dispatches.clear()
+        installation.release()
+
+    def asks_for(self, signal: Signal) -> bool:
+        return self.wanted.asks_for(signal)
+
+    def sent(self, dispatch: Dispatch, signal: Signal, sender: Any, named: dict[str, Any]) -> None:
+        captured = self._captured
+        if captured is None or not self._is_mine() or not self.wanted.covers(signal):
+            return
+        sent = CapturedDispatch(dispatch, signal, sender, dict(named))
+        sent.muted = muting.muted_receivers(signal)
+        self._by_record[id(dispatch)] = sent
+        captured.append(sent)
+
+    def receivers(self, dispatch: Dispatch, receivers: Sequence[Any]) -> None:
+        sent = self._by_record.get(id(dispatch))
+        if sent is not None:
+            sent.note_receivers([real(receiver) for receiver in receivers])
+
+    def returned(self, dispatch: Dispatch, index: int, response: Any) -> None:
+        sent = self._by_record.get(id(dispatch))
+        if sent is not None:
+            sent.note_response(index, response)
+
+    def raised(self, dispatch: Dispatch, index: int, error: BaseException) -> None:
+        sent = self._by_record.get(id(dispatch))
+        if sent is not None:
+            sent.note_exception(index, error)
+
+    def _is_mine(self) -> bool:
+        return self._everything or self in _inside.get() or get_ident() == self._thread
+
+
+class capture_dispatches(TestContext[CapturedDispatches]):  # noqa: N801 - reads as a statement
+    """Capture what is sent: ``with capture_dispatches() as dispatches: ...``
+
+    Gives the dispatches in the order they started, with the objects themselves, and the
+    assertions about them, which can be made inside and afterwards. Whoever holds the list holds
+    the objects: let go of it with the test.
+
+    Without ``signals``, all that ``INCLUDE`` and ``EXCLUDE`` let through are captured. With
+    ``signals`` (objects, dotted names or globs) only those, and whatever settings say; ``also``
+    adds signals to the others, such as ``post_save``. What other threads send belongs to the
+    capture if asgiref started them; with ``threads=True`` everything does.
+
+    A decorated function gets it as the argument ``dispatches``; of a decorated class, each test
+    has it as ``self.dispatches``. Where the wrapper is not installed, it is for that while.
+    """
+
+    def __init__(
+        self,
+        *signals: SignalOrName,
+        also: Iterable[SignalOrName] = (),
+        threads: bool = False,
+    ) -> None:
+        self._signals = signals
+        self._also = tuple(also)
+        self._threads = threads
+        self._open: list[Capture] = []
+        self._is_of_class = False
+
+    def __enter__(self) -> CapturedDispatches:
+        capture = Capture(Wanted(self._signals, self._also), everything=self._threads)
+        self._open.append(capture)
+        return capture.open()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._open.pop().close()
+
+    def __call__(self, decorated: D) -> D:
+        if inspect.isfunction(decorated) and not self._is_of_class:
+            _check_takes_dispatches(decorated)
+            return _without_dispatches(super().__call__(decorated))
+        return super().__call__(decorated)
+
+    def give(
+        self, entered: CapturedDispatches, arguments: dict[str, Any], args: tuple[Any, ...]
+    ) -> None:
+        if self._is_of_class:
+            args[0].dispatches = entered
+        else:
+            arguments["dispatches"] = entered
+
+    def _again(self) -> capture_dispatches:
+        again = super()._again()
+        again._open = []
+        return again
+
+    def _decorate_class(self, cls: type) -> None:
+        of_class = self._again()
+        of_class._is_of_class = True
+        super(capture_dispatches, of_class)._decorate_class(cls)
+
+
+def _check_takes_dispatches(function: Callable[..., Any]) -> None:
+    kinds = {each.name: each.kind for each in inspect.signature(function).parameters.values()}
+    if "dispatches" not in kinds and inspect.Parameter.VAR_KEYWORD not in kinds.values():
+        raise TypeError(
+            f"{function.__qualname__} has no argument `dispatches`, which capture_dispatches() "
+            "gives to what it decorates."
+        )
+
+
+def _without_dispatches(decorated: D) -> D:
+    """Hide the argument: pytest would look for a fixture of this name, and open another one."""
+    signature = inspect.signature(decorated)
+    left = [each for name, each in signature.parameters.items() if name != "dispatches"]
+    decorated.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]
+    return decorated

@@ -1,0 +1,59 @@
+"""``DispatchesMixin``: each test of a class knows what was sent in it."""
+
+from __future__ import annotations
+
+import unittest
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import Context
+from typing import ClassVar
+
+from signal_inspector.testing.assertions import Assertions, CapturedDispatches
+from signal_inspector.testing.capturing import Capture
+from signal_inspector.testing.wanted import SignalOrName, Wanted
+
+__unittest = True
+
+
+class DispatchesMixin(Assertions, unittest.TestCase):
+    """For test classes of Django or ``unittest``: ``self.dispatches`` and its assertions.
+
+    What is sent from ``setUp`` to the last clean-up belongs to a test. Its list is emptied
+    afterwards: test runners keep test cases, and with them would keep what was sent.
+    """
+
+    #: Capture these signals alone, whatever settings say; empty for all that are inspected.
+    captured_signals: ClassVar[Sequence[SignalOrName]] = ()
+    #: Capture these too.
+    captured_also: ClassVar[Sequence[SignalOrName]] = ()
+    #: Whether what all threads send belongs to a test.
+    captured_threads: ClassVar[bool] = False
+
+    dispatches: CapturedDispatches
+
+    def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
+        with self._capturing():
+            return super().run(result)
+
+    def debug(self) -> None:
+        with self._capturing():
+            super().debug()
+
+    @contextmanager
+    def _capturing(self) -> Iterator[None]:
+        capture = Capture(
+            Wanted(self.captured_signals, self.captured_also), everything=self.captured_threads
+        )
+        self.dispatches = dispatches = capture.open()
+        try:
+            # IsolatedAsyncioTestCase made a context for its tests before this one was opened.
+            own = getattr(self, "_asyncioTestContext", None)
+            if isinstance(own, Context):
+                own.run(capture.enter_context)
+            yield
+        finally:
+            capture.close()
+            dispatches.clear()
+
+    def _asserted(self) -> CapturedDispatches:
+        return self.dispatches

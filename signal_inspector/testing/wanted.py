@@ -1,0 +1,82 @@
+"""Which signals a capture is about, as they are named to it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import TypeAlias
+
+from django.dispatch import Signal
+
+from signal_inspector.conf import get_config
+from signal_inspector.names import is_inspected, loaded_signals, signal_name
+
+#: A signal, or its dotted name.
+SignalOrName: TypeAlias = Signal | str
+
+_WILDCARDS = frozenset("*?[")
+
+
+def find_signal(signal: SignalOrName) -> Signal:
+    """The signal itself; ValueError if no loaded module has one of this name."""
+    if isinstance(signal, Signal):
+        return signal
+    if not isinstance(signal, str):
+        raise TypeError(f"Name a signal or its dotted name, not {type(signal).__qualname__}.")
+    known = loaded_signals()
+    if signal in known:
+        return known[signal]
+    close = difflib.get_close_matches(signal, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"No loaded module has a signal {signal!r}.{hint}")
+
+
+class Wanted:
+    """The signals that a capture was told of.
+
+    ``signals`` limit it to those; ``also`` names some more that settings leave out. Dotted names
+    may be globs. Signals that are named outright are captured whatever ``INCLUDE`` says.
+    """
+
+    def __init__(self, signals: Iterable[SignalOrName], also: Iterable[SignalOrName] = ()) -> None:
+        self._named, self._globs = _sorted(signals)
+        self._also, self._also_globs = _sorted(also)
+        self._all = not self._named and not self._globs
+
+    def asks_for(self, signal: Signal) -> bool:
+        """Whether the signal is wanted whatever settings say."""
+        if any(each is signal for each in (*self._named, *self._also)):
+            return True
+        globs = (*self._globs, *self._also_globs)
+        return bool(globs) and _matches(signal, globs)
+
+    def covers(self, signal: Signal) -> bool:
+        """Whether a dispatch of this signal is captured."""
+        if self.asks_for(signal):
+            return True
+        if not self._all:
+            return False
+        config = get_config()
+        return is_inspected(signal_name(signal), config.include, config.exclude)
+
+    def add(self, signals: Iterable[SignalOrName]) -> None:
+        """Want these too."""
+        named, globs = _sorted(signals)
+        self._also, self._also_globs = (*self._also, *named), (*self._also_globs, *globs)
+
+
+def _sorted(signals: Iterable[SignalOrName]) -> tuple[tuple[Signal, ...], tuple[str, ...]]:
+    """The signals, and the globs on names."""
+    named, globs = [], []
+    for signal in signals:
+        if isinstance(signal, str) and _WILDCARDS.intersection(signal):
+            globs.append(signal)
+        else:
+            named.append(find_signal(signal))
+    return tuple(named), tuple(globs)
+
+
+def _matches(signal: Signal, globs: tuple[str, ...]) -> bool:
+    name = signal_name(signal)
+    return any(fnmatchcase(name, glob) for glob in globs)
