@@ -18,7 +18,15 @@ from signal_inspector.catalog.source_records import ModuleSource, Send
 from signal_inspector.conf import get_config
 from signal_inspector.connections import reaches
 from signal_inspector.muting import is_receiver_muted
-from signal_inspector.names import is_inspected, most_specific, sender_name, signal_name
+from signal_inspector.names import (
+    class_path,
+    is_inspected,
+    most_specific,
+    sender_name,
+    signal_name,
+)
+from signal_inspector.names.safe import class_mro, class_namespace
+from signal_inspector.records import SendMethod
 
 
 class Standing(StrEnum):
@@ -70,6 +78,7 @@ class Explanation:
     signal: SignalEntry
     sender: str | None  # who would send; None: no sender in particular
     inspected: str  # why it is inspected or not
+    remark: str  # what makes all of this uncertain; "" if nothing does
     called: tuple[ExplainedReceiver, ...]  # in the order of execution
     not_called: tuple[ExplainedReceiver, ...]  # connected ones first
     sends: tuple[Send, ...]  # what the project's source shows, tests aside
@@ -95,6 +104,7 @@ def explain(signal: Signal | str, sender: object = None) -> Explanation:
         signal=entry,
         sender=None if sender is None else sender_name(sender),
         inspected=_inspected(entry.signal),
+        remark=_remark(type(signal)),
         called=tuple(called),
         not_called=tuple(not_called),
         sends=tuple(
@@ -181,3 +191,17 @@ def _inspected(name: str) -> str:
     if is_inspected(name, config.include, config.exclude):
         return f"inspected: INCLUDE has {included!r}"
     return f"not inspected: EXCLUDE has {most_specific(name, config.exclude)!r}"
+
+
+def _remark(kind: type) -> str:
+    """Whether the signal's class has its own way to choose receivers, as pretix's has."""
+    for base in class_mro(kind):
+        if base is Signal:
+            break
+        for method in (*SendMethod, "_live_receivers"):
+            if method in class_namespace(base):
+                return (
+                    f"{class_path(base)} has a {method}() of its own, which may choose among "
+                    "these receivers"
+                )
+    return ""

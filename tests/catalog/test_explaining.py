@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,10 +18,15 @@ from signal_inspector.catalog import (
     ExplainedReceiver,
     Explanation,
     NotFoundError,
+    ReceiverEntry,
+    SignalEntry,
     Standing,
     explain,
 )
+from signal_inspector.catalog.absent import absent
 from signal_inspector.catalog.finding import find_sender, find_signal
+from signal_inspector.catalog.source_records import Connect, ModuleSource
+from signal_inspector.records import Caller
 from tests.catalog.made import module
 
 order_placed = Signal()
@@ -257,6 +263,72 @@ class TestNotCalled:
         assert (explanation.called, explanation.not_called) == ((), ())
 
 
+class TestAbsent:
+    """What the source connects, and what is connected."""
+
+    SOURCE = Connect(
+        signal="s",
+        receiver="shop.receivers.log",
+        function="shop.receivers",
+        path="/srv/shop/receivers.py",
+        line=7,
+        sender="",
+        is_decorator=True,
+    )
+
+    def told(
+        self, *receivers: ReceiverEntry, module: str = __name__, **changes: Any
+    ) -> list[bool]:
+        """``is_imported`` of what is absent, where the source has one connection."""
+        connect = replace(self.SOURCE, **changes)
+        read = [ModuleSource(module=module, path=connect.path, connects=(connect,))]
+        return [
+            each.is_imported for each in absent(SignalEntry(signal="s", receivers=receivers), read)
+        ]
+
+    ENTRY = ReceiverEntry(
+        receiver="shop.receivers.log",
+        path="/srv/shop/receivers.py",
+        line=7,
+        sender=None,
+        is_async=False,
+        is_weak=True,
+        dispatch_uid=None,
+        connected_at=Caller("/srv/shop/receivers.py", 7, "<module>"),
+        is_dead=False,
+    )
+
+    def test_nothing_is_connected(self) -> None:
+        """Both an imported module and one that is not are told."""
+        assert self.told() == [True]
+        assert self.told(module="never.imported") == [False]
+
+    def test_it_is_known_by_its_name(self) -> None:
+        """Wherever it was connected, also before the wrapper was there, and if it has died."""
+        elsewhere = replace(self.ENTRY, connected_at=None, path="", is_dead=True)
+        assert self.told(elsewhere) == []
+
+    def test_it_is_known_by_its_place(self) -> None:
+        """A decorator may have given it another name."""
+        assert self.told(replace(self.ENTRY, receiver="shop.decorators.wrapper")) == []
+        assert self.told(self.ENTRY, receiver="") == []
+
+    def test_another_one_is_not_it(self) -> None:
+        """A receiver of another name and place leaves it absent."""
+        other = replace(self.ENTRY, receiver="a.b", connected_at=Caller("/a.py", 1, "<module>"))
+        assert self.told(other) == [True]
+
+    def test_a_stranger_may_be_it(self) -> None:
+        """If one was connected that nobody saw, under a name that the source has not."""
+        stranger = replace(self.ENTRY, receiver="shop.decorators.wrapper", connected_at=None)
+        assert self.told(stranger) == []
+        assert self.told(stranger, module="never.imported") == [False]
+
+    def test_connections_of_other_signals_do_not_count(self) -> None:
+        """The source of another signal says nothing of this one."""
+        assert self.told(signal="another") == []
+
+
 class TestInspected:
     @pytest.mark.parametrize(
         ("settings", "told"),
@@ -276,6 +348,18 @@ class TestInspected:
             explanation = explain(order_placed)
         assert explanation.inspected == told
         assert explanation.signal.is_inspected is told.startswith("inspected")
+
+    def test_a_class_with_a_send_of_its_own_is_remarked_upon(self) -> None:
+        """As it may choose among its receivers, nothing is certain."""
+
+        class Choosy(Signal):
+            def send(self, sender: Any, **named: Any) -> Any: ...
+
+        class Inherits(Choosy): ...
+
+        told = "test_a_class_with_a_send_of_its_own_is_remarked_upon.<locals>.Choosy has a send()"
+        assert told in explain(Inherits()).remark
+        assert explain(order_placed).remark == explain("post_save").remark == ""
 
     def test_a_signal_of_djangos_is_explained(self) -> None:
         """Signals that are not inspected are explained as well."""

@@ -44,7 +44,7 @@ def test_json_is_what_is_documented(project: Project) -> None:
     """The JSON has these keys and no others."""
     data = explained(project, "order_placed", "--sender", "shop.Gift")
     keys = {"version", "signal", "class", "app", "path", "line", "is_inspected", "problem"}
-    keys |= {"inspected", "sender", "called", "not_called", "sends", "unread"}
+    keys |= {"inspected", "remark", "sender", "called", "not_called", "sends", "unread"}
     assert set(data) == keys
     assert (data["version"], data["sender"], data["app"]) == (1, "shop.models.Gift", "shop")
     receiver = {"order", "state", "receiver", "path", "line", "sender", "is_async", "is_weak"}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from signal_inspector.catalog.snapshots import Scope, Snapshot
 from tests.catalog.made import Project
 from tests.test_example_project import manage
 
@@ -125,6 +127,16 @@ def test_an_app_that_is_not_installed() -> None:
     """--app suggests one that is."""
     with pytest.raises(CommandError, match=r"called 'atuh'\. Did you mean auth"):
         call_command("signals", "snapshot", "--app", "atuh")
+
+
+def test_nothing_of_ones_own_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A snapshot of nothing is probably not what was meant."""
+    with patch("signal_inspector.management.signals.snapshot.take") as take:
+        take.return_value = Snapshot(scope=Scope())
+        call_command("signals", "snapshot")
+    out, err = capsys.readouterr()
+    assert "name its apps with --app" in err
+    assert len(out.splitlines()) == 2
 
 
 def test_check_takes_no_other_options(tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ def usage(text: str) -> CommandError:
 
 def print_json(command: BaseCommand, data: Any) -> None:
     """Output for programs."""
-    command.stdout.write(json.dumps(data, indent=2, ensure_ascii=False))
+    # In ASCII: names and uids may hold what the terminal's encoding cannot.
+    command.stdout.write(json.dumps(data, indent=2))
 
 
 def say(command: BaseCommand, text: str) -> None:

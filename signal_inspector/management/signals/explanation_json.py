@@ -18,6 +18,7 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "version": VERSION,
         **signal_as_json(explanation.signal),
         "inspected": explanation.inspected,
+        "remark": explanation.remark or None,
         "sender": explanation.sender,
         "called": [_receiver(each) for each in explanation.called],
         "not_called": [_receiver(each) for each in explanation.not_called],

@@ -24,6 +24,8 @@ def explanation_lines(explanation: Explanation, style: Style) -> Iterator[str]:
     """The signal, who is called and who is not, and where it is sent."""
     yield from head_lines(explanation.signal, style)
     yield f"  {printable(explanation.inspected)}"
+    for line in textwrap.wrap(printable(explanation.remark), WIDTH - 2, break_long_words=False):
+        yield f"  {style.WARNING(line)}"
     if explanation.signal.problem:
         yield f"  {style.ERROR(printable(explanation.signal.problem))}"
     yield ""

@@ -68,7 +68,14 @@ def run(command: BaseCommand, options: dict[str, Any]) -> int:
     scope = Scope(
         apps=tuple(options["app"]), third_party=options["third_party"], bare=options["bare"]
     )
-    text = render(_take(command, scope))
+    snapshot = _take(command, scope)
+    if not snapshot.signals:
+        say(
+            command,
+            "No signal or receiver of the project's own is found. If the project is installed in "
+            "site-packages, name its apps with --app.",
+        )
+    text = render(snapshot)
     if options["output"] is None:
         command.stdout.write(text, ending="")
     else:
