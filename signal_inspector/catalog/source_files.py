@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import sysconfig
 import warnings
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from signal_inspector.catalog.source_readings import Reading
 _MAX_SIZE: Final = 3_000_000  # bytes: beyond it a file was made by a program
 _NOT_OURS = {"site-packages", "dist-packages"}
 _PASSED_BY = {"__pycache__", "node_modules", *_NOT_OURS}
+#: A signal of a class that is not called Signal is made by a call that has none of these; it is
+#: connected or sent elsewhere.
+_WORDS: Final = re.compile(rb"ignal|send|connect|receiver|providing_args")
 _TEST_DIRECTORIES = {"test", "tests", "testing"}
 
 _Stamp = tuple[str, int, int]  # module, time of change (ns), size (bytes)
@@ -37,6 +41,17 @@ def reading_of(module: str, path: str) -> Reading:
     reading = _read(module, path, stat.st_size)
     _kept[path] = (stamp, reading)
     return reading
+
+
+def names_signals(path: str) -> bool:
+    """Whether a file has a word without which it can neither make, send nor connect a signal.
+
+    Also where it cannot be read, which is for ``reading_of`` to tell.
+    """
+    try:
+        return _WORDS.search(Path(path).read_bytes()) is not None
+    except (OSError, ValueError):
+        return True
 
 
 def forget_readings() -> None:

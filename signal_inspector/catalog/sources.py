@@ -19,6 +19,7 @@ from signal_inspector.catalog.source_files import (
     files_below,
     forget_readings,
     is_third_party,
+    names_signals,
     reading_of,
 )
 from signal_inspector.catalog.source_names import Names
@@ -46,13 +47,16 @@ def read_module(module: str, path: str) -> ModuleSource:
     return settle([reading_of(module, path)])[0]
 
 
-def project_sources(third_party: bool = False, tests: bool = False) -> list[ModuleSource]:
+def project_sources(
+    third_party: bool = False, tests: bool = False, brief: bool = False
+) -> list[ModuleSource]:
     """What the files of the project say, by module; needs the app registry.
 
     Read are the packages that the installed apps are in, and that of the settings, without
-    migrations. ``third_party`` adds installed packages, ``tests`` the project's tests.
+    migrations. ``third_party`` adds installed packages, ``tests`` the project's tests. ``brief``
+    passes by the files that name nothing of signals, as most do: it is many times as quick.
     """
-    return settle(project_readings(third_party=third_party, tests=tests))
+    return settle(project_readings(third_party=third_party, tests=tests, brief=brief))
 
 
 def read_directory(root: str, *, tests: bool = True) -> list[ModuleSource]:
@@ -63,14 +67,20 @@ def read_directory(root: str, *, tests: bool = True) -> list[ModuleSource]:
     return settle([reading_of(module, path) for module, path in files])
 
 
-def project_readings(*, third_party: bool = False, tests: bool = False) -> list[Reading]:
+def project_readings(
+    *, third_party: bool = False, tests: bool = False, brief: bool = False
+) -> list[Reading]:
     """The readings that ``project_sources`` settles: they also hold calls and functions."""
     found: dict[str, str] = {}  # module by path
     for root, package in _roots(third_party):
         for module, path in files_below(root, package, tests=tests, migrations=False):
             if third_party or not is_third_party(path):
                 found.setdefault(path, module)
-    return [reading_of(module, path) for path, module in sorted(found.items())]
+    return [
+        reading_of(module, path)
+        for path, module in sorted(found.items())
+        if not brief or names_signals(path)
+    ]
 
 
 def settle(readings: Iterable[Reading], names: Names | None = None) -> list[ModuleSource]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from signal_inspector import connections
+from signal_inspector import connections, trouble
 from signal_inspector.catalog.source_records import Connect, Creation, ModuleSource, Send
 from signal_inspector.catalog.sources import is_third_party, project_sources
 from signal_inspector.checks.options import Checks, concerns
@@ -69,7 +69,7 @@ class Facts:
     @cached_property
     def connected(self) -> list[Connected]:
         """What is connected to all signals, by signal, dead receivers too."""
-        return [each for name, it in self.signals.items() for each in _connected(name, it)]
+        return [each for name, it in self.signals.items() for each in _readable(name, it)]
 
     @cached_property
     def own(self) -> list[Connected]:
@@ -87,7 +87,7 @@ class Facts:
     @cached_property
     def sources(self) -> list[ModuleSource]:
         """What the source says; of the project alone, unless third parties are looked at too."""
-        return project_sources(third_party=self.options.third_party)
+        return project_sources(third_party=self.options.third_party, brief=True)
 
     def is_read(self, signal: str) -> bool:
         """Whether the source of the module that holds a signal is among ``sources``."""
@@ -122,6 +122,15 @@ class Facts:
 
     def _is_own_signal(self, name: str) -> bool:
         return not name.startswith(_NOBODYS) and self.is_own_place(file_of(name))
+
+
+def _readable(name: str, signal: Signal) -> list[Connected]:
+    """What is connected; nothing where a subclass makes something of its own of ``receivers``."""
+    try:
+        return list(_connected(name, signal))
+    except Exception as error:
+        trouble.report("the receivers of a signal", error)
+        return []
 
 
 def _connected(name: str, signal: Signal) -> Iterator[Connected]:

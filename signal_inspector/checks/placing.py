@@ -43,7 +43,7 @@ def late(facts: Facts) -> Iterator[Finding]:
             yield _connected_late(each)
     loaded = _loaded_files()
     for source in facts.sources:
-        if source.module in sys.modules or source.path in loaded or _is_a_program(source.module):
+        if source.module in sys.modules or source.path in loaded or _is_apart(source.module):
             continue
         for connect in source.connects:
             at_import = connect.function == source.module and connect.signal not in _ANYWHERE
@@ -152,9 +152,11 @@ def ready_of(dotted: str) -> str:
     return f"{class_path(kind)}.ready()"
 
 
-def _is_a_program(module: str) -> bool:
-    """Whether a module is run rather than imported: what it connects is for itself."""
-    return ".management.commands." in module or module.rpartition(".")[2] in ("manage", "__main__")
+def _is_apart(module: str) -> bool:
+    """Whether start-up would not import a module: a program, or one of no installed app."""
+    if ".management.commands." in module or module.rpartition(".")[2] == "__main__":
+        return True
+    return apps.get_containing_app_config(module) is None
 
 
 def _loaded_files() -> set[object]:

@@ -47,8 +47,10 @@ class TestConnectedTwice:
                 2,
             ),
             (
-                ("order_placed.connect(store)\norder_placed.connect(store, sender=Web)\n"
-                f"{WITH_UID}"),
+                (
+                    "order_placed.connect(store)\norder_placed.connect(store, sender=Web)\n"
+                    f"{WITH_UID}"
+                ),
                 3,
             ),
         ],
@@ -70,8 +72,10 @@ class TestConnectedTwice:
             "order_placed.connect(store, sender=Web)\norder_placed.connect(store, sender=Shop)",
             "order_placed.connect(one.note)\norder_placed.connect(two.note)",
             "order_placed.connect(first)\norder_placed.connect(second)",
-            ("order_placed.connect(partial(store), weak=False)\n"
-            "order_placed.connect(partial(store), weak=False)"),
+            (
+                "order_placed.connect(partial(store), weak=False)\n"
+                "order_placed.connect(partial(store), weak=False)"
+            ),
         ],
     )
     def test_what_runs_once_is_none(self, world: World, once: str) -> None:

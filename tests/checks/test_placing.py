@@ -146,6 +146,11 @@ class TestLate:
         assert ids_in(done.stderr) == [("W017", "stall.lazy.store")]
         assert "after start-up, by arrange (stall/lazy.py:3)" in done.stderr
 
+    def test_what_is_not_installed_is_none(self, project: Project) -> None:
+        """An app that these settings leave out is not imported, and need not be."""
+        project.write({**CONNECTED_IN_READY, "market/other/receivers.py": RECEIVERS})
+        assert project.ids() == []
+
     def test_tests_and_commands_connect_for_themselves(self, project: Project) -> None:
         """What only tests or a command connect is none."""
         project.write({**CONNECTED_IN_READY, "stall/tests.py": RECEIVERS})

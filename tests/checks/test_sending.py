@@ -70,7 +70,7 @@ class TestNeverSent:
     ) -> None:
         """Of a signal whose module's source was not read, nothing is said."""
         monkeypatch.setattr(
-            "signal_inspector.checks.facts.project_sources", lambda third_party: []
+            "signal_inspector.checks.facts.project_sources", lambda third_party, brief: []
         )
         world.load(HEAD)
         assert world.find(never_sent) == []

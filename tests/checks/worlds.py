@@ -45,7 +45,9 @@ class World:
         self.directory = directory
         monkeypatch.syspath_prepend(str(directory))
         monkeypatch.setattr(
-            facts_module, "project_sources", lambda third_party: read_directory(str(directory))
+            facts_module,
+            "project_sources",
+            lambda third_party, brief: read_directory(str(directory)),
         )
 
     def load(self, source: str, name: str = "bazaar.signals") -> ModuleType:
@@ -53,10 +55,10 @@ class World:
         write(self.directory, {f"{name.replace('.', '/')}.py": source})
         return import_module(name)
 
-    def find(self, rule: Rule, **options: Any) -> list[Finding]:
-        """What one rule finds in the package; the rule may not fail."""
+    def find(self, *rules: Rule, **options: Any) -> list[Finding]:
+        """What rules find in the package; none of them may fail."""
         gc.collect()
-        found = findings(Facts(Checks(**{"include": ("bazaar*",), **options})), [rule])
+        found = findings(Facts(Checks(**{"include": ("bazaar*",), **options})), rules)
         assert trouble.counts() == {}
         return found
 

@@ -9,7 +9,7 @@ SECRET_KEY = "for the tests alone"
 USE_TZ = True
 STATIC_URL = "/static/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-ROOT_URLCONF = "tests.thirdparty.urls"
+ROOT_URLCONF = "urls"
 
 INSTALLED_APPS = [
     "signal_inspector",
