@@ -88,7 +88,7 @@ document.addEventListener("keydown", (event) => {
 });
 const firstKey = () => {
   const some = visible();
-  some.sort((a, b) => a.frame.y - b.frame.y || a.frame.x - b.frame.x);
+  some.sort((a, b) => a.frame.x - b.frame.x || a.frame.y - b.frame.y);
   return some.length ? some[0].node.dataset.key : null;
 };
 const focusBox = (key) => {
