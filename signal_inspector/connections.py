@@ -22,7 +22,7 @@ from django.dispatch import Signal
 from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-defined]
 
 from signal_inspector import trouble
-from signal_inspector.names import IdentityMap, receiver_name, sender_name
+from signal_inspector.names import IdentityMap, class_path, receiver_name, sender_name
 from signal_inspector.records import Caller, NotCalled, NotCalledReason, ReceiverName
 
 LookupKey = tuple[Any, Any]
@@ -271,6 +271,17 @@ def _raw_entries(signal: Signal) -> Iterator[tuple[tuple[Any, ...], Any, Any, bo
         if isinstance(entry, tuple) and len(entry) >= 3 and _is_key(entry[0]):
             sender = entry[2] if len(entry) > 3 else None
             yield entry[0], entry[1], sender, bool(entry[-1])
+
+
+def oddity(signal: Signal) -> str:
+    """What of ``signal.receivers`` has a form that no known Django has, in words; "" mostly."""
+    receivers: Any = signal.receivers
+    if not isinstance(receivers, list | tuple):
+        return f"signal.receivers is no list, but {class_path(type(receivers))}"
+    odd = len(receivers) - sum(1 for _ in _raw_entries(signal))
+    if not odd:
+        return ""
+    return f"{odd} of {len(receivers)} entries of signal.receivers have a form that is not known"
 
 
 def _is_key(key: object) -> bool:

@@ -79,7 +79,7 @@ class SignalEntry:
     kind: str = "django.dispatch.dispatcher.Signal"  # its class
     path: str = ""  # of the file that makes it
     line: int = 0  # 0 where it was made before the wrapper was installed
-    problem: str = ""  # why its receivers cannot be read
+    problem: str = ""  # why its receivers, or some of them, cannot be read
 
 
 def describe(*, everything: bool = False) -> list[SignalEntry]:
@@ -127,6 +127,7 @@ def _describe(
             receivers=tuple(receivers_of(signal)),
             taken_out=tuple(taken_out_of(signal)),
             senderless=tuple(senderless_of(signal)),
+            problem=connections.oddity(signal),
         )
     except Exception as error:  # `receivers` is anything that a subclass makes of it
         return replace(entry, problem=f"its receivers cannot be read: {type(error).__name__}")

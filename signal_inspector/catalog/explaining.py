@@ -96,7 +96,10 @@ def explain(signal: Signal | str, sender: object = None) -> Explanation:
         name, signal = find_signal(signal)
     entry = entries.describe_signal(signal, name or signal_name(signal))
     read = sources.project_sources()
-    called, not_called = ([], []) if entry.problem else _connected(signal, sender)
+    try:
+        called, not_called = _connected(signal, sender)
+    except Exception:  # entry.problem tells
+        called, not_called = [], []
     lost = [each for _, each in in_order(entry) if each.state is not State.CONNECTED]
     not_called += [_lost(each) for each in lost]
     not_called += [_absent(each) for each in absent.absent(entry, read)]

@@ -41,9 +41,14 @@ def sessions() -> list[tuple[list[str], str]]:
 def test_examples_print_what_stands_there(
     tmp_path: Path, arguments: list[str], printed: str
 ) -> None:
-    """Run in the example shop, each command prints what the document shows."""
+    """Run in the example shop, each command prints what the document shows, but for lines."""
     finished = shop(tmp_path, *arguments)
-    assert finished.stdout == printed
+    assert without_lines(finished.stdout) == without_lines(printed)
+
+
+def without_lines(text: str) -> str:
+    """A change of the shop elsewhere in a file is no change of what is told."""
+    return re.sub(r"(\.py):\d+", r"\1:LINE", text)
 
 
 def shop(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -295,6 +295,23 @@ class TestDescribeEverything:
         assert entry.problem == "its receivers cannot be read: AttributeError"
         assert entry.receivers == ()
 
+    @pytest.mark.parametrize(
+        ("receivers", "problem"),
+        [
+            (42, "signal.receivers is no list, but builtins.int"),
+            (None, "signal.receivers is no list, but builtins.NoneType"),
+            ([1, (2, 3)], "2 of 2 entries of signal.receivers have a form that is not known"),
+        ],
+    )
+    def test_what_has_an_odd_form_is_said(
+        self, monkeypatch: pytest.MonkeyPatch, receivers: Any, problem: str
+    ) -> None:
+        """Receivers that are passed over are not passed over in silence."""
+        monkeypatch.setattr(Shop.opened, "receivers", receivers)
+        entry = self.found(f"{__name__}.Shop.opened")
+        assert (entry.problem, entry.receivers) == (problem, ())
+        assert catalog.explain(Shop.opened).signal.problem == problem
+
 
 def _line_of(text: str) -> int:
     return Path(__file__).read_text().splitlines().index(text) + 1
