@@ -76,7 +76,11 @@ def run(command: BaseCommand, options: dict[str, Any]) -> int:
     form = options["format"] or _format_of(options["output"])
     wanted = [_label(name) for name in options["app"]]
     load(command, options)
-    whole = project_graph(recorded=options["recorded"], third_party=options["third_party"])
+    whole = project_graph(
+        recorded=options["recorded"],
+        third_party=options["third_party"],
+        on_problem=lambda text: say(command, command.style.WARNING(printable(text))),
+    )
     _check_signals(options["signal"], whole)
     graph = graph_selection.select(whole, apps=wanted, signals=options["signal"])
     text = _rendered(graph, form)
