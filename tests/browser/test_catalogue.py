@@ -67,7 +67,7 @@ def test_time_and_search(page: Page, shop: str) -> None:
     expect(box).to_have_value("coupon")
     box.fill("no such thing")
     box.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("No signal and no receiver")
+    expect(page.locator(".sa-nothing")).to_contain_text("No signal and no receiver")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

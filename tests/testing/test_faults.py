@@ -34,6 +34,16 @@ async def third(**kwargs: Any) -> str:
     return "third"
 
 
+class Shop:
+    def hears(self, **kwargs: Any) -> str:
+        return "heard"
+
+
+#: Not in the test that needs it: Python complains (``WeakMethod``) where an object outlives the
+#: last signal that its method is connected to, and dies.
+SHOP = Shop()
+
+
 @pytest.fixture
 def signal() -> Signal:
     ran.clear()
@@ -157,18 +167,13 @@ class TestInjectFailure:
 
     def test_a_method(self) -> None:
         """A bound method is found though it is another object at each access."""
-
-        class Shop:
-            def hears(self, **kwargs: Any) -> str:
-                return "heard"
-
-        shop, signal = Shop(), Signal()
-        signal.connect(shop.hears)
-        with inject_failure(shop.hears, KeyError("k")):
+        signal = Signal()
+        signal.connect(SHOP.hears)
+        with inject_failure(SHOP.hears, KeyError("k")):
             [(receiver, response)] = signal.send_robust(None)
-        assert receiver == shop.hears
+        assert receiver == SHOP.hears
         assert isinstance(response, KeyError)
-        assert signal.send(None) == [(shop.hears, "heard")]
+        assert signal.send(None) == [(SHOP.hears, "heard")]
 
     def test_an_overriding_subclass(self) -> None:
         """A subclass that calls its receivers itself answers with receivers too."""
