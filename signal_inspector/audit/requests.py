@@ -14,9 +14,12 @@ from signal_inspector.audit.choices import Origin
 from signal_inspector.audit.circumstances import Circumstances
 from signal_inspector.audit.cleaning import clean
 from signal_inspector.audit.settings import Audit, get_settings
+from signal_inspector.conf import get_config
+from signal_inspector.gather import redactor
 from signal_inspector.ids import next_sequence, uuid7_text
 
 _ORIGIN_NAME_LENGTH: Final = 500
+_PATH_LENGTH: Final = 2_000  # that is looked through for secrets
 _REQUEST_ID_LENGTH: Final = 200
 _HEADER_LENGTH: Final = 4_000  # of X-Forwarded-For that are read
 _ID_MARKS: Final = frozenset("-_.:/+=@|~")
@@ -25,10 +28,9 @@ _ID_MARKS: Final = frozenset("-_.:/+=@|~")
 def circumstances_of(request: HttpRequest) -> Circumstances:
     """Those of a request that begins; nobody is known as its actor yet. Never raises."""
     settings = get_settings()
-    name = f"{request.method or ''} {request.path}".strip()
     return Circumstances(
         origin=Origin.REQUEST,
-        origin_name=clean(name, _ORIGIN_NAME_LENGTH),
+        origin_name=_name(request),
         request_id=_request_id(request, settings),
         client=client_address(request, settings),
     )
@@ -67,6 +69,12 @@ def client_address(request: HttpRequest, settings: Audit) -> str | None:
     hops = forwarded.split(",") if forwarded else []
     proxies = settings.trusted_proxies
     return _address(hops[-proxies] if len(hops) >= proxies else remote)
+
+
+def _name(request: HttpRequest) -> str:
+    """``POST /checkout/``, without the tokens that links carry in their path."""
+    name = f"{request.method or ''} {request.path[:_PATH_LENGTH]}".strip()
+    return clean(redactor(get_config()).redact_text(name), _ORIGIN_NAME_LENGTH)
 
 
 def _request_id(request: HttpRequest, settings: Audit) -> str:

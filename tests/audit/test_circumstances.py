@@ -21,7 +21,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
-from django.urls import path
+from django.urls import path, re_path
 from django.utils.functional import SimpleLazyObject
 
 from signal_inspector import trouble
@@ -73,6 +73,7 @@ async def sees_async(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("sees/", sees),
+    re_path("^magic/", sees),
     path("user/", sees_the_user),
     path("fails/", fails),
     path("async/", sees_async),
@@ -104,6 +105,13 @@ class TestMiddleware:
         assert around.client == "127.0.0.1"
         assert around.request_id == "abc-1"
         assert (around.actor, around.actor_label) == ("", "")
+
+    def test_a_secret_in_the_path(self) -> None:
+        """A token that a link carries in its path is not kept, and a long path is cut."""
+        Client().get("/magic/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N/")
+        Client().get(f"/magic/{'ab/' * 3_000}")
+        assert seen[0].origin_name == "GET /magic/[redacted]/"
+        assert len(seen[1].origin_name) == 500
 
     def test_a_request_that_fails(self) -> None:
         """What the view raises goes on, and nothing of the request stays behind."""

@@ -15,6 +15,7 @@ from django.dispatch import Signal
 
 from signal_inspector import Outcome, capture, instrument
 from signal_inspector.testing import capture_dispatches, delay, inject_failure, mute
+from tests.clocks import let_an_hour_pass
 
 ran: list[str] = []
 
@@ -259,10 +260,11 @@ class TestDelay:
                 await asyncio.sleep(0)
                 ticks += 1
             ran.append("fourth")
+            let_an_hour_pass()
             return "fourth"
 
         signal.connect(fourth)
-        with delay(third, 0.05):
+        with delay(third, 3_600):
             asyncio.run(signal.asend(None))
         assert ticks == 5
         assert ran.index("fourth") < ran.index("third")

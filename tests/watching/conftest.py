@@ -16,7 +16,7 @@ from signal_inspector.watching.listening import Listener, Message
 from signal_inspector.watching.places import Place, place
 from tests.listening import listening
 
-PATIENCE = 20  # seconds until something that does not come is a failure
+PATIENCE = 60  # seconds until something that does not come is a failure
 
 
 @pytest.fixture

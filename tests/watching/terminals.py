@@ -63,16 +63,16 @@ class Terminal:
     def end(self, number: int = signal.SIGINT) -> int:
         """End it; its exit status."""
         self.process.send_signal(number)
-        status = self.process.wait(timeout=30)
+        status = self.process.wait(timeout=60)
         for reader in self._readers:
-            reader.join(timeout=30)
+            reader.join(timeout=60)
         return status
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=60)
         for reader in self._readers:
-            reader.join(timeout=30)
+            reader.join(timeout=60)
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
