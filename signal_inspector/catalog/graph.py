@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, describe
+from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, State, describe
 from signal_inspector.catalog.graph_calls import calls_in, ways_from
 from signal_inspector.catalog.graph_cycles import cycles_in
 from signal_inspector.catalog.graph_records import (
@@ -29,14 +29,20 @@ from signal_inspector.names import is_inspected
 __all__ = ["Function", "Graph", "Known", "Receiving", "Sending", "SendingOn", "SignalNode"]
 
 
-def project_graph(*, recorded: bool = True, third_party: bool = False) -> Graph:
+def project_graph(
+    *,
+    recorded: bool = True,
+    third_party: bool = False,
+    on_problem: Callable[[str], None] | None = None,
+) -> Graph:
     """The graph of this process: what is connected, what the source says, what was recorded.
 
     ``recorded`` asks the audit, and whoever else keeps dispatches, which receivers were seen to
-    send on. ``third_party`` reads the source of installed packages too, which takes seconds.
+    send on; where a database cannot be read, ``on_problem`` is told. ``third_party`` reads the
+    source of installed packages too, which takes seconds.
     """
     readings = project_readings(third_party=third_party)
-    return build(describe(), readings, sent_on() if recorded else ())
+    return build(describe(), readings, sent_on(on_problem) if recorded else ())
 
 
 def build(
@@ -86,7 +92,7 @@ def _receivings(entries: Iterable[SignalEntry]) -> Iterator[Receiving]:
     for entry in entries:
         order = 0
         for receiver in (*entry.receivers, *entry.pending, *entry.taken_out):
-            is_called = receiver.state == "connected"
+            is_called = _is_called(receiver)
             order += is_called
             yield Receiving(
                 signal=entry.signal,
@@ -98,6 +104,10 @@ def _receivings(entries: Iterable[SignalEntry]) -> Iterator[Receiving]:
                 dispatch_uid=receiver.dispatch_uid,
                 state=str(receiver.state),
             )
+
+
+def _is_called(receiver: ReceiverEntry) -> bool:
+    return receiver.state == State.CONNECTED
 
 
 def _by_function(sends: Iterable[Send]) -> dict[str, list[Sending]]:
@@ -185,6 +195,7 @@ def _signals(
                 path=path,
                 line=line,
                 is_loaded=entry is not None,
+                is_orphan=entry is not None and not any(map(_is_called, entry.receivers)),
             )
         )
     return nodes
@@ -202,12 +213,16 @@ def _functions(
     connected: dict[str, ReceiverEntry] = {}
     for entry in entries:
         for receiver in (*entry.receivers, *entry.pending, *entry.taken_out):
-            connected.setdefault(receiver.receiver, receiver)
+            before = connected.setdefault(receiver.receiver, receiver)
+            if _is_called(receiver) and not _is_called(before):
+                connected[receiver.receiver] = receiver
     found = []
     for name in sorted({*work.sends, *work.receivers}):
         path, line, is_async = places.get(name, ("", 0, False))
+        state = "recorded" if name in work.receivers else ""
         if name in connected:
             its = connected[name]
+            state = str(its.state)
             path, line, is_async = its.path or path, its.line or line, its.is_async or is_async
         elif not path and name in work.sends:
             path = work.sends[name][0].path  # a module, whose code sends outside of any function
@@ -219,6 +234,7 @@ def _functions(
                 line=line,
                 is_async=is_async,
                 is_receiver=name in work.receivers,
+                state=state,
             )
         )
     return found

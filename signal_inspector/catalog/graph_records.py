@@ -27,6 +27,9 @@ class Function:
     line: int
     is_async: bool
     is_receiver: bool  # whether it is connected, or was recorded as a receiver
+    #: Of a receiver "connected" if some signal calls it; if none does, what has become of its
+    #: first connection, as in ``Receiving.state``. "" of other functions.
+    state: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,7 @@ class SignalNode:
     path: str
     line: int
     is_loaded: bool  # False: only the source tells of it; the module that makes it is not loaded
+    is_orphan: bool  # nobody receives it, although it is loaded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +99,3 @@ class Graph:
     def cyclic_steps(self) -> set[tuple[str, str]]:
         """The pairs of neighbours on a cycle."""
         return {pair for cycle in self.cycles for pair in pairwise((*cycle, cycle[0]))}
-
-    def orphans(self) -> set[str]:
-        """The signals that nobody receives."""
-        heard = {each.signal for each in self.receivings if each.order is not None}
-        return {signal.name for signal in self.signals} - heard

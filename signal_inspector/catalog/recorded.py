@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from django.db import DatabaseError
+
 from signal_inspector import trouble
 from signal_inspector.dispatches import Dispatch
 
@@ -29,12 +31,20 @@ def register(name: str, source: SentOnSource) -> None:
     _sources[name] = source
 
 
-def sent_on() -> list[SentOn]:
-    """What all sources know, added up, by receiver and signal. A failing source is left out."""
+def sent_on(on_problem: Callable[[str], None] | None = None) -> list[SentOn]:
+    """What all sources know, added up, by receiver and signal. A failing source is left out.
+
+    A database that is away, or has no tables yet, is no mistake of ours: ``on_problem`` is told
+    in words.
+    """
     counts: dict[tuple[str, str], int] = {}
     for name, source in list(_sources.items()):
         try:
             found = list(source())
+        except DatabaseError as error:
+            if on_problem is not None:
+                on_problem(f"What the {name} has recorded is left out: {error}")
+            continue
         except Exception as error:
             trouble.report(f"what the {name} has recorded", error)
             continue

@@ -44,6 +44,7 @@ class Names:
         self.modules = {reading.module: reading for reading in readings}
         self.signal = lru_cache(maxsize=None)(self._signal)
         self.function = lru_cache(maxsize=None)(self._function)
+        self.is_signal_class = lru_cache(maxsize=None)(self._is_signal_class)
         self._created = {
             creation.signal
             for reading in self.modules.values()
@@ -65,7 +66,7 @@ class Names:
         """Whether this may be ``django.dispatch.receiver``."""
         return any(name in _RECEIVER for each in found for name in self._same(each))
 
-    def is_signal_class(self, dotted: str) -> bool:
+    def _is_signal_class(self, dotted: str) -> bool:
         """Whether this is ``Signal`` or inherits from it."""
         return any(
             name in _SIGNAL_CLASSES or (is_class(it := loaded(name)) and Signal in class_mro(it))

@@ -5,6 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
+from signal_inspector.catalog.source_arguments import (
+    argument,
+    argument_text,
+    looks_like_class,
+    providing_args,
+)
 from signal_inspector.catalog.source_readings import (
     Meanings,
     ReadCall,
@@ -27,7 +33,6 @@ from signal_inspector.catalog.source_scopes import (
 from signal_inspector.records import SendMethod
 
 _METHODS = {method.value: method for method in SendMethod}
-_MAX_TEXT = 200  # characters of an argument's source
 
 
 def read_tree(module: str, path: str, tree: ast.Module, *, is_package: bool) -> Reading:
@@ -140,19 +145,19 @@ class _Reader:
                 self._connect(node, node.func, scope)
         elif isinstance(node.func, ast.Call):
             self._applied(node, node.func, scope)
-        for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
-            if isinstance(argument, ast.Attribute):  # partial(order_placed.send, sender=Web)
-                self._send(argument, node if is_partial(node.func) else None, 1, scope)
+        for each in (*node.args, *(keyword.value for keyword in node.keywords)):
+            if isinstance(each, ast.Attribute):  # partial(order_placed.send, sender=Web)
+                self._send(each, node if is_partial(node.func) else None, 1, scope)
 
     def _creation(self, node: ast.Call, scope: Scope) -> None:
-        classes = tuple(each for each in scope.meanings(node.func) if _looks_like_class(each))
+        classes = tuple(each for each in scope.meanings(node.func) if looks_like_class(each))
         if classes:
             self.reading.creations.append(
                 ReadCreation(
                     signal=self._named.get(node) or anonymous(scope.module, node),
                     classes=classes,
                     line=node.lineno,
-                    providing_args=_providing_args(node),
+                    providing_args=providing_args(node),
                 )
             )
 
@@ -167,18 +172,18 @@ class _Reader:
                     method=_METHODS[method.attr],
                     function=_function_of(scope),
                     line=method.end_lineno or method.lineno,
-                    sender="" if call is None else _argument_text(call, "sender", position),
+                    sender="" if call is None else argument_text(call, "sender", position),
                 )
             )
 
     def _connect(self, node: ast.Call, method: ast.Attribute, scope: Scope) -> None:
-        receiver = _argument(node, "receiver", 0)
+        receiver = argument(node, "receiver", 0)
         if receiver is not None:
             self._note_connect(
                 scope.meanings(method.value),
                 scope.callables(receiver),
                 node.lineno,
-                _argument_text(node, "sender", 1),
+                argument_text(node, "sender", 1),
                 scope,
             )
 
@@ -199,7 +204,7 @@ class _Reader:
         self, node: ast.Call, receivers: Meanings, scope: Scope, *, is_decorator: bool
     ) -> None:
         decorators = scope.meanings(node.func)
-        signals = _argument(node, "signal", 0)
+        signals = argument(node, "signal", 0)
         if not decorators or signals is None:
             return
         listed = isinstance(signals, ast.List | ast.Tuple | ast.Set)
@@ -208,7 +213,7 @@ class _Reader:
                 scope.meanings(each),
                 receivers,
                 node.lineno,
-                _argument_text(node, "sender", None),
+                argument_text(node, "sender", None),
                 scope,
                 decorators=decorators,
                 is_decorator=is_decorator,
@@ -243,43 +248,3 @@ def _function_of(scope: Scope) -> str:
     """The function that code of this scope runs in; the module's name outside of any."""
     inside: Scope | None = scope if scope.kind is Kind.FUNCTION else scope.around(Kind.FUNCTION)
     return scope.module if inside is None else inside.dotted
-
-
-def _looks_like_class(dotted: str) -> bool:
-    return dotted.rpartition(".")[2].lstrip("_")[:1].isupper()
-
-
-def _argument(call: ast.Call, name: str, position: int | None) -> ast.expr | None:
-    for keyword in call.keywords:
-        if keyword.arg == name:
-            return keyword.value
-    if position is None or len(call.args) <= position:
-        return None
-    if any(isinstance(each, ast.Starred) for each in call.args[: position + 1]):
-        return None
-    return call.args[position]
-
-
-def _argument_text(call: ast.Call, name: str, position: int | None) -> str:
-    """The source of an argument, in one line; "" where it is not given, or None."""
-    node = _argument(call, name, position)
-    if node is None or (isinstance(node, ast.Constant) and node.value is None):
-        return ""
-    text = " ".join(ast.unparse(node).split())
-    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…"
-
-
-def _providing_args(call: ast.Call) -> tuple[str, ...] | None:
-    """The names in ``Signal(providing_args=[...])`` or ``Signal([...])``; () if not literal."""
-    given = _argument(call, "providing_args", None)
-    listed = (ast.List, ast.Tuple, ast.Set)
-    if given is None and call.args and isinstance(call.args[0], listed):
-        given = call.args[0]  # the first parameter of today's Signal is a bool
-    if given is None:
-        return None
-    names = given.elts if isinstance(given, listed) else ()
-    return tuple(
-        each.value
-        for each in names
-        if isinstance(each, ast.Constant) and isinstance(each.value, str)
-    )

@@ -103,29 +103,29 @@ def draw(graph: Graph) -> Drawing:
     return Drawing(boxes=tuple(boxes), arrows=tuple(arrows))
 
 
+#: What a receiver that no signal calls is marked with.
+_NOT_CALLED = {"recorded": "not connected"}
+
 _Joined = tuple[Kind, str, str, str, str, bool, bool]
 
 
 def _boxes(graph: Graph) -> Iterator[Box]:
     cyclic = {name for cycle in graph.cycles for name in cycle}
-    orphans = graph.orphans()
     for signal in graph.signals:
-        orphan = signal.is_loaded and signal.name in orphans
         words = [] if signal.is_loaded else ["not loaded"]
+        words += ["nobody receives it"] if signal.is_orphan else []
         yield _box(
             Shape.SIGNAL,
             signal,
-            words=(*words, "nobody receives it") if orphan else tuple(words),
+            words=tuple(words),
             is_cyclic=signal.name in cyclic,
             is_faint=not signal.is_loaded,
-            is_orphan=orphan,
+            is_orphan=signal.is_orphan,
         )
-    called = {each.receiver for each in graph.receivings if each.order is not None}
-    states = {each.receiver: each.state for each in graph.receivings}
     for function in graph.functions:
-        faint = function.is_receiver and function.name not in called
+        faint = function.is_receiver and function.state != "connected"
         words = ["async"] if function.is_async else []
-        words += [states.get(function.name, "not connected")] if faint else []
+        words += [_NOT_CALLED.get(function.state, function.state)] if faint else []
         yield _box(
             Shape.RECEIVER if function.is_receiver else Shape.SENDER,
             function,

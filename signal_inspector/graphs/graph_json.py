@@ -15,15 +15,11 @@ VERSION: Final = 1
 
 def as_json(graph: Graph) -> dict[str, Any]:
     """Plain data: nodes by name, edges by the names of their ends."""
-    orphans = graph.orphans()
     steps = graph.cyclic_steps()
     return {
         "version": VERSION,
         "generator": f"django-signal-inspector {signal_inspector.__version__}",
-        "signals": [
-            _located(asdict(signal)) | {"is_orphan": signal.name in orphans}
-            for signal in graph.signals
-        ],
+        "signals": [_located(asdict(signal)) for signal in graph.signals],
         "functions": [_located(asdict(function)) for function in graph.functions],
         "sends": [_located(asdict(sending)) for sending in graph.sendings],
         "receives": [

@@ -12,9 +12,10 @@ from typing import Any
 
 from signal_inspector.graphs.drawing import Arrow, Box, Drawing, Kind, Shape
 from signal_inspector.graphs.packing import packed
-from signal_inspector.graphs.placing import HEIGHT, Place, Placed, width_of
+from signal_inspector.graphs.placing import HEIGHT, LOOP, Place, Placed, width_of
 
 ROW = HEIGHT + 12.0  # from one box to the one below
+LANE = 18.0  # from one arrow that goes back to the one below
 MARGIN = 28.0
 _LEAST_GAP, _MOST_GAP = 84.0, 190.0  # between columns: wider where many arrows cross it
 _ITERATIONS = 60  # of the search for few crossings
@@ -38,6 +39,7 @@ class Part:
 
     places: dict[str, Place]
     passes: Passes
+    lanes: dict[str, float]
     width: float
     height: float
 
@@ -63,32 +65,38 @@ def lay_out(drawing: Drawing) -> Placed:
 
 def _part(boxes: list[Box], arrows: list[Arrow], igraph: Any) -> Part:
     index = {box.key: at for at, box in enumerate(boxes)}
-    graph = igraph.Graph(n=len(boxes), directed=True)
-    graph.add_edges([(index[each.source], index[each.target]) for each in arrows])
-    layers = _layers(boxes, graph)
+    ends = [(index[each.source], index[each.target]) for each in arrows]
+    layers = _layers(boxes, igraph.Graph(n=len(boxes), edges=ends, directed=True))
+    on = [at for at, (source, target) in enumerate(ends) if layers[source] < layers[target]]
+    forward = [arrows[at] for at in on]
+    graph = igraph.Graph(n=len(boxes), edges=[ends[at] for at in on], directed=True)
     layout = graph.layout_sugiyama(layers=layers, hgap=1, vgap=1, maxiter=_ITERATIONS)
-    rows = _in_order(boxes, arrows, layers, [row for row, _ in layout.coords])
-    columns = _columns(boxes, layers, arrows, index)
-    top = min(rows, default=0)
-    places = {}
-    for box, layer, row in zip(boxes, layers, rows, strict=True):
-        x, width = columns[layer]
-        places[box.key] = Place(x, (row - top) * ROW, width)
-    passes: Passes = {}
-    for arrow, bends in zip(arrows, layout.edge_routing, strict=True):
-        if layers[index[arrow.source]] < layers[index[arrow.target]]:
-            passes[arrow.key] = tuple(
-                (x, x + width, (row - top) * ROW + HEIGHT / 2)
-                for row, layer in bends
-                for x, width in [columns[round(layer)]]
-            )
-    # An arrow may pass below or above all boxes.
-    lows = [y + HEIGHT / 2 for each in passes.values() for _, _, y in each]
+    bends = dict(zip((arrow.key for arrow in forward), layout.edge_routing, strict=True))
+    every = [row for row, _ in layout.coords] + [row for its in bends.values() for row, _ in its]
+    top = min(every)
+    rows = _in_order(boxes, arrows, layers, [row - top for row, _ in layout.coords])
+    columns = _columns(boxes, layers, forward, index)
+    places = {
+        box.key: Place(columns[layer][0], row * ROW, columns[layer][1])
+        for box, layer, row in zip(boxes, layers, rows, strict=True)
+    }
+    passes = {
+        key: tuple(
+            (x, x + width, (row - top) * ROW + HEIGHT / 2)
+            for row, layer in its
+            for x, width in [columns[round(layer)]]
+        )
+        for key, its in bends.items()
+    }
+    bottom = (max(every) - top) * ROW + HEIGHT
+    back = [arrow.key for arrow in arrows if arrow.key not in bends]
+    lanes = {key: bottom + LANE * at for at, key in enumerate(back, start=1)}
     return Part(
         places=places,
         passes=passes,
-        width=max(place.x + place.width for place in places.values()),
-        height=max([place.y + place.height for place in places.values()] + lows),
+        lanes=lanes,
+        width=max(place.x + place.width for place in places.values()) + (LOOP if back else 0),
+        height=max([bottom, *lanes.values()]),
     )
 
 
@@ -162,16 +170,19 @@ def _together(drawing: Drawing, parts: list[Part]) -> Placed:
     corners, width, height = packed([(part.width, part.height) for part in parts])
     places: dict[str, Place] = {}
     passes: Passes = {}
+    lanes: dict[str, float] = {}
     for part, corner in zip(parts, corners, strict=True):
         x, y = corner[0] + MARGIN, corner[1] + MARGIN
         for key, place in part.places.items():
             places[key] = Place(place.x + x, place.y + y, place.width, place.height)
         for key, bends in part.passes.items():
             passes[key] = tuple((left + x, right + x, at + y) for left, right, at in bends)
+        lanes |= {key: at + y for key, at in part.lanes.items()}
     return Placed(
         drawing=drawing,
         places=places,
         passes=passes,
+        lanes=lanes,
         width=width + 2 * MARGIN,
         height=height + 2 * MARGIN,
     )

@@ -32,7 +32,7 @@ def as_html(graph: Graph, *, title: str = "") -> str:
         "counts": text(_counts(graph)),
         "apps": _apps(drawing),
         "cycles": str(len(graph.cycles)),
-        "orphans": str(len(graph.orphans())),
+        "orphans": str(sum(signal.is_orphan for signal in graph.signals)),
         "width": f"{max(placed.width, 320):.0f}",
         "height": f"{max(placed.height, 80):.0f}",
         "picture": content(placed),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from signal_inspector.graphs.drawing import Box, Drawing, Shape
 
 HEIGHT = 42.0  # of a box
+LOOP = 20.0  # how far beside the boxes an arrow goes down and up that goes back
 _PADDING, _WIDEST, _NARROWEST = 26.0, 400.0, 96.0
 _BADGE = 15.0  # around the words of a badge
 
@@ -39,6 +40,8 @@ class Placed:
     places: dict[str, Place]  # by the box's key
     #: By the arrow's key: the stretches in which it passes other columns, (x, x, y) each.
     passes: dict[str, tuple[tuple[float, float, float], ...]]
+    #: By the key of an arrow that goes back to the left: the y at which it passes below all boxes.
+    lanes: dict[str, float]
     width: float
     height: float
 

@@ -10,12 +10,11 @@ from importlib.resources import files
 from signal_inspector.catalog.graph_records import Graph
 from signal_inspector.graphs.drawing import Arrow, Box, Kind, Shape, draw
 from signal_inspector.graphs.layout import lay_out
-from signal_inspector.graphs.placing import Place, Placed, text_width
+from signal_inspector.graphs.placing import LOOP, Place, Placed, text_width
 from signal_inspector.graphs.wording import plural, shortened
 
 _MOST_TITLE, _MOST_SUBTITLE = 38, 50  # characters
 _RADIUS = {Shape.SENDER: 0, Shape.SIGNAL: 21, Shape.RECEIVER: 6}
-_LOOP = 44.0  # how far an arrow that goes back swings out
 _CLEAN = dict.fromkeys((*range(32), 127, 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)), " ")
 
 
@@ -128,8 +127,7 @@ def _arrow(arrow: Arrow, placed: Placed, late: set[str]) -> str:
     classes += ["faint"] if arrow.is_faint else []
     classes += [] if arrow.is_certain else ["uncertain"]
     tip = "cyclic" if arrow.is_cyclic else arrow.kind.value
-    source, target = placed.places[arrow.source], placed.places[arrow.target]
-    path = _path(source, target, placed.passes.get(arrow.key))
+    path = _path(arrow, placed)
     lines = [
         f'<g class="{" ".join(classes)}" id="{arrow.key}" data-key="{arrow.key}">',
         f"<title>{text(arrow.says)}</title>",
@@ -137,7 +135,7 @@ def _arrow(arrow: Arrow, placed: Placed, late: set[str]) -> str:
         f'<path class="line" d="{path}" marker-end="url(#tip-{tip})"/>',
     ]
     if arrow.label:
-        x, y, anchor = _label_place(source, target, at_target=arrow.key in late)
+        x, y, anchor = _label_place(arrow, placed, late)
         lines.append(
             f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
             f"{text(arrow.label)}</text>"
@@ -145,22 +143,21 @@ def _arrow(arrow: Arrow, placed: Placed, late: set[str]) -> str:
     return "".join(lines) + "</g>\n"
 
 
-def _label_place(source: Place, target: Place, *, at_target: bool) -> tuple[float, float, str]:
-    if at_target:
-        x, y = target.left
-        return x - 12, y - 5, "end"
-    x, y = source.right
+def _label_place(arrow: Arrow, placed: Placed, late: set[str]) -> tuple[float, float, str]:
+    (x, y), (end_x, end_y) = placed.places[arrow.source].right, placed.places[arrow.target].left
+    if arrow.key in placed.lanes:
+        return (x + end_x) / 2, placed.lanes[arrow.key] - 4, "middle"
+    if arrow.key in late:
+        return end_x - 12, end_y - 5, "end"
     return x + 6, y - 5, "start"
 
 
-def _path(
-    source: Place, target: Place, passes: tuple[tuple[float, float, float], ...] | None
-) -> str:
-    (x, y), (end_x, end_y) = source.right, target.left
-    if passes is None:
-        return _way_back(x, y, end_x, end_y)
+def _path(arrow: Arrow, placed: Placed) -> str:
+    (x, y), (end_x, end_y) = placed.places[arrow.source].right, placed.places[arrow.target].left
+    if arrow.key in placed.lanes:
+        return _way_back(x, y, end_x, end_y, placed.lanes[arrow.key])
     steps = [f"M{x:.1f} {y:.1f}"]
-    for left, right, at in passes:
+    for left, right, at in placed.passes[arrow.key]:
         steps.append(f"{_curve(x, y, left, at)}L{right:.1f} {at:.1f}")
         x, y = right, at
     steps.append(_curve(x, y, end_x, end_y))
@@ -172,11 +169,12 @@ def _curve(x: float, y: float, end_x: float, end_y: float) -> str:
     return f"C{x + bend:.1f} {y:.1f} {end_x - bend:.1f} {end_y:.1f} {end_x:.1f} {end_y:.1f}"
 
 
-def _way_back(x: float, y: float, end_x: float, end_y: float) -> str:
-    """An arrow to a column further left: out to the right, over the boxes, in from the left."""
-    top, middle = min(y, end_y) - 34, (x + end_x) / 2
-    out, back = x + _LOOP, end_x - _LOOP
+def _way_back(x: float, y: float, end_x: float, end_y: float, lane: float) -> str:
+    """An arrow to a column further left: down beside its box, below all boxes, and up again."""
+    out, into, round_off = x + LOOP, end_x - LOOP, 10.0
     return (
-        f"M{x:.1f} {y:.1f}C{out:.1f} {y:.1f} {out:.1f} {top:.1f} {middle:.1f} {top:.1f}"
-        f"S{back:.1f} {end_y:.1f} {end_x:.1f} {end_y:.1f}"
+        f"M{x:.1f} {y:.1f}Q{out:.1f} {y:.1f} {out:.1f} {y + round_off:.1f}"
+        f"V{lane - round_off:.1f}Q{out:.1f} {lane:.1f} {out - round_off:.1f} {lane:.1f}"
+        f"H{into + round_off:.1f}Q{into:.1f} {lane:.1f} {into:.1f} {lane - round_off:.1f}"
+        f"V{end_y + round_off:.1f}Q{into:.1f} {end_y:.1f} {end_x:.1f} {end_y:.1f}"
     )

@@ -73,7 +73,7 @@ class TestDetails:
         expect(panel).to_contain_text("inventory/receivers.py:24")
         expect(panel).to_contain_text("send at inventory/receivers.py:35, sender StockItem")
         expect(panel.locator("li", has_text="order_placed")).to_contain_text("4")
-        expect(box(page, "stock_low")).to_have_class("box signal near")
+        expect(box(page, "stock_low")).to_have_class("box signal near follows")
         expect(box(page, "log_order")).not_to_have_class("near")
         expect(box(page, "sync_warehouse")).to_have_attribute("aria-pressed", "true")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.dispatch import Signal
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,6 +114,22 @@ class TestEdges:
         """What is not inspected is not drawn."""
         code = "from django.db.models.signals import post_save\npost_save.send(None)\n"
         assert graph_of(tmp_path, code).sendings == ()
+
+    def test_what_becomes_of_receivers_and_signals(self, tmp_path: Path) -> None:
+        """A receiver that one signal calls is connected; a signal that calls none is an orphan."""
+        graph = graph_of(
+            tmp_path,
+            "",
+            entry(PLACED, dead="shop.work.a"),
+            entry(PAID, "shop.work.b", dead="shop.work.c"),
+            entry(DONE, "shop.work.c"),
+        )
+        assert {each.name: each.state for each in graph.functions} == {
+            "shop.work.a": "dead",
+            "shop.work.b": "connected",
+            "shop.work.c": "connected",
+        }
+        assert [each.name for each in graph.signals if each.is_orphan] == [PLACED]
 
 
 class TestSendingOn:
@@ -271,6 +288,21 @@ class TestRecorded:
             it.receiver == "shop.gone" for it in project_graph(recorded=False).sendings_on
         )
 
+    def test_a_database_that_is_away(self) -> None:
+        """It is told in words, and is no failure of the inspector's."""
+
+        def away() -> list[SentOn]:
+            raise OperationalError("no such table: signal_audit_dispatch")
+
+        recorded.register("audit", away)
+        said: list[str] = []
+        assert recorded.sent_on(said.append) == []
+        assert said == [
+            "What the audit has recorded is left out: no such table: signal_audit_dispatch"
+        ]
+        assert recorded.sent_on() == []
+        assert trouble.counts() == {}
+
 
 class TestCycles:
     def test_a_cycle_of_three(self) -> None:
@@ -354,6 +386,14 @@ class TestSelection:
     def test_globs(self) -> None:
         """A glob means every signal that it matches."""
         assert len(select(cascade(), signals=["shop.*"]).signals) == 4
+
+    def test_a_part_tells_the_truth_of_the_whole(self) -> None:
+        """A receiver or signal whose other edges are left out is not shown as if it had none."""
+        graph = select(cascade(), signals=["shop.b"])
+        assert {each.state for each in graph.functions if each.name == "shop.on_a"} == {
+            "connected"
+        }
+        assert not any(each.is_orphan for each in graph.signals)
 
     def test_nothing_asked_for_is_everything(self) -> None:
         """Without filters the graph is the same."""

@@ -37,13 +37,23 @@ HOSTILE = (
 )
 
 
-def signal(name: str, *, app: str = "", is_loaded: bool = True) -> SignalNode:
-    return SignalNode(name=name, app=app, path=f"{name}.py", line=3, is_loaded=is_loaded)
+def signal(name: str, *, app: str = "", is_orphan: bool = False) -> SignalNode:
+    return SignalNode(
+        name=name, app=app, path=f"{name}.py", line=3, is_loaded=True, is_orphan=is_orphan
+    )
 
 
-def function(name: str, *, app: str = "", receives: bool = True) -> Function:
+def function(
+    name: str, *, app: str = "", receives: bool = True, state: str = "connected"
+) -> Function:
     return Function(
-        name=name, app=app, path=f"{name}.py", line=7, is_async=False, is_receiver=receives
+        name=name,
+        app=app,
+        path=f"{name}.py",
+        line=7,
+        is_async=False,
+        is_receiver=receives,
+        state=state if receives else "",
     )
 
 
@@ -111,8 +121,9 @@ def graph(
     sendings_on, sendings = sendings_on or [], sendings or []
     names = {it.signal for it in (*receivings, *sendings_on, *sendings)}
     signals = {name: signal(name) for name in names} | {it.name: it for it in extra or ()}
-    receivers = {it.receiver for it in (*receivings, *sendings_on)}
-    functions = [function(name) for name in receivers]
+    states = {it.receiver: "recorded" for it in sendings_on}
+    states |= {it.receiver: it.state for it in receivings}
+    functions = [function(name, state=state) for name, state in states.items()]
     functions += [function(it, receives=False) for it in {each.function for each in sendings}]
     return Graph(
         signals=tuple(signals[name] for name in sorted(signals)),
@@ -149,7 +160,7 @@ def cascade() -> Graph:
             sending_on("shop.on_c", "shop.a", Known.RECORDED, count=1200),
         ],
         [sending("shop.start", "shop.a")],
-        [signal("shop.orphan")],
+        [signal("shop.orphan", is_orphan=True)],
     )
 
 

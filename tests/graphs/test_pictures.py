@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 import sys
-import time
 from itertools import combinations, pairwise
 from xml.etree import ElementTree as ET
 
@@ -113,12 +112,12 @@ class TestLayout:
             room = max(bx - ax - aw, ax - bx - bw, by - ay - ah, ay - by - bh)
             assert room >= GAP - 1e-6
 
-    def test_a_large_graph_takes_seconds_at_most(self) -> None:
-        """300 signals with 1,000 receivers are laid out in a time that a person waits."""
-        drawn = large()
-        started = time.perf_counter()
-        as_html(drawn)
-        assert time.perf_counter() - started < 60  # about one on an idle machine
+    def test_a_large_graph_is_complete(self) -> None:
+        """Of 300 signals with 1,000 receivers each has its place; how long it takes is measured
+        in ``tests/benchmarks/graph.py``."""
+        placed = lay_out(draw(large()))
+        assert len(placed.places) == 300 + 1000 + 300
+        assert len(placed.passes) + len(placed.lanes) == len(placed.drawing.arrows)
 
 
 class TestSvg:

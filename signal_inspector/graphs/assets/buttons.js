@@ -50,7 +50,7 @@ fit();
 let wide = picture.getBoundingClientRect().width;
 new ResizeObserver(() => {
   const now = picture.getBoundingClientRect().width;
-  if (now && Math.abs(now - wide) > 1 && (chosen === null || focused !== null)) fit();
+  if (now && Math.abs(now - wide) > 1 && (place.fitted || focused !== null)) fit();
   else if (now && chosen !== null) reveal(chosen);
   wide = now;
 }).observe(picture);

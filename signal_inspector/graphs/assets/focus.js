@@ -74,16 +74,20 @@ const trace = (arrow, path, label) => {
   for (const line of arrow.node.querySelectorAll("path")) line.setAttribute("d", path);
   if (arrow.label) for (const [name, value] of label) arrow.label.setAttribute(name, value);
 };
-const redraw = (arrow) => {
+const redraw = (arrow, floor) => {
   const a = boxes.get(arrow.source).frame;
   const b = boxes.get(arrow.target).frame;
   const [x, y, toX, toY] = [a.x + a.width, a.y + a.height / 2, b.x, b.y + b.height / 2];
-  const bend = toX > x ? (toX - x) / 2 : 50;
-  const top = Math.min(y, toY) - 40;
-  const path = toX > x
-    ? `M${x} ${y}C${x + bend} ${y} ${toX - bend} ${toY} ${toX} ${toY}`
-    : `M${x} ${y}C${x + bend} ${y} ${x + bend} ${top} ${(x + toX) / 2} ${top}S${toX - bend} ${toY} ${toX} ${toY}`;
-  trace(arrow, path, [["x", toX - 12], ["y", toY - 5], ["text-anchor", "end"]]);
+  if (toX > x) {
+    const bend = (toX - x) / 2;
+    const path = `M${x} ${y}C${x + bend} ${y} ${toX - bend} ${toY} ${toX} ${toY}`;
+    trace(arrow, path, [["x", toX - 12], ["y", toY - 5], ["text-anchor", "end"]]);
+  } else {
+    // Back to the left: below all boxes, with the same turns as in the whole picture.
+    const path = `M${x} ${y}Q${x + 20} ${y} ${x + 20} ${y + 10}V${floor - 10}Q${x + 20} ${floor} ${x + 10} ${floor}` +
+      `H${toX - 10}Q${toX - 20} ${floor} ${toX - 20} ${floor - 10}V${toY + 10}Q${toX - 20} ${toY} ${toX} ${toY}`;
+    trace(arrow, path, [["x", (x + toX) / 2], ["y", floor - 4], ["text-anchor", "middle"]]);
+  }
 };
 const focus = (key) => {
   picture.classList.toggle("around", key !== null);
@@ -105,10 +109,12 @@ const focus = (key) => {
   const columns = columnsAround(key);
   arrange(columns);
   for (const [other, box] of boxes) box.node.classList.toggle("aside", !columns.has(other));
+  let floor = Math.max(...[...columns.keys()].map((other) => boxes.get(other).frame.y)) + ROW;
   for (const arrow of arrows.values()) {
     const shown = columns.has(arrow.source) && columns.has(arrow.target);
     arrow.node.classList.toggle("aside", !shown);
-    if (shown) redraw(arrow);
+    if (shown) redraw(arrow, floor);
+    if (shown && boxes.get(arrow.source).frame.x >= boxes.get(arrow.target).frame.x) floor += 18;
   }
   fit();
   if (place.scale < 0.5) reveal(key);

@@ -9,7 +9,7 @@ const choose = (key) => {
   chosen = key;
   const near = key === null ? new Set() : boxes.get(key).near;
   const joins = key === null ? new Set() : boxes.get(key).arrows;
-  highlight(near, joins);
+  highlight(near, joins, key === null ? new Set() : following(key));
   panel.hidden = key === null;
   if (key === null) {
     focus(null);
@@ -33,10 +33,22 @@ const chooseArrow = (key) => {
   highlight(new Set([source, target]), new Set([key]));
   panel.prepend(make("p", "what", node.querySelector("title").textContent));
 };
-const highlight = (near, joins) => {
+// All that comes of a box, along the arrows.
+const following = (key) => {
+  const found = new Set([key]);
+  for (const each of found) for (const other of ahead.get(each)) found.add(other); // grows meanwhile
+  return found;
+};
+const highlight = (near, joins, follows = new Set()) => {
   picture.classList.toggle("picked", near.size > 0);
-  for (const [key, box] of boxes) box.node.classList.toggle("near", near.has(key));
-  for (const [key, arrow] of arrows) arrow.node.classList.toggle("near", joins.has(key));
+  for (const [key, box] of boxes) {
+    box.node.classList.toggle("near", near.has(key));
+    box.node.classList.toggle("follows", follows.has(key));
+  }
+  for (const [key, arrow] of arrows) {
+    arrow.node.classList.toggle("near", joins.has(key));
+    arrow.node.classList.toggle("follows", follows.has(arrow.source));
+  }
 };
 const remember = (name) => {
   try {

@@ -1,6 +1,6 @@
 // --- where the picture stands: x and y of its corner in the window, and its scale ---
 
-const place = { x: 0, y: 0, scale: 1 };
+const place = { x: 0, y: 0, scale: 1, fitted: false }; // fitted: until a person moves it
 const least = () => Math.min(0.05, fitting(whole).scale);
 const most = 3;
 
@@ -47,11 +47,13 @@ const zoom = (factor, x, y) => {
   place.x = at.x - (at.x - place.x) * (scale / place.scale);
   place.y = at.y - (at.y - place.y) * (scale / place.scale);
   place.scale = scale;
+  place.fitted = false;
   show();
 };
 const move = (x, y) => {
   place.x += x;
   place.y += y;
+  place.fitted = false;
   show();
 };
 function fitting(frame) {
@@ -78,11 +80,13 @@ const fit = (whatever = false) => {
   const readable = !whatever && scale < 0.12;
   place.scale = readable ? 0.45 : scale;
   place.x = readable ? -frame.x * place.scale : (size.width - frame.width * scale) / 2 - frame.x * scale;
+  place.fitted = !readable;
   place.y = readable ? -frame.y * place.scale : (size.height - frame.height * scale) / 2 - frame.y * scale;
   show();
 };
 // Move as little as is needed to have a box in sight, and large enough to be read.
 const reveal = (key) => {
+  if (place.fitted && place.scale >= 0.55) return;
   const { frame } = boxes.get(key);
   const size = picture.getBoundingClientRect();
   if (place.scale < 0.55) {

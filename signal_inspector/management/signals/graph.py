@@ -76,17 +76,24 @@ def run(command: BaseCommand, options: dict[str, Any]) -> int:
     form = options["format"] or _format_of(options["output"])
     wanted = [_label(name) for name in options["app"]]
     load(command, options)
-    whole = project_graph(recorded=options["recorded"], third_party=options["third_party"])
+    whole = project_graph(
+        recorded=options["recorded"],
+        third_party=options["third_party"],
+        on_problem=lambda text: say(command, command.style.WARNING(printable(text))),
+    )
     _check_signals(options["signal"], whole)
     graph = graph_selection.select(whole, apps=wanted, signals=options["signal"])
-    text = _rendered(graph, form)
+    # Half a surrogate pair, which a name in JSON may hold, becomes its escape: JSON reads that.
+    text = _rendered(graph, form).encode("utf-8", "backslashreplace").decode("utf-8")
     if not options["output"]:
-        command.stdout.write(text, ending="")
+        try:
+            command.stdout.write(text, ending="")
+        except UnicodeEncodeError as error:
+            raise CommandError(f"{error}; --output FILE writes UTF-8") from error
         return OK
     path = Path(options["output"])
     try:
-        # A half of a surrogate pair in a name of JSON becomes its escape, which JSON reads.
-        path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from error
     parts = [plural(len(graph.signals), "signal"), plural(len(graph.functions), "function")]
