@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from django.apps import apps
+from django.db.models.signals import ModelSignal
+from django.dispatch import Signal
 
 from signal_inspector.catalog.source_records import Send
 from signal_inspector.catalog.sources import is_third_party
@@ -40,9 +42,11 @@ def sync_on_asend(facts: Facts) -> Iterator[Finding]:
 
 def never_sent(facts: Facts) -> Iterator[Finding]:
     """I024: a signal of the project that no line of it sends."""
-    for signal in facts.own_signals:
+    for signal, it in facts.own_signals.items():
         if signal in facts.sends or not facts.is_read(signal):
             continue
+        if type(it) not in (Signal, ModelSignal):
+            continue  # it may have a method of its own to be sent by
         path, line = facts.made_at(signal)
         yield Finding(
             kind=Kind.NEVER_SENT,

@@ -71,7 +71,8 @@ class TestShop:
         program = (
             "import django; django.setup()\n"
             "from signal_inspector.catalog.sources import project_sources as read\n"
-            "def told(sources): return [s for s in sources if s.creations or s.sends or s.connects]\n"
+            "def told(sources):\n"
+            "    return [it for it in sources if it.creations or it.sends or it.connects]\n"
             "whole, brief = read(), read(brief=True)\n"
             "assert told(whole) == told(brief)\n"
             "assert 5 < len(brief) < len(whole) / 2, (len(brief), len(whole))\n"
