@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from types import FunctionType, MethodType
 from typing import Any, Final
@@ -13,7 +14,7 @@ from signal_inspector.checks.findings import Finding, Kind, at
 from signal_inspector.checks.holders import is_held
 from signal_inspector.names.safe import class_module, class_path, instance_attribute, is_class
 
-_MAX_LOOKED_AT: Final = 25  # receivers: to ask who holds one goes through all objects
+_MAX_SECONDS: Final = 1.0  # to ask who holds a receiver goes through all objects there are
 
 _HINT: Final = (
     "Connect a function of a module, keep what you connect in a variable that lasts, "
@@ -40,8 +41,11 @@ def fleeting(facts: Facts) -> Iterator[Finding]:
     Under DEBUG Django looks at the parameters of each receiver, and remembers them beside it.
     """
     suspects = [each for each in facts.own if _is_suspect(each)]
-    trouble.drop("receivers not asked who holds them", max(0, len(suspects) - _MAX_LOOKED_AT))
-    for each in suspects[:_MAX_LOOKED_AT]:
+    started = time.monotonic()
+    for index, each in enumerate(suspects):
+        if index and time.monotonic() - started > _MAX_SECONDS:
+            trouble.drop("receivers not asked who holds them", len(suspects) - index)
+            return
         if not is_held(each.receiver):
             yield _finding(
                 Kind.FLEETING,

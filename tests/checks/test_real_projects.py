@@ -90,7 +90,10 @@ class TestWagtailAndAllauth:
     def _installed(self) -> None:
         missing = [name for name in ("wagtail", "allauth") if find_spec(name) is None]
         if missing:
-            pytest.skip(f"not installed: {' and '.join(missing)} (make test-thirdparty does)")
+            reason = f"not installed: {' and '.join(missing)} (make test-thirdparty does)"
+            if os.environ.get("THIRDPARTY") == "required":
+                pytest.fail(reason)
+            pytest.skip(reason)
 
     def check(self, **options: object) -> list[tuple[str, str]]:
         return ids(
