@@ -116,7 +116,9 @@ class TestFleeting:
 
     def test_asking_ends_in_time(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """Those for which there is no time left are counted as dropped."""
-        world.load(f"{HEAD}for _ in range(5): order_placed.connect(make())\n")
+        lines = "\n".join(["order_placed.connect(make())"] * 5)
+        world.load(f"{HEAD}{lines}\n")
+        monkeypatch.setattr("signal_inspector.checks.lifetimes._MAX_SECONDS", 600)
         assert len(world.find(fleeting)) == 5
         monkeypatch.setattr("signal_inspector.checks.lifetimes._MAX_SECONDS", -1)
         assert len(world.find(fleeting)) == 1
