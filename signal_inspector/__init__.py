@@ -1,14 +1,20 @@
 """See what Django's custom signals do: receivers, order, times, queries, failures.
 
 Add ``"signal_inspector"`` as the first of ``INSTALLED_APPS``; see the README for the panel.
+
+PYTEST_DONT_REWRITE: pytest would warn where this is imported before it, as by ``manage.py``.
 """
 
 from __future__ import annotations
 
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.records import Details, Failure, Outcome, ReceiverCall
-from signal_inspector.scopes import capture, suppress
-from signal_inspector.sinks import Sink
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from signal_inspector.dispatches import Dispatch
+    from signal_inspector.records import Details, Failure, Outcome, ReceiverCall
+    from signal_inspector.scopes import capture, suppress
+    from signal_inspector.sinks import Sink
 
 __all__ = [
     "Details",
@@ -22,3 +28,31 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# Imported when they are asked for: the pytest plugin is loaded in every run of an environment,
+# and Django, which all of this stands on, would be too.
+_HOMES = {
+    "Details": "records",
+    "Dispatch": "dispatches",
+    "Failure": "records",
+    "Outcome": "records",
+    "ReceiverCall": "records",
+    "Sink": "sinks",
+    "capture": "scopes",
+    "suppress": "scopes",
+}
+
+
+if not TYPE_CHECKING:  # a checker would take it for a yes to every name
+
+    def __getattr__(name: str) -> object:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found: object = getattr(import_module(f"{__name__}.{home}"), name)
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -256,7 +256,7 @@ def full_entries(signal: Signal) -> Iterator[Entry]:
             is_weak=isinstance(receiver, weakref.ReferenceType),
             # In place of a uid there is the id of the receiver, or the ids of a method's parts.
             dispatch_uid=key[0] if isinstance(key[0], str) else None,
-            sender=_followed(sender) if callable(sender) else None,
+            sender=_followed(sender),
         )
 
 

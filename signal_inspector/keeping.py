@@ -5,6 +5,7 @@ The testing room has one for each capture. Whatever a keeper holds, it has to le
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, TypeAlias
 
@@ -12,10 +13,17 @@ from django.dispatch import Signal
 
 from signal_inspector import trouble
 from signal_inspector.dispatches import Dispatch
-from signal_inspector.scopes import Collector
+from signal_inspector.records import Details
+from signal_inspector.scopes import Collector, Dispatches
 
 #: A receiver, what it returned, and what it raised.
 Seen: TypeAlias = tuple[Any, Any, BaseException | None]
+
+
+class _Nowhere(Dispatches):
+    """Keeps no record: a keeper takes what it wants when it is told of it."""
+
+    def append(self, _dispatch: Dispatch) -> None: ...
 
 
 class Keeper(Collector):
@@ -26,6 +34,10 @@ class Keeper(Collector):
 
     __slots__ = ()
     keeps: ClassVar[bool] = True
+
+    def __init__(self, details: Details = Details.NONE) -> None:
+        super().__init__(details, limit=sys.maxsize)
+        self.dispatches = _Nowhere()
 
     def sent(self, dispatch: Dispatch, signal: Signal, sender: Any, named: dict[str, Any]) -> None:
         """Called before the first receiver."""

@@ -150,6 +150,7 @@ def add_sink(sink: Sink) -> None:
     """Let a sink listen until it is removed, whatever the settings name.
 
     One of the same class that the settings name is set aside meanwhile: nothing is heard twice.
+    One of a subclass of it is heard in its place, if it stands for its bases.
     """
     global _added
     with _lock:
@@ -170,7 +171,10 @@ def refresh_sinks() -> None:
     global _process
     with _lock:  # sinks that look anew in two threads at once would take the same one out
         classes = {type(sink) for sink in _added}
-        sinks = (*_added, *(sink for sink in _named if type(sink) not in classes))
+        named = [sink for sink in _named if type(sink) not in classes]
+        special = [sink for sink in named if sink.stands_for_its_bases]
+        added = [sink for sink in _added if not any(isinstance(s, type(sink)) for s in special)]
+        sinks = (*added, *named)
         listened = bool(sinks or _collecting)
         had, _process = _process, Audience(_collecting, sinks) if listened else NOBODY
         if had is not NOBODY:

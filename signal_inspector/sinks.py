@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
@@ -72,6 +73,9 @@ class Sink:
     Most sinks override ``dispatch_finished`` alone. One that wants to hear of each receiver as
     it runs overrides ``follow``.
     """
+
+    #: Whether, named by settings, it is heard in place of one of its base class that code adds.
+    stands_for_its_bases: ClassVar[bool] = False
 
     #: What the sink reads beyond names, outcomes, times and query counts.
     details: Details = Details.NONE

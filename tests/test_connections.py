@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import django
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, User
@@ -417,3 +418,75 @@ class TestFinalizers:
         with connections._lock:
             signal.connect(on_order)
             assert missed(signal) == []
+
+
+class TestFullEntries:
+    """What Django's own list tells, whatever its shape on this version."""
+
+    def test_an_entry_is_read(self, signal: Signal) -> None:
+        """Receiver, kind, reference and dispatch_uid, in the order of connecting."""
+
+        async def index(**kwargs: Any) -> None: ...
+
+        signal.connect(index, weak=False)
+        signal.connect(on_order, sender=Web, dispatch_uid="uid")
+        signal.connect(on_order, dispatch_uid=17)
+        told = [
+            (each.receiver, each.is_async, each.is_weak, each.dispatch_uid)
+            for each in connections.full_entries(signal)
+        ]
+        assert told == [
+            (index, True, False, None),
+            (on_order, False, True, "uid"),
+            (on_order, False, True, None),  # a number may as well be an id
+        ]
+
+    def test_keys_are_those_of_the_notes(self, signal: Signal) -> None:
+        """An entry and what was noted of its connection are found under one key."""
+        for sender, uid in ((None, None), (Web, None), (Web, "uid"), (Web, ("a", 1))):
+            signal.connect(on_order, sender=sender, dispatch_uid=uid)
+        keys = [each.key for each in connections.full_entries(signal)]
+        assert keys == list(known_connections(signal))
+
+    @pytest.mark.skipif(django.VERSION < (6, 0), reason="Django 5.2 keeps an id alone")
+    def test_the_sender_is_given_where_django_refers_to_it(self, signal: Signal) -> None:
+        """From Django 6.0 on, of what can be referred to weakly."""
+        signal.connect(on_order, sender=Web)
+        signal.connect(on_order, sender="checkout")
+        signal.connect(on_order)
+        senders = [each.sender for each in connections.full_entries(signal)]
+        assert senders == [Web, None, None]
+
+    @pytest.mark.parametrize(
+        "receivers", [42, None, "text", [("a", 1)], [(1, 2, 3)], [((1,), 2, 3)]]
+    )
+    def test_an_unknown_shape_yields_nothing(self, signal: Signal, receivers: Any) -> None:
+        """What somebody has put in the place of the list is passed over."""
+        signal.receivers = receivers
+        assert list(connections.full_entries(signal)) == []
+
+
+class TestSenders:
+    def test_reaches_is_what_django_does(self, signal: Signal) -> None:
+        """A connection of one sender is reached from it alone, one of any from all."""
+        signal.connect(on_order, sender=Web)
+        signal.connect(on_order_too)
+        limited, unlimited = (each.key for each in connections.full_entries(signal))
+        reached = [connections.reaches(limited, sender) for sender in (Web, Till, None)]
+        assert reached == [True, False, False]
+        assert all(connections.reaches(unlimited, sender) for sender in (Web, Till, None))
+
+    def test_a_sender_is_not_kept_alive(self, signal: Signal) -> None:
+        """Its end is noticed, and only its."""
+
+        class Passing: ...
+
+        signal.connect(on_order, sender=Passing)
+        signal.connect(on_order, sender=Web)
+        signal.connect(on_order, sender="checkout")
+        signal.connect(on_order)
+        noted = list(known_connections(signal).values())
+        assert not any(map(connections.is_senderless, noted))
+        del Passing
+        gc.collect()
+        assert list(map(connections.is_senderless, noted)) == [True, False, False, False]

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import re
+from smtplib import SMTPException
 
 from django.contrib.auth.models import User
 from django.core import mail
 from django.test import TestCase
 
+from accounts.receivers import send_verification_email, send_welcome_email
+from accounts.services import register, verify
 from accounts.signals import user_registered, user_verified
 from guide.testing import listening_to
 from loyalty.models import LoyaltyAccount
+from loyalty.receivers import open_account
+from signal_inspector.testing import DispatchesMixin, inject_failure, mute, only
 
 
 class SignUpTest(TestCase):
@@ -54,3 +59,50 @@ class SignUpTest(TestCase):
             response = self.client.post("/accounts/verify/forged/")
         self.assertContains(response, "This link is not good")
         noted.assert_not_called()
+
+
+class UserVerifiedTest(DispatchesMixin, TestCase):
+    """The same, seen by what was sent instead of by a mock receiver."""
+
+    def joan(self) -> User:
+        return register(
+            username="joan", email="joan@mail.example", password="joan", site="http://shop/"
+        )
+
+    def test_a_welcome(self):
+        """user_verified reaches the receivers of two apps, and a welcome is sent."""
+        joan = self.joan()
+        verify(joan)
+        self.assert_sent_in_order([user_registered, user_verified], exact=True)
+        self.assert_sent(user_verified, sender=User, payload={"user": joan}, times=1)
+        self.assert_received(send_welcome_email, payload={"user": joan})
+        self.assert_received(open_account)
+        self.assert_no_failures()
+        self.assertEqual(mail.outbox[-1].subject, "Welcome aboard")
+
+    def test_without_mail(self):
+        """Muted, a receiver does nothing, and the signal is sent all the same."""
+        with mute(send_verification_email, send_welcome_email):
+            verify(self.joan())
+        self.assert_not_received(send_welcome_email)
+        self.assert_received(open_account)
+        self.assertEqual(mail.outbox, [])
+
+    @only(send_verification_email, send_welcome_email)
+    def test_without_loyalty(self):
+        """Only the e-mails: whatever else listens is not called."""
+        joan = self.joan()
+        verify(joan)
+        self.assertEqual(len(mail.outbox), 2)
+        self.assertFalse(LoyaltyAccount.objects.filter(user=joan).exists())
+
+    def test_the_mail_server_is_down(self):
+        """send() lets the failure out, and the receivers after it do not run."""
+        joan = self.joan()
+        with (
+            inject_failure(send_welcome_email, SMTPException("busy")),
+            self.assertRaisesMessage(SMTPException, "busy"),
+        ):
+            verify(joan)
+        self.assert_failed(send_welcome_email, SMTPException)
+        self.assertFalse(verify(joan))  # the address counts as verified

@@ -3,8 +3,10 @@ from __future__ import annotations
 from django.core import mail
 
 from comments.models import Comment
+from comments.receivers import notify_moderators
 from comments.signals import comment_flagged
 from guide.testing import ShopTestCase, listening_to
+from signal_inspector.testing import DispatchesMixin, expect_swallowed, inject_failure, where
 
 
 class CommentTest(ShopTestCase):
@@ -45,3 +47,32 @@ class CommentTest(ShopTestCase):
         response = self.client.get("/flags/papa/")
         self.assertContains(response, "&lt;script&gt;alert(1)")
         self.assertNotContains(response, "<script>alert(1)")
+
+
+class CommentFlaggedTest(DispatchesMixin, ShopTestCase):
+    def setUp(self):
+        self.rude = Comment.objects.get(text__startswith="BUY CHEAP FLAGS")
+        self.client.force_login(self.ada)
+
+    def report(self):
+        return self.client.post(f"/comments/{self.rude.pk}/flag/")
+
+    def test_the_moderators_are_notified(self):
+        """comment_flagged carries the comment as it is stored, and who reports it."""
+        self.report()
+        self.assert_sent(
+            comment_flagged,
+            sender=Comment,
+            payload={"comment": where(lambda comment: comment.flagged), "user": self.ada},
+        )
+        self.assert_received(notify_moderators, times=1)
+        self.assert_max_queries_per_receiver(1)
+
+    def test_the_mail_server_is_down(self):
+        """send_robust() swallows it: the customer is thanked, and the moderators miss it."""
+        with (
+            inject_failure(notify_moderators, ConnectionRefusedError),
+            expect_swallowed(ConnectionRefusedError, receiver=notify_moderators, times=1),
+        ):
+            self.assertRedirects(self.report(), "/flags/quebec/")
+        self.assertEqual(mail.outbox, [])

@@ -36,6 +36,7 @@ TELEMETRY_MISSING = optional.missing(optional.TELEMETRY)
 WITH_TELEMETRY = os.environ.get("SHOP_TELEMETRY", "1") == "1" and not TELEMETRY_MISSING
 DEBUG = os.environ.get("SHOP_DEBUG", "1") == "1"
 DEMO = DEBUG  # whether the page /guide/ may log people in
+SHOP_NAME = "Bunting"
 SECRET_KEY = "a demo on your own machine needs no secret"
 ALLOWED_HOSTS = [host for host in os.environ.get("SHOP_ALLOWED_HOSTS", "").split(",") if host]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
@@ -16,8 +19,19 @@ WORD = "CUSTOM SIGNALS"  # eleven kinds of flags
 DECLINED_CARD = DEMO_CARDS[1].number
 AUDIT_PAGES = {
     "overview": ("admin:app_list", {"app_label": "signal_audit"}),
+    "connected": ("admin:signal_audit_auditeddispatch_catalogue", {}),
     "auditor": ("admin:signal_audit_auditeddispatch_changelist", {}),
 }
+
+
+def manage() -> str:
+    """How manage.py is called in a terminal that stands where `make demo` was called."""
+    root, python = settings.BASE_DIR.parent, Path(sys.executable)
+    below = python.relative_to(root) if python.is_relative_to(root) else "python"
+    return f"{below} {settings.BASE_DIR.name}/manage.py"
+
+
+MANAGE = manage()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +86,11 @@ CHAPTERS = [
             Step(
                 click="Change the view to “By receiver”.",
                 shows="take_from_shelf ran eleven times, once for every line of the order.",
+            ),
+            Step(
+                click=f"In a second terminal: {MANAGE} signals watch. Then place an order.",
+                shows="Each dispatch when it has ended, with its receivers, and below a receiver "
+                "what that one sent: the terminal hears the server itself, by a local socket.",
             ),
         ],
     ),
@@ -161,6 +180,15 @@ CHAPTERS = [
                 "she sees what was sent and may export it, and the export is noted as well.",
             ),
             Step(
+                key="connected",
+                username="joan",
+                button="See who is connected as Joan",
+                click="Read “Signals and receivers”: choose a time, and follow a number.",
+                shows="Every signal with its receivers in the order they run, what is unusual "
+                "about them, and beside it how often they ran, failed, and how long they took. "
+                "send_thank_you_email is marked: it is connected twice.",
+            ),
+            Step(
                 key="auditor",
                 username="hedy",
                 button="See the list as Hedy",
@@ -169,8 +197,7 @@ CHAPTERS = [
                 "words of exceptions are not for her.",
             ),
             Step(
-                click="In a second terminal: python example_project/manage.py signal_audit tail. "
-                "Then place an order.",
+                click=f"In a second terminal: {MANAGE} signal_audit tail. Then place an order.",
                 shows="Each dispatch in a line, as soon as it is written.",
             ),
         ],
@@ -195,6 +222,35 @@ CHAPTERS = [
             ),
         ],
         is_traced=True,
+    ),
+    Chapter(
+        "Before anything is sent",
+        [
+            Step(
+                key="graph",
+                button="See the graph",
+                click="Choose sync_warehouse, then “Only what is around it”.",
+                shows="Who sends which signal and who receives it, in order; which receiver sends "
+                "on; that nobody receives payment_captured. As a file of your own: "
+                f"{MANAGE} signals graph --output signals.html.",
+            ),
+            Step(
+                click=f"In a second terminal: {MANAGE} signals explain order_placed.",
+                shows="Who would be called now, and in which order; who would not, and why: one "
+                "listens to another sender, another is gone, as only a weak reference held it.",
+            ),
+            Step(
+                click=f"{MANAGE} check",
+                shows="The same two mistakes as advice, before they cost anybody an evening: "
+                "send_thank_you_email is connected twice, Newsletter.subscribe is gone.",
+            ),
+            Step(
+                click="Take a receiver away, as the one in comments/receivers.py. Then: "
+                f"{MANAGE} signals snapshot --check example_project/signals.txt",
+                shows="What has changed since the snapshot was committed, in words, and an exit "
+                "code that stops a build.",
+            ),
+        ],
     ),
     Chapter(
         "People",
@@ -262,6 +318,7 @@ def destination(request: HttpRequest, key: str) -> str:
     if key in AUDIT_PAGES:
         return audit_page(key)
     names = {
+        "graph": "guide:graph",
         "register": "accounts:register",
         "import": "pricing:import",
         "dashboard": "staff:dashboard",

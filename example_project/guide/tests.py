@@ -33,9 +33,17 @@ class GuideTest(ShopTestCase):
                 self.assertContains(page, f'action="/guide/{key}/"')
                 response = self.client.post(f"/guide/{key}/", follow=True)
                 self.assertEqual(response.status_code, 200)
-                user = response.context["user"]
-                self.assertEqual(user.username, step.username)
-                self.assertEqual(len(response.context["basket"]), 13)
+                shown = self.client.get("/guide/").context
+                self.assertEqual(shown["user"].username, step.username)
+                self.assertEqual(len(shown["basket"]), 13)
+
+    def test_the_graph_is_a_page_of_its_own(self):
+        """The graph shows the shop's signals, and lets only its own script and style run."""
+        page = self.client.get("/guide/graph/page/")
+        self.assertContains(page, "Signals of Bunting")
+        self.assertContains(page, "sync_warehouse")
+        self.assertRegex(page.content.decode(), "script-src &#x27;sha256-|script-src 'sha256-")
+        self.assertEqual(page["Content-Security-Policy"], "frame-ancestors 'none'")
 
     @override_settings(DEMO=False)
     def test_no_login_without_password(self):

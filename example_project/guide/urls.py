@@ -7,5 +7,6 @@ from guide import views
 app_name = "guide"
 urlpatterns = [
     path("", views.guide, name="guide"),
+    path("graph/page/", views.graph, name="graph"),
     path("<slug:key>/", views.begin, name="begin"),
 ]

@@ -10,6 +10,8 @@ from django.views.decorators.http import require_POST
 
 from guide.steps import CHAPTERS, STEPS, WORD, destination
 from shop.basket import Basket
+from signal_inspector.catalog.graph import project_graph
+from signal_inspector.graphs import LayoutMissingError, as_html
 
 
 def guide(request: HttpRequest) -> HttpResponse:
@@ -19,6 +21,17 @@ def guide(request: HttpRequest) -> HttpResponse:
         "missing": settings.TELEMETRY_MISSING,
     }
     return render(request, "guide/guide.html", context)
+
+
+def graph(request: HttpRequest) -> HttpResponse:
+    """The signals of the shop as a page to explore: what `manage.py signals graph` writes."""
+    try:
+        page = as_html(project_graph(), title=settings.SHOP_NAME)
+    except LayoutMissingError as error:
+        messages.error(request, str(error))
+        return redirect("guide:guide")
+    # It is one file for anywhere, and has a policy of its own: its script and style by their hash.
+    return HttpResponse(page, headers={"Content-Security-Policy": "frame-ancestors 'none'"})
 
 
 @require_POST

@@ -3,9 +3,13 @@ from __future__ import annotations
 from django.core import mail
 
 from guide.testing import DECLINED_CARD, ShopTestCase, listening_to
+from payments.receivers import alert_user
 from payments.signals import payment_captured, payment_failed
 from shop.services import Checkout
+from shop.signals import order_completed, order_placed
+from signal_inspector.testing import DispatchesMixin, inject_failure
 from staff.models import DashboardEntry
+from staff.receivers import log_to_dashboard
 
 
 class PaymentTest(ShopTestCase):
@@ -35,3 +39,27 @@ class PaymentTest(ShopTestCase):
         """Nobody listens to payment_captured, and the order is placed all the same."""
         self.assertFalse(payment_captured.has_listeners(Checkout))
         self.assertEqual(self.buy("C").status_code, 302)
+
+
+class PaymentFailedTest(DispatchesMixin, ShopTestCase):
+    def setUp(self):
+        self.client.force_login(self.ada)
+
+    def test_alert_and_dashboard(self):
+        """payment_failed comes after order_placed, and no order is completed."""
+        self.buy("C", card=DECLINED_CARD)
+        self.assert_sent_in_order([order_placed, payment_failed])
+        failed = self.assert_sent(payment_failed, sender=Checkout, payload={"user": self.ada})
+        self.assertGreater(failed.payload["amount"], 0)
+        self.assertEqual([call.receiver for call in failed.calls], [alert_user, log_to_dashboard])
+        self.assert_not_sent(order_completed)
+        self.assert_not_sent(payment_captured)
+
+    def test_the_alert_fails(self):
+        """A customer who cannot be alerted is on the dashboard all the same."""
+        with inject_failure(alert_user, ConnectionRefusedError) as injected:
+            self.buy("C", card=DECLINED_CARD)
+        self.assertEqual(injected.calls, 1)
+        self.assert_failed(alert_user, ConnectionRefusedError, signal=payment_failed)
+        self.assert_received(log_to_dashboard)
+        self.assertEqual(DashboardEntry.objects.count(), 1)

@@ -9,12 +9,27 @@ from django.core import mail
 from django.dispatch import Signal, receiver
 from django.test import SimpleTestCase, TestCase
 
+from billing.receivers import send_invoice_email
 from guide.testing import DECLINED_CARD, ShopTestCase, listening_to
-from inventory.signals import stock_reserved
+from inventory.receivers import sync_warehouse
+from inventory.signals import stock_reserved, warehouse_synced
+from loyalty.models import LoyaltyAccount
+from loyalty.receivers import award_points, award_points_for_patience
+from notifications.receivers import send_thank_you_email
+from shipping.receivers import book_courier, reserve_delivery_slot
 from shop.models import Order, OrderLine
+from shop.receivers import log_order
 from shop.services import Checkout
 from shop.signals import order_completed, order_placed
 from shop.views import CheckoutView
+from signal_inspector.testing import (
+    DispatchesMixin,
+    capture_dispatches,
+    delay,
+    expect_swallowed,
+    inject_failure,
+    only,
+)
 
 my_signal = Signal()
 
@@ -169,3 +184,103 @@ class BasketTest(ShopTestCase):
         """A word without letters puts nothing into the basket."""
         response = self.client.post("/spell/", {"word": "42"}, follow=True)
         self.assertContains(response, "No flag says that.")
+
+
+class CapturedSignalTest(SimpleTestCase):
+    """Defining, connecting and sending, with a capture in the place of the mock."""
+
+    @capture_dispatches(my_signal)
+    def test_custom_signal(self, dispatches):
+        """What was sent is known without a receiver."""
+        my_signal.send(sender=self.__class__, data="test")
+        dispatches.assert_sent(my_signal, sender=type(self), payload={"data": "test"}, times=1)
+
+    def test_a_decorated_receiver(self):
+        """A receiver that @receiver has connected is called, by its own name."""
+
+        @receiver(my_signal)
+        def answers(sender, data, **kwargs):
+            return data.upper()
+
+        with capture_dispatches() as dispatches:
+            my_signal.send(sender=None, data="test")
+        self.assertEqual(dispatches.assert_received(answers).response, "TEST")
+        my_signal.disconnect(answers)
+
+    def test_send_and_send_robust(self):
+        """send() skips the receivers after a failure; send_robust() swallows it and goes on."""
+
+        @receiver(my_signal)
+        def fails(sender, **kwargs): ...
+
+        @receiver(my_signal)
+        def works(sender, **kwargs): ...
+
+        with inject_failure(fails, ValueError("no")), capture_dispatches() as dispatches:
+            with self.assertRaisesMessage(ValueError, "no"):
+                my_signal.send(sender=None)
+            dispatches.assert_not_received(works)
+            with expect_swallowed(ValueError, times=1):
+                my_signal.send_robust(sender=None)
+            dispatches.assert_received(works, times=1)
+        my_signal.disconnect(fails)
+        my_signal.disconnect(works)
+
+
+class OrderTest(DispatchesMixin, ShopTestCase):
+    def setUp(self):
+        self.client.force_login(self.ada)
+
+    def test_from_placed_to_completed(self):
+        """order_placed comes first, within it the warehouse's signal, order_completed at last."""
+        self.buy("C")
+        order = Order.objects.first()
+        self.assert_sent_in_order([order_placed, warehouse_synced, order_completed])
+        self.assert_sent(order_placed, sender=Checkout, payload={"order": order, "channel": "web"})
+        self.assert_sent(order_completed, sender=CheckoutView, payload={"user": self.ada})
+        self.assert_no_failures()
+
+    def test_apps_connect_their_receivers(self):
+        """ready() of each app has imported its receivers: they are called, in this order."""
+        self.buy("C")
+        placed = self.assert_sent(order_placed)
+        called = [call.receiver for call in placed.calls]
+        self.assertEqual(called, [log_order, award_points, sync_warehouse])
+        self.assert_received(send_invoice_email, signal=order_completed, times=1)
+        self.assert_received(book_courier)
+        self.assert_received(reserve_delivery_slot)
+        # The mistake that the demo shows: connected twice.
+        self.assert_received(send_thank_you_email, times=2)
+
+    def test_a_receiver_of_another_sender(self):
+        """Orders on the web have no points for patience, and the message says why."""
+        self.buy("C")
+        self.assert_not_received(award_points_for_patience)
+        with self.assertRaisesRegex(AssertionError, "it was connected, but listens to"):
+            self.assert_received(award_points_for_patience)
+
+    def test_a_customer_without_points(self):
+        """Grace is older than the loyalty scheme: send_robust() swallows that."""
+        self.client.force_login(self.grace)
+        with expect_swallowed(LoyaltyAccount.DoesNotExist, receiver=award_points):
+            self.assertEqual(self.buy("C").status_code, 302)
+        self.assert_received(sync_warehouse)
+
+    def test_a_slow_warehouse(self):
+        """The order waits for it: the transaction stays open meanwhile."""
+        with delay(sync_warehouse, 0.05):
+            self.buy("C")
+        placed = self.assert_sent(order_placed)
+        self.assertGreaterEqual(placed.record.duration_ns, 50_000_000)
+
+    def test_a_courier_that_does_not_answer(self):
+        """order_completed is sent with send(): the customer of a paid order sees an error."""
+        with inject_failure(book_courier, TimeoutError), self.assertRaises(TimeoutError):
+            self.buy("C")
+        self.assertEqual(Order.objects.first().user, self.ada)
+
+    @only(send_invoice_email)
+    def test_the_invoice_alone(self):
+        """Of the receivers of order_completed the invoice's alone: one letter."""
+        self.buy("C")
+        self.assertEqual([letter.subject[:7] for letter in mail.outbox], ["Invoice"])

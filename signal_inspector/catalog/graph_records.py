@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from signal_inspector.records import SendMethod
 
@@ -93,11 +94,7 @@ class Graph:
 
     def cyclic_steps(self) -> set[tuple[str, str]]:
         """The pairs of neighbours on a cycle."""
-        return {
-            pair
-            for cycle in self.cycles
-            for pair in zip(cycle, (*cycle[1:], cycle[0]), strict=True)
-        }
+        return {pair for cycle in self.cycles for pair in pairwise((*cycle, cycle[0]))}
 
     def orphans(self) -> set[str]:
         """The signals that nobody receives."""

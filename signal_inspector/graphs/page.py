@@ -15,6 +15,7 @@ from signal_inspector.graphs.svg import asset, content, text
 from signal_inspector.graphs.table import as_table
 from signal_inspector.graphs.wording import plural
 
+_SCRIPTS = ("boxes", "view", "pointing", "focus", "panel", "filters", "buttons")
 #: "<" and "&" would be read as HTML; the others as ends of lines by old scripts.
 _IN_SCRIPT = {each: f"\\u{each:04x}" for each in map(ord, "<>&\u2028\u2029")}
 
@@ -24,7 +25,7 @@ def as_html(graph: Graph, *, title: str = "") -> str:
     drawing = draw(graph)
     placed = lay_out(drawing)
     style = asset("picture.css") + asset("page.css")
-    script = asset("page.js")
+    script = _script()
     parts = {
         "policy": _policy(style, script),
         "title": text(f"Signals of {title}" if title else "Signals"),
@@ -51,6 +52,12 @@ def as_html(graph: Graph, *, title: str = "") -> str:
 def in_script(data: Any) -> str:
     """JSON that may stand in a ``<script>``: nothing in it can end the element."""
     return json.dumps(data, ensure_ascii=True, separators=(",", ":")).translate(_IN_SCRIPT)
+
+
+def _script() -> str:
+    """The parts in one function, so that nothing of theirs is global."""
+    parts = "".join(asset(f"{name}.js") for name in _SCRIPTS)
+    return f'(() => {{\n"use strict";\n{parts}}})();'
 
 
 def _policy(style: str, script: str) -> str:

@@ -15,6 +15,7 @@ from signal_inspector.testing.matchers import where
 from signal_inspector.testing.mixins import DispatchesMixin
 from signal_inspector.testing.mutes import mute, only
 from signal_inspector.testing.patterns import sending
+from signal_inspector.testing.swallowed import expect_swallowed
 
 __all__ = [
     "ANY",
@@ -24,6 +25,7 @@ __all__ = [
     "DispatchesMixin",
     "capture_dispatches",
     "delay",
+    "expect_swallowed",
     "inject_failure",
     "mute",
     "only",

@@ -8,10 +8,11 @@ from unittest.mock import ANY
 
 from django.dispatch import Signal
 
+from signal_inspector.connections import entries
 from signal_inspector.muting import is_receiver
-from signal_inspector.names import receiver_name, signal_name
+from signal_inspector.names import loaded_signals, receiver_name, signal_name
 from signal_inspector.records import SendMethod
-from signal_inspector.testing import reasons
+from signal_inspector.testing import reasons, swallowed
 from signal_inspector.testing.captured import CapturedCall, CapturedDispatch
 from signal_inspector.testing.instead import first_missing, first_out_of_place, instead
 from signal_inspector.testing.mutes import Receiver, check_receivers
@@ -82,7 +83,8 @@ class Assertions:
         pattern = sending(signal, sender=sender, payload=payload, method=method)
         found = [sent for sent in sent_here if pattern.matches(sent)]
         if found:
-            raise _failure(f"Sent {so_often(len(found))}, not never: {pattern}", list_of(found))
+            title = f"Sent {so_often(len(found))}, and was not to be: {pattern}"
+            raise _failure(title, list_of(found))
 
     def assert_nothing_sent(self) -> None:
         """Assert that no dispatch was captured at all."""
@@ -160,7 +162,7 @@ class Assertions:
         found, _ = _received(self._asserted(), receiver, signal, sender, payload)
         if found:
             name = receiver_name(receiver).name
-            title = f"Called {so_often(len(found))}, not never: {name}"
+            title = f"Called {so_often(len(found))}, and was not to be: {name}"
             raise _failure(title, list_of(sent for sent, _ in found))
 
     def assert_no_failures(self, *signals: SignalOrName) -> None:
@@ -185,11 +187,15 @@ class Assertions:
         *,
         signal: SignalOrName | None = None,
     ) -> BaseException:
-        """Assert that a receiver raised such an exception; returns the first one."""
+        """Assert that a receiver raised such an exception; returns the first one.
+
+        ``--fail-on-swallowed`` has nothing against a failure that is asserted.
+        """
         __tracebackhide__ = True
         found, others = _received(self._asserted(), receiver, signal, ANY, None)
         for _, call in found:
             if isinstance(call.exception, exception):
+                swallowed.forgive(call.exception)
                 return call.exception
         name = receiver_name(receiver).name
         if not found:
@@ -213,7 +219,7 @@ class Assertions:
                 if call.record.query_count > count:
                     at = place(call.record.path, call.record.line)
                     lines.append(f"{call.name} ({at}), of {sent.name}: {_queries(call)}")
-                    lines.append(indented(statements(call.record.queries), 3))
+                    lines += [indented([told], 3) for told in statements(call.record.queries)]
         if lines:
             raise _failure(f"More than {count} queries in one call of a receiver:", lines)
 
@@ -246,6 +252,20 @@ class CapturedDispatches(list[CapturedDispatch], Assertions):
             )
         return found
 
+    def check_heard(self, receiver: Receiver) -> None:
+        """ValueError if the receiver is connected, but to nothing that is captured here."""
+        heard = [
+            signal
+            for signal in loaded_signals().values()
+            if any(is_receiver(receiver, connected) for _, connected, _ in entries(signal))
+        ]
+        if heard and not any(self._wanted.covers(signal) for signal in heard):
+            names = " and ".join(sorted(signal_name(signal) for signal in heard))
+            raise ValueError(
+                f"{receiver_name(receiver).name} is connected to {names}, which is not captured "
+                "here, so nothing can be said of it."
+            )
+
     def _asserted(self) -> CapturedDispatches:
         return self
 
@@ -259,6 +279,8 @@ def _received(
 ) -> tuple[list[tuple[CapturedDispatch, CapturedCall]], list[str]]:
     """The calls of a receiver that are as asked, and how the others differ."""
     check_receivers((receiver,), "An assertion about receivers")
+    if signal is None:
+        dispatches.check_heard(receiver)
     found: list[tuple[CapturedDispatch, CapturedCall]] = []
     others: list[str] = []
     for sent in dispatches.of(*_one(signal)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from threading import get_ident
@@ -44,7 +43,7 @@ class Capture(Keeper):
     __slots__ = ("_by_record", "_captured", "_everything", "_thread", "wanted")
 
     def __init__(self, wanted: Wanted, *, everything: bool) -> None:
-        super().__init__(_DETAILS, limit=sys.maxsize)
+        super().__init__(_DETAILS)
         self.wanted = wanted
         self._everything = everything
         self._thread = get_ident()
@@ -70,7 +69,6 @@ class Capture(Keeper):
         _inside.set(tuple(each for each in _inside.get() if each is not self))
         self._captured = None
         self._by_record.clear()
-        self.dispatches.clear()
         installation.release()
 
     def asks_for(self, signal: Signal) -> bool:

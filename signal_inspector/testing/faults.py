@@ -12,7 +12,7 @@ from django.dispatch import Signal
 
 from signal_inspector import muting
 from signal_inspector.muting import MutedReceivers
-from signal_inspector.testing import stand_ins
+from signal_inspector.testing import installation, stand_ins
 from signal_inspector.testing.contexts import TestContext
 from signal_inspector.testing.mutes import Receiver, check_receivers
 
@@ -29,8 +29,9 @@ class Fault(TestContext[Any]):
 
     def __enter__(self) -> Self:
         self.calls = 0
-        muting.add(self)
+        installation.acquire()  # first: its wrapper has to lie below that of the stand-ins
         stand_ins.acquire()
+        muting.add(self)
         return self
 
     def __exit__(
@@ -39,8 +40,9 @@ class Fault(TestContext[Any]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        stand_ins.release()
         muting.remove(self)
+        stand_ins.release()
+        installation.release()
 
     def live(self, signal: Signal, receivers: list[Any], *, is_async: bool) -> list[Any]:
         """As ``muting.Change`` has it."""

@@ -22,7 +22,7 @@ class Pattern:
     """A dispatch as somebody asks for it: what is not said may be anything."""
 
     signal: Signal
-    sender: Any = ANY
+    sender: Any = field(default_factory=lambda: ANY)
     payload: Mapping[str, Any] = field(default_factory=dict)
     method: SendMethod | None = None
 
@@ -95,5 +95,5 @@ def _note(wrong: str, look_alike: bool) -> str:
 def _suggestion(key: str, payload: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(key, payload, n=1)
     if close:
-        return f", but {close[0]}={words(payload[close[0]])}"
+        return f"; it has {close[0]}={words(payload[close[0]])}"
     return "" if payload else ", as nothing was sent with it"

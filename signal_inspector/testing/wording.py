@@ -37,7 +37,8 @@ class _Open(Redactor):
         return text
 
 
-_REDACTOR: Final = _Open()
+#: For what only the author of a test reads.
+OPEN_REDACTOR: Final[Redactor] = _Open()
 
 
 def words(value: Any) -> str:
@@ -46,7 +47,7 @@ def words(value: Any) -> str:
         return "anything"
     if type(value) is where:
         return repr(value)
-    return _told(summarize(value, _LIMITS, _REDACTOR))
+    return _told(summarize(value, _LIMITS, OPEN_REDACTOR))
 
 
 def _told(summary: Summary) -> str:

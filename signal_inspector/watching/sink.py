@@ -195,6 +195,8 @@ def _call(path: Path) -> Line | None:
         trouble.report("a foreign file among the watchers", error)
     except (ValueError, KeyError, TypeError) as error:
         trouble.report("the address of a watcher", error)
+    except OSError as error:  # of this one alone: the others are called all the same
+        trouble.report("calling a watcher", error)
     return None
 
 

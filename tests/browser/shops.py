@@ -73,7 +73,7 @@ class Shops:
         with (self.directory / f"{mode}.log").open("wb") as log:
             server = subprocess.Popen(
                 command,
-                env=_environment(data) | mode.environment(),
+                env=environment(data) | mode.environment(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -94,14 +94,15 @@ class Shops:
             for command in (["migrate", "--verbosity", "0"], ["demo_data"]):
                 subprocess.run(
                     [sys.executable, str(SHOP / "manage.py"), *command],
-                    env=_environment(data),
+                    env=environment(data),
                     check=True,
                     stdout=subprocess.DEVNULL,
                 )
         return data
 
 
-def _environment(data: Path) -> dict[str, str]:
+def environment(data: Path) -> dict[str, str]:
+    """What commands and servers of the shop run in, with their data in this directory."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("SHOP_")}
     # Set for this test run, and not for the shop.
     kept.pop("DJANGO_SETTINGS_MODULE", None)

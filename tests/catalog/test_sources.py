@@ -54,13 +54,17 @@ class TestNames:
             ("from shop import signals\nalias = signals.order_placed", "alias"),
             ("if True:\n    from shop.signals import order_placed", "order_placed"),
             (
-                "try:\n    from shop.signals import order_placed\n"
-                "except ImportError:\n    order_placed = None",
+                (
+                    "try:\n    from shop.signals import order_placed\n"
+                    "except ImportError:\n    order_placed = None"
+                ),
                 "order_placed",
             ),
             (
-                "try:\n    from shop.gone import order_placed\n"
-                "except ImportError:\n    from shop.signals import order_placed",
+                (
+                    "try:\n    from shop.gone import order_placed\n"
+                    "except ImportError:\n    from shop.signals import order_placed"
+                ),
                 "order_placed",
             ),
         ],
@@ -396,8 +400,10 @@ class TestCreations:
                 "shop.work.ready",
             ),
             (
-                "from django.dispatch import Signal\nclass Cart:\n    class Inner:\n"
-                "        ready = Signal()",
+                (
+                    "from django.dispatch import Signal\nclass Cart:\n    class Inner:\n"
+                    "        ready = Signal()"
+                ),
                 "shop.work.Cart.Inner.ready",
             ),
             ("from django.dispatch import Signal\nready = again = Signal()", "shop.work.ready"),
@@ -439,7 +445,7 @@ class TestCreations:
     def test_providing_args(
         self, tmp_path: Path, call: str, names: tuple[str, ...] | None
     ) -> None:
-        """Names for Django's own ``__init__`` are told; a subclass may have one that takes them."""
+        """Names for Django's own ``__init__`` are told; a subclass may have one of its own."""
         text = f"""
             from django.dispatch import Signal
             class Sub(Signal): ...
@@ -553,17 +559,8 @@ class TestFiles:
 
     def test_what_is_passed_by(self, tmp_path: Path) -> None:
         """Hidden directories, installed packages, environments and caches are not read."""
-        files: dict[str, str | bytes] = {
-            name: SIGNALS
-            for name in (
-                ".hidden/a.py",
-                "site-packages/a.py",
-                "node_modules/a.py",
-                "__pycache__/a.py",
-                "venv/a.py",
-                "good/a.py",
-            )
-        }
+        names = (".hidden", "site-packages", "node_modules", "__pycache__", "venv", "good")
+        files: dict[str, str | bytes] = {f"{name}/a.py": SIGNALS for name in names}
         write(tmp_path, files)
         (tmp_path / "venv/pyvenv.cfg").touch()
         modules = [source.module for source in read_directory(str(tmp_path))]

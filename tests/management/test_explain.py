@@ -149,3 +149,19 @@ def test_what_is_not_known_is_an_error(arguments: tuple[str, ...], message: str)
     """A signal or sender that nobody knows ends the command with a sentence."""
     with pytest.raises(CommandError, match=message):
         call_command("signals", "explain", *arguments, stdout=StringIO())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("shop.signals.paid",), "Nobody is called.\n"),
+        (("post_save",), "Nobody listens to every sender.\n"),
+        (
+            ("post_save", "--sender", "shop.Gift"),
+            "Nobody is called if shop.models.Gift sends it.\n",
+        ),
+    ],
+)
+def test_nobody_is_called(project: Project, arguments: tuple[str, ...], told: str) -> None:
+    """It is said in words that fit what follows."""
+    assert told in project.run("explain", *arguments)

@@ -281,5 +281,5 @@ def test_a_closed_pipe_is_no_error(project: Project) -> None:
         timeout=60,
         check=False,
     )
-    assert finished.stderr == ""
+    assert finished.stderr.replace("a module may print\n", "") == ""
     assert len(finished.stdout.splitlines()) == 1

@@ -247,6 +247,28 @@ def test_foreign_files_are_left_alone(sink: WatchSink, meeting: Place) -> None:
     assert len(list(meeting.project.iterdir())) == 4
 
 
+def test_one_that_cannot_be_called(
+    sink: WatchSink, meeting: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watcher that cannot be reached keeps nobody from calling the others."""
+    connect = lines.Line._connect
+    with Listener(meeting) as one, Listener(meeting) as other:
+        first = min(one.path, other.path)
+
+        def refused(self: lines.Line, address: Any) -> None:
+            if address == str(first):
+                self.socket.close()
+                raise PermissionError(13, "no")
+            connect(self, address)
+
+        monkeypatch.setattr(lines.Line, "_connect", refused)
+        assert look(sink)
+        caused.send(sender=None)
+        heard_by = other if first == one.path else one
+        assert len(dispatches(heard_by, 1)) == 1
+    assert trouble.counts() == {"calling a watcher": 1}
+
+
 def test_another_program_on_the_port(sink: WatchSink, meeting: Place) -> None:
     """Who does not know the answer gets no dispatch, and no sender waits for it."""
     with Listener(meeting, by_port=True) as listener, socket.create_server(("127.0.0.1", 0)) as s:

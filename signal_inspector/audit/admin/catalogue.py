@@ -16,8 +16,17 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from signal_inspector import trouble
+from signal_inspector.audit.admin.catalogue_rows import (
+    Counted,
+    LostRow,
+    ReceiverRow,
+    SignalRows,
+    connections_of,
+    not_connected,
+    numbers_of,
+)
 from signal_inspector.audit.admin.changelist import changelist_url
-from signal_inspector.audit.admin.wording import DottedName, dotted, number, plural
+from signal_inspector.audit.admin.wording import dotted, number, plural
 from signal_inspector.audit.choices import NameKind
 from signal_inspector.audit.lookups import number_of
 from signal_inspector.audit.overview.figures import read_whole
@@ -27,9 +36,9 @@ from signal_inspector.audit.overview.wording import short_ms
 from signal_inspector.audit.places import place
 from signal_inspector.audit.reading.texts import GONE, Texts
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.audit.tallies import Figures, Measure
-from signal_inspector.catalog import ReceiverEntry, SignalEntry, describe
-from signal_inspector.catalog.marks import Mark, Marked, connected_elsewhere, marked
+from signal_inspector.audit.tallies import Measure
+from signal_inspector.catalog import SignalEntry, describe
+from signal_inspector.catalog.marks import Marked, connected_elsewhere, marked
 
 #: Signals and receivers that the page shows at most; a text narrows what is meant.
 MOST_SIGNALS: Final = 200
@@ -37,56 +46,6 @@ MOST_RECEIVERS: Final = 400
 _MOST_LOST: Final = 50
 
 _NONE: Final = Measure()
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What the log counted of a signal or a receiver in the chosen time."""
-
-    calls: str
-    calls_url: str  # "" where there is nothing to show
-    failed: str
-    failed_url: str
-    p50: str
-    p95: str
-
-    @property
-    def is_failed(self) -> bool:
-        return bool(self.failed_url)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiverRow:
-    """A connection."""
-
-    order: str  # "" where it would not run
-    name: DottedName
-    place: str  # "shop/receivers.py:18"
-    connected_at: str  # "" where it is defined there
-    marks: tuple[Mark, ...]
-    counted: Counted
-    also: str  # "counted on 3 signals together"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignalRows:
-    """A signal with its receivers."""
-
-    name: DottedName
-    place: str
-    problem: str  # why its receivers cannot be read
-    receivers: list[ReceiverRow]
-    more: int  # receivers that are not shown
-    counted: Counted
-
-
-@dataclass(frozen=True, slots=True)
-class LostRow:
-    """A name that was counted, and is not connected now."""
-
-    kind: str  # "signal" or "receiver"
-    name: DottedName
-    counted: Counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +71,9 @@ class Catalogue:
         self.unreadable = read.unreadable
         self._figures = read.whole
         known = _connected()
-        self._on = Counter(name for entry in known for name in {e.receiver for e in _all(entry)})
+        self._on = Counter(
+            name for entry in known for name in {e.receiver for e in connections_of(entry)}
+        )
         found = [entry for entry in known if self._is_meant(entry)]
         self.total = len(known)
         self.found = len(found)
@@ -137,7 +98,7 @@ class Catalogue:
 
     def _is_meant(self, entry: SignalEntry) -> bool:
         wanted = self.text.lower()
-        names = (entry.signal, *(each.receiver for each in _all(entry)))
+        names = (entry.signal, *(each.receiver for each in connections_of(entry)))
         return not wanted or any(wanted in name.lower() for name in names)
 
     def _rows(self, entries: Sequence[SignalEntry]) -> list[SignalRows]:
@@ -193,8 +154,8 @@ class Catalogue:
 
     def _lost(self, known: Sequence[SignalEntry]) -> tuple[list[LostRow], int]:
         """What was counted and is not connected: gone, renamed, or of another process's code."""
-        signals, receivers = _numbers(known)
-        lost = _unknown(self._figures, signals, receivers)
+        signals, receivers = numbers_of(known)
+        lost = not_connected(self._figures, signals, receivers)
         texts = Texts(key for _, key, _ in lost)
         rows = [
             LostRow(kind, dotted(texts[key]), self._counted(measure, **{kind: texts[key]}))
@@ -212,27 +173,6 @@ def _connected() -> list[SignalEntry]:
     except Exception as error:
         trouble.report("the catalogue", error)
         return []
-
-
-def _all(entry: SignalEntry) -> list[ReceiverEntry]:
-    return [*entry.receivers, *entry.pending, *entry.taken_out]
-
-
-def _numbers(known: Sequence[SignalEntry]) -> tuple[set[int], set[int]]:
-    """The numbers by which the log knows what is connected."""
-    names = {each.receiver for entry in known for each in _all(entry)}
-    return (
-        {number_of(NameKind.SIGNAL, entry.signal) for entry in known},
-        {number_of(NameKind.RECEIVER, name) for name in names},
-    )
-
-
-def _unknown(
-    figures: Figures, signals: set[int], receivers: set[int]
-) -> list[tuple[str, int, Measure]]:
-    lost = [("signal", key, m) for key, m in figures.signals.items() if key not in signals]
-    lost += [("receiver", key, m) for key, m in figures.receivers.items() if key not in receivers]
-    return [each for each in lost if each[2].count]
 
 
 class CataloguePage:

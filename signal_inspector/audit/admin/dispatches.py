@@ -17,7 +17,7 @@ from signal_inspector.audit.admin.exporting import export_page, export_response,
 from signal_inspector.audit.admin.purge import PurgePages, may_purge
 from signal_inspector.audit.admin.readonly import ReadOnlyAdmin, may_see_payloads
 from signal_inspector.audit.admin.retry import RetryPages, sections
-from signal_inspector.audit.reading.selection import read_id
+from signal_inspector.audit.reading.selection import Selection, read_id
 
 
 class AuditedDispatchAdmin(CataloguePage, PurgePages, RetryPages, ReadOnlyAdmin):
@@ -59,7 +59,8 @@ class AuditedDispatchAdmin(CataloguePage, PurgePages, RetryPages, ReadOnlyAdmin)
         id_ = read_id(object_id)
         dispatch = None if id_ is None else load(id_)
         if dispatch is None:
-            return HttpResponseRedirect(f"{changelist_url(self.admin_site)}?q={object_id[:100]}")
+            search = Selection().query(q=object_id[:100])
+            return HttpResponseRedirect(changelist_url(self.admin_site) + search)
         page = Detail(dispatch, request, self.admin_site)
         context = {"title": page.title, "detail": page, **(extra_context or {})}
         context["retry_sections"] = sections(dispatch, request, self.admin_site)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -63,9 +65,12 @@ def add_loading(parser: CommandParser) -> None:
 
 def load(command: BaseCommand, options: dict[str, Any]) -> None:
     """Import what a server does, and say what could not be imported."""
-    if not options["bare"]:
-        for problem in load_as_server():
-            command.stderr.write(printable(problem), style_func=command.style.WARNING)
+    if options["bare"]:
+        return
+    with contextlib.redirect_stdout(sys.stderr):  # what modules print is no part of the output
+        problems = load_as_server()
+    for problem in problems:
+        command.stderr.write(printable(problem), style_func=command.style.WARNING)
 
 
 def usage(text: str) -> CommandError:

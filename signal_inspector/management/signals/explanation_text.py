@@ -29,8 +29,8 @@ def explanation_lines(explanation: Explanation, style: Style) -> Iterator[str]:
     if explanation.signal.problem:
         yield f"  {style.ERROR(printable(explanation.signal.problem))}"
     yield ""
-    yield from _called(explanation, style)
     others = [each for each in explanation.not_called if _is_choice(each)]
+    yield from _called(explanation, bool(others), style)
     missing = [each for each in explanation.not_called if not _is_choice(each)]
     if explanation.sender is None:
         title = "Called if the sender is the one they listen to"
@@ -49,16 +49,18 @@ def _is_choice(each: ExplainedReceiver) -> bool:
     return each.standing is Standing.OTHER_SENDER
 
 
-def _called(explanation: Explanation, style: Style) -> Iterator[str]:
-    if explanation.sender is None:
-        title, nobody = "Called, in this order, whoever sends it", ", whoever sends it"
-    else:
+def _called(explanation: Explanation, has_others: bool, style: Style) -> Iterator[str]:
+    if explanation.sender is not None:
         sender = printable(explanation.sender)
-        title, nobody = f"Called, in this order, if {sender} sends it", f" if {sender} sends it"
+        title = f"Called, in this order, if {sender} sends it"
+        nobody = f"Nobody is called if {sender} sends it."
+    else:
+        title = "Called, in this order, whoever sends it"
+        nobody = "Nobody listens to every sender." if has_others else "Nobody is called."
     if explanation.called:
         yield from _group(title, explanation.called, style)
     else:
-        yield style.WARNING(f"Nobody is called{nobody}.")
+        yield style.WARNING(nobody)
         yield ""
 
 

@@ -85,7 +85,8 @@ def run(command: BaseCommand, options: dict[str, Any]) -> int:
         return OK
     path = Path(options["output"])
     try:
-        path.write_text(text, encoding="utf-8")
+        # A half of a surrogate pair in a name of JSON becomes its escape, which JSON reads.
+        path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from error
     parts = [plural(len(graph.signals), "signal"), plural(len(graph.functions), "function")]

@@ -1,0 +1,184 @@
+"""What the pytest plugin watches in a run, if options ask for it; also in workers of xdist."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+
+from signal_inspector import scopes
+from signal_inspector.conf import Limits
+from signal_inspector.names import receiver_name
+from signal_inspector.payload import summarize_exception
+from signal_inspector.testing import installation
+from signal_inspector.testing.durations import DurationSink
+from signal_inspector.testing.swallowed import (
+    Expectation,
+    Swallowed,
+    SwallowKeeper,
+    expect,
+    expect_no_longer,
+    is_expected,
+    was_asserted,
+    watch,
+)
+from signal_inspector.testing.wording import OPEN_REDACTOR, indented, place
+
+_LIMITS: Final = replace(Limits(), traceback_length=4_000)
+_TITLE: Final = "failures that send_robust swallowed"
+_DURATIONS: Final = "signal_inspector_durations"
+_LEFT: Final = "signal_inspector_swallowed"
+
+
+class SwallowWatch:
+    """``--fail-on-swallowed``: a test fails in which a robust send swallowed what nobody expects.
+
+    What was swallowed outside of any test, as while tests are collected, fails the run.
+    """
+
+    def __init__(self) -> None:
+        self._keeper = SwallowKeeper(self._note)
+        self._pending: list[tuple[Exception, str]] = []  # since they were last asked for
+        self._outside: list[str] = []
+
+    def _note(self, swallowed: Swallowed) -> None:
+        if not is_expected(swallowed):
+            self._pending.append((swallowed.error, _told(swallowed)))
+
+    def take(self) -> list[str]:
+        """What was swallowed since the last call, in words."""
+        texts = [text for error, text in self._pending if not was_asserted(error)]
+        self._pending.clear()
+        self._keeper.forget()
+        watch(on=True)
+        return texts
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        self._keeper.open()
+        watch(on=True)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        self._outside += self.take()
+        expectations = [_expectation(mark) for mark in item.iter_markers("swallows")]
+        for expectation in expectations:
+            expect(expectation)
+        try:
+            return (yield)
+        finally:
+            for expectation in expectations:
+                expect_no_longer(expectation)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        texts = self.take()
+        if texts:
+            text = "\n".join([_title(texts), *texts])
+            if report.passed:
+                report.outcome = "failed"
+                report.longrepr = text
+            else:
+                report.sections.append((_TITLE, text))
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self._outside += self.take()
+        self._keeper.close()
+        watch(on=False)
+        output = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            output[_LEFT] = self._outside
+        if self._outside and session.exitstatus in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self._outside += getattr(node, "workeroutput", {}).get(_LEFT, [])
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._outside:
+            terminalreporter.section(f"{_TITLE} outside of any test")
+            for text in self._outside:
+                terminalreporter.write_line(text)
+
+
+class DurationWatch:
+    """``--signal-durations=N``: the slowest receivers of the run."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._sink = DurationSink()
+
+    def pytest_sessionstart(self) -> None:
+        installation.acquire()
+        scopes.add_sink(self._sink)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        self._sink.test = item.nodeid
+        try:
+            return (yield)
+        finally:
+            self._sink.test = ""
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        scopes.remove_sink(self._sink)
+        installation.release()
+        output = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            output[_DURATIONS] = self._sink.as_dict()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self._sink.merge(getattr(node, "workeroutput", {}).get(_DURATIONS, {}))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        which = f"slowest {self._count} receivers" if self._count else "slowest receivers"
+        terminalreporter.section(f"{which} of signals")
+        for line in self._sink.lines(self._count):
+            terminalreporter.write_line(line)
+
+
+def _expectation(mark: pytest.Mark) -> Expectation:
+    if mark.args:
+        raise pytest.UsageError(
+            "@pytest.mark.swallows: write exceptions=..., as pytest takes a class that is given "
+            "alone for what is to be marked."
+        )
+    try:
+        return Expectation(**mark.kwargs)
+    except (TypeError, ValueError) as error:
+        raise pytest.UsageError(f"@pytest.mark.swallows: {error}") from error
+
+
+def _title(texts: list[str]) -> str:
+    what = "a failure" if len(texts) == 1 else f"{len(texts)} failures"
+    return f"send_robust has swallowed {what} that nobody expected:"
+
+
+def _told(swallowed: Swallowed) -> str:
+    dispatch = swallowed.dispatch
+    failure = summarize_exception(
+        swallowed.error, _LIMITS, with_traceback=True, redactor=OPEN_REDACTOR
+    )
+    caller = f" at {place(*dispatch.caller)}" if dispatch.caller else ""
+    lines = [
+        f"{failure.exception_class}: {failure.message}",
+        f"  receiver  {_receiver(swallowed)}",
+        f"  sent      {dispatch.signal} by {dispatch.method.value}(){caller}",
+        indented([(failure.traceback or "").rstrip()]),
+    ]
+    return "\n".join(lines)
+
+
+def _receiver(swallowed: Swallowed) -> str:
+    if swallowed.receiver is None:
+        return "unknown"
+    name = receiver_name(swallowed.receiver)
+    at = place(name.path, name.line)
+    return f"{name.name} ({at})" if at else name.name

@@ -1,0 +1,226 @@
+"""Failures that a robust send has swallowed: told from the expected ones, and expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from django.dispatch import Signal
+
+from signal_inspector import scopes
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.keeping import Keeper
+from signal_inspector.muting import is_receiver
+from signal_inspector.names import receiver_name, signal_name
+from signal_inspector.records import Details
+from signal_inspector.testing import installation
+from signal_inspector.testing.contexts import TestContext
+from signal_inspector.testing.faults import was_injected
+from signal_inspector.testing.mutes import Receiver, check_receivers
+from signal_inspector.testing.stand_ins import real
+from signal_inspector.testing.wanted import SignalOrName, find_signal
+
+__unittest = True
+
+Exceptions = type[Exception] | tuple[type[Exception], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Swallowed:
+    """An exception that a robust send has returned to the sender instead of raising it."""
+
+    dispatch: Dispatch
+    signal: Signal | None
+    receiver: Any
+    error: Exception
+
+
+class SwallowKeeper(Keeper):
+    """Hears of every failure that a robust send swallows, in the whole process."""
+
+    __slots__ = ("_asked", "_note", "_running")
+
+    def __init__(self, note: Callable[[Swallowed], None], asked: Signal | None = None) -> None:
+        super().__init__(Details.CALLER)
+        self._note = note
+        self._asked = asked
+        self._running: dict[int, tuple[Signal, Sequence[Any]]] = {}
+
+    def asks_for(self, signal: Signal) -> bool:
+        return signal is self._asked
+
+    def open(self) -> None:
+        """Listen from now on."""
+        installation.acquire()
+        scopes.open_collector(self)
+        scopes.collect_everywhere(self)
+
+    def close(self) -> None:
+        """Listen no more."""
+        scopes.close_collector(self)
+        self.forget()
+        installation.release()
+
+    def forget(self) -> None:
+        """Hold nothing of the dispatches heard so far."""
+        self._running.clear()
+
+    def sent(
+        self,
+        dispatch: Dispatch,
+        signal: Signal,
+        sender: Any,  # noqa: ARG002
+        named: dict[str, Any],  # noqa: ARG002
+    ) -> None:
+        if dispatch.method.is_robust:
+            self._running[id(dispatch)] = signal, ()
+
+    def receivers(self, dispatch: Dispatch, receivers: Sequence[Any]) -> None:
+        if id(dispatch) in self._running:
+            self._running[id(dispatch)] = self._running[id(dispatch)][0], receivers
+
+    def raised(self, dispatch: Dispatch, index: int, error: BaseException) -> None:
+        if not dispatch.method.is_robust or not isinstance(error, Exception):
+            return
+        signal, receivers = self._running.get(id(dispatch), (None, ()))
+        receiver = real(receivers[index]) if index < len(receivers) else None
+        self._note(Swallowed(dispatch=dispatch, signal=signal, receiver=receiver, error=error))
+
+
+class Expectation:
+    """Which failures are expected; what is not said may be anything."""
+
+    def __init__(
+        self,
+        exceptions: Exceptions = Exception,
+        receiver: Receiver | None = None,
+        signal: SignalOrName | None = None,
+    ) -> None:
+        if receiver is not None:
+            check_receivers((receiver,), "What is expected to be swallowed")
+        self.exceptions = exceptions
+        self.receiver = receiver
+        self.signal = None if signal is None else find_signal(signal)
+
+    def covers(self, swallowed: Swallowed) -> bool:
+        """Whether this failure is one of those."""
+        if self.signal is not None and swallowed.signal is not self.signal:
+            return False
+        if self.receiver is not None and not is_receiver(self.receiver, swallowed.receiver):
+            return False
+        return isinstance(swallowed.error, self.exceptions)
+
+    def __str__(self) -> str:
+        kinds = self.exceptions if isinstance(self.exceptions, tuple) else (self.exceptions,)
+        parts = [" or ".join(kind.__qualname__ for kind in kinds)]
+        if self.receiver is not None:
+            parts.append(f"of {receiver_name(self.receiver).name}")
+        if self.signal is not None:
+            parts.append(f"under {signal_name(self.signal)}")
+        return " ".join(parts)
+
+
+#: What code that runs now expects.
+_expected: list[Expectation] = []
+
+
+def expect(expectation: Expectation) -> None:
+    """Have failures of this kind count as expected."""
+    _expected.append(expectation)
+
+
+def expect_no_longer(expectation: Expectation) -> None:
+    """Undo ``expect``."""
+    _expected[:] = [each for each in _expected if each is not expectation]
+
+
+#: What tests have asserted to have failed, while a run is watched; None otherwise.
+asserted: list[BaseException] | None = None
+
+
+def forgive(error: BaseException) -> None:
+    """Have a failure count as expected, as a test has asserted it."""
+    if asserted is not None:
+        asserted.append(error)
+
+
+def watch(*, on: bool) -> None:
+    """Begin or end to remember what is asserted; beginning again forgets it."""
+    global asserted
+    asserted = [] if on else None
+
+
+def was_asserted(error: BaseException) -> bool:
+    """Whether a test has asserted this failure."""
+    return asserted is not None and any(each is error for each in asserted)
+
+
+def is_expected(swallowed: Swallowed) -> bool:
+    """Whether somebody expects this failure, or a test has injected it."""
+    return was_injected(swallowed.error) or any(each.covers(swallowed) for each in _expected)
+
+
+class expect_swallowed(TestContext[list[Exception]]):  # noqa: N801 - reads as a statement
+    """Expect that a robust send swallows a failure: ``with expect_swallowed(KeyError): ...``
+
+    ``receiver`` and ``signal`` say more closely which. Gives a list of the exceptions, which
+    fills while it is entered; if it stays empty, or if there are not ``times`` of them, that is
+    an AssertionError. ``--fail-on-swallowed`` has nothing against these failures. It hears of all
+    threads and tasks of the process, and decorates too.
+    """
+
+    def __init__(
+        self,
+        exceptions: Exceptions = Exception,
+        *,
+        receiver: Receiver | None = None,
+        signal: SignalOrName | None = None,
+        times: int | None = None,
+    ) -> None:
+        self._expectation = Expectation(exceptions, receiver, signal)
+        self._times = times
+        self._entered: list[tuple[SwallowKeeper, list[Exception], list[str]]] = []
+
+    def __enter__(self) -> list[Exception]:
+        found: list[Exception] = []
+        others: list[str] = []
+
+        def note(swallowed: Swallowed) -> None:
+            if self._expectation.covers(swallowed):
+                found.append(swallowed.error)
+            else:
+                kind = type(swallowed.error).__qualname__
+                others.append(f"{kind} under {swallowed.dispatch.signal}")
+
+        keeper = SwallowKeeper(note, self._expectation.signal)
+        self._entered.append((keeper, found, others))
+        expect(self._expectation)
+        keeper.open()
+        return found
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        __tracebackhide__ = True
+        keeper, found, others = self._entered.pop()
+        keeper.close()
+        expect_no_longer(self._expectation)
+        if exc is not None:
+            return
+        if not found:
+            instead = f" Instead: {', '.join(others)}." if others else ""
+            raise AssertionError(f"Nothing was swallowed: {self._expectation}.{instead}")
+        if self._times is not None and len(found) != self._times:
+            raise AssertionError(
+                f"Swallowed {len(found)} times, not {self._times}: {self._expectation}"
+            )
+
+    def _again(self) -> expect_swallowed:
+        again = super()._again()
+        again._entered = []
+        return again
