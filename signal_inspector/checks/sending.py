@@ -89,14 +89,16 @@ def may_stop_others(facts: Facts) -> Iterator[Finding]:
 
 def _fragile(signal: str, sends: Sequence[Send], receivers: Sequence[Connected]) -> Finding:
     send = sends[0]
-    robust = "asend_robust" if send.method.is_async else "send_robust"
+    robust, rest = "send_robust", "those after it are not called"
+    if send.method.is_async:  # what becomes of siblings differs from Django to Django
+        robust, rest = "asend_robust", "others may be cancelled or not called"
     return Finding(
         kind=Kind.MAY_STOP_OTHERS,
         subject=signal,
         message=(
             f"{send.method.value}{at(send.path, send.line)} calls receivers that know nothing of "
-            f"each other: {_names(receivers)}. If one of them raises, those after it are not "
-            "called, and the sender gets the exception."
+            f"each other: {_names(receivers)}. If one of them raises, {rest}, and the sender gets "
+            "the exception."
         ),
         hint=f"Use {robust}, unless a receiver is meant to refuse what happens.",
         names=(signal, *(each.name.name for each in receivers)),
