@@ -52,7 +52,7 @@ test-databases: $(VENV)/.tests $(VENV)/.databases ## Run what depends on the dat
 	$(py) -m pytest $(on_databases) -m "not browser and not otlp" $(PYTEST_ARGS)
 
 test-thirdparty: $(VENV)/.tests $(VENV)/.thirdparty ## Run the system checks on real apps: Wagtail and django-allauth
-	$(py) -m pytest -m thirdparty $(PYTEST_ARGS)
+	THIRDPARTY=required $(py) -m pytest -m thirdparty $(PYTEST_ARGS)
 
 postgresql: ## The same on a PostgreSQL that is made for it, and removed
 	.ci/databases run $@ $(MAKE) --no-print-directory test-databases

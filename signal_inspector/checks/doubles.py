@@ -42,7 +42,7 @@ def imported_twice(facts: Facts) -> Iterator[Finding]:
         if len(copies) < 2:
             continue  # that is W014
         first = copies[0]
-        modules = sorted({innermost(each.receiver).__module__ for each in copies})
+        modules = sorted({_module(each) for each in copies})
         how = f"as {listed(modules)}" if len(modules) > 1 else f"as {modules[0]}, and reloaded"
         yield Finding(
             kind=Kind.IMPORTED_TWICE,
@@ -96,7 +96,13 @@ def _source(receiver: Any) -> object:
     if type(function) is not FunctionType or "<" in function.__qualname__:
         return None  # a lambda or a local function: each call of its maker makes another one
     code = function.__code__
+    if code.co_filename.startswith("<"):
+        return None  # no file: exec(), the console
     return os.path.realpath(code.co_filename), code.co_firstlineno, function.__qualname__
+
+
+def _module(each: Connected) -> str:
+    return each.name.name.removesuffix(f".{innermost(each.receiver).__qualname__}")  # type: ignore[attr-defined]
 
 
 def _how(each: Connected) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 from django.dispatch import Signal
 
 from signal_inspector import connections, trouble
+from signal_inspector.catalog.source_files import is_third_party, names_signals, reading_of
 from signal_inspector.catalog.source_records import Connect, Creation, ModuleSource, Send
-from signal_inspector.catalog.sources import is_third_party, project_sources
+from signal_inspector.catalog.sources import project_readings, settle
 from signal_inspector.checks.options import Checks, concerns
 from signal_inspector.connections import Connection
 from signal_inspector.names import creation_place, loaded_signals, receiver_name
@@ -86,8 +87,18 @@ class Facts:
 
     @cached_property
     def sources(self) -> list[ModuleSource]:
-        """What the source says; of the project alone, unless third parties are looked at too."""
-        return project_sources(third_party=self.options.third_party, brief=True)
+        """What the source says; of the project alone, unless third parties are looked at too.
+
+        With the loaded modules of the project that are in no app: they send signals, too.
+        """
+        readings = project_readings(third_party=self.options.third_party, brief=True)
+        known = {reading.path for reading in readings}
+        beside = [
+            reading_of(module, path)
+            for module, path in loaded_modules()
+            if path not in known and not is_third_party(path) and names_signals(path)
+        ]
+        return settle([*readings, *beside])
 
     def is_read(self, signal: str) -> bool:
         """Whether the source of the module that holds a signal is among ``sources``."""
@@ -164,6 +175,17 @@ def _dead(signal: str, connection: Connection) -> Connected:
         is_async=False,
         connection=connection,
     )
+
+
+def loaded_modules() -> list[tuple[str, str]]:
+    """The loaded modules that have a source file, without tests and what runs them."""
+    found = []
+    for name, module in dict.copy(sys.modules).items():
+        path = instance_attribute(module, "__file__")
+        is_test = any(part.startswith(("test", "conftest")) for part in name.split("."))
+        if type(path) is str and path.endswith(".py") and not is_test and name != "__main__":
+            found.append((name, path))
+    return found
 
 
 def file_of(signal: str) -> str:

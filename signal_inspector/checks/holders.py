@@ -31,7 +31,7 @@ def is_held(receiver: Any) -> bool:
     level: list[Any] = [start]
     seen: dict[int, Any] = {id(start): start, id(receiver): receiver}
     for _ in range(_MAX_STEPS):
-        holders = [each for each in gc.get_referrers(*level) if not _is_ours(each, (level, seen))]
+        holders = _holders(level, seen)
         if _someone_lasts(level, holders):
             return True
         level = [each for each in holders if each is not _CACHE and id(each) not in seen]
@@ -44,11 +44,23 @@ def is_held(receiver: Any) -> bool:
     return True
 
 
-def _is_ours(holder: object, containers: tuple[object, ...]) -> bool:
-    """Whether it holds an object only because we look at it."""
-    if any(holder is each for each in containers) or type(holder) is Connected:
-        return True
-    return type(holder) is FrameType and holder.f_code.co_filename.startswith(_HERE)
+def _holders(level: list[Any], seen: dict[int, Any]) -> list[Any]:
+    """Who holds any of these objects, without what does so only because we look."""
+    mark = object()  # known by it: the tuple of arguments, which Python 3.13 finds as a holder
+    found = []
+    # No comprehension: before Python 3.12 it would have a cell that holds the mark.
+    for holder in gc.get_referrers(*level, mark):
+        if holder is not level and holder is not seen and not _is_ours(holder, mark):
+            found.append(holder)  # noqa: PERF401
+    return found
+
+
+def _is_ours(holder: Any, mark: object) -> bool:
+    if type(holder) is tuple:
+        return bool(holder) and holder[-1] is mark
+    if type(holder) is FrameType:
+        return holder.f_code.co_filename.startswith(_HERE)
+    return type(holder) is Connected
 
 
 def _someone_lasts(level: list[Any], holders: list[Any]) -> bool:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from types import FunctionType, MethodType
 from typing import Any, Final
 
+from signal_inspector import trouble
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at
 from signal_inspector.checks.holders import is_held
-from signal_inspector.names.safe import instance_attribute, is_class
+from signal_inspector.names.safe import class_module, class_path, instance_attribute, is_class
 
-_MAX_LOOKED_AT: Final = 25  # receivers: to ask who holds one goes through all objects
+_MAX_SECONDS: Final = 1.0  # to ask who holds a receiver goes through all objects there are
 
 _HINT: Final = (
     "Connect a function of a module, keep what you connect in a variable that lasts, "
@@ -39,7 +41,11 @@ def fleeting(facts: Facts) -> Iterator[Finding]:
     Under DEBUG Django looks at the parameters of each receiver, and remembers them beside it.
     """
     suspects = [each for each in facts.own if _is_suspect(each)]
-    for each in suspects[:_MAX_LOOKED_AT]:
+    started = time.monotonic()
+    for index, each in enumerate(suspects):
+        if index and time.monotonic() - started > _MAX_SECONDS:
+            trouble.drop("receivers not asked who holds them", len(suspects) - index)
+            return
         if not is_held(each.receiver):
             yield _finding(
                 Kind.FLEETING,
@@ -58,7 +64,7 @@ def _finding(kind: Kind, each: Connected, message: str) -> Finding:
     elif each.receiver is None or isinstance(each.receiver, FunctionType | MethodType):
         name = "The receiver"
     else:
-        name = f"A {type(each.receiver).__qualname__}"
+        name = f"A {class_path(type(each.receiver)).rpartition('.')[2]}"
     return Finding(
         kind=kind,
         subject=what,
@@ -80,10 +86,14 @@ def _is_suspect(each: Connected) -> bool:
 def _is_in_module(receiver: Any) -> bool:
     if type(receiver) is MethodType:
         receiver = receiver.__self__
-    found: object = receiver if is_class(receiver) or type(receiver) is FunctionType else None
-    if found is None:
+    if is_class(receiver):
+        module = class_module(receiver)
+        path = class_path(receiver).removeprefix(f"{module}.")
+    elif type(receiver) is FunctionType:
+        module, path = receiver.__module__, receiver.__qualname__
+    else:
         return False
-    found = sys.modules.get(receiver.__module__)
-    for name in receiver.__qualname__.split("."):
-        found = instance_attribute(found, name) if found is not None else None
+    found: object = sys.modules.get(module)
+    for name in path.split("."):
+        found = instance_attribute(found, name)
     return found is receiver

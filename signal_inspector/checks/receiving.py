@@ -13,6 +13,7 @@ from signal_inspector.checks.findings import Finding, Kind, at
 from signal_inspector.names.receivers import innermost
 from signal_inspector.names.safe import (
     class_attribute,
+    class_path,
     instance_attribute,
     is_class,
     native_attribute,
@@ -52,13 +53,14 @@ def unloggable(facts: Facts) -> Iterator[Finding]:
         if not robust and (sends or each.signal not in facts.own_signals):
             continue
         where = each.connected_at
+        what = class_path(type(each.receiver)).rpartition(".")[2]
         sent = f"{robust[0].method.value}{at(robust[0].path, robust[0].line)}" if robust else ""
         yield Finding(
             kind=Kind.UNLOGGABLE,
             subject=each.name.name,
             message=(
-                f"A {type(each.receiver).__qualname__} without __qualname__ is connected to "
-                f"{each.signal}{at(where.path, where.line)}. If it raises, Django cannot log the "
+                f"A {what} without __qualname__ is connected to {each.signal}"
+                f"{at(where.path, where.line)}. If it raises, Django cannot log the "
                 f"failure: {sent or 'send_robust'} itself raises AttributeError, and the "
                 "receivers after it are not called."
             ),

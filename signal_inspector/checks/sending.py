@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from django.apps import apps
+from django.db.models.signals import ModelSignal
+from django.dispatch import Signal
 
 from signal_inspector.catalog.source_records import Send
 from signal_inspector.catalog.sources import is_third_party
@@ -40,9 +42,11 @@ def sync_on_asend(facts: Facts) -> Iterator[Finding]:
 
 def never_sent(facts: Facts) -> Iterator[Finding]:
     """I024: a signal of the project that no line of it sends."""
-    for signal in facts.own_signals:
+    for signal, it in facts.own_signals.items():
         if signal in facts.sends or not facts.is_read(signal):
             continue
+        if type(it) not in (Signal, ModelSignal):
+            continue  # it may have a method of its own to be sent by
         path, line = facts.made_at(signal)
         yield Finding(
             kind=Kind.NEVER_SENT,
@@ -85,14 +89,16 @@ def may_stop_others(facts: Facts) -> Iterator[Finding]:
 
 def _fragile(signal: str, sends: Sequence[Send], receivers: Sequence[Connected]) -> Finding:
     send = sends[0]
-    robust = "asend_robust" if send.method.is_async else "send_robust"
+    robust, rest = "send_robust", "those after it are not called"
+    if send.method.is_async:  # what becomes of siblings differs from Django to Django
+        robust, rest = "asend_robust", "others may be cancelled or not called"
     return Finding(
         kind=Kind.MAY_STOP_OTHERS,
         subject=signal,
         message=(
             f"{send.method.value}{at(send.path, send.line)} calls receivers that know nothing of "
-            f"each other: {_names(receivers)}. If one of them raises, those after it are not "
-            "called, and the sender gets the exception."
+            f"each other: {_names(receivers)}. If one of them raises, {rest}, and the sender gets "
+            "the exception."
         ),
         hint=f"Use {robust}, unless a receiver is meant to refuse what happens.",
         names=(signal, *(each.name.name for each in receivers)),

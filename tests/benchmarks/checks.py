@@ -1,6 +1,6 @@
 """How long the checks take: on the example shop, and on a project of 2,000 files.
 
-``python -m tests.benchmarks.checks`` prints milliseconds of a processor, each the median of several processes:
+``python -m tests.benchmarks.checks`` prints milliseconds of a processor, the median of some runs:
 what a command spends on the checks of signals alone, beside what it takes in all.
 """
 

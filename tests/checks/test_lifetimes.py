@@ -10,6 +10,7 @@ import pytest
 from django.dispatch import Signal
 from django.test import override_settings
 
+from signal_inspector import trouble
 from signal_inspector.checks.findings import Kind
 from signal_inspector.checks.holders import is_held
 from signal_inspector.checks.lifetimes import dead, fleeting
@@ -112,6 +113,16 @@ class TestFleeting:
         inspect._get_func_parameters.cache_clear()  # type: ignore[attr-defined]
         gc.collect()
         assert reference() is None
+
+    def test_asking_ends_in_time(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Those for which there is no time left are counted as dropped."""
+        lines = "\n".join(["order_placed.connect(make())"] * 5)
+        world.load(f"{HEAD}{lines}\n")
+        monkeypatch.setattr("signal_inspector.checks.lifetimes._MAX_SECONDS", 600)
+        assert len(world.find(fleeting)) == 5
+        monkeypatch.setattr("signal_inspector.checks.lifetimes._MAX_SECONDS", -1)
+        assert len(world.find(fleeting)) == 1
+        assert trouble.drops() == {"receivers not asked who holds them": 4}
 
     def test_module_functions_are_not_asked_about(
         self, world: World, monkeypatch: pytest.MonkeyPatch

@@ -71,7 +71,8 @@ class TestShop:
         program = (
             "import django; django.setup()\n"
             "from signal_inspector.catalog.sources import project_sources as read\n"
-            "def told(sources): return [s for s in sources if s.creations or s.sends or s.connects]\n"
+            "def told(sources):\n"
+            "    return [it for it in sources if it.creations or it.sends or it.connects]\n"
             "whole, brief = read(), read(brief=True)\n"
             "assert told(whole) == told(brief)\n"
             "assert 5 < len(brief) < len(whole) / 2, (len(brief), len(whole))\n"
@@ -89,7 +90,10 @@ class TestWagtailAndAllauth:
     def _installed(self) -> None:
         missing = [name for name in ("wagtail", "allauth") if find_spec(name) is None]
         if missing:
-            pytest.skip(f"not installed: {' and '.join(missing)} (make test-thirdparty does)")
+            reason = f"not installed: {' and '.join(missing)} (make test-thirdparty does)"
+            if os.environ.get("THIRDPARTY") == "required":
+                pytest.fail(reason)
+            pytest.skip(reason)
 
     def check(self, **options: object) -> list[tuple[str, str]]:
         return ids(

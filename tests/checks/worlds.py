@@ -18,7 +18,6 @@ from django.dispatch import Signal
 
 from signal_inspector import connections, trouble
 from signal_inspector.catalog.sources import read_directory
-from signal_inspector.checks import facts as facts_module
 from signal_inspector.checks.facts import Facts
 from signal_inspector.checks.findings import Finding
 from signal_inspector.checks.options import Checks
@@ -45,9 +44,7 @@ class World:
         self.directory = directory
         monkeypatch.syspath_prepend(str(directory))
         monkeypatch.setattr(
-            facts_module,
-            "project_sources",
-            lambda third_party, brief: read_directory(str(directory)),
+            Facts, "sources", property(lambda facts: read_directory(str(directory)))
         )
 
     def load(self, source: str, name: str = "bazaar.signals") -> ModuleType:
@@ -78,7 +75,7 @@ def forget_modules() -> None:
         if name.partition(".")[0] in ("bazaar", "twin"):
             for value in vars(sys.modules.pop(name)).values():
                 if isinstance(value, Signal):
-                    value.receivers.clear()
+                    value.receivers = []
                     connections._log.pop(value)
 
 
