@@ -15,7 +15,7 @@ django := requirements/django$(DJANGO).txt
 manage := $(py) example_project/manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-databases postgresql mariadb browser otlp rotel pictures django-suites matrix lint format \
+.PHONY: help test test-databases test-thirdparty postgresql mariadb browser otlp rotel pictures django-suites matrix lint format \
         types imports check bench bench-audit \
         demo demo-data demo-asgi build docs-check lock clean
 
@@ -50,6 +50,9 @@ on_databases := tests/audit tests/test_connections.py tests/test_databases.py \
 test-databases: $(VENV)/.tests $(VENV)/.databases ## Run what depends on the database on the server of SIGNAL_INSPECTOR_TEST_DATABASE
 	@test -n "$$SIGNAL_INSPECTOR_TEST_DATABASE" || { echo "Say where: SIGNAL_INSPECTOR_TEST_DATABASE=postgresql://user:password@host:port/name, or have a server made: .ci/databases run postgresql make test-databases" >&2; exit 1; }
 	$(py) -m pytest $(on_databases) -m "not browser and not otlp" $(PYTEST_ARGS)
+
+test-thirdparty: $(VENV)/.tests $(VENV)/.thirdparty ## Run the system checks on real apps: Wagtail and django-allauth
+	$(py) -m pytest -m thirdparty $(PYTEST_ARGS)
 
 postgresql: ## The same on a PostgreSQL that is made for it, and removed
 	.ci/databases run $@ $(MAKE) --no-print-directory test-databases

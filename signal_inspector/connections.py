@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from threading import RLock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from asgiref.sync import iscoroutinefunction
+from django.apps import apps
 from django.dispatch import Signal
 from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-defined]
 
@@ -25,16 +28,28 @@ from signal_inspector.records import Caller, NotCalled, NotCalledReason, Receive
 LookupKey = tuple[Any, Any]
 
 
+class Phase(StrEnum):
+    """How far ``django.setup()`` was."""
+
+    APPS = "apps"  # not begun, or importing the apps' packages and apps.py
+    MODELS = "models"  # importing the apps' models
+    READY = "ready"  # running the apps' ready()
+    AFTER = "after"  # through: from here on signals of the project are sent
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """One ``Signal.connect`` call: whom it connected, and how."""
 
     receiver: ReceiverName
     sender: str | None  # name of the sender it is limited to, None for any
+    is_async: bool
     is_weak: bool
     dispatch_uid: str | None
     connected_at: Caller | None  # the code that called connect
+    phase: Phase  # when it did
     reference: weakref.ref[Any] | None  # of the receiver, None where it is held strongly
+    sender_reference: weakref.ref[Any] | None  # None of any sender, and of what cannot be watched
 
 
 #: Dead receivers remembered per signal: enough to explain, bounded against per-request ones.
@@ -85,10 +100,13 @@ def note_connect(
         connection = Connection(
             receiver=receiver_name(receiver),
             sender=None if sender is None else sender_name(sender),
+            is_async=iscoroutinefunction(receiver),
             is_weak=weak,
             dispatch_uid=str(dispatch_uid) if isinstance(dispatch_uid, str | int) else None,
             connected_at=caller,
+            phase=_phase(),
             reference=_reference(receiver) if weak else None,
+            sender_reference=_sender_reference(sender),
         )
         with _lock:
             known = _log.get(signal)
@@ -104,6 +122,14 @@ def note_connect(
             _trim(signal, known)
     except Exception as error:
         trouble.report("noting a connection", error)
+
+
+def _phase() -> Phase:
+    if apps.ready:
+        return Phase.AFTER
+    if apps.models_ready:
+        return Phase.READY
+    return Phase.MODELS if apps.apps_ready else Phase.APPS
 
 
 def _forget_predecessors(known: dict[LookupKey, Connection], connection: Connection) -> None:
@@ -151,14 +177,37 @@ def _reference(receiver: Any) -> weakref.ref[Any]:
     return weakref.ref(receiver)
 
 
+def _sender_reference(sender: object) -> weakref.ref[Any] | None:
+    if sender is None:
+        return None
+    try:
+        return weakref.ref(sender)
+    except TypeError:  # a text, or an instance with slots
+        return None
+
+
 def hears_any_sender(key: LookupKey) -> bool:
     """Whether a connection under this key is not limited to one sender."""
     return bool(key[1] == NONE_ID)
 
 
+def reaches(key: LookupKey, sender: object) -> bool:
+    """Whether a send from this sender calls what is connected under this key."""
+    return bool(key[1] in (NONE_ID, _make_id(sender)))
+
+
 def is_dead(connection: Connection) -> bool:
     """Whether the receiver is gone because nothing but a weak reference held it."""
     return connection.reference is not None and connection.reference() is None
+
+
+def is_senderless(connection: Connection) -> bool:
+    """Whether the only sender that it was connected for is gone.
+
+    From Django 6.0 on that ends the connection. Django 5.2 keeps it, and would call the receiver
+    for whatever comes to have the sender's id.
+    """
+    return connection.sender_reference is not None and connection.sender_reference() is None
 
 
 def _trim(signal: Signal, known: dict[LookupKey, Connection]) -> None:
@@ -180,19 +229,61 @@ def known_connections(signal: Signal) -> dict[LookupKey, Connection]:
         return dict(_log.get(signal) or {})
 
 
+class Entry(NamedTuple):
+    """What ``Signal.receivers`` itself tells of one connection."""
+
+    key: LookupKey  # as from lookup_key()
+    receiver: Any  # None if dead
+    is_async: bool
+    is_weak: bool
+    dispatch_uid: str | None
+    sender: object | None  # None where Django keeps no more of it than an id, as 5.2 does
+
+
 def entries(signal: Signal) -> Iterator[tuple[LookupKey, Any, bool]]:
-    """``(lookup_key(), receiver or None if dead, is_async)`` of what is connected now.
+    """``(lookup_key(), receiver or None if dead, is_async)`` of what is connected now."""
+    for key, receiver, _, is_async in _raw_entries(signal):
+        yield _steady_key(key), _followed(receiver), is_async
+
+
+def full_entries(signal: Signal) -> Iterator[Entry]:
+    """The same, with all that an entry tells. A sender that it gives is not to be kept."""
+    for key, receiver, sender, is_async in _raw_entries(signal):
+        yield Entry(
+            key=_steady_key(key),
+            receiver=_followed(receiver),
+            is_async=is_async,
+            is_weak=isinstance(receiver, weakref.ReferenceType),
+            # In place of a uid there is the id of the receiver, or the ids of a method's parts.
+            dispatch_uid=key[0] if isinstance(key[0], str) else None,
+            sender=_followed(sender) if callable(sender) else None,
+        )
+
+
+def _raw_entries(signal: Signal) -> Iterator[tuple[tuple[Any, ...], Any, Any, bool]]:
+    """``(key, receiver, sender or None, is_async)`` as Django has them.
 
     The entry's shape differs between Django's versions; its first two fields and its last do
     not: (key, reference, [sender reference,] is_async). An unknown shape yields nothing.
     """
-    for entry in tuple(signal.receivers or ()):
-        if not (isinstance(entry, tuple) and len(entry) >= 3 and isinstance(entry[0], tuple)):
-            continue
-        key, receiver = entry[0], entry[1]
-        if isinstance(receiver, weakref.ReferenceType):
-            receiver = receiver()
-        yield (_steady(key[0]), *key[1:]), receiver, bool(entry[-1])
+    receivers: Any = signal.receivers
+    for entry in tuple(receivers) if isinstance(receivers, Iterable) else ():
+        if isinstance(entry, tuple) and len(entry) >= 3 and _is_key(entry[0]):
+            sender = entry[2] if len(entry) > 3 else None
+            yield entry[0], entry[1], sender, bool(entry[-1])
+
+
+def _is_key(key: object) -> bool:
+    return isinstance(key, tuple) and len(key) == 2
+
+
+def _steady_key(key: tuple[Any, ...]) -> LookupKey:
+    return _steady(key[0]), key[1]
+
+
+def _followed(reference: Any) -> Any:
+    """What a weak reference leads to; anything else is what it is."""
+    return reference() if isinstance(reference, weakref.ReferenceType) else reference
 
 
 def not_called(signal: Signal, sender: object) -> tuple[NotCalled, ...]:

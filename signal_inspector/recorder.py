@@ -31,7 +31,7 @@ from signal_inspector.names import (
 )
 from signal_inspector.names.safe import class_paths
 from signal_inspector.records import Outcome, SendMethod
-from signal_inspector.scopes import NOBODY, Scope, current, process_audience
+from signal_inspector.scopes import NOBODY, Scope, current, hearing_of, process_audience
 
 #: The name of each signal met so far; "" where it is not to be inspected.
 _inspected: IdentityMap[str] = IdentityMap()
@@ -71,9 +71,9 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
     scope = current.get()
     audience = process_audience() if scope is None else scope.audience
     if audience.is_special:
-        if audience.around is None:  # it is NOBODY
+        if audience.whole is None:  # it is NOBODY
             return None
-        audience = audience.around
+        audience = audience.whole  # it was for the signal in whose receiver this is sent
     followers = NO_FOLLOWERS
     try:
         if scope is not None and scope.offers is signal:
@@ -90,6 +90,10 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
             if audience is NOBODY:
                 return None
             name = signal_name(signal)
+        elif audience.for_signals is not None:
+            audience = audience.for_signals.get(name) or hearing_of(name, audience)
+            if audience.is_choosy and (audience.leader or audience).is_idle():
+                return None
         path = _class_paths.get(id(sender)) or sender_name(sender)
         if audience.with_followers:
             answer = following.follow(audience, name, path, method, receivers, others)

@@ -2,156 +2,43 @@
 
 from __future__ import annotations
 
+import os
 from contextvars import ContextVar
-from time import perf_counter_ns, time_ns
+from threading import RLock
+from time import perf_counter_ns
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import Final
 
 from django.dispatch import Signal
 
-from signal_inspector import trouble
-from signal_inspector.conf import get_config
+from signal_inspector.audiences import NOBODY, Audience, Collector, Dispatches
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details
 from signal_inspector.sinks import Sink
 
-if TYPE_CHECKING:
-    from signal_inspector.keeping import Keeper
-
-
-class Dispatches(list[Dispatch]):
-    """Dispatches in the order they started; ``dropped`` counts those beyond the limit."""
-
-    dropped = 0
-
-
-class Collector:
-    """Keeps the dispatches of one context: a ``capture()``, or a request of the toolbar."""
-
-    #: Whether it is a ``keeping.Keeper``, which is given the objects of a dispatch too.
-    keeps: ClassVar[bool] = False
-
-    __slots__ = ("details", "dispatches", "is_open", "limit", "room")
-
-    def __init__(self, details: Details = Details.ALL, limit: int | None = None) -> None:
-        self.details = details
-        self.limit = get_config().limits.dispatches if limit is None else limit
-        self.dispatches = Dispatches()
-        self.is_open = False
-        self.room = 0  # how many more are kept; 0 while closed
-
-    @property
-    def dropped(self) -> int:
-        """Dispatches that were counted, not kept."""
-        return self.dispatches.dropped
-
-    def asks_for(self, signal: Signal) -> bool:  # noqa: ARG002
-        """Whether it wants this signal although settings leave it out. Keepers are asked alone."""
-        return False
-
-
-#: What is gathered when a dispatch starts.
-_AT_START: Final = (
-    Details.CALLER | Details.STACK | Details.PAYLOAD | Details.TRANSACTION | Details.NOT_CALLED
-)
-
-
-class Audience:
-    """The collectors and sinks that hear of a dispatch, worked out once for many of them."""
-
-    __slots__ = (
-        "around",
-        "closes",
-        "collectors",
-        "details",
-        "epoch_ns",
-        "gathers",
-        "hearing",
-        "is_choosy",
-        "is_special",
-        "keepers",
-        "leader",
-        "only",
-        "prepares",
-        "sinks",
-        "wants_responses",
-        "with_followers",
-    )
-
-    def __init__(self, collectors: tuple[Collector, ...], sinks: tuple[Sink, ...]) -> None:
-        self.collectors = collectors
-        self.only = collectors[0] if len(collectors) == 1 else None
-        self.keepers: tuple[Keeper, ...] = tuple(
-            collector  # type: ignore[misc]
-            for collector in collectors
-            if collector.keeps
-        )
-        #: Whether it is NOBODY, or one that ``narrowed`` made.
-        self.is_special = False
-        #: Who hears of what is sent inside, where that is another audience (see ``narrowed``).
-        self.around: Audience | None = None
-        self.sinks = sinks
-        self.with_followers = tuple(sink for sink in sinks if _overrides(sink, "follow"))
-        #: Those that are told of each dispatch as a whole.
-        self.hearing = tuple(sink for sink in sinks if _hears_all(sink))
-        #: Whether a dispatch that has no follower is heard of by nobody.
-        self.is_choosy = not collectors and not self.hearing
-        #: The only sink that sends followers, as it mostly is: asked itself, as every dispatch
-        #: of an idle process asks.
-        self.leader = self.with_followers[0] if len(self.with_followers) == 1 else None
-        self.details = Details.NONE
-        for collector in collectors:
-            self.details |= collector.details
-        for sink in sinks:
-            self.details |= sink.details
-        # Asking a Flag takes longer than all else that a dispatch asks.
-        self.gathers = bool(self.details & _AT_START)
-        self.prepares = bool(sinks or self.keepers) or self.gathers
-        self.wants_responses = bool(self.details & Details.RESPONSE)
-        self.closes = bool(sinks or self.keepers) or self.wants_responses
-        #: Makes Unix time of perf_counter_ns(): one clock less to read for most dispatches. With
-        #: sinks, whose audience may live as long as the process, the other is read all the same.
-        self.epoch_ns = time_ns() - perf_counter_ns()
-
-    def is_idle(self) -> bool:
-        """Whether no sink that sends followers would send one, for all it knows now."""
-        if len(self.with_followers) == 1:
-            return self.with_followers[0].is_idle()
-        return all([sink.is_idle() for sink in self.with_followers])  # noqa: C419 - quicker
-
-    def narrowed(self, signal: Signal) -> Audience:
-        """Who hears of a signal that is not inspected: the keepers that have asked for it.
-
-        Whatever its receivers send has this audience again.
-        """
-        asking = tuple(keeper for keeper in self.keepers if keeper.asks_for(signal))
-        if not asking:
-            return NOBODY
-        audience = Audience(asking, ())
-        audience.is_special, audience.around = True, self
-        return audience
-
-    def offer(self, dispatch: Dispatch) -> bool:
-        """Let every collector keep a dispatch or count it as dropped; whether any kept it."""
-        kept = False
-        for collector in self.collectors:
-            if collector.room:
-                collector.room -= 1
-                collector.dispatches.append(dispatch)
-                kept = True
-            elif collector.is_open:
-                collector.dispatches.dropped += 1
-                trouble.drop("dispatches")
-        return kept
-
-
-def _overrides(sink: Sink, method: str) -> bool:
-    return getattr(type(sink), method) is not getattr(Sink, method)
-
-
-def _hears_all(sink: Sink) -> bool:
-    heard = _overrides(sink, "dispatch_started") or _overrides(sink, "dispatch_finished")
-    return heard or not _overrides(sink, "follow")
+__all__ = [
+    "NOBODY",
+    "SILENCE",
+    "Audience",
+    "Collector",
+    "CollectorScope",
+    "Dispatches",
+    "Scope",
+    "add_sink",
+    "capture",
+    "close_collector",
+    "collect_everywhere",
+    "current",
+    "ears",
+    "hearing_of",
+    "open_collector",
+    "process_audience",
+    "refresh_sinks",
+    "remove_sink",
+    "running_call",
+    "suppress",
+    "use_sinks",
+]
 
 
 class Scope:
@@ -190,15 +77,14 @@ class CollectorScope(Scope):
 
     def __init__(self, collector: Collector, outer: Scope | Dispatch | None) -> None:
         before = _process if outer is None else outer.audience
-        before = before.around or before
+        before = before.whole or before
         others = tuple(each for each in before.collectors if each is not collector)
         dispatch, index = running_call()
         super().__init__(Audience((*others, collector), before.sinks), dispatch, index, outer)
         self.collector = collector
 
 
-NOBODY: Final = Audience((), ())
-NOBODY.is_special = True
+_REMEMBERED: Final = 10_000  # signals of an audience
 
 #: What sinks run in: what they send is not recorded, nor their queries.
 SILENCE: Final = Scope(NOBODY)
@@ -214,11 +100,37 @@ _process: Audience = NOBODY
 _named: tuple[Sink, ...] = ()
 _added: tuple[Sink, ...] = ()
 _collecting: tuple[Collector, ...] = ()
+_lock = RLock()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = RLock()  # the thread that held it is not in the child
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def process_audience() -> Audience:
     """Who listens to the whole process, for code that runs in no scope of its own."""
     return _process
+
+
+def hearing_of(signal: str, audience: Audience) -> Audience:
+    """Those of an audience that hear of this signal. Remembered in ``for_signals``."""
+    known = audience.for_signals
+    if known is None:
+        return audience
+    token = current.set(SILENCE)
+    try:
+        part = audience.part(signal)
+    finally:
+        current.reset(token)
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    known[signal] = part
+    return part
 
 
 def running_call() -> tuple[Dispatch | None, int | None]:
@@ -238,30 +150,37 @@ def add_sink(sink: Sink) -> None:
     """Let a sink listen until it is removed, whatever the settings name.
 
     One of the same class that the settings name is set aside meanwhile: nothing is heard twice.
+    One of a subclass of it is heard in its place, if it stands for its bases.
     """
     global _added
-    _added = (*_added, sink)
-    refresh_sinks()
+    with _lock:
+        _added = (*_added, sink)
+        refresh_sinks()
 
 
 def remove_sink(sink: Sink) -> None:
     """Undo ``add_sink``."""
     global _added
-    _added = tuple(each for each in _added if each is not sink)
-    refresh_sinks()
+    with _lock:
+        _added = tuple(each for each in _added if each is not sink)
+        refresh_sinks()
 
 
 def refresh_sinks() -> None:
     """Look anew at what the sinks of the process override, and which details they read."""
     global _process
-    classes = {type(sink) for sink in _added}
-    sinks = (*_added, *(sink for sink in _named if type(sink) not in classes))
-    listened = bool(sinks or _collecting)
-    had, _process = _process, Audience(_collecting, sinks) if listened else NOBODY
-    if had is not NOBODY:
-        ears.remove(had)
-    if _process is not NOBODY:
-        ears.append(_process)
+    with _lock:  # sinks that look anew in two threads at once would take the same one out
+        classes = {type(sink) for sink in _added}
+        named = [sink for sink in _named if type(sink) not in classes]
+        special = [sink for sink in named if sink.stands_for_its_bases]
+        added = [sink for sink in _added if not any(isinstance(s, type(sink)) for s in special)]
+        sinks = (*added, *named)
+        listened = bool(sinks or _collecting)
+        had, _process = _process, Audience(_collecting, sinks) if listened else NOBODY
+        if had is not NOBODY:
+            ears.remove(had)
+        if _process is not NOBODY:
+            ears.append(_process)
 
 
 def open_collector(collector: Collector) -> None:
@@ -278,8 +197,9 @@ def collect_everywhere(collector: Collector) -> None:
     """Collect the dispatches of all code that runs in no scope of its own too, until closed."""
     global _collecting
     _start_collecting(collector)
-    _collecting = (*_collecting, collector)
-    refresh_sinks()
+    with _lock:
+        _collecting = (*_collecting, collector)
+        refresh_sinks()
 
 
 def _start_collecting(collector: Collector) -> None:
@@ -297,8 +217,9 @@ def close_collector(collector: Collector) -> None:
         collector.room = 0
         ears.remove(collector)
     if collector in _collecting:
-        _collecting = tuple(each for each in _collecting if each is not collector)
-        refresh_sinks()
+        with _lock:
+            _collecting = tuple(each for each in _collecting if each is not collector)
+            refresh_sinks()
     scope = _open_scope()
     if scope is not current.get():
         current.set(scope)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
@@ -73,8 +74,19 @@ class Sink:
     it runs overrides ``follow``.
     """
 
+    #: Whether, named by settings, it is heard in place of one of its base class that code adds.
+    stands_for_its_bases: ClassVar[bool] = False
+
     #: What the sink reads beyond names, outcomes, times and query counts.
     details: Details = Details.NONE
+
+    def details_for(self, signal: str) -> Details | None:  # noqa: ARG002
+        """What it reads of the dispatches of this signal; None: it is not to hear of them.
+
+        Asked, if overridden, once for each signal, by name. ``details`` has to name all that any
+        answer does. A sink whose answers change calls ``scopes.refresh_sinks``.
+        """
+        return self.details
 
     def is_idle(self) -> bool:
         """Asked before everything else: whether ``follow`` would answer None whatever is sent."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterator
+from time import perf_counter_ns
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from signal_inspector import Dispatch, Outcome, Sink, capture, recorder, scopes,
 from signal_inspector.records import SendMethod
 from signal_inspector.scopes import current
 from signal_inspector.sinks import Follower
+from tests.clocks import moments
 from tests.listening import Live, Quiet, listening, unknown_django
 
 METHODS = list(SendMethod)
@@ -172,12 +173,16 @@ class TestInOurLoop:
 
         class Slow(Telling):
             def left(self, index: int | None, ended: bool) -> None:
+                began = perf_counter_ns()
                 super().left(index, ended)
-                time.sleep(0.1)
+                taken.append((began, perf_counter_ns()))
 
+        taken: list[tuple[int, int]] = []
         with listening(Sending(lambda: Slow([]))), capture() as dispatches:
             send(connected(returns, returns_too), SendMethod.SEND)
-        assert all(call.duration_ns < 100_000_000 for call in dispatches[0].calls)
+        (_, first), (second, last) = (moments(dispatches[0], call) for call in dispatches[0].calls)
+        assert first <= taken[0][0] < taken[0][1] <= second
+        assert last <= taken[1][0]
 
 
 @pytest.mark.parametrize("method", METHODS)

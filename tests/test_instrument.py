@@ -416,7 +416,7 @@ held, done = threading.Event(), threading.Event()
 def hold():
     with trouble._lock, connections._lock, instrument._lock:
         held.set()
-        done.wait(30)
+        done.wait(60)
 threading.Thread(target=hold).start()
 held.wait(30)
 pid = os.fork()
@@ -428,7 +428,8 @@ if pid == 0:
         signal.send_robust(None)
     os._exit(0 if len(dispatches) == 1 else 1)
 import time
-for _ in range(200):
+end = time.monotonic() + 45
+while time.monotonic() < end:
     found, status = os.waitpid(pid, os.WNOHANG)
     if found:
         break

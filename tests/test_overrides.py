@@ -15,6 +15,7 @@ from django.dispatch import Signal
 from signal_inspector import Dispatch, Outcome, capture, instrument, overrides, suppress, trouble
 from signal_inspector.records import SendMethod
 from signal_inspector.scopes import current, running_call
+from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
 from tests.listening import Live, Quiet, around, listening
 
 
@@ -184,7 +185,7 @@ class TestTimes:
 
         class Slow(Signal):
             def send(self, sender: Any, **named: Any) -> Any:
-                time.sleep(0.1)
+                time.sleep(0.01)
                 return super().send(sender, **named)
 
         signal = Slow()
@@ -193,9 +194,8 @@ class TestTimes:
             signal.send(None)
         [call] = dispatches[0].calls
         assert call.offset_ns is not None
-        assert call.offset_ns >= 100_000_000
-        assert call.duration_ns < 100_000_000
-        assert dispatches[0].duration_ns >= 100_000_000
+        assert call.offset_ns >= 10_000_000
+        assert call.offset_ns + call.duration_ns <= dispatches[0].duration_ns
 
 
 @pytest.mark.parametrize("method", [SendMethod.SEND, SendMethod.SEND_ROBUST])
@@ -405,11 +405,12 @@ class TestAsync:
 
         class Waits(Signal):
             async def asend(self, sender: Any, **named: Any) -> Any:
+                let_an_hour_pass()
                 await asyncio.sleep(30)
 
         async def main() -> None:
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(Waits().asend(None), 0.01)
+                await asyncio.wait_for(Waits().asend(None), HALF_AN_HOUR)
 
         with capture() as dispatches:
             asyncio.run(main())

@@ -476,9 +476,10 @@ class TestInsideReceivers:
         seen: list[Any] = []
 
         async def main() -> Dispatches:
-            go_on = asyncio.Event()
+            go_on, waits = asyncio.Event(), asyncio.Event()
 
             async def captures(**kwargs: Any) -> None:
+                waits.set()
                 await go_on.wait()
                 with capture():
                     pass
@@ -488,7 +489,7 @@ class TestInsideReceivers:
             outer = capture()
             dispatches = outer.__enter__()
             task = asyncio.create_task(aplace())
-            await asyncio.sleep(0.01)
+            await waits.wait()
             outer.__exit__(None, None, None)
             go_on.set()
             await task

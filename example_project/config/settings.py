@@ -150,7 +150,11 @@ LOGGING = {
 
 # The inspector, the debug toolbar that shows it, and the audit that keeps it.
 SIGNAL_INSPECTOR = {
-    "SINKS": ["signal_inspector.tracing.TracingSink"] if WITH_TELEMETRY else [],
+    "SINKS": [
+        *(["signal_inspector.tracing.TracingSink"] if WITH_TELEMETRY else []),
+        # For `manage.py signals watch` in a second terminal.
+        *(["signal_inspector.watching.WatchSink"] if DEBUG else []),
+    ],
     "TRACING": {"LOG_FAILURES": True},
     "TOOLBAR": {
         "EDITOR_URL": "vscode://file/{path}:{line}",

@@ -16,6 +16,7 @@ WORD = "CUSTOM SIGNALS"  # eleven kinds of flags
 DECLINED_CARD = DEMO_CARDS[1].number
 AUDIT_PAGES = {
     "overview": ("admin:app_list", {"app_label": "signal_audit"}),
+    "connected": ("admin:signal_audit_auditeddispatch_catalogue", {}),
     "auditor": ("admin:signal_audit_auditeddispatch_changelist", {}),
 }
 
@@ -72,6 +73,12 @@ CHAPTERS = [
             Step(
                 click="Change the view to “By receiver”.",
                 shows="take_from_shelf ran eleven times, once for every line of the order.",
+            ),
+            Step(
+                click="In a second terminal: python example_project/manage.py signals watch. "
+                "Then place an order.",
+                shows="Each dispatch when it has ended, with its receivers, and below a receiver "
+                "what that one sent: the terminal hears the server itself, by a local socket.",
             ),
         ],
     ),
@@ -159,6 +166,15 @@ CHAPTERS = [
                 click="Read it, then open “Dispatches” and export some.",
                 shows="Which receivers fail since when, and what takes how long. Joan audits: "
                 "she sees what was sent and may export it, and the export is noted as well.",
+            ),
+            Step(
+                key="connected",
+                username="joan",
+                button="See who is connected as Joan",
+                click="Read “Signals and receivers”: choose a time, and follow a number.",
+                shows="Every signal with its receivers in the order they run, what is unusual "
+                "about them, and beside it how often they ran, failed, and how long they took. "
+                "send_thank_you_email is marked: it is connected twice.",
             ),
             Step(
                 key="auditor",

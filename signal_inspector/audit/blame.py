@@ -14,7 +14,7 @@ class Blame(Enum):
 
     ROWS = "rows"
     DATABASE = "database"  # away, locked, full, read-only: the same rows may do later
-    UNKNOWN = "unknown"  # to be found out by writing the rows one by one
+    UNKNOWN = "unknown"  # to be found out by writing the rows one by one, and others
 
 
 # Classes of SQLSTATE: data, constraints, program limits (a value too large for an index) ...

@@ -40,6 +40,9 @@ _DAY: Final = 86_400
 #: enough for the overview to compare its longest period of that grain with the one before.
 LEVELS: Final = ((SLOT_SECONDS, 3 * _HOUR), (_HOUR, 3 * _DAY), (6 * _HOUR, 15 * _DAY))
 LONGEST: Final = _DAY
+#: For how long figures are kept, in seconds. The overview shows 60 days; a year can be compared
+#: with the one before by whoever asks the table.
+_KEPT: Final = 2 * 366 * _DAY
 _PARTS: Final = 64  # rows of a slot that a process adds before it makes one of them
 _MOST: Final = 2_000  # rows folded at once
 _CHANCE_BITS: Final = 12  # of an id; the others are the time, to 4 us
@@ -182,7 +185,21 @@ def _delete(connection: BaseDatabaseWrapper, cursor: Any, ids: Sequence[int]) ->
             raise _Gone
 
 
+def tidy(connection: BaseDatabaseWrapper, now: int) -> int:
+    """Delete what is older than anybody asks for, and fold; how many rows became fewer.
+
+    For ``prune``: a process folds what it writes, and one that has ended folds nothing. Does
+    nothing where the database is busy.
+    """
+    try:
+        return forget_tallies(connection.alias, now - _KEPT) + fold(connection, now)
+    except Error as error:
+        if blame(error, connection) is Blame.DATABASE:
+            return 0
+        raise
+
+
 def forget_tallies(using: str, before: int) -> int:
-    """Delete figures of slots that were over at this Unix time; how many rows. For ``prune``."""
+    """Delete figures of slots that were over at this Unix time; how many rows."""
     old = Tally.objects.using(using).filter(slot__lt=before - LONGEST)
     return int(old.delete()[0])

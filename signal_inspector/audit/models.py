@@ -132,6 +132,11 @@ class AuditedDispatch(models.Model):
                 name="signal_audit_failed",
             ),
             PartialIndex(
+                fields=["is_failed", "signal", "id"],
+                where=models.Q(is_failed__isnull=False),
+                name="signal_audit_signal_failed",
+            ),
+            PartialIndex(
                 fields=["actor", "id"],
                 where=models.Q(actor__isnull=False),
                 name="signal_audit_by_actor",

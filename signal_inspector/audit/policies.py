@@ -59,14 +59,21 @@ def wanted_details() -> Details:
     """What has to be gathered for the policies together."""
     wanted = _ALWAYS
     for policy in policies():
-        if policy.payload != "none":
-            wanted |= Details.PAYLOAD
-        if policy.responses:
-            wanted |= Details.RESPONSE
-        if policy.tracebacks:
-            wanted |= Details.TRACEBACK
+        wanted |= details_of(policy)
         if policy.glob == "*":  # no signal comes to those behind it
             break
+    return wanted
+
+
+def details_of(policy: Policy) -> Details:
+    """What has to be gathered of the dispatches that this policy is for."""
+    wanted = _ALWAYS
+    if policy.payload != "none":
+        wanted |= Details.PAYLOAD
+    if policy.responses:
+        wanted |= Details.RESPONSE
+    if policy.tracebacks:
+        wanted |= Details.TRACEBACK
     return wanted
 
 

@@ -10,9 +10,10 @@ from signal_inspector import scopes
 from signal_inspector.audit.circumstances import current
 from signal_inspector.audit.delivering import process
 from signal_inspector.audit.outcomes import detached
-from signal_inspector.audit.policies import policy_for, wanted_details
+from signal_inspector.audit.policies import details_of, policy_for, wanted_details
 from signal_inspector.audit.rows import Item
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.records import Details
 from signal_inspector.sinks import Sink
 
 _mail: Final = mail.__dict__
@@ -25,6 +26,10 @@ class AuditSink(Sink):
         self.details = wanted_details()
         #: How many tests, one inside the other, have asked to be audited.
         self.asked = 0
+
+    def details_for(self, signal: str) -> Details | None:
+        policy = policy_for(signal)
+        return None if policy is None else details_of(policy)
 
     def dispatch_finished(self, dispatch: Dispatch) -> None:
         if "outbox" in _mail and not self.asked:

@@ -9,14 +9,17 @@ from django.core.signals import request_finished, setting_changed
 from django.db.models.signals import post_migrate
 
 from signal_inspector import scopes
+from signal_inspector.audit import watching
 from signal_inspector.audit.checks import check_delivery, check_log
 from signal_inspector.audit.deliveries.caller import Caller
 from signal_inspector.audit.delivering import process
 from signal_inspector.audit.naming import forget_names
 from signal_inspector.audit.policies import forget_policies
+from signal_inspector.audit.reading.sent_on import sent_on
 from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.sink import AuditSink
 from signal_inspector.audit.tasks import connect_task_signals
+from signal_inspector.catalog import recorded
 from signal_inspector.conf import SETTING, forget_config, register_section
 
 _UID: Final = "signal_inspector.audit"
@@ -33,6 +36,8 @@ def start() -> None:
     request_finished.connect(_request_finished, weak=False, dispatch_uid=_UID)
     post_migrate.connect(_migrated, weak=False, dispatch_uid=_UID)
     connect_task_signals()
+    watching.offer()
+    recorded.register("audit", sent_on)
     if sink is None:
         sink = AuditSink()
     listen()

@@ -18,6 +18,7 @@ from signal_inspector.audit.counting import count
 from signal_inspector.audit.folding import TALLIES, added
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject
 from signal_inspector.audit.naming import add_names, forget_names
+from signal_inspector.audit.probing import takes_rows
 from signal_inspector.audit.rows import (
     CALL_COLUMNS,
     DISPATCH_COLUMNS,
@@ -42,7 +43,8 @@ OBJECTS: Final = Table(AuditedObject._meta.db_table, OBJECT_COLUMNS, OBJECT_COLU
 _TABLES: Final = (DISPATCHES, CALLS, OBJECTS)
 
 _REASON_LENGTH: Final = 500  # characters of why a row was refused
-_DOUBTFUL: Final = 3  # dispatches that fail for an unknown reason before the database is blamed
+#: What writing raises where a database, or its driver, does not take rows.
+_REFUSALS: Final = (Error, ValueError, TypeError, OverflowError)
 
 
 class Unwritable(NamedTuple):
@@ -70,7 +72,8 @@ def write(batch: Sequence[Rows], using: str) -> Written:
 
     Safe to repeat: what is in the log already stays as it is. Inside an atomic block it works in
     a savepoint. A batch that is refused is halved until the rows at fault are found; the others
-    are written. Raises ``Unavailable`` when the database is at fault; some may be written then.
+    are written. Raises ``Unavailable`` when the database is at fault, or its tables take nothing
+    that this code writes; some may be written then.
     """
     connection = connections[using]
     search = _Search()
@@ -81,18 +84,17 @@ def write(batch: Sequence[Rows], using: str) -> Written:
             continue
         try:
             _write_all(connection, part)
-        except (Error, ValueError, TypeError, OverflowError) as error:
-            who = blame(error, connection)
-            if who is Blame.DATABASE:
+        except _REFUSALS as error:
+            if blame(error, connection) is Blame.DATABASE:
                 _give_up(error, using)
             if len(part) > 1:
                 half = len(part) // 2
                 waiting += [part[half:], part[:half]]
             else:
-                search.failed(connection, part[0], error, who)
+                search.failed(connection, part[0], error)
         else:
             search.count += len(part)
-    return search.result(using)
+    return Written(search.count, search.refused)
 
 
 @dataclass(slots=True)
@@ -101,35 +103,23 @@ class _Search:
 
     count: int = 0
     refused: list[Unwritable] = field(default_factory=list)
-    doubtful: list[tuple[Unwritable, Exception]] = field(default_factory=list)
 
-    def failed(
-        self, connection: BaseDatabaseWrapper, rows: Rows, error: Exception, who: Blame
-    ) -> None:
+    def failed(self, connection: BaseDatabaseWrapper, rows: Rows, error: Exception) -> None:
         """Take a dispatch that was refused on its own; plainer text may do."""
         plain = in_ascii(rows)
         if plain != rows:
             try:
                 _write_all(connection, [plain])
-            except (Error, ValueError, TypeError, OverflowError) as again:
+            except _REFUSALS as again:
                 if blame(again, connection) is Blame.DATABASE:
                     _give_up(again, connection.alias)
             else:
                 self.count += 1
                 return
-        unwritable = Unwritable(rows.id, rows.dispatch[1], _reason(error))
-        if who is Blame.ROWS:
-            self.refused.append(unwritable)
-            return
-        self.doubtful.append((unwritable, error))
-        if not self.count and len(self.doubtful) >= _DOUBTFUL:
+        # Where others were taken, or refused for good, the tables have shown that they can.
+        if not (self.count or self.refused or takes_rows(connection, _TABLES)):
             _give_up(error, connection.alias)
-
-    def result(self, using: str) -> Written:
-        """That of the whole batch: where others could be written, doubtful rows are at fault."""
-        if self.doubtful and not self.count:
-            _give_up(self.doubtful[-1][1], using)
-        return Written(self.count, [*self.refused, *(row for row, _ in self.doubtful)])
+        self.refused.append(Unwritable(rows.id, rows.dispatch[1], _reason(error)))
 
 
 def _write_all(connection: BaseDatabaseWrapper, batch: Sequence[Rows]) -> None:

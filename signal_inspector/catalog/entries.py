@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from django.dispatch import Signal
 
 from signal_inspector import connections
+from signal_inspector.catalog import pending, senders
 from signal_inspector.conf import get_config
 from signal_inspector.connections import Connection
-from signal_inspector.names import is_inspected, loaded_signals, receiver_name
+from signal_inspector.names import (
+    anonymous_signals,
+    class_path,
+    creation_place,
+    is_inspected,
+    loaded_signals,
+    receiver_name,
+)
 from signal_inspector.records import Caller, ReceiverName
+
+
+class State(StrEnum):
+    """What has become of a connection."""
+
+    CONNECTED = "connected"
+    DEAD = "dead"  # its weak reference died
+    PENDING = "pending"  # its sender is a model that is not loaded
+    TAKEN_OUT = "taken out"  # somebody replaced signal.receivers
+    SENDERLESS = "sender gone"  # the only sender it listened to is no more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +40,30 @@ class ReceiverEntry:
     receiver: str
     path: str
     line: int
-    sender: str | None  # the only sender it listens to; None for any, "?" where it is not known
+    #: The only sender it listens to; None for any, "?" where it is not known. Of a pending
+    #: connection the model that it waits for: "shop.order", in the lower case Django keeps.
+    sender: str | None
     is_async: bool
-    is_weak: bool | None  # None where it was connected before the wrapper was installed
+    is_weak: bool | None  # None only of a dead one that nobody saw being connected
     dispatch_uid: str | None
     connected_at: Caller | None  # None where it was connected before the wrapper was installed
     is_dead: bool  # its weak reference died: it will never be called
+    is_pending: bool = False  # its sender is a model that is not loaded: not called until it is
+    #: It lives, was never disconnected, and all the same is not in ``signal.receivers``: somebody
+    #: replaced that list, as factory_boy's mute_signals() does.
+    is_taken_out: bool = False
+    is_senderless: bool = False  # the only sender it listened to is no more
+
+    @property
+    def state(self) -> State:
+        """The same in one word."""
+        if self.is_dead:
+            return State.DEAD
+        if self.is_pending:
+            return State.PENDING
+        if self.is_senderless:
+            return State.SENDERLESS
+        return State.TAKEN_OUT if self.is_taken_out else State.CONNECTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,68 +72,155 @@ class SignalEntry:
 
     signal: str
     receivers: tuple[ReceiverEntry, ...]  # sync ones first, as Django calls them; dead ones last
+    pending: tuple[ReceiverEntry, ...] = ()  # model signals only: in the order of connecting
+    taken_out: tuple[ReceiverEntry, ...] = ()  # in the order of connecting
+    senderless: tuple[ReceiverEntry, ...] = ()  # in the order of connecting
+    is_inspected: bool = True  # whether INCLUDE and EXCLUDE let its dispatches be recorded
+    kind: str = "django.dispatch.dispatcher.Signal"  # its class
+    path: str = ""  # of the file that makes it
+    line: int = 0  # 0 where it was made before the wrapper was installed
+    problem: str = ""  # why its receivers cannot be read
 
 
-def describe() -> list[SignalEntry]:
-    """Every inspected signal of the loaded modules, by name, with what is connected to it."""
+def describe(*, everything: bool = False) -> list[SignalEntry]:
+    """Every inspected signal of the loaded modules, by name, with what is connected to it.
+
+    ``everything`` adds those that are not inspected, Django's own and what EXCLUDE names, and
+    those that no module holds: local ones, and attributes of instances.
+    """
     config = get_config()
-    return [
-        SignalEntry(signal=name, receivers=tuple(receivers_of(signal)))
-        for name, signal in sorted(loaded_signals().items())
-        if is_inspected(name, config.include, config.exclude)
-    ]
+    waiting = pending.pending_connections()
+    signals = list(loaded_signals().items())
+    if everything:
+        signals += anonymous_signals()
+    found = []
+    for name, signal in sorted(signals, key=lambda each: each[0]):
+        inspected = is_inspected(name, config.include, config.exclude)
+        if inspected or everything:
+            entry = _describe(name, signal, waiting.get(id(signal), ()))
+            found.append(entry if inspected else replace(entry, is_inspected=False))
+    return found
+
+
+def describe_signal(signal: Signal, name: str) -> SignalEntry:
+    """What ``describe`` says of one signal that goes by this name."""
+    config = get_config()
+    entry = _describe(name, signal, pending.pending_connections().get(id(signal), ()))
+    return replace(entry, is_inspected=is_inspected(name, config.include, config.exclude))
+
+
+def _describe(
+    name: str, signal: Signal, waiting: tuple[pending.PendingConnection, ...]
+) -> SignalEntry:
+    path, line = creation_place(signal, name)
+    entry = SignalEntry(
+        signal=name,
+        receivers=(),
+        pending=tuple(map(_pending, waiting)),
+        kind=class_path(type(signal)),
+        path=path,
+        line=line,
+    )
+    try:
+        return replace(
+            entry,
+            receivers=tuple(receivers_of(signal)),
+            taken_out=tuple(taken_out_of(signal)),
+            senderless=tuple(senderless_of(signal)),
+        )
+    except Exception as error:  # `receivers` is anything that a subclass makes of it
+        return replace(entry, problem=f"its receivers cannot be read: {type(error).__name__}")
 
 
 def receivers_of(signal: Signal) -> list[ReceiverEntry]:
-    """What is connected to one signal, in the order in which Django calls it."""
+    """What is connected to one signal, in the order in which Django calls it; dead ones last."""
+    return [entry for _, entry in connected(signal)] + dead_of(signal)
+
+
+def connected(signal: Signal) -> list[tuple[connections.Entry, ReceiverEntry]]:
+    """What the signal's own list has alive, in the order in which Django calls it."""
     known = connections.known_connections(signal)
-    live, dead = [], []
-    for key, receiver, is_async in connections.entries(signal):
-        connection = known.pop(key, None)
-        if receiver is not None:
-            live.append(_live(key, receiver, is_async, connection))
-        elif connection is not None:
-            dead.append(_dead(connection))
-    live.sort(key=lambda entry: entry.is_async)
-    dead += [_dead(connection) for connection in known.values() if connections.is_dead(connection)]
-    return live + dead
+    live = []
+    for found in connections.full_entries(signal):
+        connection = known.get(found.key)
+        if found.receiver is None or (connection and connections.is_senderless(connection)):
+            continue
+        live.append((found, _live(found, connection)))
+    return sorted(live, key=lambda pair: pair[1].is_async)
 
 
-def _live(
-    key: connections.LookupKey, receiver: Any, is_async: bool, connection: Connection | None
-) -> ReceiverEntry:
-    unknown = None if connections.hears_any_sender(key) else "?"
+def dead_of(signal: Signal) -> list[ReceiverEntry]:
+    """Those whose weak reference died, in the order of connecting."""
+    known = connections.known_connections(signal).values()
+    return [_noted(each, is_dead=True) for each in known if connections.is_dead(each)]
+
+
+def senderless_of(signal: Signal) -> list[ReceiverEntry]:
+    """Those that live, while the only sender that they listened to does not."""
+    known = connections.known_connections(signal).values()
+    return [_noted(each, is_senderless=True) for each in known if _is_only_senderless(each)]
+
+
+def taken_out_of(signal: Signal) -> list[ReceiverEntry]:
+    """What was connected, lives, and was never disconnected, but is not in ``receivers`` now."""
+    known = connections.known_connections(signal)
+    for key, _, _ in connections.entries(signal):
+        known.pop(key, None)
+    return [
+        _noted(each, is_taken_out=True)
+        for each in known.values()
+        if not connections.is_dead(each) and not connections.is_senderless(each)
+    ]
+
+
+def _is_only_senderless(connection: Connection) -> bool:
+    return connections.is_senderless(connection) and not connections.is_dead(connection)
+
+
+def _live(found: connections.Entry, connection: Connection | None) -> ReceiverEntry:
+    name = receiver_name(found.receiver) if connection is None else connection.receiver
+    if connection is not None:
+        sender = connection.sender
+    elif connections.hears_any_sender(found.key):
+        sender = None
+    else:
+        sender = senders.name_of_unknown(found)
     return _entry(
-        receiver_name(receiver) if connection is None else connection.receiver,
-        connection,
-        sender=unknown if connection is None else connection.sender,
-        is_async=is_async,
-        is_dead=False,
-    )
-
-
-def _dead(connection: Connection) -> ReceiverEntry:
-    return _entry(
-        connection.receiver, connection, sender=connection.sender, is_async=False, is_dead=True
-    )
-
-
-def _entry(
-    name: ReceiverName,
-    connection: Connection | None,
-    *,
-    sender: str | None,
-    is_async: bool,
-    is_dead: bool,
-) -> ReceiverEntry:
-    return ReceiverEntry(
-        receiver=name.name,
-        path=name.path,
-        line=name.line,
+        name,
         sender=sender,
-        is_async=is_async,
-        is_weak=None if connection is None else connection.is_weak,
-        dispatch_uid=None if connection is None else connection.dispatch_uid,
+        is_async=found.is_async,
+        is_weak=found.is_weak,
+        dispatch_uid=found.dispatch_uid if connection is None else connection.dispatch_uid,
         connected_at=None if connection is None else connection.connected_at,
-        is_dead=is_dead,
+    )
+
+
+def _noted(connection: Connection, **state: bool) -> ReceiverEntry:
+    """An entry of what was noted when it was connected: the signal itself has forgotten it."""
+    return _entry(
+        connection.receiver,
+        sender=connection.sender,
+        is_async=connection.is_async,
+        is_weak=connection.is_weak,
+        dispatch_uid=connection.dispatch_uid,
+        connected_at=connection.connected_at,
+        **state,
+    )
+
+
+def _pending(connection: pending.PendingConnection) -> ReceiverEntry:
+    return _entry(
+        connection.receiver,
+        sender=connection.model,
+        is_async=connection.is_async,
+        is_weak=connection.is_weak,
+        dispatch_uid=connection.dispatch_uid,
+        is_pending=True,
+    )
+
+
+def _entry(name: ReceiverName, **told: Any) -> ReceiverEntry:
+    unless_told: dict[str, Any] = {"connected_at": None, "is_dead": False}
+    return ReceiverEntry(
+        receiver=name.name, path=name.path, line=name.line, **(unless_told | told)
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from signal_inspector import trouble
+from signal_inspector.dispatches import Dispatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,21 @@ def sent_on() -> list[SentOn]:
         for each in found:
             key = (each.receiver, each.signal)
             counts[key] = counts.get(key, 0) + each.count
+    return [
+        SentOn(receiver=receiver, signal=signal, count=count)
+        for (receiver, signal), count in sorted(counts.items())
+    ]
+
+
+def sent_on_in(dispatches: Iterable[Dispatch]) -> list[SentOn]:
+    """What receivers sent on among these dispatches, as ``capture()`` gives them."""
+    known = {dispatch.id: dispatch for dispatch in dispatches}
+    counts: Counter[tuple[str, str]] = Counter()
+    for dispatch in known.values():
+        parent = None if dispatch.parent_id is None else known.get(dispatch.parent_id)
+        index = dispatch.parent_call
+        if parent is not None and index is not None and index < len(calls := parent.calls):
+            counts[calls[index].receiver, dispatch.signal] += 1
     return [
         SentOn(receiver=receiver, signal=signal, count=count)
         for (receiver, signal), count in sorted(counts.items())

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from signal_inspector.checks.settings import TAG, check_settings
+from signal_inspector.checks.signals import check_signals
 
-__all__ = ["TAG", "check_settings"]
+__all__ = ["TAG", "check_settings", "check_signals"]

@@ -5,12 +5,14 @@ Nothing in here runs the user's code or keeps the user's objects alive.
 
 from __future__ import annotations
 
-from signal_inspector.names.globs import is_inspected
+from signal_inspector.names.globs import is_inspected, most_specific
 from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.receivers import receiver_name, receiver_names
 from signal_inspector.names.safe import class_path, class_paths
 from signal_inspector.names.senders import sender_name
 from signal_inspector.names.signals import (
+    anonymous_signals,
+    creation_place,
     forget_signal_names,
     loaded_signals,
     note_creation,
@@ -20,10 +22,13 @@ from signal_inspector.names.signals import (
 
 __all__ = [
     "IdentityMap",
+    "anonymous_signals",
     "class_path",
+    "creation_place",
     "forget_names",
     "is_inspected",
     "loaded_signals",
+    "most_specific",
     "note_creation",
     "receiver_name",
     "receiver_names",

@@ -23,6 +23,12 @@ def is_inspected(name: str, include: Iterable[str], exclude: Iterable[str]) -> b
     return _specificity(name, include) > _specificity(name, exclude)
 
 
+def most_specific(name: str, globs: Iterable[str]) -> str | None:
+    """The entry that speaks for a list of globs; None if none of them matches the name."""
+    matching = [glob for glob in globs if fnmatchcase(name, glob)]
+    return max(matching, key=_literal_length, default=None)
+
+
 def _specificity(name: str, globs: Iterable[str]) -> int:
     """That of the most specific glob that matches, or -1."""
     return max((_literal_length(glob) for glob in globs if fnmatchcase(name, glob)), default=-1)

@@ -65,6 +65,11 @@ class IdentityMap(Generic[V]):
         # The references stay: a thread in the middle of set() relies on the one it found.
         self.by_id.clear()
 
+    def objects(self) -> list[object]:
+        """The objects that have a value and live."""
+        found = [(key, ref()) for key, ref in list(self._refs.items())]
+        return [obj for key, obj in found if obj is not None and key in self.by_id]
+
     def __contains__(self, obj: object) -> bool:
         return id(obj) in self.by_id
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from threading import RLock
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.dispatch import Signal
 
@@ -99,10 +99,37 @@ def signal_name(signal: Signal) -> str:
     return name
 
 
+def creation_place(signal: Signal, name: str) -> tuple[str, int]:
+    """The file and line that made a signal which goes by this name.
+
+    Of one that was made before the wrapper was installed: the file of the module that holds it,
+    and 0; ("", 0) where that has no file.
+    """
+    creation = _creations.get(signal)
+    if creation is not None:
+        return creation.path, creation.line
+    module = name
+    while module and module not in sys.modules:
+        module = module.rpartition(".")[0]
+    file = instance_attribute(sys.modules.get(module), "__file__")
+    return (file, 0) if type(file) is str else ("", 0)
+
+
 def loaded_signals() -> dict[str, Signal]:
     """Every signal that a loaded module holds, by its name."""
     loaded = dict.copy(sys.modules)
     return {signal_name(signal): signal for signal, _ in walk(by_name(loaded), set())}
+
+
+def anonymous_signals() -> list[tuple[str, Signal]]:
+    """Signals that no loaded module holds, of those made since the wrapper was installed.
+
+    By name, which several may share: those that one line of code made.
+    """
+    signals: list[Any] = _creations.objects()
+    found = [(signal_name(signal), signal) for signal in signals]
+    left = [(name, signal) for name, signal in found if signal not in signal_names]
+    return sorted(left, key=lambda each: each[0])
 
 
 def forget_signal_names() -> None:

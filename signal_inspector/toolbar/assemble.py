@@ -13,7 +13,7 @@ from signal_inspector.catalog import SignalEntry
 from signal_inspector.conf import get_config
 from signal_inspector.toolbar.advice import Advice, Case
 from signal_inspector.toolbar.advising import DROPPED_ROW, advise, lines, remarks
-from signal_inspector.toolbar.catalogue import catalogue_rows, connected, intro
+from signal_inspector.toolbar.catalogue import catalogue_rows, connected, intro, others_words
 from signal_inspector.toolbar.figures import figures
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.lanes import Scale, axis
@@ -88,7 +88,8 @@ def story(
 
 def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelView:
     """Everything the panel shows of a stored request."""
-    told = story(stats, request_id, connected())
+    catalogue = connected()
+    told = story(stats, request_id, [entry for entry in catalogue if entry.is_inspected])
     request, tree = told.request, told.tree
     timeline = told.timeline()
     rows = timeline.first_rows()
@@ -110,8 +111,9 @@ def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelVi
         axis=axis(told.scale),
         rows=tuple(rows),
         receivers=receiver_rows(tree.dispatches, told.scale, remarks(told.advice)),
-        catalogue=catalogue_rows(told.case.catalogue, tree.dispatches),
-        catalogue_intro=intro(told.case.catalogue),
+        catalogue=catalogue_rows(catalogue, tree.dispatches),
+        catalogue_others=others_words(catalogue),
+        catalogue_intro=intro(catalogue),
         legend=LEGEND,
         others=other_requests(store, request_id, time()),
         is_empty=is_empty,

@@ -82,11 +82,13 @@ class ReceiverRow:
 class CatalogueReceiver:
     """A receiver that is connected now."""
 
-    order: str
+    order: str  # "" where it does not run
     name: Name
     place: Place | None
     badges: tuple[Badge, ...] = ()  # only what is unusual: async, sender, uid, dead reference
-    dead: bool = False
+    connected_at: Place | None = None  # where that is not where it is defined
+    calls: str = ""  # for this signal in this request; "" for none
+    dead: bool = False  # it does not run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,7 @@ class CatalogueSignal:
     is_sent: bool  # False: quiet
     receivers: tuple[CatalogueReceiver, ...]
     remark: OutcomeCell | None = None
+    is_inspected: bool = True  # False: shown on request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +140,7 @@ class PanelView:
     rows: tuple[Row, ...]
     receivers: tuple[ReceiverRow, ...]  # by self time, most first
     catalogue: tuple[CatalogueSignal, ...]
+    catalogue_others: str  # "Show 9 more signals, …"; "" for none
     catalogue_intro: str  # "Connected in this process now, in the order they would run. ..."
     legend: tuple[LegendItem, ...]
     others: tuple[OtherRequest, ...]  # newest first, at most 5, without this request

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextvars import Token
 from typing import Final
 
@@ -128,7 +127,7 @@ class DispatchSpan(Measured):
     def _conclude_failure(self, error: BaseException) -> None:
         failure = exceptions.told(error, self._tools.settings)
         exceptions.mark(self._span, failure)
-        if not all([self.is_recorded(each) for each in _leaves(error)]):  # noqa: C419 - of all
+        if not self.is_recorded(error):
             self._record_on(self._span, "", failure)
 
     def _conclude_override(self) -> None:
@@ -264,12 +263,3 @@ class ReceiverSpans(DispatchSpan):
     def _record(self, index: int, failure: Failure) -> bool:
         span = self._span_of(index) or self._span
         return self._record_on(span, self.dispatch.receivers[index].name, failure)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """The exceptions of a group, such as Django 6.1 makes of several failures; or the one."""
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _leaves(each)
-    else:
-        yield error

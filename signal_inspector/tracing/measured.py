@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from django.dispatch import dispatcher
@@ -128,13 +129,25 @@ class Measured(Attached):
     def is_recorded(self, error: BaseException) -> bool:
         """Whether the exception was met before; dispatches further out will know that it was.
 
+        A group, such as Django 6.1 makes of several failures, was if all in it were.
+        """
+        met = True
+        for each in _leaves(error):
+            met = self._has_met(each, error) and met
+        return met
+
+    def _has_met(self, error: BaseException, whole: BaseException) -> bool:
+        """Whether one was met that is, or stands in the group, ``whole``.
+
         It may come from a dispatch that this one's receiver has sent, through both of them. By
         then the id of one that was swallowed in there may be another exception's.
         """
         origin = _origin(error)
         met = self._recorded is not None and origin in self._recorded
         if not met and self._passed is not None and origin in self._passed:
-            met = _came_through_a_send(error)
+            # In a group, its own traceback begins further in: where it was put into the group.
+            in_group = error is not whole and any(map(_is_of_a_send, _frames(error)))
+            met = in_group or _came_through_a_send(whole)
         if self._recorded is None:
             self._recorded = set()
         self._recorded.add(origin)
@@ -160,11 +173,31 @@ def _origin(error: BaseException) -> Origin:
 
 def _came_through_a_send(error: BaseException) -> bool:
     """Whether the receiver that it was caught from has it from a dispatch of its own."""
-    place, is_inside = error.__traceback__, False
-    while place is not None:
-        if not place.tb_frame.f_code.co_filename.startswith(_SENDING):
+    is_inside = False
+    for frame in _frames(error):
+        if not _is_of_a_send(frame):
             is_inside = True  # the frames before were those of the send that caught it
         elif is_inside:
             return True
-        place = place.tb_next
     return False
+
+
+def _is_of_a_send(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_SENDING)
+
+
+def _frames(error: BaseException) -> Iterator[FrameType]:
+    """The frames that an exception went through, the innermost last."""
+    place = error.__traceback__
+    while place is not None:
+        yield place.tb_frame
+        place = place.tb_next
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions of a group, those of groups in it included; or the one."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error

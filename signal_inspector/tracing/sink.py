@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from django.apps import apps
 from opentelemetry import trace
@@ -52,6 +52,9 @@ class TracingSink(Sink):
     does not name is the global one.
     A process in which no SDK is set up pays next to nothing for it.
     """
+
+    #: A project's own subclass of it: what that does is not to be done twice, nor undone.
+    stands_for_its_bases: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -201,12 +201,21 @@ def test_one_index_is_enough(world: random.Random) -> None:
 
 def test_rarest_index(world: random.Random) -> None:
     """Of several indexes the one with the fewest dispatches is read, and the others are tested."""
-    asked = Selection(signal="a.once", request="r1", outcome="failed")
+    asked = Selection(signal="a.once", request="r1", actor="auth.User:1")
     with CaptureQueriesContext(connection) as queries:
         (step,) = scan(asked)
     assert len(queries) == 4  # one for each index, and the test
     assert step.looked_at == AuditedDispatch.objects.filter(signal__text="a.once").count()
     assert step.ids == simply(asked)
+
+
+def test_failures_of_a_signal(world: random.Random) -> None:
+    """A signal's failures are read from an index of just these, and nothing else is tested."""
+    asked = Selection(signal="a.seldom", outcome="failed")
+    with CaptureQueriesContext(connection) as queries:
+        (step,) = scan(asked)
+    assert len(queries) == 1
+    assert step.looked_at == len(step.ids) == len(simply(asked)) > 0
 
 
 def explained(queryset: Any) -> str:
@@ -219,7 +228,8 @@ def explained(queryset: Any) -> str:
         ({"signal": "a.once"}, "by_signal"),
         ({"receiver": "r.rare"}, "by_receiver"),
         ({"exception": "x.Odd"}, "by_exception"),
-        ({"outcome": "failed"}, "signal_audit_failed"),
+        ({"outcome": "failed"}, "signal_audit_failed "),
+        ({"signal": "a.once", "outcome": "skipped"}, "signal_audit_signal_failed "),
         ({"actor": "auth.User:1"}, "by_actor"),
         ({"request": "r1"}, "by_request"),
         ({"trace": "f" * 32}, "by_trace"),

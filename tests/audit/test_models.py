@@ -141,6 +141,9 @@ def searches() -> dict[str, QuerySet[Any]]:
     return {
         "signal_audit_by_signal": found.filter(signal_id=number)[:100],
         "signal_audit_failed": found.filter(is_failed=1)[:100],
+        "signal_audit_signal_failed": found.filter(is_failed=1, signal_id=number).values("id")[
+            :100
+        ],
         "signal_audit_by_actor": found.filter(actor="auth.User:7")[:100],
         "signal_audit_by_request": found.filter(request_id="abc")[:100],
         "signal_audit_by_trace": found.filter(trace_id="0" * 32).order_by(),

@@ -126,7 +126,7 @@ class TestCommitted:
 
         def work(batch: list[object]) -> None:
             try:
-                barrier.wait(10)
+                barrier.wait(60)
                 for _ in range(5):
                     committed.clear()
                     write(batch, "default")  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from django.db import connection
 from django.dispatch import Signal
 from django.test import override_settings
 
-from signal_inspector import Details, capture, scopes, trouble
+from signal_inspector import Details, capture, gather, scopes, trouble
 from signal_inspector.audit import delivering, starting
 from signal_inspector.audit.choices import GapReason
 from signal_inspector.audit.deliveries.base import Delivery
@@ -54,7 +54,14 @@ def _nothing_kept() -> Iterator[None]:
     Kept.closed.clear()
 
 
+left_out, kept = Signal(), Signal()
+
+
 def on_order(**kwargs: Any) -> None: ...
+
+
+def fails(**kwargs: Any) -> None:
+    raise ZeroDivisionError
 
 
 @pytest.fixture
@@ -82,6 +89,35 @@ class TestSink:
         ):
             signal.send(None)
         assert Kept.taken == []
+
+    def test_what_is_not_audited_is_not_recorded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of what EXCLUDE names nothing is gathered, and no record made; of the rest it is."""
+        gathered: list[str] = []
+        monkeypatch.setattr(
+            gather, "details", lambda dispatch, *rest: gathered.append(dispatch.signal)
+        )
+        excluded = {"AUDIT": {"EXCLUDE": [f"{__name__}.left_out"]}}
+        with override_settings(SIGNAL_INSPECTOR=excluded), audited(PATH):
+            for each in (left_out, kept):
+                each.connect(on_order)
+                each.send(None)
+                each.disconnect(on_order)
+        assert gathered == [f"{__name__}.kept"]
+        assert [item.dispatch.signal for item in Kept.taken] == gathered
+
+    def test_details_of_each_rule(self) -> None:
+        """What a rule does without is not gathered of its signals, whatever others want."""
+        rules = {f"{__name__}.left_out": {"PAYLOAD": "none", "TRACEBACKS": False}}
+        with override_settings(SIGNAL_INSPECTOR={"AUDIT": {"RULES": rules}}), audited(PATH):
+            for each in (left_out, kept):
+                each.connect(fails)
+                each.send_robust(None, order=1)
+                each.disconnect(fails)
+        first, second = [item.dispatch for item in Kept.taken]
+        assert (first.payload, first.failures[0].failure.traceback) == (None, None)
+        assert second.payload is not None
+        assert "ZeroDivisionError" in second.failures[0].failure.traceback
+        assert first.caller is not None
 
     def test_details_follow_the_settings(self, signal: Signal) -> None:
         """What is gathered is what the rules want, also after they changed."""

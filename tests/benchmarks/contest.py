@@ -11,7 +11,14 @@ from typing import Any, Final
 from django.dispatch import Signal
 
 from signal_inspector import Details, capture, instrument
-from signal_inspector.scopes import Collector, close_collector, open_collector
+from signal_inspector.scopes import (
+    Collector,
+    add_sink,
+    close_collector,
+    open_collector,
+    remove_sink,
+)
+from signal_inspector.watching import WatchSink
 from tests.benchmarks.measure import FIRST, SENDS, Contestant, Sender, Turn, turn
 
 BARE: Final = "bare Django"
@@ -20,6 +27,7 @@ CAPTURE: Final = "recording: capture()"
 COLLECTOR: Final = "recording: the toolbar's way"
 EVERYTHING: Final = "recording: all details, as the panel"
 SENTRY: Final = "sentry-sdk's spans"
+WATCHABLE: Final = "watchable, nobody watching"
 API_ONLY: Final = "tracing, API only"
 UNSAMPLED: Final = "tracing, unsampled"
 SAMPLED: Final = "tracing, sampled"
@@ -89,6 +97,18 @@ def _collecting() -> Iterator[None]:
 
 
 @contextmanager
+def _watchable() -> Iterator[None]:
+    """With the sink of ``signals watch``, which looks for watchers and finds none."""
+    sink = WatchSink()
+    add_sink(sink)
+    try:
+        yield
+    finally:
+        remove_sink(sink)
+        assert sink.is_idle()
+
+
+@contextmanager
 def _capturing(details: Details) -> Iterator[None]:
     with capture(details=details) as dispatches:
         yield
@@ -104,6 +124,7 @@ def sync_contestants(receivers: int) -> list[Contestant]:
         Contestant(IDLE, turn(ours, signal)),
     ]
     if receivers:
+        contestants.append(Contestant(WATCHABLE, turn(ours, signal, _watchable)))
         contestants += [
             Contestant(CAPTURE, turn(ours, signal, lambda: _capturing(Details.NONE))),
             Contestant(COLLECTOR, turn(ours, signal, _collecting)),

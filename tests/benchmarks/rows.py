@@ -29,6 +29,9 @@ GOALS: Final[dict[tuple[str, int], tuple[float, float]]] = {
     (contest.COLLECTOR, 1): (2.2, 1.5),
     (contest.COLLECTOR, 5): (1.8, 1.5),
     (contest.COLLECTOR, 20): (1.7, 1.5),
+    (contest.WATCHABLE, 1): (1.5, 1.25),
+    (contest.WATCHABLE, 5): (1.2, 1.1),
+    (contest.WATCHABLE, 20): (1.1, 1.05),
     (contest.API_ONLY, 5): (1.5, 1.2),
     (contest.UNSAMPLED, 5): (2.6, 2.0),
 }

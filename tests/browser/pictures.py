@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import sync_playwright
 
+from tests.browser.graph_pages import box, shop_page
 from tests.browser.shops import Mode, Shops
 from tests.browser.visits import expand, open_other, open_panel, place_order, row
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def main(directory: Path) -> None:
-    """The panel of an order, as it opens in light and with details open in dark; its audit."""
+    """The panel of an order, as it opens in light and with details open in dark; its audit; the graph."""
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -35,6 +36,9 @@ def main(directory: Path) -> None:
             _take(panel, directory / "panel-dark.png")
             for theme in ("light", "dark"):
                 _audit(browser, shop, theme, directory / f"audit-detail-{theme}.png")
+            graph = shop_page(Path(data) / "graph.html")
+            for theme in ("light", "dark"):
+                _graph(browser, graph, theme, directory / f"graph-{theme}.png")
         finally:
             shops.stop()
             browser.close()
@@ -79,6 +83,17 @@ def _audit(browser: Browser, shop: str, theme: str, path: Path) -> None:
     page.mouse.move(5, 5)
     page.wait_for_timeout(500)
     page.screenshot(path=path, full_page=True)
+    page.close()
+
+
+def _graph(browser: Browser, address: str, theme: str, path: Path) -> None:
+    """The shop's graph, with a receiver chosen that sends on."""
+    page = browser.new_page(viewport={"width": 1440, "height": 820}, color_scheme=theme)  # type: ignore[arg-type]
+    page.goto(address)
+    box(page, "sync_warehouse").click()
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(500)
+    page.screenshot(path=path)
     page.close()
 
 

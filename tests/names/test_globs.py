@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from signal_inspector.conf import Config
-from signal_inspector.names import is_inspected
+from signal_inspector.names import is_inspected, most_specific
 
 POST_SAVE = "django.db.models.signals.post_save"
 
@@ -53,3 +53,17 @@ def test_defaults(name: str, inspected: bool) -> None:
 def test_post_save(include: list[str], exclude: list[str], inspected: bool) -> None:
     """EXCLUDE beats INCLUDE, unless a more specific INCLUDE entry matches."""
     assert is_inspected(POST_SAVE, include, exclude) is inspected
+
+
+@pytest.mark.parametrize(
+    ("globs", "entry"),
+    [
+        (["*", "django.*"], "django.*"),
+        (["django.*", "*", POST_SAVE], POST_SAVE),
+        (["shop.*"], None),
+        ([], None),
+    ],
+)
+def test_the_most_specific_entry_speaks(globs: list[str], entry: str | None) -> None:
+    """Of several entries that match, the one that decides is told."""
+    assert most_specific(POST_SAVE, globs) == entry

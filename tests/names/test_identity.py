@@ -163,3 +163,16 @@ def test_threads_never_read_a_foreign_value() -> None:
     assert wrong == []
     assert len(names) == 0
     assert names._refs == {}
+
+
+def test_gives_the_objects_that_live() -> None:
+    """objects() has those that have a value and have not died."""
+    names: IdentityMap[str] = IdentityMap()
+    one, two, three = Thing(), Thing(), Thing()
+    names.set(one, "one")
+    names.set(two, "two")
+    names.set(three, "three")
+    names.pop(two)
+    del three
+    gc.collect()
+    assert names.objects() == [one]

@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-_PATIENCE = 20  # seconds for it to start, and to end
+_PATIENCE = 60  # seconds for it to start, and to end
 _ATTEMPTS = 3  # somebody else may take a port that was free a moment ago
 
 

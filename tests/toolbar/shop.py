@@ -99,7 +99,7 @@ def fail(request: HttpRequest) -> HttpResponse:
 
 def meet(request: HttpRequest, name: str) -> HttpResponse:
     for number in range(5):
-        meeting.wait(timeout=10)
+        meeting.wait(timeout=60)
         stock_low.send(Order, who=name, number=number)
     return HttpResponse(PAGE)
 

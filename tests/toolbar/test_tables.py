@@ -159,7 +159,7 @@ def test_catalogue_marks_what_is_unusual() -> None:
         [],
         ["async"],
         ["only gifts.models.GiftOrder"],
-        ["another sender"],
+        ["one sender only"],
         ["uid billing"],
         ["dead reference"],
     ]

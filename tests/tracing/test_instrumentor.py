@@ -130,6 +130,31 @@ class TestInstrument:
             scopes.use_sinks(())
         assert (traced.names(), by_settings.names()) == (ONCE, [])
 
+    @pytest.mark.parametrize("first", ["settings", "instrumentor"])
+    def test_beside_a_sink_of_the_projects_own(self, first: str, traced: Traced) -> None:
+        """A subclass that settings name is heard in place of the instrumentor's: nothing twice."""
+
+        class Own(TracingSink):
+            pass
+
+        own = Traced()
+        if first == "instrumentor":
+            SignalInstrumentor().instrument(tracer_provider=traced.provider)
+        scopes.use_sinks((Own(tracer_provider=own.provider),))
+        try:
+            if first == "settings":
+                SignalInstrumentor().instrument(tracer_provider=traced.provider)
+            order_placed.send(None)
+            assert (traced.names(), own.names()) == ([], ONCE)
+            SignalInstrumentor().uninstrument()
+            order_placed.send(None)
+            assert (traced.names(), own.names()) == ([], ONCE)
+            SignalInstrumentor().instrument(tracer_provider=traced.provider)
+        finally:
+            scopes.use_sinks(())
+        order_placed.send(None)
+        assert (traced.names(), own.names()) == (ONCE, [])
+
     def test_hooks(self, traced: Traced) -> None:
         """Hooks given to it are called with the span, the dispatch and the receiver's number."""
         called: list[tuple[Any, ...]] = []

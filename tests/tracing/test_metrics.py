@@ -20,6 +20,7 @@ from signal_inspector.records import SendMethod
 from signal_inspector.sinks import Follower
 from signal_inspector.tracing import health
 from signal_inspector.tracing.metrics import BOUNDARIES, OTHER, Meters
+from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
 from tests.listening import SHARES_CONTEXT, following, listening, run_python
 from tests.tracing.spans import Traces
 
@@ -99,6 +100,8 @@ async def returns_soon(**kwargs: Any) -> None:
 
 
 async def waits(**kwargs: Any) -> None:
+    await asyncio.sleep(0.01)
+    let_an_hour_pass()
     await asyncio.sleep(3600)
 
 
@@ -189,7 +192,7 @@ class TestHistograms:
             order_placed.connect(waits)
             try:
                 with listening(following(lambda: Measuring(meters))):
-                    async with asyncio.timeout(0.01):
+                    async with asyncio.timeout(HALF_AN_HOUR):
                         await order_placed.asend(None)
             except TimeoutError:
                 pass

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import socket
+import re
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,54 +151,51 @@ def is_child(span: dict[str, Any], parent: dict[str, Any]) -> bool:
 
 
 @pytest.fixture
-def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-        return number
-
-
-@pytest.fixture
-def server(project: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    process = start(project, "runserver", "--noreload", f"127.0.0.1:{port}")
+def server(project: Path) -> Iterator[subprocess.Popen[str]]:
+    """On a port that it chooses itself, and tells."""
+    process = start(project, "runserver", "--noreload", "127.0.0.1:0")
     yield process
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
 
 
-def ask(url: str) -> str:
-    """The answer of a server that may still be starting."""
-    for _ in range(200):
-        try:
-            with urlopen(url, timeout=10) as answer:
-                text: str = answer.read().decode()
-                return text
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError(f"nobody answers at {url}")
-
-
-def spans_until(process: subprocess.Popen[str], name: str) -> list[dict[str, Any]]:
-    """What a running process exports up to the span of this name."""
+def lines_of(process: subprocess.Popen[str]) -> Iterator[str]:
+    """What a running process writes; one that takes too long is ended, and an error."""
     assert process.stdout is not None
-    too_late = Timer(30, process.kill)
+    too_late = Timer(60, process.kill)
     too_late.start()
+    lines: list[str] = []
     try:
-        lines: list[str] = []
         for line in process.stdout:
             lines.append(line)
-            if line.rstrip() == "}":  # the end of a document
-                spans = exported("".join(lines))
-                if spans and spans[-1].get("name") == name:
-                    return spans
+            yield line
     finally:
         too_late.cancel()
     raise AssertionError("".join(lines))
 
 
-def test_a_request_to_runserver(server: subprocess.Popen[str], port: int) -> None:
+def address_of(server: subprocess.Popen[str]) -> str:
+    """Where it listens, once it does."""
+    pattern = re.compile(r"server at (http://127\.0\.0\.1:[0-9]+)/")
+    return next(found[1] for line in lines_of(server) if (found := pattern.search(line)))
+
+
+def spans_until(process: subprocess.Popen[str], name: str) -> list[dict[str, Any]]:
+    """What a running process exports up to the span of this name."""
+    text = ""
+    for line in lines_of(process):
+        text += line
+        if line.rstrip() == "}":  # the end of a document
+            spans = exported(text)
+            if spans and spans[-1].get("name") == name:
+                return spans
+    raise AssertionError("lines_of() has no end")
+
+
+def test_a_request_to_runserver(server: subprocess.Popen[str]) -> None:
     """Under the request's span stand the dispatch, its receivers, and what these caused."""
-    assert ask(f"http://127.0.0.1:{port}/order/") == "ordered"
+    with urlopen(f"{address_of(server)}/order/", timeout=60) as answer:
+        assert answer.read() == b"ordered"
     spans = spans_until(server, "GET order/")
     request, send = named(spans, "GET order/"), named(spans, SEND)
     receive = named(spans, RECEIVE)

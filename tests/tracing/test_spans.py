@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 from signal_inspector import capture, trouble
 from signal_inspector.records import SendMethod
+from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
 from tests.listening import SHARES_CONTEXT, unknown_django
 from tests.tracing.spans import Traces
 
@@ -361,6 +362,57 @@ class TestFailures:
         kind = "ExceptionGroup" if SHARES_CONTEXT else "LookupError"
         assert statuses(traces)["order_placed"] == ("ERROR", kind)
 
+    @pytest.mark.parametrize("way", ["awaited", "in a group of tasks"])
+    def test_several_at_once_further_in(self, way: str, traces: Traces) -> None:
+        """Failures that come out of a nested asend() in a group are not recorded again."""
+
+        async def fails_too(**kwargs: Any) -> None:
+            raise KeyError("other")
+
+        async def fails_async(**kwargs: Any) -> None:
+            raise LookupError
+
+        async def sends(**kwargs: Any) -> None:
+            if way == "awaited":
+                await stock_low.asend(None)
+            else:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(stock_low.asend(None))
+
+        stock_low = Signal()
+        for receiver in (fails_async, fails_too):
+            stock_low.connect(receiver)
+        with traces.listening(), pytest.raises((LookupError, ExceptionGroup)):
+            send(SendMethod.ASEND, connected(sends))
+        assert recorded(traces) == [("fails_async", "LookupError"), ("fails_too", "KeyError")]
+        assert statuses(traces)["sends"][0] == "ERROR"
+
+    @pytest.mark.parametrize("method", SendMethod)
+    def test_a_group_of_ones_own(self, method: SendMethod, traces: Traces) -> None:
+        """A group that a receiver raises itself is recorded once, there."""
+
+        def raises(**kwargs: Any) -> None:
+            raise ExceptionGroup("both", [LookupError(), KeyError()])
+
+        with traces.listening(), contextlib.suppress(ExceptionGroup):
+            send(method, connected(raises))
+        assert recorded(traces) == [("raises", "ExceptionGroup")]
+
+    def test_a_group_with_a_stranger(self, traces: Traces) -> None:
+        """A group that holds an exception which nobody has met is recorded, with what is known."""
+
+        def sends(**kwargs: Any) -> None:
+            try:
+                stock_low.send(None)
+            except LookupError as error:
+                raise ExceptionGroup("both", [error, KeyError()]) from None
+
+        stock_low = Signal()
+        stock_low.connect(fails)
+        with traces.listening(), pytest.raises(ExceptionGroup):
+            send(SendMethod.SEND, connected(sends))
+        assert recorded(traces) == [("sends", "ExceptionGroup"), ("fails", "LookupError")]
+
     def test_a_message_that_cannot_be_read(self, traces: Traces) -> None:
         """An exception whose str() raises is recorded by its type."""
 
@@ -382,10 +434,11 @@ class TestCancellation:
         """A dispatch that is cancelled, and its receivers, are no errors; both say what it was."""
 
         async def waits(**kwargs: Any) -> None:
+            let_an_hour_pass()
             await asyncio.sleep(60)
 
         async def times_out() -> None:
-            async with asyncio.timeout(0.01):
+            async with asyncio.timeout(HALF_AN_HOUR):
                 await order_placed.asend(Sender)
 
         connected(waits)

@@ -10,16 +10,17 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
+from signal_inspector.audit.admin.catalogue import CataloguePage
 from signal_inspector.audit.admin.changelist import Changelist, changelist_url
 from signal_inspector.audit.admin.detail import Detail, load
 from signal_inspector.audit.admin.exporting import export_page, export_response, may_export
 from signal_inspector.audit.admin.purge import PurgePages, may_purge
 from signal_inspector.audit.admin.readonly import ReadOnlyAdmin, may_see_payloads
 from signal_inspector.audit.admin.retry import RetryPages, sections
-from signal_inspector.audit.reading.selection import read_id
+from signal_inspector.audit.reading.selection import Selection, read_id
 
 
-class AuditedDispatchAdmin(PurgePages, RetryPages, ReadOnlyAdmin):
+class AuditedDispatchAdmin(CataloguePage, PurgePages, RetryPages, ReadOnlyAdmin):
     """Has views of its own: the admin's count every row and page by OFFSET."""
 
     change_list_template = "signal_inspector/audit/changelist.html"
@@ -32,6 +33,7 @@ class AuditedDispatchAdmin(PurgePages, RetryPages, ReadOnlyAdmin):
             path("", view(self.changelist_view), name=f"{name}_changelist"),
             path("export/", view(self.export_view), name=f"{name}_export"),
             path("<str:object_id>/change/", view(self.change_view), name=f"{name}_change"),
+            *self.catalogue_urls(),
             *self.purge_urls(),
             *self.retry_urls(),
         ]
@@ -57,7 +59,8 @@ class AuditedDispatchAdmin(PurgePages, RetryPages, ReadOnlyAdmin):
         id_ = read_id(object_id)
         dispatch = None if id_ is None else load(id_)
         if dispatch is None:
-            return HttpResponseRedirect(f"{changelist_url(self.admin_site)}?q={object_id[:100]}")
+            search = Selection().query(q=object_id[:100])
+            return HttpResponseRedirect(changelist_url(self.admin_site) + search)
         page = Detail(dispatch, request, self.admin_site)
         context = {"title": page.title, "detail": page, **(extra_context or {})}
         context["retry_sections"] = sections(dispatch, request, self.admin_site)

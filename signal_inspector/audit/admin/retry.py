@@ -211,16 +211,19 @@ class RetryPages:
         ]
 
     def retry_view(self, request: HttpRequest, dispatch_id: UUID, index: int) -> HttpResponse:
-        """Says what will run and what will not; a POST runs it and leads to its result."""
+        """Says what will run and what will not; a POST of that page runs it.
+
+        One of the page of the dispatch brings a reason along, and no number of an attempt.
+        """
         call = self._failed_call(request, dispatch_id, index)
         problem = ""
-        if request.method == "POST":
+        if "attempt" in request.POST:
             try:
                 retry = run_again(
                     call,
                     reason=request.POST.get("reason", ""),
                     actor=request.user,
-                    expected=_whole(request.POST.get("attempt", "")),
+                    expected=_whole(request.POST["attempt"]),
                 )
             except RefusedError as error:
                 problem = str(error)
@@ -307,8 +310,8 @@ def _others(call: AuditedCall) -> list[str]:
 
 
 def _reason(request: HttpRequest) -> str:
-    asked = request.POST if request.method == "POST" else request.GET
-    return asked.get("reason", "")[:REASON_LENGTH]
+    # Not from the address: that stands in logs and histories, and a link could write one.
+    return request.POST.get("reason", "")[:REASON_LENGTH]
 
 
 def _short(text: str) -> str:

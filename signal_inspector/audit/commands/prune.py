@@ -18,6 +18,7 @@ from signal_inspector.audit.commands.base import OK, Subcommand, length_of_time,
 from signal_inspector.audit.commands.person import person
 from signal_inspector.audit.commands.progress import Progress, is_terminal
 from signal_inspector.audit.commands.stopping import Stop
+from signal_inspector.audit.folding import tidy
 from signal_inspector.audit.pruning.deleting import Chunks
 from signal_inspector.audit.pruning.plans import Ages, Share, Stratum, by_age, by_rules
 from signal_inspector.audit.pruning.sweeping import sweep
@@ -114,9 +115,10 @@ class Prune(Subcommand):
                 swept += count
                 if stop.asked:
                     break
+            counts = 0 if stop.asked else tidy(chunks.connection, int(now.timestamp()))
             if stop.asked:
                 acting.end(f"Not complete: stopped by {stop.asked.name}.")
-        self._tell(acting.rows, swept, time.monotonic() - started, chunks, stop, options)
+        self._tell(acting.rows, (swept, counts), time.monotonic() - started, chunks, stop, options)
         return stop.status
 
     def _delete(
@@ -171,17 +173,19 @@ class Prune(Subcommand):
     def _tell(
         self,
         rows: int,
-        swept: int,
+        others: tuple[int, int],
         seconds: float,
         chunks: Chunks,
         stop: Stop,
         options: dict[str, Any],
     ) -> None:
+        swept, counts = others
         if options["json"]:
             self.print_json(
                 {
                     "dispatches": rows,
                     "swept": swept,
+                    "counts": counts,
                     "seconds": round(seconds, 3),
                     "longest_chunk_seconds": round(chunks.longest, 3),
                     "is_complete": stop.asked is None,

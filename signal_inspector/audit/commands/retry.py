@@ -10,6 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 from signal_inspector.audit.choices import Ending, RetryOutcome
 from signal_inspector.audit.cleaning import clean
 from signal_inspector.audit.commands.base import OK, PROBLEM, Subcommand, usage
+from signal_inspector.audit.commands.lines import printable
 from signal_inspector.audit.commands.person import person
 from signal_inspector.audit.commands.progress import is_terminal
 from signal_inspector.audit.lookups import calls
@@ -77,7 +78,7 @@ class RetryPart(Subcommand):
             )
         except RefusedError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(_ended(retry))
+        self.stdout.write(printable(_ended(retry)))
         if retry.outcome == RetryOutcome.RAISED:
             return RAISED
         return OK if retry.outcome == RetryOutcome.RETURNED else PROBLEM
@@ -90,18 +91,19 @@ class RetryPart(Subcommand):
         call = examined.call
         if not examined.may_run:
             return
-        self.stdout.write(f"\nWhat will run, and no other receiver:\n  {call.receiver.text}")
-        self.stdout.write(f"  signal={call.dispatch.signal.text}")
-        self.stdout.write(f"  sender={call.dispatch.sender.text}")
-        for argument in examined.arguments.each:
-            self.stdout.write(f"  {argument.name}={argument.text}")
+        self.stdout.write("\nWhat will run, and no other receiver:")
+        arguments = [f"{each.name}={each.text}" for each in examined.arguments.each]
+        dispatch = call.dispatch
+        named = [call.receiver.text, f"signal={dispatch.signal.text}"]
+        for text in (*named, f"sender={dispatch.sender.text}", *arguments):
+            self.stdout.write(f"  {printable(text)}")
         databases = ", ".join(will_run_in(examined)) or "no database"
         self.stdout.write(f"in a transaction of its own on {databases}.\n")
 
     def _ask(self, call: AuditedCall) -> None:
         if not is_terminal(self.stderr):
             raise usage("Nobody is there to be asked: use --yes.")
-        self.stderr.write(f"Run {call.receiver.text} again? [yes/no] ", ending="")
+        self.stderr.write(f"Run {printable(call.receiver.text)} again? [yes/no] ", ending="")
         try:
             answer = input()
         except EOFError:

@@ -37,6 +37,11 @@ class Read:
     before_over: Measure = field(default_factory=Measure)
     unreadable: int = 0  # rows of a version that is not known
 
+    def note_unreadable(self, error: Exception) -> None:
+        """Count a row that could not be read."""
+        trouble.report("reading a tally of the audit", error)
+        self.unreadable += 1
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing was counted in all this time."""
@@ -69,6 +74,19 @@ def read(span: Span, using: str) -> Read:
     return found
 
 
+def read_whole(span: Span, using: str) -> Read:
+    """The sums of the span alone, in one query: ``whole`` and ``unreadable`` are filled in."""
+    found = Read(span, [])
+    rows = Tally.objects.using(using).filter(slot__gte=span.start)
+    for content in rows.values_list("content", flat=True).iterator():
+        try:
+            # At once into the sum: half the time that parts take, as `read` has to make them.
+            found.whole.merge_encoded(content)
+        except (ValueError, KeyError, TypeError) as error:
+            found.note_unreadable(error)
+    return found
+
+
 def _parts(start: int, found: Read, using: str) -> Iterator[Part]:
     rows = Tally.objects.using(using).filter(slot__gte=start)
     for slot, seconds, content in rows.values_list("slot", "seconds", "content").iterator():
@@ -76,7 +94,6 @@ def _parts(start: int, found: Read, using: str) -> Iterator[Part]:
         try:
             figures.merge_encoded(content)
         except (ValueError, KeyError, TypeError) as error:
-            trouble.report("reading a tally of the audit", error)
-            found.unreadable += 1
+            found.note_unreadable(error)
         else:
             yield Part(slot, seconds, figures)

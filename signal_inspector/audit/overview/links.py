@@ -19,6 +19,11 @@ class Links:
     dispatches: str  # "" without the permission: then there is no overview either
     gaps: str = ""
 
+    @property
+    def catalogue(self) -> str:
+        """What is connected; for the same users."""
+        return f"{self.dispatches}catalogue/" if self.dispatches else ""
+
     def to(self, start: float, end: float | None = None, **wanted: Any) -> str:
         """The dispatches from one moment to another, as Unix seconds; "" for a name that is gone.
 

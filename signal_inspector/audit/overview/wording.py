@@ -15,6 +15,8 @@ def short_ms(nanoseconds: int | None) -> str:
     """A duration with two or three digits that count: "1.6 ms", "214 ms", "12.4 s"; "–"."""
     if nanoseconds is None:
         return "–"
+    if nanoseconds <= 0:
+        return "0 ms"
     value = nanoseconds / 1e6
     if value >= 10_000:
         return f"{value / 1e3:,.1f} s"

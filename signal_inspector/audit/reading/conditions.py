@@ -78,12 +78,24 @@ def bounds_of(selection: Selection) -> Bounds:
 
 def conditions_of(selection: Selection) -> list[Condition]:
     """All that is asked for but the time."""
-    return [*_keys(selection), *_call(selection), *_outcome(selection), *_others(selection)]
+    parts = (_signal, _keys, _call, _outcome, _others)
+    return [condition for part in parts for condition in part(selection)]
 
 
 def everything() -> Source:
     """All dispatches."""
     return Source(dispatches())
+
+
+def _signal(asked: Selection) -> Iterator[Condition]:
+    """A signal, and whether something failed: one index holds both together."""
+    wanted: dict[str, object] = {}
+    if asked.signal:
+        wanted["signal_id"] = number_of(NameKind.SIGNAL, asked.signal)
+    if asked.outcome in _FAILED:
+        wanted["is_failed"] = 1
+    if wanted:
+        yield Condition(Q(**wanted), Source(dispatches().filter(**wanted)))
 
 
 def _keys(asked: Selection) -> Iterator[Condition]:
@@ -95,7 +107,6 @@ def _keys(asked: Selection) -> Iterator[Condition]:
         "request_id": asked.request,
         "trace_id": asked.trace,
         "actor": asked.actor,
-        "signal_id": number_of(NameKind.SIGNAL, asked.signal) if asked.signal else None,
     }
     for column, value in columns.items():
         if value not in (None, ""):
@@ -130,9 +141,6 @@ def _in_a_call(wanted: dict[str, Any]) -> Q:
 
 
 def _outcome(asked: Selection) -> Iterator[Condition]:
-    if asked.outcome in _FAILED:
-        failed = Q(is_failed=1)
-        yield Condition(failed, Source(dispatches().filter(failed)))
     if asked.outcome in _OUTCOME_TESTS:
         yield Condition(_OUTCOME_TESTS[asked.outcome])
 

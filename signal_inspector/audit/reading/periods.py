@@ -91,7 +91,9 @@ def _moment(text: str) -> dt.datetime | None:
         moment = parse_datetime(text.strip())
         if moment is None or not 1970 <= moment.year <= 9000:
             return None
-        return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+        # In UTC: PostgreSQL takes no zone that is 16 hours away or more, which Python does.
+        aware = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+        return aware.astimezone(dt.UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -75,9 +75,14 @@ class Panel {
         for (const row of this.all(".si-list > tbody > tr")) {
             row.siWords ??= row.textContent.toLowerCase();
             const figures = row.dataset.siMs === undefined || passesFigures(row, filter);
-            row.hidden = !(figures && row.siWords.includes(filter.text));
+            row.hidden = !(figures && row.siWords.includes(filter.text)) || this.isAside(row);
         }
         this.count(filter);
+    }
+
+    /** Whether a signal is not inspected, and not asked for. @param {HTMLElement} row */
+    isAside(row) {
+        return row.dataset.siOther !== undefined && !this.find("[data-si-others]")?.checked;
     }
 
     /** Say how much the filter leaves. @param {Filter} filter */
@@ -85,7 +90,7 @@ class Panel {
         const place = this.find("[data-si-count]");
         const tab = this.find("[role=tab][aria-selected=true]")?.dataset.siTab;
         if (!place || !tab) return;
-        const list = this.all(`.si-${tab} > tbody > tr`);
+        const list = this.all(`.si-${tab} > tbody > tr`).filter((row) => !this.isAside(row));
         const { left, total } = tab === "timeline"
             ? this.timeline.tally()
             : { left: list.filter((row) => !row.hidden).length, total: list.length };

@@ -13,12 +13,23 @@ from django.db import OperationalError, connection
 from django.test import override_settings
 from django.utils import timezone
 
+from signal_inspector.audit import folding
+from signal_inspector.audit.blame import Blame
 from signal_inspector.audit.choices import ActKind, RetryOutcome
+from signal_inspector.audit.folding import TALLIES, new_row
 from signal_inspector.audit.lookups import first_id_at
-from signal_inspector.audit.models import Act, AuditedCall, AuditedDispatch, AuditedObject, Retry
+from signal_inspector.audit.models import (
+    Act,
+    AuditedCall,
+    AuditedDispatch,
+    AuditedObject,
+    Retry,
+    Tally,
+)
 from signal_inspector.audit.pruning import deleting
 from signal_inspector.audit.pruning.deleting import Chunks
 from signal_inspector.audit.pruning.plans import Stratum
+from signal_inspector.audit.tallies import Figures, slot_of
 from tests.audit.commands.made import (
     fill,
     finish,
@@ -216,6 +227,52 @@ class TestWhatHangsOnThem:
         assert run_json("prune", "--sweep", "--json")["swept"] == 1
         found = AuditedCall.objects.order_by("dispatch_id").values_list("dispatch_id", flat=True)
         assert list(found) == [first, new]
+
+
+def counted(age: timedelta, number: int) -> None:
+    """A row of counts of so long ago, as the writer makes them."""
+    figures = Figures()
+    figures.signals[1].count = number
+    moment = int((timezone.now() - age).timestamp())
+    Tally.objects.create(
+        **dict(zip(TALLIES.columns, new_row(slot_of(moment), 300, figures), strict=True))
+    )
+
+
+@pytest.mark.django_db
+class TestCounts:
+    def test_become_fewer(self) -> None:
+        """Counts that no process has added up are, and those of more than two years ago go."""
+        for number in (1, 2, 4):
+            counted(70 * DAY, number)
+        counted(3 * 366 * DAY, 8)
+        counted(timedelta(0), 16)
+        assert run_json("prune", "--json")["counts"] == 3
+        rows = Tally.objects.order_by("slot").values_list("seconds", "content")
+        figures = [Figures() for _ in rows]
+        for each, (_, content) in zip(figures, rows, strict=True):
+            each.merge_encoded(content)
+        assert [each.dispatches().count for each in figures] == [7, 16]
+        assert [seconds for seconds, _ in rows] == [86_400, 300]
+        assert run_json("prune", "--json")["counts"] == 0
+
+    def test_dry_run(self) -> None:
+        """A dry run leaves them alone."""
+        counted(3 * 366 * DAY, 1)
+        run("prune", "--dry-run")
+        assert Tally.objects.count() == 1
+
+    def test_busy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where the database is busy they are left for the next time."""
+
+        def refuse(*args: Any) -> int:
+            raise OperationalError("busy")
+
+        monkeypatch.setattr(folding, "forget_tallies", refuse)
+        monkeypatch.setattr(folding, "blame", lambda *args: Blame.DATABASE)
+        counted(3 * 366 * DAY, 1)
+        assert run_json("prune", "--json")["counts"] == 0
+        assert Tally.objects.count() == 1
 
 
 @pytest.mark.django_db

@@ -183,6 +183,9 @@ def test_links(viewer: Client, now: int) -> None:
     write(rows, "default")
     tree = html5lib.parse(client_page(viewer), namespaceHTMLElements=False)
     links = {each.get("href") for each in tree.iter("a") if "auditeddispatch" in each.get("href")}
+    links = {
+        link for link in links if not link.endswith("/catalogue/")
+    }  # which counts nothing itself
     assert len(links) >= 5
     for link in links:
         listed = viewer.get(link).content.decode()

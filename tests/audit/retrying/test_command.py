@@ -55,6 +55,21 @@ def test_raised() -> None:
     assert "MineError: no points today (attempt 1)" in output
 
 
+def test_a_terminal_obeys_nothing() -> None:
+    """What is told of a record has escapes for what would move a cursor or colour a line."""
+    call = recorded(n=7)
+
+    def act() -> None:
+        raise ValueError("\x1b]0;owned\x07")
+
+    Calls.act = act
+    status, output = retry(call, *SURE)
+    assert status == 3
+    assert "ValueError" in output
+    assert all(letter.isprintable() or letter == "\n" for letter in output)
+    assert "\\x1b]0;owned" in output
+
+
 def test_dry_run() -> None:
     """A dry run tells every condition and what would run, needs no reason and runs nothing."""
     status, output = retry(recorded(n=7), "--dry-run")

@@ -137,7 +137,7 @@ class TestConfirming:
     def test_says(self, mira: Client) -> None:
         """The page says what will run, with what, and what will not."""
         call = recorded(n=7)
-        page = mira.get(confirm(call), {"reason": 'because "so"'}).content.decode()
+        page = mira.post(confirm(call), {"reason": 'because "so"'}).content.decode()
         for text in (
             "It can be run again",
             "tests/audit/retrying/shop.py",
@@ -187,6 +187,19 @@ class TestConfirming:
         assert response.status_code == 409
         assert "a reason is required" in response.content.decode()
 
+    def test_without_a_number(self, mira: Client) -> None:
+        """The form that leads to the page runs nothing, whatever it holds."""
+        call = recorded()
+        response = mira.post(confirm(call), {"reason": "because"})
+        assert response.status_code == 200
+        assert Calls.seen == []
+        assert not Retry.objects.exists()
+
+    def test_no_reason_from_a_link(self, mira: Client) -> None:
+        """A reason in an address is not taken: it would stand in logs, and be a stranger's."""
+        page = mira.get(confirm(recorded()), {"reason": "a stranger's"}).content.decode()
+        assert "stranger" not in page.partition("<form")[2]
+
     def test_obstacle(self, mira: Client) -> None:
         """Where a condition fails its line says why, and there is no button."""
         call = recorded()
@@ -235,7 +248,7 @@ class TestSection:
         page = mira.get(detail(call)).content.decode()
         assert "Run award_points again" in page
         assert "Its arguments can be restored: 0 objects by their keys, 1 plain value." in page
-        assert f'method="get" action="{confirm(call)}"' in page
+        assert f'method="post" action="{confirm(call)}"' in page
 
     def test_attempts(self, mira: Client) -> None:
         """Attempts are told with their outcome, to those who may not run it as well."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 from django.test import override_settings
 
-from signal_inspector import catalog, instrument, trouble
-from signal_inspector.catalog import ReceiverEntry, describe, receivers_of
+from signal_inspector import catalog, instrument, names, trouble
+from signal_inspector.catalog import ReceiverEntry, SignalEntry, State, describe, receivers_of
 
 order_placed = Signal()
 parcel_sent = Signal()
@@ -32,6 +36,13 @@ def signal() -> Signal:
 
 class Web:
     """A sender."""
+
+
+class Shop:
+    """Has signals of its own."""
+
+    opened = Signal()
+    saved = ModelSignal()
 
 
 def on_order(**kwargs: Any) -> None: ...
@@ -109,8 +120,8 @@ class TestReceiversOf:
         instrument.install()
         entries = receivers_of(signal)
         assert last_names(entries) == ["on_order", "on_order"]
-        assert [entry.sender for entry in entries] == [None, "?"]
-        assert {(entry.is_weak, entry.connected_at) for entry in entries} == {(None, None)}
+        assert [entry.sender for entry in entries] == [None, f"{__name__}.Web"]
+        assert {(entry.is_weak, entry.connected_at) for entry in entries} == {(True, None)}
 
     def test_a_disconnected_receiver_is_not_listed(self, signal: Signal) -> None:
         """disconnect() takes a receiver off the list."""
@@ -182,7 +193,8 @@ class TestDescribe:
         """Every inspected signal that a module holds is listed under its name, sorted."""
         names = [entry.signal for entry in describe()]
         mine = [name for name in names if name.startswith(f"{__name__}.")]
-        assert mine == [f"{__name__}.order_placed", f"{__name__}.parcel_sent"]
+        last = ["Shop.opened", "Shop.saved", "order_placed", "parcel_sent"]
+        assert mine == [f"{__name__}.{name}" for name in last]
         assert names == sorted(names)
 
     def test_receivers_are_listed_with_their_signal(self) -> None:
@@ -204,6 +216,88 @@ class TestDescribe:
         with override_settings(SIGNAL_INSPECTOR={"INCLUDE": ["*", post_save]}):
             names = [each.signal for each in describe()]
         assert [name for name in names if name.startswith("django.")] == [post_save]
+
+
+class TestDescribeEverything:
+    def found(self, name: str) -> SignalEntry:
+        [entry] = [each for each in describe(everything=True) if each.signal == name]
+        return entry
+
+    def test_djangos_own_are_there_and_marked(self) -> None:
+        """What is not inspected is listed, and says so."""
+        entry = self.found("django.db.models.signals.post_save")
+        assert not entry.is_inspected
+        assert entry.kind == "django.db.models.signals.ModelSignal"
+        assert (Path(entry.path).name, entry.line) == ("signals.py", 0)
+        assert self.found(f"{__name__}.order_placed").is_inspected
+
+    def test_the_place_of_a_signal_is_told(self) -> None:
+        """The file and line that make it."""
+        entry = self.found(f"{__name__}.order_placed")
+        lines = Path(__file__).read_text().splitlines()
+        assert (entry.path, lines[entry.line - 1]) == (__file__, "order_placed = Signal()")
+
+    def test_class_attributes_are_signals_too(self) -> None:
+        """A signal of a class is listed under the class."""
+        assert self.found(f"{__name__}.Shop.opened").receivers == ()
+
+    def test_anonymous_signals_are_there(self, signal: Signal) -> None:
+        """A signal that no module holds is listed under the place where it was made."""
+        signal.connect(on_order, dispatch_uid="anonymous")
+        name = f"{__name__}:{_line_of('    return Signal()')} (anonymous)"
+        told = [each for each in describe(everything=True) if each.signal == name]
+        uids = [receiver.dispatch_uid for entry in told for receiver in entry.receivers]
+        assert uids.count("anonymous") == 1
+
+    def test_pending_connections_are_apart(self) -> None:
+        """What waits for a model is not among the receivers."""
+        Shop.saved.connect(on_order, sender="made_up.Thing", weak=False, dispatch_uid="lazy")
+        entry = self.found(f"{__name__}.Shop.saved")
+        assert entry.receivers == ()
+        [waiting] = entry.pending
+        assert waiting.is_pending
+        assert (waiting.sender, waiting.is_weak, waiting.dispatch_uid, waiting.is_async) == (
+            "made_up.thing",
+            False,
+            "lazy",
+            False,
+        )
+
+    def test_other_operations_that_wait_are_passed_over(self) -> None:
+        """Relations to a model that is not loaded wait in the same place."""
+        apps.lazy_model_operation(on_order, ("made_up", "other"))
+        apps.lazy_model_operation(partial(on_order, 1), ("made_up", "other"))
+        try:
+            assert self.found("django.db.models.signals.post_save").pending == ()
+        finally:
+            del apps._pending_operations["made_up", "other"]  # type: ignore[attr-defined]
+
+    def test_what_was_taken_out_is_apart(self, signal: Signal) -> None:
+        """Receivers that live, but are no longer in signal.receivers."""
+        Shop.opened.connect(on_order)
+        paused, Shop.opened.receivers = Shop.opened.receivers, []
+        entry = self.found(f"{__name__}.Shop.opened")
+        Shop.opened.receivers = paused
+        Shop.opened.disconnect(on_order)
+        assert entry.receivers == ()
+        assert [each.state for each in entry.taken_out] == [State.TAKEN_OUT]
+
+    def test_what_cannot_be_read_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A signal that was never initialised does not hide the others."""
+
+        class Bare(Signal):
+            def __init__(self) -> None:
+                """Not Django's."""
+
+        monkeypatch.setattr(f"{__name__}.parcel_sent", Bare())
+        names.forget_names()
+        entry = self.found(f"{__name__}.parcel_sent")
+        assert entry.problem == "its receivers cannot be read: AttributeError"
+        assert entry.receivers == ()
+
+
+def _line_of(text: str) -> int:
+    return Path(__file__).read_text().splitlines().index(text) + 1
 
 
 def test_the_catalog_sends_nothing() -> None:

@@ -1,0 +1,156 @@
+"""Source files: which ones belong to a project, and their readings, kept while they stay."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import sysconfig
+import warnings
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import signal_inspector
+from signal_inspector.catalog.source_reading import read_tree
+from signal_inspector.catalog.source_readings import Reading
+
+_MAX_SIZE: Final = 3_000_000  # bytes: beyond it a file was made by a program
+_NOT_OURS = {"site-packages", "dist-packages"}
+_PASSED_BY = {"__pycache__", "node_modules", *_NOT_OURS}
+#: A signal of a class that is not called Signal is made by a call that has none of these; it is
+#: connected or sent elsewhere.
+_WORDS: Final = re.compile(rb"ignal|send|connect|receiver|providing_args")
+_TEST_DIRECTORIES = {"test", "tests", "testing"}
+
+_Stamp = tuple[str, int, int]  # module, time of change (ns), size (bytes)
+_kept: dict[str, tuple[_Stamp, Reading]] = {}
+
+
+def reading_of(module: str, path: str) -> Reading:
+    """What a file says; read anew when it has changed. Never raises: see ``Reading.problem``."""
+    try:
+        stat = Path(path).stat()
+    except (OSError, ValueError) as error:
+        return Reading(module=module, path=path, problem=f"cannot be read: {_reason(error)}")
+    stamp = (module, stat.st_mtime_ns, stat.st_size)
+    kept = _kept.get(path)
+    if kept is not None and kept[0] == stamp:
+        return kept[1]
+    reading = _read(module, path, stat.st_size)
+    _kept[path] = (stamp, reading)
+    return reading
+
+
+def names_signals(path: str) -> bool:
+    """Whether a file has a word without which it can neither make, send nor connect a signal.
+
+    Also where it cannot be read, which is for ``reading_of`` to tell.
+    """
+    try:
+        return _WORDS.search(Path(path).read_bytes()) is not None
+    except (OSError, ValueError):
+        return True
+
+
+def forget_readings() -> None:
+    """Read every file anew (for tests)."""
+    _kept.clear()
+
+
+def _read(module: str, path: str, size: int) -> Reading:
+    problem = ""
+    if size > _MAX_SIZE:
+        problem = f"is too large: {size:,} bytes, at most {_MAX_SIZE:,} are read"
+    else:
+        try:
+            tree = _parse(path)
+            return read_tree(module, path, tree, is_package=Path(path).name == "__init__.py")
+        except OSError as error:
+            problem = f"cannot be read: {_reason(error)}"
+        except SyntaxError as error:
+            problem = f"is no Python of this version: line {error.lineno}, {error.msg}"
+        except (ValueError, RecursionError, MemoryError) as error:
+            problem = f"cannot be parsed: {_reason(error)}"
+    return Reading(module=module, path=path, problem=problem)
+
+
+def _parse(path: str) -> ast.Module:
+    source = Path(path).read_bytes()
+    with warnings.catch_warnings():  # of "\d" and the like: the import has warned of them
+        warnings.simplefilter("ignore")
+        return ast.parse(source, filename=path)
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def files_below(root: str, package: str, *, tests: bool, migrations: bool) -> Iterator[_File]:
+    """``(module, path)`` of the Python files below a directory, in a steady order."""
+    for directory, inner, files in os.walk(root):
+        parts = Path(directory).relative_to(root).parts
+        inner[:] = sorted(
+            name
+            for name in inner
+            if _is_walked(Path(directory, name))
+            and (tests or name not in _TEST_DIRECTORIES)
+            and (migrations or name != "migrations")
+        )
+        for name in sorted(files):
+            stem, dot, ending = name.rpartition(".")
+            if ending != "py" or not dot or (not tests and _is_test(stem)):
+                continue
+            names = [*([package] if package else ()), *parts]
+            if stem != "__init__":
+                names.append(stem)
+            yield ".".join(names) or stem, str(Path(directory, name))
+
+
+_File = tuple[str, str]
+
+
+def _is_walked(directory: Path) -> bool:
+    name = directory.name
+    if name.startswith(".") or name in _PASSED_BY:
+        return False
+    return not (directory / "pyvenv.cfg").exists()
+
+
+def _is_test(stem: str) -> bool:
+    return (
+        stem in ("tests", "test", "conftest")
+        or stem.startswith("test_")
+        or (stem.endswith(("_test", "_tests")))
+    )
+
+
+def is_test_module(name: str) -> bool:
+    """Whether a module of this dotted name is, by its name, one of tests."""
+    return any(part in _TEST_DIRECTORIES or _is_test(part) for part in name.split("."))
+
+
+def is_third_party(path: str) -> bool:
+    """Whether a file is not the project's: installed, Python's own, or Signal Inspector's."""
+    return _is_third_party_directory(os.path.dirname(path))  # noqa: PTH120 - quicker, cached
+
+
+@lru_cache(maxsize=4096)
+def _is_third_party_directory(directory: str) -> bool:
+    spellings = {os.path.abspath(directory), os.path.realpath(directory)}  # noqa: PTH100
+    if any(not _NOT_OURS.isdisjoint(Path(each).parts) for each in spellings):
+        return True
+    return any(_is_below(each, root) for each in spellings for root in _installed())
+
+
+def _is_below(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
+
+
+@lru_cache(maxsize=1)
+def _installed() -> frozenset[str]:
+    paths = sysconfig.get_paths()
+    roots = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    roots.add(str(Path(signal_inspector.__file__).parent))
+    return frozenset({os.path.realpath(root) for root in roots} | roots)

@@ -1,0 +1,55 @@
+"""``python -m signal_inspector.checks [PATH ...]``: what the source alone tells, without Django.
+
+For code that ``manage.py check`` cannot look at: where a module that it imports still has
+``providing_args``, ``django.setup()`` ends with a TypeError.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from signal_inspector.catalog.source_records import ModuleSource
+from signal_inspector.catalog.sources import read_directory, read_module
+from signal_inspector.checks.findings import place
+from signal_inspector.checks.providing_args import removed
+
+_FOUND, _UNUSABLE = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a line for each finding; the exit code: 0 none, 1 some, 2 a path is not there."""
+    parser = argparse.ArgumentParser(
+        prog="python -m signal_inspector.checks",
+        description="Find providing_args, which Django 4.0 removed, without importing anything.",
+    )
+    parser.add_argument("paths", metavar="PATH", nargs="*", default=["."], help="default: .")
+    paths = parser.parse_args(arguments).paths
+    missing = [path for path in paths if not Path(path).exists()]
+    for path in missing:
+        print(f"{path}: there is no such file or directory", file=sys.stderr)
+    sources = {source.path: source for path in paths for source in _sources(path)}
+    found = False
+    for source in sources.values():
+        if source.problem:
+            print(f"{place(source.path, 0)}: not looked at: it {source.problem}", file=sys.stderr)
+        for finding in removed(source.creations):
+            found = True
+            where = place(finding.path, finding.line)
+            print(f"{where}: {finding.kind.id} {finding.message}\n    HINT: {finding.hint}")
+    if missing:
+        return _UNUSABLE
+    return _FOUND if found else 0
+
+
+def _sources(path: str) -> list[ModuleSource]:
+    file = Path(path)
+    if file.is_file():
+        return [read_module(file.stem, str(file.absolute()))]
+    return read_directory(path) if file.is_dir() else []
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Receivers that run twice for one dispatch: connected twice, or imported twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from types import FunctionType, MethodType
+from typing import Any
+
+from signal_inspector.checks.facts import Connected, Facts
+from signal_inspector.checks.findings import Finding, Kind, at, listed
+from signal_inspector.names.receivers import innermost
+
+_Key = Callable[[Any], object]
+
+
+def connected_twice(facts: Facts) -> Iterator[Finding]:
+    """W014: one and the same receiver, under two keys that Django takes for two receivers."""
+    for group in _groups(facts, _identity):
+        first = group[0]
+        often = "twice" if len(group) == 2 else f"{len(group)} times"
+        yield Finding(
+            kind=Kind.TWICE,
+            subject=first.name.name,
+            message=(
+                f"The receiver{at(first.name.path, first.name.line)} is connected to "
+                f"{first.signal} {often}, and runs {often} for one dispatch: "
+                f"{listed([_how(each) for each in group])}."
+            ),
+            hint="Connect it in one place. The same dispatch_uid in both would connect it once.",
+            names=(first.name.name, first.signal),
+            path=group[-1].connected_at.path,
+            line=group[-1].connected_at.line,
+        )
+
+
+def imported_twice(facts: Facts) -> Iterator[Finding]:
+    """W015: the same lines of the same file, run twice: as two modules, or by a reload."""
+    for group in _groups(facts, _source):
+        functions = {id(innermost(each.receiver)): each for each in group}
+        copies = list(functions.values())
+        if len(copies) < 2:
+            continue  # that is W014
+        first = copies[0]
+        modules = sorted({innermost(each.receiver).__module__ for each in copies})
+        how = f"as {listed(modules)}" if len(modules) > 1 else f"as {modules[0]}, and reloaded"
+        yield Finding(
+            kind=Kind.IMPORTED_TWICE,
+            subject=first.name.name,
+            message=(
+                f"The file of the receiver{at(first.name.path, first.name.line)} was imported "
+                f"{len(copies)} times, {how}. So {first.signal} has {len(copies)} receivers of "
+                "it, and each of them runs."
+            ),
+            hint=(
+                "Import it by one name everywhere, and take the directory that makes the other "
+                "one possible out of sys.path; or give the receiver a dispatch_uid."
+            ),
+            names=(*{each.name.name for each in copies}, first.signal),
+            path=first.name.path,
+            line=first.name.line,
+        )
+
+
+def _groups(facts: Facts, key: _Key) -> Iterator[list[Connected]]:
+    """The project's connections of equal key and signal that one dispatch would reach."""
+    found: dict[tuple[str, object], list[Connected]] = {}
+    for each in facts.own:
+        if not each.is_dead and (what := key(each.receiver)) is not None:
+            found.setdefault((each.signal, what), []).append(each)
+    for group in found.values():
+        yield from _that_meet(group)
+
+
+def _that_meet(group: list[Connected]) -> Iterator[list[Connected]]:
+    """Those that hear the same sender: all of any sender, and of each sender those."""
+    any_sender = [each for each in group if each.sender_key is None]
+    senders = {each.sender_key for each in group if each.sender_key is not None}
+    of_one = [[*any_sender, *(x for x in group if x.sender_key == key)] for key in senders]
+    meeting = [part for part in of_one if len(part) > 1] or [any_sender]
+    if len(meeting[0]) > 1:
+        yield max(meeting, key=len)
+
+
+def _identity(receiver: Any) -> object:
+    if type(receiver) is MethodType:
+        return id(receiver.__func__), id(receiver.__self__)
+    return id(receiver)
+
+
+def _source(receiver: Any) -> object:
+    """File, line and name of a function that a file has but once; None of others."""
+    if type(receiver) is MethodType:
+        return None  # of two objects, perhaps
+    function = innermost(receiver)
+    if type(function) is not FunctionType or "<" in function.__qualname__:
+        return None  # a lambda or a local function: each call of its maker makes another one
+    code = function.__code__
+    return os.path.realpath(code.co_filename), code.co_firstlineno, function.__qualname__
+
+
+def _how(each: Connected) -> str:
+    connection, where = each.connection, each.connected_at
+    details = []
+    if connection is not None and connection.dispatch_uid is not None:
+        details.append(f"with dispatch_uid={connection.dispatch_uid!r}")
+    if each.sender is not None:
+        details.append(f"for sender {each.sender}")
+    if not details:
+        details.append("for any sender" if connection is None else "without dispatch_uid")
+    return f"once {' '.join(details)}{at(where.path, where.line)}"

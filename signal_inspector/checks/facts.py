@@ -1,0 +1,177 @@
+"""What the rules look at: who is connected in this process, and what the source says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.dispatch import Signal
+
+from signal_inspector import connections, trouble
+from signal_inspector.catalog.source_records import Connect, Creation, ModuleSource, Send
+from signal_inspector.catalog.sources import is_third_party, project_sources
+from signal_inspector.checks.options import Checks, concerns
+from signal_inspector.connections import Connection
+from signal_inspector.names import creation_place, loaded_signals, receiver_name
+from signal_inspector.names.safe import instance_attribute
+from signal_inspector.records import Caller, ReceiverName
+
+_NOBODYS = ("django.", "debug_toolbar.", "signal_inspector.")  # not for the project to mend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Connected:
+    """One connection, with the receiver itself: an object of this kind lives during a check."""
+
+    signal: str
+    name: ReceiverName
+    receiver: Any  # None where it is dead
+    sender: str | None  # the only sender it listens to; None for any
+    sender_key: object  # what Django knows the sender by
+    is_async: bool
+    connection: Connection | None  # None where it was connected before the wrapper was installed
+
+    @property
+    def is_dead(self) -> bool:
+        return self.receiver is None
+
+    @property
+    def connected_at(self) -> Caller:
+        """The code that connected it; an empty one where that is not known."""
+        where = self.connection.connected_at if self.connection else None
+        return where or Caller("", 0, "")
+
+
+class Facts:
+    """What there is to judge. Gathered when a rule asks, once for all of them."""
+
+    def __init__(self, options: Checks) -> None:
+        self.options = options
+
+    @cached_property
+    def signals(self) -> dict[str, Signal]:
+        """Every signal of the loaded modules that the settings let in, by name."""
+        found = sorted(loaded_signals().items())
+        return {name: signal for name, signal in found if concerns(self.options, name)}
+
+    @cached_property
+    def own_signals(self) -> dict[str, Signal]:
+        """Those that the project itself has defined."""
+        return {name: it for name, it in self.signals.items() if self._is_own_signal(name)}
+
+    def made_at(self, signal: str) -> tuple[str, int]:
+        """The file and line that made one of these signals; line 0 where it is not known."""
+        return creation_place(self.signals[signal], signal)
+
+    @cached_property
+    def connected(self) -> list[Connected]:
+        """What is connected to all signals, by signal, dead receivers too."""
+        return [each for name, it in self.signals.items() for each in _readable(name, it)]
+
+    @cached_property
+    def own(self) -> list[Connected]:
+        """The connections that the project has made, or to a receiver of the project's."""
+        return [each for each in self.connected if self._is_own(each)]
+
+    def live(self, signal: str) -> list[Connected]:
+        """All that is connected to a signal and lives, whoever it is from."""
+        return [each for each in self.connected if each.signal == signal and not each.is_dead]
+
+    def is_own_place(self, path: str) -> bool:
+        """Whether a file is one that the checks are to look at."""
+        return bool(path) and (self.options.third_party or not is_third_party(path))
+
+    @cached_property
+    def sources(self) -> list[ModuleSource]:
+        """What the source says; of the project alone, unless third parties are looked at too."""
+        return project_sources(third_party=self.options.third_party, brief=True)
+
+    def is_read(self, signal: str) -> bool:
+        """Whether the source of the module that holds a signal is among ``sources``."""
+        return file_of(signal) in self._files
+
+    @cached_property
+    def _files(self) -> set[str]:
+        return {source.path for source in self.sources}
+
+    @cached_property
+    def creations(self) -> list[Creation]:
+        return [each for source in self.sources for each in source.creations]
+
+    @cached_property
+    def sends(self) -> dict[str, list[Send]]:
+        """By the signal that is sent."""
+        found: dict[str, list[Send]] = {}
+        for source in self.sources:
+            for send in source.sends:
+                found.setdefault(send.signal, []).append(send)
+        return found
+
+    @cached_property
+    def connects(self) -> list[Connect]:
+        return [each for source in self.sources for each in source.connects]
+
+    def _is_own(self, connected: Connected) -> bool:
+        if connected.name.name.startswith(_NOBODYS):
+            return False
+        places = (connected.name.path, connected.connected_at.path)
+        return any(map(self.is_own_place, places))
+
+    def _is_own_signal(self, name: str) -> bool:
+        return not name.startswith(_NOBODYS) and self.is_own_place(file_of(name))
+
+
+def _readable(name: str, signal: Signal) -> list[Connected]:
+    """What is connected; nothing where a subclass makes something of its own of ``receivers``."""
+    try:
+        return list(_connected(name, signal))
+    except Exception as error:
+        trouble.report("the receivers of a signal", error)
+        return []
+
+
+def _connected(name: str, signal: Signal) -> Iterator[Connected]:
+    known = connections.known_connections(signal)
+    for key, receiver, is_async in connections.entries(signal):
+        connection = known.pop(key, None)
+        if receiver is not None:
+            yield Connected(
+                signal=name,
+                name=connection.receiver if connection else receiver_name(receiver),
+                receiver=receiver,
+                sender=connection.sender if connection else None,
+                sender_key=None if connections.hears_any_sender(key) else key[1],
+                is_async=is_async,
+                connection=connection,
+            )
+        elif connection is not None:
+            yield _dead(name, connection)
+    for connection in known.values():
+        if connections.is_dead(connection):
+            yield _dead(name, connection)
+
+
+def _dead(signal: str, connection: Connection) -> Connected:
+    return Connected(
+        signal=signal,
+        name=connection.receiver,
+        receiver=None,
+        sender=connection.sender,
+        sender_key=None,
+        is_async=False,
+        connection=connection,
+    )
+
+
+def file_of(signal: str) -> str:
+    """The file of the module that a signal is named after; "" if it has none."""
+    module = signal
+    while module:
+        module = module.rpartition(".")[0]
+        if module in sys.modules:
+            path = instance_attribute(sys.modules[module], "__file__")
+            return path if type(path) is str else ""
+    return ""

@@ -1,0 +1,163 @@
+"""Where receivers are defined, and when they are connected."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from django.apps import apps
+
+from signal_inspector.catalog.source_records import Connect
+from signal_inspector.checks.facts import Connected, Facts
+from signal_inspector.checks.findings import Finding, Kind, at
+from signal_inspector.checks.options import concerns
+from signal_inspector.connections import Phase
+from signal_inspector.names.safe import class_path, instance_attribute
+
+_AT_IMPORT = "<module>"
+#: Heard while models load, and by modules that keep what they have read of the settings: both
+#: have to be connected at the import of a module, whenever that is.
+_ANYWHERE = ("django.core.signals.setting_changed", "django.db.models.signals.class_prepared")
+_TOO_LATE = (
+    "What is sent before that does not reach it, nor what is sent in a process that never comes "
+    "there, such as a command or a worker."
+)
+
+
+def misplaced(facts: Facts) -> Iterator[Finding]:
+    """W018: among the models or views. W016: connected by an import before ``ready()``."""
+    for each in facts.own:
+        if each.is_dead or each.signal in _ANYWHERE or _phase(each) is Phase.AFTER:
+            continue  # of which the last is W017
+        home = home_of(each.name.name, each.name.path)
+        if home and facts.is_own_place(each.name.path):
+            yield _among(home, each)
+        elif _is_early(each):
+            yield _outside_ready(each)
+
+
+def late(facts: Facts) -> Iterator[Finding]:
+    """W017: connected after start-up, or by a module that start-up does not import."""
+    for each in facts.own:
+        if not each.is_dead and each.signal not in _ANYWHERE and _phase(each) is Phase.AFTER:
+            yield _connected_late(each)
+    loaded = _loaded_files()
+    for source in facts.sources:
+        if source.module in sys.modules or source.path in loaded or _is_apart(source.module):
+            continue
+        for connect in source.connects:
+            at_import = connect.function == source.module and connect.signal not in _ANYWHERE
+            if at_import and concerns(facts.options, connect.signal):
+                yield _never_imported(source.module, connect)
+
+
+def home_of(dotted: str, path: str) -> str:
+    """``models`` or ``views``, if that is the module of a receiver, or the package it is in."""
+    inner = path.replace("\\", "/").removesuffix(".py").split("/")[-2:]
+    inside = set(inner).intersection(dotted.split("."))
+    return next((name for name in ("models", "views") if name in inside), "")
+
+
+def _phase(each: Connected) -> Phase | None:
+    return each.connection.phase if each.connection else None
+
+
+def _is_early(each: Connected) -> bool:
+    """At the import of a module, not by ``contribute_to_class()`` and the like, which must be."""
+    early = _phase(each) in (Phase.APPS, Phase.MODELS)
+    at_import = each.connected_at.function == _AT_IMPORT
+    return early and at_import
+
+
+def _among(home: str, each: Connected) -> Finding:
+    return Finding(
+        kind=Kind.MISPLACED,
+        subject=each.name.name,
+        message=(
+            f"The receiver{at(each.name.path, each.name.line)} of {each.signal} is defined among "
+            f"the {home}. It is easily overlooked there, and what it imports is imported with "
+            f"the {home}."
+        ),
+        hint=f"Move it to a module of its own, such as receivers.py, imported by {_ready(each)}.",
+        names=(each.name.name, each.signal),
+        path=each.name.path,
+        line=each.name.line,
+    )
+
+
+def _outside_ready(each: Connected) -> Finding:
+    where = each.connected_at
+    return Finding(
+        kind=Kind.OUTSIDE_READY,
+        subject=each.name.name,
+        message=(
+            f"The receiver{at(each.name.path, each.name.line)} was connected to {each.signal} "
+            f"before all models were there{at(where.path, where.line)}: its module was imported "
+            "along with another one's models. Nobody who cleans up that import will know that it "
+            "connects a receiver."
+        ),
+        hint=f"Import its module in {_ready(each)}, and nowhere before.",
+        names=(each.name.name, each.signal),
+        path=where.path,
+        line=where.line,
+    )
+
+
+def _connected_late(each: Connected) -> Finding:
+    where = each.connected_at
+    at_import = where.function in ("", _AT_IMPORT)
+    how = "when its module was imported" if at_import else f"by {where.function}"
+    return Finding(
+        kind=Kind.LATE,
+        subject=each.name.name,
+        message=(
+            f"The receiver{at(each.name.path, each.name.line)} was connected to {each.signal} "
+            f"after start-up, {how}{at(where.path, where.line)}. {_TOO_LATE}"
+        ),
+        hint=f"Connect it in {_ready(each)}, or import its module there.",
+        names=(each.name.name, each.signal),
+        path=where.path,
+        line=where.line,
+    )
+
+
+def _never_imported(module: str, connect: Connect) -> Finding:
+    name = connect.receiver or module
+    return Finding(
+        kind=Kind.LATE,
+        subject=name,
+        message=(
+            f"{module} connects a receiver to {connect.signal}{at(connect.path, connect.line)}, "
+            f"and is not imported at start-up. {_TOO_LATE}"
+        ),
+        hint=f"Import {module} in {ready_of(module)}.",
+        names=(name, connect.signal),
+        path=connect.path,
+        line=connect.line,
+    )
+
+
+def _ready(each: Connected) -> str:
+    return ready_of(each.name.name)
+
+
+def ready_of(dotted: str) -> str:
+    """The ``ready()`` to do it in: that of the app which has this module."""
+    config = apps.get_containing_app_config(dotted)
+    if config is None:
+        return "the ready() of an AppConfig"
+    kind = type(config)
+    if kind.__module__.startswith("django."):  # of an app that has none of its own
+        return f"the ready() of an AppConfig of {config.name}"
+    return f"{class_path(kind)}.ready()"
+
+
+def _is_apart(module: str) -> bool:
+    """Whether start-up would not import a module: a program, or one of no installed app."""
+    if ".management.commands." in module or module.rpartition(".")[2] == "__main__":
+        return True
+    return apps.get_containing_app_config(module) is None
+
+
+def _loaded_files() -> set[object]:
+    return {instance_attribute(module, "__file__") for module in dict.copy(sys.modules).values()}

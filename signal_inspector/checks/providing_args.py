@@ -1,0 +1,41 @@
+"""``Signal(providing_args=…)``, which Django 4.0 removed: found in the source.
+
+A module that says so cannot be imported, so no other check can tell of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from signal_inspector.catalog.source_records import Creation
+from signal_inspector.checks.facts import Facts
+from signal_inspector.checks.findings import Finding, Kind, place
+
+
+def providing_args(facts: Facts) -> Iterator[Finding]:
+    """W023 in the project's source."""
+    for found in removed(facts.creations):
+        yield replace(found, message=f"{place(found.path, found.line)}: {found.message}")
+
+
+def removed(creations: Iterable[Creation]) -> Iterator[Finding]:
+    """W023 for each signal that is created so."""
+    for made in creations:
+        if made.providing_args is None:
+            continue
+        name = made.signal.rpartition(".")[2] or "signal"
+        arguments = ", ".join(made.providing_args)
+        comment = f"  # Arguments: {arguments}." if arguments else ""
+        yield Finding(
+            kind=Kind.PROVIDING_ARGS,
+            subject=made.signal,
+            message=(
+                "Signal() has had no providing_args since Django 4.0: importing this module "
+                "raises TypeError. They never did more than document."
+            ),
+            hint=f"Write: {name} = Signal(){comment}",
+            names=(made.signal,),
+            path=made.path,
+            line=made.line,
+        )

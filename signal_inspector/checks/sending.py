@@ -1,0 +1,113 @@
+"""How signals are sent, as far as the source shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from django.apps import apps
+
+from signal_inspector.catalog.source_records import Send
+from signal_inspector.catalog.sources import is_third_party
+from signal_inspector.checks.facts import Connected, Facts, file_of
+from signal_inspector.checks.findings import Finding, Kind, at, listed
+
+_NAMED = 3  # receivers that a message names; of more it tells how many
+
+
+def sync_on_asend(facts: Facts) -> Iterator[Finding]:
+    """W021: sync receivers of what is sent with ``asend`` run in another thread."""
+    for signal, every in facts.sends.items():
+        sends = [send for send in every if send.method.is_async]
+        receivers = [each for each in facts.own if each.signal == signal]
+        receivers = [each for each in receivers if not each.is_async and not each.is_dead]
+        if not sends or not receivers:
+            continue
+        send = sends[0]
+        yield Finding(
+            kind=Kind.SYNC_ON_ASEND,
+            subject=signal,
+            message=(
+                f"{send.method.value}{at(send.path, send.line)} has sync receivers to call: "
+                f"{_names(receivers)}. Django moves them to a thread, away from the event loop "
+                "and from what is kept by thread, and waits for all of them."
+            ),
+            hint="Write them as async def, or send it with send() from code that is sync.",
+            names=(signal, *(each.name.name for each in receivers)),
+            path=send.path,
+            line=send.line,
+        )
+
+
+def never_sent(facts: Facts) -> Iterator[Finding]:
+    """I024: a signal of the project that no line of it sends."""
+    for signal in facts.own_signals:
+        if signal in facts.sends or not facts.is_read(signal):
+            continue
+        path, line = facts.made_at(signal)
+        yield Finding(
+            kind=Kind.NEVER_SENT,
+            subject=signal,
+            message=f"The signal{at(path, line)} is never sent, as far as the source shows.",
+            hint="Send it where it happens, or remove it together with its receivers.",
+            names=(signal,),
+            path=path,
+            line=line,
+        )
+
+
+def nobody_connected(facts: Facts) -> Iterator[Finding]:
+    """I025: a signal of the project that reaches nobody. Those of others are for the project."""
+    heard = {each.signal for each in facts.connected}
+    heard |= {connect.signal for connect in facts.connects}
+    for signal in facts.own_signals:
+        if signal in heard or is_third_party(file_of(signal)):
+            continue
+        path, line = facts.made_at(signal)
+        yield Finding(
+            kind=Kind.NOBODY_CONNECTED,
+            subject=signal,
+            message=f"Nothing is connected to the signal{at(path, line)}.",
+            hint="If it is for others to connect to, ignore this. If not, remove it.",
+            names=(signal,),
+            path=path,
+            line=line,
+        )
+
+
+def may_stop_others(facts: Facts) -> Iterator[Finding]:
+    """I027: ``send`` to receivers of several modules, of which one may stop the rest."""
+    for signal, every in facts.sends.items():
+        sends = [send for send in every if not send.method.is_robust]
+        receivers = facts.live(signal) if signal in facts.own_signals else []
+        if sends and len({_home(each) for each in receivers}) > 1:
+            yield _fragile(signal, sends, receivers)
+
+
+def _fragile(signal: str, sends: Sequence[Send], receivers: Sequence[Connected]) -> Finding:
+    send = sends[0]
+    robust = "asend_robust" if send.method.is_async else "send_robust"
+    return Finding(
+        kind=Kind.MAY_STOP_OTHERS,
+        subject=signal,
+        message=(
+            f"{send.method.value}{at(send.path, send.line)} calls receivers that know nothing of "
+            f"each other: {_names(receivers)}. If one of them raises, those after it are not "
+            "called, and the sender gets the exception."
+        ),
+        hint=f"Use {robust}, unless a receiver is meant to refuse what happens.",
+        names=(signal, *(each.name.name for each in receivers)),
+        path=send.path,
+        line=send.line,
+    )
+
+
+def _home(each: Connected) -> str:
+    """The app that a receiver is from; of one from no app, its package."""
+    config = apps.get_containing_app_config(each.name.name)
+    return each.name.name.partition(".")[0] if config is None else config.name
+
+
+def _names(receivers: Sequence[Connected]) -> str:
+    names = list(dict.fromkeys(each.name.name for each in receivers))
+    more = len(names) - _NAMED
+    return listed([*names[:_NAMED], f"{more} more"] if more > 0 else names)

@@ -1,0 +1,106 @@
+"""System checks of signals and receivers: which rules there are, and when each is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage
+
+from signal_inspector import trouble
+from signal_inspector.checks import (
+    doubles,
+    lifetimes,
+    naming,
+    placing,
+    providing_args,
+    receiving,
+    sending,
+)
+from signal_inspector.checks.asking import asking_command
+from signal_inspector.checks.facts import Facts
+from signal_inspector.checks.findings import Finding
+from signal_inspector.checks.options import get_options, is_ignored
+
+Rule = Callable[[Facts], Iterable[Finding]]
+
+#: What this process knows without looking anywhere: asked at each start of a server.
+FROM_CONNECTIONS: Final[tuple[Rule, ...]] = (
+    receiving.without_kwargs,
+    lifetimes.dead,
+    lifetimes.fleeting,
+    doubles.connected_twice,
+    doubles.imported_twice,
+    placing.misplaced,
+)
+
+#: What needs the source to be read, or is no more than advice: asked by ``check`` alone.
+FROM_SOURCE: Final[tuple[Rule, ...]] = (
+    placing.late,
+    sending.sync_on_asend,
+    receiving.unloggable,
+    providing_args.providing_args,
+    sending.never_sent,
+    sending.nobody_connected,
+    naming.names,
+    sending.may_stop_others,
+)
+
+
+def check_signals(
+    app_configs: Sequence[AppConfig] | None,
+    **kwargs: Any,
+) -> list[CheckMessage]:
+    """What is wrong with the project's signals and receivers; to be registered with ``TAG``.
+
+    Docs/checks.md has all ids. Nothing in here stops a command, whatever it finds, nor by a
+    failure of its own. Asked by a command that is not among ``CHECKS["COMMANDS"]``, it says
+    nothing, and asked by ``runserver`` no more than a start has time for.
+    """
+    try:
+        options = get_options()
+        command = asking_command()
+        if not _is_listed(command, options.commands):
+            return []
+        rules = FROM_CONNECTIONS + (FROM_SOURCE if command in (None, "check") else ())
+        found = findings(Facts(options), rules, app_configs)
+        return [finding.as_message() for finding in found]
+    except Exception as error:
+        trouble.report("the checks of signals", error)
+        return []
+
+
+def findings(
+    facts: Facts, rules: Iterable[Rule], app_configs: Sequence[AppConfig] | None = None
+) -> list[Finding]:
+    """What the rules find, without what the settings say is known; each finding once.
+
+    With ``app_configs`` only what is about a signal or a receiver of one of these apps.
+    """
+    found: dict[Finding, None] = {}
+    for rule in rules:
+        for finding in _asked(rule, facts):
+            if not is_ignored(facts.options, finding) and _is_of(app_configs, finding):
+                found[finding] = None
+    return list(found)
+
+
+def _asked(rule: Rule, facts: Facts) -> Iterator[Finding]:
+    """What one rule finds: where it fails, the others are asked all the same."""
+    try:
+        yield from rule(facts)
+    except Exception as error:
+        trouble.report(f"the check {rule.__name__}", error)
+
+
+def _is_listed(command: str | None, globs: Iterable[str]) -> bool:
+    return command is None or any(fnmatchcase(command, glob) for glob in globs)
+
+
+def _is_of(app_configs: Sequence[AppConfig] | None, finding: Finding) -> bool:
+    if app_configs is None:
+        return True
+    prefixes = tuple(f"{config.name}." for config in app_configs)
+    return any(name.startswith(prefixes) for name in finding.names)

@@ -1,0 +1,1 @@
+"""The subcommands of ``manage.py signals``: one module for each, see ``base.Subcommand``."""

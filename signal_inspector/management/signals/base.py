@@ -1,0 +1,107 @@
+"""What the subcommands have in common."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from signal_inspector.catalog.loading import load_as_server
+
+#: Exit statuses: all is well; something is not as it should be; the command line is wrong.
+OK: Final = 0
+PROBLEM: Final = 1
+USAGE: Final = 2
+
+
+class Subcommand(Protocol):
+    """``manage.py signals <name>``: the shape of its module.
+
+    A module costs each of the others its import, so what is heavy is imported in ``run``.
+    """
+
+    @property
+    def HELP(self) -> str:  # noqa: N802 - a constant of the module
+        """One line for the list of subcommands."""
+
+    @property
+    def DESCRIPTION(self) -> str:  # noqa: N802
+        """What ``--help`` says of it, in a few sentences."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the options of this subcommand; those of Django are there."""
+
+    def run(self, command: BaseCommand, options: dict[str, Any]) -> int:
+        """Do it, writing to ``command.stdout`` in ``command.style``; the exit status.
+
+        A ``CommandError`` says what is wrong.
+        """
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Django's own options, which people write behind the subcommand, too."""
+    hidden: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+    parser.add_argument("-v", "--verbosity", type=int, choices=[0, 1, 2, 3], **hidden)
+    for name in ("--settings", "--pythonpath"):
+        parser.add_argument(name, **hidden)
+    for name in ("--traceback", "--no-color", "--force-color"):
+        parser.add_argument(name, action="store_true", **hidden)
+
+
+def add_loading(parser: CommandParser) -> None:
+    """The option of all parts that look at what is connected."""
+    parser.add_argument(
+        "--bare",
+        action="store_true",
+        help="look at what django.setup() imports, as in a task or a command; without it the "
+        "URLconf and the middleware are imported too, as in a server",
+    )
+
+
+def load(command: BaseCommand, options: dict[str, Any]) -> None:
+    """Import what a server does, and say what could not be imported."""
+    if not options["bare"]:
+        for problem in load_as_server():
+            command.stderr.write(printable(problem), style_func=command.style.WARNING)
+
+
+def usage(text: str) -> CommandError:
+    """What is wrong with the command line."""
+    return CommandError(text, returncode=USAGE)
+
+
+def print_json(command: BaseCommand, data: Any) -> None:
+    """Output for programs."""
+    # In ASCII: names and uids may hold what the terminal's encoding cannot.
+    command.stdout.write(json.dumps(data, indent=2))
+
+
+def say(command: BaseCommand, text: str) -> None:
+    """Tell a person, beside the output itself."""
+    command.stderr.write(text, style_func=str)
+
+
+def plural(number: int, word: str) -> str:
+    """ "1 signal", "2 signals"."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey: control characters are shown as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
+
+
+def short_path(path: str) -> str:
+    """A path from the current directory on, if it is in there; the whole path if not."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except (OSError, ValueError):  # elsewhere, or the current directory is gone
+        return path

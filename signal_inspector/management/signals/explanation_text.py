@@ -1,0 +1,97 @@
+"""An explanation as lines for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from django.core.management.color import Style
+
+from signal_inspector.catalog import ExplainedReceiver, Explanation, Standing
+from signal_inspector.catalog.source_records import Send
+from signal_inspector.management.signals.base import plural, printable
+from signal_inspector.management.signals.listing_text import (
+    INDENT,
+    WIDTH,
+    fact_lines,
+    head_lines,
+    location,
+    name_line,
+)
+
+
+def explanation_lines(explanation: Explanation, style: Style) -> Iterator[str]:
+    """The signal, who is called and who is not, and where it is sent."""
+    yield from head_lines(explanation.signal, style)
+    yield f"  {printable(explanation.inspected)}"
+    for line in textwrap.wrap(printable(explanation.remark), WIDTH - 2, break_long_words=False):
+        yield f"  {style.WARNING(line)}"
+    if explanation.signal.problem:
+        yield f"  {style.ERROR(printable(explanation.signal.problem))}"
+    yield ""
+    yield from _called(explanation, style)
+    others = [each for each in explanation.not_called if _is_choice(each)]
+    missing = [each for each in explanation.not_called if not _is_choice(each)]
+    if explanation.sender is None:
+        title = "Called if the sender is the one they listen to"
+    else:
+        title = "Not called: they listen to another sender"
+    yield from _group(title, others, style)
+    yield from _group("Not called", missing, style)
+    yield from _sends(explanation.sends, style)
+    for module in explanation.unread:
+        text = f"Not read: {location(module.path, 0)} {module.problem}"
+        yield style.WARNING(printable(text))
+
+
+def _is_choice(each: ExplainedReceiver) -> bool:
+    """Whether nothing is wrong with it: it was connected for another sender."""
+    return each.standing is Standing.OTHER_SENDER
+
+
+def _called(explanation: Explanation, style: Style) -> Iterator[str]:
+    if explanation.sender is None:
+        title, nobody = "Called, in this order, whoever sends it", ", whoever sends it"
+    else:
+        sender = printable(explanation.sender)
+        title, nobody = f"Called, in this order, if {sender} sends it", f" if {sender} sends it"
+    if explanation.called:
+        yield from _group(title, explanation.called, style)
+    else:
+        yield style.WARNING(f"Nobody is called{nobody}.")
+        yield ""
+
+
+def _group(title: str, receivers: Sequence[ExplainedReceiver], style: Style) -> Iterator[str]:
+    if not receivers:
+        return
+    yield style.MIGRATE_LABEL(f"{title}:")
+    for each in receivers:
+        yield name_line(each.order, each.receiver, style)
+        if each.entry is not None:
+            yield from fact_lines(each.entry)
+        else:
+            only = f", sender {printable(each.sender)} only" if each.sender else ""
+            yield f"{INDENT}in the source at {location(each.path, each.line)}{only}"
+        if each.detail and not _is_choice(each):
+            for line in wrapped(each.detail):
+                yield f"{INDENT}{style.WARNING(line)}"
+    yield ""
+
+
+def _sends(sends: Sequence[Send], style: Style) -> Iterator[str]:
+    if not sends:
+        yield "No send of it is found in the project's source. Installed packages are not read."
+        return
+    yield style.MIGRATE_LABEL(f"Sent in {plural(len(sends), 'place')} of the source:")
+    for send in sends:
+        sender = f", sender {send.sender}" if send.sender else ""
+        yield f"  -   {printable(send.function)}"
+        yield f"{INDENT}{location(send.path, send.line)}, {send.method.value}(){printable(sender)}"
+
+
+def wrapped(text: str) -> list[str]:
+    """Lines that fit behind the indent; a word that is longer stays whole."""
+    return textwrap.wrap(
+        printable(text), WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False
+    )

@@ -1,0 +1,147 @@
+"""``signals graph``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from django.apps import apps
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from signal_inspector import graphs
+from signal_inspector.catalog import graph_selection
+from signal_inspector.catalog.graph import Graph, project_graph
+from signal_inspector.catalog.matching import near
+from signal_inspector.management.signals.base import OK, add_loading, load, plural, printable, say
+
+HELP: Final = "who sends and receives which signal, as a picture, a page or data"
+DESCRIPTION: Final = (
+    "Draws the senders, signals and receivers of this project, and which receivers send on: "
+    "from what is connected, from the source, and from recorded dispatches. svg and html need "
+    'pip install "django-signal-inspector[graph]".'
+)
+FORMATS: Final = ("mermaid", "dot", "svg", "html", "json")
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default=None,
+        help="mermaid (what it is without this option) for Markdown, dot for Graphviz, svg for a "
+        "picture, html for a page to explore, json for programs; --output FILE tells it too",
+    )
+    parser.add_argument(
+        "--app",
+        action="append",
+        default=[],
+        metavar="APP",
+        help="what this app sends or receives; may be given several times",
+    )
+    parser.add_argument(
+        "--signal",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="this signal and what follows from it: a name, its end, or a glob; may be given "
+        "several times",
+    )
+    parser.add_argument("--output", default="", metavar="FILE", help="write to this file")
+    parser.add_argument(
+        "--no-recorded",
+        dest="recorded",
+        action="store_false",
+        help="leave out what was recorded, so that the outcome is the same everywhere",
+    )
+    parser.add_argument(
+        "--recorded",
+        dest="recorded",
+        action="store_true",
+        default=True,
+        help="ask the audit which receivers were seen to send on (it does without this option)",
+    )
+    parser.add_argument(
+        "--third-party",
+        action="store_true",
+        help="read the source of installed packages too, which takes some seconds",
+    )
+    add_loading(parser)
+
+
+def run(command: BaseCommand, options: dict[str, Any]) -> int:
+    """Write the graph."""
+    form = options["format"] or _format_of(options["output"])
+    wanted = [_label(name) for name in options["app"]]
+    load(command, options)
+    whole = project_graph(recorded=options["recorded"], third_party=options["third_party"])
+    _check_signals(options["signal"], whole)
+    graph = graph_selection.select(whole, apps=wanted, signals=options["signal"])
+    text = _rendered(graph, form)
+    if not options["output"]:
+        command.stdout.write(text, ending="")
+        return OK
+    path = Path(options["output"])
+    try:
+        # A half of a surrogate pair in a name of JSON becomes its escape, which JSON reads.
+        path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+    parts = [plural(len(graph.signals), "signal"), plural(len(graph.functions), "function")]
+    parts += [plural(len(graph.cycles), "cycle")] if graph.cycles else []
+    say(command, f"{printable(str(path))}: {', '.join(parts)}.")
+    return OK
+
+
+def _rendered(graph: Graph, form: str) -> str:
+    try:
+        match form:
+            case "json":
+                return json.dumps(graphs.as_json(graph), indent=2, ensure_ascii=False) + "\n"
+            case "dot":
+                return graphs.as_dot(graph)
+            case "svg":
+                return graphs.as_svg(graph)
+            case "html":
+                return graphs.as_html(graph, title=_project())
+            case _:
+                return graphs.as_mermaid(graph)
+    except graphs.LayoutMissingError as error:
+        raise CommandError(str(error)) from error
+
+
+def _format_of(output: str) -> str:
+    """The format that a file's name tells; Mermaid where it tells none."""
+    by_suffix = {"gv": "dot", "htm": "html"} | {each: each for each in FORMATS}
+    return by_suffix.get(Path(output).suffix.lower().lstrip("."), "mermaid")
+
+
+def _project() -> str:
+    """What a person would call the project: the directory of its manage.py, mostly."""
+    base = getattr(settings, "BASE_DIR", "")
+    return Path(base).name if base and isinstance(base, str | Path) else ""
+
+
+def _label(name: str) -> str:
+    """The label of an app that is named by its label or its dotted name."""
+    configs = list(apps.get_app_configs())
+    for config in configs:
+        if name in (config.label, config.name):
+            return config.label
+    known = {each for config in configs for each in (config.label, config.name)}
+    raise CommandError(f"--app: no installed app is called {name!r}.{_perhaps(name, known)}")
+
+
+def _check_signals(patterns: list[str], graph: Graph) -> None:
+    names = [signal.name for signal in graph.signals]
+    for pattern in patterns:
+        if not graph_selection.matching(names, pattern):
+            found = _perhaps(pattern, names)
+            raise CommandError(f"--signal: no inspected signal is called {pattern!r}.{found}")
+
+
+def _perhaps(text: str, known: Any) -> str:
+    found = near(text, known)
+    return f" Did you mean {' or '.join(map(printable, found))}?" if found else ""

@@ -1,0 +1,189 @@
+"""``signals watch``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from signal_inspector.management.signals.base import OK, say
+
+HELP: Final = "the dispatches of running processes, live"
+DESCRIPTION: Final = (
+    "Shows each dispatch of this project's running processes when it has ended, until Ctrl-C. "
+    "What a receiver sends in turn stands below that receiver."
+)
+_NO_WAY: Final = """\
+There is nothing to watch through. Add the sink to the settings, and restart the server:
+
+    SIGNAL_INSPECTOR = {"SINKS": ["signal_inspector.watching.WatchSink"]}
+
+Or add "signal_inspector.audit" to INSTALLED_APPS, and migrate: then the log can be watched."""
+_NO_SINK: Final = """\
+No process of these settings sends to a watcher. Add the sink to them, and restart the server:
+
+    SIGNAL_INSPECTOR = {"SINKS": ["signal_inspector.watching.WatchSink"]}"""
+_NO_AUDIT: Final = """\
+There is no log to watch: "signal_inspector.audit" is not in INSTALLED_APPS."""
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Which dispatches, and how."""
+    group = parser.add_argument_group(
+        "which dispatches",
+        "What is given has to hold together. NAME is a glob on the dotted name or on its last "
+        "part, and may be given several times.",
+    )
+    for name in ("signal", "receiver", "sender"):
+        group.add_argument(f"--{name}", action="append", default=[], metavar="NAME")
+    group.add_argument("--failures", action="store_true", help="something failed")
+    group.add_argument(
+        "--slower-than", type=_milliseconds, metavar="MS", help="it took longer, in milliseconds"
+    )
+    parser.add_argument("--json", action="store_true", help="a JSON object on each line")
+    parser.add_argument(
+        "--receivers",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="a line for each receiver (yes)",
+    )
+    parser.add_argument(
+        "--via",
+        choices=("auto", "socket", "audit"),
+        default="auto",
+        help="from the processes themselves, or as they are written to the audit",
+    )
+
+
+def run(command: BaseCommand, options: dict[str, Any]) -> int:
+    """Show dispatches until interrupted."""
+    from signal_inspector import scopes  # noqa: PLC0415 - see Subcommand
+
+    via = _way(options["via"])
+    with scopes.suppress(), _ended_by_sigterm(), suppress(KeyboardInterrupt):
+        (_through_socket if via == "socket" else _through_audit)(command, options)
+    return OK
+
+
+def _way(via: str) -> str:
+    """How to learn of dispatches, as far as the settings allow it."""
+    from signal_inspector.scopes import process_audience  # noqa: PLC0415
+    from signal_inspector.watching import WatchSink, sources  # noqa: PLC0415
+
+    has_sink = any(isinstance(sink, WatchSink) for sink in process_audience().sinks)
+    if via in ("auto", "socket") and has_sink:
+        return "socket"
+    if via in ("auto", "audit") and sources.source("audit") is not None:
+        return "audit"
+    raise CommandError({"socket": _NO_SINK, "audit": _NO_AUDIT}.get(via, _NO_WAY))
+
+
+def _through_socket(command: BaseCommand, options: dict[str, Any]) -> None:
+    from signal_inspector.watching.listening import Listener  # noqa: PLC0415
+    from signal_inspector.watching.places import RefusedError, place, project_words  # noqa: PLC0415
+
+    where = place()
+    try:
+        listener = Listener(where)
+    except (RefusedError, OSError) as error:
+        raise CommandError(
+            f"Cannot listen in {where.project}: {error} "
+            'SIGNAL_INSPECTOR["WATCH"]["DIRECTORY"] may name another directory.'
+        ) from error
+    with listener, _watching(command, options) as watcher:
+        say(command, f"Waiting for dispatches of {project_words()}. Ctrl-C ends it.")
+        watcher.listen(
+            listener,
+            "No process has sent anything yet. They call when they send a signal, if they run "
+            "with these settings as this user, and were started since the sink was added. "
+            f"The meeting place is {where.project}.",
+        )
+
+
+def _through_audit(command: BaseCommand, options: dict[str, Any]) -> None:
+    from signal_inspector.watching import sources  # noqa: PLC0415
+
+    opens = sources.source("audit")
+    if opens is None:
+        raise CommandError(_NO_AUDIT)
+    globs = options["signal"]
+    asked = sources.Asked(
+        signal=globs[0] if len(globs) == 1 and "." in globs[0] else "*",
+        failures=options["failures"],
+    )
+    source = opens(asked)
+    try:
+        with _watching(command, options) as watcher:
+            say(command, "Waiting for what is written to the audit. Ctrl-C ends it.")
+            watcher.follow(source)
+    finally:
+        source.close()
+
+
+@contextmanager
+def _watching(command: BaseCommand, options: dict[str, Any]) -> Iterator[Any]:
+    """A watcher that ends with a summary."""
+    from signal_inspector.watching.filters import Filters  # noqa: PLC0415
+    from signal_inspector.watching.showing import Lines, Shown  # noqa: PLC0415
+    from signal_inspector.watching.terminal import Signs  # noqa: PLC0415
+    from signal_inspector.watching.watcher import Watcher  # noqa: PLC0415
+
+    slower = options["slower_than"]
+    shown = Shown(
+        filters=Filters(
+            signals=tuple(options["signal"]),
+            receivers=tuple(options["receiver"]),
+            senders=tuple(options["sender"]),
+            failures=options["failures"],
+            slower_than_ns=-1 if slower is None else int(slower * 1e6),
+        ),
+        receivers=options["receivers"],
+    )
+    signs = Signs(command.style, getattr(command.stdout, "encoding", None))
+    watcher = Watcher(
+        Lines(shown, signs),
+        out=lambda line: _write(command, line),
+        say=lambda text: say(command, text),
+        as_json=options["json"],
+    )
+    try:
+        yield watcher
+    except KeyboardInterrupt:
+        watcher.end()
+
+
+def _write(command: BaseCommand, line: str) -> None:
+    command.stdout.write(line)
+    command.stdout.flush()
+
+
+def _milliseconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < 1e12:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of milliseconds from 0 on.")
+    return found
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end it as Ctrl-C does, so that nothing is left behind."""
+    try:
+        before = signal.signal(signal.SIGTERM, _interrupt)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

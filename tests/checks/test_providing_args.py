@@ -1,0 +1,91 @@
+"""``providing_args``: in check, and without Django."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.checks.worlds import Project, World, write
+
+OLD = """
+from django.dispatch import Signal
+order_placed = Signal()
+order_completed = Signal(providing_args=["order", "user"])
+"""
+
+
+class TestInCheck:
+    def test_is_found_where_nothing_imports_it(self, project: Project) -> None:
+        """W023: a module that cannot be imported, as long as nobody has tried."""
+        project.write({"stall/signals.py": OLD})
+        done = project.run("check")
+        assert done.returncode == 0
+        assert project.ids() == [("W023", "stall.signals.order_completed")]
+        assert "W023) stall/signals.py:3: Signal() has had no providing_args since" in done.stderr
+        assert "HINT: Write: order_completed = Signal()  # Arguments: order, user." in done.stderr
+
+    def test_a_class_that_takes_them_is_none(self, project: Project) -> None:
+        """A subclass with an __init__ of its own may still have them."""
+        project.write(
+            {
+                "stall/signals.py": """
+                    from django.dispatch import Signal
+                    class ShopSignal(Signal):
+                        def __init__(self, providing_args=()):
+                            super().__init__()
+                    order_completed = ShopSignal(providing_args=["order"])
+                    """,
+                "stall/models.py": "import stall.signals",
+            }
+        )
+        assert ("W023", "stall.signals.order_completed") not in project.ids()
+
+
+class TestWithoutDjango:
+    def test_where_check_cannot_start(self, project: Project) -> None:
+        """django.setup() ends with a TypeError; the command tells where, and ends with 1."""
+        project.write({"stall/signals.py": OLD, "stall/models.py": "import stall.signals"})
+        assert "TypeError" in project.run("check").stderr
+        done = project.python("-m", "signal_inspector.checks", DJANGO_SETTINGS_MODULE="")
+        assert done.returncode == 1
+        assert done.stderr == ""
+        assert done.stdout.startswith(
+            "stall/signals.py:3: signal_inspector.W023 Signal() has had no providing_args since "
+        )
+        assert done.stdout.endswith(
+            "    HINT: Write: order_completed = Signal()  # Arguments: order, user.\n"
+        )
+
+    @pytest.mark.parametrize("paths", [["stall"], ["stall/signals.py"], ["market", "stall"]])
+    def test_paths(self, project: Project, paths: list[str]) -> None:
+        """Directories and files; each finding is told once."""
+        project.write({"stall/signals.py": OLD})
+        done = project.python("-m", "signal_inspector.checks", *paths, *paths)
+        assert done.returncode == 1
+        assert done.stdout.count("W023") == 1
+
+    def test_nothing_found(self, project: Project) -> None:
+        """Exit code 0, and not a word."""
+        done = project.python("-m", "signal_inspector.checks", DJANGO_SETTINGS_MODULE="")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+    def test_what_cannot_be_read_is_told(self, project: Project) -> None:
+        """A path that is not there is exit code 2; a file that is no Python is named."""
+        project.write({"stall/signals.py": OLD, "stall/python2.py": "print 'hello'\n"})
+        done = project.python("-m", "signal_inspector.checks", "stall", "nowhere")
+        assert done.returncode == 2
+        assert done.stdout.count("W023") == 1
+        assert "nowhere: there is no such file or directory" in done.stderr
+        assert "stall/python2.py: not looked at: it is no Python of this version" in done.stderr
+
+    def test_nothing_is_imported(self, project: Project) -> None:
+        """Neither the files, nor the settings, whatever DJANGO_SETTINGS_MODULE says."""
+        project.write({"stall/signals.py": f"{OLD}\nraise SystemExit(9)\n"})
+        project.write({"market/settings.py": "raise SystemExit(9)"})
+        assert project.python("-m", "signal_inspector.checks").returncode == 1
+
+
+def test_a_module_cannot_say_it(world: World) -> None:
+    """The defect is real: Django raises TypeError at the import."""
+    write(world.directory, {"bazaar/signals.py": OLD})
+    with pytest.raises(TypeError, match="providing_args"):
+        world.load(OLD)

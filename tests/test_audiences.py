@@ -1,0 +1,262 @@
+"""Sinks that tell signals apart: what each of them hears of, and what is gathered for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from django.dispatch import Signal
+
+from signal_inspector import Details, Dispatch, Sink, capture, scopes, trouble
+from signal_inspector.records import SendMethod
+from signal_inspector.sinks import Follower
+from tests.listening import following, listening
+
+METHODS = list(SendMethod)
+
+busy, quiet = Signal(), Signal()
+BUSY, QUIET = f"{__name__}.busy", f"{__name__}.quiet"
+
+
+class Own(Signal):
+    """A signal with a send() of its own."""
+
+    def send(self, sender: Any, **named: Any) -> Any:
+        return super().send(sender, **named)
+
+
+own = Own()
+OWN = f"{__name__}.own"
+
+
+class Picky(Sink):
+    """Wants of each signal what it was told to, and takes down what it hears."""
+
+    details = Details.PAYLOAD | Details.CALLER
+
+    def __init__(self, wanted: Mapping[str, Details | None]) -> None:
+        self.wanted = wanted
+        self.asked: list[str] = []
+        self.heard: list[Dispatch] = []
+
+    def details_for(self, signal: str) -> Details | None:
+        self.asked.append(signal)
+        return self.wanted.get(signal, Details.NONE)
+
+    def dispatch_finished(self, dispatch: Dispatch) -> None:
+        self.heard.append(dispatch)
+
+    @property
+    def signals(self) -> list[str]:
+        return [dispatch.signal for dispatch in self.heard]
+
+
+def send(signal: Signal, method: SendMethod = SendMethod.SEND) -> None:
+    sending = getattr(signal, method)(None, order=1)
+    if method.is_async:
+        asyncio.run(sending)
+
+
+@pytest.fixture
+def connected() -> Any:
+    """Connects receivers, and disconnects them afterwards."""
+    made: list[tuple[Signal, Callable[..., Any]]] = []
+
+    def connect(signal: Signal, receiver: Callable[..., Any]) -> None:
+        signal.connect(receiver)
+        made.append((signal, receiver))
+
+    yield connect
+    for signal, receiver in made:
+        signal.disconnect(receiver)
+
+
+@pytest.fixture(autouse=True)
+def _received(connected: Any) -> None:
+    for signal in (busy, quiet, own):
+        connected(signal, on_order)
+
+
+def on_order(**kwargs: Any) -> None: ...
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_signal_that_no_sink_wants(method: SendMethod) -> None:
+    """A sink that answers None for a signal is not told of it, however it is sent."""
+    sink = Picky({BUSY: None})
+    with listening(sink):
+        send(busy, method)
+        send(quiet, method)
+    assert sink.signals == [QUIET]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_gathered(method: SendMethod) -> None:
+    """Of each signal the details are gathered that the sink wants of it, and no others."""
+    sink = Picky({BUSY: Details.PAYLOAD, QUIET: Details.CALLER})
+    with listening(sink):
+        send(busy, method)
+        send(quiet, method)
+    first, second = sink.heard
+    assert first.payload is not None
+    assert first.caller is None
+    assert second.payload is None
+    assert second.caller is not None
+
+
+def test_a_signal_nobody_wants_makes_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a signal that the only sink does not want no dispatch is made."""
+    made = []
+    monkeypatch.setattr("signal_inspector.recorder.Dispatch", lambda: made.append(1))
+    with listening(Picky({BUSY: None})):
+        send(busy)
+    assert made == []
+
+
+def test_asked_once_for_each_signal() -> None:
+    """The answer for a signal is remembered until the sinks are looked at anew."""
+    sink = Picky({})
+    with listening(sink):
+        for _ in range(3):
+            send(busy)
+            send(quiet)
+        assert sink.asked == [BUSY, QUIET]
+        sink.wanted = {BUSY: None}
+        scopes.refresh_sinks()
+        send(busy)
+    assert sink.asked == [BUSY, QUIET, BUSY]
+    assert len(sink.heard) == 6
+
+
+@pytest.mark.parametrize("around", ["nothing", "a capture", "a follower"])
+@pytest.mark.parametrize("method", METHODS)
+def test_what_its_receivers_send(method: SendMethod, around: str, connected: Any) -> None:
+    """What is sent inside a receiver of an unwanted signal is heard of like anything else."""
+
+    def sends_on(**kwargs: Any) -> None:
+        quiet.send(None)
+
+    connected(busy, sends_on)
+    sink = Picky({BUSY: None})
+    if around == "a capture":
+        with listening(sink), capture() as dispatches:
+            send(busy, method)
+        assert [each.signal for each in dispatches] == [BUSY, QUIET]
+        assert dispatches[1].parent_id == dispatches[0].id
+    elif around == "a follower":
+        with listening(sink, following(Follower)):
+            send(busy, method)
+    else:
+        with listening(sink):
+            send(busy, method)
+        assert sink.heard[0].parent_id is None
+    assert sink.signals == [QUIET]
+
+
+def test_a_follower_that_is_idle_inside(connected: Any) -> None:
+    """A sink that followed the outer dispatch and is idle by now hides the inner one from none."""
+
+    class Once(Sink):
+        idle = False
+
+        def is_idle(self) -> bool:
+            return self.idle
+
+        def follow(self, *args: Any) -> Follower:
+            self.idle = True
+            return Follower()
+
+    def sends_on(**kwargs: Any) -> None:
+        quiet.send(None)
+
+    connected(busy, sends_on)
+    sink = Picky({BUSY: None})
+    with listening(sink, Once()):
+        send(busy)
+    assert sink.signals == [QUIET]
+
+
+def test_a_capture_in_a_receiver(connected: Any) -> None:
+    """A capture() that a receiver opens keeps no sink from hearing what it collects."""
+
+    def captures(**kwargs: Any) -> None:
+        with capture() as dispatches:
+            quiet.send(None)
+        found.append(len(dispatches))
+
+    found: list[int] = []
+    connected(busy, captures)
+    sink = Picky({BUSY: None})
+    with listening(sink), capture():
+        send(busy)
+    assert found == [1]
+    assert sink.signals == [QUIET]
+
+
+def test_a_capture_gets_all_of_it() -> None:
+    """A capture() has every signal with all details, whatever sinks want."""
+    sink = Picky({BUSY: None, QUIET: Details.NONE})
+    with listening(sink), capture() as dispatches:
+        send(busy)
+        send(quiet)
+    assert [each.signal for each in dispatches] == [BUSY, QUIET]
+    assert all(each.payload and each.caller for each in dispatches)
+    assert sink.signals == [QUIET]
+
+
+def test_an_overriding_send() -> None:
+    """A signal with a send() of its own is unwanted like any other."""
+    sink = Picky({OWN: None})
+    with listening(sink):
+        send(own)
+        send(busy)
+    assert sink.signals == [BUSY]
+
+
+def test_sinks_that_want_different_signals() -> None:
+    """Each sink hears of what it wants; those that do not tell signals apart hear of all."""
+
+    class All(Sink):
+        def __init__(self) -> None:
+            self.heard: list[str] = []
+
+        def dispatch_finished(self, dispatch: Dispatch) -> None:
+            self.heard.append(dispatch.signal)
+
+    first, second, third = Picky({BUSY: None}), Picky({QUIET: None}), All()
+    with listening(first, second, third):
+        send(busy)
+        send(quiet)
+    assert (first.signals, second.signals, third.heard) == ([QUIET], [BUSY], [BUSY, QUIET])
+
+
+def test_a_sink_that_fails_to_answer() -> None:
+    """What details_for() raises is reported once for each signal; the sink hears of it in full."""
+
+    class Broken(Picky):
+        def details_for(self, signal: str) -> Details | None:
+            raise ZeroDivisionError
+
+    sink = Broken({})
+    with listening(sink):
+        send(busy)
+        send(busy)
+    assert [each.payload is not None for each in sink.heard] == [True, True]
+    assert list(trouble.counts().values()) == [1]
+    trouble.reset()
+
+
+def test_what_the_answer_sends() -> None:
+    """What a sink sends while it makes up its mind is not recorded."""
+
+    class Sends(Picky):
+        def details_for(self, signal: str) -> Details | None:
+            quiet.send(None)
+            return Details.NONE
+
+    sink = Sends({})
+    with listening(sink):
+        send(busy)
+    assert sink.signals == [BUSY]
