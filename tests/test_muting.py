@@ -35,6 +35,11 @@ def second(**kwargs: Any) -> str:
     return "second"
 
 
+class Shop:
+    def hears(self, **kwargs: Any) -> str:
+        return "shop"
+
+
 @pytest.fixture
 def signal() -> Signal:
     signal = Signal()
@@ -125,11 +130,6 @@ class TestPlace:
 
     def test_nothing_is_kept_alive(self, signal: Signal) -> None:
         """A receiver that is muted dies as if it were not."""
-
-        class Shop:
-            def hears(self, **kwargs: Any) -> str:
-                return "shop"
-
         shop = Shop()
         signal.connect(shop.hears)
         reference = weakref.ref(shop)
@@ -139,10 +139,6 @@ class TestPlace:
             gc.collect()
             assert reference() is None
             assert answers(signal) == ["first", "second"]
-
-
-class Shop:
-    def hears(self, **kwargs: Any) -> None: ...
 
 
 def decorated(function: Any) -> Any:

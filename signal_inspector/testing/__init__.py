@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from unittest.mock import ANY
 
-from signal_inspector.testing.assertions import CapturedDispatches
 from signal_inspector.testing.captured import CapturedCall, CapturedDispatch
+from signal_inspector.testing.captures import CapturedDispatches
 from signal_inspector.testing.capturing import capture_dispatches
 from signal_inspector.testing.faults import delay, inject_failure
 from signal_inspector.testing.matchers import where

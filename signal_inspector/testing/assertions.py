@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import ANY
 
-from django.dispatch import Signal
-
-from signal_inspector.connections import entries
 from signal_inspector.muting import is_receiver
-from signal_inspector.names import loaded_signals, receiver_name, signal_name
+from signal_inspector.names import receiver_name
 from signal_inspector.records import SendMethod
 from signal_inspector.testing import reasons, swallowed
 from signal_inspector.testing.captured import CapturedCall, CapturedDispatch
 from signal_inspector.testing.instead import first_missing, first_out_of_place, instead
 from signal_inspector.testing.mutes import Receiver, check_receivers
 from signal_inspector.testing.patterns import Pattern, sending
-from signal_inspector.testing.wanted import SignalOrName, Wanted, find_signal
+from signal_inspector.testing.wanted import SignalOrName
 from signal_inspector.testing.wording import (
     count_of,
     dispatch_lines,
@@ -27,6 +24,9 @@ from signal_inspector.testing.wording import (
     so_often,
     statements,
 )
+
+if TYPE_CHECKING:
+    from signal_inspector.testing.captures import CapturedDispatches
 
 __unittest = True  # unittest leaves our frames out of the traceback of a failure
 
@@ -224,52 +224,6 @@ class Assertions:
             raise _failure(f"More than {count} queries in one call of a receiver:", lines)
 
 
-class CapturedDispatches(list[CapturedDispatch], Assertions):
-    """The dispatches of a capture in the order they started, and assertions about them."""
-
-    def __init__(self, wanted: Wanted) -> None:
-        super().__init__()
-        self._wanted = wanted
-
-    def also(self, *signals: SignalOrName) -> None:
-        """Capture these signals too from now on, though settings leave them out."""
-        self._wanted.add(signals)
-
-    def of(self, *signals: SignalOrName) -> list[CapturedDispatch]:
-        """The dispatches of these signals; of all where none is named."""
-        if not signals:
-            return list(self)
-        chosen = [self.named(signal) for signal in signals]
-        return [sent for sent in self if any(sent.signal is signal for signal in chosen)]
-
-    def named(self, signal: SignalOrName) -> Signal:
-        """The signal of this name; ValueError if it is not captured here."""
-        found = find_signal(signal)
-        if not self._wanted.covers(found):
-            raise ValueError(
-                f"{signal_name(found)} is not captured here, so nothing can be said of it. Name "
-                "it to capture_dispatches(), or to also() of what that gives."
-            )
-        return found
-
-    def check_heard(self, receiver: Receiver) -> None:
-        """ValueError if the receiver is connected, but to nothing that is captured here."""
-        heard = [
-            signal
-            for signal in loaded_signals().values()
-            if any(is_receiver(receiver, connected) for _, connected, _ in entries(signal))
-        ]
-        if heard and not any(self._wanted.covers(signal) for signal in heard):
-            names = " and ".join(sorted(signal_name(signal) for signal in heard))
-            raise ValueError(
-                f"{receiver_name(receiver).name} is connected to {names}, which is not captured "
-                "here, so nothing can be said of it."
-            )
-
-    def _asserted(self) -> CapturedDispatches:
-        return self
-
-
 def _received(
     dispatches: CapturedDispatches,
     receiver: Receiver,
@@ -279,8 +233,6 @@ def _received(
 ) -> tuple[list[tuple[CapturedDispatch, CapturedCall]], list[str]]:
     """The calls of a receiver that are as asked, and how the others differ."""
     check_receivers((receiver,), "An assertion about receivers")
-    if signal is None:
-        dispatches.check_heard(receiver)
     found: list[tuple[CapturedDispatch, CapturedCall]] = []
     others: list[str] = []
     for sent in dispatches.of(*_one(signal)):
@@ -293,6 +245,8 @@ def _received(
                     others.append("\n".join([*dispatch_lines(len(others) + 1, sent), told]))
                 else:
                     found.append((sent, call))
+    if signal is None and not found and not others:
+        dispatches.check_heard(receiver)
     return found, others
 
 

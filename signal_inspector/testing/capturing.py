@@ -16,8 +16,8 @@ from signal_inspector.dispatches import Dispatch
 from signal_inspector.keeping import Keeper
 from signal_inspector.records import Details
 from signal_inspector.testing import installation
-from signal_inspector.testing.assertions import CapturedDispatches
 from signal_inspector.testing.captured import CapturedDispatch
+from signal_inspector.testing.captures import CapturedDispatches
 from signal_inspector.testing.contexts import TestContext
 from signal_inspector.testing.stand_ins import real
 from signal_inspector.testing.wanted import SignalOrName, Wanted

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import ClassVar
 
-from signal_inspector.testing.assertions import Assertions, CapturedDispatches
+from signal_inspector.testing.assertions import Assertions
+from signal_inspector.testing.captures import CapturedDispatches
 from signal_inspector.testing.capturing import Capture
 from signal_inspector.testing.wanted import SignalOrName, Wanted
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from django.dispatch import Signal
 
 from signal_inspector.conf import get_config
 from signal_inspector.names import is_inspected, loaded_signals, signal_name
+from signal_inspector.names.safe import class_attribute, instance_attribute, is_class
 
 #: A signal, or its dotted name.
 SignalOrName: TypeAlias = Signal | str
@@ -24,12 +26,31 @@ def find_signal(signal: SignalOrName) -> Signal:
         return signal
     if not isinstance(signal, str):
         raise TypeError(f"Name a signal or its dotted name, not {type(signal).__qualname__}.")
+    found = _named(signal)
+    if found is not None:
+        return found
     known = loaded_signals()
     if signal in known:
         return known[signal]
     close = difflib.get_close_matches(signal, known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise ValueError(f"No loaded module has a signal {signal!r}.{hint}")
+
+
+def _named(name: str) -> Signal | None:
+    """The signal of this name if it is where the name says, without a look at all modules."""
+    module, path = name, ""
+    while module and module not in sys.modules:
+        module, _, attribute = module.rpartition(".")
+        path = f"{attribute}.{path}" if path else attribute
+    found: Any = sys.modules.get(module)
+    for attribute in path.split("."):
+        look = class_attribute if is_class(found) else instance_attribute
+        found = look(found, attribute)
+    if not issubclass(type(found), Signal):  # not isinstance(), which asks lazy objects
+        return None
+    signal: Signal = found
+    return signal if signal_name(signal) == name else None
 
 
 class Wanted:
