@@ -21,7 +21,7 @@ PACKAGE = ROOT / "signal_inspector"
 # unneeded: they are not installed there.
 PROBE = """
 import importlib.util, sys
-for absent in ("debug_toolbar", "opentelemetry"):
+for absent in ("debug_toolbar", "opentelemetry", "igraph", "pytest"):
     assert importlib.util.find_spec(absent) is None, absent + " is installed"
 import django
 from django.conf import settings

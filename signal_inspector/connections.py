@@ -172,8 +172,13 @@ def note_disconnect(
 
 
 def _reference(receiver: Any) -> weakref.ref[Any]:
+    """Tells whether the receiver lives; of a bound method, whether its object does.
+
+    No ``WeakMethod``: where object, class and signal go in one pass of the garbage collector, its
+    callback fails, and Python prints that. Django has one as well, but one is enough.
+    """
     if hasattr(receiver, "__self__") and hasattr(receiver, "__func__"):
-        return weakref.WeakMethod(receiver)
+        return weakref.ref(receiver.__self__)
     return weakref.ref(receiver)
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from signal_inspector.audit.choices import Ending, TransactionOutcome
 from signal_inspector.audit.reading.entries import Entry, utc
+from signal_inspector.watching.terminal import printable
 
 _MARKS: Final = {
     Ending.RETURNED: "ok",
@@ -38,16 +39,6 @@ def entry_lines(entry: Entry, style: Style) -> str:
     failed = [call for call in entry.calls if call["outcome"] == Ending.RAISED]
     return "".join(
         f"{line}\n" for line in ["  ".join(parts), *(_failure(call, style) for call in failed)]
-    )
-
-
-def printable(text: str) -> str:
-    """The text without what a terminal would obey: control characters are shown as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-        for letter in text
     )
 
 

@@ -10,7 +10,6 @@ from django.core.management.base import CommandError, CommandParser
 from signal_inspector.audit.choices import Ending, RetryOutcome
 from signal_inspector.audit.cleaning import clean
 from signal_inspector.audit.commands.base import OK, PROBLEM, Subcommand, usage
-from signal_inspector.audit.commands.lines import printable
 from signal_inspector.audit.commands.person import person
 from signal_inspector.audit.commands.progress import is_terminal
 from signal_inspector.audit.lookups import calls
@@ -18,6 +17,7 @@ from signal_inspector.audit.models import AuditedCall, Retry
 from signal_inspector.audit.reading.selection import read_id
 from signal_inspector.audit.retrying.conditions import Examined, State, examine, find_call
 from signal_inspector.audit.retrying.running import RefusedError, run_again, will_run_in
+from signal_inspector.watching.terminal import printable
 
 #: The exit status where the receiver ran and raised.
 RAISED: Final = 3

@@ -18,7 +18,6 @@ from signal_inspector.audit.commands.base import (
     usage,
     whole_number,
 )
-from signal_inspector.audit.commands.lines import printable
 from signal_inspector.audit.exporting.values import iso
 from signal_inspector.audit.reading import figures
 from signal_inspector.audit.reading.entries import utc
@@ -26,6 +25,7 @@ from signal_inspector.audit.reading.figures import Line
 from signal_inspector.audit.reading.sizes import database_size, table_sizes
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.status import status
+from signal_inspector.watching.terminal import printable
 
 
 class Stats(Subcommand):

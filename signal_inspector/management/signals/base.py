@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from signal_inspector.catalog.loading import load_as_server
+from signal_inspector.watching.terminal import printable
 
 #: Exit statuses: all is well; something is not as it should be; the command line is wrong.
 OK: Final = 0
@@ -92,16 +93,6 @@ def say(command: BaseCommand, text: str) -> None:
 def plural(number: int, word: str) -> str:
     """ "1 signal", "2 signals"."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
-
-
-def printable(text: str) -> str:
-    """The text without what a terminal would obey: control characters are shown as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-        for letter in text
-    )
 
 
 def short_path(path: str) -> str:

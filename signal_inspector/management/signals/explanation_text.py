@@ -9,7 +9,7 @@ from django.core.management.color import Style
 
 from signal_inspector.catalog import ExplainedReceiver, Explanation, Standing
 from signal_inspector.catalog.source_records import Send
-from signal_inspector.management.signals.base import plural, printable
+from signal_inspector.management.signals.base import plural
 from signal_inspector.management.signals.listing_text import (
     INDENT,
     WIDTH,
@@ -18,6 +18,7 @@ from signal_inspector.management.signals.listing_text import (
     location,
     name_line,
 )
+from signal_inspector.watching.terminal import printable
 
 
 def explanation_lines(explanation: Explanation, style: Style) -> Iterator[str]:

@@ -14,7 +14,8 @@ from signal_inspector import graphs
 from signal_inspector.catalog import graph_selection
 from signal_inspector.catalog.graph import Graph, project_graph
 from signal_inspector.catalog.matching import near
-from signal_inspector.management.signals.base import OK, add_loading, load, plural, printable, say
+from signal_inspector.management.signals.base import OK, add_loading, load, plural, say
+from signal_inspector.watching.terminal import printable
 
 HELP: Final = "who sends and receives which signal, as a picture, a page or data"
 DESCRIPTION: Final = (

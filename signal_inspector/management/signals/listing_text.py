@@ -10,7 +10,8 @@ from django.core.management.color import Style
 
 from signal_inspector.catalog import ReceiverEntry, SignalEntry, State
 from signal_inspector.catalog.selection import Selected
-from signal_inspector.management.signals.base import plural, printable, short_path
+from signal_inspector.management.signals.base import plural, short_path
+from signal_inspector.watching.terminal import printable
 
 WIDTH: Final = 80  # lines that can be broken are; names and paths are never cut
 INDENT: Final = " " * 6

@@ -23,11 +23,11 @@ from signal_inspector.management.signals.base import (
     add_loading,
     load,
     plural,
-    printable,
     say,
     usage,
 )
 from signal_inspector.management.signals.suggesting import did_you_mean
+from signal_inspector.watching.terminal import printable
 
 HELP: Final = "who receives which signal, as a text to commit, and whether it still holds"
 DESCRIPTION: Final = (

@@ -8,7 +8,7 @@ from typing import Any, Final
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.matching import near
 from signal_inspector.catalog.selection import Wanted, in_order, select
-from signal_inspector.management.signals.base import printable
+from signal_inspector.watching.terminal import printable
 
 
 def nothing_found(
