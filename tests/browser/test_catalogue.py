@@ -39,7 +39,9 @@ def test_from_the_overview_to_the_dispatches(page: Page, shop: str) -> None:
     expect(page.locator(".sa-chips")).to_contain_text("loyalty.receivers.award_points")
     failed = page.locator(".sa-dispatches tbody tr")
     expect(failed.first).to_contain_text("order_placed")
-    assert failed.filter(has_text="failed, swallowed").count() == failed.count()
+    expect(failed.first).to_contain_text("failed, swallowed")
+    # Others may have run it again, by a send that raises.
+    expect(page.locator(".sa-dispatches tbody tr:not(.sa-failed)")).to_have_count(0)
 
 
 def test_marks(page: Page, shop: str) -> None:

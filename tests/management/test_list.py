@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -31,7 +32,8 @@ order_placed.connect(log, weak=False)
 
 @pytest.fixture(autouse=True)
 def _made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Signals in a module of this name, for this test."""
+    """Signals in a module of this name, for this test; those of former tests are no more."""
+    gc.collect()
     module(monkeypatch, "made_shop.signals", SOURCE)
 
 
