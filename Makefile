@@ -128,6 +128,7 @@ define where_to_look
     'Its audit:' 'http://127.0.0.1:$(DEMO_PORT)/admin/signal_audit/' \
     'Sign in as:' 'user admin, password admin (or ada/ada, grace/grace, hedy/hedy, joan/joan)' \
     'The panel:' '"Signal Inspector", in the toolbar at the right of each page' \
+    'Two warnings:' 'of its checks, where it starts, are meant: the shop makes these mistakes to show them' \
     'To stop it:' 'Ctrl-C'
 @echo
 endef

@@ -38,6 +38,7 @@ MANAGE = manage()
 class Step:
     click: str
     shows: str
+    command: str = ""  # to be typed in a second terminal
     button: str = ""  # empty: nothing to prepare, it goes on from the step before
     key: str = ""  # names the preparation of the button, see prepare()
     username: str = ""  # who is logged in for it
@@ -88,7 +89,8 @@ CHAPTERS = [
                 shows="take_from_shelf ran eleven times, once for every line of the order.",
             ),
             Step(
-                click=f"In a second terminal: {MANAGE} signals watch. Then place an order.",
+                click="Watch from a second terminal, and place an order.",
+                command=f"{MANAGE} signals watch",
                 shows="Each dispatch when it has ended, with its receivers, and below a receiver "
                 "what that one sent: the terminal hears the server itself, by a local socket.",
             ),
@@ -197,7 +199,8 @@ CHAPTERS = [
                 "words of exceptions are not for her.",
             ),
             Step(
-                click=f"In a second terminal: {MANAGE} signal_audit tail. Then place an order.",
+                click="Follow the log in a second terminal, and place an order.",
+                command=f"{MANAGE} signal_audit tail",
                 shows="Each dispatch in a line, as soon as it is written.",
             ),
         ],
@@ -231,22 +234,24 @@ CHAPTERS = [
                 button="See the graph",
                 click="Choose sync_warehouse, then “Only what is around it”.",
                 shows="Who sends which signal and who receives it, in order; which receiver sends "
-                "on; that nobody receives payment_captured. As a file of your own: "
-                f"{MANAGE} signals graph --output signals.html.",
+                "on; that nobody receives payment_captured. The command writes it as a file.",
+                command=f"{MANAGE} signals graph --output signals.html",
             ),
             Step(
-                click=f"In a second terminal: {MANAGE} signals explain order_placed.",
+                click="Ask for an explanation in a second terminal.",
+                command=f"{MANAGE} signals explain order_placed",
                 shows="Who would be called now, and in which order; who would not, and why: one "
                 "listens to another sender, another is gone, as only a weak reference held it.",
             ),
             Step(
-                click=f"{MANAGE} check",
+                click="Run the checks.",
+                command=f"{MANAGE} check",
                 shows="The same two mistakes as advice, before they cost anybody an evening: "
                 "send_thank_you_email is connected twice, Newsletter.subscribe is gone.",
             ),
             Step(
-                click="Take a receiver away, as the one in comments/receivers.py. Then: "
-                f"{MANAGE} signals snapshot --check example_project/signals.txt",
+                click="Take a receiver away, as the one in comments/receivers.py, and compare.",
+                command=f"{MANAGE} signals snapshot --check {settings.BASE_DIR.name}/signals.txt",
                 shows="What has changed since the snapshot was committed, in words, and an exit "
                 "code that stops a build.",
             ),
