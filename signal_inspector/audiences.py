@@ -58,6 +58,7 @@ class Audience:
     """The collectors and sinks that hear of a dispatch, worked out once for many of them."""
 
     __slots__ = (
+        "beginning",
         "closes",
         "collectors",
         "details",
@@ -107,6 +108,10 @@ class Audience:
         self.with_followers = tuple(sink for sink in sinks if _overrides(sink, "follow"))
         #: Those that are told of each dispatch as a whole.
         self.hearing = tuple(sink for sink in sinks if _hears_all(sink))
+        #: Those of them that want to know when it begins.
+        self.beginning = tuple(
+            sink for sink in self.hearing if _overrides(sink, "dispatch_started")
+        )
         #: Whether a dispatch that has no follower is heard of by nobody.
         self.is_choosy = not collectors and not self.hearing
         #: The only sink that sends followers, as it mostly is: asked itself, as every dispatch

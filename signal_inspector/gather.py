@@ -29,6 +29,11 @@ _MACHINERY = (
     "django.apps.registry.",
 )
 
+#: The namespaces of such modules by their id, which is quicker to ask for than their name. They
+#: are kept, so that no id is given anew.
+_machinery: Final[dict[int, dict[str, Any]]] = {}
+_MACHINERY_KNOWN: Final = 200
+
 _redactor: tuple[Config, Redactor] | None = None
 
 
@@ -163,5 +168,12 @@ def call_stack(depth: int) -> tuple[Caller, ...]:
 
 
 def _is_machinery(frame: FrameType) -> bool:
-    module = frame.f_globals.get("__name__")
-    return isinstance(module, str) and f"{module}.".startswith(_MACHINERY)
+    scope = frame.f_globals
+    if id(scope) in _machinery:
+        return True
+    module = scope.get("__name__")
+    if not (isinstance(module, str) and f"{module}.".startswith(_MACHINERY)):
+        return False
+    if len(_machinery) < _MACHINERY_KNOWN:
+        _machinery[id(scope)] = scope
+    return True

@@ -156,8 +156,8 @@ def _prepare(
     dispatch.started_ns = time_ns()
     if audience.gathers:
         gather.details(dispatch, signal, sender, named, audience.details)
-    if audience.hearing:
-        tell(audience.hearing, "dispatch_started", dispatch)
+    if audience.beginning:
+        tell(audience.beginning, "dispatch_started", dispatch)
     if audience.keepers:
         keeping.tell(dispatch, "sent", signal, sender, named)
         keeping.tell(dispatch, "receivers", receivers)

@@ -7,7 +7,9 @@ seen by the user's tests. So the methods that every transaction ends through are
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from time import time_ns
 from typing import Any, Final, NamedTuple
@@ -96,13 +98,26 @@ def opened_connections() -> Iterator[BaseDatabaseWrapper]:
     # As connections.all(initialized_only=True), which looks for each three times: every dispatch
     # of an audit asks.
     opened: Any = connections._connections  # type: ignore[attr-defined]
+    here = _of_this_thread(opened)
     try:
         for alias in connections:
-            connection = getattr(opened, alias, None)
+            connection = getattr(opened, alias, None) if here is None else here.get(alias)
             if connection is not None:
                 yield connection
     except ImproperlyConfigured:  # a project without databases
         return
+
+
+def _of_this_thread(local: Any) -> dict[str, Any] | None:
+    """What asgiref's ``Local`` answers from in a thread without an event loop; else None.
+
+    Asked for one attribute, it finds out by an exception that there is no loop: half of what a
+    dispatch would pay for being audited.
+    """
+    storage = getattr(local, "__dict__", {}).get("_storage")
+    if type(storage) is threading.local and asyncio._get_running_loop() is None:
+        return vars(storage)
+    return None
 
 
 def when_ended(connection: BaseDatabaseWrapper, callback: Callable[[], None]) -> None:
