@@ -16,9 +16,19 @@ from tests.catalog.sources_written import write
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
+_former: dict[str, ModuleType] = {}
+
+
 def module(monkeypatch: pytest.MonkeyPatch, name: str, source: str, path: str = "") -> Any:
-    """A loaded module of this name that has run this source."""
-    made = ModuleType(name)
+    """A loaded module of this name that has run this source.
+
+    One of a former test loses what it holds: a cache of Django's may keep a receiver of it, and
+    with that its signals, which the catalogue would list.
+    """
+    former = _former.get(name)
+    if former is not None and sys.modules.get(name) is not former:
+        vars(former).clear()
+    made = _former[name] = ModuleType(name)
     made.__file__ = path or f"/srv/{name.replace('.', '/')}.py"
     monkeypatch.setitem(sys.modules, name, made)
     exec(compile(source, made.__file__, "exec"), vars(made))

@@ -109,7 +109,9 @@ def test_json_is_what_is_documented() -> None:
 )
 def test_signals_are_chosen_by_globs(pattern: str) -> None:
     """A glob matches a whole name or the end of it."""
-    mine = [name for name in names("--signal", pattern) if name.startswith("made_shop.")]
+    # Signals of a former test's module that something still holds have lost their names.
+    found = [name for name in names("--signal", pattern) if "(anonymous)" not in name]
+    mine = [name for name in found if name.startswith("made_shop.")]
     assert mine == ["made_shop.signals.order_paid", "made_shop.signals.order_placed"]
 
 
@@ -131,7 +133,7 @@ def test_receivers_keep_their_places() -> None:
 @pytest.mark.parametrize("sender", ["made_shop.signals.Web", "Web", "*.Web"])
 def test_receivers_are_chosen_by_their_sender(sender: str) -> None:
     """--sender finds receivers that listen to it alone, and says who else is called."""
-    text, said = listed("--sender", sender, "--signal", "made_shop.*")
+    text, said = listed("--sender", sender, "--signal", "made_shop.signals.order_*")
     assert re.findall(r"^ +(\d) ", text, re.MULTILINE) == ["1"]
     assert "Receivers of any sender are called, too" in said
 
