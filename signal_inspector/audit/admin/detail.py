@@ -25,7 +25,12 @@ from signal_inspector.audit.admin.linking import object_url
 from signal_inspector.audit.admin.readonly import may_see_payloads
 from signal_inspector.audit.admin.sentence import Words, sentence
 from signal_inspector.audit.admin.waterfall import NESTED, CallRow, NestedRow, Scale
-from signal_inspector.audit.admin.wording import (
+from signal_inspector.audit.choices import Ending
+from signal_inspector.audit.lookups import calls, dispatches
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch
+from signal_inspector.audit.reading.selection import Selection
+from signal_inspector.audit.reading.texts import Texts
+from signal_inspector.audit.wording import (
     DottedName,
     OutcomeWords,
     clock,
@@ -33,11 +38,6 @@ from signal_inspector.audit.admin.wording import (
     plural,
     zone,
 )
-from signal_inspector.audit.choices import Ending
-from signal_inspector.audit.lookups import calls, dispatches
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch
-from signal_inspector.audit.reading.selection import Selection
-from signal_inspector.audit.reading.texts import Texts
 
 CALLS: Final = 200  # receiver calls on a page
 _FAILURES: Final = 20  # failures that are told in full

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from signal_inspector.audit.admin.wording import local
 from signal_inspector.audit.choices import NameKind
 from signal_inspector.audit.reading.periods import PARAMETERS, PRESETS, Period
 from signal_inspector.audit.reading.selection import (
@@ -17,6 +16,7 @@ from signal_inspector.audit.reading.selection import (
     Selection,
 )
 from signal_inspector.audit.reading.texts import OFFERED, offered
+from signal_inspector.audit.wording import local
 
 _FEW: Final = 40  # names that a list to choose from may have
 _LABELS: Final = {

@@ -12,9 +12,9 @@ from django.utils.html import format_html
 
 from signal_inspector.audit.admin.changelist import detail_url
 from signal_inspector.audit.admin.readonly import ReadOnlyAdmin, may_see_payloads
-from signal_inspector.audit.admin.wording import ms, plural
 from signal_inspector.audit.choices import GapReason
 from signal_inspector.audit.models import Gap, Retry
+from signal_inspector.audit.wording import ms, plural
 
 
 class GapAdmin(ReadOnlyAdmin):

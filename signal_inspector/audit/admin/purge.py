@@ -20,11 +20,11 @@ from django.views.decorators.http import require_http_methods
 from signal_inspector.audit.actors import actor_of
 from signal_inspector.audit.acts import Acting
 from signal_inspector.audit.admin.changelist import changelist_url
-from signal_inspector.audit.admin.wording import number, plural
 from signal_inspector.audit.choices import ActKind
 from signal_inspector.audit.pruning.purging import purge
 from signal_inspector.audit.reading.counting import Counted, count
 from signal_inspector.audit.reading.selection import Selection, read_selection
+from signal_inspector.audit.wording import number, plural
 
 PERMISSION: Final = "signal_audit.purge_dispatches"
 #: What may be deleted: words for it, and whose dispatches these are.

@@ -16,14 +16,6 @@ from django.views.decorators.http import require_http_methods
 
 from signal_inspector.audit.admin.changelist import detail_url
 from signal_inspector.audit.admin.readonly import may_see_payloads
-from signal_inspector.audit.admin.wording import (
-    DottedName,
-    OutcomeWords,
-    class_name,
-    clock,
-    dotted,
-    ms,
-)
 from signal_inspector.audit.choices import Ending, RetryOutcome
 from signal_inspector.audit.lookups import calls
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Retry
@@ -44,6 +36,14 @@ from signal_inspector.audit.retrying.running import (
     will_run_in,
 )
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.audit.wording import (
+    DottedName,
+    OutcomeWords,
+    class_name,
+    clock,
+    dotted,
+    ms,
+)
 
 PERMISSION: Final = "signal_audit.retry_receivers"
 _NAME: Final = "signal_audit_auditeddispatch_retry"

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from signal_inspector.audit.admin.wording import (
+from signal_inspector.audit.choices import Ending
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch
+from signal_inspector.audit.wording import (
     DottedName,
     OutcomeWords,
     class_name,
     ms,
 )
-from signal_inspector.audit.choices import Ending
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch
 
 NESTED: Final = 100  # dispatches of its receivers that are shown
 _TICKS: Final = 6

@@ -6,14 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from signal_inspector.audit.admin.wording import (
-    DottedName,
-    OutcomeWords,
-    class_name,
-    dotted,
-    number,
-    plural,
-)
 from signal_inspector.audit.overview.charts import Tick
 from signal_inspector.audit.overview.failing import Started
 from signal_inspector.audit.overview.figures import Read
@@ -21,6 +13,14 @@ from signal_inspector.audit.overview.links import Links
 from signal_inspector.audit.overview.spans import Span, here, short
 from signal_inspector.audit.overview.wording import ago, percent
 from signal_inspector.audit.reading.texts import Texts
+from signal_inspector.audit.wording import (
+    DottedName,
+    OutcomeWords,
+    class_name,
+    dotted,
+    number,
+    plural,
+)
 
 SHOWN: Final = 10
 _MARKS: Final = 3  # of these that are marked in the plot

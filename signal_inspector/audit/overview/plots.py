@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from signal_inspector.audit.admin.wording import DottedName, dotted, number, plural
 from signal_inspector.audit.overview import charts
 from signal_inspector.audit.overview.figures import Read
 from signal_inspector.audit.overview.links import Links
@@ -15,6 +14,7 @@ from signal_inspector.audit.overview.spans import Span
 from signal_inspector.audit.overview.wording import long_time, short_ms
 from signal_inspector.audit.reading.texts import Texts
 from signal_inspector.audit.tallies import Measure
+from signal_inspector.audit.wording import DottedName, dotted, number, plural
 
 FEW: Final = 6  # receivers that are shown at first
 MANY: Final = 60  # and at most

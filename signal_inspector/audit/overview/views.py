@@ -13,7 +13,6 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from signal_inspector import trouble
-from signal_inspector.audit.admin.wording import number, plural
 from signal_inspector.audit.overview import plots
 from signal_inspector.audit.overview.charts import Tick
 from signal_inspector.audit.overview.failing import Started, started_failing
@@ -26,6 +25,7 @@ from signal_inspector.audit.overview.wording import ago, compared, percent, shor
 from signal_inspector.audit.reading.texts import Texts
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.status import Status, status
+from signal_inspector.audit.wording import number, plural
 
 
 @dataclass(frozen=True, slots=True)

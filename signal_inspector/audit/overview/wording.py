@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from signal_inspector.audit.admin.wording import plural
+from signal_inspector.audit.wording import plural
 
 _MINUTE: Final = 60
 _HOUR: Final = 3_600
