@@ -58,6 +58,7 @@ class Audience:
     """The collectors and sinks that hear of a dispatch, worked out once for many of them."""
 
     __slots__ = (
+        "__weakref__",
         "beginning",
         "closes",
         "collectors",
@@ -85,10 +86,10 @@ class Audience:
         whole: Audience | None = None,
         details: Details = Details.NONE,
     ) -> None:
-        #: That of which this one is the part that hears of one signal. What the receivers of
-        #: that signal send is of interest to all of it.
+        #: That of which this one is the part that hears of one signal: what the receivers of that
+        #: signal send is of interest to all of it. Or the one that has replaced it (``renew``).
         self.whole = whole
-        #: Whether it is such a part, or NOBODY.
+        #: Whether it is such a part, was replaced, or is NOBODY.
         self.is_special = whole is not None
         #: Those parts, by the name of the signal; None where no sink tells signals apart.
         self.for_signals: dict[str, Audience] | None = None
@@ -148,6 +149,18 @@ class Audience:
         """Those that hear of a signal that is not inspected: the keepers that ask for it."""
         asking = tuple(keeper for keeper in self.keepers if keeper.asks_for(signal))
         return Audience(asking, (), self) if asking else NOBODY
+
+    def renew(self, fresh: Audience) -> None:
+        """Have the code that runs with this audience be heard by another one from now on."""
+        self.whole = fresh
+        self.is_special = True
+
+    def newest(self) -> Audience:
+        """Those that hear of the next dispatch, whichever part or former one this is."""
+        audience = self
+        while audience.whole is not None:
+            audience = audience.whole
+        return audience
 
     def is_idle(self) -> bool:
         """Whether no sink that sends followers would send one, for all it knows now."""

@@ -70,10 +70,11 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
     """
     scope = current.get()
     audience = process_audience() if scope is None else scope.audience
-    if audience.is_special:
+    while audience.is_special:
         if audience.whole is None:  # it is NOBODY
             return None
-        audience = audience.whole  # it was for the signal in whose receiver this is sent
+        # It was for the signal in whose receiver this is sent, or the sinks are others by now.
+        audience = audience.whole
     followers = NO_FOLLOWERS
     try:
         if scope is not None and scope.offers is signal:

@@ -8,6 +8,7 @@ from threading import RLock
 from time import perf_counter_ns
 from types import TracebackType
 from typing import Final
+from weakref import WeakSet
 
 from django.dispatch import Signal
 
@@ -76,11 +77,14 @@ class CollectorScope(Scope):
     __slots__ = ("collector",)
 
     def __init__(self, collector: Collector, outer: Scope | Dispatch | None) -> None:
-        before = _process if outer is None else outer.audience
-        before = before.whole or before
-        others = tuple(each for each in before.collectors if each is not collector)
         dispatch, index = running_call()
-        super().__init__(Audience((*others, collector), before.sinks), dispatch, index, outer)
+        with _lock:  # or a sink that is added meanwhile would not be heard in here
+            before = _process if outer is None else outer.audience.newest()
+            others = tuple(each for each in before.collectors if each is not collector)
+            audience = Audience((*others, collector), before.sinks)
+            if before is not NOBODY or outer is None:  # within `suppress` no sink hears anything
+                _in_contexts.add(audience)
+        super().__init__(audience, dispatch, index, outer)
         self.collector = collector
 
 
@@ -97,6 +101,8 @@ current: ContextVar[Scope | Dispatch | None] = ContextVar("signal_inspector", de
 ears: list[object] = []
 
 _process: Audience = NOBODY
+#: Those of open collectors. They follow the sinks of the process, whenever these are added.
+_in_contexts: WeakSet[Audience] = WeakSet()
 _named: tuple[Sink, ...] = ()
 _added: tuple[Sink, ...] = ()
 _collecting: tuple[Collector, ...] = ()
@@ -179,8 +185,23 @@ def refresh_sinks() -> None:
         had, _process = _process, Audience(_collecting, sinks) if listened else NOBODY
         if had is not NOBODY:
             ears.remove(had)
+            had.renew(_process)
         if _process is not NOBODY:
             ears.append(_process)
+        _renew_contexts(sinks)
+
+
+def _renew_contexts(sinks: tuple[Sink, ...]) -> None:
+    """Have the sinks, and who collects everywhere, be heard where collectors are open."""
+    renewed: dict[tuple[Collector, ...], Audience] = {}
+    for audience in list(_in_contexts):
+        collectors = [each for each in audience.collectors if each.is_open]
+        collectors += [each for each in _collecting if each not in collectors]
+        key = tuple(collectors)
+        if key not in renewed:
+            renewed[key] = Audience(key, sinks)
+        audience.renew(renewed[key])
+    _in_contexts.update(renewed.values())
 
 
 def open_collector(collector: Collector) -> None:
@@ -188,9 +209,8 @@ def open_collector(collector: Collector) -> None:
 
     Keeps no Token, so it may be closed in another context than the one it was opened in.
     """
-    scope = CollectorScope(collector, _open_scope())
     _start_collecting(collector)
-    current.set(scope)
+    current.set(CollectorScope(collector, _open_scope()))
 
 
 def collect_everywhere(collector: Collector) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -30,6 +32,7 @@ from signal_inspector.sinks import Follower
 from tests.listening import Live, Quiet, following, listening
 
 order_placed = Signal()
+NAME = "tests.test_scopes.order_placed"
 
 
 @pytest.fixture(autouse=True)
@@ -595,6 +598,72 @@ class TestProcess:
         with listening(sink), capture(), capture():
             place()
         assert [what for what, _ in sink.heard] == ["started", "finished"]
+
+    def test_sinks_added_inside_captures_hear_them(self) -> None:
+        """A sink that comes while captures are open hears what is sent in them until it goes."""
+        sink = Quiet()
+        with capture(), capture() as dispatches:
+            scopes.add_sink(sink)
+            place()
+            scopes.remove_sink(sink)
+            place()
+        assert sink.heard == [("started", NAME), ("finished", NAME)]
+        assert len(dispatches) == 2
+
+    def test_sinks_of_settings_changed_inside_a_capture(self) -> None:
+        """Settings that name other sinks while a capture is open hold in it too."""
+        with capture(), listening(before := Quiet()):
+            place()
+            with listening(after := Quiet()):
+                place()
+            place()
+        assert len(before.heard) == 4
+        assert len(after.heard) == 2
+
+    def test_a_sink_added_by_a_receiver_hears_what_it_sends(self) -> None:
+        """A sink hears the next dispatch, also one that is nested in a dispatch begun before."""
+        sink, other = Quiet(), Signal()
+
+        def adds(**kwargs: object) -> None:
+            scopes.add_sink(sink)
+            other.send(None)
+
+        order_placed.connect(adds)
+        with listening(Quiet()):
+            place()
+        scopes.remove_sink(sink)
+        assert len(sink.heard) == 2
+
+    def test_sinks_added_within_suppress_hear_nothing_there(self) -> None:
+        """A capture within suppress() hears its own dispatches; a sink added in it does not."""
+        sink = Quiet()
+        with suppress(), capture() as dispatches:
+            scopes.add_sink(sink)
+            place()
+            scopes.remove_sink(sink)
+        assert len(dispatches) == 1
+        assert sink.heard == []
+
+    def test_who_collects_everywhere_collects_in_captures_of_other_contexts(self) -> None:
+        """A collector of the whole process also has what is sent where a capture was open."""
+        collector = Collector(Details.NONE)
+        with capture() as dispatches:
+            contextvars.Context().run(scopes.collect_everywhere, collector)
+            place()
+            contextvars.Context().run(close_collector, collector)
+            place()
+        assert len(collector.dispatches) == 1
+        assert len(dispatches) == 2
+
+    def test_former_sinks_are_let_go_of(self) -> None:
+        """An open capture keeps no sink alive that has been removed."""
+        gone = weakref.ref(sink := Quiet())
+        with capture():
+            scopes.add_sink(sink)
+            scopes.remove_sink(sink)
+            del sink
+            gc.collect()
+            assert gone() is None
 
     def test_new_sinks_stand_in_place_of_those_before(self) -> None:
         """use_sinks() replaces all sinks at once."""
