@@ -9,7 +9,7 @@ from django.core import checks
 from django.core.signals import setting_changed
 
 from signal_inspector import instrument, queries, recorder, scopes, transactions
-from signal_inspector.checks import TAG, check_settings, check_signals
+from signal_inspector.checks import TAG, check_settings, check_signals, check_toolbar
 from signal_inspector.conf import SETTING, forget_config, get_config
 from signal_inspector.sinks import load_sinks
 
@@ -29,6 +29,7 @@ class SignalInspectorConfig(AppConfig):
         transactions.install()
         queries.install()
         checks.register(check_settings, TAG)
+        checks.register(check_toolbar, TAG)
         checks.register(check_signals, TAG, checks.Tags.signals)
         setting_changed.connect(
             _setting_changed, weak=False, dispatch_uid="signal_inspector.settings"

@@ -4,22 +4,88 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.conf import settings as project
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections, router
 from django.db.models import Sum
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from signal_inspector.audit.choices import GapReason
 from signal_inspector.audit.delivering import delivery_class, shares_a_file
+from signal_inspector.audit.middleware import AuditMiddleware
 from signal_inspector.audit.models import AuditedDispatch, Gap
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.status import late_writers
 
 _DAYS = 7
+_MIDDLEWARE: Final = f"{AuditMiddleware.__module__}.{AuditMiddleware.__qualname__}"
+#: Middleware that sends no signals, so that it may stand before ours: the beginnings of its paths.
+_QUIET: Final = (
+    "corsheaders.",
+    "debug_toolbar.",
+    "django.middleware.",
+    "django_prometheus.",
+    "opentelemetry.",
+    "whitenoise.",
+)
+
+
+def check_installation(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Whether the project lets the audit hear of dispatches, and of the requests they are sent in.
+
+    W006 the core app is not installed; W007 the middleware is missing or comes late, in a project
+    that answers requests.
+    """
+    found: list[CheckMessage] = []
+    if not apps.is_installed("signal_inspector"):
+        found.append(
+            Warning(
+                "INSTALLED_APPS holds signal_inspector.audit, but lacks signal_inspector: "
+                "no dispatch is recorded, and nothing is kept.",
+                hint='Add "signal_inspector" to INSTALLED_APPS, first.',
+                id="signal_audit.W006",
+            )
+        )
+    before = _before_ours()
+    if before and getattr(project, "ROOT_URLCONF", None):
+        found.append(Warning(before, hint=f'Put "{_MIDDLEWARE}" first.', id="signal_audit.W007"))
+    return found
+
+
+def _before_ours() -> str:
+    """What is wrong with the place of the middleware; "" if nothing is."""
+    loud = None
+    for path in project.MIDDLEWARE or ():
+        if _is_ours(path):
+            if loud is None:
+                return ""
+            return (
+                f"{loud} stands before AuditMiddleware in MIDDLEWARE: what it sends is kept "
+                "without its request and its user."
+            )
+        if loud is None and not path.startswith(_QUIET):
+            loud = path
+    return (
+        "MIDDLEWARE lacks AuditMiddleware of the audit: what is sent in requests is kept without "
+        "its request and its user."
+    )
+
+
+def _is_ours(path: str) -> bool:
+    if path == _MIDDLEWARE:
+        return True
+    try:
+        found = import_string(path)
+    except ImportError:  # which Django tells of when it answers a request
+        return False
+    return isinstance(found, type) and issubclass(found, AuditMiddleware)
 
 
 def check_delivery(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:

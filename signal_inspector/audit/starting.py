@@ -10,7 +10,7 @@ from django.db.models.signals import post_migrate
 
 from signal_inspector import scopes
 from signal_inspector.audit import watching
-from signal_inspector.audit.checks import check_delivery, check_log
+from signal_inspector.audit.checks import check_delivery, check_installation, check_log
 from signal_inspector.audit.deliveries.caller import Caller
 from signal_inspector.audit.delivering import process
 from signal_inspector.audit.naming import forget_names
@@ -31,6 +31,7 @@ def start() -> None:
     global sink
     register_section("AUDIT", Audit)
     checks.register(check_delivery)
+    checks.register(check_installation)
     checks.register(check_log, checks.Tags.database)
     setting_changed.connect(_setting_changed, weak=False, dispatch_uid=_UID)
     request_finished.connect(_request_finished, weak=False, dispatch_uid=_UID)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name for it
 
@@ -13,6 +13,7 @@ from signal_inspector.conf import SETTING, config_problems
 from signal_inspector.setting_rules import ProblemKind
 
 TAG = "signal_inspector"
+_PANEL = "signal_inspector.toolbar.SignalInspectorPanel"
 _IDS = {
     ProblemKind.WRONG_TYPE: "signal_inspector.W001",
     ProblemKind.UNKNOWN_KEY: "signal_inspector.W002",
@@ -33,4 +34,27 @@ def check_settings(
     return [
         Warning(problem.message, hint=problem.hint, id=_IDS[problem.kind])
         for problem in config_problems(getattr(settings, SETTING, {}))
+    ]
+
+
+def check_toolbar(
+    app_configs: Sequence[AppConfig] | None,
+    **kwargs: Any,
+) -> list[CheckMessage]:
+    """W005: the panel is listed, but the toolbar is not installed; to be registered with ``TAG``.
+
+    The toolbar itself tells of what else it lacks, and the panel of our app (W004).
+    """
+    panels = getattr(settings, "DEBUG_TOOLBAR_PANELS", None)
+    if not isinstance(panels, (list, tuple)) or _PANEL not in panels:
+        return []
+    if apps.is_installed("debug_toolbar"):
+        return []
+    return [
+        Warning(
+            f"DEBUG_TOOLBAR_PANELS holds {_PANEL}, but INSTALLED_APPS lacks debug_toolbar: "
+            "no panel will be shown.",
+            hint='Add "debug_toolbar" to INSTALLED_APPS, or list panels only where it is there.',
+            id="signal_inspector.W005",
+        )
     ]

@@ -27,7 +27,7 @@ settings.configure(
         {{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}},
     ],
     DEBUG_TOOLBAR_CONFIG={{"SHOW_TOOLBAR_CALLBACK": lambda request: True}},
-    DEBUG_TOOLBAR_PANELS=["signal_inspector.toolbar.SignalInspectorPanel"],
+    DEBUG_TOOLBAR_PANELS={panels},
 )
 import django
 
@@ -79,7 +79,10 @@ def first_pages(installed: list[str]) -> Any:
     with_toolbar = "debug_toolbar" in installed
     if with_toolbar:
         middleware.append("debug_toolbar.middleware.DebugToolbarMiddleware")
-    source = PROJECT.format(installed=installed, middleware=middleware, debug=with_toolbar)
+    panels = ["signal_inspector.toolbar.SignalInspectorPanel"] if with_toolbar else []
+    source = PROJECT.format(
+        installed=installed, middleware=middleware, debug=with_toolbar, panels=panels
+    )
     return json.loads(run_python(source, PYTHONWARNINGS="default"))
 
 

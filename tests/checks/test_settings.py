@@ -7,12 +7,13 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.management import call_command
 from django.test import override_settings
 
-from signal_inspector.checks import TAG, check_settings
+from signal_inspector.checks import TAG, check_settings, check_toolbar
 
 
 def messages_for(raw: object) -> list[checks.CheckMessage]:
@@ -96,3 +97,29 @@ def test_manage_py_check_tells() -> None:
     with override_settings(SIGNAL_INSPECTOR={"LIMITS": {"DISPATCH": 1}}):
         call_command("check", tags=[TAG], stderr=said)
     assert "Did you mean DISPATCHES" in said.getvalue()
+
+
+class TestToolbar:
+    PANEL = "signal_inspector.toolbar.SignalInspectorPanel"
+
+    def found(self, panels: object) -> list[str | None]:
+        with override_settings(DEBUG_TOOLBAR_PANELS=panels):
+            return [each.id for each in check_toolbar(None)]
+
+    @pytest.mark.parametrize("panels", [[PANEL], ("x", PANEL)], ids=str)
+    def test_the_panel_without_the_toolbar(
+        self, monkeypatch: pytest.MonkeyPatch, panels: object
+    ) -> None:
+        """The panel in a project that did not install the toolbar is W005."""
+        monkeypatch.setattr(apps, "is_installed", "signal_inspector".__eq__)
+        assert self.found(panels) == ["signal_inspector.W005"]
+
+    @pytest.mark.parametrize("panels", [None, [], ["debug_toolbar.panels.sql.SQLPanel"], 3])
+    def test_no_panel(self, monkeypatch: pytest.MonkeyPatch, panels: object) -> None:
+        """A project that does not list the panel needs no toolbar."""
+        monkeypatch.setattr(apps, "is_installed", "signal_inspector".__eq__)
+        assert self.found(panels) == []
+
+    def test_the_panel_with_the_toolbar(self) -> None:
+        """The panel beside the toolbar is right."""
+        assert self.found([self.PANEL]) == []

@@ -1,0 +1,105 @@
+"""What the checks say of how the audit is installed; those of the log are in test_gaps."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.checks import run_checks
+from django.test import override_settings
+
+from signal_inspector.audit import middleware
+from signal_inspector.audit.checks import check_installation
+from tests.listening import ROOT
+
+OURS = "signal_inspector.audit.middleware.AuditMiddleware"
+SECURITY = "django.middleware.security.SecurityMiddleware"
+SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
+TOOLBAR = "debug_toolbar.middleware.DebugToolbarMiddleware"
+
+
+class OwnMiddleware(middleware.AuditMiddleware):
+    """A project's own."""
+
+
+def loud_middleware(get_response: Any) -> Any:
+    """A project's middleware, which may send signals."""
+    return get_response
+
+
+OWN = f"{__name__}.OwnMiddleware"
+LOUD = f"{__name__}.loud_middleware"
+
+
+def found(middleware: list[str], **others: Any) -> list[str]:
+    """The ids of what is said of these settings."""
+    with override_settings(MIDDLEWARE=middleware, **others):
+        return [each.id or "" for each in check_installation(None)]
+
+
+class TestMiddleware:
+    @pytest.mark.parametrize(
+        "middleware",
+        [
+            [OURS],
+            [OURS, SESSIONS, LOUD],
+            [OWN, SESSIONS],
+            [SECURITY, TOOLBAR, "whitenoise.middleware.WhiteNoiseMiddleware", OURS, SESSIONS],
+        ],
+        ids=["alone", "first", "subclass", "behind quiet ones"],
+    )
+    def test_in_its_place(self, middleware: list[str]) -> None:
+        """First, or behind middleware that sends no signals, it is right."""
+        assert found(middleware) == []
+
+    @pytest.mark.parametrize(
+        "middleware",
+        [[], [SECURITY, SESSIONS], [SESSIONS, OURS], [SECURITY, LOUD, OURS], [LOUD, OWN]],
+        ids=["no middleware", "missing", "behind sessions", "behind a project's", "subclass"],
+    )
+    def test_missing_or_late(self, middleware: list[str]) -> None:
+        """Without it, or behind what may send signals, W007 says so."""
+        assert found(middleware) == ["signal_audit.W007"]
+
+    def test_the_first_that_may_send_is_named(self) -> None:
+        """The message names what has to go behind it."""
+        with override_settings(MIDDLEWARE=[SECURITY, LOUD, SESSIONS, OURS]):
+            (message,) = check_installation(None)
+        assert message.msg.startswith(f"{LOUD} stands before AuditMiddleware")
+        assert message.hint == f'Put "{OURS}" first.'
+
+    def test_a_middleware_that_cannot_be_imported(self) -> None:
+        """A wrong path is for Django to tell of."""
+        assert found(["no.such.Middleware", OURS]) == ["signal_audit.W007"]
+
+    def test_a_project_that_answers_no_requests(self) -> None:
+        """Without URLs there is no request to know of."""
+        assert found([], ROOT_URLCONF=None) == []
+
+
+def test_the_audit_without_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """W006 says that nothing is recorded without signal_inspector in INSTALLED_APPS."""
+    installed = {config.name for config in apps.get_app_configs()} - {"signal_inspector"}
+    monkeypatch.setattr(apps, "is_installed", installed.__contains__)
+    with override_settings(MIDDLEWARE=[OURS]):
+        (message,) = check_installation(None)
+    assert message.id == "signal_audit.W006"
+    assert message.hint == 'Add "signal_inspector" to INSTALLED_APPS, first.'
+
+
+def test_it_is_registered() -> None:
+    """`manage.py check` runs it."""
+    with override_settings(MIDDLEWARE=[LOUD, OURS]):
+        assert "signal_audit.W007" in [each.id for each in run_checks()]
+
+
+def test_every_id_is_in_the_document() -> None:
+    """docs/audit.md has a row for each id, and for none that there is not."""
+    sources = (ROOT / "signal_inspector" / "audit").rglob("*.py")
+    given = {
+        id_ for path in sources for id_ in re.findall(r"signal_audit\.[EW]\d+", path.read_text())
+    }
+    told = re.findall(r"`(signal_audit\.[EW]\d+)`", (ROOT / "docs" / "audit.md").read_text())
+    assert set(told) == given
