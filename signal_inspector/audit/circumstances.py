@@ -39,6 +39,10 @@ class Circumstances:
         self.actor = actor  # "auth.User:7"; "" while nobody is known
         self.actor_label = actor_label
 
+    def within(self, origin: Origin) -> Origin:
+        """The origin of code inside: whatever a retry runs is the retry's."""
+        return Origin.RETRY if self.origin is Origin.RETRY else origin
+
     def take_actor(self, actor: object) -> None:
         """Note who it is: a model instance, or a text such as "billing". Runs no query."""
         self.actor, self.actor_label = actor_of(actor)
@@ -125,7 +129,7 @@ class audit_circumstances:  # noqa: N801 - reads as a statement, like contextlib
     def __enter__(self) -> Circumstances:
         around = current()
         made = Circumstances(
-            origin=around.origin if self._origin is None else self._origin,
+            origin=around.within(around.origin if self._origin is None else self._origin),
             origin_name=around.origin_name if self._name is None else self._name,
             request_id=around.request_id if self._request_id is None else self._request_id,
             client=around.client,

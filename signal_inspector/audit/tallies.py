@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from signal_inspector.audit.choices import Ending, TransactionOutcome
+from signal_inspector.audit.choices import Ending, Origin, TransactionOutcome
 from signal_inspector.audit.histograms import bucket_of, percentile
 from signal_inspector.audit.rows import CALL_COLUMNS, DISPATCH_COLUMNS, Rows
 
@@ -22,6 +22,7 @@ _OUTCOME: Final = DISPATCH_COLUMNS.index("outcome")
 _IS_FAILED: Final = DISPATCH_COLUMNS.index("is_failed")
 _SKIPPED: Final = DISPATCH_COLUMNS.index("skipped_count")
 _TRANSACTION: Final = DISPATCH_COLUMNS.index("transaction_outcome")
+_ORIGIN: Final = DISPATCH_COLUMNS.index("origin")
 _RECEIVER: Final = CALL_COLUMNS.index("receiver_id")
 _EXCEPTION: Final = CALL_COLUMNS.index("exception_id")
 _CALL_OUTCOME: Final = CALL_COLUMNS.index("outcome")
@@ -29,6 +30,8 @@ _CALL_OFFSET: Final = CALL_COLUMNS.index("offset_ns")
 _CALL_DURATION: Final = CALL_COLUMNS.index("duration_ns")
 _RAISED: Final = int(Ending.RAISED)
 _NOT_RUN: Final = int(Ending.SKIPPED)
+_RUNNING: Final = int(Ending.RUNNING)  # how long it takes is not known
+_RETRY: Final = int(Origin.RETRY)
 _ROLLED_BACK: Final = int(TransactionOutcome.ROLLED_BACK)
 
 Numbered = Sequence[Any]  # a row with numbers for names
@@ -142,25 +145,36 @@ class _Made(dict[Key, Measure], Generic[Key]):
 
 
 class Figures:
-    """All that is counted of some time. Signals, receivers and exceptions by ``Name.id``."""
+    """All that is counted of some time. Signals, receivers and exceptions by ``Name.id``.
 
-    __slots__ = ("failures", "receivers", "signals")
+    What somebody ran again stands apart, in ``retries`` alone: a person at work is no load of the
+    application, and what a receiver raised to that person it did not raise to the sender.
+    """
+
+    __slots__ = ("failures", "receivers", "retries", "signals")
 
     def __init__(self) -> None:
         self.signals: dict[int, Measure] = _Made()
         self.receivers: dict[int, Measure] = _Made()
         self.failures: dict[tuple[int, int], Failures] = {}  # by receiver and exception
+        self.retries = Measure()  # dispatches of retries, and of what the receivers sent then
 
     def add(self, started_us: int, dispatch: Numbered, calls: Iterable[Numbered]) -> None:
         """Count a dispatch by its rows with numbers for names."""
-        self.signals[dispatch[_SIGNAL]].add(dispatch[_DURATION], dispatch[_IS_FAILED] is not None)
+        is_failed = dispatch[_IS_FAILED] is not None
+        if dispatch[_ORIGIN] == _RETRY:
+            self.retries.add(dispatch[_DURATION], is_failed)
+            return
+        self.signals[dispatch[_SIGNAL]].add(dispatch[_DURATION], is_failed)
         receivers = self.receivers
         for call in calls:
             outcome = call[_CALL_OUTCOME]
             if outcome != _NOT_RUN:
                 has_failed = outcome == _RAISED
                 receivers[call[_RECEIVER]].add(
-                    call[_CALL_DURATION], has_failed, call[_CALL_OFFSET] is not None
+                    call[_CALL_DURATION],
+                    has_failed,
+                    call[_CALL_OFFSET] is not None and outcome != _RUNNING,
                 )
                 if has_failed:
                     self._add_failure(started_us, dispatch, call)
@@ -189,6 +203,7 @@ class Figures:
             self.receivers[number].merge(measure)
         for (receiver, exception), failures in other.failures.items():
             self._failures(receiver, exception).merge(failures)
+        self.retries.merge(other.retries)
 
     def encoded(self) -> str:
         """As text, for ``Tally.content``."""
@@ -197,6 +212,7 @@ class Figures:
             "s": [[number, *measure.encoded()] for number, measure in self.signals.items()],
             "r": [[number, *measure.encoded()] for number, measure in self.receivers.items()],
             "x": [[*key, *failures.encoded()] for key, failures in self.failures.items()],
+            "t": self.retries.encoded(),
         }
         return json.dumps(content, separators=(",", ":"))
 
@@ -211,6 +227,7 @@ class Figures:
             self.receivers[number].merge_encoded(numbers)
         for receiver, exception, *numbers in content["x"]:
             self._failures(receiver, exception).merge(Failures(*numbers))
+        self.retries.merge_encoded(content["t"])
 
     def _failures(self, receiver: int, exception: int) -> Failures:
         key = receiver, exception

@@ -34,7 +34,7 @@ def task_started(name: str, task_id: str) -> None:
     """Let what follows in this context be the work of a task, until ``task_ended`` is called."""
     around = current()
     made = Circumstances(
-        origin=Origin.TASK,
+        origin=around.within(Origin.TASK),
         origin_name=clean(name, _NAME_LENGTH),
         request_id=clean(task_id, _ID_LENGTH),
         client=around.client,

@@ -12,7 +12,7 @@ from django.dispatch import Signal
 from signal_inspector import capture
 from signal_inspector.audit.circumstances import Circumstances
 from signal_inspector.audit.policies import Policy
-from signal_inspector.audit.rows import DISPATCH_COLUMNS, Item, Rows, render
+from signal_inspector.audit.rows import CALL_COLUMNS, DISPATCH_COLUMNS, Item, Rows, render
 from signal_inspector.dispatches import Dispatch
 
 FULL = Policy(
@@ -64,6 +64,15 @@ def with_column(rows: Rows, column: str, value: Any) -> Rows:
     row = list(rows.dispatch)
     row[DISPATCH_COLUMNS.index(column)] = value
     return rows._replace(dispatch=tuple(row))
+
+
+def with_calls(rows: Rows, **columns: list[Any]) -> Rows:
+    """The rows with other values in these columns of the receiver calls, one for each call."""
+    calls = [list(call) for call in rows.calls]
+    for column, new in columns.items():
+        for call, value in zip(calls, new, strict=True):
+            call[CALL_COLUMNS.index(column)] = value
+    return rows._replace(calls=[tuple(call) for call in calls])
 
 
 def needs(*vendors: str) -> None:

@@ -95,6 +95,9 @@ class Stats(Subcommand):
             f"({percent(recent['failed'], recent['dispatches'])}); "
             f"{recent['gaps']['number']} gaps, {recent['gaps']['missing']:,} missing"
         )
+        again = recent["retries"]
+        if again["dispatches"]:
+            write(f"  beside {_retries(again['dispatches'])}, {again['failed']:,} failed")
         self._table("signal", recent["signals"])
         self._table("receiver", recent["receivers"])
 
@@ -115,8 +118,8 @@ class Stats(Subcommand):
         )
         for row in rows:
             line = (
-                f"  {row['count']:>10,}  {row['failed']:>8,}  {row['mean_ms']:>9,.2f}  "
-                f"{row['longest_ms']:>9,.2f}  {printable(row['name'])}"
+                f"  {row['count']:>10,}  {row['failed']:>8,}  {_ms(row['mean_ms']):>9}  "
+                f"{_ms(row['longest_ms']):>9}  {printable(row['name'])}"
             )
             self.stdout.write(self.style.ERROR(line) if row["failed"] else line)
 
@@ -127,6 +130,7 @@ def gathered(start: datetime, now: datetime, *, exact: bool, top: int) -> dict[s
     number = figures.total(exact=exact)
     span = figures.span()
     recent, failed = figures.in_stretch(start, now)
+    again, again_failed = figures.retries(start, now)
     gaps, missing, is_exact = figures.missing(start, now)
     return {
         "database": get_settings().database,
@@ -150,6 +154,7 @@ def gathered(start: datetime, now: datetime, *, exact: bool, top: int) -> dict[s
             "dispatches": recent,
             "failed": failed,
             "per_hour": round(recent * 3_600 / (now - start).total_seconds(), 3),
+            "retries": {"dispatches": again, "failed": again_failed},
             "gaps": {"number": gaps, "missing": missing, "is_exact": is_exact},
             "signals": _dicts(figures.by_signal(start, now, top)),
             "receivers": _dicts(figures.by_receiver(start, now, top)),
@@ -168,6 +173,14 @@ def _length(time: timedelta) -> str:
         if minutes >= size:
             return f"{minutes / (1_440 if unit == 'days' else 60):g} {unit}"
     return f"{minutes:g} minutes"
+
+
+def _retries(number: int) -> str:
+    return "1 retry" if number == 1 else f"{number:,} retries"
+
+
+def _ms(number: float | None) -> str:
+    return "-" if number is None else f"{number:,.2f}"
 
 
 def _bytes(size: int) -> str:

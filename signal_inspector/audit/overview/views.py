@@ -150,7 +150,7 @@ def _cards(figures: Read, gaps: Gaps, log: Status, links: Links) -> list[Card]:
         Card(
             "Dispatches",
             number(now.count),
-            [compared(is_.count, was.count, kind.before)],
+            [compared(is_.count, was.count, kind.before), *_retries(figures)],
             url=links.to(span.start),
         ),
         Card(
@@ -167,6 +167,15 @@ def _cards(figures: Read, gaps: Gaps, log: Status, links: Links) -> list[Card]:
         ),
         _log_card(gaps, log),
     ]
+
+
+def _retries(figures: Read) -> list[str]:
+    """What no other figure counts."""
+    retries = figures.whole.retries
+    if not retries.count:
+        return []
+    failed = f", {number(retries.failed)} failed" if retries.failed else ""
+    return [f"beside {plural(retries.count, 'retry', 'retries')}{failed}"]
 
 
 def _log_card(gaps: Gaps, log: Status) -> Card:

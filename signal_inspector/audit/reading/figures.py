@@ -9,13 +9,14 @@ from uuid import UUID
 
 from django.db.models import Avg, Count, F, Max, Q
 
-from signal_inspector.audit.choices import Ending
+from signal_inspector.audit.choices import Ending, Origin
 from signal_inspector.audit.lookups import calls, dispatches, gaps_in, in_time, time_of
 from signal_inspector.audit.reading.counting import Counted, count
 from signal_inspector.audit.reading.selection import Selection
 from signal_inspector.audit.reading.texts import Texts
 
 SHOWN: Final = 20
+_RETRIED: Final = Q(origin=Origin.RETRY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +26,8 @@ class Line:
     name: str
     count: int
     failed: int
-    mean_ms: float
-    longest_ms: float
+    mean_ms: float | None  # None: of none it is known how long it took
+    longest_ms: float | None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -50,22 +51,38 @@ def span() -> tuple[datetime, datetime] | None:
 
 
 def in_stretch(start: datetime, end: datetime) -> tuple[int, int]:
-    """Dispatches, and failed ones among them."""
-    found = dispatches().filter(in_time(start, end))
-    counted = found.aggregate(all=Count("id"), failed=Count("is_failed"))
-    return counted["all"], counted["failed"]
+    """Dispatches, and failed ones among them; like all that follows without ``retries``."""
+    return _counted(dispatches().filter(in_time(start, end)).exclude(_RETRIED))
+
+
+def retries(start: datetime, end: datetime) -> tuple[int, int]:
+    """Dispatches of retries, and of what the receivers sent then; failed ones among them."""
+    return _counted(dispatches().filter(in_time(start, end)).filter(_RETRIED))
 
 
 def by_signal(start: datetime, end: datetime, shown: int = SHOWN) -> list[Line]:
     """The signals most dispatched."""
-    found = dispatches().filter(in_time(start, end)).order_by()
-    return _lines(found, "signal_id", Count("is_failed"), shown)
+    found = dispatches().filter(in_time(start, end)).exclude(_RETRIED).order_by()
+    return _lines(found, "signal_id", Count("is_failed"), Q(), shown)
 
 
 def by_receiver(start: datetime, end: datetime, shown: int = SHOWN) -> list[Line]:
-    """The receivers most called."""
-    found = calls().filter(in_time(start, end, "dispatch_id"))
-    return _lines(found, "receiver_id", Count("outcome", filter=Q(outcome=Ending.RAISED)), shown)
+    """The receivers most called. Those that never ran were not."""
+    retried = dispatches().filter(in_time(start, end)).filter(_RETRIED).order_by()
+    found = (
+        calls()
+        .filter(in_time(start, end, "dispatch_id"))
+        .exclude(outcome=Ending.SKIPPED)
+        .exclude(dispatch_id__in=retried.values("id"))
+    )
+    failed = Count("outcome", filter=Q(outcome=Ending.RAISED))
+    timed = Q(offset_ns__isnull=False) & ~Q(outcome=Ending.RUNNING)
+    return _lines(found, "receiver_id", failed, timed, shown)
+
+
+def _counted(found: Any) -> tuple[int, int]:
+    counted = found.aggregate(all=Count("id"), failed=Count("is_failed"))
+    return counted["all"], counted["failed"]
 
 
 def missing(start: datetime, end: datetime) -> tuple[int, int, bool]:
@@ -74,11 +91,15 @@ def missing(start: datetime, end: datetime) -> tuple[int, int, bool]:
     return len(found), sum(number for number, _ in found), not any(bound for _, bound in found)
 
 
-def _lines(found: Any, field: str, failed: Any, shown: int) -> list[Line]:
+def _lines(found: Any, field: str, failed: Any, timed: Q, shown: int) -> list[Line]:
+    """``timed``: the rows whose duration is known."""
     rows = list(
         found.values(name=F(field))
         .annotate(
-            count=Count("*"), failed=failed, mean=Avg("duration_ns"), longest=Max("duration_ns")
+            count=Count("*"),
+            failed=failed,
+            mean=Avg("duration_ns", filter=timed),
+            longest=Max("duration_ns", filter=timed),
         )
         .order_by("-count", "name")[:shown]
     )
@@ -88,8 +109,12 @@ def _lines(found: Any, field: str, failed: Any, shown: int) -> list[Line]:
             name=texts[row["name"]],
             count=row["count"],
             failed=row["failed"],
-            mean_ms=round(float(row["mean"]) / 1e6, 3),
-            longest_ms=round(row["longest"] / 1e6, 3),
+            mean_ms=_ms(row["mean"]),
+            longest_ms=_ms(row["longest"]),
         )
         for row in rows
     ]
+
+
+def _ms(nanoseconds: Any) -> float | None:
+    return None if nanoseconds is None else round(float(nanoseconds) / 1e6, 3)

@@ -9,11 +9,11 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
-from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit.choices import Ending, GapReason, Origin
 from signal_inspector.audit.models import Gap, Writer
 from tests.audit.commands.made import finish, made, put, refused, run, run_json, start
 from tests.audit.programs import Programs, real
-from tests.audit.rows_made import on_order, on_order_badly
+from tests.audit.rows_made import on_order, on_order_badly, with_calls, with_column
 
 DAY = timedelta(days=1)
 
@@ -46,6 +46,49 @@ class TestStats:
         ]
         names = {each["name"].rpartition(".")[2]: each["count"] for each in recent["receivers"]}
         assert names == {"on_order": 3, "on_order_badly": 1}
+
+    def test_retries(self) -> None:
+        """What somebody ran again stands apart, from receivers and means too."""
+        put(made(signal="shop.a", failed=True))
+        again = made(signal="shop.a", failed=True, receivers=[on_order, on_order_badly])
+        put(with_column(again, "origin", int(Origin.RETRY)))
+        recent = run_json("stats", "--json")["recent"]
+        assert (recent["dispatches"], recent["failed"]) == (1, 1)
+        assert recent["retries"] == {"dispatches": 1, "failed": 1}
+        assert [(each["name"], each["count"]) for each in recent["signals"]] == [("shop.a", 1)]
+        names = [each["name"].rpartition(".")[2] for each in recent["receivers"]]
+        assert names == ["on_order_badly"]
+        assert "beside 1 retry, 1 failed" in run("stats")
+
+    def test_receivers_that_never_ran(self) -> None:
+        """A receiver that was skipped was not called, and no mean is of it."""
+        rows = made(receivers=[on_order, on_order_badly])
+        put(with_calls(rows, outcome=[int(Ending.RAISED), int(Ending.SKIPPED)]))
+        (line,) = run_json("stats", "--json")["recent"]["receivers"]
+        assert (line["name"].rpartition(".")[2], line["count"], line["failed"]) == (
+            "on_order",
+            1,
+            1,
+        )
+
+    def test_only_known_times_are_averaged(self) -> None:
+        """A call counts whose time is not known, or which still ran; means are of the others."""
+        for outcome, offset, took in (
+            (Ending.RETURNED, 0, 8_000_000),
+            (Ending.RETURNED, None, 0),
+            (Ending.RUNNING, 0, 90_000_000),
+        ):
+            columns = {"outcome": [int(outcome)], "offset_ns": [offset], "duration_ns": [took]}
+            put(with_calls(made(), **columns))
+        (line,) = run_json("stats", "--json")["recent"]["receivers"]
+        assert (line["count"], line["mean_ms"], line["longest_ms"]) == (3, 8.0, 8.0)
+
+    def test_no_time_is_known(self) -> None:
+        """A mean of nothing is no number."""
+        put(with_calls(made(), offset_ns=[None]))
+        (line,) = run_json("stats", "--json")["recent"]["receivers"]
+        assert (line["count"], line["mean_ms"], line["longest_ms"]) == (1, None, None)
+        assert " -  " in run("stats")
 
     def test_last(self) -> None:
         """--last looks at another time, --top at fewer names."""

@@ -12,13 +12,13 @@ from django.db import DatabaseError
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit.choices import Ending, GapReason, Origin
 from signal_inspector.audit.overview import views
 from signal_inspector.audit.overview.spans import KINDS, Span
 from signal_inspector.audit.writing import write
 from tests.audit.admin.conftest import auditor, client_of, person, superuser, viewer
 from tests.audit.overview import story
-from tests.audit.rows_made import many_rows
+from tests.audit.rows_made import many_rows, with_column
 
 __all__ = ["auditor", "superuser", "viewer"]
 
@@ -71,6 +71,20 @@ def test_one_dispatch(viewer: Client, when: str) -> None:
     assert "tests.audit.rows_made.on_order_badly" in said
     assert "1 of 1 call" in said
     assert "no call" in said
+
+
+def test_retries(viewer: Client) -> None:
+    """What somebody ran again changes no figure, nor the effect of a failure; it is told apart."""
+    first, second, third = many_rows(3)
+    write([first, second], "default")
+    before = words(page(viewer))
+    columns = {"origin": int(Origin.RETRY), "outcome": int(Ending.RAISED)}
+    for column, value in columns.items():
+        third = with_column(third, column, value)
+    write([third], "default")
+    said = words(page(viewer))
+    assert "swallowed" in before
+    assert re.sub(r"beside 1 retry, 1 failed ?", "", said) == before
 
 
 def test_unknown_time(viewer: Client) -> None:

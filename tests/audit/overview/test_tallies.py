@@ -10,7 +10,7 @@ from django.db import transaction
 
 from signal_inspector import capture, trouble
 from signal_inspector.audit import counting, folding, writing
-from signal_inspector.audit.choices import NameKind
+from signal_inspector.audit.choices import Ending, NameKind, Origin
 from signal_inspector.audit.folding import _own
 from signal_inspector.audit.lookups import number_of
 from signal_inspector.audit.models import AuditedDispatch, Tally
@@ -18,7 +18,14 @@ from signal_inspector.audit.naming import forget_names
 from signal_inspector.audit.rows import Rows
 from signal_inspector.audit.tallies import Figures, slot_of
 from signal_inspector.audit.writing import write
-from tests.audit.rows_made import dispatched, many_rows, on_order, on_order_badly, with_column
+from tests.audit.rows_made import (
+    dispatched,
+    many_rows,
+    on_order,
+    on_order_badly,
+    with_calls,
+    with_column,
+)
 from tests.audit.rows_made import rows_of as rows_of_dispatch
 
 GOOD = number_of(NameKind.RECEIVER, "tests.audit.rows_made.on_order")
@@ -116,6 +123,23 @@ class TestCounted:
         [failures] = found.failures.values()
         assert (failures.raised, failures.skipped) == (1, 1)
 
+    def test_retries(self) -> None:
+        """What somebody ran again is counted apart, and no failure of a receiver."""
+        batch = many_rows(3)
+        batch[1] = with_column(batch[1], "origin", int(Origin.RETRY))
+        write(batch, "default")
+        found = figures()
+        assert (found.dispatches().count, found.dispatches().failed) == (2, 2)
+        assert (found.retries.count, found.retries.failed) == (1, 1)
+        assert (found.receivers[BAD].count, found.failures[BAD, ERROR].count) == (2, 2)
+
+    def test_running(self) -> None:
+        """A receiver that still ran was called; nobody knows how long it took."""
+        rows = rows_of_dispatch(dispatched(on_order))
+        write([with_calls(rows, outcome=[int(Ending.RUNNING)], duration_ns=[7])], "default")
+        measure = figures().receivers[GOOD]
+        assert (measure.count, measure.total_ns, measure.buckets) == (1, 0, {})
+
     def test_slots(self) -> None:
         """Each dispatch is counted in the slot in which it started, late ones too."""
         first, second = many_rows(2)
@@ -154,6 +178,7 @@ def test_encoded() -> None:
     one.receivers[2**63 - 1].add(70, True)
     one.receivers[3].add(0, False, False)
     one._failures(3, 0).add(17, True, 2, True)
+    one.retries.add(900, True)
     other.merge_encoded(one.encoded())
     assert other.encoded() == one.encoded()
     assert other.signals == one.signals

@@ -13,9 +13,11 @@ from django.dispatch import Signal
 
 from signal_inspector import capture
 from signal_inspector.audit.choices import Origin, RetryOutcome
+from signal_inspector.audit.circumstances import audit_circumstances
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Name, Retry
 from signal_inspector.audit.retrying.conditions import examine
 from signal_inspector.audit.retrying.running import RefusedError, run_again, will_run_in
+from signal_inspector.audit.tasks import task_ended, task_started
 from signal_inspector.audit.testing import audited
 from tests.audit.retrying.shop import (
     Calls,
@@ -29,7 +31,7 @@ from tests.audit.retrying.shop import (
     recorded,
     stock_low,
 )
-from tests.payload_app.models import Order
+from tests.payload_app.models import Line, Order
 
 pytestmark = pytest.mark.django_db
 committing = pytest.mark.django_db(transaction=True, databases=["default", "other"])
@@ -334,6 +336,20 @@ class TestTransaction:
         )
         assert retry.message == "(after the commit on default) no points today"
 
+    def test_commit_fails(self) -> None:
+        """A receiver that returned and whose COMMIT fails has raised: nothing of it is kept."""
+        call = recorded()
+
+        def write() -> None:
+            Group.objects.create(name="written")
+            Line.objects.create(order_id=987_654)  # of no order: a deferred constraint
+
+        Calls.act = write
+        retry = again(call)
+        assert not Group.objects.exists()
+        assert retry.outcome == RetryOutcome.RAISED
+        assert examine(call).may_run
+
     def test_broken_transaction(self) -> None:
         """A receiver that catches an error of the database inside is rolled back and told."""
         Group.objects.create(name="there")
@@ -370,6 +386,23 @@ class TestInTheLog:
             retry = again(call)
         row = AuditedDispatch.objects.get(parent_id=retry.recorded_as)
         assert (row.origin, row.parent_call) == (Origin.RETRY, 0)
+
+    def test_what_a_task_of_it_sends(self) -> None:
+        """So is what it sends from a task that runs at once, or names circumstances of its own."""
+        call = recorded()
+
+        def run() -> None:
+            task_started("shop.tasks.nightly", "t-1")
+            stock_low.send(None)
+            task_ended("t-1")
+            with audit_circumstances(origin="task", name="nightly"):
+                stock_low.send(None)
+
+        Calls.act = run
+        with audited():
+            retry = again(call)
+        rows = AuditedDispatch.objects.filter(parent_id=retry.recorded_as)
+        assert [row.origin for row in rows] == [Origin.RETRY] * 2
 
     def test_user(self) -> None:
         """The actor may be a user."""
