@@ -1,74 +1,177 @@
-"""A context of OpenTelemetry kept attached while the code of a dispatch runs, and no longer."""
+"""A context of OpenTelemetry kept attached while the code of a dispatch runs, and no longer.
+
+What the user's code attaches in there and leaves attached is the application's: it stays for
+those who run next, as it would without us. So each context that holds a span of ours says over
+which one it was made, and when our span has ended it is taken out of what was left.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextvars import Token
+from typing import Any, Final, NamedTuple
 
-from opentelemetry.context import Context, attach, create_key, detach, get_current, set_value
-from opentelemetry.trace import Span, set_span_in_context
+from opentelemetry.context import Context, attach, create_key, detach, get_current
+from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
 from signal_inspector.sinks import Follower
 
-_DISPATCH = create_key("signal_inspector.dispatch")
+#: Where a context keeps the span that is current: asking the API for that takes twice as long.
+[SPAN_KEY] = set_span_in_context(INVALID_SPAN, Context())
+
+_MARK_KEY: Final = create_key("signal_inspector.mark")
+
+
+class _Mark(NamedTuple):
+    """Stands in a context that we made: the span that we put into it, over which context."""
+
+    span: Span
+    below: Context
+
+
+def with_span(span: Span, below: Context) -> Context:
+    """A context with a span of ours, which ``carried`` takes out again."""
+    return Context({**below, SPAN_KEY: span, _MARK_KEY: _Mark(span, below)})
+
+
+def carried(left: Context, below: Context) -> Context:
+    """What goes on in place of ``below``, where the user's code has left another context.
+
+    That has the values that were left. It has the user's span if one was left, else the span
+    that was current outside of ours. Spans of ours that ended earlier go too: a token that was
+    taken under one, and is used later, brings it back.
+    """
+    running = list(_marks(below))
+    for mark in _marks(left):
+        if any(mark is each for each in running):
+            break
+        if left.get(SPAN_KEY) is mark.span:
+            left = _replaced(left, mark.below, SPAN_KEY, _MARK_KEY)
+        else:
+            left = _replaced(left, mark.below, _MARK_KEY)
+    return below if _holds_the_same(left, below) else left
+
+
+def _marks(context: Context) -> Iterator[_Mark]:
+    """Those of a context, the innermost first."""
+    mark: Any = context.get(_MARK_KEY)
+    while mark is not None:
+        yield mark
+        mark = mark.below.get(_MARK_KEY)
+
+
+def _replaced(context: Context, other: Context, *keys: str) -> Context:
+    """A context with what another has under these keys; the other, if they are equal then."""
+    values = {key: value for key, value in context.items() if key not in keys}
+    values.update((key, other[key]) for key in keys if key in other)
+    return other if _holds_the_same(values, other) else Context(values)
+
+
+def _holds_the_same(values: Mapping[str, object], others: Mapping[str, object]) -> bool:
+    """Whether two contexts are equal, without asking the user's values."""
+    return len(values) == len(others) and all(
+        key in others and others[key] is value for key, value in values.items()
+    )
+
+
+def put_back(token: Token[Context], left: Context, made: Context) -> None:
+    """Detach a context that we made, and carry on what the user's code has left instead of it."""
+    detach(token)
+    if left is not made:  # which is rare
+        below = get_current()
+        context = carried(left, below)
+        if context is not below:
+            attach(context)
+
+
+class _Entered(NamedTuple):
+    """The context that was attached, and the one to compare what is left with: that or ours."""
+
+    token: Token[Context]
+    inside: Context
+    made: Context
+
+
+class _Suspended(NamedTuple):
+    """What a receiver had attached, and what the others find in its place meanwhile."""
+
+    context: Context
+    made: Context
+    below: Context
 
 
 class Attached(Follower):
-    """Follows a dispatch that gets no span of its own.
+    """Follows a dispatch, and keeps its span current if it has one.
 
-    Each attach has its detach in the same step of the same code, so nothing of ours is in a
-    context while an async receiver is suspended: Django 6.1 runs all of them in one. What a
-    receiver has attached itself is set aside meanwhile and put back for it alone.
+    Each attach has its detach in the same step of the same code, so while an async receiver is
+    suspended no span is current but the sender's: Django 6.1 runs all of them in one context. A
+    span that a receiver has made current itself is set aside meanwhile and is current again for
+    it alone. Other values that it has attached are there for all, as without us.
     """
 
     needs_record = False
     by_receiver = False
 
-    # Class attributes as long as nothing else is known: most dispatches need few of them.
-    _whole: Token[Context] | None = None  # while the code of the send is entered
-    _whole_kept: Context | None = None
-    _mark: object | None = None
-    # Of receivers that run in steps, or in another thread, each has its own.
-    _kept: dict[int, Context]
-    _tokens: dict[int, Token[Context]]
+    # Of the send as a whole, and of its receivers by their index.
+    _entered: dict[int | None, _Entered]
+    _suspended: dict[int | None, _Suspended]
 
     def __init__(self, span: Span | None, here: Context, receivers: int | None) -> None:
         """``span`` is to be current, in the context of the sender; None: what is current there.
 
         ``receivers`` is their number where it is known, which it is not where the send is
-        overridden: that may attach something on the way to the receivers.
+        overridden.
         """
-        if receivers is None:
-            self._mark = object()
-            here = set_value(_DISPATCH, self._mark, here)
         self._span = span
         self._receivers = receivers
-        self._context = here if span is None else set_span_in_context(span, here)
-        self._kept = {}
-        self._tokens = {}
+        self._here = here
+        self._context = here if span is None else with_span(span, here)
+        self._entered = {}
+        self._suspended = {}
 
     def entered(self, index: int | None) -> None:
-        if index is None:
-            self._whole = attach(self._whole_kept or self._context)
+        below = get_current()
+        suspended = self._suspended.pop(index, None)
+        if suspended is None:
+            inside = made = self._first(index, below)
         else:
-            self._tokens[index] = attach(self._kept.get(index) or self._around())
+            inside = suspended.context
+            if suspended.below is not below:  # others have changed it
+                inside = _replaced(below, inside, SPAN_KEY, _MARK_KEY)
+            made = inside if suspended.context is suspended.made else suspended.made
+        if inside is not below:
+            self._entered[index] = _Entered(attach(inside), inside, made)
 
     def left(self, index: int | None, ended: bool) -> None:
-        if index is None:
-            token, self._whole = self._whole, None
-            if not ended and token is not None:
-                self._whole_kept = get_current()
-        else:
-            token = self._tokens.pop(index, None)
-            if not ended and token is not None:
-                self._kept[index] = get_current()
-        if token is not None:
-            detach(token)
+        entered = self._entered.pop(index, None)
+        if entered is None:
+            return
+        left = get_current()
+        if ended:
+            put_back(entered.token, left, entered.made)
+            return
+        detach(entered.token)
+        below = get_current()
+        if left is not entered.inside:
+            shared = _replaced(left, below, SPAN_KEY, _MARK_KEY)
+            if shared is not below:
+                attach(shared)
+                below = shared
+        self._suspended[index] = _Suspended(left, entered.made, below)
 
-    def _around(self) -> Context:
-        """The context that a receiver starts in: that of the dispatch, or what an overriding
-        send() has attached on the way.
-        """
-        if self._mark is None:
+    def _first(self, index: int | None, below: Context) -> Context:  # noqa: ARG002
+        """The context in which that code begins to run."""
+        return self._around(below)
+
+    def _around(self, below: Context) -> Context:
+        """The context of the dispatch, for code that would run in ``below`` without us."""
+        if below is self._here or below is self._context:
             return self._context
-        here = get_current()
-        return here if here.get(_DISPATCH) is self._mark else self._context
+        span = self._span
+        if span is None or self._context is self._here:
+            return below
+        if any(mark.span is span for mark in _marks(below)):
+            return below  # with what an overriding send() has attached on the way
+        if below.get(SPAN_KEY) is self._here.get(SPAN_KEY):
+            return with_span(span, below)
+        return below  # an earlier receiver has left a span: what follows belongs to that

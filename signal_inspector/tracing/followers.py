@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextvars import Token
 from typing import Final
 
-from opentelemetry.context import Context, attach, detach
-from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
+from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.trace import INVALID_SPAN, Span
 
 from signal_inspector import recorder, trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Failure, Outcome
 from signal_inspector.tracing import attributes, exceptions
-from signal_inspector.tracing.attached import Attached
+from signal_inspector.tracing.attached import Attached, put_back, with_span
 from signal_inspector.tracing.measured import Measured, Tools
 
 _CANCELLED: Final = Outcome.CANCELLED.value
@@ -61,7 +61,7 @@ class DispatchSpan(Measured):
             # With all there is to say of it: adding that later takes longer.
             here = self._context
             self._span = span = self._tools.tracer.start_span(name, here, attributes=about)
-            self._context = set_span_in_context(span, here)
+            self._context = with_span(span, here)
         dispatch.trace = self._span.get_span_context()
 
     def left(self, index: int | None, ended: bool) -> None:
@@ -80,7 +80,7 @@ class DispatchSpan(Measured):
                     super().finished(error)
         finally:
             # An overriding send() may go on after Signal's own, and still is in this span.
-            self._is_over = self._whole is not None
+            self._is_over = None in self._entered
             if not self._is_over:
                 self._span.end()
 
@@ -148,10 +148,12 @@ class ReceiverSpans(DispatchSpan):
     by_receiver = True
 
     # Of the receivers that run in our own loop, one at a time:
+    _below: Context | None = None
     _around_loop: Context
     _known: list[attributes.Described]
     _running: Span | None = None
     _token: Token[Context] | None = None
+    _inside: Context
 
     def __init__(
         self,
@@ -160,7 +162,8 @@ class ReceiverSpans(DispatchSpan):
         here: Context,
         receivers: int | None,
     ) -> None:
-        self._spans: dict[int, Span] = {}  # of those that do not run in our own loop
+        #: Of those that do not run in our own loop; None once one has ended.
+        self._spans: dict[int, Span | None] = {}
         if receivers is None or not isinstance(span, tuple):
             super().__init__(tools, span, here, receivers)
             return
@@ -170,28 +173,31 @@ class ReceiverSpans(DispatchSpan):
         self._has_ends = tools.has_ends
         self._described = span
         self._receivers = receivers
-        self._context = here
-        self._kept = {}
-        self._tokens = {}
+        self._here = self._context = here
+        self._entered = {}
+        self._suspended = {}
 
     def entered(self, index: int | None) -> None:
-        if index is None:
-            self._whole = attach(self._whole_kept or self._context)
-            return
-        dispatch = self.dispatch
-        if dispatch.in_loop:
-            if not index:
-                self._around_loop = self._around()
-                self._known = attributes.of_receivers(dispatch.signal, dispatch.receivers)
-            self._running, inside = self._open(self._known[index], self._around_loop)
-            self._token = attach(inside)
-        else:
-            if index not in self._kept:
-                known = attributes.of_receiver(dispatch.signal, dispatch.receivers[index])
-                span, self._kept[index] = self._open(known, self._around())
-                if span is not None:
-                    self._spans[index] = span
+        if index is None or not self.dispatch.in_loop:
             super().entered(index)
+            return
+        below = get_current()
+        if below is not self._below:
+            if not index:
+                dispatch = self.dispatch
+                self._known = attributes.of_receivers(dispatch.signal, dispatch.receivers)
+            self._below, self._around_loop = below, self._around(below)
+        self._running, self._inside = self._open(self._known[index], self._around_loop)
+        self._token = attach(self._inside)
+
+    def _first(self, index: int | None, below: Context) -> Context:
+        around = self._around(below)
+        if index is None or index in self._spans:  # it has ended, and Django logs how
+            return around
+        receiver = self.dispatch.receivers[index]
+        known = attributes.of_receiver(self.dispatch.signal, receiver)
+        self._spans[index], inside = self._open(known, around)
+        return inside
 
     def _open(self, known: attributes.Described, around: Context) -> tuple[Span | None, Context]:
         """Start the span of a receiver; the context to run it in."""
@@ -201,9 +207,16 @@ class ReceiverSpans(DispatchSpan):
         except Exception as error:  # of a sampler or a processor
             trouble.report("starting the span of a receiver", error)
             return None, around
-        return span, set_span_in_context(span, around)
+        return span, with_span(span, around)
 
     def stepped(self, index: int, is_last: bool) -> None:
+        if get_current() is not self._inside:  # the receiver has left something attached
+            try:
+                self.left(index, True)
+            finally:
+                if not is_last:
+                    self.entered(index + 1)
+            return
         span, self._running = self._running, None
         try:
             if self._has_ends:
@@ -213,8 +226,9 @@ class ReceiverSpans(DispatchSpan):
         finally:
             # What the first token puts back is what all of them are to put back.
             if not is_last:
-                self._running, inside = self._open(self._known[index + 1], self._around_loop)
-                attach(inside)
+                known = self._known[index + 1]
+                self._running, self._inside = self._open(known, self._around_loop)
+                attach(self._inside)
             elif self._token is not None:
                 detach(self._token)
 
@@ -224,8 +238,11 @@ class ReceiverSpans(DispatchSpan):
             if self._is_over and ended:
                 self._span.end()
             return
+        left = get_current()
         span = self._span_of(index)
-        if self._spans.pop(index, None) is None:
+        if index in self._spans:
+            self._spans[index] = None
+        else:
             self._running = None
         try:
             if self._has_ends:
@@ -233,7 +250,7 @@ class ReceiverSpans(DispatchSpan):
         finally:
             token, self._token = self._token, None
             if token is not None:
-                detach(token)
+                put_back(token, left, self._inside)
             else:
                 Attached.left(self, index, ended)
             if span is not None:

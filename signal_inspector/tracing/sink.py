@@ -10,24 +10,23 @@ from django.apps import apps
 from opentelemetry import trace
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import (
-    INVALID_SPAN,
     NoOpTracer,
+    Span,
     SpanContext,
     TraceFlags,
     Tracer,
     TracerProvider,
     get_tracer,
-    set_span_in_context,
 )
 
-from signal_inspector import quiet, scopes
+from signal_inspector import quiet, scopes, trouble
 from signal_inspector.conf import Config, get_config
 from signal_inspector.names import is_inspected
 from signal_inspector.records import Details, SendMethod
 from signal_inspector.sinks import Follower, Sink
 from signal_inspector.tracing import health, hooks, scope
-from signal_inspector.tracing.attached import Attached
-from signal_inspector.tracing.attributes import Described, of_dispatch
+from signal_inspector.tracing.attached import SPAN_KEY, Attached
+from signal_inspector.tracing.attributes import Attributes, Described, of_dispatch
 from signal_inspector.tracing.followers import DispatchSpan, ReceiverSpans
 from signal_inspector.tracing.logs import FailureLog
 from signal_inspector.tracing.measured import Measured, Tools
@@ -36,9 +35,6 @@ from signal_inspector.tracing.settings import Tracing
 from signal_inspector.tracing.suppression import SUPPRESSED, SUPPRESSED_PLAINLY, untraced
 
 _SAMPLED: Final = TraceFlags.SAMPLED
-
-#: Where a context keeps the span that is current: asking the API for that takes twice as long.
-[_SPAN] = set_span_in_context(INVALID_SPAN, Context())
 
 _MOST_DESCRIBED: Final = 2_000  # names made as code runs may have no end
 
@@ -115,8 +111,8 @@ class TracingSink(Sink):
             if parent.trace_flags & _SAMPLED:
                 return self._spans(self._tools, known, here, receivers)
         else:
-            span = tracer.start_span(name, here, attributes=attributes)
-            if span.is_recording():
+            span = _started(tracer, name, here, attributes)
+            if span is not None and span.is_recording():
                 return self._spans(self._tools, span, here, receivers)
             if parent is not None and not parent.trace_flags & _SAMPLED:
                 span = None  # what is current says all that this would say
@@ -192,9 +188,18 @@ class TracingSink(Sink):
         return described
 
 
+def _started(tracer: Tracer, name: str, here: Context, attributes: Attributes) -> Span | None:
+    """The span of a dispatch; None if that fails, which is no reason not to measure it."""
+    try:
+        return tracer.start_span(name, here, attributes=attributes)
+    except Exception as error:  # of a sampler or a processor
+        trouble.report("starting the span of a dispatch", error)
+        return None
+
+
 def _parent(here: Context) -> SpanContext | None:
     """The span that is current, if there is one."""
-    span: Any = here.get(_SPAN)
+    span: Any = here.get(SPAN_KEY)
     if span is None:
         return None
     found: SpanContext = span.get_span_context()
