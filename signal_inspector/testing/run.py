@@ -42,6 +42,7 @@ class SwallowWatch:
         self._keeper = SwallowKeeper(self._note)
         self._pending: list[tuple[Exception, str]] = []  # since they were last asked for
         self._outside: list[str] = []
+        self._raised: BaseException | None = None  # by the phase of a test that has just ended
 
     def _note(self, swallowed: Swallowed) -> None:
         if not is_expected(swallowed):
@@ -73,16 +74,38 @@ class SwallowWatch:
                 expect_no_longer(expectation)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        report = yield
+    def pytest_runtest_setup(self) -> Generator[None, object, object]:
+        return (yield from self._judged())
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_call(self) -> Generator[None, object, object]:
+        return (yield from self._judged())
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
+        return (yield from self._judged())
+
+    def _judged(self) -> Generator[None, object, object]:
+        """Raise in the phase itself, as the test would: so xfail and --pdb work as ever."""
+        __tracebackhide__ = True
+        result = yield
         texts = self.take()
         if texts:
-            text = "\n".join([_title(texts), *texts])
-            if report.passed:
-                report.outcome = "failed"
-                report.longrepr = text
-            else:
-                report.sections.append((_TITLE, text))
+            self._raised = pytest.fail.Exception("\n".join([_title(texts), *texts]), pytrace=False)
+            raise self._raised
+        return result
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        texts = self.take()  # those of a phase that failed, or was skipped, by itself
+        raised, self._raised = self._raised, None
+        if raised is not None and (call.excinfo is None or call.excinfo.value is not raised):
+            texts.append(str(raised))  # a failure of unittest stands in its place
+        if texts:
+            report.sections.append((_TITLE, "\n".join([_title(texts), *texts])))
         return report
 
     @pytest.hookimpl(tryfirst=True)

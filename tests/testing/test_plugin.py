@@ -284,6 +284,38 @@ class TestSwallowed:
         )
 
 
+    def test_xfail(self, project: pytest.Pytester) -> None:
+        """A test that is known to swallow is marked xfail as any failing test, strict or not."""
+        source = """
+        import unittest
+        import pytest
+        import shop
+
+        @pytest.mark.xfail
+        def test_known():
+            shop.order_placed.send_robust(None)
+
+        @pytest.mark.xfail(strict=True, raises=pytest.fail.Exception)
+        def test_known_strictly():
+            shop.order_placed.send_robust(None)
+
+        @pytest.mark.xfail(raises=ZeroDivisionError)
+        def test_known_for_another_failure():
+            shop.order_placed.send_robust(None)
+
+        class ShopTest(unittest.TestCase):
+            @pytest.mark.xfail(strict=True)
+            def test_known(self):
+                shop.order_placed.send_robust(None)
+
+        def test_skipped():
+            shop.order_placed.send_robust(None)
+            pytest.skip("not today")
+        """
+        result = run(project, source, "--fail-on-swallowed")
+        result.assert_outcomes(xfailed=3, failed=1, skipped=1)
+
+
 class TestDurations:
     SOURCE = """
     import pytest
