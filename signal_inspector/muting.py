@@ -69,11 +69,21 @@ class MutedReceivers(Muting):
     def __init__(self, receivers: tuple[Any, ...], signals: tuple[Signal, ...] = ()) -> None:
         self._receivers = [held(receiver) for receiver in receivers]
         self._signals = signals
+        self._met: set[int] = set()  # indexes of those that a signal would have called
 
     def silences(self, signal: Signal, receiver: object) -> bool:
         if self._signals and not any(each is signal for each in self._signals):
             return False
-        return any(is_receiver(wanted(), receiver) for wanted in self._receivers)
+        for index, wanted in enumerate(self._receivers):
+            if is_receiver(wanted(), receiver):
+                self._met.add(index)
+                return True
+        return False
+
+    def idle(self) -> list[Any]:
+        """Those of the receivers, if they live, that no signal would have called until now."""
+        unmet = [each() for index, each in enumerate(self._receivers) if index not in self._met]
+        return [receiver for receiver in unmet if receiver is not None]
 
 
 class OnlyReceivers(Muting):
@@ -82,6 +92,10 @@ class OnlyReceivers(Muting):
     def __init__(self, receivers: tuple[Any, ...], signals: tuple[Signal, ...] = ()) -> None:
         self._chosen = MutedReceivers(receivers, signals)
         self._signals = signals
+
+    def idle(self) -> list[Any]:
+        """Those of the receivers, if they live, that no signal has called until now."""
+        return self._chosen.idle()
 
     def silences(self, signal: Signal, receiver: object) -> bool:
         if self._chosen.silences(signal, receiver):

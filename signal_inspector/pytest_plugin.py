@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from django.dispatch import Signal
-
     from signal_inspector.testing import CapturedDispatches
-    from signal_inspector.testing.mutes import Receiver
+    from signal_inspector.testing.wanted import Receiver, SignalOrName
 
 _MARKERS = (
     "dispatches(*signals, also=(), threads=False): what the fixture `dispatches` captures",
@@ -80,6 +78,8 @@ def dispatches(request: pytest.FixtureRequest) -> Iterator[CapturedDispatches]:
 
     marker = request.node.get_closest_marker("dispatches")
     args, kwargs = (marker.args, marker.kwargs) if marker else ((), {})
+    if "live_server" in request.fixturenames:  # which answers in a thread of its own
+        kwargs = {"threads": True, **kwargs}
     with capture_dispatches(*args, **kwargs) as captured:
         yield captured
     captured.clear()
@@ -92,7 +92,9 @@ def muted() -> Iterator[Callable[..., None]]:
 
     with ExitStack() as stack:
 
-        def mute_until_the_end(*targets: Signal | Receiver, signal: Signal | None = None) -> None:
+        def mute_until_the_end(
+            *targets: SignalOrName | Receiver, signal: SignalOrName | None = None
+        ) -> None:
             stack.enter_context(mute(*targets, signal=signal))
 
         yield mute_until_the_end

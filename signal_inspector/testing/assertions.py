@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
 from unittest.mock import ANY
 
 from signal_inspector.muting import is_receiver
@@ -12,9 +13,9 @@ from signal_inspector.records import SendMethod
 from signal_inspector.testing import reasons, swallowed
 from signal_inspector.testing.captured import CapturedCall, CapturedDispatch
 from signal_inspector.testing.instead import first_missing, first_out_of_place, instead
-from signal_inspector.testing.mutes import Receiver, check_receivers
+from signal_inspector.testing.mutes import check_receivers
 from signal_inspector.testing.patterns import Pattern, sending
-from signal_inspector.testing.wanted import SignalOrName
+from signal_inspector.testing.wanted import Receiver, SignalOrName
 from signal_inspector.testing.wording import (
     count_of,
     dispatch_lines,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from signal_inspector.testing.captures import CapturedDispatches
 
 __unittest = True  # unittest leaves our frames out of the traceback of a failure
+
+E = TypeVar("E", bound=BaseException)
 
 
 class Assertions:
@@ -62,10 +65,11 @@ class Assertions:
         pattern = sending(signal, sender=sender, payload=payload, method=method)
         found = [sent for sent in sent_here if pattern.matches(sent)]
         if not found:
-            raise _failure(f"Not sent: {pattern}", instead(sent_here, pattern))
+            elsewhere = sent_here.sent_elsewhere(signal)
+            raise _failure(f"Not sent: {pattern}", [*elsewhere, *instead(sent_here, pattern)])
         if times is not None and len(found) != times:
             title = f"Sent {so_often(len(found))}, not {so_often(times)}: {pattern}"
-            raise _failure(title, list_of(found))
+            raise _failure(title, [*sent_here.sent_elsewhere(signal), *list_of(found)])
         return found[0]
 
     def assert_not_sent(
@@ -76,24 +80,34 @@ class Assertions:
         payload: Mapping[str, Any] | None = None,
         method: SendMethod | str | None = None,
     ) -> None:
-        """Assert that no such dispatch was sent; the arguments are those of ``assert_sent``."""
+        """Assert that no such dispatch was sent; the arguments are those of ``assert_sent``.
+
+        It fails too if a thread has sent the signal that the capture leaves aside: what was sent
+        there cannot be told.
+        """
         __tracebackhide__ = True
         sent_here = self._asserted()
         sent_here.named(signal)
         pattern = sending(signal, sender=sender, payload=payload, method=method)
         found = [sent for sent in sent_here if pattern.matches(sent)]
         if found:
-            title = f"Sent {so_often(len(found))}, and was not to be: {pattern}"
+            title = f"Expected not to be sent, and sent {so_often(len(found))}: {pattern}"
             raise _failure(title, list_of(found))
+        elsewhere = sent_here.sent_elsewhere(signal)
+        if elsewhere:
+            raise _failure(f"Expected not to be sent: {pattern}", elsewhere)
 
     def assert_nothing_sent(self) -> None:
-        """Assert that no dispatch was captured at all."""
+        """Assert that no dispatch was captured at all, and none sent in another thread."""
         __tracebackhide__ = True
         found = self._asserted()
         if found:
-            raise _failure(
-                f"Nothing was to be sent, and {count_of(len(found))} were:", list_of(found)
-            )
+            verb = "was" if len(found) == 1 else "were"
+            title = f"Expected nothing to be sent; {count_of(len(found))} {verb} sent:"
+            raise _failure(title, list_of(found))
+        elsewhere = found.sent_elsewhere()
+        if elsewhere:
+            raise _failure("Expected nothing to be sent:", elsewhere)
 
     def assert_sent_in_order(
         self, patterns: Iterable[SignalOrName | Pattern], *, exact: bool = False
@@ -118,7 +132,8 @@ class Assertions:
         else:
             lines.append(why)
         title = "Not sent in this order, and nothing else:" if exact else "Not sent in this order:"
-        raise _failure("\n".join([title, indented(lines), "What was sent:"]), list_of(found))
+        told = [*list_of(found), *found.sent_elsewhere()]
+        raise _failure("\n".join([title, indented(lines), "What was sent:"]), told)
 
     def assert_received(
         self,
@@ -140,10 +155,7 @@ class Assertions:
         found, others = _received(self._asserted(), receiver, signal, sender, payload)
         name = receiver_name(receiver).name
         if not found:
-            raise _failure(
-                f"Not called: {name}",
-                reasons.why_not(receiver, self._asserted().of(*_one(signal)), others),
-            )
+            raise self._not_called(receiver, signal, others)
         if times is not None and len(found) != times:
             title = f"Called {so_often(len(found))}, not {so_often(times)}: {name}"
             raise _failure(title, list_of(sent for sent, _ in found))
@@ -157,13 +169,19 @@ class Assertions:
         sender: Any = ANY,
         payload: Mapping[str, Any] | None = None,
     ) -> None:
-        """Assert that a receiver was not called (in this way)."""
+        """Assert that a receiver was not called (in this way).
+
+        It fails too if a thread that the capture leaves aside has sent what it is connected to.
+        """
         __tracebackhide__ = True
         found, _ = _received(self._asserted(), receiver, signal, sender, payload)
+        name = receiver_name(receiver).name
         if found:
-            name = receiver_name(receiver).name
-            title = f"Called {so_often(len(found))}, and was not to be: {name}"
+            title = f"Expected not to be called, and called {so_often(len(found))}: {name}"
             raise _failure(title, list_of(sent for sent, _ in found))
+        elsewhere = self._asserted().sent_elsewhere(signal, receiver)
+        if elsewhere:
+            raise _failure(f"Expected not to be called: {name}", elsewhere)
 
     def assert_no_failures(self, *signals: SignalOrName) -> None:
         """Assert that no receiver raised, under whichever method; of these signals, or of all."""
@@ -183,10 +201,10 @@ class Assertions:
     def assert_failed(
         self,
         receiver: Receiver,
-        exception: type[BaseException] | tuple[type[BaseException], ...] = Exception,
+        exception: type[E] | tuple[type[E], ...] = Exception,  # type: ignore[assignment]
         *,
         signal: SignalOrName | None = None,
-    ) -> BaseException:
+    ) -> E:
         """Assert that a receiver raised such an exception; returns the first one.
 
         ``--fail-on-swallowed`` has nothing against a failure that is asserted.
@@ -199,13 +217,35 @@ class Assertions:
                 return call.exception
         name = receiver_name(receiver).name
         if not found:
-            raise _failure(
-                f"Not called: {name}",
-                reasons.why_not(receiver, self._asserted().of(*_one(signal)), others),
-            )
+            raise self._not_called(receiver, signal, others)
         wanted = exception if isinstance(exception, tuple) else (exception,)
         title = f"Has not raised {' or '.join(each.__qualname__ for each in wanted)}: {name}"
         raise _failure(title, list_of(sent for sent, _ in found))
+
+    def expect(
+        self,
+        signal: SignalOrName,
+        *,
+        sender: Any = ANY,
+        times: int | None = None,
+        payload: Mapping[str, Any] | None = None,
+        method: SendMethod | str | None = None,
+    ) -> Expected:
+        """Assert of a block what it sends: ``with dispatches.expect(order_placed, times=1): ...``
+
+        The arguments are those of ``assert_sent``, and ``times=0`` asserts that it is not sent.
+        Of a block that raises nothing is asserted.
+        """
+        asked = {"sender": sender, "payload": payload, "method": method}
+        return Expected(self._asserted(), signal, times, asked)
+
+    def _not_called(
+        self, receiver: Receiver, signal: SignalOrName | None, others: list[str]
+    ) -> AssertionError:
+        sent_here = self._asserted()
+        reason = reasons.why_not(receiver, sent_here.of(*_one(signal)), others)
+        elsewhere = sent_here.sent_elsewhere(signal, receiver)
+        return _failure(f"Not called: {receiver_name(receiver).name}", [*elsewhere, *reason])
 
     def assert_max_queries_per_receiver(self, count: int, *signals: SignalOrName) -> None:
         """Assert that no call of a receiver sent more than ``count`` queries to the databases.
@@ -222,6 +262,40 @@ class Assertions:
                     lines += [indented([told], 3) for told in statements(call.record.queries)]
         if lines:
             raise _failure(f"More than {count} queries in one call of a receiver:", lines)
+
+
+class Expected:
+    """What a block is expected to send. See ``Assertions.expect``."""
+
+    def __init__(
+        self,
+        dispatches: CapturedDispatches,
+        signal: SignalOrName,
+        times: int | None,
+        asked: dict[str, Any],
+    ) -> None:
+        self._dispatches = dispatches
+        self._signal = dispatches.named(signal)
+        self._times = times
+        self._asked = asked
+
+    def __enter__(self) -> None:
+        self._mark = self._dispatches.mark()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        __tracebackhide__ = True
+        if exc is not None:
+            return
+        block = self._dispatches.since(self._mark)
+        if self._times == 0:
+            block.assert_not_sent(self._signal, **self._asked)
+        else:
+            block.assert_sent(self._signal, times=self._times, **self._asked)
 
 
 def _received(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from threading import get_ident
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -63,6 +63,12 @@ class Capture(Keeper):
         _inside.set((*_inside.get(), self))
         scopes.open_collector(self)
 
+    def enter_context_of(self, test: object) -> None:
+        """Have the context belong too that unittest has made for the coroutines of a test."""
+        own = getattr(test, "_asyncioTestContext", None)  # of IsolatedAsyncioTestCase
+        if isinstance(own, Context):
+            own.run(self.enter_context)
+
     def close(self) -> None:
         """Capture no more, and let go of everything."""
         scopes.close_collector(self)
@@ -76,7 +82,10 @@ class Capture(Keeper):
 
     def sent(self, dispatch: Dispatch, signal: Signal, sender: Any, named: dict[str, Any]) -> None:
         captured = self._captured
-        if captured is None or not self._is_mine() or not self.wanted.covers(signal):
+        if captured is None or not self.wanted.covers(signal):
+            return
+        if not self._is_mine():
+            captured.note_elsewhere(signal)
             return
         sent = CapturedDispatch(dispatch, signal, sender, dict(named))
         sent.muted = muting.muted_receivers(signal)
@@ -115,8 +124,11 @@ class capture_dispatches(TestContext[CapturedDispatches]):  # noqa: N801 - reads
     capture if asgiref started them; with ``threads=True`` everything does.
 
     A decorated function gets it as the argument ``dispatches``; of a decorated class, each test
-    has it as ``self.dispatches``. Where the wrapper is not installed, it is for that while.
+    has it as ``self.dispatches``, from its set-up on. Where the wrapper is not installed, it is
+    for that while.
     """
+
+    covers_set_up = True
 
     def __init__(
         self,
@@ -128,7 +140,6 @@ class capture_dispatches(TestContext[CapturedDispatches]):  # noqa: N801 - reads
         self._also = tuple(also)
         self._threads = threads
         self._open: list[Capture] = []
-        self._is_of_class = False
 
     def __enter__(self) -> CapturedDispatches:
         capture = Capture(Wanted(self._signals, self._also), everything=self._threads)
@@ -144,7 +155,7 @@ class capture_dispatches(TestContext[CapturedDispatches]):  # noqa: N801 - reads
         self._open.pop().close()
 
     def __call__(self, decorated: D) -> D:
-        if inspect.isfunction(decorated) and not self._is_of_class:
+        if inspect.isfunction(decorated) and not self.is_of_class:
             _check_takes_dispatches(decorated)
             return _without_dispatches(super().__call__(decorated))
         return super().__call__(decorated)
@@ -152,8 +163,9 @@ class capture_dispatches(TestContext[CapturedDispatches]):  # noqa: N801 - reads
     def give(
         self, entered: CapturedDispatches, arguments: dict[str, Any], args: tuple[Any, ...]
     ) -> None:
-        if self._is_of_class:
+        if self.is_of_class:
             args[0].dispatches = entered
+            self._open[-1].enter_context_of(args[0])
         else:
             arguments["dispatches"] = entered
 
@@ -161,11 +173,6 @@ class capture_dispatches(TestContext[CapturedDispatches]):  # noqa: N801 - reads
         again = super()._again()
         again._open = []
         return again
-
-    def _decorate_class(self, cls: type) -> None:
-        of_class = self._again()
-        of_class._is_of_class = True
-        super(capture_dispatches, of_class)._decorate_class(cls)
 
 
 def _check_takes_dispatches(function: Callable[..., Any]) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import inspect
+import sys
+import unittest
 from collections.abc import Callable
 from functools import wraps
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar, cast
 
 __unittest = True  # unittest leaves our frames out of the traceback of a failure
+
+_SET_UP: Final = ("setup_class", "setup_method", "teardown_class", "teardown_method")
 
 T = TypeVar("T")
 D = TypeVar("D", bound=Callable[..., Any])
@@ -18,11 +22,20 @@ D = TypeVar("D", bound=Callable[..., Any])
 class TestContext(Generic[T]):
     """A context for tests: ``with``, or a decorator of a test or of a class of tests.
 
-    Decorating a class decorates its methods whose names begin with "test", inherited ones too.
+    Decorating a class decorates its methods whose names begin with "test", inherited ones too;
+    with ``covers_set_up`` each test of a ``TestCase``, from its set-up to its last clean-up.
     Contexts nest, and each decorated call has one of its own.
     """
 
     __test__ = False  # pytest collects classes by their names
+
+    covers_set_up: ClassVar[bool] = False
+    #: Whether it is in force too while a decorated class is set up and torn down.
+    covers_classes: ClassVar[bool] = False
+    #: Whether it then stays in force from the one to the other.
+    stays: ClassVar[bool] = False
+    #: Whether it was made for a class that it decorates.
+    is_of_class = False
 
     def __enter__(self) -> T:
         raise NotImplementedError
@@ -77,8 +90,63 @@ class TestContext(Generic[T]):
         return cast("D", in_context)
 
     def _decorate_class(self, cls: type) -> None:
+        context = self._again()
+        context.is_of_class = True
+        if context.covers_set_up and issubclass(cls, unittest.TestCase):
+            context._decorate_test_case(cls)
+            return
         for name in dir(cls):
-            if name.startswith("test"):
+            if name.startswith("test") or (context.covers_classes and name in _SET_UP):
                 method = inspect.getattr_static(cls, name)
-                if inspect.isfunction(method):
-                    setattr(cls, name, self(method))
+                if isinstance(method, classmethod):
+                    setattr(cls, name, classmethod(context._decorate(method.__func__)))
+                elif inspect.isfunction(method):
+                    setattr(cls, name, context(method))
+
+    def _decorate_test_case(self, cls: type[unittest.TestCase]) -> None:
+        """As ``override_settings`` has it: subclasses and all set-up are covered too."""
+        for name in ("run", "debug"):
+            setattr(cls, name, self._around_test(getattr(cls, name)))
+        for name in ("setUpClass", "tearDownClass") if self.covers_classes else ():
+            method = inspect.getattr_static(cls, name)
+            setattr(cls, name, classmethod(self._around_class(method.__func__)))
+
+    def _around_test(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        def run(test: unittest.TestCase, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            context = self._again()
+            try:
+                entered = context.__enter__()
+            except Exception:
+                result = args[0] if args else kwargs.get("result")
+                if result is None:
+                    raise
+                result.startTest(test)  # or the whole run would end here
+                result.addError(test, sys.exc_info())
+                result.stopTest(test)
+                return result
+            try:
+                context.give(entered, kwargs, (test,))
+                return original(test, *args, **kwargs)
+            finally:
+                context.__exit__(*sys.exc_info())
+
+        return run
+
+    def _around_class(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        def set_up(cls: type[unittest.TestCase]) -> None:
+            __tracebackhide__ = True
+            if self.stays and original.__name__ == "setUpClass":
+                context = self._again()
+                context.__enter__()
+                cls.addClassCleanup(context.__exit__, None, None, None)
+                original(cls)
+            elif self.stays:
+                original(cls)
+            else:
+                with self._again():
+                    original(cls)
+
+        return set_up

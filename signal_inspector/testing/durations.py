@@ -60,6 +60,6 @@ class DurationSink(Sink):
 def _table(rows: Iterable[tuple[str, Duration]]) -> Iterable[str]:
     yield f"{'total':>10}  {'max':>10}  {'calls':>7}  receiver, and the test of its longest call"
     for name, known in rows:
-        total, most = (f"{ns / 1e9:.4f}s" for ns in (known.total_ns, known.max_ns))
+        total, most = (f"{ns / 1e6:,.1f} ms" for ns in (known.total_ns, known.max_ns))
         worst = f"  {known.worst}" if known.worst else ""
         yield f"{total:>10}  {most:>10}  {known.calls:>7}  {name}{worst}"

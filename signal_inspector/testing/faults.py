@@ -14,20 +14,36 @@ from signal_inspector import muting
 from signal_inspector.muting import MutedReceivers
 from signal_inspector.testing import installation, stand_ins
 from signal_inspector.testing.contexts import TestContext
-from signal_inspector.testing.mutes import Receiver, check_receivers
+from signal_inspector.testing.mutes import check_receivers, check_was_connected
+from signal_inspector.testing.wanted import Receiver, SignalOrName, find_signal, find_target
+
+__unittest = True  # unittest leaves our frames out of the traceback of a failure
 
 
 class Fault(TestContext[Any]):
     """Something that goes wrong with a receiver while the context is entered. See below."""
 
-    def __init__(self, receiver: Receiver, signal: Signal | None) -> None:
-        check_receivers((receiver,), f"{type(self).__name__}()")
-        self._wanted = MutedReceivers((receiver,), () if signal is None else (signal,))
+    covers_set_up = covers_classes = True
+
+    def __init__(self, receiver: Receiver | str, signal: SignalOrName | None) -> None:
+        self._who = f"{type(self).__name__}()"
+        if not isinstance(receiver, str):
+            check_receivers((receiver,), self._who)
+        self._receiver = receiver if isinstance(receiver, str) else muting.held(receiver)
+        self._signal = signal
+        self._wanted = MutedReceivers(())
         #: How many calls of the receiver it has met since it was last entered.
         self.calls = 0
         self._lock = RLock()
 
     def __enter__(self) -> Self:
+        __tracebackhide__ = True
+        name = self._receiver
+        found = find_target(name) if isinstance(name, str) else name()
+        receivers = () if found is None else (found,)  # it may have died
+        check_receivers(receivers, self._who)
+        limited = () if self._signal is None else (find_signal(self._signal),)
+        self._wanted = MutedReceivers(receivers, limited)
         self.calls = 0
         installation.acquire()  # first: its wrapper has to lie below that of the stand-ins
         stand_ins.acquire()
@@ -40,9 +56,12 @@ class Fault(TestContext[Any]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        __tracebackhide__ = True
         muting.remove(self)
         stand_ins.release()
         installation.release()
+        if exc is None and not self.is_of_class:
+            check_was_connected(self._wanted.idle(), self._who)
 
     def live(self, signal: Signal, receivers: list[Any], *, is_async: bool) -> list[Any]:
         """As ``muting.Change`` has it."""
@@ -73,16 +92,18 @@ class inject_failure(Fault):  # noqa: N801 - reads as a statement, like contextl
     receiver does not run, or, with ``after=True``, runs first. With ``times`` only the first so
     many calls fail. Gives an object whose ``calls`` counts the calls it has met. It holds for all
     threads and tasks of the process, and decorates too; ``signal`` limits it to one signal.
+    Either may be given by its dotted name. ValueError for a name that nothing has, and at the end
+    for a receiver that was connected to no signal.
     """
 
     def __init__(
         self,
-        receiver: Receiver,
+        receiver: Receiver | str,
         exception: BaseException | type[BaseException],
         *,
         times: int | None = None,
         after: bool = False,
-        signal: Signal | None = None,
+        signal: SignalOrName | None = None,
     ) -> None:
         super().__init__(receiver, signal)
         is_class = isinstance(exception, type) and issubclass(exception, BaseException)
@@ -126,11 +147,11 @@ class delay(Fault):  # noqa: N801
 
     def __init__(
         self,
-        receiver: Receiver,
+        receiver: Receiver | str,
         seconds: float,
         *,
         times: int | None = None,
-        signal: Signal | None = None,
+        signal: SignalOrName | None = None,
     ) -> None:
         super().__init__(receiver, signal)
         if seconds < 0:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import unittest
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import Context
 from typing import ClassVar
+
+from django.test import LiveServerTestCase
 
 from signal_inspector.testing.assertions import Assertions
 from signal_inspector.testing.captures import CapturedDispatches
@@ -27,8 +28,8 @@ class DispatchesMixin(Assertions, unittest.TestCase):
     captured_signals: ClassVar[Sequence[SignalOrName]] = ()
     #: Capture these too.
     captured_also: ClassVar[Sequence[SignalOrName]] = ()
-    #: Whether what all threads send belongs to a test.
-    captured_threads: ClassVar[bool] = False
+    #: Whether what all threads send belongs to a test; None: if it has a live server.
+    captured_threads: ClassVar[bool | None] = None
 
     dispatches: CapturedDispatches
 
@@ -42,15 +43,13 @@ class DispatchesMixin(Assertions, unittest.TestCase):
 
     @contextmanager
     def _capturing(self) -> Iterator[None]:
-        capture = Capture(
-            Wanted(self.captured_signals, self.captured_also), everything=self.captured_threads
-        )
+        everything = self.captured_threads
+        if everything is None:
+            everything = isinstance(self, LiveServerTestCase)
+        capture = Capture(Wanted(self.captured_signals, self.captured_also), everything=everything)
         self.dispatches = dispatches = capture.open()
         try:
-            # IsolatedAsyncioTestCase made a context for its tests before this one was opened.
-            own = getattr(self, "_asyncioTestContext", None)
-            if isinstance(own, Context):
-                own.run(capture.enter_context)
+            capture.enter_context_of(self)
             yield
         finally:
             capture.close()

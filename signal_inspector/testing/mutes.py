@@ -2,26 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from types import TracebackType
-from typing import Any
+from typing import Self
 
 from django.dispatch import Signal
 
 from signal_inspector import muting
-from signal_inspector.muting import Change, MutedReceivers, MutedSignals, OnlyReceivers
+from signal_inspector.muting import (
+    Change,
+    MutedReceivers,
+    MutedSignals,
+    OnlyReceivers,
+    held,
+)
+from signal_inspector.names import receiver_name
 from signal_inspector.testing.contexts import TestContext
+from signal_inspector.testing.wanted import (
+    Receiver,
+    SignalOrName,
+    find_signal,
+    find_target,
+    is_connected,
+)
 
-Receiver = Callable[..., Any]
+__unittest = True  # unittest leaves our frames out of the traceback of a failure
 
 
-class _Changing(TestContext[None]):
-    """Has a change in force while it is entered, in all threads and tasks of the process."""
+class _Muting(TestContext[None]):
+    """Has something muted while it is entered, in all threads and tasks of the process."""
 
-    _changes: tuple[Change, ...]
+    covers_set_up = covers_classes = stays = True
+
+    def __init__(
+        self, targets: tuple[SignalOrName | Receiver, ...], signal: SignalOrName | None
+    ) -> None:
+        self._who = f"{type(self).__name__}()"
+        check_receivers(
+            [each for each in targets if not isinstance(each, Signal | str)], self._who
+        )
+        self._targets = [each if isinstance(each, str) else held(each) for each in targets]
+        self._signal = signal
+        self._entered: list[tuple[Change, ...]] = []
 
     def __enter__(self) -> None:
-        for change in self._changes:
+        __tracebackhide__ = True
+        found = [
+            find_target(target) if isinstance(target, str) else target()
+            for target in self._targets
+        ]
+        found = [target for target in found if target is not None]  # a receiver may have died
+        signals = tuple(each for each in found if isinstance(each, Signal))
+        receivers = tuple(each for each in found if not isinstance(each, Signal))
+        limited = () if self._signal is None else (find_signal(self._signal),)
+        changes = self._changes(signals, receivers, limited)
+        self._entered.append(changes)
+        for change in changes:
             muting.add(change)
 
     def __exit__(
@@ -30,11 +66,30 @@ class _Changing(TestContext[None]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for change in reversed(self._changes):
+        __tracebackhide__ = True
+        changes = self._entered.pop()
+        for change in reversed(changes):
             muting.remove(change)
+        if exc is None and not self.is_of_class:
+            for change in changes:
+                if isinstance(change, MutedReceivers | OnlyReceivers):
+                    check_was_connected(change.idle(), self._who)
+
+    def _changes(
+        self,
+        signals: tuple[Signal, ...],
+        receivers: tuple[Receiver, ...],
+        limited: tuple[Signal, ...],
+    ) -> tuple[Change, ...]:
+        raise NotImplementedError
+
+    def _again(self) -> Self:
+        again = super()._again()
+        again._entered = []
+        return again
 
 
-class mute(_Changing):  # noqa: N801 - reads as a statement, like contextlib.suppress
+class mute(_Muting):  # noqa: N801 - reads as a statement, like contextlib.suppress
     """Call none of these receivers, and no receiver of these signals.
 
     ``with mute(order_placed, send_welcome_email): ...``, or as a decorator of a test or of a
@@ -42,25 +97,34 @@ class mute(_Changing):  # noqa: N801 - reads as a statement, like contextlib.sup
     and stands in no response. Nothing is taken off the signals: what is connected stays, in its
     order, and what is connected or disconnected meanwhile is so afterwards too.
 
-    ``signal`` limits the muting of receivers to one signal. TypeError for anything that is
-    neither a signal nor callable.
+    Signals and receivers may be given by their dotted names, which are looked up when it is
+    entered. ``signal`` limits the muting of receivers to one signal. TypeError for anything that
+    is neither a signal nor callable; ValueError for a name that nothing has, and at the end for a
+    receiver that was connected to no signal.
     """
 
-    def __init__(self, *targets: Signal | Receiver, signal: Signal | None = None) -> None:
-        signals = tuple(target for target in targets if isinstance(target, Signal))
-        receivers = tuple(target for target in targets if not isinstance(target, Signal))
+    def __init__(
+        self, *targets: SignalOrName | Receiver, signal: SignalOrName | None = None
+    ) -> None:
         if not targets:
             raise TypeError("mute() has to be told which signals or receivers to mute.")
-        if signals and signal is not None:
+        if signal is not None and any(isinstance(target, Signal) for target in targets):
             raise TypeError("mute(signal=...) limits the muting of receivers, not of signals.")
-        check_receivers(receivers, "mute()")
+        super().__init__(targets, signal)
+
+    def _changes(
+        self,
+        signals: tuple[Signal, ...],
+        receivers: tuple[Receiver, ...],
+        limited: tuple[Signal, ...],
+    ) -> tuple[Change, ...]:
         changes: list[Change] = [MutedSignals(signals)] if signals else []
         if receivers:
-            changes.append(MutedReceivers(receivers, () if signal is None else (signal,)))
-        self._changes = tuple(changes)
+            changes.append(MutedReceivers(receivers, limited))
+        return tuple(changes)
 
 
-class only(_Changing):  # noqa: N801
+class only(_Muting):  # noqa: N801
     """Of the signals that these receivers are connected to, call them and nobody else.
 
     Signals that none of them is connected to call their receivers as ever; ``signal`` limits it
@@ -68,14 +132,35 @@ class only(_Changing):  # noqa: N801
     inside another one can take more away, and gives nothing back.
     """
 
-    def __init__(self, *receivers: Receiver, signal: Signal | None = None) -> None:
+    def __init__(self, *receivers: Receiver | str, signal: SignalOrName | None = None) -> None:
         if not receivers:
             raise TypeError("only() has to be told which receivers to call.")
-        check_receivers(receivers, "only()")
-        self._changes = (OnlyReceivers(receivers, () if signal is None else (signal,)),)
+        check_receivers(
+            [each for each in receivers if not isinstance(each, str)], f"{type(self).__name__}()"
+        )
+        super().__init__(receivers, signal)
+
+    def _changes(
+        self,
+        signals: tuple[Signal, ...],
+        receivers: tuple[Receiver, ...],
+        limited: tuple[Signal, ...],
+    ) -> tuple[Change, ...]:
+        check_receivers([*signals, *receivers], self._who)
+        return (OnlyReceivers(receivers, limited),)
 
 
-def check_receivers(receivers: tuple[object, ...], who: str) -> None:
+def check_was_connected(receivers: Iterable[Receiver], who: str) -> None:
+    """ValueError if one of them is connected to no signal: so it changed nothing."""
+    __tracebackhide__ = True
+    for receiver in receivers:
+        if not is_connected(receiver):
+            raise ValueError(
+                f"{who} changed nothing: {receiver_name(receiver).name} is connected to no signal."
+            )
+
+
+def check_receivers(receivers: Iterable[object], who: str) -> None:
     """TypeError if one of them cannot be a receiver."""
     for receiver in receivers:
         if isinstance(receiver, Signal):

@@ -18,9 +18,9 @@ from signal_inspector.records import Details
 from signal_inspector.testing import installation
 from signal_inspector.testing.contexts import TestContext
 from signal_inspector.testing.faults import was_injected
-from signal_inspector.testing.mutes import Receiver, check_receivers
+from signal_inspector.testing.mutes import check_receivers
 from signal_inspector.testing.stand_ins import real
-from signal_inspector.testing.wanted import SignalOrName, find_signal
+from signal_inspector.testing.wanted import Receiver, SignalOrName, find_signal
 
 __unittest = True
 

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from django.dispatch import Signal
 
 from signal_inspector.conf import get_config
-from signal_inspector.names import is_inspected, loaded_signals, signal_name
+from signal_inspector.connections import entries
+from signal_inspector.muting import is_receiver
+from signal_inspector.names import is_inspected, loaded_signals, receiver_name, signal_name
 from signal_inspector.names.safe import class_attribute, instance_attribute, is_class
+
+__unittest = True  # unittest leaves our frames out of the traceback of a failure
 
 #: A signal, or its dotted name.
 SignalOrName: TypeAlias = Signal | str
+Receiver: TypeAlias = Callable[..., Any]
 
 _WILDCARDS = frozenset("*?[")
 
 
 def find_signal(signal: SignalOrName) -> Signal:
     """The signal itself; ValueError if no loaded module has one of this name."""
+    __tracebackhide__ = True
     if isinstance(signal, Signal):
         return signal
     if not isinstance(signal, str):
@@ -39,6 +46,15 @@ def find_signal(signal: SignalOrName) -> Signal:
 
 def _named(name: str) -> Signal | None:
     """The signal of this name if it is where the name says, without a look at all modules."""
+    found = _at(name)
+    if not issubclass(type(found), Signal):  # not isinstance(), which asks lazy objects
+        return None
+    signal: Signal = found
+    return signal if signal_name(signal) == name else None
+
+
+def _at(name: str) -> Any:
+    """What a loaded module, or a class in it, has under this dotted name; None if nothing."""
     module, path = name, ""
     while module and module not in sys.modules:
         module, _, attribute = module.rpartition(".")
@@ -47,10 +63,50 @@ def _named(name: str) -> Signal | None:
     for attribute in path.split("."):
         look = class_attribute if is_class(found) else instance_attribute
         found = look(found, attribute)
-    if not issubclass(type(found), Signal):  # not isinstance(), which asks lazy objects
-        return None
-    signal: Signal = found
-    return signal if signal_name(signal) == name else None
+    return found
+
+
+def find_target(target: str) -> Signal | Receiver:
+    """The signal or the receiver of this dotted name; ValueError if nothing has it.
+
+    A name is that of a signal, of a function, method or object of a loaded module, or the one
+    that records give a connected receiver.
+    """
+    __tracebackhide__ = True
+    found = _at(target)
+    if type(found) in (staticmethod, classmethod):
+        found = found.__func__
+    if isinstance(found, Signal):
+        return found
+    if callable(found):
+        return cast("Receiver", found)
+    known = loaded_signals()
+    if target in known:
+        return known[target]
+    receivers = {
+        receiver_name(receiver).name: receiver
+        for signal in known.values()
+        for _, receiver, _ in entries(signal)
+        if receiver is not None
+    }
+    if target in receivers:
+        return receivers[target]  # type: ignore[no-any-return]
+    close = difflib.get_close_matches(target, [*known, *receivers], n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"No signal, receiver or loaded function is called {target!r}.{hint}")
+
+
+def is_connected(receiver: Receiver, signals: Iterable[Signal] | None = None) -> bool:
+    """Whether a receiver is connected to one of these signals, or to any."""
+    if signals is None:
+        # The objects themselves: tests make signals that no module has.
+        signals = (each for each in gc.get_objects() if issubclass(type(each), Signal))
+    return any(
+        is_receiver(receiver, connected)
+        for signal in signals
+        for _, connected, _ in entries(signal)
+        if connected is not None
+    )
 
 
 class Wanted:

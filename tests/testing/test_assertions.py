@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from typing import Any
 from unittest.mock import ANY, MagicMock
 
@@ -22,6 +24,7 @@ from tests.testing.shop import (
     Order,
     account_closed,
     award_points,
+    book_courier,
     connected,
     log_order,
     order_completed,
@@ -152,16 +155,114 @@ class TestNotSent:
     def test_message(self, sent: CapturedDispatches) -> None:
         """What was sent is shown."""
         told = message(sent.assert_not_sent, order_placed, payload={"channel": "web"})
-        assert told.startswith("Sent once, and was not to be: tests.testing.shop.order_placed")
+        assert told.startswith(
+            "Expected not to be sent, and sent once: tests.testing.shop.order_placed"
+        )
         assert "2." not in told
 
     def test_nothing_at_all(self, sent: CapturedDispatches) -> None:
         """assert_nothing_sent tells of everything there is."""
         told = message(sent.assert_nothing_sent)
-        assert told.startswith("Nothing was to be sent, and 3 dispatches were:")
+        assert told.startswith("Expected nothing to be sent; 3 dispatches were sent:")
         with capture_dispatches() as nothing:
             pass
         nothing.assert_nothing_sent()
+
+
+class TestOtherThreads:
+    """What a thread sends that is not captured is told, and no assertion holds for lack of it."""
+
+    @pytest.fixture
+    def sent(self) -> Iterator[CapturedDispatches]:
+        with capture_dispatches() as dispatches, connected(order_placed, log_order):
+            place()
+            thread = threading.Thread(target=place, name="mailer")
+            thread.start()
+            thread.join(30)
+            order_completed.send(None)
+            yield dispatches
+
+    TOLD = (
+        "tests.testing.shop.order_placed was sent once in the thread mailer, which is not "
+        "captured. With threads=True all threads are."
+    )
+
+    def test_what_was_not_sent(self, sent: CapturedDispatches) -> None:
+        """The message of assert_sent() says that another thread has sent the signal."""
+        assert self.TOLD in message(sent.assert_sent, order_placed, payload={"number": 2})
+        assert self.TOLD in message(sent.assert_sent, order_placed, times=2)
+        assert self.TOLD not in message(sent.assert_sent, account_closed)
+
+    def test_what_was_not_received(self, sent: CapturedDispatches) -> None:
+        """So does that of assert_received(), of signals that the receiver is connected to."""
+        with connected(order_completed, book_courier):
+            assert self.TOLD in message(sent.assert_received, log_order, sender=Order)
+            assert self.TOLD not in message(sent.assert_received, book_courier)
+
+    def test_not_sent(self, sent: CapturedDispatches) -> None:
+        """assert_not_sent() fails for the signal, whatever it asks, and holds for others."""
+        sent.clear()
+        sent.assert_not_sent(order_placed)
+        thread = threading.Thread(target=place, name="mailer")
+        thread.start()
+        thread.join(30)
+        assert self.TOLD in message(sent.assert_not_sent, order_placed, sender=Order)
+        assert self.TOLD in message(sent.assert_nothing_sent)
+        assert self.TOLD in message(sent.assert_not_received, log_order)
+        sent.assert_not_sent(order_completed)
+        sent.assert_not_received(book_courier)
+
+    def test_threads_that_are_captured(self) -> None:
+        """With threads=True there is nothing to tell."""
+        with capture_dispatches(threads=True) as dispatches:
+            thread = threading.Thread(target=place)
+            thread.start()
+            thread.join(30)
+        dispatches.assert_sent(order_placed, times=1)
+        assert "thread" not in message(dispatches.assert_not_sent, order_placed)
+
+
+class TestExpect:
+    def test_holds(self, sent: CapturedDispatches) -> None:
+        """It is about the block alone, not about what was sent before or after it."""
+        with capture_dispatches() as dispatches:
+            place()
+            with dispatches.expect(order_placed, times=1):
+                place()
+            with dispatches.expect("tests.testing.shop.order_placed", times=0):
+                order_completed.send(None)
+            with dispatches.expect(order_completed, sender=Order), dispatches.expect(order_placed):
+                order_completed.send(Order)
+                place()
+                place()
+
+    def test_message(self) -> None:
+        """It fails as assert_sent() and assert_not_sent() do, when the block ends."""
+
+        def expects(sent_in_it: int, times: int | None = None) -> None:
+            with dispatches.expect(order_placed, times=times):
+                for _ in range(sent_in_it):
+                    place()
+
+        with capture_dispatches() as dispatches:
+            place()
+            assert message(expects, 0).startswith("Not sent: tests.testing.shop.order_placed")
+            assert message(expects, 2, times=1).startswith("Sent twice, not once")
+            assert message(expects, 1, times=0).startswith("Expected not to be sent, and sent")
+
+    def test_a_block_that_raises(self) -> None:
+        """The exception of the block is raised, and no assertion hides it."""
+        with (
+            capture_dispatches() as dispatches,
+            pytest.raises(ZeroDivisionError),
+            dispatches.expect(order_placed),
+        ):
+            raise ZeroDivisionError
+
+    def test_a_signal_that_is_not_captured(self) -> None:
+        """It is refused before the block runs."""
+        with capture_dispatches() as dispatches, pytest.raises(ValueError, match="not captured"):
+            dispatches.expect(got_request_exception)
 
 
 class TestWhatCannotFail:
@@ -286,7 +387,9 @@ class TestReceived:
         told = message(dispatches.assert_received, log_order, times=2)
         assert told.startswith("Called once, not twice: tests.testing.shop.log_order")
         told = message(dispatches.assert_not_received, log_order)
-        assert told.startswith("Called once, and was not to be: tests.testing.shop.log_order")
+        assert told.startswith(
+            "Expected not to be called, and called once: tests.testing.shop.log_order"
+        )
 
     def test_why_it_was_skipped(self) -> None:
         """A receiver after one that raised is told to be skipped."""

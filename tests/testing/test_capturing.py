@@ -323,6 +323,27 @@ class TestDecorating:
         assert result.wasSuccessful(), result.errors
         assert seen == [["order_placed"], ["order_placed", "order_placed"]]
 
+    def test_a_class_from_its_set_up_on(self) -> None:
+        """Of a test case what set-up and clean-ups send belongs to it, in subclasses too."""
+        seen: list[list[str]] = []
+
+        @capture_dispatches()
+        class Base(unittest.TestCase):
+            dispatches: CapturedDispatches
+
+            def setUp(self) -> None:
+                order_completed.send(None)
+                self.addCleanup(lambda: seen.append(names(self.dispatches)))
+
+        class ShopTest(Base):
+            def test_places(self) -> None:
+                place()
+
+        result = unittest.TestResult()
+        unittest.defaultTestLoader.loadTestsFromTestCase(ShopTest).run(result)
+        assert result.wasSuccessful(), result.errors
+        assert seen == [["order_completed", "order_placed"]]
+
     def test_a_generator(self) -> None:
         """A generator would run outside of it, and is refused."""
         with pytest.raises(TypeError, match="cannot decorate the generator"):

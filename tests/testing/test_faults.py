@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 import time
+import unittest
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import MagicMock
@@ -16,6 +17,7 @@ from django.dispatch import Signal
 from signal_inspector import Outcome, capture, instrument
 from signal_inspector.testing import capture_dispatches, delay, inject_failure, mute
 from tests.clocks import let_an_hour_pass
+from tests.testing.shop import connected, order_placed
 
 ran: list[str] = []
 
@@ -33,6 +35,9 @@ def second(**kwargs: Any) -> str:
 async def third(**kwargs: Any) -> str:
     ran.append("third")
     return "third"
+
+
+def unconnected(**kwargs: Any) -> None: ...
 
 
 class Shop:
@@ -219,10 +224,9 @@ class TestInjectFailure:
         with pytest.raises(TypeError, match="takes an exception"):
             inject_failure(first, wrong)
         with pytest.raises(TypeError, match="takes receivers"):
-            inject_failure(wrong, KeyError) if not callable(wrong) else inject_failure(
-                Signal(),  # type: ignore[arg-type]
-                KeyError,
-            )
+            inject_failure(Signal(), KeyError)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="takes receivers"):
+            inject_failure(7, KeyError)  # type: ignore[arg-type]
 
     def test_decorating(self, signal: Signal) -> None:
         """It decorates functions and coroutine functions."""
@@ -240,6 +244,56 @@ class TestInjectFailure:
         with pytest.raises(KeyError):
             asyncio.run(asynchronous())
         signal.send(None)
+
+    def test_a_class(self, signal: Signal) -> None:
+        """Each test of a class has its own from its set-up on, and so has the class's set-up."""
+        failed: list[str] = []
+
+        def sends(where: str) -> None:
+            if isinstance(dict(signal.send_robust(None)).get(first), KeyError):
+                failed.append(where)
+
+        @inject_failure(first, KeyError, times=1)
+        class ShopTest(unittest.TestCase):
+            @classmethod
+            def setUpClass(cls) -> None:
+                sends("class")
+                sends("class again")
+
+            def setUp(self) -> None:
+                sends("set-up")
+
+            def test_one(self) -> None:
+                sends("test")
+
+            def test_two(self) -> None:
+                sends("test")
+
+        result = unittest.TestResult()
+        unittest.defaultTestLoader.loadTestsFromTestCase(ShopTest).run(result)
+        assert result.wasSuccessful(), result.errors
+        assert failed == ["class", "set-up", "set-up"]
+
+    def test_names(self, signal: Signal) -> None:
+        """The receiver and the signal may be named; a name that nothing has is refused."""
+        with inject_failure("tests.testing.test_faults.first", KeyError) as injected:
+            signal.send_robust(None)
+        assert injected.calls == 1
+        with (
+            connected(order_placed, first),
+            inject_failure(first, KeyError, signal="tests.testing.shop.order_placed") as injected,
+        ):
+            signal.send_robust(None)
+            order_placed.send_robust(None)
+        assert injected.calls == 1
+        with pytest.raises(ValueError, match=r"is called 'tests\.testing\.test_faults\.frist'"):
+            delay("tests.testing.test_faults.frist", 1).__enter__()
+
+    def test_what_is_connected_nowhere(self) -> None:
+        """A receiver that no signal calls is told at the end: nothing could fail."""
+        told = r"test_faults\.unconnected is connected to no signal"
+        with pytest.raises(ValueError, match=told), inject_failure(unconnected, KeyError):
+            pass
 
 
 class TestDelay:

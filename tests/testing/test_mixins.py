@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 from django.core.signals import got_request_exception
-from django.test import SimpleTestCase, TestCase
+from django.test import LiveServerTestCase, SimpleTestCase, TestCase
 
 from signal_inspector.testing import DispatchesMixin
 from tests.testing.shop import Checkout, account_closed, order_completed, order_placed, place
@@ -70,6 +70,43 @@ def run(case: type[unittest.TestCase]) -> tuple[unittest.TestResult, list[unitte
     for test in tests:
         test.run(result)
     return result, tests
+
+
+@pytest.mark.parametrize(
+    ("base", "threads", "heard"),
+    [
+        (LiveServerTestCase, None, 1),
+        (LiveServerTestCase, False, 0),
+        (SimpleTestCase, None, 0),
+        (SimpleTestCase, True, 1),
+    ],
+)
+def test_threads(base: type[SimpleTestCase], threads: bool | None, heard: int) -> None:
+    """What other threads send belongs to a test with a live server, unless it says otherwise."""
+    found: list[int] = []
+
+    class ThreadsTest(DispatchesMixin, base):  # type: ignore[misc,valid-type]
+        captured_threads = threads
+
+        @classmethod
+        def setUpClass(cls) -> None:
+            """Without a server, which is not needed here."""
+
+        @classmethod
+        def tearDownClass(cls) -> None: ...
+
+        def _pre_setup(self) -> None: ...
+
+        def _post_teardown(self) -> None: ...
+
+        def test_places(self) -> None:
+            thread = threading.Thread(target=place)
+            thread.start()
+            thread.join(30)
+            found.append(len(self.dispatches))
+
+    ThreadsTest("test_places").debug()
+    assert found == [heard]
 
 
 def test_let_go_of() -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import unittest
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db.models.signals import post_save
 from django.dispatch import Signal
+from django.test import SimpleTestCase
 
 from signal_inspector import instrument
 from signal_inspector.testing import capture_dispatches, mute, only
+from tests.testing.shop import connected, order_placed
 
 
 def first(**kwargs: Any) -> str:
@@ -26,6 +31,18 @@ def second(**kwargs: Any) -> str:
 async def third(**kwargs: Any) -> str:
     return "third"
 
+
+def unconnected(**kwargs: Any) -> str:
+    return "unconnected"
+
+
+class Shop:
+    def hears(self, **kwargs: Any) -> str:
+        return "heard"
+
+
+#: Not in the tests: an object whose method was connected must outlive the signal.
+SHOP = Shop()
 
 RECEIVERS = (first, second, third)
 
@@ -105,7 +122,7 @@ class TestMute:
         with pytest.raises(AssertionError, match="it was muted"):
             dispatches.assert_received(first)
 
-    @pytest.mark.parametrize("target", ["order_placed", None, 7])
+    @pytest.mark.parametrize("target", [None, 7])
     def test_what_is_neither(self, target: Any) -> None:
         """What is neither a signal nor can be called is refused at once."""
         with pytest.raises(TypeError, match="takes receivers"):
@@ -224,8 +241,11 @@ class TestNothingElseChanges:
             return "fourth"
 
         signal.connect(fourth)
+        gone = weakref.ref(fourth)
         with mute(fourth):
             del fourth
+            gc.collect()
+            assert gone() is None
         assert send(signal) == ["first", "second", "third"]
         assert len(signal.receivers) == 3
 
@@ -235,6 +255,66 @@ class TestNothingElseChanges:
         with mute(post_save):
             assert post_save.send(Sender, instance=None) == []
         assert post_save.receivers == before
+
+
+class TestNames:
+    """Signals and receivers by their names, and those that nothing has."""
+
+    HERE = "tests.testing.test_muting"
+
+    def test_receivers(self, signal: Signal) -> None:
+        """A function is found by the module that it stands in."""
+        with mute(f"{self.HERE}.first"):
+            assert send(signal) == ["second", "third"]
+        with only(f"{self.HERE}.first"):
+            assert send(signal) == ["first"]
+
+    def test_methods(self) -> None:
+        """A method is found by its class, whichever object it is connected of."""
+        plain = Signal()
+        plain.connect(SHOP.hears)
+        with mute(f"{self.HERE}.Shop.hears"):
+            assert send(plain) == []
+        assert send(plain) == ["heard"]
+
+    def test_signals(self) -> None:
+        """A signal is found by its dotted name, and may limit what is muted."""
+        with connected(order_placed, first, second):
+            with mute("tests.testing.shop.order_placed"):
+                assert send(order_placed) == []
+            with mute(first, signal="tests.testing.shop.order_placed"):
+                assert send(order_placed) == ["second"]
+
+    def test_what_nothing_is_called(self, signal: Signal) -> None:
+        """A misspelt name is refused when it is entered, with what is near it."""
+        for context in (mute, only):
+            with pytest.raises(ValueError, match=r"is called 'tests\.testing\.shop\.order_plcd'"):
+                context("tests.testing.shop.order_plcd").__enter__()
+        with pytest.raises(ValueError, match=r"Did you mean 'tests\.testing\.shop\.order_placed'"):
+            mute("tests.testing.shop.order_plaked").__enter__()
+        assert send(signal) == ["first", "second", "third"]
+
+    @pytest.mark.parametrize("context", [mute, only])
+    def test_what_is_connected_nowhere(self, context: Any) -> None:
+        """A receiver that no signal calls is told at the end: muting it has changed nothing."""
+        told = r"test_muting\.unconnected is connected to no signal"
+        with pytest.raises(ValueError, match=told), context(unconnected):
+            pass
+
+    def test_what_is_connected_meanwhile(self) -> None:
+        """Connected at the end, or called by a signal meanwhile, it was muted."""
+        plain = Signal()
+        with mute(unconnected):
+            plain.connect(unconnected)
+            assert send(plain) == []
+            plain.disconnect(unconnected)
+        with mute(unconnected):
+            plain.connect(unconnected)
+
+    def test_the_exception_of_the_block(self) -> None:
+        """No complaint hides what the block has raised."""
+        with pytest.raises(ZeroDivisionError), mute(unconnected):
+            raise ZeroDivisionError
 
 
 class TestWhere:
@@ -297,3 +377,74 @@ class TestDecorating:
         assert asyncio.run(asynchronous()) == ["first"]
         assert ShopTest().test_sends() == []
         assert send(signal) == ShopTest().sends() == ["first", "second", "third"]
+
+    @pytest.mark.parametrize(
+        "context", [mute(order_placed), only(unconnected, signal=order_placed)]
+    )
+    def test_set_up(self, context: Any) -> None:
+        """It holds while a class and its tests are set up, in subclasses too, and no longer."""
+        sent: list[Any] = []
+
+        class Base(SimpleTestCase):
+            @classmethod
+            def setUpClass(cls) -> None:
+                super().setUpClass()
+                sent.append(send(order_placed))
+
+            def setUp(self) -> None:
+                sent.append(send(order_placed))
+                self.addCleanup(lambda: sent.append(send(order_placed)))
+
+            def test_sends(self) -> None:
+                sent.append(send(order_placed))
+
+        class ShopTest(context(Base)):  # type: ignore[misc]
+            @classmethod
+            def setUpClass(cls) -> None:
+                super().setUpClass()
+                sent.append(send(order_placed))
+
+            @classmethod
+            def tearDownClass(cls) -> None:
+                sent.append(send(order_placed))
+                super().tearDownClass()
+
+            async def test_of_the_subclass(self) -> None:
+                sent.append(await order_placed.asend(Sender))
+
+        with connected(order_placed, first):
+            result = unittest.TestResult()
+            unittest.defaultTestLoader.loadTestsFromTestCase(ShopTest).run(result)
+            assert result.wasSuccessful(), (result.errors, result.failures)
+            assert sent == [[]] * 9
+            assert send(order_placed) == ["first"]
+
+    def test_set_up_of_pytest(self) -> None:
+        """So it does for a class of pytest."""
+        sent: list[Any] = []
+
+        @mute(order_placed)
+        class TestShop:
+            @classmethod
+            def setup_class(cls) -> None:
+                sent.append(send(order_placed))
+
+            def setup_method(self) -> None:
+                sent.append(send(order_placed))
+
+        with connected(order_placed, first):
+            TestShop.setup_class()
+            TestShop().setup_method()
+        assert sent == [[], []]
+
+    def test_a_misspelt_name(self) -> None:
+        """On a class it is an error of the class, and ends no run."""
+
+        @mute("tests.testing.shop.nothing")
+        class ShopTest(unittest.TestCase):
+            def test_sends(self) -> None: ...
+
+        result = unittest.TestResult()
+        unittest.defaultTestLoader.loadTestsFromTestCase(ShopTest).run(result)
+        [(_, told)] = result.errors
+        assert "is called 'tests.testing.shop.nothing'" in told
