@@ -50,7 +50,12 @@ class Collector:
 
 #: What is gathered when a dispatch starts.
 _AT_START: Final = (
-    Details.CALLER | Details.STACK | Details.PAYLOAD | Details.TRANSACTION | Details.NOT_CALLED
+    Details.CALLER
+    | Details.STACK
+    | Details.PAYLOAD
+    | Details.TRANSACTION
+    | Details.NOT_CALLED
+    | Details.TRACE
 )
 
 

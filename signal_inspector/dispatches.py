@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from signal_inspector.ids import uuid7, uuid7_text
@@ -40,6 +40,19 @@ class TraceIds(Protocol):
     @property
     def span_id(self) -> int: ...
 
+    @property
+    def trace_flags(self) -> int: ...
+
+
+class OuterTrace(NamedTuple):
+    """The trace that a dispatch was sent in, where it has no span of its own."""
+
+    trace_id: int
+    trace_flags: int
+    span_id: int = 0
+
+
+_SAMPLED: Final = 1  # among the flags of a trace
 
 _UNWRITTEN: Final[dict[str, Any]] = {
     "outcome": Outcome.RUNNING,
@@ -86,7 +99,7 @@ class Dispatch:
     in_transaction: bool | None  # None unless Details.TRANSACTION was asked for
     not_called: tuple[NotCalled, ...]  # () unless Details.NOT_CALLED was asked for
     parent_call: int | None  # index of the parent's receiver call that sent this one
-    trace: TraceIds | None  # if it is traced
+    trace: TraceIds | None  # of its span, or, if Details.TRACE was asked for, of what is around
     # What the instrument writes and `calls` reads:
     audience: Audience
     followers: tuple[Follower, ...]  # until it has ended
@@ -171,7 +184,14 @@ class Dispatch:
     @property
     def span_id(self) -> str:
         """The id of its span; "" if it has none."""
-        return "" if self.trace is None else f"{self.trace.span_id:016x}"
+        return (
+            f"{self.trace.span_id:016x}" if self.trace is not None and self.trace.span_id else ""
+        )
+
+    @property
+    def trace_sampled(self) -> bool | None:
+        """Whether the trace was to be exported, so that a link leads somewhere; None without."""
+        return None if self.trace is None else bool(self.trace.trace_flags & _SAMPLED)
 
     @property
     def started_at(self) -> datetime:
@@ -212,18 +232,10 @@ class Dispatch:
 
     @property
     def rolled_back(self) -> bool | None:
-        """Whether a transaction it was sent in rolled back.
-
-        None when that was not watched, and when it cannot be known: the answer to the COMMIT was
-        lost, or the transaction was begun past Django.
-        """
+        """Whether a transaction it was sent in rolled back; None when that was not watched."""
         if self.in_transaction is None:
             return None
-        marks = self.transactions
-        if any(mark.rolled_back for mark in marks):
-            return True
-        is_unknown = self.in_transaction and not marks
-        return None if is_unknown or any(mark.is_unknown for mark in marks) else False
+        return any(mark.rolled_back for mark in self.transactions)
 
     def copied(self) -> Dispatch:
         """Another record of the same, for one who keeps it for long under another audience."""
@@ -365,6 +377,7 @@ class Dispatch:
             "parent_call": self.parent_call,
             "trace_id": self.trace_id,
             "span_id": self.span_id,
+            "trace_sampled": self.trace_sampled,
             "signal": self.signal,
             "sender": self.sender,
             "method": self.method.value,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from django.dispatch import Signal
 
 from signal_inspector import connections, transactions, trouble
 from signal_inspector.conf import Config, get_config
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.dispatches import Dispatch, OuterTrace, TraceIds
 from signal_inspector.names import class_path
 from signal_inspector.payload import (
     Redactor,
@@ -33,6 +34,11 @@ _MACHINERY = (
 #: are kept, so that no id is given anew.
 _machinery: Final[dict[int, dict[str, Any]]] = {}
 _MACHINERY_KNOWN: Final = 200
+
+#: The span that code belongs to without running in it: the request's, of a streamed body.
+outer_trace: Final[ContextVar[TraceIds | None]] = ContextVar(
+    "signal_inspector_outer_trace", default=None
+)
 
 _redactor: tuple[Config, Redactor] | None = None
 
@@ -86,6 +92,21 @@ def _transaction(dispatch: Dispatch, *_: Any) -> None:
     dispatch.in_transaction, dispatch.transactions = transactions.open_marks()
 
 
+def _trace(dispatch: Dispatch, *_: Any) -> None:
+    found = current_trace()
+    if found is not None:  # a sink that makes a span of the dispatch notes that one later
+        dispatch.trace = OuterTrace(found.trace_id, found.trace_flags)
+
+
+def current_trace() -> TraceIds | None:
+    """The ids of the span that is current in OpenTelemetry, whoever made it; None without."""
+    api: Any = sys.modules.get("opentelemetry.trace")
+    if not hasattr(api, "get_current_span"):  # nobody in this process uses it
+        return None
+    found: TraceIds = api.get_current_span().get_span_context()
+    return found if found.trace_id else outer_trace.get()
+
+
 def _not_called(dispatch: Dispatch, signal: Signal, sender: object, *_: Any) -> None:
     dispatch.not_called = connections.not_called(signal, sender)
 
@@ -96,6 +117,7 @@ _AT_START: Final[dict[Details, Callable[..., None]]] = {
     Details.PAYLOAD: _payload,
     Details.TRANSACTION: _transaction,
     Details.NOT_CALLED: _not_called,
+    Details.TRACE: _trace,
 }
 _chosen: dict[int, tuple[Callable[..., None], ...]] = {}
 

@@ -50,7 +50,8 @@ class Details(Flag):
     STATEMENTS = 32  # the SQL text of each receiver's queries
     TRANSACTION = 64  # whether a transaction was open, and whether it rolled back
     NOT_CALLED = 128  # connected receivers that were not called, and why
-    ALL = 255
+    TRACE = 256  # the trace of OpenTelemetry that it was sent in, sampled or not
+    ALL = 511
 
 
 class NotCalledReason(StrEnum):

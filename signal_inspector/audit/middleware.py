@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from copy import copy
+from functools import partial
 from typing import cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from signal_inspector import trouble
+from signal_inspector import gather, trouble
 from signal_inspector.audit.circumstances import Circumstances, Surroundings, surroundings
-from signal_inspector.audit.requests import circumstances_of, known_route, known_user
-from signal_inspector.audit.settings import get_settings
+from signal_inspector.audit.requests import circumstances_of, known_user
+from signal_inspector.dispatches import TraceIds
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -38,14 +40,18 @@ class AuditMiddleware:
             return self._acall(request)
         outer, around = _begin(request)
         try:
-            return cast("HttpResponseBase", self.get_response(request))
+            response = cast("HttpResponseBase", self.get_response(request))
+            _keep(around, response)
+            return response
         finally:
             _end(outer, around)
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
         outer, around = _begin(request)
         try:
-            return await cast("Awaitable[HttpResponseBase]", self.get_response(request))
+            response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
+            _keep(around, response)
+            return response
         finally:
             _end(outer, around)
 
@@ -53,8 +59,7 @@ class AuditMiddleware:
 def _begin(request: HttpRequest) -> tuple[Surroundings | None, Surroundings]:
     outer = surroundings.get()
     try:
-        find_name = None if get_settings().paths == "path" else lambda: known_route(request)
-        around = Surroundings(circumstances_of(request), lambda: known_user(request), find_name)
+        around = Surroundings(circumstances_of(request), lambda: known_user(request))
     except Exception as error:
         trouble.report("reading a request for the audit", error)
         around = Surroundings(Circumstances())
@@ -65,3 +70,93 @@ def _begin(request: HttpRequest) -> tuple[Surroundings | None, Surroundings]:
 def _end(outer: Surroundings | None, around: Surroundings) -> None:
     around.finish()
     surroundings.set(outer)
+
+
+def _keep(around: Surroundings, response: HttpResponseBase) -> None:
+    """Let the body of a streaming response, which is made later, run in the same surroundings."""
+    if not response.streaming:
+        return
+    try:
+        iterator = vars(response).get("_iterator")  # what Django's own classes iterate over
+        if iterator is not None:
+            body = _Body(copy(around), gather.current_trace())
+            kind = _AsyncBody if getattr(response, "is_async", False) else _SyncBody
+            # Past the setter: a file would no longer be sent as one.
+            response._iterator = kind(iterator, body)  # type: ignore[attr-defined]
+            closers = vars(response)["_resource_closers"]
+            closers[:] = [partial(body.close, closer) for closer in closers]
+    except Exception as error:
+        trouble.report("keeping the request of a streaming response", error)
+
+
+class _Body:
+    """The surroundings of a body; they are set only while its code runs."""
+
+    def __init__(self, around: Surroundings, trace: TraceIds | None) -> None:
+        self._around = around
+        self._trace = trace
+
+    def enter(self) -> tuple[Surroundings | None, TraceIds | None]:
+        outer = surroundings.get(), gather.outer_trace.get()
+        surroundings.set(self._around)
+        gather.outer_trace.set(self._trace)
+        return outer
+
+    def leave(self, outer: tuple[Surroundings | None, TraceIds | None]) -> None:
+        surroundings.set(outer[0])
+        gather.outer_trace.set(outer[1])
+
+    def end(self) -> None:
+        """Let go of the request."""
+        self._around.finish()
+
+    def close(self, closer: Callable[[], object]) -> None:
+        """Call what the response closes: a generator runs its ``finally`` then."""
+        outer = self.enter()
+        try:
+            closer()
+        finally:
+            self.leave(outer)
+            self.end()
+
+
+class _SyncBody:
+    """The iterator of a body."""
+
+    def __init__(self, iterator: Iterator[object], body: _Body) -> None:
+        self._iterator = iterator
+        self._body = body
+
+    def __iter__(self) -> Iterator[object]:
+        return self
+
+    def __next__(self) -> object:
+        outer = self._body.enter()
+        try:
+            return next(self._iterator)
+        except BaseException:
+            self._body.end()
+            raise
+        finally:
+            self._body.leave(outer)
+
+
+class _AsyncBody:
+    """The same of an async one. It runs in one task, so nobody else finds what is set in it."""
+
+    def __init__(self, iterator: AsyncIterator[object], body: _Body) -> None:
+        self._iterator = iterator
+        self._body = body
+
+    def __aiter__(self) -> AsyncIterator[object]:
+        return self
+
+    async def __anext__(self) -> object:
+        outer = self._body.enter()
+        try:
+            return await anext(self._iterator)
+        except BaseException:
+            self._body.end()
+            raise
+        finally:
+            self._body.leave(outer)

@@ -107,7 +107,8 @@ class AuditedDispatch(models.Model):
     origin_name = models.CharField(max_length=ORIGIN_NAME_LENGTH)  # "POST /checkout/"
     client = models.GenericIPAddressField(null=True)
     trace_id = models.CharField(max_length=32, null=True)  # noqa: DJ001
-    span_id = models.CharField(max_length=16)
+    span_id = models.CharField(max_length=16)  # "" where it has no span of its own
+    trace_sampled = models.SmallIntegerField(null=True)  # 1 or 0; null without a trace
     payload = models.TextField()  # see payloads.py; "" where none was kept
     payload_dropped = models.IntegerField()  # arguments beyond LIMITS["PAYLOAD_ITEMS"]
     written_at = models.DateTimeField()

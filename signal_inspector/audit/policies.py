@@ -13,7 +13,7 @@ from signal_inspector.setting_rules import SectionReader
 
 _REMEMBERED = 10_000  # signals whose policy is remembered
 
-_ALWAYS: Final = Details.CALLER | Details.TRANSACTION
+_ALWAYS: Final = Details.CALLER | Details.TRANSACTION | Details.TRACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

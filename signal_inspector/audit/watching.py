@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from django.db import DatabaseError, InterfaceError, connections
+from django.utils import timezone
 
 from signal_inspector.audit.choices import TransactionOutcome
 from signal_inspector.audit.commands.base import require_tables
@@ -45,11 +46,11 @@ class _Log:
                 signal_glob="" if asked.signal == "*" else asked.signal,
             )
         )
-        self._follower = Follower(reader, start_of([], datetime.now(UTC)), _WINDOW)
+        self._follower = Follower(reader, start_of([], timezone.now()), _WINDOW)
 
     def look(self) -> Iterator[dict[str, Any]]:
         try:
-            for ids in self._follower.look(datetime.now(UTC)):
+            for ids in self._follower.look(timezone.now()):
                 for entry in self._follower.entries(ids):
                     yield as_record(entry)
         except (DatabaseError, InterfaceError) as error:
@@ -72,6 +73,7 @@ def as_record(entry: Entry) -> dict[str, Any]:
         },
         "trace_id": dispatch["trace_id"] or "",
         "span_id": dispatch["span_id"],
+        "trace_sampled": dispatch["trace_sampled"],
         "started_at": dispatch["started_at"],
         "duration_ns": dispatch["duration_ns"],
         "outcome": dispatch["outcome"],

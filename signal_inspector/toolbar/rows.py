@@ -82,6 +82,7 @@ class FactsRow(RowBase):
     id_href: str = ""  # its row in the audit log; "" without one
     trace_id: str = ""  # "" if it was not traced
     trace_href: str = ""  # where the trace is shown; "" without TRACE_URL
+    trace_note: str = ""  # why it is not shown
     payload_line: str = ""  # "order=shop.Order:42, user=auth.User:7"; "": none, or not recorded
     payload: tuple[Argument, ...] = ()
     payload_note: str = ""  # "3 more arguments were not kept."

@@ -78,7 +78,7 @@ def _pack_dispatch(dispatch: Dispatch, tables: Mapping[str, _Table]) -> list[Any
         str(dispatch.id),
         None if parent is None else str(parent),
         dispatch.parent_call,
-        [tables["traces"].put(dispatch.trace_id), dispatch.span_id] if dispatch.trace else None,
+        _pack_trace(dispatch, tables) if dispatch.trace else None,
         tables["heads"].put((dispatch.signal, dispatch.sender, dispatch.method.value)),
         dispatch.started_at.isoformat(),
         dispatch.start_ns,
@@ -95,6 +95,11 @@ def _pack_dispatch(dispatch: Dispatch, tables: Mapping[str, _Table]) -> list[Any
         [_pack_call(call, tables) for call in dispatch.calls],
         _pack_not_called(dispatch.not_called, tables) if dispatch.not_called else None,
     ]
+
+
+def _pack_trace(dispatch: Dispatch, tables: Mapping[str, _Table]) -> list[Any]:
+    trace = tables["traces"].put(dispatch.trace_id)
+    return [trace, dispatch.span_id, dispatch.trace_sampled]
 
 
 def _pack_stack(stack: tuple[Caller, ...], tables: Mapping[str, _Table]) -> int:
@@ -203,6 +208,7 @@ def _unpack_dispatch(index: int, row: list[Any], tables: _Unpacked) -> StoredDis
         parent_call=parent_call,
         trace_id="" if trace is None else tables.traces[trace[0]],
         span_id="" if trace is None else trace[1],
+        trace_sampled=None if trace is None else trace[2],
         signal=signal,
         sender=sender,
         method=SendMethod(method),

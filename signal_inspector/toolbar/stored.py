@@ -28,6 +28,7 @@ class StoredDispatch:
     parent_call: int | None
     trace_id: str = ""
     span_id: str = ""
+    trace_sampled: bool | None = None
     signal: str
     sender: str
     method: SendMethod
@@ -67,6 +68,7 @@ class StoredDispatch:
             "parent_call": self.parent_call,
             "trace_id": self.trace_id,
             "span_id": self.span_id,
+            "trace_sampled": self.trace_sampled,
             "signal": self.signal,
             "sender": self.sender,
             "method": self.method.value,

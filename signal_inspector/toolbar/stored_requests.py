@@ -44,6 +44,7 @@ class StoredRequest:
     failed: int  # receiver calls that raised
     busy_ns: int  # time in dispatches at the top
     trace_id: str = ""  # of the first dispatch that was traced
+    trace_sampled: bool | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -60,6 +61,7 @@ def summarize(
     """What is stored of a request that has just been answered; ``measured``: the other fields."""
     tops = [d for d in dispatches if d.parent_id is None]
     calls = [call for dispatch in dispatches for call in dispatch.calls]
+    traced = next((d for d in dispatches if d.trace_id), None)
     return StoredRequest(
         method=str(request.method)[:20],
         path=request.get_full_path()[:_PATH],
@@ -67,7 +69,8 @@ def summarize(
         dispatches=len(dispatches) + dropped,
         dropped=dropped,
         failed=sum(call.outcome is Outcome.RAISED for call in calls),
-        trace_id=next((d.trace_id for d in dispatches if d.trace_id), ""),
+        trace_id=traced.trace_id if traced else "",
+        trace_sampled=traced.trace_sampled if traced else None,
         busy_ns=covered_ns((d.start_ns, d.start_ns + d.duration_ns) for d in tops),
         **measured,
     )
@@ -90,7 +93,8 @@ def request_line(request: StoredRequest, trace_url: str) -> RequestLine:
         result=f"{request.status} in {ms(request.duration_ns)}",
         started=f"{started:%H:%M:%S}.{started.microsecond // 1000:03} UTC",
         trace_id=request.trace_id,
-        trace_href=trace_href(trace_url, request.trace_id),
+        trace_href=trace_href(trace_url, request.trace_id, request.trace_sampled),
+        trace_note="" if request.trace_sampled is not False else "not sampled",
     )
 
 

@@ -21,9 +21,12 @@ def toolbar_url(view: str, **query: object) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
-def trace_href(form: str, trace_id: str) -> str:
-    """Where a trace is shown, by the template of ``TOOLBAR["TRACE_URL"]``; "" without either."""
-    return form.replace("{trace_id}", trace_id) if trace_id else ""
+def trace_href(form: str, trace_id: str, sampled: bool | None) -> str:
+    """Where a trace is shown, by the template of ``TOOLBAR["TRACE_URL"]``.
+
+    "" without either, and where the trace was not sampled: no viewer has it.
+    """
+    return form.replace("{trace_id}", trace_id) if trace_id and sampled is not False else ""
 
 
 def audit_href(signal: str, dispatch_id: str) -> str:

@@ -35,6 +35,7 @@ class RequestLine:
     started: str  # "10:14:07.318 UTC"
     trace_id: str = ""
     trace_href: str = ""
+    trace_note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

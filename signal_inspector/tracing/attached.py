@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from opentelemetry.context import Context, attach, create_key, detach, get_current
 from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
+from signal_inspector.dispatches import Dispatch
 from signal_inspector.sinks import Follower
 
 #: Where a context keeps the span that is current: asking the API for that takes twice as long.
@@ -128,6 +129,12 @@ class Attached(Follower):
         self._context = here if span is None else with_span(span, here)
         self._entered = {}
         self._suspended = {}
+
+    def started(self, dispatch: Dispatch) -> None:
+        self.dispatch = dispatch
+        if self._span is not None and self._context is not self._here:
+            # Sampled or not: its id stands in logs and headers.
+            dispatch.trace = self._span.get_span_context()
 
     def entered(self, index: int | None) -> None:
         below = get_current()

@@ -71,7 +71,7 @@ class Measured(Attached):
         self._has_ends = tools.has_ends
 
     def started(self, dispatch: Dispatch) -> None:
-        self.dispatch = dispatch
+        super().started(dispatch)
         if dispatch.parent is not None:
             for follower in dispatch.parent.followers:
                 if isinstance(follower, Measured):

@@ -10,6 +10,7 @@ from django.apps import apps
 from opentelemetry import trace
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import (
+    NonRecordingSpan,
     NoOpTracer,
     Span,
     SpanContext,
@@ -17,10 +18,12 @@ from opentelemetry.trace import (
     Tracer,
     TracerProvider,
     get_tracer,
+    set_span_in_context,
 )
 
-from signal_inspector import quiet, scopes, trouble
+from signal_inspector import gather, quiet, scopes, trouble
 from signal_inspector.conf import Config, get_config
+from signal_inspector.dispatches import TraceIds
 from signal_inspector.names import is_inspected
 from signal_inspector.records import Details, SendMethod
 from signal_inspector.sinks import Follower, Sink
@@ -104,17 +107,21 @@ class TracingSink(Sink):
             self._wake_meters(self._sleeping)
         span = None
         tracer = self._tracer or self._awaken()
-        parent = _parent(here)
+        parent: TraceIds | None = _parent(here)
+        outer = None
+        if parent is None:
+            parent = outer = gather.outer_trace.get()
         if tracer is None or (parent is None and not self._settings.start_traces):
             pass
-        elif parent is not None and self._tools.follows_parent:
+        elif parent is not None and outer is None and self._tools.follows_parent:
             if parent.trace_flags & _SAMPLED:
                 return self._spans(self._tools, known, here, receivers)
         else:
-            span = _started(tracer, name, here, attributes)
+            around = here if outer is None else _in_trace_of(outer, here)
+            span = _started(tracer, name, around, attributes)
             if span is not None and span.is_recording():
                 return self._spans(self._tools, span, here, receivers)
-            if parent is not None and not parent.trace_flags & _SAMPLED:
+            if parent is not None and outer is None and not parent.trace_flags & _SAMPLED:
                 span = None  # what is current says all that this would say
         if self._tools.meters is not None or self._logs():
             return Measured(self._tools, span, here, receivers)
@@ -186,6 +193,13 @@ class TracingSink(Sink):
         if len(self._described) < _MOST_DESCRIBED:
             self._described[key] = described
         return described
+
+
+def _in_trace_of(outer: TraceIds, here: Context) -> Context:
+    """The context with a span that has ended, such as the request's of a streamed body."""
+    flags = TraceFlags(outer.trace_flags)
+    known = SpanContext(outer.trace_id, outer.span_id, is_remote=False, trace_flags=flags)
+    return set_span_in_context(NonRecordingSpan(known), here)
 
 
 def _started(tracer: Tracer, name: str, here: Context, attributes: Attributes) -> Span | None:

@@ -24,7 +24,9 @@ from signal_inspector.watching.places import Place, RefusedError, place
 INTERVAL: Final = 1.0
 
 #: What is gathered while somebody watches.
-DETAILS: Final = Details.PAYLOAD | Details.CALLER | Details.TRACEBACK | Details.TRANSACTION
+DETAILS: Final = (
+    Details.PAYLOAD | Details.CALLER | Details.TRACEBACK | Details.TRANSACTION | Details.TRACE
+)
 
 _sinks: weakref.WeakSet[WatchSink] = weakref.WeakSet()
 

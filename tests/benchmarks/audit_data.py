@@ -232,6 +232,7 @@ class Filling:
                 f"{own.hexadecimal(8, 'i / 5')} END"
             ),
             "span_id": "CASE WHEN i / 5 % 2 = 0 THEN '7c1d4e0b9a5f4c7e' ELSE '' END",
+            "trace_sampled": "CASE WHEN i / 5 % 2 = 0 THEN 1 END",
             "payload": payload,
             "payload_dropped": 0,
             "written_at": started,

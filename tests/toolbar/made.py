@@ -93,6 +93,7 @@ class World:
             parent_id=None if parent is None else parent.id,
             parent_call=None if parent is None else parent_call,
             trace_id=fields.pop("trace_id", ""),
+            trace_sampled=fields.pop("trace_sampled", None),
             signal=signal,
             sender=fields.pop("sender", "shop.models.Order"),
             method=SendMethod(method),

@@ -68,7 +68,16 @@ def test_facts_name_the_trace(form: str, href: str, settings: Any) -> None:
     world = World()
     world.send("s.a", trace_id="ab12")
     row = facts_row(node(world), "/json", hidden=True)
-    assert (row.trace_id, row.trace_href) == ("ab12", href)
+    assert (row.trace_id, row.trace_href, row.trace_note) == ("ab12", href, "")
+
+
+def test_a_trace_that_was_not_sampled_is_no_link(settings: Any) -> None:
+    """Its id stands in logs, but no viewer has it."""
+    settings.SIGNAL_INSPECTOR = {"TOOLBAR": {"TRACE_URL": "https://t.example/{trace_id}"}}
+    world = World()
+    world.send("s.a", trace_id="ab12", trace_sampled=False)
+    row = facts_row(node(world), "/json", hidden=True)
+    assert (row.trace_id, row.trace_href, row.trace_note) == ("ab12", "", "not sampled")
 
 
 @pytest.mark.parametrize(

@@ -53,10 +53,11 @@ def test_nothing_is_lost() -> None:
         with suppress(shop.HostileError), transaction.atomic():
             signal.send(shop.Order, **payload)
         counted.send(shop.Order)
-    dispatches[0].trace = SimpleNamespace(trace_id=0xAB, span_id=0xCD)
+    dispatches[0].trace = SimpleNamespace(trace_id=0xAB, span_id=0xCD, trace_flags=1)
     before = [dispatch.as_dict() for dispatch in dispatches]
     assert len(before) == 5
     assert (before[0]["trace_id"], before[0]["span_id"]) == (f"{0xAB:032x}", f"{0xCD:016x}")
+    assert before[0]["trace_sampled"] is True
     assert before[0]["calls"][0]["query_count"] == 2
     assert before[2]["calls"][1]["outcome"] == "skipped"
     assert before[2]["rolled_back"] is True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -97,12 +98,43 @@ def test_no_record_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(tells.seen) == 1
 
 
-def test_an_unsampled_dispatch_names_no_trace() -> None:
-    """A row of the toolbar leads to no trace that was never exported."""
+@pytest.mark.parametrize("method", list(SendMethod))
+@pytest.mark.parametrize("in_request", [True, False])
+@pytest.mark.parametrize("with_metrics", [True, False])
+def test_an_unsampled_dispatch_keeps_the_id_of_its_trace(
+    method: SendMethod, in_request: bool, with_metrics: bool
+) -> None:
+    """It is what receivers find current, so it stands in their logs; it is marked as unsampled."""
     traces, tells = Traces(ParentBased(ALWAYS_OFF)), Tells()
-    with traces.listening(), capture() as dispatches:
+    meters = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
+    around = traces.tracer.start_as_current_span("request") if in_request else nullcontext()
+    sink = traces.listening(meter_provider=meters if with_metrics else None)
+    with sink, around, capture() as dispatches:
+        tells.send(method)
+    [dispatch] = dispatches
+    assert dispatch.trace_id == f"{tells.seen[0].get_span_context().trace_id:032x}"
+    assert dispatch.trace_sampled is False
+    assert dispatch.as_dict()["trace_sampled"] is False
+
+
+@pytest.mark.parametrize("sampler", [ALWAYS_ON, ALWAYS_OFF])
+def test_without_a_sink_a_dispatch_has_the_trace_around_it(sampler: Sampler) -> None:
+    """What OpenTelemetry has current is noted, though there is no span of the dispatch."""
+    traces, tells = Traces(ParentBased(sampler)), Tells()
+    with traces.tracer.start_as_current_span("request") as request, capture() as dispatches:
         tells.send(SendMethod.SEND)
-    assert dispatches[0].trace is None
+    assert dispatches[0].trace_id == f"{request.get_span_context().trace_id:032x}"
+    assert dispatches[0].span_id == ""
+    assert dispatches[0].trace_sampled is (sampler is ALWAYS_ON)
+
+
+def test_without_a_trace_there_is_none() -> None:
+    """Nothing is said of a trace where none is current."""
+    tells = Tells()
+    with capture() as dispatches:
+        tells.send(SendMethod.SEND)
+    [dispatch] = dispatches
+    assert (dispatch.trace_id, dispatch.span_id, dispatch.trace_sampled) == ("", "", None)
 
 
 def test_metrics_are_recorded_all_the_same() -> None:

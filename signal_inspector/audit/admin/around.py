@@ -50,10 +50,11 @@ def carried_by(dispatch: AuditedDispatch) -> tuple[list[AuditedObject], bool]:
     return found[:OBJECTS], len(found) > OBJECTS
 
 
-def trace_url(trace_id: str) -> str:
-    """Where ``TOOLBAR["TRACE_URL"]`` shows a trace; "" without either."""
-    template = get_config().toolbar.trace_url
-    return template.replace("{trace_id}", trace_id) if trace_id else ""
+def trace_url(dispatch: AuditedDispatch) -> str:
+    """Where ``TOOLBAR["TRACE_URL"]`` shows its trace; "" without either, or if nothing has it."""
+    if not dispatch.trace_id or dispatch.trace_sampled == 0:
+        return ""
+    return get_config().toolbar.trace_url.replace("{trace_id}", dispatch.trace_id)
 
 
 class Around:
@@ -114,7 +115,7 @@ class Around:
     def _trace(self) -> Iterator[Near]:
         trace = self._dispatch.trace_id
         if trace:
-            outside = trace_url(trace)
+            outside = trace_url(self._dispatch)
             if outside:
                 yield Near("Trace", "in the trace viewer", outside, is_outside=True)
             asked = Selection(trace=trace)

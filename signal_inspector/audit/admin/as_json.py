@@ -55,6 +55,8 @@ def dispatch_data(
     }
     data |= {name: getattr(dispatch, name) for name in _DISPATCH}
     data["is_failed"] = bool(dispatch.is_failed)
+    sampled = dispatch.trace_sampled
+    data["trace_sampled"] = None if sampled is None else bool(sampled)
     if may_see:
         data["payload"] = _json(dispatch.payload)
     data["calls"] = [_call(call, texts, may_see) for call in calls]

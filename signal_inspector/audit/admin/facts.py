@@ -63,7 +63,7 @@ def facts_of(
         "request_url": changelist_url(site, Selection(request=dispatch.request_id or "")),
         "transaction_url": changelist_url(site, Selection(in_transaction=dispatch.transaction_id)),
         "transaction": transaction_words(dispatch.transaction_outcome).text,
-        "trace_url": trace_url(dispatch.trace_id or ""),
+        "trace_url": trace_url(dispatch),
         "process": texts[dispatch.process_id],
         "delivery": texts[dispatch.delivery_id],
         "wait": f"{max(wait, 0):.1f} s later",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, connections
+from django.utils import timezone
 
 from signal_inspector.audit.commands.base import OK, Subcommand, length_of_time, whole_number
 from signal_inspector.audit.commands.filters import add_filters, read_filters
@@ -73,7 +74,7 @@ class Tail(Subcommand):
 
     def _follow(self, wanted: Wanted, options: dict[str, Any], write: Write) -> None:
         reader = Reader(wanted)
-        now = datetime.now(UTC)
+        now = timezone.now()
         last = _last(reader, wanted, options["lines"])
         self._show(reader.fetch(last), write)
         if options["no_follow"]:
@@ -84,7 +85,7 @@ class Tail(Subcommand):
         while True:
             time.sleep(wait)
             try:
-                for ids in follower.look(datetime.now(UTC)):
+                for ids in follower.look(timezone.now()):
                     self._show(follower.entries(ids), write)
                 wait = interval
             except (DatabaseError, InterfaceError) as error:

@@ -27,6 +27,8 @@ def dispatch_values(entry: Entry) -> dict[str, Any]:
     found = {column: _plain(column, value) for column, value in entry.dispatch.items()}
     found["started_at"] = iso(utc(entry.dispatch["started_at"], entry.id))
     found["is_failed"] = bool(entry.dispatch["is_failed"])
+    sampled = entry.dispatch["trace_sampled"]
+    found["trace_sampled"] = None if sampled is None else bool(sampled)
     return found
 
 

@@ -191,6 +191,7 @@ class Migration(migrations.Migration):
                 ("client", models.GenericIPAddressField(null=True)),
                 ("trace_id", models.CharField(max_length=32, null=True)),
                 ("span_id", models.CharField(max_length=16)),
+                ("trace_sampled", models.SmallIntegerField(null=True)),
                 ("payload", models.TextField()),
                 ("payload_dropped", models.IntegerField()),
                 ("written_at", models.DateTimeField()),

@@ -116,6 +116,7 @@ def dispatched(
         "client": "203.0.113.24",
         "trace_id": None,
         "span_id": "",
+        "trace_sampled": None,
         "payload": payload_text(payload or {}),
         "payload_dropped": 0,
         "written_at": when + timedelta(seconds=0.6),

@@ -208,6 +208,17 @@ def test_trace_url(auditor: Client) -> None:
     assert url in page_of(auditor, order_42())
 
 
+@override_settings(
+    SIGNAL_INSPECTOR={"TOOLBAR": {"TRACE_URL": "https://traces.example.com/{trace_id}"}}
+)
+def test_a_trace_that_was_not_sampled_is_no_link(auditor: Client) -> None:
+    """Its id is shown, as it stands in logs, but no viewer has it."""
+    page = page_of(auditor, dispatched(trace_id="7c1d" * 8, trace_sampled=0))
+    assert "traces.example.com" not in page
+    assert "7c1d" * 8 in page
+    assert "not sampled" in page
+
+
 def test_object_links(auditor: Client) -> None:
     """Objects link to their admin page for who may see it, and to none where there is none."""
     page = page_of(auditor, order_42())
