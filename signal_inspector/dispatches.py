@@ -232,10 +232,18 @@ class Dispatch:
 
     @property
     def rolled_back(self) -> bool | None:
-        """Whether a transaction it was sent in rolled back; None when that was not watched."""
+        """Whether a transaction it was sent in rolled back.
+
+        None when that was not watched, and when it cannot be known: the answer to the COMMIT was
+        lost, or the transaction was begun past Django.
+        """
         if self.in_transaction is None:
             return None
-        return any(mark.rolled_back for mark in self.transactions)
+        marks = self.transactions
+        if any(mark.rolled_back for mark in marks):
+            return True
+        is_unknown = self.in_transaction and not marks
+        return None if is_unknown or any(mark.is_unknown for mark in marks) else False
 
     def copied(self) -> Dispatch:
         """Another record of the same, for one who keeps it for long under another audience."""

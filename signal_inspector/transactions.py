@@ -10,18 +10,21 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
 from time import time_ns
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
-from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
+from django.db import Error, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector import trouble
 from signal_inspector.ids import next_sequence, uuid7
 from signal_inspector.names import IdentityMap
+
+_T = TypeVar("_T")
 
 #: Stands for the transaction itself where a level of a stack is else named by its savepoint.
 _TRANSACTION: Final = ""
@@ -30,25 +33,38 @@ _TRANSACTION: Final = ""
 class TransactionMark:
     """A transaction or a savepoint that dispatches were sent in. Holds nothing of the user's."""
 
-    __slots__ = ("_has_ended", "_key", "_outer", "_rolled_back")
+    __slots__ = ("_has_ended", "_is_lost", "_key", "_outer", "_rolled_back")
 
     def __init__(self, outer: TransactionMark | None) -> None:
         self._outer = outer
         self._rolled_back = False
+        self._is_lost = False
         self._has_ended = False
         self._key: tuple[int, int] = (time_ns(), next_sequence()) if outer is None else outer._key
 
     def roll_back(self) -> None:
         self._rolled_back = True
 
-    def end(self) -> None:
+    def lose(self) -> None:
+        """Note that a commit was asked for and not answered; told of the outermost level alone."""
+        self._is_lost = True
+
+    def end(self, *, rolled_back: bool = False) -> None:
         """Note that the transaction has ended; told of the outermost level alone."""
+        self._rolled_back |= rolled_back and not self._is_lost
         self._has_ended = True
 
     @property
     def rolled_back(self) -> bool:
         """Whether it, or a transaction around it, has rolled back by now."""
         return self._rolled_back or (self._outer is not None and self._outer.rolled_back)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody can tell any more: the answer to its COMMIT was lost."""
+        if self._rolled_back:
+            return False
+        return self._is_lost if self._outer is None else self._outer.is_unknown
 
     @property
     def is_open(self) -> bool:
@@ -72,25 +88,34 @@ class _Waiting(NamedTuple):
 
 _Stack = list[tuple[str, TransactionMark]]
 _stacks: IdentityMap[_Stack] = IdentityMap()
+#: The savepoints of a connection that were made and neither released nor undone with one before,
+#: each with the number of atomic savepoints around it. Django keeps a list of its own of those
+#: that belong to atomic blocks; what is here and not there was made by hand.
+_savepoints: IdentityMap[list[tuple[int, str]]] = IdentityMap()
 _waiting: IdentityMap[_Waiting] = IdentityMap()
 
 
 def open_marks() -> tuple[bool, tuple[TransactionMark, ...]]:
     """Whether this thread has a transaction open on any database, and the marks of each.
 
+    One that the application has begun past Django, by a ``BEGIN`` of its own, is known where the
+    driver tells of it without a query (SQLite, PostgreSQL), and has no mark.
+
     The atomic blocks that ``TestCase`` puts around a test do not count: the code under test
     does not run in them in production.
     """
     marks = []
+    is_open = False
     for connection in opened_connections():
-        if connection.autocommit and not connection.in_atomic_block and connection not in _stacks:
-            continue  # as most are, and asked quickly
+        if connection.autocommit and not connection.in_atomic_block:
+            if connection.connection is not None and _state_of(connection) not in _NOT_OPEN:
+                is_open = True  # by a BEGIN that Django does not know of
+            if connection not in _stacks:
+                continue  # as most are, and asked quickly
         stack = _stack_of(connection)
         if stack:
             marks.append(stack[-1][1])
-    if not marks:
-        return False, ()
-    return True, tuple(marks)
+    return is_open or bool(marks), tuple(marks)
 
 
 def opened_connections() -> Iterator[BaseDatabaseWrapper]:
@@ -141,7 +166,7 @@ def when_ended(connection: BaseDatabaseWrapper, callback: Callable[[], None]) ->
 def _tell_ended(connection: BaseDatabaseWrapper, how: str, turned_on: object) -> None:
     """Call those who wait, if what was called is what ends a transaction for good."""
     waiting = _waiting.get(connection)
-    if waiting is None or how == "savepoint_rollback":
+    if waiting is None or how.startswith("savepoint"):
         return
     if how == "set_autocommit":
         is_end = bool(turned_on) and not connection.in_atomic_block
@@ -161,21 +186,30 @@ def _levels(connection: BaseDatabaseWrapper) -> list[str]:
     """Names of the open transaction and its savepoints, outermost first; [] outside any."""
     if connection.closed_in_transaction:  # the database has rolled back already
         return []
-    if not connection.in_atomic_block:
-        has_connection = connection.connection is not None
-        return [_TRANSACTION] if has_connection and not connection.autocommit else []
+    if not connection.in_atomic_block and (connection.connection is None or connection.autocommit):
+        return []
     blocks = connection.atomic_blocks
     saved: list[str | None] = list(connection.savepoint_ids)
+    by_hand = _made_by_hand(connection, saved)
     # The outermost block has no savepoint, unless autocommit was off before it.
-    names = [*[_TRANSACTION] * (len(blocks) - len(saved)), *saved]
-    levels = [
-        name
-        for name, block in zip(names, blocks, strict=False)
-        if name is not None and not getattr(block, "_from_testcase", False)
-    ]
-    if len(blocks) == len(saved):
-        levels.insert(0, _TRANSACTION)
-    return levels
+    levels = [_TRANSACTION] if len(blocks) == len(saved) else []
+    for number, block in enumerate(blocks, len(saved) - len(blocks)):
+        name = saved[number] if number >= 0 else _TRANSACTION
+        levels += by_hand.get(number, ())
+        if name is not None and not getattr(block, "_from_testcase", False):
+            levels.append(name)
+    return [*levels, *by_hand.get(len(saved), ())]
+
+
+def _made_by_hand(
+    connection: BaseDatabaseWrapper, saved: Sequence[str | None]
+) -> dict[int, list[str]]:
+    """The open savepoints that belong to no atomic block, by how many such blocks are around."""
+    found: dict[int, list[str]] = {}
+    for depth, sid in _savepoints.get(connection) or ():
+        if depth <= len(saved) and sid not in saved:
+            found.setdefault(depth, []).append(sid)
+    return found
 
 
 def _stack_of(connection: BaseDatabaseWrapper) -> _Stack:
@@ -197,13 +231,11 @@ def _stack_of(connection: BaseDatabaseWrapper) -> _Stack:
 
 
 def _ended(connection: BaseDatabaseWrapper, *, rolled_back: bool) -> None:
+    _savepoints.pop(connection)
     stack = _stacks.get(connection)
     if not stack:
         return
-    outermost = stack[0][1]
-    if rolled_back:
-        outermost.roll_back()
-    outermost.end()
+    stack[0][1].end(rolled_back=rolled_back)
     stack.clear()
 
 
@@ -218,46 +250,157 @@ def _after_rollback(connection: BaseDatabaseWrapper) -> None:
 def _after_set_autocommit(
     connection: BaseDatabaseWrapper, autocommit: bool, *args: Any, **kwargs: Any
 ) -> None:
-    if autocommit:  # the driver commits what was open, if a commit or rollback did not end it
+    # The driver commits what was open, if a commit or rollback did not end it.
+    if autocommit:
         _ended(connection, rolled_back=False)
 
 
-def _after_savepoint_rollback(connection: BaseDatabaseWrapper, sid: str | None) -> None:
+def _commit_failed(connection: BaseDatabaseWrapper, error: BaseException) -> None:
+    """Note, where it is so, that nobody knows whether the database has committed."""
+    if connection.autocommit:  # it has: what raised is a callback of on_commit
+        _ended(connection, rolled_back=False)
+        return
+    stack = _stacks.get(connection)
+    if stack and _is_answer_lost(connection, error):
+        stack[0][1].lose()
+
+
+def _is_answer_lost(connection: BaseDatabaseWrapper, error: BaseException) -> bool:
+    """Whether a commit raised something else than what the database answered to it.
+
+    What the database refuses (a deferred constraint, a conflict with another transaction) it has
+    rolled back. A connection that broke, or an exception of a signal handler of the process, says
+    nothing of what the database did meanwhile.
+    """
+    if isinstance(error, SynchronousOnlyOperation):  # nothing was asked of the database
+        return False
+    if not isinstance(error, Error):
+        return True
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    if connection.vendor == "sqlite":  # it is in this process: there is no way to lose an answer
+        return False
+    cause = error.__cause__
+    sqlstate = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    if isinstance(sqlstate, str):
+        return sqlstate.startswith(_SQLSTATES_WITHOUT_ANSWER)
+    number = error.args[0] if error.args else None
+    if connection.vendor == "mysql" and isinstance(number, int):
+        is_clients = number < 1_000 or number // 1_000 in (2, 5)
+        return is_clients or number in _MYSQL_WITHOUT_ANSWER
+    return True
+
+
+class _State(Enum):
+    """What the server, or the database in this process, says of a connection's transaction."""
+
+    NONE = "none"
+    OPEN = "open"
+    FAILED = "failed"  # a commit of it is a rollback
+
+
+def _state_of(connection: BaseDatabaseWrapper) -> _State | None:
+    """Of what the driver knows without a query; None where it does not."""
+    raw = connection.connection
+    if raw is None:
+        return _State.NONE
+    if connection.vendor == "sqlite":
+        return _State.OPEN if getattr(raw, "in_transaction", False) else _State.NONE
+    if connection.vendor == "postgresql":  # psycopg, or psycopg2
+        status: Any = getattr(getattr(raw, "pgconn", None) or raw.info, "transaction_status", None)
+        return _STATES.get(status)
+    return None
+
+
+def _after_savepoint(connection: BaseDatabaseWrapper, sid: str | None) -> None:
+    if sid is None:  # the database has none, or no transaction is open
+        return
+    made = _savepoints.get(connection)
+    if made is None:
+        made = []
+        _savepoints.set(connection, made)
+    made.append((len(connection.savepoint_ids), sid))
+
+
+def _after_savepoint_commit(connection: BaseDatabaseWrapper, sid: str) -> None:
+    made = _savepoints.get(connection) or []
+    del made[_place_of(sid, made, lambda each: each[1]) :]
+
+
+def _after_savepoint_rollback(connection: BaseDatabaseWrapper, sid: str) -> None:
+    made = _savepoints.get(connection) or []
+    del made[_place_of(sid, made, lambda each: each[1]) + 1 :]  # it is there still, and empty
     stack = _stacks.get(connection) or []
-    for position, (name, mark) in enumerate(stack):
-        if name == sid and sid is not None:
-            mark.roll_back()
-            del stack[position:]
-            return
+    place = _place_of(sid, stack, lambda each: each[0])
+    if place < len(stack):
+        stack[place][1].roll_back()
+    del stack[place:]
+
+
+def _place_of(sid: str, levels: list[_T], name_of: Callable[[_T], str]) -> int:
+    """The index of the last level of this name; the number of levels if there is none."""
+    for place in range(len(levels) - 1, -1, -1):
+        if name_of(levels[place]) == sid:
+            return place
+    return len(levels)
 
 
 _WATCHED: Final[dict[str, Callable[..., None]]] = {
     "commit": _after_commit,
     "rollback": _after_rollback,
+    "savepoint": _after_savepoint,
+    "savepoint_commit": _after_savepoint_commit,
     "savepoint_rollback": _after_savepoint_rollback,
     "set_autocommit": _after_set_autocommit,
     "close": _after_rollback,  # the database rolls back what a closed connection left open
 }
+#: What asks for a commit: where it raises, the answer may have been lost.
+_COMMITTING: Final = ("commit", "set_autocommit")
+#: Classes of errors that a server, or a pool before it, tells of when it gives a connection up.
+_SQLSTATES_WITHOUT_ANSWER: Final = ("08", "57P", "40003")
+_MYSQL_WITHOUT_ANSWER: Final = (1053, 1927)  # it shuts down; the connection was killed
+#: By the number that libpq gives a transaction.
+_STATES: Final = {0: _State.NONE, 2: _State.OPEN, 3: _State.FAILED}
+_NOT_OPEN: Final = (_State.NONE, None)
 
 
 def _watch(original: Callable[..., Any], then: Callable[..., None]) -> Callable[..., Any]:
+    name = original.__name__
+    commits = name in _COMMITTING
+    with_result = then is _after_savepoint
+
     @functools.wraps(original)
     def watched(self: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> Any:
+        is_doomed = commits and self in _stacks and _state_of(self) is _State.FAILED
         try:
             result = original(self, *args, **kwargs)
-            try:
-                then(self, *args, **kwargs)
-            except Exception as error:
-                trouble.report("watching a transaction", error)
+        except BaseException as error:
+            if commits:
+                _quietly(_commit_failed, self, error)
+            raise
+        else:
+            if is_doomed:
+                _quietly(_after_rollback, self)
+            elif with_result:
+                _quietly(then, self, result)
+            else:
+                _quietly(then, self, *args, **kwargs)
             return result
         finally:
             # Also where a callback of on_commit raised: the transaction has ended all the same.
             if _waiting.by_id:
                 turned_on = args[0] if args else kwargs.get("autocommit")
-                _tell_ended(self, original.__name__, turned_on)
+                _tell_ended(self, name, turned_on)
 
     watched.__signal_inspector_original__ = original  # type: ignore[attr-defined]
     return watched
+
+
+def _quietly(what: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+    try:
+        what(*args, **kwargs)
+    except Exception as error:
+        trouble.report("watching a transaction", error)
 
 
 def install() -> None:

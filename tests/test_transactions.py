@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    connections,
+    transaction,
+)
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
@@ -20,6 +29,7 @@ from django.urls import path
 
 from signal_inspector import Details, Dispatch, capture, transactions, trouble
 from signal_inspector.scopes import Dispatches
+from tests.cutting import Cutting
 
 #: Without the blocks of a TestCase: transactions are what they are in production.
 committing = pytest.mark.django_db(transaction=True, databases=["default", "other"])
@@ -246,6 +256,312 @@ class TestSavepoints:
                 transaction.set_rollback(True)
             place()
         assert states(dispatches) == [ROLLED_BACK, COMMITTED]
+
+
+@committing
+class TestSavepointsByHand:
+    def test_a_rollback_to_one(self, dispatches: Dispatches) -> None:
+        """What was sent since savepoint() is rolled back by savepoint_rollback(), no more."""
+        with transaction.atomic():
+            place()
+            sid = transaction.savepoint()
+            place()
+            transaction.savepoint_rollback(sid)
+            place()
+        assert states(dispatches) == [COMMITTED, ROLLED_BACK, COMMITTED]
+
+    def test_a_release(self, dispatches: Dispatches) -> None:
+        """What was sent in a savepoint that savepoint_commit() released is committed."""
+        with transaction.atomic():
+            sid = transaction.savepoint()
+            place()
+            transaction.savepoint_commit(sid)
+            place()
+        assert states(dispatches) == [COMMITTED, COMMITTED]
+
+    def test_a_savepoint_is_there_after_a_rollback_to_it(self, dispatches: Dispatches) -> None:
+        """One may be rolled back to as often as one likes."""
+        with transaction.atomic():
+            sid = transaction.savepoint()
+            for _ in range(2):
+                place()
+                transaction.savepoint_rollback(sid)
+            place()
+            transaction.savepoint_commit(sid)
+        assert states(dispatches) == [ROLLED_BACK, ROLLED_BACK, COMMITTED]
+
+    def test_a_rollback_to_the_outer_of_two(self, dispatches: Dispatches) -> None:
+        """The outer savepoint takes the inner one with it, and what was released before."""
+        with transaction.atomic():
+            outer = transaction.savepoint()
+            place()
+            inner = transaction.savepoint()
+            place()
+            released = transaction.savepoint()
+            place()
+            transaction.savepoint_commit(released)
+            transaction.savepoint_rollback(outer)
+            assert inner != outer
+            place()
+        assert states(dispatches) == [ROLLED_BACK] * 3 + [COMMITTED]
+
+    def test_a_rollback_to_the_inner_of_two(self, dispatches: Dispatches) -> None:
+        """The inner savepoint leaves the outer one as it was."""
+        with transaction.atomic():
+            transaction.savepoint()
+            place()
+            inner = transaction.savepoint()
+            place()
+            transaction.savepoint_rollback(inner)
+            place()
+        assert states(dispatches) == [COMMITTED, ROLLED_BACK, COMMITTED]
+
+    def test_one_in_an_inner_block(self, dispatches: Dispatches) -> None:
+        """One that was made in an inner block is over when that block is left."""
+        with transaction.atomic():
+            with transaction.atomic():
+                sid = transaction.savepoint()
+                place()
+                transaction.savepoint_rollback(sid)
+                place()
+            place()
+            with undone():
+                place()
+        assert states(dispatches) == [ROLLED_BACK, COMMITTED, COMMITTED, ROLLED_BACK]
+
+    def test_one_around_an_inner_block(self, dispatches: Dispatches) -> None:
+        """What an inner block committed is rolled back to a savepoint that was made before it."""
+        with transaction.atomic():
+            sid = transaction.savepoint()
+            with transaction.atomic():
+                place()
+            transaction.savepoint_rollback(sid)
+            with transaction.atomic():
+                place()
+        assert states(dispatches) == [ROLLED_BACK, COMMITTED]
+
+    def test_one_in_a_transaction_that_rolls_back(self, dispatches: Dispatches) -> None:
+        """The whole transaction takes released savepoints with it."""
+        with undone():
+            sid = transaction.savepoint()
+            place()
+            transaction.savepoint_commit(sid)
+        assert states(dispatches) == [ROLLED_BACK]
+
+    def test_one_of_another_database(self, dispatches: Dispatches) -> None:
+        """A savepoint of one database says nothing of what was sent in another alone."""
+        with transaction.atomic():
+            place()
+            with transaction.atomic("other"):
+                sid = transaction.savepoint("other")
+                place()
+                transaction.savepoint_rollback(sid, "other")
+                place()
+        assert states(dispatches) == [COMMITTED, ROLLED_BACK, COMMITTED]
+
+    @pytest.mark.skipif(connection.vendor == "sqlite", reason="Django makes none there")
+    def test_with_autocommit_off(self, dispatches: Dispatches) -> None:
+        """Without any block, a savepoint is one of the transaction that autocommit leaves open."""
+        transaction.set_autocommit(False)
+        try:
+            write()
+            sid = transaction.savepoint()
+            place()
+            transaction.savepoint_rollback(sid)
+            place()
+            transaction.commit()
+        finally:
+            transaction.rollback()
+            transaction.set_autocommit(True)
+        assert states(dispatches) == [ROLLED_BACK, COMMITTED]
+
+    def test_nothing_of_one_is_left(self, dispatches: Dispatches) -> None:
+        """One that was never released is forgotten when its transaction ends."""
+        with transaction.atomic():
+            transaction.savepoint()
+            place()
+        with transaction.atomic():
+            place()
+            stack = transactions._stacks.get(connections["default"]) or []
+            assert [name for name, _ in stack] == [""]
+        assert states(dispatches) == [COMMITTED, COMMITTED]
+        assert connections["default"] not in transactions._savepoints
+
+
+UNKNOWN = (True, None)
+
+
+@committing
+class TestCommitsWithoutAnswer:
+    """Where the connection breaks while it waits for the answer to COMMIT."""
+
+    @pytest.mark.parametrize("error", [OperationalError("gone"), InterfaceError("gone")])
+    @pytest.mark.skipif(connection.vendor == "sqlite", reason="nothing can be lost on its way")
+    def test_is_unknown(
+        self, dispatches: Dispatches, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        """Nobody knows whether the database has committed, so nothing else is said."""
+        self.commit_raising(error, monkeypatch)
+        assert states(dispatches) == [UNKNOWN]
+
+    def test_an_interruption_is_unknown(
+        self, dispatches: Dispatches, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What a signal handler raises while the process waits says nothing of the database."""
+        self.commit_raising(MineError("time is up"), monkeypatch)
+        assert states(dispatches) == [UNKNOWN]
+
+    @pytest.mark.parametrize("error", [IntegrityError("deferred"), DataError("too long")])
+    def test_a_refusal_is_a_rollback(
+        self, dispatches: Dispatches, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        """What the database has refused to commit it has rolled back."""
+        self.commit_raising(error, monkeypatch)
+        assert states(dispatches) == [ROLLED_BACK]
+
+    def test_what_was_rolled_back_before_is_known(
+        self, dispatches: Dispatches, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A savepoint that was rolled back is, whatever became of the transaction around it."""
+
+        def place_in_one() -> None:
+            with undone():
+                place()
+
+        self.commit_raising(MineError(), monkeypatch, place_in_one)
+        assert states(dispatches) == [ROLLED_BACK]
+
+    def test_the_next_transaction_is_known(
+        self, dispatches: Dispatches, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An answer that was lost is that of one transaction."""
+        with monkeypatch.context() as patches:
+            self.commit_raising(MineError(), patches)
+        with transaction.atomic():
+            place()
+        assert states(dispatches) == [UNKNOWN, COMMITTED]
+
+    def test_a_failing_callback_of_on_commit_is_no_lost_answer(
+        self, dispatches: Dispatches
+    ) -> None:
+        """What a callback raises comes after the commit."""
+
+        def fails() -> None:
+            raise OperationalError("of another server")
+
+        with pytest.raises(OperationalError), transaction.atomic():  # noqa: PT012
+            place()
+            transaction.on_commit(fails)
+        assert states(dispatches) == [COMMITTED]
+
+    @staticmethod
+    def commit_raising(
+        error: Exception, patches: pytest.MonkeyPatch, sends: Callable[[], None] = place
+    ) -> None:
+        """Send in a transaction whose commit raises this."""
+
+        def fails() -> None:
+            raise error
+
+        # Django turns autocommit on then, which psycopg refuses while a transaction is open.
+        with (  # noqa: PT012
+            pytest.raises((type(error), ProgrammingError)),
+            transaction.atomic(),
+        ):
+            sends()
+            patches.setattr(connection, "_commit", fails)
+        if not connection.autocommit:
+            connection.rollback()
+            connection.set_autocommit(True)
+
+
+@committing
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="has no connection that can be cut")
+class TestCutConnections:
+    """The same on the server: a proxy loses the answer to the COMMIT that it has passed on."""
+
+    @pytest.fixture
+    def cutting(
+        self, monkeypatch: pytest.MonkeyPatch, transactional_db: None
+    ) -> Iterator[Cutting]:
+        """Makes "other" a way to the first database whose answers can be lost."""
+        settings, other = connections["default"].settings_dict, connections["other"]
+        with Cutting(settings["HOST"], int(settings["PORT"])) as proxy:
+            other.close()
+            with monkeypatch.context() as patches:
+                cut = {"HOST": "127.0.0.1", "PORT": str(proxy.port), "NAME": settings["NAME"]}
+                for name, value in cut.items():
+                    patches.setitem(other.settings_dict, name, value)
+                yield proxy
+                other.close()
+
+    @staticmethod
+    @contextmanager
+    def losing(cutting: Cutting) -> Iterator[None]:
+        """A transaction whose commit arrives, while its answer does not."""
+        lost = pytest.raises((OperationalError, InterfaceError))
+        with cutting.at_commit(), lost, transaction.atomic("other"):
+            yield
+
+    def test_a_commit_that_arrived_is_unknown(
+        self, dispatches: Dispatches, cutting: Cutting
+    ) -> None:
+        """The row is there, and the application has an error: the record says neither."""
+        with self.losing(cutting):
+            Group.objects.using("other").create(name="is there")
+            place()
+        assert Group.objects.filter(name="is there").exists()
+        assert states(dispatches) == [UNKNOWN]
+
+    def test_the_connection_made_next_is_known(
+        self, dispatches: Dispatches, cutting: Cutting
+    ) -> None:
+        """What is sent once the database is back is told as ever."""
+        with self.losing(cutting):
+            write("other")
+            place()
+        connections["other"].close()
+        with transaction.atomic("other"):
+            place()
+        with undone("other"):
+            place()
+        assert states(dispatches) == [UNKNOWN, COMMITTED, ROLLED_BACK]
+
+    @pytest.mark.skipif(connection.vendor != "postgresql", reason="has no deferred constraints")
+    def test_a_deferred_constraint_is_a_rollback(self, dispatches: Dispatches) -> None:
+        """The server has answered that it refuses: nothing is unknown."""
+        with pytest.raises(IntegrityError), transaction.atomic():  # noqa: PT012
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "CREATE TEMP TABLE once (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)"
+                )
+                cursor.execute("INSERT INTO once VALUES (1), (1)")
+            place()
+        assert states(dispatches) == [ROLLED_BACK]
+
+    @pytest.mark.skipif(connection.vendor != "postgresql", reason="goes on after an error")
+    def test_a_transaction_that_an_error_has_doomed_is_rolled_back(
+        self, dispatches: Dispatches
+    ) -> None:
+        """PostgreSQL answers the COMMIT of such a one by rolling it back, and raises nothing."""
+        with transaction.atomic():
+            place()
+            with pytest.raises(ProgrammingError), connection.cursor() as cursor:
+                cursor.execute("SELECT no_such_column")
+        assert states(dispatches) == [ROLLED_BACK]
+
+
+@committing
+@pytest.mark.skipif(connection.vendor == "mysql", reason="its driver does not say")
+class TestBegunPastDjango:
+    def test_is_in_a_transaction(self, dispatches: Dispatches) -> None:
+        """A BEGIN of the application's own is a transaction; how it ends is not known."""
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            place()
+            cursor.execute("ROLLBACK")
+            place()
+        assert states(dispatches) == [UNKNOWN, OUTSIDE]
 
 
 @committing

@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from django.db import DatabaseError, InterfaceError, connections
-from django.utils import timezone
 
 from signal_inspector import trouble
+from signal_inspector.audit.binding import stored_now
 from signal_inspector.audit.bookkeeping import ACTOR_LABEL_LENGTH, ACTOR_LENGTH
 from signal_inspector.audit.choices import ActKind
 from signal_inspector.audit.cleaning import storable
@@ -30,7 +30,7 @@ class Acting:
     def __init__(self, kind: ActKind, detail: str, actor: str = "", label: str = "") -> None:
         self._act = Act(
             kind=kind,
-            at=timezone.now(),
+            at=stored_now(),
             actor=storable(actor)[:ACTOR_LENGTH],
             actor_label=storable(label)[:ACTOR_LABEL_LENGTH],
             detail=storable(detail)[:_DETAIL_LENGTH],
@@ -54,7 +54,7 @@ class Acting:
         """Write that it ended, once: ``how`` if it was not complete. Never raises."""
         if self._act.ended_at is not None:
             return
-        self._act.ended_at = timezone.now()
+        self._act.ended_at = stored_now()
         if how:
             self._act.detail = f"{self._act.detail}\n{storable(how)}"[:_DETAIL_LENGTH]
         self._note()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from django.conf import settings
@@ -80,6 +80,30 @@ def moment(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
+def stored(when: datetime) -> datetime:
+    """An aware time as a field of a model takes it.
+
+    Without USE_TZ that is one without a zone, in TIME_ZONE: whatever the zone of the process is,
+    and that of whoever is looking.
+    """
+    return when if settings.USE_TZ else timezone.make_naive(when, _zone())
+
+
+def stored_now() -> datetime:
+    """Now, as a field of a model takes it: ``timezone.now()`` may be in the process's zone."""
+    return stored(datetime.now(UTC))
+
+
+def utc_of(when: datetime) -> datetime:
+    """A time of the database in UTC; the first of two where clocks were put back."""
+    aware = timezone.make_aware(when, _zone()) if timezone.is_naive(when) else when
+    return aware.astimezone(UTC)
+
+
+def _zone() -> tzinfo:
+    return timezone.get_default_timezone()
+
+
 def _id_form(connection: BaseDatabaseWrapper) -> Callable[[str], str]:
     if connection.features.has_native_uuid_field:
         return str
@@ -90,6 +114,4 @@ def _time_form(connection: BaseDatabaseWrapper) -> Callable[[datetime], Any]:
     if connection.vendor == "postgresql":
         return datetime.isoformat
     adapt = connection.ops.adapt_datetimefield_value
-    if settings.USE_TZ:
-        return adapt
-    return lambda time: adapt(timezone.make_naive(time))
+    return lambda time: adapt(stored(time))

@@ -12,9 +12,9 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Djan
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections, router
 from django.db.models import Sum
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from signal_inspector.audit.binding import stored_now
 from signal_inspector.audit.choices import GapReason
 from signal_inspector.audit.delivering import delivery_class, shares_a_file
 from signal_inspector.audit.middleware import AuditMiddleware
@@ -174,7 +174,7 @@ def _missing_tables(using: str) -> list[CheckMessage]:
 
 
 def _gaps(using: str) -> list[CheckMessage]:
-    since = timezone.now() - timedelta(days=_DAYS)
+    since = stored_now() - timedelta(days=_DAYS)
     gaps = Gap.objects.using(using).filter(written_at__gte=since, closed_at=None)
     reasons = gaps.values_list("reason").annotate(missing=Sum("missing")).order_by("reason")
     told = ", ".join(f"{missing} ({GapReason(reason).label})" for reason, missing in reasons)

@@ -14,7 +14,19 @@ from typing import Final
 from signal_inspector import trouble
 from signal_inspector.audit.actors import actor_of
 from signal_inspector.audit.choices import Origin
+from signal_inspector.audit.cleaning import clean
 from signal_inspector.audit.origins import process_origin
+from signal_inspector.conf import get_config
+from signal_inspector.gather import redactor
+
+_ORIGIN_NAME_LENGTH: Final = 500
+_LOOKED_THROUGH: Final = 2_000  # characters of a name that are looked through for secrets
+
+
+def origin_name(text: str) -> str:
+    """What code is called that sends, without secrets that stand in it."""
+    found = redactor(get_config()).redact_text(text[:_LOOKED_THROUGH])
+    return clean(found, _ORIGIN_NAME_LENGTH)
 
 
 class Circumstances:
@@ -33,7 +45,7 @@ class Circumstances:
         actor_label: str = "",
     ) -> None:
         self.origin = origin
-        self.origin_name = origin_name  # "POST /checkout/", "manage.py send_reminders"
+        self.origin_name = origin_name  # "POST /checkout/<int:pk>/", "manage.py send_reminders"
         self.request_id = request_id
         self.client = client  # a valid address, or None
         self.actor = actor  # "auth.User:7"; "" while nobody is known
@@ -49,32 +61,40 @@ class Circumstances:
 
 
 class Surroundings:
-    """What a context runs in: its circumstances, and how to learn of the actor meanwhile."""
+    """What a context runs in: its circumstances, and how to learn more of them meanwhile."""
 
-    __slots__ = ("circumstances", "find_actor")
+    __slots__ = ("circumstances", "find_actor", "find_name")
 
     def __init__(
-        self, circumstances: Circumstances, find_actor: Callable[[], object] | None = None
+        self,
+        circumstances: Circumstances,
+        find_actor: Callable[[], object] | None = None,
+        find_name: Callable[[], str] | None = None,
     ) -> None:
         self.circumstances = circumstances
         #: Answers the user if the application knows it by now. Set to None at the end.
         self.find_actor = find_actor
+        #: Answers the name of the origin if it is known by now, else "". Set to None then.
+        self.find_name = find_name
 
     def look(self) -> None:
-        """Take the actor, if there is one by now. Never raises."""
-        find = self.find_actor
+        """Take the name and the actor, if they are known by now. Never raises."""
+        found = self.circumstances
         try:
-            actor = None if find is None else find()
+            name = "" if self.find_name is None else self.find_name()
+            if name:
+                found.origin_name = name
+                self.find_name = None
+            actor = None if found.actor or self.find_actor is None else self.find_actor()
             if actor is not None:
-                self.circumstances.take_actor(actor)
+                found.take_actor(actor)
         except Exception as error:
             trouble.report("looking for the actor of a request", error)
 
     def finish(self) -> None:
         """Look a last time, and let go of whoever could tell."""
-        if not self.circumstances.actor:
-            self.look()
-        self.find_actor = None
+        self.look()
+        self.find_actor = self.find_name = None
 
 
 surroundings: Final[ContextVar[Surroundings | None]] = ContextVar(
@@ -89,7 +109,7 @@ def current() -> Circumstances:
     if around is None:
         return _of_process or process_circumstances()
     found = around.circumstances
-    if not found.actor and around.find_actor is not None:
+    if around.find_name is not None or (not found.actor and around.find_actor is not None):
         around.look()
     return found
 
@@ -99,7 +119,7 @@ def process_circumstances() -> Circumstances:
     global _of_process
     if _of_process is None:
         origin, name = process_origin()
-        _of_process = Circumstances(origin=origin, origin_name=name)
+        _of_process = Circumstances(origin=origin, origin_name=origin_name(name))
     return _of_process
 
 
@@ -121,7 +141,7 @@ class audit_circumstances:  # noqa: N801 - reads as a statement, like contextlib
         request_id: object = None,
     ) -> None:
         self._origin = None if origin is None else Origin[origin.upper()]
-        self._name = None if name is None else str(name)
+        self._name = None if name is None else origin_name(str(name))
         self._actor = actor
         self._request_id = None if request_id is None else str(request_id)
         self._outer: list[Surroundings | None] = []
@@ -138,11 +158,12 @@ class audit_circumstances:  # noqa: N801 - reads as a statement, like contextlib
         )
         outer = surroundings.get()
         find_actor = None if outer is None else outer.find_actor
+        find_name = None if outer is None or self._name is not None else outer.find_name
         if self._actor is not None:
             made.take_actor(self._actor)
             find_actor = None
         self._outer.append(outer)
-        surroundings.set(Surroundings(made, find_actor))
+        surroundings.set(Surroundings(made, find_actor, find_name))
         return made
 
     def __exit__(

@@ -10,11 +10,9 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID, uuid4
 
-from django.conf import settings
-from django.utils import timezone
-
 from signal_inspector import trouble
 from signal_inspector.audit import processes
+from signal_inspector.audit.binding import stored, stored_now
 from signal_inspector.audit.choices import GapReason
 from signal_inspector.audit.cleaning import storable
 from signal_inspector.audit.models import Gap
@@ -153,7 +151,7 @@ def write_loss(loss: Loss, using: str, state: tuple[int, bool] | None = None) ->
     values = {
         "missing": missing,
         "to_at": loss.to_at if is_over else None,
-        "written_at": timezone.now(),
+        "written_at": stored_now(),
     }
     if rows.filter(key=loss.key).update(**values):
         return
@@ -178,7 +176,7 @@ def tell(loss: Loss) -> None:
 
 
 def _moment(unix_ns: int) -> datetime:
-    return datetime.fromtimestamp(unix_ns / 1e9, UTC if settings.USE_TZ else None)
+    return stored(datetime.fromtimestamp(unix_ns / 1e9, UTC))
 
 
 #: The losses of this process.

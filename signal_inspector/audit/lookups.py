@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
-from signal_inspector.audit.binding import moment
+from signal_inspector.audit.binding import moment, stored
 from signal_inspector.audit.choices import NameKind
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject, Gap, Name
 from signal_inspector.audit.names import name_id, name_text
@@ -37,8 +37,7 @@ def first_id_at(when: datetime) -> UUID:
 
     A naive time is one of the current time zone. Times before 1970 are as 1970.
     """
-    aware = timezone.make_aware(when) if timezone.is_naive(when) else when
-    microseconds = max((aware.astimezone(UTC) - moment(0)) // _MICROSECOND, 0)
+    microseconds = max((_aware(when).astimezone(UTC) - moment(0)) // _MICROSECOND, 0)
     milliseconds, rest = divmod(microseconds, 1_000)
     fraction = rest * 4_096 // 1_000
     return UUID(int=milliseconds << 80 | _VERSION | fraction << 64 | _VARIANT)
@@ -101,5 +100,10 @@ def gaps_in(start: datetime | None, end: datetime | None) -> QuerySet[Gap]:
     """The gaps that touch the time from ``start`` on and before ``end``."""
     found = Gap.objects.using(get_settings().database).all()
     if start is not None:
-        found = found.filter(Q(to_at=None) | Q(to_at__gte=start))
-    return found if end is None else found.filter(from_at__lt=end)
+        found = found.filter(Q(to_at=None) | Q(to_at__gte=stored(_aware(start))))
+    return found if end is None else found.filter(from_at__lt=stored(_aware(end)))
+
+
+def _aware(when: datetime) -> datetime:
+    """A naive time is one of the current time zone."""
+    return timezone.make_aware(when) if timezone.is_naive(when) else when

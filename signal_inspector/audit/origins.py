@@ -42,5 +42,6 @@ def _program() -> tuple[str, list[str]]:
 
 def _command(program: str, arguments: list[str]) -> str | None:
     """The management command that the process runs, if it runs one."""
-    named = next((each for each in arguments if not each.startswith("-")), None)
-    return named if program in _MANAGERS else None
+    if program not in _MANAGERS or not arguments or arguments[0].startswith("-"):
+        return None  # what follows an option may be its value, and a secret
+    return arguments[0]

@@ -37,7 +37,7 @@ def outcome_of_marks(
         return TransactionOutcome.NONE if is_none else TransactionOutcome.UNKNOWN
     if any(mark.rolled_back for mark in marks):
         return TransactionOutcome.ROLLED_BACK
-    if any(mark.is_open for mark in marks):
+    if any(mark.is_open or mark.is_unknown for mark in marks):
         return TransactionOutcome.UNKNOWN
     return TransactionOutcome.COMMITTED
 

@@ -1,7 +1,10 @@
-"""What a request says of itself: its id, its client, its user. Reading it runs no query."""
+"""What a request says of itself: id, client, route, user. Reading it runs no query."""
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from time import time_ns
 from typing import Any, Final, cast
@@ -11,15 +14,14 @@ from django.http import HttpRequest
 from django.utils.functional import LazyObject
 
 from signal_inspector.audit.choices import Origin
-from signal_inspector.audit.circumstances import Circumstances
+from signal_inspector.audit.circumstances import Circumstances, origin_name
 from signal_inspector.audit.cleaning import clean
 from signal_inspector.audit.settings import Audit, get_settings
-from signal_inspector.conf import get_config
-from signal_inspector.gather import redactor
 from signal_inspector.ids import next_sequence, uuid7_text
 
-_ORIGIN_NAME_LENGTH: Final = 500
-_PATH_LENGTH: Final = 2_000  # that is looked through for secrets
+_ROUTE_LENGTH: Final = 500
+#: What makes a route a regular expression; path() has its arguments in < and > alone.
+_REGEX_MARKS: Final = re.compile(r"[\\^$(\[]")
 _REQUEST_ID_LENGTH: Final = 200
 _HEADER_LENGTH: Final = 4_000  # of X-Forwarded-For that are read
 _ID_MARKS: Final = frozenset("-_.:/+=@|~")
@@ -30,7 +32,7 @@ def circumstances_of(request: HttpRequest) -> Circumstances:
     settings = get_settings()
     return Circumstances(
         origin=Origin.REQUEST,
-        origin_name=_name(request),
+        origin_name=_name(request) if settings.paths == "path" else origin_name(_method(request)),
         request_id=_request_id(request, settings),
         client=client_address(request, settings),
     )
@@ -71,10 +73,56 @@ def client_address(request: HttpRequest, settings: Audit) -> str | None:
     return _address(hops[-proxies] if len(hops) >= proxies else remote)
 
 
+def known_route(request: HttpRequest) -> str:
+    """``GET /reset/<uidb64>/<token>/``; "" until Django has found the view, and without one.
+
+    A path may hold anything, tokens that log somebody in too; the route is of the code alone.
+    """
+    match = vars(request).get("resolver_match")
+    route = getattr(match, "route", None)
+    if not isinstance(route, str):
+        return ""
+    return clean(f"{_method(request)} /{readable(route).removeprefix('/')}".strip(), _ROUTE_LENGTH)
+
+
+@lru_cache(maxsize=1_000)
+def readable(route: str) -> str:
+    """A route with ``<name>`` for what varies, also where it is a regular expression."""
+    if _REGEX_MARKS.search(route) is None:
+        return route
+    parser: Any = import_module("re._parser")
+    try:
+        parsed = parser.parse(route)
+    except (re.error, RecursionError):  # a route of path() with a mark in it
+        return route
+    names = {number: name for name, number in parsed.state.groupdict.items()}
+    return re.sub("(?:<var>)+", "<var>", _in_words(parsed, names))
+
+
+def _in_words(parsed: Any, names: dict[int, str]) -> str:
+    """What a part of a parsed expression matches, in short."""
+    words = ""
+    for code, value in parsed:
+        kind = str(code)
+        if kind == "LITERAL":
+            words += chr(value)
+        elif kind == "SUBPATTERN":
+            group, *_, inside = value
+            words += _in_words(inside, names) if group is None else f"<{names.get(group, 'var')}>"
+        elif kind.endswith("_REPEAT"):
+            words += _in_words(value[-1], names)
+        elif kind not in ("AT", "ASSERT", "ASSERT_NOT"):
+            words += "<var>"
+    return words
+
+
 def _name(request: HttpRequest) -> str:
-    """``POST /checkout/``, without the tokens that links carry in their path."""
-    name = f"{request.method or ''} {request.path[:_PATH_LENGTH]}".strip()
-    return clean(redactor(get_config()).redact_text(name), _ORIGIN_NAME_LENGTH)
+    """``POST /checkout/``, without what looks like a secret in its path."""
+    return origin_name(f"{_method(request)} {request.path}".strip())
+
+
+def _method(request: HttpRequest) -> str:
+    return request.method or ""
 
 
 def _request_id(request: HttpRequest, settings: Audit) -> str:

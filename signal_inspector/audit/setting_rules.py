@@ -33,12 +33,23 @@ def not_negative(value: object) -> Fault | None:
 
 def seconds(value: object) -> Fault | None:
     """A number above 0."""
+    fault = seconds_or_zero(value)
+    if fault is None and value != 0:
+        return None
     hint = f"Write a number of seconds above 0, {_DEFAULT}"
+    if fault is not None and fault.kind is ProblemKind.WRONG_TYPE:
+        return fault._replace(hint=hint)
+    return Fault(ProblemKind.WRONG_VALUE, f"must be above 0, not {value}.", hint)
+
+
+def seconds_or_zero(value: object) -> Fault | None:
+    """A number from 0 on."""
+    hint = f"Write a number of seconds from 0 on, {_DEFAULT}"
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         what = f"must be a number of seconds, not {type(value).__name__}."
         return Fault(ProblemKind.WRONG_TYPE, what, hint)
-    if not math.isfinite(value) or value <= 0:
-        return Fault(ProblemKind.WRONG_VALUE, f"must be above 0, not {value}.", hint)
+    if not math.isfinite(value) or value < 0:
+        return Fault(ProblemKind.WRONG_VALUE, f"must be at least 0, not {value}.", hint)
     return None
 
 

@@ -11,12 +11,14 @@ from signal_inspector.audit.setting_rules import (
     days,
     not_negative,
     seconds,
+    seconds_or_zero,
     some_text,
 )
 from signal_inspector.conf import get_config
 from signal_inspector.setting_rules import Fault, ProblemKind, SectionReader, section
 
 PAYLOADS: Final = ("full", "objects", "none")
+PATHS: Final = ("route", "path")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +70,15 @@ class Audit:
     flush_seconds: float = field(default=1.0, metadata={"rule": seconds})  # the longest they wait
     spool_dir: str = ""  # where "spool" keeps its files; "" is an error for it
     request_id_header: str = "X-Request-ID"  # "" makes an id for every request
+    #: What is kept of the path of a request: the route that Django found for it, or all of it.
+    paths: str = field(default="route", metadata={"rule": choice(*PATHS)})
     #: How many proxies of yours stand before the application, each of which appends to
     #: X-Forwarded-For; 0: the header is not read.
     trusted_proxies: int = field(default=0, metadata={"rule": not_negative})
     client_header: str = ""  # a header that your proxy sets to the client's address alone
     #: Whether the name of the user (its USERNAME_FIELD) is kept beside its key.
     actor_labels: bool = True
-    retry_minimum_age: float = field(default=300, metadata={"rule": seconds})
+    retry_minimum_age: float = field(default=300, metadata={"rule": seconds_or_zero})
     retry_attempts: int = 3
     #: The log is called late by a system check and in the admin after so many seconds in which
     #: a writer had something to write and wrote nothing.

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Max, Sum
-from django.utils import timezone
 
+from signal_inspector.audit.binding import stored_now
 from signal_inspector.audit.delivering import process
 from signal_inspector.audit.models import AuditedDispatch, Gap, Writer
 from signal_inspector.audit.settings import get_settings
@@ -55,7 +55,7 @@ def last_write_at(using: str) -> datetime | None:
 
 def late_writers(using: str) -> list[Writer]:
     """Processes that have something to write and have written nothing for too long."""
-    limit = timezone.now() - timedelta(seconds=get_settings().late_after_seconds)
+    limit = stored_now() - timedelta(seconds=get_settings().late_after_seconds)
     return [
         writer
         for writer in Writer.objects.using(using).filter(stopped_at=None, waiting__gt=0)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db import DatabaseError, InterfaceError, connections
-from django.utils import timezone
 
 from signal_inspector.audit.choices import TransactionOutcome
 from signal_inspector.audit.commands.base import require_tables
@@ -46,11 +45,11 @@ class _Log:
                 signal_glob="" if asked.signal == "*" else asked.signal,
             )
         )
-        self._follower = Follower(reader, start_of([], timezone.now()), _WINDOW)
+        self._follower = Follower(reader, start_of([], datetime.now(UTC)), _WINDOW)
 
     def look(self) -> Iterator[dict[str, Any]]:
         try:
-            for ids in self._follower.look(timezone.now()):
+            for ids in self._follower.look(datetime.now(UTC)):
                 for entry in self._follower.entries(ids):
                     yield as_record(entry)
         except (DatabaseError, InterfaceError) as error:

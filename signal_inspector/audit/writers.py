@@ -13,9 +13,9 @@ from typing import Any, Final
 from uuid import uuid4
 
 from django.db import transaction
-from django.utils import timezone
 
 from signal_inspector.audit import processes
+from signal_inspector.audit.binding import stored_now, utc_of
 from signal_inspector.audit.choices import GapReason
 from signal_inspector.audit.gaps import Loss, tell, write_loss
 from signal_inspector.audit.models import Writer
@@ -46,7 +46,7 @@ class Register:
     def count(self, written: int) -> None:
         """Note that so many dispatches were written just now."""
         self._written += written
-        self._last_write_at = timezone.now()
+        self._last_write_at = stored_now()
 
     def beat(self, waiting: int, *, is_due: bool = True) -> None:
         """Say that this process lives, and how many wait in it; at most so often if not due."""
@@ -55,7 +55,7 @@ class Register:
         if self.is_known and not (is_old or changed) and not (is_due and waiting != self._said):
             return
         values: dict[str, Any] = {
-            "seen_at": timezone.now(),
+            "seen_at": stored_now(),
             "waiting": waiting,
             "written": self._written,
         }
@@ -70,7 +70,7 @@ class Register:
                 pid=os.getpid(),
                 process=processes.label(),
                 delivery=self._delivery[:200],
-                started_at=timezone.now(),
+                started_at=stored_now(),
                 **values,
             )
         if is_old or not self.is_known:
@@ -80,7 +80,7 @@ class Register:
 
     def stop(self, waiting: int) -> None:
         """Say that this process ends in order."""
-        now = timezone.now()
+        now = stored_now()
         Writer.objects.using(self._using).filter(id=self._id).update(
             seen_at=now,
             stopped_at=now,
@@ -95,7 +95,7 @@ def notice_the_dead(using: str) -> int:
 
     Each is noticed once, however many look. Rows of those that ended long ago are removed.
     """
-    now = timezone.now()
+    now = stored_now()
     found = 0
     for writer in Writer.objects.using(using).filter(stopped_at=None):
         if _is_dead(writer, now) and _bury(writer, now, using):
@@ -137,7 +137,7 @@ def _bury(writer: Writer, now: datetime, using: str) -> bool:
 
 
 def _loss_of(writer: Writer) -> Loss:
-    seen_ns = int(writer.seen_at.timestamp() * 1e9)
+    seen_ns = int(utc_of(writer.seen_at).timestamp() * 1e9)
     return Loss(
         key=f"writer.{writer.id}",
         reason=GapReason.DEAD_WRITER,

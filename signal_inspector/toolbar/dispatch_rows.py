@@ -139,6 +139,13 @@ def _transaction(members: Sequence[StoredDispatch]) -> list[Badge]:
     if not inside:
         return []
     text = "in transaction" if inside == len(members) else f"{integer(inside)} in transaction"
+    unknown = sum(
+        member.in_transaction is True for member in members if member.rolled_back is None
+    )
+    if unknown and not undone:
+        some = f"{integer(unknown)} with an unknown end"
+        end = "its end is unknown" if unknown == len(members) == 1 else some
+        return [Badge(text=f"{text}, {end}", tone="warn")]
     if not undone:
         return [Badge(text=text)]
     count = "" if undone == len(members) else f"{integer(undone)} "

@@ -128,6 +128,30 @@ class TestCaller:
                 place()
         assert outcomes() == [COMMITTED, ROLLED_BACK]
 
+    def test_a_savepoint_made_by_hand_that_rolled_back(self) -> None:
+        """One of transaction.savepoint() is told apart as well."""
+        with transaction.atomic():
+            place()
+            sid = transaction.savepoint()
+            place()
+            transaction.savepoint_rollback(sid)
+        assert outcomes() == [COMMITTED, ROLLED_BACK]
+
+    def test_a_commit_whose_answer_is_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nobody knows how it ended, so the log says that it is unknown."""
+
+        class TimeIsUpError(Exception):
+            pass
+
+        def interrupted() -> None:
+            monkeypatch.undo()
+            raise TimeIsUpError
+
+        with pytest.raises(TimeIsUpError), transaction.atomic():  # noqa: PT012
+            place()
+            monkeypatch.setattr(connection, "_commit", interrupted)
+        assert outcomes() == [TransactionOutcome.UNKNOWN]
+
     def test_the_transaction_id(self) -> None:
         """The dispatches of one transaction share an id."""
         with transaction.atomic():

@@ -15,13 +15,14 @@ from uuid import UUID
 
 import pytest
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
+from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth import get_user
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser, User
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
-from django.urls import path, re_path
+from django.urls import include, path, re_path, resolve
 from django.utils.functional import SimpleLazyObject
 
 from signal_inspector import trouble
@@ -46,7 +47,7 @@ MIDDLEWARE = [
 seen: list[Circumstances] = []
 
 
-def sees(request: HttpRequest) -> HttpResponse:
+def sees(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
     seen.append(current())
     return HttpResponse()
 
@@ -73,17 +74,49 @@ async def sees_async(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("sees/", sees),
-    re_path("^magic/", sees),
+    re_path("^magic/(?P<key>.*)", sees),
+    path("accounts/", include([re_path(r"^reset/(?P<uid>[\w-]+)/(\w+)/$", sees)])),
+    path("accounts/verify/<token>/", sees),
+    *i18n_patterns(path("welcome/<slug:key>/", sees)),
     path("user/", sees_the_user),
     path("fails/", fails),
     path("async/", sees_async),
 ]
 
 
+early: list[str] = []
+
+
+def sees_it_early(get_response: Any) -> Any:
+    """Hears of a request before it is resolved, sync or async."""
+
+    def note() -> None:
+        seen.append(current())
+        early.append(current().origin_name)
+
+    if iscoroutinefunction(get_response):
+
+        async def amiddleware(request: HttpRequest) -> Any:
+            note()
+            return await get_response(request)
+
+        return amiddleware
+
+    def middleware(request: HttpRequest) -> Any:
+        note()
+        return get_response(request)
+
+    return middleware
+
+
+sees_it_early.async_capable = True  # type: ignore[attr-defined]
+
+
 @pytest.fixture(autouse=True)
 def _outside() -> Iterator[None]:
     """Each test begins, and ends, outside of any request."""
     seen.clear()
+    early.clear()
     assert surroundings.get() is None
     with override_settings(MIDDLEWARE=MIDDLEWARE, ROOT_URLCONF=__name__):
         yield
@@ -106,12 +139,70 @@ class TestMiddleware:
         assert around.request_id == "abc-1"
         assert (around.actor, around.actor_label) == ("", "")
 
-    def test_a_secret_in_the_path(self) -> None:
+    @pytest.mark.parametrize(
+        ("path", "name"),
+        [
+            ("/accounts/verify/Ng:1xXsUj:zUI3Mbc2/", "GET /accounts/verify/<token>/"),
+            ("/accounts/reset/MQ/c7g2xl0123456789/", "GET /accounts/reset/<uid>/<var>/"),
+            ("/en-us/welcome/3f9a8b7c6d5e/", "GET /en-us/welcome/<slug:key>/"),
+            ("/magic/eyJhbGciOiJIUzI1NiJ9/", "GET /magic/<key>"),
+            ("/nobody/answers/c7g2xl0123456789/", "GET"),
+        ],
+    )
+    @pytest.mark.parametrize("client", [Client, AsyncClient])
+    def test_the_route(self, path: str, name: str, client: type[Any]) -> None:
+        """A request is told by its route, with no value of its path; by nothing without one."""
+        with override_settings(MIDDLEWARE=[*MIDDLEWARE, f"{__name__}.sees_it_early"]):
+            get = client().get
+            (async_to_sync(get) if client is AsyncClient else get)(path)
+        # It was heard of before the request was resolved, too: by the same object.
+        assert {each.origin_name for each in seen} == {name}
+
+    def test_before_the_route_is_known(self) -> None:
+        """What is written before the request is resolved knows the method alone."""
+        with override_settings(MIDDLEWARE=[MIDDLEWARE[0], f"{__name__}.sees_it_early"]):
+            Client().get("/accounts/verify/Ng:1xXsUj/")
+        assert early == ["GET"]
+
+    def test_a_name_that_waits_for_the_route(self) -> None:
+        """Circumstances inside, of another actor, learn the route as those around do."""
+
+        def get_response(request: HttpRequest) -> HttpResponse:
+            with audit_circumstances(actor="billing"):
+                assert current().origin_name == "POST"
+                request.resolver_match = resolve(request.path)
+                seen.append(current())
+            return HttpResponse()
+
+        AuditMiddleware(get_response)(RequestFactory().post("/accounts/verify/x/"))
+        assert seen[0].origin_name == "POST /accounts/verify/<token>/"
+
+    def test_the_path_if_it_is_asked_for(self) -> None:
         """A token that a link carries in its path is not kept, and a long path is cut."""
-        Client().get("/magic/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N/")
-        Client().get(f"/magic/{'ab/' * 3_000}")
+        with audit(PATHS="path"):
+            Client().get("/magic/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N/")
+            Client().get(f"/magic/{'ab/' * 3_000}")
         assert seen[0].origin_name == "GET /magic/[redacted]/"
         assert len(seen[1].origin_name) == 500
+
+    @pytest.mark.parametrize(
+        ("route", "words"),
+        [
+            ("", ""),
+            ("orders/<int:pk>/", "orders/<int:pk>/"),
+            ("c++/<name>.json", "c++/<name>.json"),
+            (r"^orders/(?P<pk>\d+)/$", "orders/<pk>/"),
+            (r"^orders/(?P<pk>(a|b)\(\d{2,3})/?$", "orders/<pk>/"),
+            (r"^(\d+)/(?:page-(?P<page>\d+)/)?\Z", "<var>/page-<page>/"),
+            (r"^[0-9]+/\w*x\.(?:json|xml)(?!y)$", "<var>/<var>x.<var>"),
+            (r"shop/<int:pk>/(?P<rest>.*)$", "shop/<int:pk>/<rest>"),
+            (r"^\.well-known/a$", ".well-known/a"),
+            ("odd(/<int:pk>/", "odd(/<int:pk>/"),
+        ],
+    )
+    def test_routes_can_be_read(self, route: str, words: str) -> None:
+        """Of a regular expression the names of its groups are kept."""
+        assert requests.readable(route) == words
 
     def test_a_request_that_fails(self) -> None:
         """What the view raises goes on, and nothing of the request stays behind."""
@@ -181,17 +272,18 @@ class TestMiddleware:
         """Requests that overlap in one event loop keep apart."""
 
         async def get_response(request: HttpRequest) -> HttpResponse:
-            before = current().origin_name
+            before = current().request_id
             await asyncio.sleep(0.001)
-            assert current().origin_name == before
+            assert current().request_id == before
             return HttpResponse(before)
 
         async def visit() -> list[bytes]:
             middleware: Any = AuditMiddleware(get_response)
-            every = [middleware(RequestFactory().get(f"/{n}/")) for n in range(20)]
+            get = RequestFactory().get
+            every = [middleware(get("/", headers={"X-Request-ID": f"r{n}"})) for n in range(20)]
             return [answer.content for answer in await asyncio.gather(*every)]
 
-        assert asyncio.run(visit()) == [b"GET /%d/" % n for n in range(20)]
+        assert asyncio.run(visit()) == [b"r%d" % n for n in range(20)]
 
     def test_the_request_is_not_kept_alive(self) -> None:
         """What is kept of a request keeps neither it nor its user."""
@@ -205,7 +297,7 @@ class TestMiddleware:
         context.run(AuditMiddleware(get_response), RequestFactory().get("/"))
         gc.collect()
         assert kept[0]() is None
-        assert seen[0].origin_name == "GET /"
+        assert seen[0].origin_name == "GET"
 
     def test_our_failure_is_not_the_requests(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """If the request cannot be read it is served all the same, and the failure is counted."""
@@ -397,6 +489,15 @@ class TestContext:
             pass
         assert (around.request_id, around.origin_name) == (str(UUID(int=7)), "3")
 
+    def test_secrets_in_a_name(self) -> None:
+        """A name may be a line that something was started by: secrets in it are not kept."""
+        token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N"
+        with audit_circumstances(name=f"run {token}") as around:
+            assert around.origin_name == "run [redacted]"
+        tasks.task_started(f"run {token}", "t-1")
+        assert current().origin_name == "run [redacted]"
+        tasks.task_ended("t-1")
+
     def test_an_unknown_origin(self) -> None:
         """An origin that there is not is a mistake at once."""
         with pytest.raises(KeyError):
@@ -440,7 +541,8 @@ class TestProcess:
                 (Origin.COMMAND, "manage.py send_reminders"),
             ),
             (["/srv/app/manage.py", "shell"], (Origin.SHELL, "manage.py shell")),
-            (["/usr/bin/django-admin", "-v", "check"], (Origin.COMMAND, "django-admin check")),
+            (["/usr/bin/django-admin", "check", "-v"], (Origin.COMMAND, "django-admin check")),
+            (["manage.py", "--password", "rosebud"], (Origin.OTHER, "manage.py")),
             (["/lib/django/__main__.py", "check"], (Origin.COMMAND, "django-admin check")),
             (["manage.py"], (Origin.OTHER, "manage.py")),
             (["/srv/nightly.py", "--now"], (Origin.OTHER, "nightly.py")),
@@ -499,7 +601,7 @@ class TestTasks:
         AuditMiddleware(get_response)(RequestFactory().get("/x/"))
         assert [(each.origin_name, each.actor) for each in seen] == [
             ("nightly", "auth.User:7"),
-            ("GET /x/", "auth.User:7"),
+            ("GET", "auth.User:7"),
         ]
 
     def test_an_end_without_a_start(self) -> None:

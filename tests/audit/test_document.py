@@ -173,7 +173,7 @@ def test_the_asgi_example_flushes(project: Project) -> None:
     assert [each["payload"]["order"]["text"] for each in dispatches] == [
         f"shop.Order:{number}" for number in numbers
     ]
-    assert {each["origin_name"] for each in dispatches} == {f"GET /place/{n}/" for n in numbers}
+    assert {each["origin_name"] for each in dispatches} == {"GET /place/<int:number>/"}
 
 
 def test_a_pool_of_celery_writes_what_waits(project: Project) -> None:

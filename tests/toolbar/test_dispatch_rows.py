@@ -27,9 +27,11 @@ def first_row(world: World, remarks: Remarks | None = None) -> DispatchRow:
         ([(True, True)], ["in transaction, rolled back"]),
         ([(True, False), (False, False)], ["1 in transaction"]),
         ([(True, True), (True, False)], ["in transaction, 1 rolled back"]),
+        ([(True, None)], ["in transaction, its end is unknown"]),
+        ([(True, None), (True, False)], ["in transaction, 1 with an unknown end"]),
     ],
 )
-def test_transactions(states: list[tuple[bool, bool]], badges: list[str]) -> None:
+def test_transactions(states: list[tuple[bool, bool | None]], badges: list[str]) -> None:
     """Whether it was sent in a transaction, and whether that rolled back, also of a group."""
     world = World()
     for inside, undone in states:

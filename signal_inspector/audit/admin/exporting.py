@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
-from django.utils import timezone
 
 from signal_inspector.audit.actors import actor_of
 from signal_inspector.audit.acts import Acting
@@ -122,7 +122,7 @@ def export_response(request: HttpRequest, page: ExportPage) -> StreamingHttpResp
     acting = Acting(ActKind.EXPORT, described(wanted, form), actor, label).begin()
     stream = Stream(chunks(wanted, form, acting), acting)
     content: Any = AsyncStream(stream) if isinstance(request, ASGIRequest) else stream
-    name = f"signal-audit-{timezone.now():%Y-%m-%dT%H%M%S}{form.suffix}"
+    name = f"signal-audit-{datetime.now(UTC):%Y-%m-%dT%H%M%S}{form.suffix}"
     return StreamingHttpResponse(
         content,
         content_type=form.content_type,

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
 
 from signal_inspector.audit.admin.changelist import detail_url
 from signal_inspector.audit.admin.readonly import ReadOnlyAdmin, may_see_payloads
+from signal_inspector.audit.binding import stored_now
 from signal_inspector.audit.choices import GapReason
 from signal_inspector.audit.models import Gap, Retry
 from signal_inspector.audit.wording import ms, plural
@@ -46,7 +46,7 @@ class GapAdmin(ReadOnlyAdmin):
         """Says when, in the row, and who, in the admin's own log; the gap itself stays."""
         found = list(chosen.filter(closed_at=None))
         for gap in found:
-            gap.closed_at = timezone.now()
+            gap.closed_at = stored_now()
             gap.save(update_fields=["closed_at"])
             self.log_change(request, gap, "Marked as dealt with.")
         said = f"{plural(len(found), 'gap')} marked as dealt with."

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
-from django.utils import timezone
 
 from signal_inspector.audit.choices import NameKind
 from signal_inspector.audit.commands.base import length_of_time, usage
@@ -122,7 +121,7 @@ def _since(selection: Selection, length: timedelta) -> Selection:
     if selection.period.is_bounded:
         raise usage("--last does not go together with --from, --to and --day.")
     try:
-        start = timezone.now() - length
+        start = datetime.now(UTC) - length
     except OverflowError:
         raise usage("--last: that is before any time.") from None
     period = Period(start=start, params=(("from", start.isoformat()),))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
-from django.utils import timezone
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector.audit.acts import Acting
 from signal_inspector.audit.choices import ActKind
@@ -22,7 +23,15 @@ from signal_inspector.audit.folding import tidy
 from signal_inspector.audit.pruning.deleting import Chunks
 from signal_inspector.audit.pruning.plans import Ages, Share, Stratum, by_age, by_rules
 from signal_inspector.audit.pruning.sweeping import sweep
+from signal_inspector.audit.settings import get_settings
 from signal_inspector.conf import SETTING, config_problems
+
+_SAME_TIME: Final = timedelta(minutes=5)  # by which two clocks may differ
+# Seconds since 1970 by the clock of a server; SQLite has no clock but ours.
+_CLOCKS: Final = {
+    "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
+    "mysql": "SELECT unix_timestamp(sysdate(6))",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +96,9 @@ class Prune(Subcommand):
         parser.add_argument("--json", action="store_true", help="tell the counts as JSON")
 
     def run(self, options: dict[str, Any]) -> int:
-        now = timezone.now()
+        now = datetime.now(UTC)
         shares = self._shares(options)
+        _require_a_right_clock(now)
         is_watched = not options["json"] and is_terminal(self.stderr) and self.verbosity > 0
         parts = [
             self._part(share, now, counted=options["dry_run"] or is_watched) for share in shares
@@ -199,6 +209,27 @@ class Prune(Subcommand):
         )
         if stop.asked:
             self.say(f"Stopped by {stop.asked.name}: run it again to go on.")
+
+
+def _require_a_right_clock(now: datetime) -> None:
+    """Raise a ``CommandError`` if the database does not agree on what time it is."""
+    theirs = clock_of_server(connections[get_settings().database])
+    if theirs is not None and abs(theirs - now) > _SAME_TIME:
+        raise CommandError(
+            f"Nothing is deleted: it is {now:%Y-%m-%d %H:%M:%S} by the clock of this machine, and "
+            f"{theirs:%Y-%m-%d %H:%M:%S} (UTC) by that of the database. Ages are reckoned by the "
+            "first: set the wrong one right."
+        )
+
+
+def clock_of_server(connection: BaseDatabaseWrapper) -> datetime | None:
+    """What time it is by the database, in UTC; None where it has no clock of its own."""
+    statement = _CLOCKS.get(connection.vendor)
+    if statement is None:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return datetime.fromtimestamp(float(cursor.fetchone()[0]), UTC)
 
 
 def _deletions(parts: list[_Part], chunks: Chunks) -> Iterator[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -56,7 +56,7 @@ class Stats(Subcommand):
         parser.add_argument("--json", action="store_true", help="as JSON")
 
     def run(self, options: dict[str, Any]) -> int:
-        now = timezone.now()
+        now = datetime.now(UTC)
         if not options["last"]:
             raise usage("--last: that is no time at all.")
         try:
@@ -76,9 +76,9 @@ class Stats(Subcommand):
         about = "more than " if data["dispatches"]["is_capped"] else about
         write(f"Database     {data['database']}")
         write(f"Dispatches   {about}{data['dispatches']['number']:,}")
-        write(f"Oldest       {data['oldest'] or '-'}")
-        write(f"Newest       {data['newest'] or '-'}")
-        write(f"Last write   {data['last_write_at'] or '-'}")
+        write(f"Oldest       {_here(data['oldest'])}")
+        write(f"Newest       {_here(data['newest'])}")
+        write(f"Last write   {_here(data['last_write_at'])}")
         write(
             f"Writers      {data['writers']} alive, {data['late_writers']} late, "
             f"{data['waiting']:,} dispatches waiting"
@@ -173,6 +173,13 @@ def _length(time: timedelta) -> str:
         if minutes >= size:
             return f"{minutes / (1_440 if unit == 'days' else 60):g} {unit}"
     return f"{minutes:g} minutes"
+
+
+def _here(text: str | None) -> str:
+    """A time as ``tail`` tells it: in the current time zone."""
+    if text is None:
+        return "-"
+    return f"{timezone.localtime(datetime.fromisoformat(text)):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _retries(number: int) -> str:

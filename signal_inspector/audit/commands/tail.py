@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, connections
-from django.utils import timezone
 
 from signal_inspector.audit.commands.base import OK, Subcommand, length_of_time, whole_number
 from signal_inspector.audit.commands.filters import add_filters, read_filters
@@ -74,7 +73,7 @@ class Tail(Subcommand):
 
     def _follow(self, wanted: Wanted, options: dict[str, Any], write: Write) -> None:
         reader = Reader(wanted)
-        now = timezone.now()
+        now = datetime.now(UTC)
         last = _last(reader, wanted, options["lines"])
         self._show(reader.fetch(last), write)
         if options["no_follow"]:
@@ -85,7 +84,7 @@ class Tail(Subcommand):
         while True:
             time.sleep(wait)
             try:
-                for ids in follower.look(timezone.now()):
+                for ids in follower.look(datetime.now(UTC)):
                     self._show(follower.entries(ids), write)
                 wait = interval
             except (DatabaseError, InterfaceError) as error:

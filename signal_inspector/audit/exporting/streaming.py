@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Generator, Iterator
+from datetime import UTC, datetime
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.utils import timezone
 
 from signal_inspector.audit.acts import Acting
 from signal_inspector.audit.exporting.formats import Format
@@ -32,7 +32,7 @@ def chunks(wanted: Wanted, form: Format, acting: Acting, until: UUID | None = No
     It holds what has been sent before now (or before ``until``), however much is written
     meanwhile.
     """
-    until = until or first_id_at(timezone.now())
+    until = until or first_id_at(datetime.now(UTC))
     how = "Not complete: it was stopped, or nobody was there to take the rest."
     try:
         header = form.header()

@@ -9,6 +9,7 @@ from typing import Final
 from django.conf import settings
 from django.db.models import Count, Q, Sum
 
+from signal_inspector.audit.binding import utc_of
 from signal_inspector.audit.choices import GapReason
 from signal_inspector.audit.lookups import gaps_in
 from signal_inspector.audit.models import Gap
@@ -87,7 +88,10 @@ def moment_of(unix_seconds: int) -> datetime:
 
 
 def _row(gap: Gap, span: Span) -> GapRow:
-    start, end = gap.from_at.timestamp(), gap.to_at.timestamp() if gap.to_at else None
+    start, end = (
+        _unix(gap.from_at),
+        _unix(gap.to_at) if gap.to_at else None,
+    )
     time = short(start, span)
     if end is not None and end - start >= 1:
         same_day = here(start).date() == here(end).date()
@@ -105,7 +109,7 @@ def _row(gap: Gap, span: Span) -> GapRow:
 
 def _state(gap: Gap, span: Span) -> OutcomeWords:
     if gap.closed_at is not None:
-        return OutcomeWords("ok", "ok", "dealt with", short(gap.closed_at.timestamp(), span))
+        return OutcomeWords("ok", "ok", "dealt with", short(_unix(gap.closed_at), span))
     if gap.to_at is None:
         return OutcomeWords("warn", "warn", "may go on", "nothing tells of its end yet")
     if gap.is_upper_bound:
@@ -113,13 +117,17 @@ def _state(gap: Gap, span: Span) -> OutcomeWords:
         return OutcomeWords("warn", "warn", "cannot be known more exactly", hint)
     if gap.reason == GapReason.UNWRITABLE:
         return OutcomeWords("warn", "warn", "one dispatch, for good")
-    return OutcomeWords("ok", "ok", f"writing again since {short(gap.to_at.timestamp(), span)}")
+    return OutcomeWords("ok", "ok", f"writing again since {short(_unix(gap.to_at), span)}")
 
 
 def _share(gap: Gap, span: Span) -> tuple[float, float, str]:
-    start = gap.from_at.timestamp()
-    end = gap.to_at.timestamp() if gap.to_at else span.now
+    start = _unix(gap.from_at)
+    end = _unix(gap.to_at) if gap.to_at else span.now
     bound = "up to " if gap.is_upper_bound else ""
     missing = plural(gap.missing, "dispatch", "dispatches")
     title = f"{short(start, span)}: {bound}{missing} missing"
     return span.place(start), span.place(end), title
+
+
+def _unix(when: datetime) -> float:
+    return utc_of(when).timestamp()

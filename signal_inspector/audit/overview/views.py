@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from signal_inspector import trouble
+from signal_inspector.audit.binding import utc_of
 from signal_inspector.audit.overview import plots
 from signal_inspector.audit.overview.charts import Tick
 from signal_inspector.audit.overview.failing import Started, started_failing
@@ -182,7 +183,7 @@ def _log_card(gaps: Gaps, log: Status) -> Card:
     if log.last_write_at is None:
         written = "nothing was ever written"
     else:
-        at = log.last_write_at.timestamp()
+        at = utc_of(log.last_write_at).timestamp()
         written = f"last write {ago(time.time() - at)} ago"
     details = [f"{written}, {number(log.waiting)} waiting"]
     if log.late:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from fnmatch import fnmatchcase
 from itertools import chain
 from typing import Any, Final
@@ -18,6 +18,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from signal_inspector.audit.binding import utc_of
 from signal_inspector.audit.lookups import calls, dispatches, time_of
 from signal_inspector.audit.models import AuditedObject, Name
 from signal_inspector.audit.reading.finding import scan
@@ -186,6 +187,6 @@ def utc(moment: datetime, id_: UUID | None = None) -> datetime:
     Without USE_TZ the database holds local times, of which an hour a year comes twice: the id
     knows which one it was.
     """
-    if timezone.is_aware(moment):
-        return moment.astimezone(UTC)
-    return time_of(id_) if id_ is not None else timezone.make_aware(moment).astimezone(UTC)
+    if id_ is not None and timezone.is_naive(moment):
+        return time_of(id_)
+    return utc_of(moment)

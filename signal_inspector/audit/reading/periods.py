@@ -50,7 +50,7 @@ class Period:
 
 def read_period(params: Mapping[str, str], now: dt.datetime | None = None) -> Period:
     """The period that a query string asks for. What cannot be read is as if it were not there."""
-    now = now or timezone.now()
+    now = now or dt.datetime.now(dt.UTC)
     asked = {key: params.get(key, "").strip() for key in PARAMETERS}
     ends = {key: moment for key in ("from", "to") if (moment := _moment(asked[key])) is not None}
     if ends:

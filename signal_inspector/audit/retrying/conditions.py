@@ -9,8 +9,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from django.utils import timezone
-
+from signal_inspector.audit.binding import utc_of
 from signal_inspector.audit.choices import Ending, RetryOutcome, TransactionOutcome
 from signal_inspector.audit.lookups import calls, time_of
 from signal_inspector.audit.models import AuditedCall, Retry
@@ -135,7 +134,7 @@ def _none_under_way(attempts: list[Retry]) -> Iterator[Condition]:
     for each in attempts:
         if each.outcome != RetryOutcome.STARTED:
             continue
-        if timezone.now() - each.at < timedelta(seconds=FORGOTTEN_SECONDS):
+        if datetime.now(UTC) - utc_of(each.at) < timedelta(seconds=FORGOTTEN_SECONDS):
             wait = "Wait until it has ended, or an hour from its start if its process is gone."
             text = f"Attempt {each.attempt} has started and not ended. {wait}"
             yield Condition("under way", State.FAILED, text)

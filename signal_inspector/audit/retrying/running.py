@@ -11,10 +11,10 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, IntegrityError, connections, transaction
 from django.dispatch import Signal
-from django.utils import timezone
 
 from signal_inspector import trouble
 from signal_inspector.audit.actors import actor_of
+from signal_inspector.audit.binding import stored_now
 from signal_inspector.audit.choices import RetryOutcome
 from signal_inspector.audit.circumstances import audit_circumstances
 from signal_inspector.audit.cleaning import storable
@@ -95,7 +95,7 @@ def _start(examined: Examined, reason: str, actor: object) -> Retry:
                 attempt=examined.next_attempt,
                 signal=call.dispatch.signal.text,
                 receiver=call.receiver.text,
-                at=timezone.now(),
+                at=stored_now(),
                 actor=key,
                 actor_label=label,
                 reason=reason,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from django.utils import timezone
 from signal_inspector.audit import folding
 from signal_inspector.audit.blame import Blame
 from signal_inspector.audit.choices import ActKind, RetryOutcome
+from signal_inspector.audit.commands import prune
 from signal_inspector.audit.folding import TALLIES, new_row
 from signal_inspector.audit.lookups import first_id_at
 from signal_inspector.audit.models import (
@@ -52,6 +53,41 @@ def rules(**by_glob: Any) -> Any:
     """The settings with these rules; ``shop__all`` stands for ``shop.*``."""
     named = {key.replace("__all", ".*").replace("any", "*"): rule for key, rule in by_glob.items()}
     return override_settings(SIGNAL_INSPECTOR={"AUDIT": {"RULES": named}})
+
+
+@pytest.mark.django_db
+class TestClock:
+    @pytest.mark.parametrize("hours", [-3, 3, 24 * 3_650])
+    @pytest.mark.parametrize("options", [(), ("--older-than", "90d"), ("--dry-run",)], ids=str)
+    def test_two_clocks(
+        self, monkeypatch: pytest.MonkeyPatch, hours: int, options: tuple[str, ...]
+    ) -> None:
+        """Where the database takes it to be another time nothing is deleted."""
+        put(made(200 * DAY))
+        theirs = datetime.now(UTC) + timedelta(hours=hours)
+        monkeypatch.setattr(prune, "clock_of_server", lambda connection: theirs)
+        with rules(any={"KEEP_DAYS": 30}):
+            said = refused(1, "prune", *options)
+        assert said.startswith("Nothing is deleted: it is ")
+        assert f"{theirs:%Y-%m-%d %H:%M:%S} (UTC) by that of the database" in said
+        assert len(kept()) == 1
+
+    def test_nearly_the_same_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A minute or two is no difference."""
+        put(made(200 * DAY))
+        theirs = datetime.now(UTC) + timedelta(minutes=2)
+        monkeypatch.setattr(prune, "clock_of_server", lambda connection: theirs)
+        run("prune", "--older-than", "90d")
+        assert kept() == []
+
+    def test_the_clock_of_the_server(self) -> None:
+        """A server is asked what time it is; SQLite has the clock of this machine."""
+        theirs = prune.clock_of_server(connection)
+        if connection.vendor == "sqlite":
+            assert theirs is None
+        else:
+            assert theirs is not None
+            assert abs(theirs - datetime.now(UTC)) < timedelta(minutes=5)
 
 
 @pytest.mark.django_db

@@ -10,7 +10,7 @@ from django.test import override_settings
 from signal_inspector import trouble
 from tests.audit.retrying import shop
 
-SETTINGS = {"AUDIT": {"RETRY_MINIMUM_AGE": 0.001}}
+SETTINGS = {"AUDIT": {"RETRY_MINIMUM_AGE": 0}}
 
 
 @pytest.fixture(autouse=True)

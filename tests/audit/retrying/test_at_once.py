@@ -58,7 +58,7 @@ PRESS = FAILED + textwrap.dedent(
     print(said.count(1), sum(str(each).startswith("Nothing has run") for each in said))
     """
 )
-MEANWHILE = {"RETRY_MINIMUM_AGE": 0.001}
+MEANWHILE = {"RETRY_MINIMUM_AGE": 0}
 
 
 class TestAtOnce:

@@ -111,9 +111,7 @@ class TestAttempts:
         call.index -= 1
         assert condition(call, "no success").state is State.MET
 
-    @override_settings(
-        SIGNAL_INSPECTOR={"AUDIT": {"RETRY_MINIMUM_AGE": 0.001, "RETRY_ATTEMPTS": 2}}
-    )
+    @override_settings(SIGNAL_INSPECTOR={"AUDIT": {"RETRY_MINIMUM_AGE": 0, "RETRY_ATTEMPTS": 2}})
     def test_cap(self) -> None:
         """Attempts that ran count, up to the setting; one that was refused does not."""
         call = recorded()
@@ -155,6 +153,11 @@ class TestAge:
         assert found.state is State.FAILED
         assert "the minimum is 5 minutes" in found.text
 
+    def test_at_once(self) -> None:
+        """With RETRY_MINIMUM_AGE 0 nothing is too young."""
+        assert condition(recorded(), "age").state is State.MET
+
+    @override_settings(SIGNAL_INSPECTOR={"AUDIT": {"RETRY_MINIMUM_AGE": 1}})
     def test_from_its_end(self) -> None:
         """A long dispatch is as old as its end."""
         call = change(recorded(), duration_ns=3_600 * 10**9)
@@ -243,7 +246,7 @@ class TestArguments:
     def test_rule(self, keep: str) -> None:
         """So does a rule that keeps no payload, or objects alone where there were others."""
         rules = {"tests.*": {"PAYLOAD": keep}}
-        settings = {"AUDIT": {"RETRY_MINIMUM_AGE": 0.001, "RULES": rules}}
+        settings = {"AUDIT": {"RETRY_MINIMUM_AGE": 0, "RULES": rules}}
         with override_settings(SIGNAL_INSPECTOR=settings):
             order = Order.objects.create()
             assert condition(recorded(order=order, n=1), "arguments").state is State.FAILED

@@ -413,7 +413,7 @@ class TestInTheLog:
     def test_not_inspected(self, settings: Any) -> None:
         """Where the signal is not inspected any more the attempt is told by its record alone."""
         call = recorded()
-        settings.SIGNAL_INSPECTOR = {"AUDIT": {"RETRY_MINIMUM_AGE": 0.001}, "EXCLUDE": ["tests.*"]}
+        settings.SIGNAL_INSPECTOR = {"AUDIT": {"RETRY_MINIMUM_AGE": 0}, "EXCLUDE": ["tests.*"]}
         with audited():
             retry = again(call)
         assert retry.outcome == RetryOutcome.RETURNED
