@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 from django.core import mail
 
 from signal_inspector import scopes
+from signal_inspector.audit import tasks
 from signal_inspector.audit.circumstances import current
 from signal_inspector.audit.delivering import process
 from signal_inspector.audit.outcomes import detached
@@ -42,6 +44,8 @@ class AuditSink(Sink):
             return
         if dispatch.audience.collectors:
             dispatch = detached(dispatch)
+        if not tasks.hears_celery and "celery.signals" in sys.modules:
+            tasks.hear_celery()
         delivery = process.delivery or process.get()
         delivery.take(Item(dispatch, current(), policy))
 

@@ -57,19 +57,38 @@ def task_ended(task_id: str) -> None:
 
 
 def connect_task_signals() -> None:
-    """Hear of the tasks of Django (6.0 and later), and of Celery's where the project imports it.
+    """Hear of the tasks of Django (6.0 and later), and of Celery's where it is imported by now.
 
-    Connecting twice is harmless.
+    Connecting twice is harmless. Who records a dispatch and finds ``hears_celery`` False calls
+    ``hear_celery`` once more: a project may import Celery whenever it likes.
     """
     if find_spec("django.tasks") is not None:
         from django.tasks import signals as django_signals  # noqa: PLC0415 - not in Django 5.2
 
         django_signals.task_started.connect(_django_started, dispatch_uid=_UID)
         django_signals.task_finished.connect(_django_finished, dispatch_uid=_UID)
-    celery: Any = sys.modules.get("celery.signals")
-    if celery is not None:
-        celery.task_prerun.connect(_celery_started, dispatch_uid=_UID)
-        celery.task_postrun.connect(_celery_ended, dispatch_uid=_UID)
+    hear_celery()
+
+
+hears_celery = False
+
+
+def hear_celery() -> None:
+    """Hear of Celery's tasks from now on, if it is imported; one may run already. Never raises."""
+    global hears_celery
+    signals: Any = sys.modules.get("celery.signals")
+    if getattr(signals, "task_postrun", None) is None:  # or another thread is importing it
+        return
+    hears_celery = True
+    try:
+        signals.task_prerun.connect(_celery_started, dispatch_uid=_UID)
+        signals.task_postrun.connect(_celery_ended, dispatch_uid=_UID)
+        task: Any = getattr(sys.modules.get("celery"), "current_task", None)
+        # A task that is called like a function is none: it has no id, and no end that is told.
+        if task and task.request.id and not task.request.called_directly:
+            _celery_started(task.request.id, task)
+    except Exception as error:
+        trouble.report("listening to the tasks of Celery", error)
 
 
 def _django_started(task_result: Any, **kwargs: Any) -> None:

@@ -38,6 +38,7 @@ from signal_inspector.audit.circumstances import (
 from signal_inspector.audit.middleware import AuditMiddleware
 from signal_inspector.audit.requests import client_address, known_user
 from signal_inspector.audit.settings import Audit, get_settings
+from tests.listening import run_python
 
 MIDDLEWARE = [
     "signal_inspector.audit.middleware.AuditMiddleware",
@@ -615,6 +616,7 @@ class TestTasks:
         celery = types.ModuleType("celery.signals")
         celery.task_prerun, celery.task_postrun = Signal(), Signal()  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "celery.signals", celery)
+        monkeypatch.setattr(tasks, "hears_celery", False)
         tasks.connect_task_signals()
         tasks.connect_task_signals()
         task = types.SimpleNamespace(name="shop.tasks.nightly")
@@ -623,6 +625,19 @@ class TestTasks:
         celery.task_postrun.send(None, task_id="c-1", task=task)  # type: ignore[attr-defined]
         assert (around.origin_name, around.request_id) == ("shop.tasks.nightly", "c-1")
         assert current() is not around
+
+    def test_celery_that_is_imported_late(self) -> None:
+        """Celery may be imported after the project has started: its first task is known too."""
+        pytest.importorskip("celery")
+        assert run_python(LATE_CELERY, PYTHONWARNINGS="default").splitlines() == [
+            "other -c None",
+            "task shop.nightly True",  # sent before it was known that there are tasks
+            "task shop.nightly True",
+            "task shop.inner True",
+            "task shop.nightly True",
+            "other -c None",  # called as a function it is none
+            "other -c None",
+        ]
 
     def test_djangos_tasks(self) -> None:
         """Django's own tasks (6.0 and later) tell what they are by themselves."""
@@ -638,6 +653,58 @@ class TestTasks:
         assert around.origin is Origin.TASK
         assert around.origin_name == f"{__name__}._sees_in_a_task"
         assert around.request_id == result.id
+
+
+LATE_CELERY = """
+import sys
+from django.conf import settings
+
+settings.configure(
+    INSTALLED_APPS=["signal_inspector", "signal_inspector.audit"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    USE_TZ=True,
+)
+import django
+
+django.setup()
+from django.core.management import call_command
+from django.dispatch import Signal
+from signal_inspector.audit.models import AuditedDispatch
+
+call_command("migrate", verbosity=0)
+order_placed = Signal()
+order_placed.send(None)
+assert not any(name.split(".")[0] == "celery" for name in sys.modules)
+
+import celery
+
+app = celery.Celery()
+app.conf.task_always_eager = True
+ids = []
+
+
+@app.task(name="shop.nightly", bind=True)
+def nightly(self):
+    ids.append(self.request.id)
+    order_placed.send(None)
+    order_placed.send(None)
+    inner.delay()
+    order_placed.send(None)
+
+
+@app.task(name="shop.inner", bind=True)
+def inner(self):
+    ids.append(self.request.id)
+    order_placed.send(None)
+
+
+nightly.delay()
+inner()
+order_placed.send(None)
+for row in AuditedDispatch.objects.order_by("id"):
+    known = row.request_id and row.request_id in ids
+    print(row.get_origin_display(), row.origin_name or "-c", known)
+"""
 
 
 def _sees_in_a_task() -> None:
