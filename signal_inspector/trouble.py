@@ -44,6 +44,15 @@ def report(kind: str, error: BaseException) -> None:
         )
 
 
+def tell(kind: str, text: str) -> None:
+    """The same of a failure that a sentence explains better than a traceback."""
+    with _lock:
+        _counts[kind] += 1
+        first = _counts[kind] == 1
+    if first:
+        logger.error("Signal Inspector: %s", text)
+
+
 def counts() -> dict[str, int]:
     """How often each kind of failure happened in this process."""
     with _lock:

@@ -31,6 +31,7 @@ _DATABASE_ERRORS: Final = {
     *(1020, 1021, 1037, 1040, 1041, 1044, 1045, 1049, 1053, 1114, 1142, 1158, 1159, 1160, 1161),
     *(1203, 1205, 1213, 1226, 1290, 1317, 1836, 1927, 1969, 3024, 3572),
 }
+_NO_SUCH_TABLE: Final = 1146
 _CLIENT_ERRORS: Final = range(2000, 2100)
 
 _ROWS_NAMES: Final = ("SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_CONSTRAINT", "SQLITE_RANGE")
@@ -63,6 +64,28 @@ def blame(error: Exception, connection: BaseDatabaseWrapper) -> Blame:
     if isinstance(error, (DataError, IntegrityError)):
         return Blame.ROWS
     return Blame.UNKNOWN if connection.is_usable() else Blame.DATABASE
+
+
+def lacks_tables(error: BaseException) -> bool:
+    """Whether all that is wrong is that the log has not been migrated."""
+    cause: BaseException | None = error
+    while cause is not None:
+        state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+        number = cause.args[0] if cause.args else None
+        text = str(cause)
+        is_missing = state == "42P01" or number == _NO_SUCH_TABLE or "no such table" in text
+        if is_missing and "signal_audit_" in text:
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def no_tables(using: str) -> str:
+    """What to say of that."""
+    return (
+        f"The database {using!r} has no tables of the signal audit. "
+        f"Run: manage.py migrate signal_audit --database {using}"
+    )
 
 
 def _by_code(error: Exception) -> Blame:

@@ -140,6 +140,32 @@ def check_delivery(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     return found
 
 
+def check_cachalot(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """W009: django-cachalot keeps what it has read of the log, and hears of no write to it."""
+    if not apps.is_installed("cachalot") or not getattr(project, "CACHALOT_ENABLED", True):
+        return []
+    label = AuditedDispatch._meta.app_label
+    tables = {model._meta.db_table for model in apps.get_app_config(label).get_models()}
+    left_out = {*getattr(project, "CACHALOT_UNCACHABLE_TABLES", ())}
+    if label in getattr(project, "CACHALOT_UNCACHABLE_APPS", ()) or tables <= left_out:
+        return []
+    only_tables = {*getattr(project, "CACHALOT_ONLY_CACHABLE_TABLES", ())}
+    only_apps = {*getattr(project, "CACHALOT_ONLY_CACHABLE_APPS", ())}
+    if (only_tables or only_apps) and label not in only_apps and not tables & only_tables:
+        return []
+    databases = getattr(project, "CACHALOT_DATABASES", "supported_only")
+    if not isinstance(databases, str) and get_settings().database not in databases:
+        return []
+    return [
+        Warning(
+            "django-cachalot caches the tables of the audit, which are written past it: the pages "
+            "of the audit stay as they were when they were first read.",
+            hint=f'Add "{label}" to CACHALOT_UNCACHABLE_APPS.',
+            id="signal_audit.W009",
+        )
+    ]
+
+
 def check_log(
     app_configs: Sequence[AppConfig] | None,
     databases: Sequence[str] | None = None,
@@ -154,7 +180,8 @@ def check_log(
     if not databases or using not in databases:
         return []
     try:
-        return [*_missing_tables(using), *_gaps(using), *_late(using)]
+        # Without its tables there is nothing else that could be asked.
+        return _missing_tables(using) or [*_gaps(using), *_late(using)]
     except DatabaseError:
         return []  # Django's own checks tell of a database that does not answer
 

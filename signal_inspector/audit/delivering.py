@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import replace
 
-from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.utils.module_loading import import_string
@@ -18,7 +18,12 @@ from signal_inspector.audit.deliveries.caller import Caller
 from signal_inspector.audit.deliveries.inline import Inline
 from signal_inspector.audit.deliveries.spool import Spool
 from signal_inspector.audit.gaps import losses
+from signal_inspector.audit.own_connections import OwnConnection
+from signal_inspector.audit.scribe import put_off
 from signal_inspector.audit.settings import Audit, get_settings
+from signal_inspector.scopes import suppress
+
+_logger = logging.getLogger("signal_inspector")
 
 BUILT_IN: dict[str, type[Delivery]] = {
     each.name: each for each in (Buffered, Caller, Inline, Spool)
@@ -109,8 +114,17 @@ class Process:
             before.close(processes.EXIT_SECONDS)
 
     def close(self, timeout: float) -> bool:
-        """Close the delivery at the end of the process. It stays, to count what comes too late."""
-        return self.delivery is None or self.delivery.close(timeout)
+        """Close the delivery at the end of the process. It stays, to count what comes too late.
+
+        What no gap in the database can tell of is told in the log of the process.
+        """
+        delivery = self.delivery
+        is_done = delivery is None or delivery.close(timeout)
+        if delivery is not None and losses.unwritten():
+            if not isinstance(delivery, (Buffered, Caller, Spool)):  # which have tried
+                _write_gaps(delivery.using)
+            _tell_of_losses()
+        return is_done
 
     def hold(self) -> None:
         """Let no thread of the delivery be in the middle of a write while the process forks."""
@@ -130,6 +144,30 @@ class Process:
             self.delivery.forked()
 
 
+def _write_gaps(using: str) -> None:
+    own = OwnConnection(using)
+    try:
+        with suppress(), own.used():
+            losses.write(using, is_last=True)
+    except Exception as error:
+        put_off(error, using)
+    finally:
+        own.close()
+
+
+def _tell_of_losses() -> None:
+    lost = losses.unwritten()
+    if lost:
+        _logger.error(
+            "The audit log has not got %d dispatches, sent from %s to %s, and no gap in it tells "
+            "of them: the database did not take it before this process ended. Why: %s.",
+            sum(loss.missing - (loss.written or (0, False))[0] for loss in lost),
+            min(loss.from_at for loss in lost).isoformat(),
+            max(loss.to_at for loss in lost).isoformat(),
+            ", ".join(sorted({loss.reason.label for loss in lost})),
+        )
+
+
 process = Process()
 processes.watch(process)
 
@@ -141,8 +179,3 @@ def flush(timeout: float = processes.EXIT_SECONDS) -> bool:
     """
     delivery = process.delivery
     return delivery is None or delivery.flush(timeout)
-
-
-def is_testing() -> bool:
-    """Whether a test runner has set up Django's test environment in this process."""
-    return "outbox" in mail.__dict__

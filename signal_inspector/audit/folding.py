@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from signal_inspector.audit.statements import (
     driver_cursor,
     insert,
     is_nested,
+    is_of_a_test,
     select_in,
     transaction,
 )
@@ -60,6 +62,9 @@ class _Own:
 
 
 _own: dict[str, _Own] = {}  # by database alias
+#: Rows that were added inside transactions, until these have ended.
+_pending: dict[str, list[Mapping[int, tuple[int, Figures]]]] = {}
+_MOST_PENDING: Final = 1_000
 _lock = threading.Lock()
 
 
@@ -68,6 +73,7 @@ def _forked() -> None:
     global _lock
     _lock = threading.Lock()
     _own.clear()
+    _pending.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -84,17 +90,35 @@ def new_row(slot: int, seconds: int, figures: Figures) -> TallyRow:
 def added(connection: BaseDatabaseWrapper, rows: Mapping[int, tuple[int, Figures]]) -> None:
     """Note that a writer has committed rows, by their ids, for slots of ``SLOT_SECONDS``.
 
-    Folds where it is time to. Never raises.
+    Folds where it is time to, and inside of a transaction later: see ``when_over``. Never raises.
     """
     if is_nested(connection):
+        with _lock:
+            pending = _pending.setdefault(connection.alias, [])
+            if len(pending) < _MOST_PENDING and not is_of_a_test(connection):
+                pending.append(rows)
         return
     try:
-        for id_, (slot, figures) in rows.items():
+        for id_, (slot, figures) in [*_taken(connection.alias), *rows.items()]:
             _added(connection, id_, slot, figures)
     except Exception as error:
         is_busy = isinstance(error, Error) and blame(error, connection) is Blame.DATABASE
         if not is_busy:  # if so, another time
             trouble.report("adding up the figures of the audit", error)
+
+
+def when_over(connection: BaseDatabaseWrapper) -> None:
+    """Count what was added inside of transactions as ``added`` does, now that one has ended."""
+    if connection.alias in _pending and not is_nested(connection):
+        added(connection, {})
+
+
+def _taken(alias: str) -> list[tuple[int, tuple[int, Figures]]]:
+    """What was added inside of transactions."""
+    if alias not in _pending:
+        return []
+    with _lock:
+        return [pair for rows in _pending.pop(alias, ()) for pair in rows.items()]
 
 
 def _added(connection: BaseDatabaseWrapper, id_: int, slot: int, figures: Figures) -> None:
@@ -113,12 +137,21 @@ def _added(connection: BaseDatabaseWrapper, id_: int, slot: int, figures: Figure
         with driver_cursor(connection) as cursor:
             if _replace(connection, cursor, full.ids, row):
                 _added(connection, row[0], slot, full.figures)
+            else:  # some went with a transaction that rolled back
+                found = select_in(connection, cursor, TALLIES, ("id",), full.ids)
+                left = [known for (known,) in found]
+                if len(left) > 1:
+                    _fold(connection, cursor, (full.slot, SLOT_SECONDS), left)
     if slot > before > 0:
         fold(connection, int(time.time()))
 
 
-def fold(connection: BaseDatabaseWrapper, now: int) -> int:
-    """Fold what is to be folded at this Unix time; how many rows became fewer. Safe to repeat."""
+def fold(connection: BaseDatabaseWrapper, now: int, most: int = _MOST) -> int:
+    """Fold what is to be folded at this Unix time; how many rows became fewer. Safe to repeat.
+
+    It begins no more when ``most`` rows have been folded. No transaction is longer than that of
+    ``_MOST`` rows.
+    """
     folded = 0
     with driver_cursor(connection) as cursor:
         quoted = connection.ops.quote_name
@@ -132,8 +165,11 @@ def fold(connection: BaseDatabaseWrapper, now: int) -> int:
                 alone.add(group)
         for (slot, seconds), ids in sorted(groups.items()):
             is_needed = len(ids) > 1 or (slot, seconds) not in alone
-            if is_needed and slot + seconds <= now and folded < _MOST:
-                folded += _fold(connection, cursor, (slot, seconds), ids[: _MOST - folded])
+            if is_needed and slot + seconds <= now:
+                for start in range(0, len(ids), _MOST):
+                    if folded < most:
+                        chunk = ids[start : start + min(_MOST, most - folded)]
+                        folded += _fold(connection, cursor, (slot, seconds), chunk)
     return folded
 
 
@@ -188,15 +224,18 @@ def _delete(connection: BaseDatabaseWrapper, cursor: Any, ids: Sequence[int]) ->
 def tidy(connection: BaseDatabaseWrapper, now: int) -> int:
     """Delete what is older than anybody asks for, and fold; how many rows became fewer.
 
-    For ``prune``: a process folds what it writes, and one that has ended folds nothing. Does
-    nothing where the database is busy.
+    For ``prune``: a process folds what it writes, and one that has ended folds nothing. It goes
+    on until nothing is left to fold, or the database is busy.
     """
+    fewer = 0
     try:
-        return forget_tallies(connection.alias, now - _KEPT) + fold(connection, now)
+        fewer += forget_tallies(connection.alias, now - _KEPT)
+        while folded := fold(connection, now, sys.maxsize):
+            fewer += folded
     except Error as error:
-        if blame(error, connection) is Blame.DATABASE:
-            return 0
-        raise
+        if blame(error, connection) is not Blame.DATABASE:
+            raise
+    return fewer
 
 
 def forget_tallies(using: str, before: int) -> int:

@@ -67,8 +67,18 @@ class Losses:
         #: Dispatches lost since the process started; upper bounds are not counted.
         self.total = 0
 
-    def lose(self, reason: GapReason, count: int = 1, detail: str = "") -> None:
-        """Count dispatches that were taken and will not be written."""
+    def lose(
+        self,
+        reason: GapReason,
+        count: int = 1,
+        detail: str = "",
+        *,
+        since_ns: int | None = None,
+    ) -> None:
+        """Count dispatches that were taken and will not be written.
+
+        ``since_ns`` is when the first of them was sent, in Unix time, if that is not just now.
+        """
         now = time.time_ns()
         with self._lock:
             loss = self._open.get(reason)
@@ -77,6 +87,8 @@ class Losses:
                 loss = None
             if loss is None:
                 loss = self._open[reason] = self._new(reason, now, detail)
+            if since_ns is not None and since_ns < loss.from_ns:
+                loss.from_ns = since_ns
             loss.missing += count
             loss.to_ns = now
             self.total += count
@@ -116,6 +128,12 @@ class Losses:
                 tell(loss)
         with self._lock:
             self._over = [loss for loss in self._over if loss.written != loss.state]
+
+    def unwritten(self) -> list[Loss]:
+        """What no gap in the database tells of yet, in full."""
+        with self._lock:
+            kept = (*self._over, *self._open.values())
+            return [loss for loss in kept if (loss.written or (0, False))[0] < loss.missing]
 
     def forget(self) -> None:
         """Start anew in a forked child: what the parent lost is the parent's to tell."""

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from signal_inspector.audit import own_connections
+from signal_inspector.audit.blame import Blame, blame
 from signal_inspector.audit.choices import NameKind
 from signal_inspector.audit.models import Name
-from signal_inspector.audit.statements import Table, insert, is_nested, select_in, transaction
+from signal_inspector.audit.statements import (
+    Table,
+    Unavailable,
+    driver_cursor,
+    insert,
+    is_nested,
+    is_of_a_test,
+    select_in,
+    transaction,
+)
 
 Names = Mapping[int, tuple[NameKind, str]]
 
@@ -27,13 +39,42 @@ class NameClashError(ValueError):
 def add_names(connection: BaseDatabaseWrapper, cursor: Any, names: Names) -> None:
     """Insert those of the names that the database does not have yet.
 
-    Inside somebody's transaction nothing is remembered: a name that is seen there may be one that
-    this very transaction has added, and gone with it when it rolls back.
+    A name that somebody's transaction inserts makes all others who need it wait for the end of
+    that, and perhaps in a circle. So on a server names are committed on another connection
+    before; a transaction of a test, whose rows nobody else is to see, excepted.
     """
     committed = _committed.setdefault(connection.alias, set())
     missing = sorted(names.keys() - committed)
     if not missing:
         return
+    is_inside = is_nested(connection)
+    if is_inside and connection.vendor != "sqlite" and not is_of_a_test(connection):
+        _add_on_another(connection.alias, missing, names)
+        is_inside = False
+    else:
+        _add(connection, cursor, missing, names)
+    # What is seen inside a transaction may be what that has added, and go with it.
+    if not is_inside:
+        if len(committed) > _REMEMBERED:
+            committed.clear()
+        committed.update(missing)
+
+
+def _add_on_another(alias: str, missing: Sequence[int], names: Names) -> None:
+    """Add them on a connection of ours; raises ``Unavailable`` where there can be none."""
+    with own_connections.opened(alias) as other:
+        try:
+            with driver_cursor(other) as cursor:
+                _add(other, cursor, missing, names)
+        except Error as error:
+            if other.connection is None or blame(error, other) is Blame.DATABASE:
+                raise Unavailable(f"{type(error).__name__}: {error}") from error
+            raise
+
+
+def _add(
+    connection: BaseDatabaseWrapper, cursor: Any, missing: Sequence[int], names: Names
+) -> None:
     found = dict(select_in(connection, cursor, NAMES, ("id", "text"), missing))
     for number, text in found.items():
         if names[number][1] != text:
@@ -44,10 +85,6 @@ def add_names(connection: BaseDatabaseWrapper, cursor: Any, names: Names) -> Non
     if rows:
         with transaction(connection, cursor):
             insert(connection, cursor, NAMES, rows)
-    if not is_nested(connection):
-        if len(committed) > _REMEMBERED:
-            committed.clear()
-        committed.update(missing)
 
 
 def forget_names(alias: str | None = None) -> None:

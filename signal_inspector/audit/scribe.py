@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError
 
 from signal_inspector import quiet, trouble
-from signal_inspector.audit import processes
+from signal_inspector.audit import processes, writing
+from signal_inspector.audit.blame import lacks_tables, no_tables
 from signal_inspector.audit.choices import GapReason, TransactionOutcome
 from signal_inspector.audit.gaps import losses
 from signal_inspector.audit.models import AuditedDispatch
 from signal_inspector.audit.outcomes import outcome_of, transaction_id_of, with_outcome
 from signal_inspector.audit.rows import Item, Rows, render
-from signal_inspector.audit.writing import Unavailable, write
+from signal_inspector.audit.statements import Unavailable
+
+__all__ = ["NOT_NOW", "Unavailable", "correct", "put_off", "rendered", "written"]
 
 #: What a database raises that is away, or that is not ours to ask: a test forbids it with an
 #: AssertionError, an event loop with SynchronousOnlyOperation, which is no DatabaseError.
-NOT_NOW = (Unavailable, DatabaseError, InterfaceError)
+NOT_NOW: Final = (Unavailable, DatabaseError, InterfaceError)
 
 
 def rendered(item: Item, delivery: str, outcome: TransactionOutcome | None = None) -> Rows | None:
@@ -42,10 +46,19 @@ def written(batch: Sequence[Rows], using: str) -> int:
     if not batch:
         return 0
     with quiet.own_work():
-        result = write(batch, using)
+        result = writing.write(batch, using)
     for refused in result.refused:
         losses.refuse(UUID(refused.id), refused.started_at * 1_000, refused.reason)
     return result.count
+
+
+def put_off(error: BaseException, using: str) -> None:
+    """Report that the database takes nothing now: in a line if only its tables are missing."""
+    kind = "writing the audit log, which the database does not take now"
+    if lacks_tables(error):
+        trouble.tell(kind, f"{no_tables(using)} What is sent until then waits for it.")
+    else:
+        trouble.report(kind, error)
 
 
 def correct(outcomes: Iterable[tuple[UUID, TransactionOutcome]], using: str) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from typing import Final
-
-from django.core import mail
+from typing import Any
 
 from signal_inspector import scopes
 from signal_inspector.audit import tasks
@@ -18,7 +17,18 @@ from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details
 from signal_inspector.sinks import Sink
 
-_mail: Final = mail.__dict__
+_logger = logging.getLogger("signal_inspector")
+
+
+def is_testing() -> bool:
+    """Whether Django's test environment is set up in this process.
+
+    Every test runner does that, Django's and pytest-django. A mail backend for tests does not
+    tell: projects run with it in development.
+    """
+    # Not imported for the question: it would bring all that a test client needs.
+    module: Any = sys.modules.get("django.test.utils")
+    return module is not None and hasattr(module._TestState, "saved_data")
 
 
 class AuditSink(Sink):
@@ -34,10 +44,8 @@ class AuditSink(Sink):
         return None if policy is None else details_of(policy)
 
     def dispatch_finished(self, dispatch: Dispatch) -> None:
-        if "outbox" in _mail and not self.asked:
-            # A test runner has set up Django's test environment. Nothing is kept of tests that
-            # have not asked, and nothing is gathered from here on.
-            scopes.remove_sink(self)
+        if not self.asked and is_testing():
+            self._leave()
             return
         policy = policy_for(dispatch.signal)
         if policy is None:
@@ -48,6 +56,16 @@ class AuditSink(Sink):
             tasks.hear_celery()
         delivery = process.delivery or process.get()
         delivery.take(Item(dispatch, current(), policy))
+
+    def _leave(self) -> None:
+        """Keep nothing of tests that have not asked, and gather nothing from here on."""
+        scopes.remove_sink(self)
+        _logger.info(
+            "Django's test environment is set up in this process: the audit keeps nothing from "
+            "here on, but what is sent inside of audited()."
+        )
+        if process.delivery is not None:  # of what was sent before
+            process.renew()
 
     def renew(self) -> None:
         """Gather what the settings ask for now."""

@@ -2,7 +2,8 @@
 
 The cursor is the driver's: what the audit writes is not counted by ``assertNumQueries``, stands
 in no ``connection.queries``, and calls no execute wrapper. Transactions are begun and ended in
-SQL for the same reason. Nothing here opens a second connection, or closes one.
+SQL for the same reason. Nothing here opens a second connection, or closes one. A transaction
+that the application has begun is never ended, whichever way it was begun.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from django.db import NotSupportedError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 _SAVEPOINT: Final = "signal_inspector_audit"
+_IDLE, _FAILED, _LOST = 0, 3, 4  # of libpq: PQtransactionStatus
+_IN_TRANSACTION, _AUTOCOMMIT = 1, 2  # of MySQL's server status
+_NO_SUCH_SAVEPOINT: Final = 1305
 _CHUNK: Final = 500  # values of one IN (...)
 
 _inserts: dict[tuple[str, str], str] = {}  # by vendor and table: making one takes 5 us
@@ -42,21 +46,80 @@ def driver_cursor(connection: BaseDatabaseWrapper) -> Iterator[Any]:
         yield cursor
 
 
+class Unavailable(Exception):  # noqa: N818 - a state of the database
+    """The database takes nothing now: not the rows' fault, so try all of them again later."""
+
+
 def is_nested(connection: BaseDatabaseWrapper) -> bool:
     """Whether what is written now is committed by somebody else, later or never."""
     if connection.in_atomic_block:
         return True
-    if connection.vendor == "sqlite":  # where a savepoint outside a transaction is one itself
-        return connection.connection is not None and connection.connection.in_transaction
-    return not connection.get_autocommit()
+    if connection.vendor != "sqlite" and not connection.get_autocommit():
+        return True
+    return is_begun(connection)
+
+
+def is_begun(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a transaction is open on this connection, also one that Django knows nothing of.
+
+    Such as one that ``cursor.execute("BEGIN")`` has begun. The driver knows what the server told.
+    """
+    raw: Any = connection.connection
+    if raw is None:
+        return False
+    try:
+        if connection.vendor == "sqlite":
+            return bool(raw.in_transaction)
+        if connection.vendor == "postgresql":
+            return int(raw.info.transaction_status) not in (_IDLE, _LOST)
+        if connection.vendor == "mysql":
+            return _is_begun_on_mysql(raw)
+    except AttributeError:  # something else than the driver's connection
+        pass
+    return False
+
+
+def is_of_a_test(connection: BaseDatabaseWrapper) -> bool:
+    """Whether ``TestCase`` has opened the transaction, to roll it back after the test."""
+    return any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
+
+
+def is_failed(connection: BaseDatabaseWrapper) -> bool:
+    """Whether PostgreSQL takes nothing but the rollback of the transaction that is open."""
+    raw: Any = connection.connection
+    if connection.vendor != "postgresql" or raw is None:
+        return False
+    return int(raw.info.transaction_status) == _FAILED
+
+
+def _is_begun_on_mysql(raw: Any) -> bool:
+    status = getattr(raw, "server_status", None)
+    if status is not None:  # PyMySQL
+        return bool(status & _IN_TRANSACTION) or not status & _AUTOCOMMIT
+    # mysqlclient does not tell. A savepoint outside of any transaction is gone at once.
+    with contextlib.closing(raw.cursor()) as cursor:
+        try:
+            cursor.execute(f"SAVEPOINT {_SAVEPOINT}_probe")
+            cursor.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}_probe")
+        except Exception as error:
+            if error.args[:1] == (_NO_SUCH_SAVEPOINT,):
+                return False
+            raise
+    return True
 
 
 @contextlib.contextmanager
-def transaction(connection: BaseDatabaseWrapper, cursor: Any) -> Iterator[None]:
-    """All or nothing of what is done inside; a savepoint where a transaction is open."""
-    if is_nested(connection):
-        begin, commit = f"SAVEPOINT {_SAVEPOINT}", f"RELEASE SAVEPOINT {_SAVEPOINT}"
-        rollback = [f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}", commit]
+def transaction(
+    connection: BaseDatabaseWrapper, cursor: Any, name: str = _SAVEPOINT
+) -> Iterator[None]:
+    """All or nothing of what is done inside; a savepoint of this name where one is open.
+
+    One inside the other have to have different names: MySQL would forget the first.
+    """
+    is_inner = is_nested(connection)
+    if is_inner:
+        begin, commit = f"SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}"
+        rollback = [f"ROLLBACK TO SAVEPOINT {name}", commit]
     else:
         # SQLite: the lock for writing at once, as waiting for it later may be refused at once.
         begin = "BEGIN IMMEDIATE" if connection.vendor == "sqlite" else "BEGIN"
@@ -66,9 +129,14 @@ def transaction(connection: BaseDatabaseWrapper, cursor: Any) -> Iterator[None]:
         yield
         cursor.execute(commit)
     except BaseException:
-        with contextlib.suppress(Exception):  # a connection that is lost has rolled back
+        try:
             for statement in rollback:
                 cursor.execute(statement)
+        except Exception:
+            # The connection is lost, or MySQL has ended a transaction in a deadlock: what was
+            # around it is rolled back, and must not go on as if it were not.
+            if is_inner and connection.in_atomic_block:
+                connection.needs_rollback = True
         raise
 
 

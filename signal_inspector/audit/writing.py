@@ -28,6 +28,7 @@ from signal_inspector.audit.rows import (
 )
 from signal_inspector.audit.statements import (
     Table,
+    Unavailable,
     can_copy,
     copy,
     driver_cursor,
@@ -61,10 +62,6 @@ class Written:
 
     count: int  # dispatches that are in the log now; those that were there before count too
     refused: list[Unwritable]
-
-
-class Unavailable(Exception):  # noqa: N818 - a state of the database
-    """The database takes nothing now: not the rows' fault, so try all of them again later."""
 
 
 def write(batch: Sequence[Rows], using: str) -> Written:

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.dispatch import Signal
 from django.test import override_settings
+from django.test.utils import _TestState
 
 from signal_inspector import Details, capture, gather, scopes, trouble
 from signal_inspector.audit import delivering, starting
@@ -176,10 +177,8 @@ class TestUnderATestRunner:
         self, signal: Signal, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Without Django's test environment every dispatch is handed on."""
-        from django.core import mail
-
         before = process.use(Kept(Audit()))
-        monkeypatch.delattr(mail, "outbox")
+        monkeypatch.delattr(_TestState, "saved_data")
         sink = starting.listen()
         try:
             signal.send(None)

@@ -17,6 +17,7 @@ from django.core.management.base import (
 from django.core.management.color import Style
 from django.db import connections
 
+from signal_inspector.audit.blame import no_tables
 from signal_inspector.audit.models import AuditedDispatch
 from signal_inspector.audit.settings import get_settings
 
@@ -78,10 +79,7 @@ def require_tables() -> None:
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)
     if AuditedDispatch._meta.db_table not in tables:
-        raise CommandError(
-            f"The database {using!r} has no tables of the signal audit. "
-            f"Run: manage.py migrate signal_audit --database {using}"
-        )
+        raise CommandError(no_tables(using))
 
 
 def length_of_time(text: str) -> timedelta:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
 
 from signal_inspector.audit.choices import GapReason
 from signal_inspector.audit.gaps import losses
-from signal_inspector.audit.rows import Item
-from signal_inspector.audit.settings import Audit
+from signal_inspector.audit.rows import Item, Rows
+from signal_inspector.audit.scribe import written
+from signal_inspector.audit.settings import Audit, get_settings
 
 
 class Delivery:
@@ -25,9 +27,10 @@ class Delivery:
     - ``take`` runs in the thread of the sender, perhaps inside its transaction or its event loop.
       It must not wait, must not send queries into a transaction that is not its own to use, must
       not raise, and must keep a bounded number of items.
-    - An item may be read later and in another thread. ``signal_inspector.audit.scribe`` makes
-      plain rows of it (``rendered``) and writes those (``write``); rows carry the id of their
-      dispatch, and writing them twice leaves them there once.
+    - An item may be read later and in another thread. ``signal_inspector.audit.scribe.rendered``
+      makes plain rows of it, which may travel as JSON, and ``self.write`` writes such rows, here
+      or in another process; they carry the id of their dispatch, and writing them twice leaves
+      them there once.
     - What was taken and will not be kept is counted: ``self.lose``. Nothing is lost silently.
     - A forked child starts with nothing: ``forked`` forgets what the parent has taken.
     """
@@ -85,5 +88,22 @@ class Delivery:
 
     @staticmethod
     def lose(reason: GapReason, count: int = 1, detail: str = "") -> None:
-        """Count what was taken and will not be kept; it becomes a ``Gap`` in the log."""
+        """Count what was taken and will not be kept; it becomes a ``Gap`` in the log.
+
+        That is written with the next ``write``, and else when the process ends.
+        """
         losses.lose(reason, count, detail)
+
+    @classmethod
+    def write(cls, batch: Iterable[Sequence[Any]]) -> int:
+        """Write the rows of dispatches into the log; how many of them are there now.
+
+        In any process: each of ``batch`` is what ``scribe.rendered`` made, perhaps after a way
+        through JSON. Those that the database refuses are counted as lost. Raises what
+        ``scribe.NOT_NOW`` names where the database takes nothing now: try all of them again later.
+        """
+        using = get_settings().database
+        count = written([Rows(*each) for each in batch], using)
+        if losses.has_news:
+            losses.write(using)
+        return count

@@ -12,10 +12,12 @@ from signal_inspector.audit import outcomes
 from signal_inspector.audit.choices import GapReason, TransactionOutcome
 from signal_inspector.audit.deliveries.base import Delivery
 from signal_inspector.audit.deliveries.courier import Courier
-from signal_inspector.audit.rows import Item, Rows
+from signal_inspector.audit.rows import DISPATCH_COLUMNS, Item, Rows
 from signal_inspector.audit.scribe import rendered
 from signal_inspector.audit.settings import Audit
 from signal_inspector.transactions import TransactionMark
+
+_STARTED_AT: Final = DISPATCH_COLUMNS.index("started_at")
 
 #: A dispatch whose transaction is open for longer (s) is written as of an unknown end.
 TRANSACTION_SECONDS: Final = 10.0
@@ -140,6 +142,15 @@ class Waiting:
 
     def corrected(self) -> None:
         self._known = []
+
+    def oldest_ns(self) -> int | None:
+        try:
+            items = [*self._queue, *self._due, *[item for _, item in self._held]]
+        except RuntimeError:  # the thread, or a sender, is still at it
+            return None
+        starts = [item.dispatch.started_ns for item in items]
+        starts += [rows.dispatch[_STARTED_AT] * 1_000 for rows in self._rows]
+        return min(starts, default=None)
 
     def give_up(self) -> int:
         left = self.waiting

@@ -15,13 +15,15 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector import transactions, trouble
-from signal_inspector.audit import outcomes
+from signal_inspector.audit import outcomes, own_connections
 from signal_inspector.audit.choices import GapReason, TransactionOutcome
 from signal_inspector.audit.deliveries.base import Delivery
 from signal_inspector.audit.gaps import losses
+from signal_inspector.audit.own_connections import OwnConnection
 from signal_inspector.audit.rows import Item
-from signal_inspector.audit.scribe import NOT_NOW, rendered, written
+from signal_inspector.audit.scribe import NOT_NOW, put_off, rendered, written
 from signal_inspector.audit.settings import Audit
+from signal_inspector.audit.statements import is_begun
 from signal_inspector.scopes import suppress
 
 #: How long a sender waits for another process that writes to the same SQLite file (ms).
@@ -35,9 +37,12 @@ class Caller(Delivery):
 
     Promises: a dispatch is written on the sender's own connection when the outermost transaction
     of that connection has ended, with how it ended, and at once where none is open. There is no
-    second connection to the file, so the log blocks nobody and is blocked by nobody's
-    transaction but one of another thread or process. Nothing is added to the sender's transaction.
-    Under an event loop it is written in the thread that Django's own async queries use.
+    second connection to the file in that thread, so the log blocks nobody and is blocked by
+    nobody's transaction but one of another thread or process. Nothing is added to the sender's
+    transaction, and none is ended, also not one that was begun in SQL: on a server it is written
+    on another connection then, on SQLite at the next chance. A sender that has no connection open
+    uses one of ours, which all such share. Under an event loop it is written in the thread that
+    Django's own async queries use.
 
     Costs: the sender waits for the write, some tenths of a millisecond. Where another one holds
     the file it waits 50 ms, and the rows wait for the next dispatch, the next end of a transaction
@@ -61,6 +66,8 @@ class Caller(Delivery):
         self._in_hand = 0  # that some thread is writing just now
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: set[int] = set()  # that have one of these to run
+        self._own = OwnConnection(self.using)  # for threads that have none to use
+        self._is_closing = False
         self._not_before = 0.0
         self._failures = 0
 
@@ -91,19 +98,29 @@ class Caller(Delivery):
     def close(self, timeout: float) -> bool:
         """Write what waits, that of open transactions too, as far as this thread can."""
         deadline = time.monotonic() + timeout
+        self._is_closing = True
         self._release(everything=True)
         while not self.flush(timeout) and time.monotonic() < deadline and self._failures:
             time.sleep(0.1)
+        self._own.close(BUSY_MS / 1_000)
         if left := self.waiting:
-            self.lose(GapReason.SHUTDOWN, left, "The database did not take them in time.")
+            starts = [item.dispatch.started_ns for item in (*self._ready, *self._held)]
+            detail = "The database did not take them in time."
+            losses.lose(GapReason.SHUTDOWN, left, detail, since_ns=min(starts, default=None))
             self._begin()
         return not left
 
+    def hold(self) -> None:
+        """Let no child have a copy of our connection, unless some thread uses it for long."""
+        self._own.close(_PAUSE)
+
     def forked(self) -> None:
+        self._own.forget()
         self._begin()
 
     def look(self) -> None:
         """Write what waits, if this is a moment for it. Never raises."""
+        self._own.close_if_idle()
         if self._held or self._ready:
             self._release()
             if self._ready:
@@ -133,9 +150,8 @@ class Caller(Delivery):
                     self._held.append(item)
 
     def _chance(self, *, just_ended: bool = False) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        loop = running_loop()
+        if loop is None:
             self._write(just_ended)
         else:
             self._write_soon(loop)
@@ -161,7 +177,7 @@ class Caller(Delivery):
             trouble.report("writing the audit log from an event loop", error)
 
     def _write(self, just_ended: bool) -> None:
-        """Write what is ready on this thread's connection, if that is free."""
+        """Write what is ready: on this thread's connection, if it has one and that is free."""
         if time.monotonic() < self._not_before:
             return
         connection = connections[self.using]
@@ -170,8 +186,29 @@ class Caller(Delivery):
             return
         if connection.in_atomic_block or (by_hand and not just_ended):
             transactions.when_ended(connection, self._own_ended)
-            return
-        was_closed = connection.connection is None
+        elif not by_hand and is_begun(connection):
+            # In SQL, so nobody tells of its end. A SQLite file has one writer, which this may be.
+            if connection.vendor != "sqlite" or self._is_closing:
+                self._write_on_own()
+        elif connection.connection is None and own_connections.may_be_opened(connection):
+            self._write_on_own()
+        else:
+            self._write_on(connection, by_hand=by_hand)
+
+    def _write_on_own(self) -> None:
+        """Write what is ready on our own connection, or leave it to the thread that has that."""
+        while self._ready or losses.has_news:
+            with self._own.used(BUSY_MS / 1_000) as is_ours:
+                if not is_ours:  # whoever has it looks again after letting go of it
+                    return
+                is_done = self._write_on(connections[self.using])
+            if not is_done:
+                self._own.close()
+                return
+
+    def _write_on(self, connection: BaseDatabaseWrapper, *, by_hand: bool = False) -> bool:
+        """Whether all that was ready is written."""
+        is_open = connection.connection is not None or own_connections.may_be_opened(connection)
         try:
             with suppress(), unseen(connection):
                 while self._write_batch():
@@ -181,6 +218,7 @@ class Caller(Delivery):
                 if by_hand:
                     connection.commit()
             self._failures = 0
+            return True
         except NOT_NOW as error:
             self._put_off(error)
         except Exception as error:  # also what a test runner raises: AssertionError
@@ -188,8 +226,9 @@ class Caller(Delivery):
             if self._failures % _TRIES == 0:
                 self._give_up(error)
         finally:
-            if was_closed:
+            if not is_open:
                 connection.close()
+        return False
 
     def _write_batch(self) -> bool:
         """Whether there was something to write; what could not be written is ready again."""
@@ -216,7 +255,7 @@ class Caller(Delivery):
         return [rows for rows in made if rows is not None]
 
     def _put_off(self, error: Exception) -> None:
-        trouble.report("writing the audit log, which the database does not take now", error)
+        put_off(error, self.using)
         self._failures += 1
         self._not_before = time.monotonic() + _PAUSE
 
@@ -225,6 +264,14 @@ class Caller(Delivery):
         for _ in range(left):
             self._ready.popleft()
         self.lose(GapReason.FAILURE, left, f"{type(error).__name__} while writing")
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop of this thread, if one runs."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 @contextmanager

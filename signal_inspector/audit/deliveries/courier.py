@@ -1,4 +1,7 @@
-"""The thread that writes: one per process, on a connection of its own."""
+"""The thread that writes: one per process, on a connection of its own.
+
+That is no connection of Django's, nor of its pool: see ``own_connections``.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,13 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 from uuid import UUID
 
-from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
-
 from signal_inspector import trouble
-from signal_inspector.audit import processes
+from signal_inspector.audit import own_connections, processes
 from signal_inspector.audit.choices import GapReason, TransactionOutcome
 from signal_inspector.audit.gaps import losses
+from signal_inspector.audit.own_connections import OwnConnection
 from signal_inspector.audit.rows import Rows
-from signal_inspector.audit.scribe import NOT_NOW, correct, written
+from signal_inspector.audit.scribe import NOT_NOW, correct, put_off, written
 from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.writers import HEARTBEAT_SECONDS, Register
 from signal_inspector.scopes import SILENCE, current
@@ -29,10 +30,6 @@ _LONGEST_PAUSE: Final = 30.0
 _TRIES: Final = 3  # of a batch that fails for another reason than the database
 _NEVER: Final = 1 << 62
 _HOLD_SECONDS: Final = 0.5  # the longest that a fork waits for a write
-
-#: Connections of a parent's writer. In a forked child that thread is gone, and its connection
-#: would be closed with it: for both, as some drivers say goodbye to the server.
-_of_parents: Final[list[BaseDatabaseWrapper]] = []
 
 
 class Source(Protocol):
@@ -63,6 +60,9 @@ class Source(Protocol):
     def give_up(self) -> int:
         """Let go of everything at the end of the process; how many dispatches that were."""
 
+    def oldest_ns(self) -> int | None:
+        """When the oldest of what waits was sent, in Unix time; None where that is not lost."""
+
 
 class Courier:
     """Writes what its source has: at once after an idle time, else every ``FLUSH_SECONDS``.
@@ -84,7 +84,7 @@ class Courier:
         self.wake_at = 1
         self.is_cut_off = False  # whether the database cannot be written now
         self._thread: threading.Thread | None = None
-        self._connection: BaseDatabaseWrapper | None = None  # of that thread
+        self._own = OwnConnection(self._using)
         self._starting = threading.Lock()
         self._turn = threading.Lock()
         self._is_held = False
@@ -94,7 +94,7 @@ class Courier:
         self._deadline: float | None = None  # set: the end has come
         self._pause = 0.0
         self._failures = 0
-        self._last_write = 0.0
+        self._began = self._last_write = 0.0
         self._last_work = 0.0
         self._register = Register(self._using, self._delivery, self._bound)
 
@@ -102,9 +102,12 @@ class Courier:
         """Wait shortly until the thread is between two writes, and keep it there.
 
         A fork in the middle of one would copy locks that nobody in the child ever releases: of
-        modules that are being imported, of the driver, of its memory.
+        modules that are being imported, of the driver, of its memory. Its connection would be
+        copied as well, and is closed.
         """
         self._is_held = self._turn.acquire(timeout=_HOLD_SECONDS)
+        if self._is_held:
+            self._own.close()
 
     def go_on(self) -> None:
         """Let it write again."""
@@ -114,8 +117,7 @@ class Courier:
 
     def forked(self) -> None:
         """Be as new in a forked child."""
-        if self._connection is not None:
-            _of_parents.append(self._connection)
+        self._own.forget()
         self._begin()
 
     # In any thread:
@@ -152,9 +154,12 @@ class Courier:
             thread.join(timeout)
         elif self._source.waiting or losses.has_news:
             self._finish()
+        self._own.close()
+        oldest = self._source.oldest_ns()
         left = self._source.give_up()
         if left:
-            losses.lose(GapReason.SHUTDOWN, left, "The database did not take them in time.")
+            detail = "The database did not take them in time."
+            losses.lose(GapReason.SHUTDOWN, left, detail, since_ns=oldest)
         return not left
 
     def _start(self) -> bool:
@@ -176,7 +181,7 @@ class Courier:
 
     def _run(self) -> None:
         current.set(SILENCE)
-        self._connection = connections[self._using]
+        self._began = time.monotonic()
         try:
             while self._deadline is None:
                 self._rest()
@@ -186,11 +191,8 @@ class Courier:
         except BaseException as error:
             trouble.report("the writer of the audit", error)
         finally:
-            try:
-                connections[self._using].close()  # this thread's own
-            except Exception as error:
-                trouble.report("closing the connection of the audit", error)
-            self._thread = self._connection = None
+            self._own.close(_HOLD_SECONDS)
+            self._thread = None
             if self._deadline is None:
                 self.wake_at = 1
 
@@ -211,6 +213,8 @@ class Courier:
         if self._is_wanted():
             return
         if not self._source.ready():
+            if self._is_idle():
+                self._own.close()
             self.wake_at = 1
             if not self._source.ready():  # as one may have come between these two
                 self._event.wait(self._idle_seconds())
@@ -229,15 +233,21 @@ class Courier:
         """Whether somebody waits for this thread."""
         return self._asked != self._answered or self._deadline is not None
 
+    def _is_idle(self) -> bool:
+        busy_at = max(self._began, self._last_write)
+        return time.monotonic() - busy_at > own_connections.IDLE_SECONDS
+
     def _idle_seconds(self) -> float:
         if self._source.waiting:  # for a transaction to end, of which nobody tells
             return self._settings.flush_seconds
-        return max(HEARTBEAT_SECONDS - (time.monotonic() - self._last_work), 0.1)
+        # A process that is idle opens a connection for each sign of life, and so gives fewer.
+        pause = own_connections.IDLE_SECONDS if self._is_idle() else HEARTBEAT_SECONDS
+        return max(pause - (time.monotonic() - self._last_work), 0.1)
 
     def _say_that_some_wait(self) -> None:
         """Before they are written: if the process is killed now, the log shows it."""
         try:
-            with self._turn:
+            with self._turn, self._own.used():
                 self._register.beat(self._source.waiting, is_due=False)
         except NOT_NOW:
             pass  # writing comes next, and fails in the same way
@@ -249,9 +259,8 @@ class Courier:
         with self._turn:
             asked = self._asked
             try:
-                if threading.current_thread() is self._thread:
-                    connections[self._using].close_if_unusable_or_obsolete()
-                self._write_all(is_last)
+                with self._own.used():
+                    self._write_all(is_last)
             except NOT_NOW as error:
                 self._be_cut_off(error)
                 return False
@@ -283,12 +292,11 @@ class Courier:
     def _be_cut_off(self, error: BaseException) -> None:
         """Wait for the database: what was fetched is fetched again."""
         self.is_cut_off = True
-        trouble.report("writing the audit log, which the database does not take now", error)
+        put_off(error, self._using)
         self._failures += 1
         pause = min(_FIRST_PAUSE * 2 ** min(self._failures - 1, 10), _LONGEST_PAUSE)
         self._pause = pause * random.uniform(0.5, 1.0)  # noqa: S311 - so that processes differ
-        if threading.current_thread() is self._thread:
-            connections[self._using].close()
+        self._own.close()
 
     def _fail(self, error: Exception) -> None:
         """Something else than the database is wrong: after a few tries the batch is given up."""

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from django.db import connections, transaction
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signal_inspector import transactions
+from signal_inspector import quiet, transactions
 from signal_inspector.audit import outcomes
 from signal_inspector.audit.choices import TransactionOutcome
-from signal_inspector.audit.deliveries.caller import Caller, unseen
+from signal_inspector.audit.deliveries.caller import Caller, running_loop, unseen
+from signal_inspector.audit.folding import when_over
 from signal_inspector.audit.rows import Item
 from signal_inspector.audit.scribe import written
+from signal_inspector.audit.statements import (
+    driver_cursor,
+    is_begun,
+    is_failed,
+    is_nested,
+    is_of_a_test,
+    transaction,
+)
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.scopes import suppress
+
+_SAVEPOINT: Final = "signal_inspector_inline"
 
 
 class Inline(Caller):
@@ -44,32 +54,44 @@ class Inline(Caller):
         """Whether a transaction is open here in which something can be written."""
         if connection.connection is None or connection.closed_in_transaction:
             return False
-        if connection.autocommit and not connection.in_atomic_block:
-            return False
         if connection.in_atomic_block and connection.needs_rollback:
             return False
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return True
-        return False
+        if not is_nested(connection) or is_failed(connection):
+            return False
+        return running_loop() is None
 
     def _write_inside(self, connection: BaseDatabaseWrapper, item: Item) -> bool:
         """Whether it is written, in a savepoint; if not, the transaction is as it was."""
         try:
             rows = self._rows([item], self._outcome(item.dispatch, connection))
-            with suppress(), unseen(connection), transaction.atomic(self.using):
+            with (
+                suppress(),
+                unseen(connection),
+                driver_cursor(connection) as cursor,
+                transaction(connection, cursor, _SAVEPOINT),
+            ):
                 written(rows, self.using)
         except Exception as error:
             self._put_off(error)
             return False
+        if connection.in_atomic_block and not is_of_a_test(connection):
+            transactions.when_ended(connection, self._own_ended)
         return True
+
+    def _own_ended(self) -> None:
+        super()._own_ended()
+        connection = connections[self.using]
+        if connection.connection is None or running_loop() is not None:
+            return
+        with quiet.own_work(), suppress(), unseen(connection):
+            when_over(connection)
 
     def _outcome(
         self, dispatch: Dispatch, connection: BaseDatabaseWrapper
     ) -> TransactionOutcome | None:
         """Committed, as the row is there only if this transaction is; None: ask the marks."""
-        if not dispatch.in_transaction or not outcomes.is_open(dispatch.transactions):
+        is_known = dispatch.in_transaction or not is_begun(connection)  # to Django, that is
+        if is_known and not outcomes.is_open(dispatch.transactions):
             return None
         others = [
             each

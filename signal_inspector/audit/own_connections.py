@@ -1,0 +1,148 @@
+"""Connections of our own to a database: past Django's, and past its pool of them.
+
+The application's connections have transactions that are not ours to end, and a pool that is
+sized to the application. So the thread that writes has a connection that belongs to nobody else,
+and so has a sender that has none open. One thread at a time uses it, as ``connections[alias]``,
+so that models may be used on it as well. It is kept while it is in use, and for a minute after.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from typing import Any, Final
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+#: How long one that nobody uses stays open, in seconds.
+IDLE_SECONDS: Final = 60.0
+
+#: Those of a parent. In a forked child they must be neither used nor closed, and some drivers
+#: say goodbye to the server when one is only collected.
+_of_parents: Final[list[BaseDatabaseWrapper]] = []
+
+
+class OwnConnection:
+    """One connection of ours to a database; opened when it is needed, by any thread."""
+
+    def __init__(self, using: str) -> None:
+        self._using = using
+        self._lock = threading.Lock()  # of whoever uses it
+        self._wrapper: BaseDatabaseWrapper | None = None
+        self._used_at = 0.0
+        _all.add(self)
+
+    @contextlib.contextmanager
+    def used(self, timeout: float = -1) -> Iterator[bool]:
+        """Let ``connections[using]`` be this one, in this thread and inside.
+
+        False, and nothing is changed, if other threads use it for longer than ``timeout`` seconds.
+        """
+        if not self._lock.acquire(timeout=timeout):
+            yield False
+            return
+        try:
+            if self._wrapper is None:
+                self._wrapper = _made(self._using)
+            self._wrapper.close_if_unusable_or_obsolete()
+            with _in_place(self._using, self._wrapper):
+                yield True
+        finally:
+            self._used_at = time.monotonic()
+            self._lock.release()
+
+    def close(self, timeout: float = 0.0) -> bool:
+        """Close it; False if another thread uses it for longer than so many seconds."""
+        if not self._lock.acquire(timeout=timeout):
+            return False
+        try:
+            wrapper, self._wrapper = self._wrapper, None
+            if wrapper is not None:
+                _close(wrapper)
+        finally:
+            self._lock.release()
+        return True
+
+    def close_if_idle(self) -> None:
+        """Close it if nobody has used it for ``IDLE_SECONDS``."""
+        if self._wrapper is not None and time.monotonic() - self._used_at > IDLE_SECONDS:
+            self.close()
+
+    def forget(self) -> None:
+        """In a forked child: leave the parent's connection to the parent."""
+        self._lock = threading.Lock()
+        if self._wrapper is not None:
+            _of_parents.append(self._wrapper)
+            self._wrapper = None
+
+
+_all: Final[weakref.WeakSet[OwnConnection]] = weakref.WeakSet()
+
+
+def close_all(timeout: float) -> None:
+    """Close all that are open in this process; a thread that uses one gets so many seconds."""
+    for each in list(_all):
+        each.close(timeout)
+
+
+@contextlib.contextmanager
+def opened(using: str) -> Iterator[BaseDatabaseWrapper]:
+    """A connection that is closed at the end, for work that is short and rare."""
+    wrapper = _made(using)
+    try:
+        yield wrapper
+    finally:
+        _close(wrapper)
+
+
+def may_be_opened(connection: BaseDatabaseWrapper) -> bool:
+    """Whether one of ours may do the work of this one.
+
+    Not where a test forbids the database, which it does on the connection, and not where each
+    connection has a database in memory to itself.
+    """
+    if "connect" in vars(connection):
+        return False
+    in_memory = getattr(connection, "is_in_memory_db", None)
+    return in_memory is None or not in_memory()
+
+
+def _made(using: str) -> BaseDatabaseWrapper:
+    """A connection object with the settings of this alias as they are now; not open yet."""
+    wrapper: BaseDatabaseWrapper = connections.create_connection(using)
+    given: Any = wrapper.settings_dict
+    wrapper.settings_dict = {
+        **given,
+        "OPTIONS": {key: value for key, value in given["OPTIONS"].items() if key != "pool"},
+        "AUTOCOMMIT": True,
+        "CONN_MAX_AGE": None,  # no request ends here
+        "CONN_HEALTH_CHECKS": True,
+    }
+    wrapper.inc_thread_sharing()
+    return wrapper
+
+
+def _close(wrapper: BaseDatabaseWrapper) -> None:
+    # Not by its own close(), which refuses to work where an event loop runs.
+    raw, wrapper.connection = wrapper.connection, None
+    if raw is not None:
+        with contextlib.suppress(Exception):  # the server has closed it
+            raw.close()
+
+
+@contextlib.contextmanager
+def _in_place(using: str, wrapper: BaseDatabaseWrapper) -> Iterator[None]:
+    opened_here: Any = connections._connections  # type: ignore[attr-defined]
+    before = getattr(opened_here, using, None)
+    connections[using] = wrapper
+    try:
+        yield
+    finally:
+        if before is None:
+            del connections[using]
+        else:
+            connections[using] = before
