@@ -56,7 +56,7 @@ def put_off(error: BaseException, using: str) -> None:
     """Report that the database takes nothing now: in a line if only its tables are missing."""
     kind = "writing the audit log, which the database does not take now"
     if lacks_tables(error):
-        trouble.tell(kind, f"{no_tables(using)} What is sent until then waits for it.")
+        trouble.tell(kind, f"{no_tables(using)} (What is sent until then waits for it.)")
     else:
         trouble.report(kind, error)
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from django.db import transaction
+from django.db import connections, transaction
 
 from signal_inspector.audit import processes
 from signal_inspector.audit.binding import stored_now, utc_of
@@ -61,6 +61,8 @@ class Register:
         }
         if self._last_write_at is not None:
             values["last_write_at"] = self._last_write_at
+        # On MySQL Django asks for the version by a connection of its own while there is none.
+        connections[self._using].ensure_connection()
         rows = Writer.objects.using(self._using)
         # One statement at a time: a SQLite file would refuse to read first and then to write.
         if not rows.filter(id=self._id).update(**values):

@@ -16,7 +16,7 @@ from tests.tracing.processes import ROOT
 
 TEXT = (ROOT / "docs" / "audit.md").read_text()
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
-_PYTHON = re.compile(r"^```python\n# (shop/\w+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PYTHON = re.compile(r"^```python\n# (shop/[\w/]+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -13,20 +14,26 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import Group
+from django.core.signals import request_finished
 from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.dispatch import Signal
 from django.test import TestCase, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from signal_inspector import capture, scopes, trouble
-from signal_inspector.audit import delivering, scribe
+from signal_inspector.audit import delivering, own_connections, scribe
 from signal_inspector.audit.choices import GapReason, TransactionOutcome
 from signal_inspector.audit.deliveries import caller, inline
 from signal_inspector.audit.deliveries.base import Delivery
-from signal_inspector.audit.models import AuditedDispatch, Gap
+from signal_inspector.audit.models import AuditedDispatch, Gap, Name, Tally
+from signal_inspector.audit.naming import forget_names
+from signal_inspector.audit.statements import _is_begun_on_mysql, is_begun
+from signal_inspector.audit.tallies import Figures
 from signal_inspector.audit.testing import audited
 from tests.audit.programs import eventually
+from tests.audit.rows_made import needs
 
 committing = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 COMMITTED, ROLLED_BACK = TransactionOutcome.COMMITTED, TransactionOutcome.ROLLED_BACK
@@ -344,6 +351,86 @@ class TestAFile:
         assert in_a_file.connection is not None
         assert AuditedDispatch.objects.using("file").count() == 2
 
+    def test_a_thread_without_a_connection(self, in_a_file: BaseDatabaseWrapper) -> None:
+        """Senders that have no connection open use one of ours, and open none each time."""
+        in_a_file.close()
+        made: list[BaseDatabaseWrapper] = []
+
+        def note(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+            made.append(connection)
+
+        def work() -> None:
+            for _ in range(5):
+                place()
+            assert not [each for each in connections.all(initialized_only=True) if each.connection]
+
+        connection_created.connect(note)
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        connection_created.disconnect(note)
+        assert len(made) == 1
+        assert made[0] is not in_a_file
+        delivering.flush()
+        assert AuditedDispatch.objects.using("file").count() == 15
+        the_delivery().close(1)
+        assert made[0].connection is None
+
+    def test_an_idle_one(
+        self, in_a_file: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Ours is closed when nobody has used it for a while, at the end of a request say."""
+        in_a_file.close()
+        place()
+        own = the_delivery()._own  # type: ignore[attr-defined]
+        request_finished.send(None)
+        assert own._wrapper is not None
+        monkeypatch.setattr(own_connections, "IDLE_SECONDS", -1.0)
+        request_finished.send(None)
+        assert own._wrapper is None
+
+    def test_without_tables(
+        self, in_a_file: BaseDatabaseWrapper, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A log that was not migrated is told of in one line, which says what to run."""
+        with in_a_file.schema_editor() as editor:
+            editor.delete_model(Name)
+        place()
+        [record] = [each for each in caplog.records if each.name == "signal_inspector"]
+        told = logging.Formatter().format(record)
+        assert "has no tables of the signal audit" in told
+        assert "manage.py migrate signal_audit --database file" in told
+        assert "\n" not in told
+        with in_a_file.schema_editor() as editor:
+            editor.create_model(Name)
+        assert the_delivery().flush(0)
+        assert AuditedDispatch.objects.using("file").count() == 1
+        trouble.reset()
+
+    def test_the_cause_that_is_told(
+        self,
+        in_a_file: BaseDatabaseWrapper,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """The log of a failure tells of its own cause, and of no search for an event loop."""
+
+        def fails(*args: Any) -> int:
+            raise DatabaseError("locked")
+
+        monkeypatch.setattr(caller, "written", fails)
+        place()
+        [record] = [each for each in caplog.records if each.name == "signal_inspector"]
+        told = logging.Formatter().format(record)
+        assert "locked" in told
+        assert "event loop" not in told
+        assert "During handling" not in told
+        monkeypatch.undo()
+        delivering.flush()
+        trouble.reset()
+
     def test_threads(self, in_a_file: BaseDatabaseWrapper) -> None:
         """Each thread writes what it sent, on its own connection."""
 
@@ -455,6 +542,229 @@ class TestInline:
         assert outcomes() == [ROLLED_BACK]
 
 
+def begin() -> None:
+    """Begin a transaction in SQL, past Django."""
+    execute("BEGIN")
+
+
+def execute(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+@committing
+class TestATransactionBegunInSQL:
+    @pytest.fixture(autouse=True)
+    def _ended(self) -> Iterator[None]:
+        yield
+        execute("ROLLBACK") if is_begun(connection) else None
+
+    def test_rolled_back(self, delivery: str) -> None:
+        """ROLLBACK undoes what it would undo without the log, and Django's own work goes on."""
+        with audited(delivery):
+            place()
+            begin()
+            Group.objects.create(name="gone")
+            place()
+            place()
+            execute("ROLLBACK")
+            assert not Group.objects.exists()
+            with transaction.atomic():
+                Group.objects.create(name="kept")
+        assert [group.name for group in Group.objects.all()] == ["kept"]
+
+    @pytest.fixture(params=["caller", "inline"])
+    def delivery(self, request: pytest.FixtureRequest) -> Any:
+        return request.param
+
+    @pytest.mark.usefixtures("by_caller")
+    def test_the_callers_promise(self) -> None:
+        """What was sent in it is kept, whatever becomes of it."""
+        for end in ("ROLLBACK", "COMMIT"):
+            begin()
+            Group.objects.create(name=end)
+            place()
+            execute(end)
+        assert the_delivery().flush(0)
+        assert len(outcomes()) == 2
+        assert [group.name for group in Group.objects.all()] == ["COMMIT"]
+
+    @pytest.mark.usefixtures("by_caller")
+    def test_at_once_on_a_server(self) -> None:
+        """On a server it is kept at once, on another connection."""
+        needs("postgresql", "mysql")
+        begin()
+        place()
+        assert the_delivery().waiting == 0
+        execute("ROLLBACK")
+        assert len(outcomes()) == 1
+
+    @pytest.mark.usefixtures("by_inline")
+    def test_inline(self) -> None:
+        """An inline row is in it: there if and only if it commits."""
+        for end in ("ROLLBACK", "COMMIT"):
+            begin()
+            place()
+            execute(end)
+        assert outcomes() == [COMMITTED]
+
+    @pytest.mark.usefixtures("by_inline")
+    def test_that_has_failed(self) -> None:
+        """In one that can only be rolled back inline does as caller does, without a word."""
+        needs("postgresql")
+        begin()
+        with pytest.raises(DatabaseError):
+            execute("SELECT nothing FROM nowhere")
+        place()
+        execute("ROLLBACK")
+        assert len(outcomes()) == 1
+
+    def test_a_driver_that_does_not_tell(self) -> None:
+        """Where the driver does not say whether a transaction is open (mysqlclient) we ask."""
+        needs("mysql")
+
+        class Silent:
+            def cursor(self) -> Any:
+                return connection.connection.cursor()
+
+        connection.ensure_connection()
+        assert not _is_begun_on_mysql(Silent())
+        begin()
+        Group.objects.create(name="gone")
+        assert _is_begun_on_mysql(Silent())
+        execute("ROLLBACK")
+        assert not _is_begun_on_mysql(Silent())
+        assert not Group.objects.exists()
+
+    def test_autocommit_off_in_sql(self) -> None:
+        """A connection that SQL has taken out of autocommit is in a transaction."""
+        needs("mysql")
+        execute("SET autocommit = 0")
+        assert is_begun(connection)
+        execute("SET autocommit = 1")
+        assert not is_begun(connection)
+
+
+@committing
+@pytest.mark.usefixtures("by_inline")
+class TestNewNames:
+    """Names are new after each deployment, and every process and place has some."""
+
+    @pytest.fixture(autouse=True)
+    def _new(self) -> Iterator[None]:
+        needs("postgresql", "mysql")
+        forget_names()
+        yield
+        forget_names()
+
+    def in_threads(self, *functions: Callable[[], None]) -> list[BaseException]:
+        """Run each in a thread of its own; what they raised."""
+        raised: list[BaseException] = []
+
+        def run(function: Callable[[], None]) -> None:
+            try:
+                function()
+            except BaseException as error:
+                raised.append(error)
+            finally:
+                connections.close_all()
+
+        threads = [threading.Thread(target=run, args=(function,)) for function in functions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        return raised
+
+    def test_nobody_waits_for_them(self) -> None:
+        """While a transaction is open that was first to need a name, others that need it go on."""
+        sent, through = threading.Event(), threading.Event()
+
+        def first() -> None:
+            with transaction.atomic():
+                place()
+                sent.set()
+                assert through.wait(30)
+
+        def second() -> None:
+            assert sent.wait(30)
+            forget_names()  # as in another process
+            with transaction.atomic():
+                place()
+            through.set()
+
+        assert self.in_threads(first, second) == []
+        assert outcomes() == [COMMITTED, COMMITTED]
+
+    def test_no_deadlock(self) -> None:
+        """One that sends and then locks a row, and one that does it the other way round."""
+        group = Group.objects.create(name="a row")
+        sent, locked = threading.Event(), threading.Event()
+
+        def first() -> None:
+            with transaction.atomic():
+                place()
+                sent.set()
+                assert locked.wait(30)
+                Group.objects.filter(pk=group.pk).update(name="first")  # waits for the second
+
+        def second() -> None:
+            assert sent.wait(30)
+            forget_names()
+            with transaction.atomic():
+                Group.objects.filter(pk=group.pk).update(name="second")
+                locked.set()
+                place()
+
+        assert self.in_threads(first, second) == []
+        assert outcomes() == [COMMITTED, COMMITTED]
+
+    def test_they_stay(self) -> None:
+        """Names of a transaction that rolls back stay, and are known when it is tried again."""
+        with undone():
+            place()
+        assert outcomes() == []
+        assert Name.objects.exists()
+        place()
+        assert AuditedDispatch.objects.select_related("signal").get().signal.text
+
+    def test_where_no_other_connection_can_be_had(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """If the server has no connection left, it is written after the transaction instead."""
+        real = own_connections._made
+
+        def refused(using: str) -> BaseDatabaseWrapper:
+            wrapper = real(using)
+            wrapper.settings_dict = {**wrapper.settings_dict, "PORT": "1"}
+            return wrapper
+
+        monkeypatch.setattr(caller, "_PAUSE", 0.0)
+        monkeypatch.setattr(own_connections, "_made", refused)
+        with transaction.atomic():
+            Group.objects.create(name="kept")
+            place()
+            assert outcomes() == []
+        assert Group.objects.exists()
+        assert outcomes() == [COMMITTED]
+        assert Gap.objects.count() == 0
+        trouble.reset()
+
+
+@committing
+@pytest.mark.usefixtures("by_inline")
+class TestFigures:
+    def test_rows_of_transactions_are_folded(self) -> None:
+        """Counts of dispatches that are sent in transactions are put together as others are."""
+        for number in range(200):
+            with undone() if number % 10 == 0 else transaction.atomic():
+                place()
+        assert len(outcomes()) == 180
+        assert Tally.objects.count() < 80
+        figures = Figures()
+        for content in Tally.objects.values_list("content", flat=True):
+            figures.merge_encoded(content)
+        assert figures.dispatches().count == 180
+
+
 class TestUnderATestRunner(TestCase):
     """In Django's own TestCase, whose tests run in a transaction."""
 
@@ -510,6 +820,18 @@ class TestUnderATestRunner(TestCase):
             "writing the audit log, which the database does not take now"
         }
         trouble.reset()
+
+    @audited()
+    def test_names_of_a_test(self) -> None:
+        """Names go with the transaction of the test, as all it does."""
+        forget_names()
+        place()
+        assert Name.objects.exists()
+        if connection.vendor != "sqlite":
+            with own_connections.opened("default") as other, other.cursor() as cursor:
+                cursor.execute("SELECT count(*) FROM signal_audit_name")
+                assert cursor.fetchone() == (0,)
+        forget_names()
 
     def test_isolation(self) -> None:
         """What another test kept is gone with its transaction."""

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.checks import run_checks
+from django.db import connection
 from django.test import override_settings
 
 from signal_inspector.audit import middleware
-from signal_inspector.audit.checks import check_installation
+from signal_inspector.audit.checks import check_cachalot, check_installation, check_log
+from signal_inspector.audit.models import AuditedDispatch
 from tests.listening import ROOT
 
 OURS = "signal_inspector.audit.middleware.AuditMiddleware"
@@ -103,3 +105,65 @@ def test_every_id_is_in_the_document() -> None:
     }
     told = re.findall(r"`(signal_audit\.[EW]\d+)`", (ROOT / "docs" / "audit.md").read_text())
     assert set(told) == given
+
+
+class TestCachalot:
+    """django-cachalot keeps what it has read, and does not hear of what the log writes."""
+
+    @pytest.fixture(autouse=True)
+    def _installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = apps.is_installed
+        monkeypatch.setattr(apps, "is_installed", lambda name: name == "cachalot" or real(name))
+
+    def test_is_told_of(self) -> None:
+        """It is warned of, with the setting that helps."""
+        [warning] = check_cachalot(None)
+        assert warning.id == "signal_audit.W009"
+        assert "CACHALOT_UNCACHABLE_APPS" in (warning.hint or "")
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"CACHALOT_UNCACHABLE_APPS": frozenset(["signal_audit"])},
+            {"CACHALOT_ENABLED": False},
+            {"CACHALOT_ONLY_CACHABLE_APPS": frozenset(["shop"])},
+            {"CACHALOT_ONLY_CACHABLE_TABLES": frozenset(["shop_order"])},
+            {"CACHALOT_DATABASES": {"other"}},
+            {
+                "CACHALOT_UNCACHABLE_TABLES": {
+                    model._meta.db_table
+                    for model in apps.get_app_config("signal_audit").get_models()
+                }
+            },
+        ],
+        ids=lambda settings: next(iter(settings)),
+    )
+    def test_that_leaves_the_log_alone(self, settings: dict[str, Any]) -> None:
+        """Nothing is said where its tables are not cached."""
+        with override_settings(**settings):
+            assert check_cachalot(None) == []
+
+    def test_of_other_apps(self) -> None:
+        """Leaving out other apps does not help, and is told of."""
+        with override_settings(CACHALOT_UNCACHABLE_APPS=frozenset(["auth"])):
+            assert len(check_cachalot(None)) == 1
+
+
+def test_without_cachalot() -> None:
+    """Nothing is said where it is not installed."""
+    assert check_cachalot(None) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_log_that_was_not_migrated() -> None:
+    """``check --database`` says that the tables are missing, and what to run."""
+    table, name = AuditedDispatch._meta.db_table, connection.ops.quote_name
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {name(table)} RENAME TO {name('away')}")
+        try:
+            [warning] = check_log(None, databases=["default"])
+        finally:
+            cursor.execute(f"ALTER TABLE {name('away')} RENAME TO {name(table)}")
+    assert warning.id == "signal_audit.W003"
+    assert "manage.py migrate signal_audit" in (warning.hint or "")
+    assert check_log(None, databases=["default"]) == []

@@ -16,7 +16,7 @@ import pytest
 from django.core.management import load_command_class
 from django.dispatch import Signal
 
-from signal_inspector.audit import audit_lost, audited, checks
+from signal_inspector.audit import audit_lost, audited, checks, scribe, writing
 from signal_inspector.audit.choices import GapReason
 from signal_inspector.audit.deliveries import spool
 from signal_inspector.audit.delivering import BUILT_IN
@@ -278,6 +278,34 @@ def test_the_delivery_example_delivers(monkeypatch: pytest.MonkeyPatch) -> None:
         vars(module)["publish"] = away
         signal.send(None, number=43)
     assert (len(published), losses.total) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_consumer_example_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other half writes what was published, and puts back what cannot be written now."""
+    published: list[str] = []
+    put_back: list[list[str]] = []
+    shop = ModuleType("shop.deliveries")
+    vars(shop)["publish"] = lambda topic, text: published.append(text)
+    exec(document.example("shop/deliveries.py"), vars(shop))
+    vars(shop).update(consume=lambda topic: [published], put_back=put_back.append)
+    monkeypatch.setitem(sys.modules, "shop", ModuleType("shop"))
+    monkeypatch.setitem(sys.modules, "shop.deliveries", shop)
+    consumer: dict[str, Any] = {}
+    exec(document.example("shop/management/commands/write_audit.py"), consumer)
+    signal = Signal()
+    with audited("shop.deliveries.ToBroker"):
+        for number in range(2):
+            signal.send(None, number=number)
+    consumer["Command"]().handle()
+    assert AuditedDispatch.objects.count() == 2
+
+    def away(*args: Any) -> int:
+        raise scribe.Unavailable("away")
+
+    monkeypatch.setattr(writing, "write", away)
+    consumer["Command"]().handle()
+    assert put_back == [published]
 
 
 def away(topic: str, text: str) -> None:

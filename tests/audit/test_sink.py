@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import gc
+import json
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
+from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import OperationalError, connection
 from django.dispatch import Signal
 from django.test import override_settings
 from django.test.utils import _TestState
 
 from signal_inspector import Details, capture, gather, scopes, trouble
-from signal_inspector.audit import delivering, starting
+from signal_inspector.audit import delivering, scribe, starting
 from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit.circumstances import Circumstances
+from signal_inspector.audit.deliveries import caller, courier
 from signal_inspector.audit.deliveries.base import Delivery
 from signal_inspector.audit.deliveries.buffered import Buffered
 from signal_inspector.audit.deliveries.caller import Caller
 from signal_inspector.audit.deliveries.inline import Inline
 from signal_inspector.audit.deliveries.spool import Spool
 from signal_inspector.audit.delivering import chosen_class, delivery_class, process
-from signal_inspector.audit.gaps import losses
+from signal_inspector.audit.gaps import QUIET_NS, losses
+from signal_inspector.audit.models import AuditedDispatch, Gap
 from signal_inspector.audit.rows import Item
 from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.testing import audited
 from signal_inspector.scopes import Collector
+from tests.audit.rows_made import FULL, dispatched, rows_of, with_column
 
 
 class Kept(Delivery):
@@ -173,10 +180,33 @@ class TestUnderATestRunner:
         assert not scopes.process_audience().sinks
         assert process.delivery is None
 
+    def test_that_is_said(self, signal: Signal, caplog: pytest.LogCaptureFixture) -> None:
+        """The log of the process says once that the audit keeps nothing from here on."""
+        caplog.set_level("INFO", logger="signal_inspector")
+        starting.listen()
+        for _ in range(3):
+            signal.send(None)
+        [record] = caplog.records
+        assert record.levelname == "INFO"
+        assert "the audit keeps nothing" in record.getMessage()
+
+    def test_what_was_sent_before(self, signal: Signal) -> None:
+        """What waits from before the tests is written, and its delivery does not stay."""
+        process.use(Kept(Audit()))
+        starting.listen()
+        signal.send(None)
+        assert process.delivery is None
+        assert len(Kept.closed) == 1
+        assert Kept.taken == []
+
     def test_outside_of_one_it_listens(
         self, signal: Signal, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Without Django's test environment every dispatch is handed on."""
+        """Without Django's test environment every dispatch is handed on.
+
+        Also where a mail backend for tests is in use.
+        """
+        monkeypatch.setattr(mail, "outbox", [], raising=False)
         before = process.use(Kept(Audit()))
         monkeypatch.delattr(_TestState, "saved_data")
         sink = starting.listen()
@@ -269,6 +299,97 @@ class TestContract:
         delivery.forked()
         delivery.lose(GapReason.FAILURE, 2, "of its own")
         assert losses.total == 2
+
+    @pytest.mark.django_db(transaction=True)
+    def test_writing(self) -> None:
+        """Rows may be written after a way through JSON; what is refused or lost is a gap."""
+        good, bad = (rows_of(dispatched(on_order)) for _ in range(2))
+        bad = with_column(bad, "receiver_count", 2**70)
+        Kept(Audit()).lose(GapReason.FAILURE, 2, "of its own")
+        time_to_write = losses._open[GapReason.FAILURE]
+        time_to_write.to_ns -= QUIET_NS  # it is over
+        assert Kept.write([json.loads(json.dumps(rows)) for rows in (good, bad)]) == 1
+        assert Kept.write([good]) == 1
+        assert AuditedDispatch.objects.count() == 1
+        assert sorted(Gap.objects.values_list("reason", "missing")) == sorted(
+            [(GapReason.UNWRITABLE, 1), (GapReason.FAILURE, 2)]
+        )
+        assert losses.unwritten() == []
+
+    def test_no_other_way_to_write(self) -> None:
+        """The module that the contract names has nothing that writes and does not count."""
+        assert not hasattr(scribe, "write")
+        for name in scribe.__all__:
+            assert getattr(scribe, name) is not None
+
+
+class TestTheEnd:
+    @pytest.fixture
+    def told(self, caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+        def told() -> list[str]:
+            return [
+                record.getMessage()
+                for record in caplog.records
+                if record.name == "signal_inspector" and record.levelname == "ERROR"
+            ]
+
+        return told
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("delivery", [Buffered, Caller])
+    def test_what_could_not_be_written(
+        self,
+        delivery: type[Delivery],
+        signal: Signal,
+        monkeypatch: pytest.MonkeyPatch,
+        told: Callable[[], list[str]],
+    ) -> None:
+        """A process that ends while the database is away says how many it lost, and of when."""
+
+        def away(*args: Any) -> int:
+            raise OperationalError("away")
+
+        monkeypatch.setattr(courier, "written", away)
+        monkeypatch.setattr(caller, "written", away)
+        monkeypatch.setattr(losses, "write", away)
+        made = delivery(Audit())
+        first = dispatched(on_order)
+        for dispatch in (first, dispatched(on_order), dispatched(on_order)):
+            made.take(Item(dispatch, Circumstances(), FULL))
+        before = process.use(made)
+        try:
+            assert not process.close(0.05)
+        finally:
+            process.use(before)
+        [line] = [line for line in told() if "dispatches" in line]
+        assert "has not got 3 dispatches" in line
+        since = datetime.fromisoformat(line.split("sent from ")[1].split(" to ")[0])
+        sent = datetime.fromtimestamp(first.started_ns / 1e9, UTC)
+        assert abs(since - sent) < timedelta(milliseconds=1)
+        assert losses.total == 3
+        trouble.reset()
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_another_delivery(self, told: Callable[[], list[str]]) -> None:
+        """What a delivery of somebody else's has lost becomes a gap when the process ends."""
+        made = Kept(Audit())
+        made.lose(GapReason.FAILURE, 4, "of its own")
+        before = process.use(made)
+        try:
+            assert process.close(1)
+        finally:
+            process.use(before)
+        assert list(Gap.objects.values_list("reason", "missing")) == [(GapReason.FAILURE, 4)]
+        assert told() == []
+
+    def test_nothing_to_tell(self, told: Callable[[], list[str]]) -> None:
+        """A process that has lost nothing says nothing."""
+        before = process.use(Kept(Audit()))
+        try:
+            assert process.close(1)
+        finally:
+            process.use(before)
+        assert told() == []
 
     def test_public_names(self) -> None:
         """What programs need is found in the package itself, and nothing else is."""

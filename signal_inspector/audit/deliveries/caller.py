@@ -260,10 +260,10 @@ class Caller(Delivery):
         self._not_before = time.monotonic() + _PAUSE
 
     def _give_up(self, error: Exception) -> None:
-        left = len(self._ready)
-        for _ in range(left):
-            self._ready.popleft()
-        self.lose(GapReason.FAILURE, left, f"{type(error).__name__} while writing")
+        given_up = [self._ready.popleft() for _ in range(len(self._ready))]
+        since = min([item.dispatch.started_ns for item in given_up], default=None)
+        detail = f"{type(error).__name__} while writing"
+        losses.lose(GapReason.FAILURE, len(given_up), detail, since_ns=since)
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
