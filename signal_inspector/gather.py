@@ -119,6 +119,9 @@ _AT_START: Final[dict[Details, Callable[..., None]]] = {
     Details.NOT_CALLED: _not_called,
     Details.TRACE: _trace,
 }
+trouble.announce(
+    failures=[f"gathering the {gather.__name__.strip('_')}" for gather in _AT_START.values()]
+)
 _chosen: dict[int, tuple[Callable[..., None], ...]] = {}
 
 

@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 from django.dispatch import Signal
 
+from signal_inspector import trouble
 from signal_inspector.audiences import NOBODY, Audience, Collector, Dispatches
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details
@@ -87,6 +88,9 @@ class CollectorScope(Scope):
         super().__init__(audience, dispatch, index, outer)
         self.collector = collector
 
+
+#: The methods of a sink that a project may override, and that may fail.
+_OF_A_SINK: Final = ("follow", "dispatch_started", "dispatch_finished")
 
 _REMEMBERED: Final = 10_000  # signals of an audience
 
@@ -189,6 +193,9 @@ def refresh_sinks() -> None:
         if _process is not NOBODY:
             ears.append(_process)
         _renew_contexts(sinks)
+    for sink in sinks:
+        where = f"sink {type(sink).__module__}.{type(sink).__qualname__}"
+        trouble.announce(failures=[f"{where}.{method}" for method in _OF_A_SINK])
 
 
 def _renew_contexts(sinks: tuple[Sink, ...]) -> None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
+from collections.abc import Iterable
 from threading import RLock
 
 logger = logging.getLogger("signal_inspector")
 
 _counts: Counter[str] = Counter()
 _drops: Counter[str] = Counter()
+_known_failures: set[str] = {"opening a record", "closing a record", "recording an exception"}
+_known_drops: set[str] = {"dispatches"}
 _lock = RLock()
 
 
@@ -53,6 +56,13 @@ def tell(kind: str, text: str) -> None:
         logger.error("Signal Inspector: %s", text)
 
 
+def announce(*, failures: Iterable[str] = (), drops: Iterable[str] = ()) -> None:
+    """Let these kinds be known, at 0, before the first of them: an alert compares with that."""
+    with _lock:
+        _known_failures.update(failures)
+        _known_drops.update(drops)
+
+
 def counts() -> dict[str, int]:
     """How often each kind of failure happened in this process."""
     with _lock:
@@ -69,6 +79,18 @@ def drops() -> dict[str, int]:
     """How much of each kind was dropped in this process."""
     with _lock:
         return dict(_drops)
+
+
+def known_counts() -> dict[str, int]:
+    """The same as ``counts``, with those that are announced and have not happened."""
+    with _lock:
+        return dict.fromkeys(_known_failures, 0) | _counts
+
+
+def known_drops() -> dict[str, int]:
+    """The same as ``drops``, with those that are announced and have not happened."""
+    with _lock:
+        return dict.fromkeys(_known_drops, 0) | _drops
 
 
 def reset() -> None:

@@ -193,6 +193,12 @@ def tell(loss: Loss) -> None:
                 trouble.report(f"a receiver of audit_lost ({receiver!r})", error)
 
 
+trouble.announce(
+    drops=[f"audit: {reason.label}" for reason in GapReason],
+    failures=["writing the audit log", "the writer of the audit"],
+)
+
+
 def _moment(unix_ns: int) -> datetime:
     return stored(datetime.fromtimestamp(unix_ns / 1e9, UTC))
 

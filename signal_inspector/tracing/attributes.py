@@ -39,12 +39,10 @@ def of_dispatch(signal: str, sender: str, method: SendMethod, receivers: int | N
 
     ``receivers`` is their number where that is known.
     """
-    attributes: Attributes = {
-        SIGNAL: signal,
-        METHOD: method.value,
-        # A string in quotes is a value that somebody chose, and there may be many.
-        SENDER: "str" if sender.startswith("'") else sender,
-    }
+    attributes: Attributes = {SIGNAL: signal, METHOD: method.value}
+    # A string in quotes is a value that somebody chose, and there may be many.
+    if sender != "None" and not sender.startswith("'"):
+        attributes[SENDER] = sender
     if receivers is not None:
         attributes[RECEIVER_COUNT] = receivers
     return f"{method.value} {signal}", attributes

@@ -12,7 +12,7 @@ from signal_inspector import gather
 from signal_inspector.conf import get_config
 from signal_inspector.payload import summarize_exception
 from signal_inspector.records import Failure
-from signal_inspector.tracing.attributes import ERROR_TYPE, Attributes
+from signal_inspector.tracing.attributes import ERROR_TYPE, FUNCTION, Attributes
 from signal_inspector.tracing.logs import FailureLog
 from signal_inspector.tracing.settings import Tracing
 
@@ -80,7 +80,9 @@ def mark(span: Span, failure: Failure) -> None:
 def record(span: Span, failure: Failure, log: FailureLog, attributes: Attributes) -> bool:
     """Record an exception on the span, which is current; whether a log record was emitted."""
     if as_events():
-        event = {"exception.type": failure.exception_class}
+        event: Attributes = {"exception.type": failure.exception_class}
+        if FUNCTION in attributes:  # which tells several on the span of a dispatch apart
+            event[FUNCTION] = attributes[FUNCTION]
         if failure.message:
             event["exception.message"] = failure.message
         if failure.traceback is not None:

@@ -101,6 +101,7 @@ class DispatchSpan(Measured):
     def _record_on(self, span: Span, receiver: str, failure: Failure) -> bool:
         about: attributes.Attributes = {
             attributes.SIGNAL: self.dispatch.signal,
+            attributes.METHOD: self.dispatch.method.value,
             attributes.DISPATCH_ID: self.dispatch.id_text,
         }
         if receiver:

@@ -49,13 +49,13 @@ def observe(meter_provider: MeterProvider | None = None) -> None:
     meter = get_meter(scope.NAME, scope.VERSION, provider, scope.SCHEMA_URL)
     meter.create_observable_counter(
         "django.signal.inspector.dropped",
-        callbacks=[_observer(trouble.drops)],
+        callbacks=[_observer(trouble.known_drops)],
         unit="{item}",
         description="What Signal Inspector did not keep as a limit was reached.",
     )
     meter.create_observable_counter(
         "django.signal.inspector.failures",
-        callbacks=[_observer(trouble.counts)],
+        callbacks=[_observer(trouble.known_counts)],
         unit="{failure}",
         description="Failures inside Signal Inspector; the signals were sent all the same.",
     )

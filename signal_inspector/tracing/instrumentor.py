@@ -15,8 +15,9 @@ of transactions (in a trace, queries are spans of the database's own instrumenta
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Collection
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.apps import apps
 from opentelemetry._logs import LoggerProvider
@@ -31,15 +32,27 @@ logger = logging.getLogger("signal_inspector")
 
 
 class SignalInstrumentor:
-    """Turns the tracing of signals on and off for the process, whichever instance is asked."""
+    """Turns the tracing of signals on and off for the process. There is one, as of each
+    instrumentor; where ``BaseInstrumentor`` is imported, it is an instance of that.
+    """
 
-    _sink: ClassVar[TracingSink | None] = None
-    _has_installed: ClassVar[bool] = False
+    _instance: ClassVar[Self | None] = None
+    _sink: TracingSink | None = None
+    _has_installed = False
+    _is_instrumented_by_opentelemetry = False  # as BaseInstrumentor has it, and tools set it
+
+    def __new__(cls) -> Self:
+        contrib: Any = sys.modules.get("opentelemetry.instrumentation.instrumentor")
+        if hasattr(contrib, "BaseInstrumentor"):
+            contrib.BaseInstrumentor.register(cls)
+        if cls._instance is None:
+            cls._instance = super().__new__(cls)
+        return cls._instance
 
     @property
     def is_instrumented_by_opentelemetry(self) -> bool:
         """Whether signals are traced because of ``instrument()``."""
-        return self._sink is not None
+        return self._is_instrumented_by_opentelemetry
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """What has to be installed for there to be anything to trace."""
@@ -58,23 +71,25 @@ class SignalInstrumentor:
         """Trace signals from now on, with or without the app and the sink in the settings.
 
         A provider or hook that is None is the one that settings name, or else, of a provider,
-        the global one. Nothing is raised; what else the loaders pass is not looked at. A second
-        call changes nothing.
+        the global one. Nothing is raised. A second call changes nothing. What else the loaders
+        pass (``skip_dep_check``, ``raise_exception_on_conflict``) is not looked at: a Django that
+        does not do would not have let this package be installed.
         """
-        if self._sink is not None:
+        if self._is_instrumented_by_opentelemetry:
             logger.warning("Signals are traced already: instrument() changes nothing.")
             return
         try:
-            SignalInstrumentor._has_installed = not instrument.is_installed()
+            self._is_instrumented_by_opentelemetry = True
+            self._has_installed = not instrument.is_installed()
             instrument.install()
-            SignalInstrumentor._sink = TracingSink(
+            self._sink = TracingSink(
                 tracer_provider=tracer_provider,
                 meter_provider=meter_provider,
                 logger_provider=logger_provider,
                 dispatch_hook=dispatch_hook,
                 receiver_hook=receiver_hook,
             )
-            scopes.add_sink(SignalInstrumentor._sink)
+            scopes.add_sink(self._sink)
         except Exception as error:  # raised, it would keep other instrumentors from loading
             trouble.report("instrumenting", error)
             self.uninstrument()
@@ -84,8 +99,12 @@ class SignalInstrumentor:
 
         Counters that a meter provider reads stay with it: the API knows no way to take them back.
         """
-        sink, SignalInstrumentor._sink = self._sink, None
-        has_installed, SignalInstrumentor._has_installed = self._has_installed, False
+        if not self._is_instrumented_by_opentelemetry:
+            logger.warning("Signals are not traced: uninstrument() changes nothing.")
+            return
+        self._is_instrumented_by_opentelemetry = False
+        sink, self._sink = self._sink, None
+        has_installed, self._has_installed = self._has_installed, False
         if sink is not None:
             scopes.remove_sink(sink)
         if has_installed and not _is_app():

@@ -64,7 +64,6 @@ class FailureLog:
         if self.is_idle():
             return
         self._look_for_doubles()
-        receiver = dispatch.receivers[index].name
         self.emit_exception(
             failure.exception_class,
             failure.message or None,
@@ -73,9 +72,8 @@ class FailureLog:
                 SIGNAL: dispatch.signal,
                 METHOD: dispatch.method.value,
                 DISPATCH_ID: dispatch.id_text,
-                FUNCTION: receiver,
+                FUNCTION: dispatch.receivers[index].name,
             },
-            body=f"{receiver} failed under {dispatch.method.value} of {dispatch.signal}",
         )
 
     def emit_exception(
@@ -84,11 +82,13 @@ class FailureLog:
         message: str | None,  # None: not to be told
         stacktrace: str | None,  # None: not to be told, or unknown
         attributes: Attributes | None = None,
-        *,
-        body: str | None = None,
     ) -> None:
-        """Emit an exception as a log record, with the span that is current as its context."""
+        """Emit an exception as a log record, with the span that is current as its context.
+
+        Its text is of the names that are among the attributes, and says nothing of the exception.
+        """
         told: Attributes = {**(attributes or {})}
+        body = _in_words(told)
         told["exception.type"] = exception_type
         if message is not None:
             told["exception.message"] = message
@@ -114,6 +114,12 @@ class FailureLog:
                     "under a robust send is exported twice. Turn one of the two off.",
                     _DJANGOS_LOGGER,
                 )
+
+
+def _in_words(attributes: Attributes) -> str:
+    sent = f"{attributes.get(METHOD, 'send')} of {attributes.get(SIGNAL, 'a signal')}"
+    receiver = attributes.get(FUNCTION)
+    return f"{receiver} failed under {sent}" if receiver else f"{sent} failed"
 
 
 def _is_exported(name: str) -> bool:

@@ -39,6 +39,14 @@ from signal_inspector.tracing.suppression import SUPPRESSED, SUPPRESSED_PLAINLY,
 
 _SAMPLED: Final = TraceFlags.SAMPLED
 
+#: What may fail of the code that a project gives to OpenTelemetry, or to us for it.
+_FAILURES: Final = (
+    "starting the span of a dispatch",
+    "starting the span of a receiver",
+    "tracing DISPATCH_HOOK",
+    "tracing RECEIVER_HOOK",
+)
+
 _MOST_DESCRIBED: Final = 2_000  # names made as code runs may have no end
 
 _Key: TypeAlias = tuple[str, str, int | None, int]  # signal, sender, receivers, id of the method
@@ -75,6 +83,7 @@ class TracingSink(Sink):
         self._tracer: Tracer | None = None
         self._tools: Tools
         self._sleeping: Meters | None = None  # until there is an SDK to measure for
+        trouble.announce(failures=_FAILURES, drops=["metric attributes"])
         quiet.add_silencer(untraced)  # what the audit writes is no part of the user's traces
         self._use(get_config())
 

@@ -34,7 +34,7 @@ def fail(kind: str) -> None:
     trouble.report(kind, ValueError())
 
 
-def read(reader: InMemoryMetricReader) -> dict[str, Counts]:
+def read(reader: InMemoryMetricReader, *, with_zeros: bool = False) -> dict[str, Counts]:
     data = reader.get_metrics_data()
     metrics = (
         []
@@ -47,12 +47,15 @@ def read(reader: InMemoryMetricReader) -> dict[str, Counts]:
         ]
     )
     assert len({metric.name for metric in metrics}) == len(metrics)
-    return {
+    found = {
         metric.name: {
-            point.attributes[health.KIND]: point.value for point in metric.data.data_points
+            point.attributes[health.KIND]: point.value
+            for point in metric.data.data_points
+            if point.value or with_zeros
         }
         for metric in metrics
     }
+    return {name: counts for name, counts in found.items() if counts}
 
 
 @pytest.fixture
@@ -83,16 +86,26 @@ class TestCounters:
         trouble.drop("dispatches")
         assert read(reader)[DROPPED] == {"dispatches": 2}
 
-    def test_tell_nothing_of_a_process_in_health(self, reader: InMemoryMetricReader) -> None:
-        """Where nothing was dropped and nothing failed, nothing is exported."""
-        assert read(reader) == {}
+    def test_begin_at_zero(self, reader: InMemoryMetricReader) -> None:
+        """What may fail is exported before it does: an alert on the increase needs that."""
+        with Traces().listening():
+            found = read(reader, with_zeros=True)
+        assert set(found) == {DROPPED, FAILURES}
+        assert {"dispatches": 0, "metric attributes": 0}.items() <= found[DROPPED].items()
+        assert {
+            "opening a record",
+            "gathering the payload",
+            "tracing RECEIVER_HOOK",
+            "sink signal_inspector.tracing.sink.TracingSink.follow",
+        } <= set(found[FAILURES])
+        assert {*found[DROPPED].values(), *found[FAILURES].values()} == {0}
 
     def test_are_monotonic(self, reader: InMemoryMetricReader) -> None:
         """A backend may draw them as rates."""
         trouble.drop("dispatches")
         data = reader.get_metrics_data()
         assert data is not None
-        [metric] = data.resource_metrics[0].scope_metrics[0].metrics
+        metric = data.resource_metrics[0].scope_metrics[0].metrics[0]
         assert metric.data.is_monotonic
         assert metric.unit == "{item}"
 
@@ -143,8 +156,9 @@ class TestRegistration:
             "health.observe()\n"
             "health.observe(provider)\n"
             "trouble.drop('dispatches')\n"
-            "[metric] = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics\n"
-            "[point] = metric.data.data_points\n"
+            "metrics = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics\n"
+            "[metric] = [metric for metric in metrics if metric.name.endswith('dropped')]\n"
+            "[point] = [point for point in metric.data.data_points if point.value]\n"
             "print(asked, metric.name, point.value)\n"
         )
         assert out.split() == ["['signal_inspector']", DROPPED, "1"]

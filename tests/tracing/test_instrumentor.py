@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.dispatch import Signal
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -25,7 +26,8 @@ def _turned_off() -> Iterator[None]:
     """Each test begins and ends without instrumentation, and with no failure of ours."""
     sinks = scopes.process_audience().sinks
     yield
-    SignalInstrumentor().uninstrument()
+    if SignalInstrumentor().is_instrumented_by_opentelemetry:
+        SignalInstrumentor().uninstrument()
     failures = trouble.counts()
     trouble.reset()
     assert failures == {}
@@ -99,6 +101,20 @@ class TestInstrument:
         assert other.is_instrumented_by_opentelemetry
         other.uninstrument()
         assert not one.is_instrumented_by_opentelemetry
+
+    def test_is_what_contrib_calls_an_instrumentor(self, traced: Traced) -> None:
+        """There is one, and it is an instance of their base class, which is not needed for it."""
+        one = SignalInstrumentor()
+        assert isinstance(one, BaseInstrumentor)
+        assert issubclass(SignalInstrumentor, BaseInstrumentor)
+        assert SignalInstrumentor() is one
+        one.instrument(tracer_provider=traced.provider)
+        assert one._is_instrumented_by_opentelemetry
+
+    def test_turned_off_twice(self, caplog: pytest.LogCaptureFixture) -> None:
+        """To turn off what is not on says so, as contrib's instrumentors do."""
+        SignalInstrumentor().uninstrument()
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
 
     def test_twice_is_once(self, traced: Traced, caplog: pytest.LogCaptureFixture) -> None:
         """A second call says that it changes nothing, and doubles nothing."""

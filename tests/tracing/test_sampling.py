@@ -26,9 +26,10 @@ from opentelemetry.trace import (
     TraceFlags,
     get_current_span,
     set_span_in_context,
+    use_span,
 )
 
-from signal_inspector import capture, recorder
+from signal_inspector import capture, recorder, trouble
 from signal_inspector.records import SendMethod
 from signal_inspector.scopes import process_audience
 from signal_inspector.tracing import TracingSink
@@ -126,6 +127,39 @@ def test_without_a_sink_a_dispatch_has_the_trace_around_it(sampler: Sampler) -> 
     assert dispatches[0].trace_id == f"{request.get_span_context().trace_id:032x}"
     assert dispatches[0].span_id == ""
     assert dispatches[0].trace_sampled is (sampler is ALWAYS_ON)
+
+
+@pytest.mark.parametrize("method", list(SendMethod))
+@pytest.mark.parametrize("in_request", [True, False])
+def test_a_dispatch_is_measured_though_the_sampler_fails(
+    method: SendMethod, in_request: bool
+) -> None:
+    """What a sampler raises is reported, and keeps no dispatch from being measured."""
+
+    class Broken(Sampler):
+        def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
+            raise LookupError("no rule")
+
+        def get_description(self) -> str:
+            return "broken"
+
+    traces, tells, reader = Traces(Broken()), Tells(), InMemoryMetricReader()
+    meters = MeterProvider([reader], shutdown_on_exit=False)
+    around = nullcontext()
+    if in_request:
+        around = use_span(NonRecordingSpan(SpanContext(1, 2, False, TraceFlags(1))))
+    with traces.listening(meter_provider=meters), around:
+        tells.send(method)
+    data = reader.get_metrics_data()
+    assert data is not None
+    counts = {
+        metric.name: sum(getattr(point, "count", 0) for point in metric.data.data_points)
+        for metric in data.resource_metrics[0].scope_metrics[0].metrics
+    }
+    assert counts["django.signal.send.duration"] == 1
+    assert counts["django.signal.receiver.duration"] == 1
+    assert trouble.counts()["starting the span of a dispatch"] == 1
+    trouble.reset()
 
 
 def test_without_a_trace_there_is_none() -> None:

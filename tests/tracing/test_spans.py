@@ -196,6 +196,17 @@ class TestAttributes:
         }
         assert span.status.status_code is StatusCode.UNSET
 
+    @pytest.mark.parametrize("sender", [None, "checkout"])
+    def test_a_sender_that_tells_nothing(
+        self, method: SendMethod, sender: object, traces: Traces
+    ) -> None:
+        """No sender, and a text that somebody chose, are left out, as absent values are."""
+        with traces.listening():
+            sending = getattr(connected(invoices), method)(sender)
+            if method.is_async:
+                asyncio.run(sending)
+        assert "django.signal.sender" not in (traces.named("order_placed").attributes or {})
+
     def test_of_a_receiver(self, method: SendMethod, traces: Traces) -> None:
         """Function, file and line, and the signal."""
         with traces.listening():

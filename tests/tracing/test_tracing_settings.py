@@ -133,6 +133,23 @@ class TestReceiverSpans:
         assert span.status.is_ok is is_robust
         assert (span.attributes or {})["django.signal.receiver.failed_count"] == 1
 
+    @pytest.mark.parametrize("method", ["send_robust", "asend_robust"])
+    def test_each_failure_names_its_receiver(self, method: str, traces: Traces) -> None:
+        """On the one span of a dispatch, failures of the same text are told apart by name."""
+
+        async def fails_too(**kwargs: Any) -> None:
+            raise LookupError("ann@example.com has no stock")
+
+        order_placed.connect(fails)
+        order_placed.connect(fails_too)
+        with set_to(RECEIVER_SPANS=False), traces.listening():
+            sending = getattr(order_placed, method)(None)
+            if method == "asend_robust":
+                asyncio.run(sending)
+        [span] = traces.spans
+        functions = [str((event.attributes or {})["code.function.name"]) for event in span.events]
+        assert sorted(each.rpartition(".")[2] for each in functions) == ["fails", "fails_too"]
+
 
 class TestStartTraces:
     def test_off(self, traces: Traces) -> None:
@@ -280,6 +297,8 @@ class TestExceptions:
         for record in logs.records:
             assert record.span_id == span.context.span_id
             assert record.attributes["exception.type"] == "LookupError"
+            assert record.attributes["django.signal.method"] == "send"
+            assert record.body == f"{NAME}.fails failed under send of {NAME}.order_placed"
 
     @pytest.mark.parametrize("opt_in", ["", "logs", "logs/dup"])
     def test_log_failures(
