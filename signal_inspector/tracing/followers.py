@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import Token
+from time import time_ns
 from typing import Final
 
 from opentelemetry.context import Context, attach, detach, get_current
@@ -155,6 +156,7 @@ class ReceiverSpans(DispatchSpan):
     _running: Span | None = None
     _token: Token[Context] | None = None
     _inside: Context
+    _has_finished = False
 
     def __init__(
         self,
@@ -165,6 +167,8 @@ class ReceiverSpans(DispatchSpan):
     ) -> None:
         #: Of those that do not run in our own loop; None once one has ended.
         self._spans: dict[int, Span | None] = {}
+        #: When those have failed that Django has not logged yet (Unix time).
+        self._failed_ns: dict[int, int] = {}
         if receivers is None or not isinstance(span, tuple):
             super().__init__(tools, span, here, receivers)
             return
@@ -193,8 +197,11 @@ class ReceiverSpans(DispatchSpan):
 
     def _first(self, index: int | None, below: Context) -> Context:
         around = self._around(below)
-        if index is None or index in self._spans:  # it has ended, and Django logs how
+        if index is None:
             return around
+        if index in self._spans:  # it has ended, and Django logs how
+            span = self._spans[index]
+            return around if span is None else with_span(span, around)
         receiver = self.dispatch.receivers[index]
         known = attributes.of_receiver(self.dispatch.signal, receiver)
         self._spans[index], inside = self._open(known, around)
@@ -238,10 +245,15 @@ class ReceiverSpans(DispatchSpan):
             Attached.left(self, index, ended)  # past what is for spans that end: here none does
             if self._is_over and ended:
                 self._span.end()
+            if index is not None and index in self._failed_ns:
+                self._end_failed(index)
             return
         left = get_current()
         span = self._span_of(index)
-        if index in self._spans:
+        is_logged = self._is_logged_next(index)
+        if is_logged:
+            self._failed_ns[index] = time_ns()
+        elif index in self._spans:
             self._spans[index] = None
         else:
             self._running = None
@@ -254,8 +266,31 @@ class ReceiverSpans(DispatchSpan):
                 put_back(token, left, self._inside)
             else:
                 Attached.left(self, index, ended)
-            if span is not None:
+            if span is not None and not is_logged:
                 span.end()
+
+    def _is_logged_next(self, index: int) -> bool:
+        """Whether Django is about to log how a receiver failed: its span is to be open then."""
+        return (
+            index in self._spans
+            and not self._has_finished
+            and self.dispatch.method.is_robust
+            and self.dispatch.end_of(index)[0] is Outcome.RAISED
+        )
+
+    def _end_failed(self, index: int) -> None:
+        span, self._spans[index] = self._spans[index], None
+        ended_ns = self._failed_ns.pop(index)
+        if span is not None:
+            span.end(end_time=ended_ns)
+
+    def finished(self, error: BaseException | None) -> None:
+        self._has_finished = True
+        try:
+            for index in tuple(self._failed_ns):
+                self._end_failed(index)
+        finally:
+            super().finished(error)
 
     def _span_of(self, index: int) -> Span | None:
         """The span of a receiver that has not ended."""

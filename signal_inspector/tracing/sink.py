@@ -97,7 +97,7 @@ class TracingSink(Sink):
             scopes.refresh_sinks()  # as other details may be wanted
         return (
             self._tracer is None
-            and not (self._waits and _has_global_provider())
+            and not (self._is_global and _global_provider() is not self._provider)
             and self._tools.meters is None
             and (self._sleeping is None or self._sleeping.is_idle())
             and not self._logs()
@@ -115,7 +115,9 @@ class TracingSink(Sink):
         if self._sleeping is not None and not self._sleeping.is_idle():
             self._wake_meters(self._sleeping)
         span = None
-        tracer = self._tracer or self._awaken()
+        if self._is_global and _global_provider() is not self._provider:
+            self._take_provider()
+        tracer = self._tracer
         parent: TraceIds | None = _parent(here)
         outer = None
         if parent is None:
@@ -150,8 +152,10 @@ class TracingSink(Sink):
         self._spans = ReceiverSpans if settings.receiver_spans else DispatchSpan
         tracers = self._find("TRACER_PROVIDER")
         tracer = get_tracer(scope.NAME, scope.VERSION, tracers, scope.SCHEMA_URL)
-        self._waits = tracers is None and not _has_global_provider()
-        self._tracer = None if self._waits or isinstance(tracer, NoOpTracer) else tracer
+        self._is_global = tracers is None
+        self._provider = _global_provider()  # None until there is an SDK
+        waits = self._is_global and self._provider is None
+        self._tracer = None if waits or isinstance(tracer, NoOpTracer) else tracer
         self._tools = Tools(
             settings=settings,
             tracer=tracer,
@@ -179,15 +183,16 @@ class TracingSink(Sink):
             return None
         return hooks.found(named, key)
 
-    def _awaken(self) -> Tracer | None:
-        """The tracer of a global provider that has been set since settings were read."""
-        if self._waits and _has_global_provider():
-            self._waits = False
-            # Asked for anew: the stand-in would go on asking at every span.
-            tracer = get_tracer(scope.NAME, scope.VERSION, None, scope.SCHEMA_URL)
-            self._tools = replace(self._tools, tracer=tracer)
-            self._tracer = None if isinstance(tracer, NoOpTracer) else tracer
-        return self._tracer
+    def _take_provider(self) -> None:
+        """Go on with the global provider that has been set, or put in place of another."""
+        if self._provider is not None:  # tests do that, and put others for metrics and logs too
+            self._use(self._config)
+            return
+        self._provider = _global_provider()
+        # Asked for anew: the stand-in would go on asking at every span.
+        tracer = get_tracer(scope.NAME, scope.VERSION, None, scope.SCHEMA_URL)
+        self._tools = replace(self._tools, tracer=tracer)
+        self._tracer = None if isinstance(tracer, NoOpTracer) else tracer
 
     def _logs(self) -> bool:
         return self._settings.log_failures and not self._tools.log.is_idle()
@@ -229,9 +234,10 @@ def _parent(here: Context) -> SpanContext | None:
     return found if found.is_valid else None
 
 
-def _has_global_provider() -> bool:
-    """Whether an SDK has been set up. Asked at every dispatch of a process without one."""
+def _global_provider() -> object:
+    """The provider of the SDK that has been set up; None without. Asked at every dispatch."""
     try:
-        return trace._TRACER_PROVIDER is not None
+        return trace._TRACER_PROVIDER
     except AttributeError:  # the public way looks into the environment first, each time
-        return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+        provider = trace.get_tracer_provider()
+        return None if isinstance(provider, trace.ProxyTracerProvider) else provider

@@ -314,3 +314,39 @@ def test_an_empty_context_is_kept() -> None:
         tells.send(SendMethod.SEND)
     assert get_current() == {}
     detach(token)
+
+
+GLOBALS = """
+import django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["signal_inspector"], SIGNAL_INSPECTOR={
+    "SINKS": ["signal_inspector.tracing.TracingSink"], "TRACING": {"METRICS": False}})
+django.setup()
+from django.dispatch import Signal
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.util._once import Once
+signal = Signal()
+signal.connect(lambda **kwargs: None, weak=False)
+
+def spans_of_a_test():
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    signal.send(None)
+    signal.send(None)
+    trace._TRACER_PROVIDER, trace._TRACER_PROVIDER_SET_ONCE = None, Once()
+    return len(exporter.get_finished_spans())
+
+print(spans_of_a_test(), spans_of_a_test())
+signal.send(None)
+print(spans_of_a_test())
+"""
+
+
+def test_a_global_provider_in_place_of_another_is_taken() -> None:
+    """Test aids of OpenTelemetry set the globals anew for each test: each sees its own spans."""
+    assert run_python(GLOBALS).split() == ["4", "4", "4"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.dispatch import Signal
+from django.test import override_settings
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 from signal_inspector import capture, trouble
@@ -176,6 +178,41 @@ class TestTree:
         assert len(traces.spans) == 3
         assert dispatch.trace_id == f"{span.context.trace_id:032x}"
         assert dispatch.span_id == f"{span.context.span_id:016x}"
+
+
+@pytest.mark.parametrize("method", ROBUST)
+@pytest.mark.parametrize("receiver_spans", [True, False])
+@pytest.mark.parametrize("with_async", [False, True])
+def test_djangos_log_of_a_failure_is_written_in_a_recording_span(
+    method: SendMethod, receiver_spans: bool, with_async: bool, traces: Traces
+) -> None:
+    """Whatever listens to that log may add to the current span, which is of this dispatch."""
+    current: list[Any] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            current.append(get_current_span())
+            recording.append(get_current_span().is_recording())
+
+    async def fails_soon(**kwargs: Any) -> None:
+        await asyncio.sleep(0)
+        raise LookupError("no stock")
+
+    recording: list[bool] = []
+    handler, told = Handler(), logging.getLogger("django.dispatch")
+    told.addHandler(handler)
+    tracing = {"TRACING": {"RECEIVER_SPANS": receiver_spans}}
+    try:
+        with override_settings(SIGNAL_INSPECTOR=tracing), traces.listening():
+            send(method, connected(fails, *([fails_soon] if with_async else [])))
+    finally:
+        told.removeHandler(handler)
+    assert recording == [True, True] if with_async else [True]
+    failed = ["fails", "fails_soon"][: len(current)] if receiver_spans else ["order_placed"]
+    assert {span.name.rpartition(".")[2] for span in current} == set(failed)
+    dispatch = traces.named("order_placed").context.span_id
+    for span in current:
+        assert dispatch in (span.context.span_id, span.parent and span.parent.span_id)
 
 
 @pytest.mark.parametrize("method", METHODS)
