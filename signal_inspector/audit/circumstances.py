@@ -24,7 +24,7 @@ _LOOKED_THROUGH: Final = 2_000  # characters of a name that are looked through f
 
 
 def origin_name(text: str) -> str:
-    """What code is called that sends, without secrets that stand in it."""
+    """A text that says what code it is that sends, without secrets that stand in it."""
     found = redactor(get_config()).redact_text(text[:_LOOKED_THROUGH])
     return clean(found, _ORIGIN_NAME_LENGTH)
 
@@ -119,7 +119,7 @@ def process_circumstances() -> Circumstances:
     global _of_process
     if _of_process is None:
         origin, name = process_origin()
-        _of_process = Circumstances(origin=origin, origin_name=origin_name(name))
+        _of_process = Circumstances(origin=origin, origin_name=name)
     return _of_process
 
 

@@ -13,8 +13,7 @@ from django.http.response import HttpResponseBase
 
 from signal_inspector import gather, trouble
 from signal_inspector.audit.circumstances import Circumstances, Surroundings, surroundings
-from signal_inspector.audit.requests import circumstances_of, known_route, known_user
-from signal_inspector.audit.settings import get_settings
+from signal_inspector.audit.requests import circumstances_of, keeps_paths, known_route, known_user
 from signal_inspector.dispatches import TraceIds
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -60,7 +59,7 @@ class AuditMiddleware:
 def _begin(request: HttpRequest) -> tuple[Surroundings | None, Surroundings]:
     outer = surroundings.get()
     try:
-        find_name = None if get_settings().paths == "path" else lambda: known_route(request)
+        find_name = None if keeps_paths() else lambda: known_route(request)
         around = Surroundings(circumstances_of(request), lambda: known_user(request), find_name)
     except Exception as error:
         trouble.report("reading a request for the audit", error)

@@ -19,7 +19,7 @@ from signal_inspector.audit.cleaning import clean
 from signal_inspector.audit.settings import Audit, get_settings
 from signal_inspector.ids import next_sequence, uuid7_text
 
-_ROUTE_LENGTH: Final = 500
+_NAME_LENGTH: Final = 500
 #: What makes a route a regular expression; path() has its arguments in < and > alone.
 _REGEX_MARKS: Final = re.compile(r"[\\^$(\[]")
 _REQUEST_ID_LENGTH: Final = 200
@@ -32,7 +32,7 @@ def circumstances_of(request: HttpRequest) -> Circumstances:
     settings = get_settings()
     return Circumstances(
         origin=Origin.REQUEST,
-        origin_name=_name(request) if settings.paths == "path" else origin_name(_method(request)),
+        origin_name=_name(request),
         request_id=_request_id(request, settings),
         client=client_address(request, settings),
     )
@@ -82,7 +82,7 @@ def known_route(request: HttpRequest) -> str:
     route = getattr(match, "route", None)
     if not isinstance(route, str):
         return ""
-    return clean(f"{_method(request)} /{readable(route).removeprefix('/')}".strip(), _ROUTE_LENGTH)
+    return clean(f"{_method(request)} /{readable(route).removeprefix('/')}".strip(), _NAME_LENGTH)
 
 
 @lru_cache(maxsize=1_000)
@@ -116,9 +116,16 @@ def _in_words(parsed: Any, names: dict[int, str]) -> str:
     return words
 
 
+def keeps_paths() -> bool:
+    """Whether the log keeps the path of a request, and no route."""
+    return get_settings().paths == "path"
+
+
 def _name(request: HttpRequest) -> str:
-    """``POST /checkout/``, without what looks like a secret in its path."""
-    return origin_name(f"{_method(request)} {request.path}".strip())
+    """``POST``; with its path, but for what looks like a secret in it, where paths are kept."""
+    if keeps_paths():
+        return origin_name(f"{_method(request)} {request.path}".strip())
+    return clean(_method(request), _NAME_LENGTH)
 
 
 def _method(request: HttpRequest) -> str:

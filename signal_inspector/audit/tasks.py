@@ -15,11 +15,11 @@ from signal_inspector.audit.circumstances import (
     Circumstances,
     Surroundings,
     current,
-    origin_name,
     surroundings,
 )
 from signal_inspector.audit.cleaning import clean
 
+_NAME_LENGTH: Final = 500
 _ID_LENGTH: Final = 200
 _UID: Final = "signal_inspector.audit"
 
@@ -40,7 +40,7 @@ def task_started(name: str, task_id: str) -> None:
     around = current()
     made = Circumstances(
         origin=around.within(Origin.TASK),
-        origin_name=origin_name(name),
+        origin_name=clean(name, _NAME_LENGTH),
         request_id=clean(task_id, _ID_LENGTH),
         client=around.client,
         actor=around.actor,

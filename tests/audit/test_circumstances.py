@@ -495,9 +495,6 @@ class TestContext:
         token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N"
         with audit_circumstances(name=f"run {token}") as around:
             assert around.origin_name == "run [redacted]"
-        tasks.task_started(f"run {token}", "t-1")
-        assert current().origin_name == "run [redacted]"
-        tasks.task_ended("t-1")
 
     def test_an_unknown_origin(self) -> None:
         """An origin that there is not is a mistake at once."""

@@ -67,6 +67,16 @@ def test_every_id_has_its_section() -> None:
     assert listed == [(kind.number, kind.value.title) for kind in Kind]
 
 
+def test_every_id_is_in_the_table() -> None:
+    """Those of settings and of the panel too, which have no section."""
+    sources = (ROOT / "signal_inspector").rglob("*.py")
+    text = "".join(path.read_text() for path in sources)
+    given = set(re.findall(r"signal_inspector\.([WI]\d+)", text)) | {kind.number for kind in Kind}
+    table = CHECKS.partition("| id | finds |")[2].partition("\n\n")[0]
+    told = set(re.findall(r"`([WI]\d+)`", table))
+    assert told >= given - {"W002"}  # which is between W001 and W003
+
+
 def test_the_examples_of_settings_are_right() -> None:
     """No check of the settings finds anything in them."""
     blocks = [block for block in BLOCK.findall(CHECKS) if block.startswith("SIGNAL_INSPECTOR")]

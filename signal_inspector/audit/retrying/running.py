@@ -115,7 +115,8 @@ def _run(record: Retry, examined: Examined, actor: object) -> Retry:
     start = perf_counter_ns()
     failure: Failure | None = None
     try:
-        with audit_circumstances(origin="retry", name=f"retry {record.pk}", actor=actor):
+        with audit_circumstances(origin="retry", name="retry", actor=actor) as around:
+            around.origin_name = f"retry {record.pk}"
             _in_transactions(examined, ended)
     except BaseException as error:
         failure = _in_words(error)
