@@ -23,7 +23,7 @@ def calls_in(readings: Iterable[Reading], names: Names) -> dict[str, list[str]]:
     found: dict[str, dict[str, None]] = {}
     for reading in readings:
         for call in reading.calls:
-            for target in names.functions(call.targets):
+            for target in names.functions(call.targets) if call.is_call else ():
                 found.setdefault(call.function, {})[target] = None
         for qualname in reading.functions:
             outer, inside, _ = qualname.rpartition(".<locals>.")

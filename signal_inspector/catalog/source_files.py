@@ -22,6 +22,7 @@ _PASSED_BY = {"__pycache__", "node_modules", *_NOT_OURS}
 #: A signal of a class that is not called Signal is made by a call that has none of these; it is
 #: connected or sent elsewhere.
 _WORDS: Final = re.compile(rb"ignal|send|connect|receiver|providing_args")
+_NAMES: Final = re.compile(rb"[A-Za-z_\x80-\xff][\w\x80-\xff]*")
 _TEST_DIRECTORIES = {"test", "tests", "testing"}
 
 _Stamp = tuple[str, int, int]  # module, time of change (ns), size (bytes)
@@ -43,15 +44,20 @@ def reading_of(module: str, path: str) -> Reading:
     return reading
 
 
-def names_signals(path: str) -> bool:
+def names_signals(path: str, about: frozenset[str] = frozenset()) -> bool:
     """Whether a file has a word without which it can neither make, send nor connect a signal.
 
-    Also where it cannot be read, which is for ``reading_of`` to tell.
+    Or one of ``about``, the names of signals: it may hand them on to code that sends them. Also
+    where it cannot be read, which is for ``reading_of`` to tell.
     """
     try:
-        return _WORDS.search(Path(path).read_bytes()) is not None
+        source = Path(path).read_bytes()
     except (OSError, ValueError):
         return True
+    if _WORDS.search(source) is not None:
+        return True
+    words = (word.decode("utf-8", "replace") for word in set(_NAMES.findall(source)))
+    return bool(about) and not about.isdisjoint(words)
 
 
 def forget_readings() -> None:

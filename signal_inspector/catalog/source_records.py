@@ -15,6 +15,9 @@ class Creation:
     path: str
     line: int
     providing_args: tuple[str, ...] | None  # the names given to what Django 4.0 removed
+    instead: str = "Signal()"  # the call without them, in its source
+    is_at_import: bool = True  # and not when a function is called
+    is_guarded: bool = False  # by a try that catches TypeError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,19 @@ class Send:
     path: str
     line: int
     sender: str  # source text of the sender argument, "" where none is seen
+    arguments: tuple[str, ...] = ()  # names of the other arguments
+    is_open: bool = False  # there may be more arguments, which the source does not name
+    through: str = ""  # the function that the signal is given to, and whose code sends it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """A signal that is handed on: assigned, passed, put into a container, returned."""
+
+    signal: str  # or the module or class that holds it
+    path: str
+    line: int
+    label: str  # what it is assigned or given to: "add_signal", "emit()"; "" for others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,4 +67,5 @@ class ModuleSource:
     creations: tuple[Creation, ...] = ()
     sends: tuple[Send, ...] = ()
     connects: tuple[Connect, ...] = ()
+    mentions: tuple[Mention, ...] = ()
     problem: str = ""  # why it could not be read or parsed

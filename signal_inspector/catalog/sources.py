@@ -1,8 +1,8 @@
 """What the source says of signals: where they are made, sent and connected.
 
 Files are read, never imported, so this also works for code that cannot be imported, and without
-``django.setup()``. Names are followed through imports; what a name stands for only at run time
-(``self.signal``, an argument, an item of a dict) is left out.
+``django.setup()``. Names are followed through imports, attributes of classes, items of containers
+and arguments of calls. Where a signal is handed on and lost sight of, a ``Mention`` tells.
 """
 
 from __future__ import annotations
@@ -22,14 +22,20 @@ from signal_inspector.catalog.source_files import (
     names_signals,
     reading_of,
 )
-from signal_inspector.catalog.source_names import Names
+from signal_inspector.catalog.source_names import Given, Names
 from signal_inspector.catalog.source_readings import (
     ReadConnect,
     ReadCreation,
     Reading,
     ReadSend,
 )
-from signal_inspector.catalog.source_records import Connect, Creation, ModuleSource, Send
+from signal_inspector.catalog.source_records import (
+    Connect,
+    Creation,
+    Mention,
+    ModuleSource,
+    Send,
+)
 
 __all__ = [
     "forget_readings",
@@ -68,9 +74,16 @@ def read_directory(root: str, *, tests: bool = True) -> list[ModuleSource]:
 
 
 def project_readings(
-    *, third_party: bool = False, tests: bool = False, brief: bool = False
+    *,
+    third_party: bool = False,
+    tests: bool = False,
+    brief: bool = False,
+    about: frozenset[str] = frozenset(),
 ) -> list[Reading]:
-    """The readings that ``project_sources`` settles: they also hold calls and functions."""
+    """The readings that ``project_sources`` settles: they also hold calls and functions.
+
+    ``brief`` with ``about`` reads the files as well that have one of these words.
+    """
     found: dict[str, str] = {}  # module by path
     for root, package in _roots(third_party):
         for module, path in files_below(root, package, tests=tests, migrations=False):
@@ -79,7 +92,7 @@ def project_readings(
     return [
         reading_of(module, path)
         for path, module in sorted(found.items())
-        if not brief or names_signals(path)
+        if not brief or names_signals(path, about)
     ]
 
 
@@ -94,6 +107,7 @@ def settle(readings: Iterable[Reading], names: Names | None = None) -> list[Modu
             creations=tuple(_creations(reading, names)),
             sends=tuple(_sends(reading, names)),
             connects=tuple(_connects(reading, names)),
+            mentions=tuple(_mentions(reading, names)),
             problem=reading.problem,
         )
         for reading in readings
@@ -107,6 +121,9 @@ def _creations(reading: Reading, names: Names) -> list[Creation]:
             path=reading.path,
             line=read.line,
             providing_args=_providing_args(read, names),
+            instead=read.instead,
+            is_at_import=read.is_at_import,
+            is_guarded=read.is_guarded,
         )
         for read in reading.creations
         if any(names.is_signal_class(each) for each in read.classes)
@@ -121,21 +138,55 @@ def _providing_args(read: ReadCreation, names: Names) -> tuple[str, ...] | None:
 
 def _sends(reading: Reading, names: Names) -> list[Send]:
     return [
-        _send(read, signal, reading)
+        _send(read, signal, by, reading, names)
         for read in reading.sends
-        for signal in names.signals(read.signals)
+        for signal, by in names.given(read.signals, read.function)
     ]
 
 
-def _send(read: ReadSend, signal: str, reading: Reading) -> Send:
+def _send(read: ReadSend, signal: str, by: Given | None, reading: Reading, names: Names) -> Send:
+    """A send; of a function that sends what it is given, where a signal is given to it."""
+    arguments, given = read.arguments, dict.fromkeys(read.arguments.names)
+    if by is None:
+        return Send(
+            signal=signal,
+            method=read.method,
+            function=read.function,
+            path=reading.path,
+            line=read.line,
+            sender=read.sender,
+            arguments=tuple(given),
+            is_open=arguments.is_open or bool(arguments.forwards),
+        )
+    parameters = names.parameters(by.function)
+    is_open = arguments.is_open or by.steps > 1
+    sender = read.sender
+    if arguments.forwards:
+        its = by.call.arguments
+        given.update(dict.fromkeys(name for name in its.names if name not in parameters))
+        is_open = is_open or its.is_open or bool(its.forwards)
+    if sender in parameters or (not sender and arguments.forwards):
+        sender = by.call.sender if sender in ("", "sender") else ""
     return Send(
         signal=signal,
         method=read.method,
-        function=read.function,
-        path=reading.path,
-        line=read.line,
-        sender=read.sender,
+        function=by.call.function,
+        path=by.path,
+        line=by.call.line,
+        sender=sender,
+        arguments=tuple(given),
+        is_open=is_open,
+        through=by.function,
     )
+
+
+def _mentions(reading: Reading, names: Names) -> list[Mention]:
+    return [
+        Mention(signal=signal, path=reading.path, line=read.line, label=read.label)
+        for dotted, every in reading.mentions.items()
+        for signal in names.mentioned(dotted)
+        for read in every
+    ]
 
 
 def _connects(reading: Reading, names: Names) -> list[Connect]:

@@ -181,6 +181,207 @@ class TestNames:
         assert body(tmp_path, text).sent == [("shop.work.work", PLACED)]
 
 
+class TestIndirectSends:
+    """A signal that goes by something else than its name when it is sent."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "class C:\n it = order_placed\n def do(self):\n  self.it.send(None)",
+            "class C:\n it = signals.order_placed\n def do(self):\n  self.it.send(None)",
+            "class C:\n it = order_placed\n @classmethod\n def do(cls):\n  cls.it.send(1)",
+            "class C:\n it = order_placed\n def do(self):\n  type(self).it.send(1)",
+            "class C:\n it = order_placed\n def do(self):\n  self.__class__.it.send(1)",
+            "class C:\n it = order_placed\nclass D(C):\n def do(self):\n  self.it.send(1)",
+            (
+                "class C:\n it = None\n def do(self):\n  self.it.send(1)\n"
+                "class D(C):\n it = order_placed"
+            ),
+            "class C:\n it = order_placed\nc = C()\ndef do():\n c.it.send(None)",
+            (
+                "class C:\n def __init__(self):\n  self.it = order_placed\n"
+                " def do(self):\n  self.it.send(None)"
+            ),
+            (
+                "class C:\n def __init__(self, it):\n  self.it = it\n"
+                " def do(self):\n  self.it.send(None)\nC(order_placed).do()"
+            ),
+            (
+                "class C:\n @property\n def it(self):\n  return order_placed\n"
+                " def do(self):\n  self.it.send(None)"
+            ),
+            "def do(it=order_placed):\n it.send(None)",
+            "def do(*, it=signals.order_placed):\n it.send(None)",
+            "fire = order_placed.send\nfire(None)",
+            "def do():\n fire = order_placed.send_robust\n fire(None)",
+            "getattr(order_placed, 'send')(None)",
+            "getattr(signals, 'order_placed').send(None)",
+            "MAP = {'x': order_placed}\ndef do(k):\n MAP[k].send(None)",
+            "MAP = {'x': order_placed, 'y': order_paid}\nMAP['x'].send(None)",
+            "MAP = dict(x=order_placed)\nMAP.get('x').send(None)",
+            "MAP = {}\nMAP['x'] = order_placed\ndef do(k):\n MAP[k].send(None)",
+            "MAP = {'x': {'y': order_placed}}\ndef do(k):\n MAP[k]['y'].send(None)",
+            "ALL = []\nALL.append(order_placed)\nfor it in ALL:\n it.send(None)",
+            "ALL = [order_placed]\n[it.send(None) for it in ALL]",
+            "for it in (order_placed,):\n it.send(None)",
+            "ALL = (order_placed,)\ndef do():\n for it in reversed(ALL):\n  it.send(None)",
+            "MAP = {'x': order_placed}\nfor it in MAP.values():\n it.send(None)",
+            "MAP = {'x': order_placed}\nfor k, it in sorted(MAP.items()):\n it.send(None)",
+            "for k, it in [('x', order_placed)]:\n it.send(None)",
+            "class C:\n all = {'x': order_placed}\n def do(self):\n  self.all['x'].send(1)",
+            "import types\nBUS = types.SimpleNamespace(it=order_placed)\nBUS.it.send(None)",
+            "it = order_placed if DEBUG else None\nit.send(None)",
+            "def do(it=None):\n it = it or order_placed\n it.send(None)",
+            "def choose():\n return order_placed\nchoose().send(None)",
+        ],
+    )
+    def test_is_seen(self, tmp_path: Path, text: str) -> None:
+        """The send is found, of this signal alone."""
+        head = (
+            "from shop import signals\n"
+            "from shop.signals import order_placed, order_paid\n"
+            "from django.dispatch import Signal\n"
+        )
+        found = body(tmp_path, f"{head}{text}\n")
+        assert {send.signal for send in found.sends} == {PLACED}
+
+    @pytest.mark.parametrize(
+        "helper",
+        [
+            "def emit(signal, **kwargs):\n signal.send_robust(**kwargs)",
+            "def emit(signal, **kwargs):\n on_commit(lambda: signal.send_robust(**kwargs))",
+            (
+                "def emit(signal, **kwargs):\n def later():\n  signal.send_robust(**kwargs)\n"
+                " on_commit(later)"
+            ),
+            "def emit(signal, **kwargs):\n on_commit(partial(signal.send_robust, **kwargs))",
+            "def emit(*signals, **kwargs):\n for it in signals:\n  it.send_robust(**kwargs)",
+            (
+                "def emit(signal, **kwargs):\n deeper(it=signal)\n"
+                "def deeper(it):\n it.send_robust(None)"
+            ),
+        ],
+    )
+    def test_an_argument_is_followed(self, tmp_path: Path, helper: str) -> None:
+        """What a function sends that it is given is sent by those that give it, at that line."""
+        files: dict[str, str | bytes] = {
+            "shop/signals.py": SIGNALS,
+            "shop/help.py": f"{helper}\n",
+            "shop/work.py": (
+                "from shop.help import emit\nfrom shop.signals import order_paid, order_placed\n"
+                "def place():\n emit(order_placed, sender=Web, order=1)\n"
+                "def pay():\n emit(order_paid, sender=None)\n"
+            ),
+        }
+        placed, paid = read(tmp_path, files).sends
+        assert (placed.signal, placed.function, placed.line) == (PLACED, "shop.work.place", 4)
+        assert (paid.signal, paid.function, paid.line) == (PAID, "shop.work.pay", 6)
+        assert placed.path.endswith("work.py")
+        assert placed.method is SendMethod.SEND_ROBUST
+        assert placed.through
+
+    def test_a_method_and_a_list(self, tmp_path: Path) -> None:
+        """An argument of a method, and the items of a list that is one."""
+        text = """
+            from shop.signals import order_paid, order_placed
+            class Bus:
+                def fire(self, signals):
+                    for it in signals:
+                        it.send(None)
+                def both(self):
+                    self.fire([order_placed, order_paid])
+        """
+        found = body(tmp_path, text)
+        assert found.sent == [("shop.work.Bus.both", PLACED), ("shop.work.Bus.both", PAID)]
+
+    def test_an_attribute_that_a_class_has_itself(self, tmp_path: Path) -> None:
+        """What a class replaces is not looked for in its bases."""
+        text = """
+            from shop.signals import order_paid, order_placed
+            class Base:
+                it = order_placed
+            class Sub(Base):
+                it = order_paid
+                def do(self):
+                    self.it.send(None)
+        """
+        assert body(tmp_path, text).sent == [("shop.work.Sub.do", PAID)]
+
+    def test_a_query_that_is_built_up_is_read_in_time(self, tmp_path: Path) -> None:
+        """A name that is bound to something of itself again and again has few meanings."""
+        lines = "\n".join(["    it = it.filter(x=it)[0].y"] * 200)
+        found = body(tmp_path, f"def work(it):\n{lines}\n    it.send(None)\n")
+        assert (found.sends, found.problems) == ([], [])
+
+    @pytest.mark.parametrize(
+        ("arguments", "names", "is_open"),
+        [
+            ("sender=None, order=1, user=2", ("order", "user"), False),
+            ("None", (), False),
+            ("None, **{'order': 1}", ("order",), False),
+            ("None, order=1, **more", ("order",), True),
+            ("*args", (), True),
+        ],
+    )
+    def test_the_arguments(
+        self, tmp_path: Path, arguments: str, names: tuple[str, ...], is_open: bool
+    ) -> None:
+        """Their names, and whether there may be more."""
+        text = f"from shop.signals import order_placed\norder_placed.send({arguments})\n"
+        [send] = body(tmp_path, text).sends
+        assert (send.arguments, send.is_open) == (names, is_open)
+
+
+class TestMentions:
+    @pytest.mark.parametrize(
+        ("text", "label"),
+        [
+            ("add_signal = order_placed", "add_signal"),
+            ("class V:\n    add_signal = order_placed", "add_signal"),
+            ("emit(order_placed)", "emit()"),
+            ("emit(signal=order_placed)", "emit()"),
+            ("ALL = [order_placed]", "ALL"),
+            ("MAP = {'x': order_placed}", "MAP"),
+            ("def f():\n    return order_placed", "return"),
+            ("@sends(order_placed)\ndef f(): ...", "sends()"),
+            ("x.y = order_placed", "y"),
+            ("if it is order_placed: pass", ""),
+        ],
+    )
+    def test_a_signal_that_is_handed_on(self, tmp_path: Path, text: str, label: str) -> None:
+        """It is told where, and what it goes to."""
+        found = body(tmp_path, f"from shop.signals import order_placed\n{text}\n")
+        [mention] = [each for module in found.modules for each in module.mentions]
+        assert (mention.signal, mention.label) == (PLACED, label)
+        assert mention.path.endswith("work.py")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "order_placed.send(None)",
+            "order_placed.connect(f)",
+            "order_placed.disconnect(f)",
+            "receiver(order_placed)(f)",
+            "receiver([order_placed])(f)",
+            "@receiver(order_placed)\ndef g(**kw): ...",
+            "__all__ = ['order_placed']",
+            "order_placed.receivers",
+            "def g(order_placed): emit(order_placed)",
+        ],
+    )
+    def test_other_uses_are_none(self, tmp_path: Path, text: str) -> None:
+        """To send, to connect and to import it is no handing on."""
+        head = "from django.dispatch import receiver\nfrom shop.signals import order_placed\n"
+        found = body(tmp_path, f"{head}{text}\n")
+        assert [each for module in found.modules for each in module.mentions] == []
+
+    def test_the_module_of_signals(self, tmp_path: Path) -> None:
+        """Who has the module may take any signal from it."""
+        found = body(tmp_path, "from shop import signals\ngetattr(signals, name).send(None)\n")
+        [mention] = [each for module in found.modules for each in module.mentions]
+        assert mention.signal == "shop.signals"
+
+
 class TestSends:
     @pytest.mark.parametrize("method", SendMethod)
     def test_each_method(self, tmp_path: Path, method: SendMethod) -> None:
@@ -439,6 +640,11 @@ class TestCreations:
             ("Signal(use_caching=True)", None),
             ("Sub(providing_args=['order'])", ("order",)),
             ("Own(providing_args=['order'])", None),
+            ("Signal(**{'providing_args': ['order']})", ("order",)),
+            ("Signal(*[['order']])", ("order",)),
+            ("Signal(**OPTIONS)", ("order",)),
+            ("Signal(**LITERAL)", ("order",)),
+            ("partial(Signal, providing_args=['order'])", ("order",)),
             ("Own(['order'])", None),
         ],
     )
@@ -451,6 +657,8 @@ class TestCreations:
             class Sub(Signal): ...
             class Own(Signal):
                 def __init__(self, providing_args): ...
+            OPTIONS = dict(providing_args=['order'])
+            LITERAL = {{'providing_args': ['order']}}
             ready = {call}
         """
         [creation] = [each for each in body(tmp_path, text).creations if "work" in each.signal]
