@@ -52,6 +52,26 @@ class Connection:
     sender_reference: weakref.ref[Any] | None  # None of any sender, and of what cannot be watched
 
 
+class Refusal(NamedTuple):
+    """A ``connect()`` that Django ignored, as its ``dispatch_uid`` was in use."""
+
+    refused: Connection
+    holder: Connection  # that has the dispatch_uid
+
+
+class Vain(NamedTuple):
+    """A ``disconnect()`` that found nothing, while the receiver was connected otherwise."""
+
+    receiver: ReceiverName
+    sender: str | None  # these two as they were given
+    dispatch_uid: str | None
+    place: Caller | None  # the code that called disconnect
+    kept: LookupKey  # of the connection that it did not find
+
+
+#: Of these two and of keys, as many per signal.
+_REMEMBERED: Final = 100
+
 #: Dead receivers remembered per signal: enough to explain, bounded against per-request ones.
 DEAD_KEPT: Final = 20
 
@@ -59,6 +79,9 @@ DEAD_KEPT: Final = 20
 GONE_KEPT: Final = 200
 
 _log: IdentityMap[dict[LookupKey, Connection]] = IdentityMap()
+_refused: IdentityMap[dict[tuple[object, ...], Refusal]] = IdentityMap()
+_vain: IdentityMap[dict[tuple[object, ...], Vain]] = IdentityMap()
+_taken_back: IdentityMap[dict[LookupKey, None]] = IdentityMap()
 _lock = RLock()  # reentrant: a finalizer that runs in here may connect and disconnect
 
 
@@ -119,6 +142,9 @@ def note_connect(
                 if key in known:
                     known[object(), key] = known.pop(key)  # dead, and its key is in use again
                 known[key] = connection
+            elif known[key].receiver != connection.receiver:
+                refusal = Refusal(connection, known[key])
+                _remember(_refused, signal, (connection.receiver, *key), refusal)
             _trim(signal, known)
     except Exception as error:
         trouble.report("noting a connection", error)
@@ -167,8 +193,80 @@ def note_disconnect(
             known = _log.get(signal)
             if known is not None:
                 known.pop(lookup_key(receiver, sender, dispatch_uid), None)
+            _remember(_taken_back, signal, lookup_key(receiver, sender, dispatch_uid), None)
     except Exception as error:
         trouble.report("noting a connection", error)
+
+
+def note_vain_disconnect(
+    signal: Signal, receiver: object, sender: object, dispatch_uid: object, caller: Caller | None
+) -> None:
+    """Remember a ``disconnect()`` that found nothing, if the receiver will be called all the same.
+
+    Not one of what was never connected, or has been disconnected before: to make sure twice is
+    nobody's mistake.
+    """
+    try:
+        key = lookup_key(receiver, sender, dispatch_uid)
+        with _lock:
+            if key in (_taken_back.get(signal) or {}):
+                return
+            kept = _kept_connection(signal, key, receiver, sender)
+            if kept is None:
+                return
+            vain = Vain(
+                receiver=receiver_name(kept[1]),
+                sender=None if sender is None else sender_name(sender),
+                dispatch_uid=str(dispatch_uid) if isinstance(dispatch_uid, str | int) else None,
+                place=caller,
+                kept=kept[0],
+            )
+            _remember(_vain, signal, (vain.receiver, *key), vain)
+    except Exception as error:
+        trouble.report("noting a connection", error)
+
+
+def _kept_connection(
+    signal: Signal, key: LookupKey, receiver: object, sender: object
+) -> tuple[LookupKey, Any] | None:
+    """A connection of the receiver, or under the uid, that the call was about and did not find."""
+    for found, live, _ in entries(signal):
+        if live is None or not (found[0] == key[0] or _make_id(live) == _make_id(receiver)):
+            continue
+        if sender is None or reaches(found, sender):
+            return found, live
+    return None
+
+
+def refusals(signal: Signal) -> list[Refusal]:
+    """The receivers that are not connected, as their ``dispatch_uid`` is another one's still."""
+    with _lock:
+        found = list((_refused.get(signal) or {}).values())
+        known = _log.get(signal) or {}
+        connected = {it.receiver for it in known.values()}
+        holders = {id(it) for it in known.values()}
+        return [
+            each
+            for each in found
+            if each.refused.receiver not in connected and id(each.holder) in holders
+        ]
+
+
+def vain_disconnects(signal: Signal) -> list[Vain]:
+    """The calls of ``disconnect()`` that found nothing, of what is connected still."""
+    with _lock:
+        found = list((_vain.get(signal) or {}).values())
+    connected = {key for key, live, _ in entries(signal) if live is not None} if found else set()
+    return [each for each in found if each.kept in connected]
+
+
+def _remember(where: IdentityMap[Any], signal: Signal, key: object, value: object) -> None:
+    known = where.get(signal)
+    if known is None:
+        known = {}
+        where.set(signal, known)
+    if len(known) < _REMEMBERED or key in known:
+        known[key] = value
 
 
 def _reference(receiver: Any) -> weakref.ref[Any]:

@@ -265,6 +265,9 @@ def _disconnect(
     disconnected: bool = _originals["disconnect"](self, receiver, sender, dispatch_uid)
     if disconnected:
         connections.note_disconnect(self, receiver, sender, dispatch_uid)
+    else:
+        caller = gather.calling_code() if self.receivers else None
+        connections.note_vain_disconnect(self, receiver, sender, dispatch_uid, caller)
     return disconnected
 
 

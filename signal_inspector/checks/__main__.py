@@ -20,7 +20,11 @@ _FOUND, _UNUSABLE = 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a line for each finding; the exit code: 0 none, 1 some, 2 a path is not there."""
+    """Print a line for each finding.
+
+    The exit code is 0 where there is none, 1 where there are some, and 2 where a path is not there
+    or a file cannot be looked at.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m signal_inspector.checks",
         description="Find providing_args, which Django 4.0 removed, without importing anything.",
@@ -31,15 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in missing:
         print(f"{path}: there is no such file or directory", file=sys.stderr)
     sources = {source.path: source for path in paths for source in _sources(path)}
-    found = False
+    found, unusable = False, bool(missing)
     for source in sources.values():
         if source.problem:
+            unusable = True
             print(f"{place(source.path, 0)}: not looked at: it {source.problem}", file=sys.stderr)
         for finding in removed(source.creations):
             found = True
             where = place(finding.path, finding.line)
             print(f"{where}: {finding.kind.id} {finding.message}\n    HINT: {finding.hint}")
-    if missing:
+    if unusable:
         return _UNUSABLE
     return _FOUND if found else 0
 

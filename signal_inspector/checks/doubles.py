@@ -1,4 +1,4 @@
-"""Receivers that run twice for one dispatch: connected twice, or imported twice."""
+"""Receivers under the wrong key: they run twice for one dispatch, or not, or still."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, MethodType
 from typing import Any
 
+from signal_inspector import connections
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at, listed
 from signal_inspector.names.receivers import innermost
+from signal_inspector.records import Caller, ReceiverName
 
 _Key = Callable[[Any], object]
 
@@ -60,6 +62,68 @@ def imported_twice(facts: Facts) -> Iterator[Finding]:
             path=first.name.path,
             line=first.name.line,
         )
+
+
+def uid_taken(facts: Facts) -> Iterator[Finding]:
+    """W020: Django ignores a ``connect()`` under a ``dispatch_uid`` that is in use."""
+    for signal, it in facts.signals.items():
+        for refused, holder in connections.refusals(it):
+            name, other = refused.receiver, holder.receiver
+            where = refused.connected_at or Caller("", 0, "")
+            if not _is_own(facts, name, where) or (name.path, name.line) == (
+                other.path,
+                other.line,
+            ):
+                continue  # of which the second is one file, imported twice
+            yield Finding(
+                kind=Kind.UID_TAKEN,
+                subject=name.name,
+                message=(
+                    f"The receiver{at(name.path, name.line)} is not connected to {signal}: its "
+                    f"dispatch_uid {refused.dispatch_uid!r} is taken by {other.name}"
+                    f"{at(other.path, other.line)}, so Django ignored the call."
+                ),
+                hint="Give each receiver a dispatch_uid of its own.",
+                names=(name.name, signal),
+                path=where.path or name.path,
+                line=where.line or name.line,
+            )
+
+
+def vain_disconnect(facts: Facts) -> Iterator[Finding]:
+    """W030: ``disconnect()`` with another sender or ``dispatch_uid`` than ``connect()`` had."""
+    for signal, it in facts.signals.items():
+        for vain in connections.vain_disconnects(it):
+            where = vain.place or Caller("", 0, "")
+            if not _is_own(facts, vain.receiver, where):
+                continue
+            known = connections.known_connections(it).get(vain.kept)
+            how = _key(vain.dispatch_uid, vain.sender)
+            is_ = _key(known.dispatch_uid, known.sender) if known else "otherwise"
+            yield Finding(
+                kind=Kind.VAIN_DISCONNECT,
+                subject=vain.receiver.name,
+                message=(
+                    f"disconnect(){at(where.path, where.line)} found nothing, and the receiver "
+                    f"still receives {signal}: it is connected {is_}, and was to be disconnected "
+                    f"{how}."
+                ),
+                hint="Give disconnect() the same sender and dispatch_uid as connect().",
+                names=(vain.receiver.name, signal),
+                path=where.path or vain.receiver.path,
+                line=where.line or vain.receiver.line,
+            )
+
+
+def _is_own(facts: Facts, name: ReceiverName, where: Caller) -> bool:
+    return facts.is_own_place(name.path) or facts.is_own_place(where.path)
+
+
+def _key(dispatch_uid: str | None, sender: str | None) -> str:
+    with_ = (
+        "without dispatch_uid" if dispatch_uid is None else f"with dispatch_uid={dispatch_uid!r}"
+    )
+    return f"{with_} for {'any sender' if sender is None else f'sender {sender}'}"
 
 
 def _groups(facts: Facts, key: _Key) -> Iterator[list[Connected]]:

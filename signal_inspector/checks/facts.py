@@ -12,7 +12,13 @@ from django.dispatch import Signal
 
 from signal_inspector import connections, trouble
 from signal_inspector.catalog.source_files import is_third_party, names_signals, reading_of
-from signal_inspector.catalog.source_records import Connect, Creation, ModuleSource, Send
+from signal_inspector.catalog.source_records import (
+    Connect,
+    Creation,
+    Mention,
+    ModuleSource,
+    Send,
+)
 from signal_inspector.catalog.sources import project_readings, settle
 from signal_inspector.checks.options import Checks, concerns
 from signal_inspector.connections import Connection
@@ -91,12 +97,14 @@ class Facts:
 
         With the loaded modules of the project that are in no app: they send signals, too.
         """
-        readings = project_readings(third_party=self.options.third_party, brief=True)
+        about = frozenset(name.rpartition(".")[2] for name in self.own_signals)
+        third_party = self.options.third_party
+        readings = project_readings(third_party=third_party, brief=True, about=about)
         known = {reading.path for reading in readings}
         beside = [
             reading_of(module, path)
             for module, path in loaded_modules()
-            if path not in known and not is_third_party(path) and names_signals(path)
+            if path not in known and not is_third_party(path) and names_signals(path, about)
         ]
         return settle([*readings, *beside])
 
@@ -119,6 +127,26 @@ class Facts:
         for source in self.sources:
             for send in source.sends:
                 found.setdefault(send.signal, []).append(send)
+        return found
+
+    def handed_on(self, signal: str) -> list[Mention]:
+        """Where the source hands a signal on, or what holds it, and loses sight of it.
+
+        Not where a call gives it to a function that is seen to send it.
+        """
+        seen = {(send.path, send.line) for send in self.sends.get(signal, ()) if send.through}
+        every = (
+            *self._mentions.get(signal, ()),
+            *self._mentions.get(signal.rpartition(".")[0], ()),
+        )
+        return [each for each in every if (each.path, each.line) not in seen]
+
+    @cached_property
+    def _mentions(self) -> dict[str, list[Mention]]:
+        found: dict[str, list[Mention]] = {}
+        for source in self.sources:
+            for mention in source.mentions:
+                found.setdefault(mention.signal, []).append(mention)
         return found
 
     @cached_property

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from types import FunctionType, MethodType
 from typing import Any, Final
 
-from signal_inspector import trouble
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at
-from signal_inspector.checks.holders import is_held
+from signal_inspector.checks.holders import unheld
 from signal_inspector.names.safe import class_module, class_path, instance_attribute, is_class
-
-_MAX_SECONDS: Final = 1.0  # to ask who holds a receiver goes through all objects there are
 
 _HINT: Final = (
     "Connect a function of a module, keep what you connect in a variable that lasts, "
@@ -40,20 +36,14 @@ def fleeting(facts: Facts) -> Iterator[Finding]:
 
     Under DEBUG Django looks at the parameters of each receiver, and remembers them beside it.
     """
-    suspects = [each for each in facts.own if _is_suspect(each)]
-    started = time.monotonic()
-    for index, each in enumerate(suspects):
-        if index and time.monotonic() - started > _MAX_SECONDS:
-            trouble.drop("receivers not asked who holds them", len(suspects) - index)
-            return
-        if not is_held(each.receiver):
-            yield _finding(
-                Kind.FLEETING,
-                each,
-                "{name} will go away and be called no more: it is connected to {signal}{at} by "
-                "weak reference, and nothing that lasts holds it. For the time being a cache of "
-                "Django's does, as DEBUG is on, or a collection of garbage is due.",
-            )
+    for each in unheld([each for each in facts.own if _is_suspect(each)]):
+        yield _finding(
+            Kind.FLEETING,
+            each,
+            "{name} will go away and be called no more: it is connected to {signal}{at} by "
+            "weak reference, and nothing that lasts holds it. For the time being a cache of "
+            "Django's does, as DEBUG is on, or a collection of garbage is due.",
+        )
 
 
 def _finding(kind: Kind, each: Connected, message: str) -> Finding:

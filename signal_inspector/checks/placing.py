@@ -18,6 +18,9 @@ _AT_IMPORT = "<module>"
 #: Heard while models load, and by modules that keep what they have read of the settings: both
 #: have to be connected at the import of a module, whenever that is.
 _ANYWHERE = ("django.core.signals.setting_changed", "django.db.models.signals.class_prepared")
+#: ``migrate`` and ``flush`` import ``management`` of every app before they send these; nobody else
+#: sends them.
+_OF_MIGRATE = ("django.db.models.signals.pre_migrate", "django.db.models.signals.post_migrate")
 _TOO_LATE = (
     "What is sent before that does not reach it, nor what is sent in a process that never comes "
     "there, such as a command or a worker."
@@ -39,15 +42,20 @@ def misplaced(facts: Facts) -> Iterator[Finding]:
 def late(facts: Facts) -> Iterator[Finding]:
     """W017: connected after start-up, or by a module that start-up does not import."""
     for each in facts.own:
-        if not each.is_dead and each.signal not in _ANYWHERE and _phase(each) is Phase.AFTER:
+        if each.is_dead or each.signal in _ANYWHERE or _phase(each) is not Phase.AFTER:
+            continue
+        if not _is_for_migrate(each.signal, each.name.name):
             yield _connected_late(each)
     loaded = _loaded_files()
     for source in facts.sources:
         if source.module in sys.modules or source.path in loaded or _is_apart(source.module):
             continue
         for connect in source.connects:
-            at_import = connect.function == source.module and connect.signal not in _ANYWHERE
-            if at_import and concerns(facts.options, connect.signal):
+            if connect.function != source.module or connect.signal in _ANYWHERE:
+                continue
+            if _is_for_migrate(connect.signal, f"{source.module}.it"):
+                continue
+            if concerns(facts.options, connect.signal):
                 yield _never_imported(source.module, connect)
 
 
@@ -56,6 +64,14 @@ def home_of(dotted: str, path: str) -> str:
     inner = path.replace("\\", "/").removesuffix(".py").split("/")[-2:]
     inside = set(inner).intersection(dotted.split("."))
     return next((name for name in ("models", "views") if name in inside), "")
+
+
+def _is_for_migrate(signal: str, receiver: str) -> bool:
+    """Whether it is imported in time by the only commands that send its signal."""
+    if signal not in _OF_MIGRATE:
+        return False
+    config = apps.get_containing_app_config(receiver)
+    return config is not None and receiver.startswith(f"{config.name}.management.")
 
 
 def _phase(each: Connected) -> Phase | None:
@@ -78,7 +94,7 @@ def _among(home: str, each: Connected) -> Finding:
             f"the {home}. It is easily overlooked there, and what it imports is imported with "
             f"the {home}."
         ),
-        hint=f"Move it to a module of its own, such as receivers.py, imported by {_ready(each)}.",
+        hint=_moved(each.name.name),
         names=(each.name.name, each.signal),
         path=each.name.path,
         line=each.name.line,
@@ -114,7 +130,11 @@ def _connected_late(each: Connected) -> Finding:
             f"The receiver{at(each.name.path, each.name.line)} was connected to {each.signal} "
             f"after start-up, {how}{at(where.path, where.line)}. {_TOO_LATE}"
         ),
-        hint=f"Connect it in {_ready(each)}, or import its module there.",
+        hint=(
+            _moved(each.name.name)
+            if home_of(each.name.name, each.name.path)
+            else f"Connect it in {_ready(each)}, or import its module there."
+        ),
         names=(each.name.name, each.signal),
         path=where.path,
         line=where.line,
@@ -130,11 +150,19 @@ def _never_imported(module: str, connect: Connect) -> Finding:
             f"{module} connects a receiver to {connect.signal}{at(connect.path, connect.line)}, "
             f"and is not imported at start-up. {_TOO_LATE}"
         ),
-        hint=f"Import {module} in {ready_of(module)}.",
+        hint=(
+            _moved(module)  # W018 would have something against the import
+            if home_of(module, connect.path)
+            else f"Import {module} in {ready_of(module)}."
+        ),
         names=(name, connect.signal),
         path=connect.path,
         line=connect.line,
     )
+
+
+def _moved(dotted: str) -> str:
+    return f"Move it to a module of its own, such as receivers.py, imported by {ready_of(dotted)}."
 
 
 def _ready(each: Connected) -> str:

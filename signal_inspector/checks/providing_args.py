@@ -22,19 +22,19 @@ def providing_args(facts: Facts) -> Iterator[Finding]:
 def removed(creations: Iterable[Creation]) -> Iterator[Finding]:
     """W023 for each signal that is created so."""
     for made in creations:
-        if made.providing_args is None:
+        if made.providing_args is None or made.is_guarded:
             continue
-        name = made.signal.rpartition(".")[2] or "signal"
         arguments = ", ".join(made.providing_args)
         comment = f"  # Arguments: {arguments}." if arguments else ""
+        when = "importing this module" if made.is_at_import else "this call"
         yield Finding(
             kind=Kind.PROVIDING_ARGS,
             subject=made.signal,
             message=(
-                "Signal() has had no providing_args since Django 4.0: importing this module "
-                "raises TypeError. They never did more than document."
+                f"Signal() has had no providing_args since Django 4.0: {when} raises TypeError. "
+                "They never did more than document."
             ),
-            hint=f"Write: {name} = Signal(){comment}",
+            hint=f"Write: {made.instead}{comment}",
             names=(made.signal,),
             path=made.path,
             line=made.line,

@@ -1,25 +1,32 @@
-"""Receivers that cannot be called, or not be logged, as Django means to."""
+"""Receivers that cannot be called as they are meant to be, or not be logged."""
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
 from collections.abc import Iterator
-from types import FunctionType, MemberDescriptorType, MethodType
+from types import CellType, FunctionType, MemberDescriptorType, MethodType
 from typing import Final
 
-from signal_inspector.checks.facts import Facts
-from signal_inspector.checks.findings import Finding, Kind, at
+from django.db.models.signals import ModelSignal
+from django.dispatch import Signal
+
+from signal_inspector.catalog.source_records import Connect, Send
+from signal_inspector.checks.facts import Connected, Facts
+from signal_inspector.checks.findings import Finding, Kind, at, listed
 from signal_inspector.names.receivers import innermost
 from signal_inspector.names.safe import (
     class_attribute,
     class_path,
     instance_attribute,
     is_class,
+    namespace_of,
     native_attribute,
 )
 
 _NAME: Final = "__qualname__"
+_MOST_DECORATORS: Final = 20  # above one function
 
 
 def without_kwargs(facts: Facts) -> Iterator[Finding]:
@@ -72,6 +79,175 @@ def unloggable(facts: Facts) -> Iterator[Finding]:
             path=where.path,
             line=where.line,
         )
+
+
+def below_decorator(facts: Facts) -> Iterator[Finding]:
+    """W019: the function that is connected is not the one that its module has under its name."""
+    for each in facts.own:
+        if each.is_dead or type(each.receiver) is not FunctionType:
+            continue
+        found = _named_so(each.receiver)
+        if found is None or found is each.receiver or not _wraps(found, each.receiver):
+            continue
+        name = each.name.name
+        yield Finding(
+            kind=Kind.BELOW_DECORATOR,
+            subject=name,
+            message=(
+                f"The receiver{at(each.name.path, each.name.line)} of {each.signal} was connected "
+                "before the decorators above @receiver were applied. The signal calls the bare "
+                "function, and what they add does not happen."
+            ),
+            hint="Put @receiver above all other decorators.",
+            names=(name, each.signal),
+            path=each.name.path,
+            line=each.name.line,
+        )
+
+
+def text_as_sender(facts: Facts) -> Iterator[Finding]:
+    """W028: model signals know a model by its label; all others compare senders by identity."""
+    for connect in facts.connects:
+        signal = facts.signals.get(connect.signal)
+        if signal is None or type(signal) is not Signal or not facts.is_own_place(connect.path):
+            continue
+        text = _text(connect.sender)
+        if text is None or _may_be_same(text, connect, facts):
+            continue
+        name = connect.receiver or connect.signal
+        yield Finding(
+            kind=Kind.TEXT_AS_SENDER,
+            subject=name,
+            message=(
+                f"It is connected to {connect.signal} for the sender {connect.sender}"
+                f"{at(connect.path, connect.line)}. A signal compares senders by identity: "
+                "another text is another object, be it equal or not, and this receiver is not "
+                "called."
+            ),
+            hint=(
+                "Name the object that sends: a class, a model. Only the signals of "
+                "django.db.models know a model by its label."
+            ),
+            names=(name, connect.signal),
+            path=connect.path,
+            line=connect.line,
+        )
+
+
+def unsent_parameter(facts: Facts) -> Iterator[Finding]:
+    """W029: every send that the source shows would end in this receiver's TypeError."""
+    for each in facts.own:
+        needed = [] if each.is_dead else required(each.receiver)
+        needed = [name for name in needed if name not in ("signal", "sender")]
+        sends = facts.sends.get(each.signal, [])
+        if not needed or not sends or each.signal not in facts.own_signals:
+            continue
+        if type(facts.signals[each.signal]) not in (Signal, ModelSignal):
+            continue  # it may add arguments of its own
+        if any(send.is_open for send in sends) or facts.handed_on(each.signal):
+            continue  # there may be others, or other arguments
+        sent = {name for send in sends for name in send.arguments}
+        missing = [name for name in needed if name not in sent]
+        if missing:
+            yield _unsent(each, missing, sends[0])
+
+
+def _unsent(each: Connected, missing: list[str], send: Send) -> Finding:
+    sent = list(send.arguments)
+    given = f"gives {listed(sent)}" if sent else "gives nothing but the sender"
+    return Finding(
+        kind=Kind.UNSENT_PARAMETER,
+        subject=each.name.name,
+        message=(
+            f"The receiver{at(each.name.path, each.name.line)} requires {listed(missing)}, and no "
+            f"send of {each.signal} gives that: {send.method.value}{at(send.path, send.line)} "
+            f"{given}. The call raises TypeError."
+        ),
+        hint="Send it, or give the parameter a default.",
+        names=(each.name.name, each.signal),
+        path=each.name.path,
+        line=each.name.line,
+    )
+
+
+def required(receiver: object) -> list[str]:
+    """The parameters of a plain function or method that have no default."""
+    function, skipped = receiver, 0
+    if type(receiver) is MethodType:
+        function, skipped = receiver.__func__, 1
+    if type(function) is not FunctionType:
+        return []
+    code = function.__code__
+    positional = code.co_varnames[: code.co_argcount]
+    without = positional[skipped : len(positional) - len(function.__defaults__ or ())]
+    named = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    defaults = function.__kwdefaults__ or {}
+    return [*without, *(name for name in named if name not in defaults)]
+
+
+def _named_so(receiver: FunctionType) -> object:
+    """What its module has under the name of a function; None of a local one."""
+    found: object = sys.modules.get(receiver.__module__)
+    for name in receiver.__qualname__.split("."):
+        found = (
+            class_attribute(found, name) if is_class(found) else instance_attribute(found, name)
+        )
+        if isinstance(found, staticmethod | classmethod):
+            found = found.__func__
+    return found
+
+
+def _wraps(wrapper: object, function: FunctionType) -> bool:
+    """Whether an object calls a function, as what a decorator returns does.
+
+    It says so itself, with ``functools.wraps``, or it holds the function.
+    """
+    for _ in range(_MOST_DECORATORS):
+        held = [instance_attribute(wrapper, "__wrapped__")]
+        if type(wrapper) is FunctionType:
+            held += [cell.cell_contents for cell in wrapper.__closure__ or () if _is_filled(cell)]
+        else:
+            held += list((namespace_of(wrapper) or {}).values())
+            held.append(native_attribute(wrapper, "func"))
+        if any(each is function for each in held):
+            return True
+        wrapper = next((each for each in held if type(each) is FunctionType), None)
+        if wrapper is None:
+            return False
+    return False
+
+
+def _is_filled(cell: CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - reading it is the question
+    except ValueError:
+        return False
+    return True
+
+
+def _text(source: str) -> str | None:
+    """The text that a literal in the source is; None of anything else."""
+    if source[:1] not in ("'", '"'):
+        return None
+    try:
+        value = ast.literal_eval(source)
+    except (ValueError, SyntaxError):
+        return None
+    return value if isinstance(value, str) else None
+
+
+def _may_be_same(text: str, connect: Connect, facts: Facts) -> bool:
+    """Whether Python may make one object of this text and of a sender's.
+
+    It does so of equal literals in one file, and of those that are identifiers.
+    """
+    sends = facts.sends.get(connect.signal, [])
+    unknown = not sends or facts.handed_on(connect.signal) != []
+    equal = [send for send in sends if _text(send.sender) == text]
+    named = [send for send in sends if send.sender.replace(".", "").isidentifier()]
+    if text.isidentifier():
+        return bool(equal or unknown or named)
+    return any(send.path == connect.path for send in equal)
 
 
 def accepts_kwargs(receiver: object) -> bool | None:

@@ -19,7 +19,7 @@ _NAMED = 3  # receivers that a message names; of more it tells how many
 def sync_on_asend(facts: Facts) -> Iterator[Finding]:
     """W021: sync receivers of what is sent with ``asend`` run in another thread."""
     for signal, every in facts.sends.items():
-        sends = [send for send in every if send.method.is_async]
+        sends = [send for send in every if send.method.is_async and _is_ours(send)]
         receivers = [each for each in facts.own if each.signal == signal]
         receivers = [each for each in receivers if not each.is_async and not each.is_dead]
         if not sends or not receivers:
@@ -47,12 +47,17 @@ def never_sent(facts: Facts) -> Iterator[Finding]:
             continue
         if type(it) not in (Signal, ModelSignal):
             continue  # it may have a method of its own to be sent by
+        if "[" in signal or facts.handed_on(signal):
+            continue  # whoever takes it out of there, or gets it, may send it
         path, line = facts.made_at(signal)
         yield Finding(
             kind=Kind.NEVER_SENT,
             subject=signal,
             message=f"The signal{at(path, line)} is never sent, as far as the source shows.",
-            hint="Send it where it happens, or remove it together with its receivers.",
+            hint=(
+                "Send it where it happens. Before you remove it, look for code outside of this "
+                "project that sends it: nothing else was read."
+            ),
             names=(signal,),
             path=path,
             line=line,
@@ -105,6 +110,11 @@ def _fragile(signal: str, sends: Sequence[Send], receivers: Sequence[Connected])
         path=send.path,
         line=send.line,
     )
+
+
+def _is_ours(send: Send) -> bool:
+    """Whether it is not one of Django's own, such as that of ``alogin()``."""
+    return not send.function.startswith("django.")
 
 
 def _home(each: Connected) -> str:

@@ -33,6 +33,9 @@ FROM_CONNECTIONS: Final[tuple[Rule, ...]] = (
     lifetimes.fleeting,
     doubles.connected_twice,
     doubles.imported_twice,
+    doubles.uid_taken,
+    doubles.vain_disconnect,
+    receiving.below_decorator,
     placing.misplaced,
 )
 
@@ -41,6 +44,8 @@ FROM_SOURCE: Final[tuple[Rule, ...]] = (
     placing.late,
     sending.sync_on_asend,
     receiving.unloggable,
+    receiving.text_as_sender,
+    receiving.unsent_parameter,
     providing_args.providing_args,
     sending.never_sent,
     sending.nobody_connected,

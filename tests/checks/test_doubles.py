@@ -7,7 +7,12 @@ from importlib import import_module, reload
 
 import pytest
 
-from signal_inspector.checks.doubles import connected_twice, imported_twice
+from signal_inspector.checks.doubles import (
+    connected_twice,
+    imported_twice,
+    uid_taken,
+    vain_disconnect,
+)
 from signal_inspector.checks.findings import Kind
 from tests.checks.worlds import World, write
 
@@ -136,3 +141,88 @@ class TestImportedTwice:
         [found] = world.find(imported_twice)
         assert former is not module.store
         assert "as bazaar.receivers, and reloaded" in found.message
+
+
+class TestUidTaken:
+    HEAD = "from django.dispatch import Signal, receiver\norder_placed = Signal()\n"
+    FIRST = "@receiver(order_placed, dispatch_uid='log')\ndef first(**kwargs): pass\n"
+
+    def test_is_found(self, world: World) -> None:
+        """W020 names both, at the line that connects in vain."""
+        world.load(
+            f"{self.HEAD}{self.FIRST}@receiver(order_placed, dispatch_uid='log')\n"
+            "def second(**kwargs): pass\n"
+        )
+        [found] = world.find(uid_taken)
+        assert (found.kind, found.subject) == (Kind.UID_TAKEN, "bazaar.signals.second")
+        assert "dispatch_uid 'log' is taken by bazaar.signals.first (" in found.message
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "order_placed.connect(first, dispatch_uid='log')",
+            "order_placed.connect(second, sender=Signal, dispatch_uid='log')",
+            "order_placed.connect(second, dispatch_uid='other')",
+            "order_placed.connect(second, dispatch_uid='log')\norder_placed.connect(second)",
+            (
+                "order_placed.connect(second, dispatch_uid='log')\n"
+                "order_placed.disconnect(dispatch_uid='log')"
+            ),
+        ],
+    )
+    def test_others_are_none(self, world: World, text: str) -> None:
+        """The same one again, another key, and what has been mended since."""
+        world.load(f"{self.HEAD}{self.FIRST}def second(**kwargs): pass\n{text}\n")
+        assert world.find(uid_taken) == []
+
+
+class TestVainDisconnect:
+    HEAD = (
+        "from django.dispatch import Signal\norder_placed = Signal()\n"
+        "class Web: pass\nclass Till: pass\ndef store(**kwargs): pass\n"
+    )
+
+    @pytest.mark.parametrize(
+        ("connect", "disconnect"),
+        [
+            ("store, dispatch_uid='s'", "store"),
+            ("store, dispatch_uid='s'", "store, dispatch_uid='other'"),
+            ("store, sender=Web", "store"),
+            ("store", "store, sender=Web"),
+            ("store", "store, dispatch_uid='s'"),
+            ("store, sender=Web, dispatch_uid='s'", "dispatch_uid='s'"),
+        ],
+    )
+    def test_is_found(self, world: World, connect: str, disconnect: str) -> None:
+        """W030, at the line that disconnects in vain."""
+        world.load(
+            f"{self.HEAD}order_placed.connect({connect})\norder_placed.disconnect({disconnect})\n"
+        )
+        [found] = world.find(vain_disconnect)
+        assert (found.kind, found.subject) == (Kind.VAIN_DISCONNECT, "bazaar.signals.store")
+        assert found.line == world.line("order_placed.disconnect")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "order_placed.disconnect(store)",  # never connected
+            (
+                "order_placed.connect(store)\norder_placed.disconnect(store)\n"
+                "order_placed.disconnect(store)"
+            ),
+            (
+                "order_placed.connect(store, dispatch_uid='a')\n"
+                "order_placed.connect(store, dispatch_uid='b')\n"
+                "order_placed.disconnect(dispatch_uid='a')\norder_placed.disconnect(dispatch_uid='a')"
+            ),
+            "order_placed.connect(store, sender=Web)\norder_placed.disconnect(store, sender=Till)",
+            (
+                "order_placed.connect(store, dispatch_uid='s')\norder_placed.disconnect(store)\n"
+                "order_placed.disconnect(store, dispatch_uid='s')"
+            ),
+        ],
+    )
+    def test_others_are_none(self, world: World, text: str) -> None:
+        """What was not connected, twice to make sure, another sender, and what was mended."""
+        world.load(f"{self.HEAD}{text}\n")
+        assert world.find(vain_disconnect) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest
 from django.dispatch import Signal
 from django.test import override_settings
 
-from signal_inspector import trouble
+from signal_inspector.checks.facts import Connected
 from signal_inspector.checks.findings import Kind
-from signal_inspector.checks.holders import is_held
+from signal_inspector.checks.holders import unheld
 from signal_inspector.checks.lifetimes import dead, fleeting
+from signal_inspector.names import receiver_name
 from tests.checks.worlds import World
 
 HEAD = """
@@ -114,21 +116,36 @@ class TestFleeting:
         gc.collect()
         assert reference() is None
 
-    def test_asking_ends_in_time(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Those for which there is no time left are counted as dropped."""
-        lines = "\n".join(["order_placed.connect(make())"] * 5)
-        world.load(f"{HEAD}{lines}\n")
-        monkeypatch.setattr("signal_inspector.checks.lifetimes._MAX_SECONDS", 600)
+    def test_many_held_ones_hide_none(self, world: World) -> None:
+        """All are asked about, in one run: legitimate ones take nothing from the others."""
+        held = "\n".join(
+            ["kept.append(Newsletter())\norder_placed.connect(kept[-1].subscribe)"] * 600
+        )
+        lost = "\n".join(["order_placed.connect(make())"] * 3)
+        world.load(f"{HEAD}kept = []\n{held}\n{lost}\n")
+        assert len(world.find(fleeting)) == 3
+
+    def test_the_clock_is_not_asked(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """However long it takes, the same is found."""
+        world.load(HEAD + "\n".join(["order_placed.connect(make())"] * 5))
+        monkeypatch.setattr("time.monotonic", itertools.count(step=1000).__next__)
         assert len(world.find(fleeting)) == 5
-        monkeypatch.setattr("signal_inspector.checks.lifetimes._MAX_SECONDS", -1)
-        assert len(world.find(fleeting)) == 1
-        assert trouble.drops() == {"receivers not asked who holds them": 4}
+
+    def test_what_holds_one_is_not_held_by_another(self, world: World) -> None:
+        """A receiver that a dying one holds dies with it; what a lasting one holds lasts."""
+        world.load(
+            f"{HEAD}kept, lost = partial(store), partial(store)\n"
+            "first = [partial(store, it=kept)]\norder_placed.connect(first[0])\n"
+            "order_placed.connect(kept)\norder_placed.connect(lost)\n"
+            "order_placed.connect(partial(store, it=lost))\ndel kept, lost\n"
+        )
+        assert len(world.find(fleeting)) == 2
 
     def test_module_functions_are_not_asked_about(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """To ask who holds a receiver takes time, so it is not asked of those found by name."""
-        monkeypatch.setattr("signal_inspector.checks.lifetimes.is_held", pytest.fail)
+        monkeypatch.setattr("signal_inspector.checks.holders._Walk", pytest.fail)
         world.load(f"{HEAD}order_placed.connect(store)\n")
         assert world.find(fleeting) == []
 
@@ -143,14 +160,30 @@ class TestIsHeld:
             _connect_cycle(signal)
             [(_, reference, *_)] = signal.receivers
             assert reference() is not None
-            assert not is_held(reference())
+            assert not _is_held(reference())
         finally:
             gc.enable()
 
     def test_what_a_running_function_holds_is_held(self) -> None:
         """A variable of a function that runs has no holder to be found, and holds."""
         held = _local()
-        assert is_held(held)
+        assert _is_held(held)
+
+
+def _is_held(receiver: Any) -> bool:
+    return not unheld(
+        [
+            Connected(
+                signal="",
+                name=receiver_name(receiver),
+                receiver=receiver,
+                sender=None,
+                sender_key=None,
+                is_async=False,
+                connection=None,
+            )
+        ]
+    )
 
 
 def _connect_cycle(signal: Signal) -> None:

@@ -125,6 +125,28 @@ class TestLate:
         assert "(stall/receivers.py:4), and is not imported at start-up." in done.stderr
         assert "HINT: Import stall.receivers in the ready() of an AppConfig" in done.stderr
 
+    def test_receivers_of_migrate_are_none(self, project: Project) -> None:
+        """The commands that send them import each app's ``management`` first."""
+        hear = (
+            "from django.db.models.signals import {0}\n"
+            "def make(**kwargs): pass\n"
+            "{0}.connect(make)\n"
+        )
+        project.write({"stall/management/__init__.py": hear.format("post_migrate")})
+        assert project.ids() == []
+        project.write({"stall/management/__init__.py": hear.format("post_save")})
+        assert [number for number, _ in project.ids()] == ["W017"]
+
+    def test_views_are_not_to_be_imported(self, project: Project) -> None:
+        """W017 does not advise what W018 would have something against."""
+        project.write({**SIGNALS, **SENDS, "stall/views.py": RECEIVERS})
+        done = project.run("check")
+        assert "W017" in done.stderr
+        assert (
+            "HINT: Move it to a module of its own, such as receivers.py, imported by"
+            in done.stderr
+        )
+
     def test_by_a_function(self, project: Project) -> None:
         """W017 names the function that connects when it is called."""
         project.write({**SIGNALS, **SENDS})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from signal_inspector.checks.providing_args import providing_args
 from tests.checks.worlds import Project, World, write
 
 OLD = """
@@ -40,6 +41,65 @@ class TestInCheck:
         assert ("W023", "stall.signals.order_completed") not in project.ids()
 
 
+class TestHints:
+    HEAD = (
+        "from functools import partial\nfrom django.dispatch import Signal\n"
+        "class ShopSignal(Signal): pass\n"
+    )
+
+    @pytest.mark.parametrize(
+        ("line", "hint"),
+        [
+            ("a = Signal(providing_args=['x'])", "a = Signal()  # Arguments: x."),
+            (
+                "a = ShopSignal(providing_args=['x'], use_caching=True)",
+                "a = ShopSignal(use_caching=True)  # Arguments: x.",
+            ),
+            ("a = Signal(['x'], True)", "a = Signal(use_caching=True)  # Arguments: x."),
+            ("a = Signal(**{'providing_args': X, 'use_caching': 1})", "a = Signal(use_caching=1)"),
+            (
+                "make = partial(Signal, providing_args=['x'])",
+                "make = partial(Signal)  # Arguments: x.",
+            ),
+            ("print(Signal(['x']))", "Signal()  # Arguments: x."),
+        ],
+    )
+    def test_class_and_arguments_stay(self, world: World, line: str, hint: str) -> None:
+        """The hint is the same call without the argument."""
+        write(world.directory, {"bazaar/old.py": f"{self.HEAD}{line}\n"})
+        [found] = world.find(providing_args)
+        assert found.hint == f"Write: {hint}"
+        assert "importing this module raises TypeError" in found.message
+
+    def test_in_a_function_the_call_fails(self, world: World) -> None:
+        """Importing the module does no harm; the name is that of the variable."""
+        text = f"{self.HEAD}def make():\n    a = Signal(['x'])\n    return a\n"
+        write(world.directory, {"bazaar/old.py": text})
+        [found] = world.find(providing_args)
+        assert found.hint == "Write: a = Signal()  # Arguments: x."
+        assert "since Django 4.0: this call raises TypeError" in found.message
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "try:\n    a = Signal(providing_args=['x'])\nexcept TypeError:\n    a = Signal()",
+            "try:\n    a = Signal(['x'])\nexcept (ImportError, TypeError):\n    a = Signal()",
+            "try:\n    a = Signal(['x'])\nexcept:\n    a = Signal()",
+            "import django\nif django.VERSION < (4,):\n    a = Signal(providing_args=['x'])",
+        ],
+    )
+    def test_what_is_for_older_djangos_is_none(self, world: World, text: str) -> None:
+        """A library may support both."""
+        write(world.directory, {"bazaar/old.py": f"{self.HEAD}{text}\n"})
+        assert world.find(providing_args) == []
+
+    def test_another_exception_is_no_guard(self, world: World) -> None:
+        """An ImportError is not what the call raises."""
+        text = "try:\n    a = Signal(['x'])\nexcept ImportError:\n    a = Signal()"
+        write(world.directory, {"bazaar/old.py": f"{self.HEAD}{text}\n"})
+        assert [each.line for each in world.find(providing_args)] == [5]
+
+
 class TestWithoutDjango:
     def test_where_check_cannot_start(self, project: Project) -> None:
         """django.setup() ends with a TypeError; the command tells where, and ends with 1."""
@@ -67,6 +127,11 @@ class TestWithoutDjango:
         """Exit code 0, and not a word."""
         done = project.python("-m", "signal_inspector.checks", DJANGO_SETTINGS_MODULE="")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+    def test_a_file_that_cannot_be_parsed_is_no_success(self, project: Project) -> None:
+        """Exit code 2: nobody knows whether something is in it."""
+        project.write({"stall/python2.py": "print 'hello'\n"})
+        assert project.python("-m", "signal_inspector.checks", "stall").returncode == 2
 
     def test_what_cannot_be_read_is_told(self, project: Project) -> None:
         """A path that is not there is exit code 2; a file that is no Python is named."""

@@ -15,8 +15,11 @@ from django.utils import inspect as django_inspect
 from signal_inspector.checks.findings import Kind
 from signal_inspector.checks.receiving import (
     accepts_kwargs,
+    below_decorator,
     has_qualname,
+    text_as_sender,
     unloggable,
+    unsent_parameter,
     without_kwargs,
 )
 from tests.checks.worlds import World
@@ -228,3 +231,140 @@ class TestUnloggable:
 
 def _fail(**kwargs: Any) -> None:
     raise ValueError
+
+
+DECORATED = """
+from functools import wraps
+from django.dispatch import Signal, receiver
+order_placed = Signal()
+def plain(function):
+    def inner(*args, **kwargs): return function(*args, **kwargs)
+    return inner
+def kept(function):
+    return function
+def wrapping(function):
+    return wraps(function)(plain(function))
+class Task:
+    def __init__(self, run): self.run = run
+    def __call__(self, **kwargs): self.run(**kwargs)
+"""
+
+
+class TestBelowDecorator:
+    @pytest.mark.parametrize("decorators", ["wrapping", "plain", "Task", "plain\n@wrapping"])
+    def test_is_found(self, world: World, decorators: str) -> None:
+        """W019: what the module has under the name calls the function that is connected."""
+        world.load(
+            f"{DECORATED}@{decorators}\n@receiver(order_placed)\ndef store(**kwargs): pass\n"
+        )
+        [found] = world.find(below_decorator)
+        assert (found.kind, found.subject) == (Kind.BELOW_DECORATOR, "bazaar.signals.store")
+        assert found.line == world.line(f"@{decorators.splitlines()[0]}")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "@kept\n@receiver(order_placed)\ndef store(**kwargs): pass",
+            "@receiver(order_placed)\n@wrapping\ndef store(**kwargs): pass",
+            "@receiver(order_placed)\n@Task\ndef store(**kwargs): pass",
+            "@receiver(order_placed)\ndef store(**kwargs): pass\ndef store(): pass",
+            "@receiver(order_placed)\ndef store(**kwargs): pass\nkeep = store\ndel store",
+        ],
+    )
+    def test_others_are_none(self, world: World, text: str) -> None:
+        """Decorators below it, and one that gives the function back."""
+        world.load(f"{DECORATED}{text}\n")
+        assert world.find(below_decorator) == []
+
+
+class TestTextAsSender:
+    @pytest.mark.parametrize("sender", ["'stall.Order'", "'order form'", "'web'"])
+    def test_is_found(self, world: World, sender: str) -> None:
+        """W028, at the line that connects it."""
+        world.load(
+            f"{HEAD}@receiver(order_placed, sender={sender})\ndef store(**kwargs): pass\n"
+            "def place(): order_placed.send(None)\n"
+        )
+        [found] = world.find(text_as_sender)
+        assert (found.kind, found.subject) == (Kind.TEXT_AS_SENDER, "bazaar.signals.store")
+        assert found.line == world.line("@receiver(order_placed, sender")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "@receiver(order_placed, sender='web')\ndef store(**kwargs): pass",  # no send is known
+            (
+                "@receiver(order_placed, sender='web')\ndef store(**kwargs): pass\n"
+                "order_placed.send('web')"
+            ),
+            (
+                "@receiver(order_placed, sender='a b')\ndef store(**kwargs): pass\n"
+                "def place(): order_placed.send('a b')"
+            ),
+            "WEB = 'a b'\n@receiver(order_placed, sender=WEB)\ndef store(**kwargs): pass",
+            "class Web: pass\n@receiver(order_placed, sender=Web)\ndef store(**kwargs): pass",
+            (
+                "from django.db.models.signals import post_init\n"
+                "@receiver(post_init, sender='stall.Order')\ndef store(**kwargs): pass"
+            ),
+        ],
+    )
+    def test_others_are_none(self, world: World, text: str) -> None:
+        """What may be the same text, what is none, and signals that know models by their label."""
+        world.load(f"{HEAD}{text}\n")
+        assert world.find(text_as_sender) == []
+
+
+class TestUnsentParameter:
+    STORE = "\n@receiver(order_placed)\ndef store(sender, order, user, *, at, **kwargs): pass\n"
+
+    def test_is_found(self, world: World) -> None:
+        """W029 names what is missing, and what is sent."""
+        world.load(f"{HEAD}{self.STORE}def place(): order_placed.send(None, order=1)\n")
+        [found] = world.find(unsent_parameter)
+        assert found.kind is Kind.UNSENT_PARAMETER
+        assert "requires user and at, and no send of bazaar.signals.order_placed" in found.message
+        assert f"signals.py:{world.line('.send(None')}) gives order." in found.message
+        assert found.line == world.line("@receiver(order_placed)")
+
+    def test_a_method(self, world: World) -> None:
+        """The object of a bound method is no argument."""
+        world.load(
+            f"{HEAD}class Stall:\n    def store(self, order, **kwargs): pass\n"
+            "stall = Stall()\norder_placed.connect(stall.store)\n"
+            "def place(): order_placed.send(None, o=1)\n"
+        )
+        [found] = world.find(unsent_parameter)
+        assert "requires order," in found.message
+
+    @pytest.mark.parametrize(
+        "sends",
+        [
+            "",
+            "def place(): order_placed.send(None, order=1, user=2, at=3)",
+            (
+                "def place(): order_placed.send(None, order=1, user=2)\n"
+                "def again(): order_placed.send(None, order=1, at=2)"
+            ),
+            "def place(**kwargs): order_placed.send(None, **kwargs)",
+            "def place(): order_placed.send(None, order=1)\nprint(order_placed)",
+            "def place(): order_placed.send(None, order=1)\nfire = order_placed.send",
+            (
+                "def emit(signal, **kw): signal.send(None, **kw)\n"
+                "def place(): emit(order_placed, order=1, user=2, at=3)"
+            ),
+        ],
+    )
+    def test_others_are_none(self, world: World, sends: str) -> None:
+        """Some send gives it, or there may be sends and arguments that nobody has seen."""
+        world.load(f"{HEAD}{self.STORE}{sends}\n")
+        assert world.find(unsent_parameter) == []
+
+    def test_by_way_of_a_helper(self, world: World) -> None:
+        """The arguments of the call count where the helper hands them on."""
+        world.load(
+            f"{HEAD}{self.STORE}def emit(signal, **kw): signal.send(None, **kw)\n"
+            "def place(): emit(order_placed, order=1, at=3)\n"
+        )
+        [found] = world.find(unsent_parameter)
+        assert "requires user," in found.message

@@ -39,6 +39,15 @@ class TestSyncOnAsend:
         assert "bazaar.signals.store." in found.message
         assert "astore" not in found.message
 
+    def test_by_way_of_a_helper(self, world: World) -> None:
+        """A send of what a function is given stands where it is given."""
+        world.load(
+            f"{HEAD}{SYNC}\nasync def emit(signal): await signal.asend(None)\n"
+            "async def place(): await emit(order_placed)\n"
+        )
+        [found] = world.find(sync_on_asend)
+        assert found.line == world.line("await emit(")
+
     @pytest.mark.parametrize(
         "source",
         [HEAD + ASYNC + sending("asend"), HEAD + SYNC + sending("send"), HEAD + sending("asend")],
@@ -65,6 +74,27 @@ class TestNeverSent:
             "bazaar.services",
         )
         assert world.find(never_sent) == []
+
+    @pytest.mark.parametrize(
+        "handed_on",
+        [
+            "from bazaar.signals import order_placed\ndo(order_placed)\n",
+            "from bazaar.signals import order_placed as op\nALL = [op]\n",
+            "from bazaar import signals\nclass View:\n    add = signals.order_placed\n",
+            "from bazaar import signals\ndef get(name): return getattr(signals, name)\n",
+        ],
+    )
+    def test_handed_on_is_none(self, world: World, handed_on: str) -> None:
+        """Whoever it is handed on to may send it, in whatever file that happens."""
+        world.load(HEAD + SYNC)
+        world.load(handed_on.replace("do(", "print("), "bazaar.beside")
+        assert world.find(never_sent) == []
+
+    def test_the_hint_does_not_tell_to_remove_it(self, world: World) -> None:
+        """What sends it may be where nobody has looked."""
+        world.load(HEAD + SYNC)
+        [found] = world.find(never_sent)
+        assert "Before you remove it, look for code outside of this project" in found.hint
 
     def test_what_was_not_read_is_none(
         self, world: World, monkeypatch: pytest.MonkeyPatch
