@@ -23,6 +23,8 @@ from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-de
 
 from signal_inspector import trouble
 from signal_inspector.names import IdentityMap, class_path, receiver_name, sender_name
+from signal_inspector.names.globs import INSTANCE
+from signal_inspector.names.safe import class_mro, is_class
 from signal_inspector.records import Caller, NotCalled, NotCalledReason, ReceiverName
 
 LookupKey = tuple[Any, Any]
@@ -410,30 +412,72 @@ def not_called(signal: Signal, sender: object) -> tuple[NotCalled, ...]:
         if receiver is None and connection is not None:
             missed.append(_dead(connection))
         elif receiver is not None and key[1] not in (NONE_ID, mine):
-            missed.append(_other_sender(receiver, connection))
-    missed.extend(_dead(connection) for connection in known.values() if is_dead(connection))
+            missed.append(_other_sender(receiver, connection, sender))
+    for key, connection in known.items():
+        if is_dead(connection):
+            missed.append(_dead(connection))
+        elif not is_senderless(connection):
+            reached = key[1] in (NONE_ID, mine)
+            missed.append(
+                _taken_out(connection) if reached else _other_sender(None, connection, sender)
+            )
     return tuple(missed)
 
 
-def _other_sender(receiver: object, connection: Connection | None) -> NotCalled:
+def _other_sender(receiver: object, connection: Connection | None, sender: object) -> NotCalled:
     name = receiver_name(receiver) if connection is None else connection.receiver
-    sender = None if connection is None else connection.sender
-    return NotCalled(
-        receiver=name.name,
-        path=name.path,
-        line=name.line,
-        reason=NotCalledReason.OTHER_SENDER,
-        detail=f"listens to sender {sender} only" if sender else "listens to another sender only",
+    return _not_called(name, NotCalledReason.OTHER_SENDER, why_other_sender(connection, sender))
+
+
+def why_other_sender(
+    connection: Connection | None, sender: object, name: str | None = None
+) -> str:
+    """Why a connection for one sender does not hear another: "listens to sender X only".
+
+    ``name`` is that of the one it listens to, where nobody saw it being connected.
+    """
+    if connection is not None:
+        name = connection.sender
+    if name is None:
+        return "listens to another sender only"
+    sent = sender_name(sender)
+    reference = None if connection is None else connection.sender_reference
+    wanted = None if reference is None else reference()
+    if is_class(wanted):
+        if is_class(sender):
+            if wanted in class_mro(sender):
+                return f"listens to sender {name} only, and its subclass {sent} is another sender"
+            if name == sent:
+                return f"listens to another class that is called {name} only"
+        elif wanted in class_mro(type(sender)):
+            return f"listens to the class {name} only, and was sent by an instance of it"
+    elif name == sent:
+        another = name if name.endswith(INSTANCE) else f"object that is called {name}"
+        return f"listens to another {another} only"
+    elif is_class(sender) and name == f"{sent}{INSTANCE}":
+        return f"listens to one {name} only, and was sent by the class"
+    return f"listens to sender {name} only"
+
+
+def _taken_out(connection: Connection) -> NotCalled:
+    return _not_called(
+        connection.receiver,
+        NotCalledReason.TAKEN_OUT,
+        "it was taken out of signal.receivers, and not disconnected",
     )
 
 
 def _dead(connection: Connection) -> NotCalled:
     what = connection.receiver.name.rpartition(".")[2]
     what = "the lambda" if what == "<lambda>" else "it"
+    return _not_called(
+        connection.receiver,
+        NotCalledReason.DEAD,
+        f"its weak reference is dead: nothing else kept {what} alive",
+    )
+
+
+def _not_called(name: ReceiverName, reason: NotCalledReason, detail: str) -> NotCalled:
     return NotCalled(
-        receiver=connection.receiver.name,
-        path=connection.receiver.path,
-        line=connection.receiver.line,
-        reason=NotCalledReason.DEAD,
-        detail=f"its weak reference is dead: nothing else kept {what} alive",
+        receiver=name.name, path=name.path, line=name.line, reason=reason, detail=detail
     )

@@ -59,6 +59,7 @@ class NotCalledReason(StrEnum):
 
     OTHER_SENDER = "other sender"
     DEAD = "dead reference"
+    TAKEN_OUT = "taken out"  # of ``signal.receivers``, as factory_boy's mute_signals() does
 
 
 class ReceiverName(NamedTuple):

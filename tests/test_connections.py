@@ -43,6 +43,10 @@ class Till:
     """Another sender."""
 
 
+class Branch(Till):
+    """A class of senders that are no tills to Django."""
+
+
 def on_order(**kwargs: Any) -> None: ...
 
 
@@ -123,7 +127,7 @@ class TestNotCalled:
         """A partial that nothing kept alive is named after the function inside it."""
         signal.connect(functools.partial(on_order, extra=1))
         gc.collect()
-        assert [gone.receiver for gone in missed(signal)] == [f"{__name__}.on_order"]
+        assert [gone.receiver for gone in missed(signal)] == [f"{__name__}.on_order (partial)"]
 
     def test_a_receiver_of_another_sender_is_named(self, signal: Signal) -> None:
         """A receiver that listens to another sender says to which one, on every Django."""
@@ -135,11 +139,68 @@ class TestNotCalled:
         )
         assert other.detail == f"listens to sender {__name__}.Till only"
 
-    def test_an_instance_as_sender_is_named_by_its_class(self, signal: Signal) -> None:
-        """A receiver of one particular object names the object's class."""
+    def test_a_class_is_not_its_instance(self, signal: Signal) -> None:
+        """A receiver of a class does not hear an instance of it, and is told so."""
+        signal.connect(on_order, sender=Till)
+        for sender in (Till(), Branch()):
+            assert missed(signal, sender)[0].detail == (
+                f"listens to the class {__name__}.Till only, and was sent by an instance of it"
+            )
+
+    def test_an_instance_is_not_its_class(self, signal: Signal) -> None:
+        """A receiver of one particular object does not hear the class."""
         till = Till()
         signal.connect(on_order, sender=till)
-        assert missed(signal, Till())[0].detail == f"listens to sender {__name__}.Till only"
+        assert missed(signal, Till)[0].detail == (
+            f"listens to one {__name__}.Till instance only, and was sent by the class"
+        )
+
+    def test_another_instance_is_another_sender(self, signal: Signal) -> None:
+        """Two instances of one class have one name, so they are called two."""
+        till = Till()
+        signal.connect(on_order, sender=till)
+        assert missed(signal, Till())[0].detail == (
+            f"listens to another {__name__}.Till instance only"
+        )
+
+    def test_a_subclass_is_another_sender(self, signal: Signal) -> None:
+        """What is asked for years: why does the receiver of the base class not run?"""
+        signal.connect(on_order, sender=Till)
+        assert missed(signal, Branch)[0].detail == (
+            f"listens to sender {__name__}.Till only, "
+            f"and its subclass {__name__}.Branch is another sender"
+        )
+
+    def test_two_objects_of_one_name(self, signal: Signal) -> None:
+        """A class that was made anew, and a text that is only equal, are other senders."""
+        again = type("Till", (), {"__module__": __name__})
+        signal.connect(on_order, sender=Till)
+        assert missed(signal, again)[0].detail == (
+            f"listens to another class that is called {__name__}.Till only"
+        )
+        signal.disconnect(on_order, sender=Till)
+        text = "check{}".format("out")
+        signal.connect(on_order, sender=text)
+        assert missed(signal, "checkout")[0].detail == (
+            "listens to another object that is called 'checkout' only"
+        )
+
+    def test_what_was_taken_out_by_hand_is_told(self, signal: Signal) -> None:
+        """factory_boy's mute_signals() empties the list: nobody disconnected the receivers."""
+        signal.connect(on_order)
+        signal.connect(on_order_too, sender=Till)
+        kept, signal.receivers = signal.receivers, []
+        signal.sender_receivers_cache.clear()
+        told = [(each.reason, each.detail) for each in missed(signal, Web)]
+        signal.receivers = kept
+        assert told == [
+            (
+                NotCalledReason.TAKEN_OUT,
+                "it was taken out of signal.receivers, and not disconnected",
+            ),
+            (NotCalledReason.OTHER_SENDER, f"listens to sender {__name__}.Till only"),
+        ]
+        assert [each.receiver for each in missed(signal, Web)] == [f"{__name__}.on_order_too"]
 
     def test_an_unseen_connection_is_still_told(self, signal: Signal) -> None:
         """A receiver connected before the wrapper was installed is told, without its sender."""
@@ -312,7 +373,7 @@ class TestNotes:
         """A muted signal's receivers, alive and gone from it, are not called dead."""
         signal.connect(on_order, sender=Till)
         with muted(signal):
-            assert missed(signal, Web) == []
+            assert [each.reason for each in missed(signal, Web)] == [NotCalledReason.OTHER_SENDER]
         assert len(missed(signal, Web)) == 1
 
 

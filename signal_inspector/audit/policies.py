@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from signal_inspector.audit.settings import Audit, Rule, get_settings
-from signal_inspector.names import is_inspected
+from signal_inspector.names import is_inspected, name_matches
 from signal_inspector.records import Details
 from signal_inspector.setting_rules import SectionReader
 
@@ -87,7 +86,7 @@ def forget_policies() -> None:
 def _decide(signal: str, settings: Audit) -> Policy | None:
     if not is_inspected(signal, settings.include, settings.exclude):
         return None
-    return next(each for each in policies() if not each.glob or fnmatchcase(signal, each.glob))
+    return next(each for each in policies() if not each.glob or name_matches(signal, each.glob))
 
 
 def _read(glob: str, raw: Any) -> Policy:

@@ -8,7 +8,7 @@ from typing import Final
 
 from django.dispatch import Signal
 
-from signal_inspector.catalog import absent, entries, sources
+from signal_inspector.catalog import absent, entries, senders, sources
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, State
 from signal_inspector.catalog.finding import find_signal
 from signal_inspector.catalog.pending import why_pending
@@ -16,7 +16,7 @@ from signal_inspector.catalog.repeats import repeats
 from signal_inspector.catalog.selection import in_order
 from signal_inspector.catalog.source_records import ModuleSource, Send
 from signal_inspector.conf import get_config
-from signal_inspector.connections import reaches
+from signal_inspector.connections import known_connections, reaches, why_other_sender
 from signal_inspector.muting import is_receiver_muted
 from signal_inspector.names import (
     class_path,
@@ -122,11 +122,13 @@ def _connected(
 ) -> tuple[list[ExplainedReceiver], list[ExplainedReceiver]]:
     """What is connected: those that are called, and those that are not."""
     reached, missed = [], []
+    known = known_connections(signal)
     for pair in entries.connected(signal):
         found, entry = pair
         if not reaches(found.key, sender):
-            only = "another sender only" if entry.sender == "?" else f"{entry.sender} only"
-            missed.append(_known(entry, Standing.OTHER_SENDER, f"it listens to {only}"))
+            only = None if entry.sender == senders.UNKNOWN else entry.sender
+            why = why_other_sender(known.get(found.key), sender, only)
+            missed.append(_known(entry, Standing.OTHER_SENDER, f"it {why}"))
         elif is_receiver_muted(signal, found.receiver):
             missed.append(_known(entry, Standing.MUTED, "a test has muted it"))
         else:

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from django.apps import apps
 
-from signal_inspector.names import class_path
+from signal_inspector.names import class_path, unmarked
 
 _WILDCARD = re.compile(r"[*?\[]")
 
@@ -19,10 +19,14 @@ def matches(pattern: str, name: str) -> bool:
     """Whether a dotted name, or its last parts, are what the pattern says, with case.
 
     "order_placed", "signals.order_placed" and "order_*" all match shop.signals.order_placed.
+    "View" matches "shop.views.View instance", too, and "log" a partial of it.
     """
-    if _WILDCARD.search(pattern):
-        return any(fnmatchcase(part, pattern) for part in _endings(name))
-    return name == pattern or name.endswith(f".{pattern}")
+    names = {name, unmarked(name)}
+    if any(each == pattern or each.endswith(f".{pattern}") for each in names):
+        return True
+    return _WILDCARD.search(pattern) is not None and any(
+        fnmatchcase(part, pattern) for each in names for part in _endings(each)
+    )
 
 
 def _endings(name: str) -> Iterator[str]:

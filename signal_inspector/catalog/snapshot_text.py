@@ -15,7 +15,7 @@ COMMAND: Final = "manage.py signals snapshot"
 
 _FIRST: Final = re.compile(r"# signal snapshot, format (\d{1,9}): ")
 _SECOND: Final = re.compile(rf"# Update: {COMMAND}(.*) --output FILE")
-_SIGNAL: Final = re.compile(r"[\w.\\]+")
+_SIGNAL: Final = re.compile(r"[\w.\\]+([\[.].*)?")  # REGISTRY['paid'] is one, too
 _INDENT: Final = " " * 4
 _BETWEEN: Final = " | "
 

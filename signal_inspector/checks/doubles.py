@@ -10,6 +10,7 @@ from typing import Any
 from signal_inspector import connections
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at, listed
+from signal_inspector.names import unmarked
 from signal_inspector.names.receivers import innermost
 from signal_inspector.records import Caller, ReceiverName
 
@@ -166,7 +167,8 @@ def _source(receiver: Any) -> object:
 
 
 def _module(each: Connected) -> str:
-    return each.name.name.removesuffix(f".{innermost(each.receiver).__qualname__}")  # type: ignore[attr-defined]
+    function: Any = innermost(each.receiver)
+    return unmarked(each.name.name).removesuffix(f".{function.__qualname__}")
 
 
 def _how(each: Connected) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Final
 
 from signal_inspector.checks.findings import Finding, Kind
 from signal_inspector.conf import get_config, register_section
-from signal_inspector.names import is_inspected
+from signal_inspector.names import is_inspected, name_matches
 from signal_inspector.setting_rules import Fault, ProblemKind, section, strings
 
 _PREFIX: Final = "signal_inspector."
@@ -61,7 +60,7 @@ def is_ignored(options: Checks, finding: Finding) -> bool:
     """Whether the settings say that this is known."""
     ignore = options.ignore or {}
     globs = [*ignore.get(finding.kind.number, ()), *ignore.get(finding.kind.id, ())]
-    return any(fnmatchcase(name, glob) for name in finding.names for glob in globs)
+    return any(name_matches(name, glob) for name in finding.names for glob in globs)
 
 
 register_section("CHECKS", Checks)

@@ -5,11 +5,20 @@ Nothing in here runs the user's code or keeps the user's objects alive.
 
 from __future__ import annotations
 
-from signal_inspector.names.globs import is_inspected, most_specific
+from signal_inspector.names.globs import (
+    is_inspected,
+    most_specific,
+    name_matches,
+    unmarked,
+)
 from signal_inspector.names.identity import IdentityMap
-from signal_inspector.names.receivers import receiver_name, receiver_names
+from signal_inspector.names.receivers import (
+    forget_receiver_names,
+    receiver_name,
+    receiver_names,
+)
 from signal_inspector.names.safe import class_path, class_paths
-from signal_inspector.names.senders import sender_name
+from signal_inspector.names.senders import instance_names, sender_name
 from signal_inspector.names.signals import (
     anonymous_signals,
     creation_place,
@@ -29,17 +38,20 @@ __all__ = [
     "is_inspected",
     "loaded_signals",
     "most_specific",
+    "name_matches",
     "note_creation",
     "receiver_name",
     "receiver_names",
     "sender_name",
     "signal_name",
     "signal_names",
+    "unmarked",
 ]
 
 
 def forget_names() -> None:
     """Find every name anew; where signals were created stays known (for tests)."""
     forget_signal_names()
-    receiver_names.clear()
+    forget_receiver_names()
     class_paths.clear()
+    instance_names.clear()

@@ -5,6 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from typing import Final
+
+#: What the name of a sender ends with that is known by its class only.
+INSTANCE: Final = " instance"
+
+#: What the name of a receiver ends with that is a partial, or has one inside.
+PARTIAL: Final = " (partial)"
 
 _WILDCARD = re.compile(r"[*?\[]")
 _EXACT = 1_000_000  # more than any glob's literal prefix
@@ -25,15 +32,30 @@ def is_inspected(name: str, include: Iterable[str], exclude: Iterable[str]) -> b
 
 def most_specific(name: str, globs: Iterable[str]) -> str | None:
     """The entry that speaks for a list of globs; None if none of them matches the name."""
-    matching = [glob for glob in globs if fnmatchcase(name, glob)]
-    return max(matching, key=_literal_length, default=None)
+    matching = [glob for glob in globs if name_matches(name, glob)]
+    return max(matching, key=lambda glob: _weight(glob, name), default=None)
+
+
+def name_matches(name: str, glob: str) -> bool:
+    """Whether a glob matches a whole name, with case, or is the name itself.
+
+    A name such as ``shop.signals.REGISTRY['paid']`` has brackets, which as a glob it would not
+    match.
+    """
+    return name == glob or fnmatchcase(name, glob)
+
+
+def unmarked(name: str) -> str:
+    """The dotted name alone of "shop.views.View instance" and "shop.receivers.log (partial)"."""
+    return name.removesuffix(INSTANCE).removesuffix(PARTIAL)
 
 
 def _specificity(name: str, globs: Iterable[str]) -> int:
     """That of the most specific glob that matches, or -1."""
-    return max((_literal_length(glob) for glob in globs if fnmatchcase(name, glob)), default=-1)
+    matching = [glob for glob in globs if name_matches(name, glob)]
+    return max((_weight(glob, name) for glob in matching), default=-1)
 
 
-def _literal_length(glob: str) -> int:
+def _weight(glob: str, name: str) -> int:
     wildcard = _WILDCARD.search(glob)
-    return _EXACT if wildcard is None else wildcard.start()
+    return _EXACT if wildcard is None or glob == name else wildcard.start()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from asgiref.sync import AsyncToSync, SyncToAsync
 
 from signal_inspector import trouble
+from signal_inspector.names import tasks
+from signal_inspector.names.globs import PARTIAL
 from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.safe import (
     class_attribute,
     class_module,
+    class_mro,
     class_namespace,
     class_path,
     instance_attribute,
@@ -26,40 +30,89 @@ _MAX_LAYERS = 100  # of decorators, partials and methods around one function
 _MAX_MOCK_NAME = 80
 _partial_func = functools.partial.__dict__["func"].__get__
 
-#: Names by receiver. A bound method is new at each access, so its function stands for it.
+#: Names by receiver, but for bound methods, of which each access makes a new one.
 receiver_names: IdentityMap[ReceiverName] = IdentityMap()
+
+#: Names of bound methods: by the function, and then by the class of the object.
+_method_names: IdentityMap[IdentityMap[ReceiverName]] = IdentityMap()
 
 
 def receiver_name(receiver: object) -> ReceiverName:
     """The dotted name, source file and first line of a receiver. Never raises.
 
     Decorators that keep ``__wrapped__``, partials, methods and asgiref's adapters are seen
-    through, down to the function that somebody wrote. A callable instance is called after its
-    class and located at its ``__call__``.
+    through, down to the function that somebody wrote. A method is called after the class of its
+    object, "shop.Sms.handle", whoever defines it. A partial has " (partial)" behind the name. A
+    task of Celery goes by its own name, and so do its ``delay``, its ``apply_async`` and its
+    signatures. A callable instance is called after its class and located at its ``__call__``.
     """
     name = receiver_names.by_id.get(id(receiver))
     if name is not None:
         return name
     if type(receiver) is MethodType:
-        receiver = receiver.__func__
-        name = receiver_names.by_id.get(id(receiver))
-        if name is not None:
-            return name
-    try:
-        name = _describe(receiver)
-    except Exception as error:  # naming must not fail a dispatch
-        trouble.report("the name of a receiver", error)
-        name = ReceiverName(class_path(type(receiver)), "", 0)
-    receiver_names.set(receiver, name)
+        return _method_name(receiver)
+    name = _told(receiver)
+    if not tasks.is_lazy(receiver):  # its name is not final
+        receiver_names.set(receiver, name)
     return name
 
 
+def _method_name(method: MethodType) -> ReceiverName:
+    function, of = method.__func__, method.__self__
+    owner = of if is_class(of) or tasks.is_signature(of) else type(of)
+    names = _method_names.by_id.get(id(function))
+    if names is None:
+        names = IdentityMap()
+        _method_names.set(function, names)
+    name = names.by_id.get(id(owner))
+    if name is None:
+        name = _told(method)
+        names.set(owner, name)
+    return name
+
+
+def forget_receiver_names() -> None:
+    """Work every name out anew (for tests)."""
+    receiver_names.clear()
+    _method_names.clear()
+
+
+def _told(receiver: object) -> ReceiverName:
+    try:
+        return _describe(receiver)
+    except Exception as error:  # naming must not fail a dispatch
+        trouble.report("the name of a receiver", error)
+        return ReceiverName(class_path(type(receiver)), "", 0)
+
+
 def _describe(receiver: object) -> ReceiverName:
-    target = innermost(receiver)
+    method: MethodType | None = None
+    task: tasks.Task | None = None
+    is_partial = False
+    target = receiver
+    for layer in _layers(receiver):
+        target = layer
+        is_partial |= issubclass(type(layer), functools.partial)
+        if type(layer) is MethodType:
+            method = layer
+        task = tasks.task_of(layer)
+        if task is not None:
+            break
+    if task is not None:
+        name = ReceiverName(task.name, *_location(innermost(task.function)))
+    else:
+        name = _describe_innermost(target, method)
+    return name._replace(name=f"{name.name}{PARTIAL}") if is_partial else name
+
+
+def _describe_innermost(target: object, method: MethodType | None) -> ReceiverName:
     if type(target) is FunctionType:
-        module: Any = target.__module__
-        prefix = f"{module}." if type(module) is str else ""
-        return ReceiverName(f"{prefix}{target.__qualname__}", *_location(target))
+        path = "" if method is None else _path_in_class(method, target)
+        if not path:
+            module: Any = target.__module__
+            prefix = f"{module}." if type(module) is str else ""
+            path = f"{prefix}{target.__qualname__}"
+        return ReceiverName(path, *_location(target))
     if is_class(target):
         return ReceiverName(class_path(target), *_class_location(target))
     if _is_mock(target):
@@ -71,17 +124,41 @@ def _describe(receiver: object) -> ReceiverName:
     return ReceiverName(class_path(type(target)), *_location(innermost(call)))
 
 
+def _path_in_class(method: MethodType, function: FunctionType) -> str:
+    """Under which name the object's class has a method: "shop.Sms.handle"; "" if it has it not.
+
+    One that the class overrides, as ``super().handle`` gives it, is its base's.
+    """
+    of, bound = method.__self__, method.__func__
+    kinds = (of, type(of)) if is_class(of) else (type(of),)
+    for kind in kinds:
+        for base in class_mro(kind):
+            namespace = class_namespace(base)
+            for key in dict.fromkeys((function.__name__, *namespace)):
+                held: object = namespace.get(key)
+                if held is bound or innermost(held) is function:
+                    is_own = class_attribute(kind, key) is held
+                    return f"{class_path(kinds[0] if is_own else base)}.{key}"
+    return ""
+
+
 def innermost(receiver: object) -> object:
     """The function, class or callable instance inside all wrappers."""
-    seen: set[int] = set()
     target = receiver
-    while len(seen) < _MAX_LAYERS:
-        seen.add(id(target))
-        inner = _one_layer_in(target)
-        if not callable(inner) or id(inner) in seen:
-            break
-        target = inner
+    for layer in _layers(receiver):
+        target = layer
     return target
+
+
+def _layers(receiver: object) -> Iterator[object]:
+    """The receiver, and what is inside of it, from layer to layer."""
+    yield receiver
+    seen = {id(receiver)}
+    target = _one_layer_in(receiver)
+    while callable(target) and id(target) not in seen and len(seen) < _MAX_LAYERS:
+        yield target
+        seen.add(id(target))
+        target = _one_layer_in(target)
 
 
 def _one_layer_in(target: object) -> object | None:

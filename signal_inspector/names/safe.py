@@ -57,12 +57,13 @@ def class_path(cls: type) -> str:
 
 
 def namespace_of(obj: object) -> dict[str, Any] | None:
-    """The instance dictionary of an object or module, not a copy; None when there is none."""
-    try:
-        namespace = object.__getattribute__(obj, "__dict__")
-    except Exception:  # a property called __dict__ may do anything
-        return None
-    return namespace if issubclass(type(namespace), dict) else None
+    """The instance dictionary of an object or module, not a copy; None when there is none.
+
+    None, too, where a class has a property of this name, as Celery's lazy tasks have: to ask it
+    runs code.
+    """
+    namespace = native_attribute(obj, "__dict__")
+    return namespace if issubclass(type(namespace), dict) else None  # type: ignore[return-value]
 
 
 def instance_attribute(obj: object, name: str) -> object | None:

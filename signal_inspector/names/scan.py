@@ -1,12 +1,28 @@
-"""Where signals are held: attributes of the loaded modules and of their classes."""
+"""Where signals are held: attributes of the loaded modules and of their classes.
+
+Also items of the dicts, lists and tuples, and attributes of the objects, that these hold.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from enum import Enum
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    ModuleType,
+    NoneType,
+    WrapperDescriptorType,
+)
+from typing import Any, Final, NamedTuple, TypeVar
 
 from django.dispatch import Signal
 
@@ -14,20 +30,51 @@ from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.safe import (
     class_module,
     class_namespace,
+    class_path,
     instance_attribute,
+    is_class,
     namespace_of,
 )
 
 _MIN_PAUSE = 1.0  # seconds between full scans
 _MAX_SHARE = 1 / 50  # of the time may go into full scans
+_MOST_ITEMS: Final = 500  # of a dict, a list, a tuple or an object that is looked into
+_MAX_KEY: Final = 80  # characters
+
+#: Most attributes are of these types, which hold no signal.
+_LEAVES: Final = frozenset(
+    {
+        BuiltinFunctionType,
+        FunctionType,
+        GetSetDescriptorType,
+        MemberDescriptorType,
+        MethodDescriptorType,
+        ModuleType,
+        NoneType,
+        TypeVar,
+        WrapperDescriptorType,
+        bool,
+        bytes,
+        classmethod,
+        float,
+        frozenset,
+        int,
+        property,
+        re.Pattern,
+        set,
+        staticmethod,
+        str,
+    }
+)
 
 
 class Place(NamedTuple):
-    """An attribute that is a signal."""
+    """An attribute that is a signal, or an item of one."""
 
     module: str
-    path: str  # within the module: "order_placed" or "Order.placed"
+    path: str  # within the module: "order_placed", "Order.placed", "REGISTRY['paid']"
     at_home: bool  # False: on a class that says it is from another module
+    is_inside: bool = False  # in something that is an attribute
 
 
 class _Class(NamedTuple):
@@ -85,10 +132,72 @@ def _signals(
     """The signals among these attributes; classes are added to the queue."""
     for name, value in attributes.items():
         kind = type(value)  # not isinstance(), which asks lazy objects for their __class__
+        if kind in _LEAVES:
+            continue
         if issubclass(kind, type):
             classes.append(_Class(value, f"{prefix}{name}", at_home))  # type: ignore[arg-type]
-        elif issubclass(kind, Signal) and type(name) is str:
+        elif type(name) is not str or name.startswith("__"):
+            continue
+        elif issubclass(kind, Signal):
             yield value, Place(module, f"{prefix}{name}", at_home)  # type: ignore[misc]
+        else:
+            for inside, signal in _inside(value, kind):
+                yield signal, Place(module, f"{prefix}{name}{inside}", at_home, is_inside=True)
+
+
+def _inside(value: Any, kind: type) -> Iterator[tuple[str, Signal]]:
+    """The signals that an object holds, each with how it is got: ``['paid']``, ``[0]``, ``.done``.
+
+    One level deep, and none of the object's own code runs.
+    """
+    if issubclass(kind, list | tuple):
+        items = (list if issubclass(kind, list) else tuple).__getitem__(value, slice(None))
+        if _has_signals(items):
+            yield from ((f"[{index}]", it) for index, it in _held(dict(enumerate(items))))
+        return
+    if issubclass(kind, dict):
+        yield from ((f"[{shown}]", it) for key, it in _held(value) if (shown := _key(key)))
+    elif issubclass(kind, threading.local):  # to ask it for its dict may make it anew
+        return
+    namespace = namespace_of(value)
+    if namespace:
+        yield from ((f".{name}", it) for name, it in _held(namespace) if type(name) is str)
+
+
+def _held(values: dict[Any, Any]) -> list[tuple[Any, Signal]]:
+    # Not by dict.copy(), which asks a subclass for its keys().
+    try:
+        if not _has_signals(dict.values(values)):
+            return []
+        items = tuple(dict.items(values))
+    except RuntimeError:  # it changed meanwhile: next time, perhaps
+        return []
+    return [(key, item) for key, item in items if issubclass(type(item), Signal)]
+
+
+def _has_signals(values: Any) -> bool:
+    """Quickly said. What has very many items is a table, and no place for signals."""
+    if len(values) > _MOST_ITEMS:
+        return False
+    return any(issubclass(kind, Signal) for kind in set(map(type, values)))
+
+
+def _key(key: object) -> str:
+    """A dict's key as one would write it; "" where that is not plain."""
+    kind = type(key)
+    if kind in (int, bool) or key is None:
+        return repr(key)
+    if kind is str:
+        return repr(key) if len(key) <= _MAX_KEY else ""  # type: ignore[arg-type]
+    if is_class(key):
+        return class_path(key)
+    if issubclass(kind, Enum):
+        name = instance_attribute(key, "_name_")
+        return f"{kind.__name__}.{name}" if type(name) is str else ""
+    if kind is tuple:
+        parts = [_key(part) for part in key]  # type: ignore[attr-defined]
+        return ", ".join(parts) if parts and all(parts) else ""
+    return ""
 
 
 def walk(modules: Mapping[str, object], seen: set[int]) -> Iterator[tuple[Signal, Place]]:

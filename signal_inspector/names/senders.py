@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+import functools
+from enum import Enum
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Final
 
+from django.dispatch import Signal
+
+from signal_inspector.names.globs import INSTANCE
+from signal_inspector.names.identity import IdentityMap
+from signal_inspector.names.receivers import receiver_name
 from signal_inspector.names.safe import class_path, class_paths, instance_attribute, is_class
+from signal_inspector.names.signals import signal_name
+from signal_inspector.names.tasks import task_of
+
+#: Names by class, of what has no name but that of its class.
+instance_names: IdentityMap[str] = IdentityMap()
 
 _MAX_TEXT = 80
+_FUNCTIONS: Final = (
+    FunctionType,
+    MethodType,
+    BuiltinFunctionType,
+    functools.partial,
+    functools._lru_cache_wrapper,
+)
 
 
 def sender_name(sender: object) -> str:
     """A short, stable name of a sender; none of the sender's own code runs.
 
-    A class: its dotted name. None: "None". A module: its name. A str that looks like a dotted
-    identifier of at most 80 characters: itself in quotes, as in "'checkout'"; any other str:
-    "str", as it may hold anything. Everything else: the dotted name of its class.
+    A class: its dotted name. None: "None". A module: its name. A function, a bound method, a task
+    of Celery: its dotted name. A member of an enumeration: "shop.Color.RED". Another signal: its
+    name. A str that looks like a dotted identifier of at most 80 characters: itself in quotes, as
+    in "'checkout'"; any other str: "str", as it may hold anything. Everything else is told from
+    its class: "shop.views.View instance".
     """
     path = class_paths.by_id.get(id(sender))
     if path is not None:
@@ -23,13 +45,35 @@ def sender_name(sender: object) -> str:
         return "None"
     if is_class(sender):
         return class_path(sender)
-    if type(sender) is str:
-        return f"'{sender}'" if _is_dotted_identifier(sender) else "str"
-    if issubclass(type(sender), ModuleType):
+    kind = type(sender)
+    if kind is str:
+        return f"'{sender}'" if _is_dotted_identifier(sender) else "str"  # type: ignore[arg-type]
+    name = instance_names.by_id.get(id(kind))
+    if name is None:
+        own = _own_name(sender, kind)
+        if own:
+            return own
+        name = f"{class_path(kind)}{INSTANCE}"
+        if own is None:
+            instance_names.set(kind, name)
+    return name
+
+
+def _own_name(sender: object, kind: type) -> str | None:
+    """The name of an object that has one, or "" if it should have; None for all others."""
+    if issubclass(kind, ModuleType):
         name = instance_attribute(sender, "__name__")
-        if type(name) is str:
-            return name
-    return class_path(type(sender))
+        return name if type(name) is str else ""
+    if issubclass(kind, Signal):
+        return signal_name(sender)  # type: ignore[arg-type]
+    if issubclass(kind, Enum):
+        name = instance_attribute(sender, "_name_")
+        # Several flags together have "RED|BLUE", and may be very many.
+        is_one = type(name) is str and name.isidentifier()
+        return f"{class_path(kind)}.{name}" if is_one else ""
+    if issubclass(kind, _FUNCTIONS) or task_of(sender) is not None:
+        return receiver_name(sender).name
+    return None
 
 
 def _is_dotted_identifier(text: str) -> bool:

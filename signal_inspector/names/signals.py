@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import time
+from inspect import CO_OPTIMIZED
 from pathlib import Path
 from threading import RLock
 from types import FrameType
@@ -20,6 +21,7 @@ from signal_inspector.names.scan import Index, Place, by_name, places_in_module,
 
 _LOCK_TIMEOUT = 1.0  # seconds; then the name is looked up again later
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 64.0  # seconds between looks for an anonymous signal's name
+_MOST_FRAMES = 10  # from a signal's creation to the module that assigns it
 _MAX_SOURCE = 1_000_000  # bytes of a module that are read to see who assigns a name
 
 
@@ -27,6 +29,9 @@ class _Creation(NamedTuple):
     path: str
     line: int
     module: str  # "" when the code ran in no module
+    #: File and line of the module, or of the class, in whose body a function that makes signals
+    #: was called.
+    called_from: tuple[str, int] | None
 
 
 class _Anonymous(NamedTuple):
@@ -61,14 +66,26 @@ if hasattr(os, "register_at_fork"):  # Windows has no forks
 def note_creation(signal: Signal, frame: FrameType) -> None:
     """Remember the file, line and module of the code that created this signal."""
     module = dict.get(frame.f_globals, "__name__")
+    code = frame.f_code
     _creations.set(
         signal,
         _Creation(
-            frame.f_code.co_filename,
+            code.co_filename,
             frame.f_lineno or 0,
             module if type(module) is str else "",
+            _called_from(frame) if code.co_flags & CO_OPTIMIZED else None,
         ),
     )
+
+
+def _called_from(frame: FrameType) -> tuple[str, int] | None:
+    """The nearest line of a module's or a class's body that led here."""
+    outer: FrameType | None = frame
+    for _ in range(_MOST_FRAMES):
+        outer = None if outer is None else outer.f_back
+        if outer is not None and not outer.f_code.co_flags & CO_OPTIMIZED:
+            return outer.f_code.co_filename, outer.f_lineno or 0
+    return None
 
 
 def signal_name(signal: Signal) -> str:
@@ -94,24 +111,35 @@ def signal_name(signal: Signal) -> str:
     if place is None:
         return _stay_anonymous(signal, waiting)
     name = f"{place.module}.{place.path}"
+    if place.is_inside and _is_importing(place.module):
+        return name  # it may get a name of its own
     signal_names.set(signal, name)
     _anonymous.pop(signal)
     return name
 
 
+def _is_importing(module: str) -> bool:
+    spec = instance_attribute(sys.modules.get(module), "__spec__")
+    return instance_attribute(spec, "_initializing") is True
+
+
 def creation_place(signal: Signal, name: str) -> tuple[str, int]:
     """The file and line that made a signal which goes by this name.
 
-    Of one that was made before the wrapper was installed: the file of the module that holds it,
-    and 0; ("", 0) where that has no file.
+    Where a function made it: the line of the module that holds it which called that function, as
+    there it is assigned. Of one that was made before the wrapper was installed: the file of the
+    module that holds it, and 0; ("", 0) where that has no file.
     """
     creation = _creations.get(signal)
-    if creation is not None:
+    if creation is not None and creation.called_from is None:
         return creation.path, creation.line
     module = name
     while module and module not in sys.modules:
         module = module.rpartition(".")[0]
     file = instance_attribute(sys.modules.get(module), "__file__")
+    if creation is not None:
+        from_module = creation.called_from is not None and creation.called_from[0] == file
+        return creation.called_from if from_module else (creation.path, creation.line)  # type: ignore[return-value]
     return (file, 0) if type(file) is str else ("", 0)
 
 
@@ -211,6 +239,7 @@ def _scanning_here() -> bool:
 
 def _choose(places: list[Place]) -> Place:
     """The place that a reader would call the signal's own."""
+    places = [place for place in places if not place.is_inside] or places
     if len({place.module for place in places}) > 1:
         grades = [_assigns(place) for place in places]
         best = max(grades)

@@ -6,7 +6,6 @@ import difflib
 import gc
 import sys
 from collections.abc import Callable, Iterable
-from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, cast
 
 from django.dispatch import Signal
@@ -14,7 +13,13 @@ from django.dispatch import Signal
 from signal_inspector.conf import get_config
 from signal_inspector.connections import entries
 from signal_inspector.muting import is_receiver
-from signal_inspector.names import is_inspected, loaded_signals, receiver_name, signal_name
+from signal_inspector.names import (
+    is_inspected,
+    loaded_signals,
+    name_matches,
+    receiver_name,
+    signal_name,
+)
 from signal_inspector.names.safe import class_attribute, instance_attribute, is_class
 
 __unittest = True  # unittest leaves our frames out of the traceback of a failure
@@ -156,4 +161,4 @@ def _sorted(signals: Iterable[SignalOrName]) -> tuple[tuple[Signal, ...], tuple[
 
 def _matches(signal: Signal, globs: tuple[str, ...]) -> bool:
     name = signal_name(signal)
-    return any(fnmatchcase(name, glob) for glob in globs)
+    return any(name_matches(name, glob) for glob in globs)

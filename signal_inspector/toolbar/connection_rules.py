@@ -118,13 +118,19 @@ def _why(orphans: Sequence[StoredDispatch]) -> str:
     sent = f" was sent {integer(len(orphans))} times, and" if len(orphans) > 1 else ""
     idle = {(r.receiver, r.reason) for orphan in orphans for r in orphan.not_called}
     dead = len([reason for _, reason in idle if reason is NotCalledReason.DEAD])
-    others = len(idle) - dead
+    taken_out = len([reason for _, reason in idle if reason is NotCalledReason.TAKEN_OUT])
+    others = len(idle) - dead - taken_out
     if not idle:
         return f"{sent or ' was sent, and'} nothing is connected to it."
     reasons = []
     if others:
         who = "listens to another sender" if others == 1 else "listen to other senders"
         reasons.append(f"{plural(others, 'connected receiver')}, which {who}")
+    if taken_out:
+        were = "was" if taken_out == 1 else "were"
+        reasons.append(
+            f"{plural(taken_out, 'receiver')} that {were} taken out of signal.receivers by hand"
+        )
     if dead:
         died = "its weak reference is" if dead == 1 else "their weak references are"
         reasons.append(f"{plural(dead, 'receiver')} that went away: {died} dead")

@@ -40,8 +40,7 @@ def of_dispatch(signal: str, sender: str, method: SendMethod, receivers: int | N
     ``receivers`` is their number where that is known.
     """
     attributes: Attributes = {SIGNAL: signal, METHOD: method.value}
-    # A string in quotes is a value that somebody chose, and there may be many.
-    if sender != "None" and not sender.startswith("'"):
+    if sender != "None":
         attributes[SENDER] = sender
     if receivers is not None:
         attributes[RECEIVER_COUNT] = receivers

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
+from signal_inspector.names import name_matches, unmarked
 from signal_inspector.watching.seen import Seen
 
 
@@ -35,5 +35,6 @@ class Filters:
 def _matches(globs: tuple[str, ...], name: str) -> bool:
     if not globs:
         return True
-    last = name.rpartition(".")[2]
-    return any(fnmatchcase(name, glob) or fnmatchcase(last, glob) for glob in globs)
+    names = {name, unmarked(name)}
+    names |= {each.rpartition(".")[2] for each in names}
+    return any(name_matches(each, glob) for each in names for glob in globs)

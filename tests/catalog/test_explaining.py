@@ -171,7 +171,7 @@ class TestNotCalled:
         for sender in (None, App):
             found = only(explain(signal, sender))
             assert found.standing is Standing.OTHER_SENDER
-            assert found.detail == f"it listens to {__name__}.Web only"
+            assert found.detail == f"it listens to sender {__name__}.Web only"
 
     def test_a_dead_reference(self, signal: Signal) -> None:
         """A receiver that nobody held is told, with what to do about it."""

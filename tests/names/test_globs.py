@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from signal_inspector.conf import Config
-from signal_inspector.names import is_inspected, most_specific
+from signal_inspector.names import is_inspected, most_specific, unmarked
 
 POST_SAVE = "django.db.models.signals.post_save"
 
@@ -67,3 +67,19 @@ def test_post_save(include: list[str], exclude: list[str], inspected: bool) -> N
 def test_the_most_specific_entry_speaks(globs: list[str], entry: str | None) -> None:
     """Of several entries that match, the one that decides is told."""
     assert most_specific(POST_SAVE, globs) == entry
+
+
+def test_a_name_with_brackets_matches_itself() -> None:
+    """A signal in a dict can be let in, or left out, by its name."""
+    name = "shop.signals.REGISTRY['paid']"
+    assert is_inspected(name, ["shop.signals.REGISTRY['paid']"], ["shop.*"])
+    assert not is_inspected(name, ["shop.*"], ["shop.signals.REGISTRY['paid']"])
+    assert is_inspected(name, ["shop.signals.REGISTRY*"], [])
+    assert most_specific(name, ["*", name]) == name
+
+
+def test_unmarked() -> None:
+    """The dotted name alone, for those who look for it."""
+    assert unmarked("shop.views.View instance") == "shop.views.View"
+    assert unmarked("shop.receivers.log (partial)") == "shop.receivers.log"
+    assert unmarked("shop.receivers.log") == "shop.receivers.log"

@@ -6,6 +6,7 @@ import collections
 import functools
 import gc
 import inspect
+import types
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,7 @@ from django.dispatch import Signal
 from sentry_sdk.integrations.django import signals_handlers
 
 from signal_inspector import trouble
-from signal_inspector.names import receiver_name, receiver_names
+from signal_inspector.names import receiver_name
 from signal_inspector.records import ReceiverName
 
 HERE = __name__
@@ -25,6 +26,13 @@ HERE = __name__
 
 def wrapping(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
+    def inner(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return inner
+
+
+def unnamed(function: Callable[..., Any]) -> Callable[..., Any]:
     def inner(*args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
 
@@ -59,6 +67,10 @@ class Office:
     def on_any(cls, **kwargs: Any) -> None:
         """A class method."""
 
+    @unnamed
+    def on_sale(self, **kwargs: Any) -> None:
+        """One in a decorator that does not keep its name."""
+
     @staticmethod
     def on_none(**kwargs: Any) -> None:
         """A static method."""
@@ -66,6 +78,25 @@ class Office:
 
 class Branch(Office):
     """Inherits its receivers."""
+
+
+class Closed(Office):
+    """Overrides one of them."""
+
+    def on_order(self, **kwargs: Any) -> None:
+        """Another method."""
+
+    def opened(self) -> Any:
+        return super().on_order
+
+
+class Meter(type):
+    def on_meter(cls, **kwargs: Any) -> None:
+        """A method of classes."""
+
+
+class Metered(metaclass=Meter):
+    """One of them."""
 
 
 class Mailer:
@@ -123,6 +154,7 @@ def line_of(function: Any) -> int:
 
 
 ON_ORDER = (f"{HERE}.on_order", line_of(on_order))
+PARTIAL_ON_ORDER = (f"{HERE}.on_order (partial)", line_of(on_order))
 METHOD = (f"{HERE}.Office.on_order", line_of(Office.on_order))
 CASES: dict[str, tuple[Any, tuple[str, int]]] = {
     "function": (on_order, ON_ORDER),
@@ -130,19 +162,34 @@ CASES: dict[str, tuple[Any, tuple[str, int]]] = {
     "lambda": (shout, (f"{HERE}.<lambda>", line_of(shout))),
     "decorated": (decorated, (f"{HERE}.decorated", line_of(decorated))),
     "method": (Office().on_order, METHOD),
-    "inherited": (Branch().on_order, METHOD),
+    "inherited": (Branch().on_order, (f"{HERE}.Branch.on_order", METHOD[1])),
+    "of the base": (Closed().opened(), METHOD),
+    "inherited class method": (
+        Branch.on_any,
+        (f"{HERE}.Branch.on_any", line_of(Office.on_any.__func__)),
+    ),
+    "decorated method": (Branch().on_sale, (f"{HERE}.Branch.on_sale", line_of(Office.on_sale))),
+    "method of the metaclass": (
+        Metered.on_meter,
+        (f"{HERE}.Metered.on_meter", line_of(Meter.on_meter)),
+    ),
+    "function bound by hand": (types.MethodType(on_order, Office()), ON_ORDER),
     "class method": (Office.on_any, (f"{HERE}.Office.on_any", line_of(Office.on_any.__func__))),
     "static method": (Office.on_none, (f"{HERE}.Office.on_none", line_of(Office.on_none))),
     "static method object": (
         vars(Office)["on_none"],
         (f"{HERE}.Office.on_none", line_of(Office.on_none)),
     ),
-    "partial": (functools.partial(on_order, a=1), ON_ORDER),
+    "partial": (functools.partial(on_order, a=1), PARTIAL_ON_ORDER),
     "partial of partial of method": (
         functools.partial(functools.partial(Office().on_order, a=1), b=2),
-        METHOD,
+        (f"{METHOD[0]} (partial)", METHOD[1]),
     ),
-    "partial with attributes": (functools.wraps(decorated)(functools.partial(on_order)), ON_ORDER),
+    "partial with attributes": (
+        functools.wraps(decorated)(functools.partial(on_order)),
+        PARTIAL_ON_ORDER,
+    ),
+    "partial in a decorator": (wrapping(functools.partial(on_order)), PARTIAL_ON_ORDER),
     "cached": (functools.lru_cache(on_order), ON_ORDER),
     "class decorator": (Decorator(on_order), ON_ORDER),
     "slotted decorator": (SlottedDecorator(on_order), ON_ORDER),
@@ -184,7 +231,7 @@ def test_a_class() -> None:
         (str.upper, "builtins.str.upper"),
         ([].__len__, "builtins.list.__len__"),
         (len, "builtins.len"),
-        (functools.partial(print), "builtins.print"),
+        (functools.partial(print), "builtins.print (partial)"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -296,14 +343,21 @@ def test_what_cannot_be_described_is_called_after_its_class(
     assert trouble.counts() == {"the name of a receiver": 1}
 
 
-def test_bound_methods_share_the_entry_of_their_function() -> None:
+def test_bound_methods_share_the_entry_of_their_class() -> None:
     """A method of another instance, new at each access, costs no second look."""
-    receiver_names.clear()
     first = receiver_name(Office().on_order)
-    assert len(receiver_names) == 1
     assert receiver_name(Office().on_order) is first
-    assert receiver_names.get(Office.on_order) is first
-    assert len(receiver_names) == 1
+    assert receiver_name(Branch().on_order) is not first
+
+
+def test_a_class_that_dies_takes_the_names_of_its_methods_along() -> None:
+    """A class whose methods were named can be collected."""
+    local = type("Local", (Office,), {})
+    assert receiver_name(local().on_order).name == f"{HERE}.Local.on_order"
+    reference = weakref.ref(local)
+    del local
+    gc.collect()
+    assert reference() is None
 
 
 def test_naming_keeps_no_receiver_alive() -> None:

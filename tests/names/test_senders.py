@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import enum
+import functools
 import gc
 import types
 import weakref
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.signals import setting_changed
+from django.db.models import TextChoices
 from django.utils.functional import SimpleLazyObject
 
 import signal_inspector
@@ -19,6 +23,30 @@ HERE = __name__
 class Order:
     class Line:
         pass
+
+    def place(self) -> None:
+        """A method."""
+
+    @classmethod
+    def cancel(cls) -> None:
+        """One of the class."""
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+class Size(TextChoices):
+    LARGE = "l"
+
+
+class Right(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+def checkout(number: int = 0) -> None:
+    """A function."""
 
 
 class Trap(type):
@@ -64,10 +92,21 @@ class Loud:
     [
         (Order, f"{HERE}.Order"),
         (Order.Line, f"{HERE}.Order.Line"),
-        (Order(), f"{HERE}.Order"),
+        (Order(), f"{HERE}.Order instance"),
+        (Order().place, f"{HERE}.Order.place"),
+        (Order.cancel, f"{HERE}.Order.cancel"),
+        (checkout, f"{HERE}.checkout"),
+        (functools.lru_cache(checkout), f"{HERE}.checkout"),
+        (functools.partial(checkout, 1), f"{HERE}.checkout (partial)"),
+        (Color.RED, f"{HERE}.Color.RED"),
+        (Size.LARGE, f"{HERE}.Size.LARGE"),
+        (Right.READ, f"{HERE}.Right.READ"),
+        (Right.READ | Right.WRITE, f"{HERE}.Right instance"),
+        (setting_changed, "django.core.signals.setting_changed"),
+        (("a", "b"), "builtins.tuple instance"),
         (User, "django.contrib.auth.models.User"),
         (Trapped, f"{HERE}.Trapped"),
-        (Loud(), f"{HERE}.Loud"),
+        (Loud(), f"{HERE}.Loud instance"),
         (None, "None"),
         (signal_inspector, "signal_inspector"),
         ("checkout", "'checkout'"),
@@ -78,9 +117,9 @@ class Loud:
         ("shop..checkout", "str"),
         ("alice@example.com", "str"),
         ("two words", "str"),
-        (b"checkout", "builtins.bytes"),
-        (3, "builtins.int"),
-        (print, "builtins.builtin_function_or_method"),
+        (b"checkout", "builtins.bytes instance"),
+        (3, "builtins.int instance"),
+        (print, "builtins.print"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -94,7 +133,7 @@ def test_a_lazy_sender_is_not_evaluated() -> None:
     """A SimpleLazyObject is called after its own class and stays lazy."""
     evaluated: list[bool] = []
     lazy = SimpleLazyObject(lambda: evaluated.append(True) or Order())
-    assert sender_name(lazy) == "django.utils.functional.SimpleLazyObject"
+    assert sender_name(lazy) == "django.utils.functional.SimpleLazyObject instance"
     assert evaluated == []
 
 
@@ -102,7 +141,7 @@ def test_a_module_without_a_usable_name() -> None:
     """A module whose __name__ is no string is called after its class."""
     module = types.ModuleType("shop")
     module.__name__ = Loud()  # type: ignore[assignment]
-    assert sender_name(module) == "builtins.module"
+    assert sender_name(module) == "builtins.module instance"
 
 
 @pytest.mark.parametrize(

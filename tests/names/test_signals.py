@@ -21,7 +21,9 @@ from django.dispatch import Signal
 
 from signal_inspector import trouble
 from signal_inspector.names import (
+    creation_place,
     forget_names,
+    loaded_signals,
     note_creation,
     signal_name,
     signal_names,
@@ -229,6 +231,113 @@ def test_which_module(world: World, unnoted: Load, sources: dict[str, str], name
     assert signal_name(signal) == name
 
 
+REGISTRY = """
+import enum
+import types
+from django.dispatch import Signal
+from zed.making import make
+
+class Color(enum.Enum):
+    RED = 1
+
+class Key:
+    pass
+
+class Loud:
+    def __getattr__(self, name):
+        raise AssertionError(name)
+
+    @property
+    def paid(self):
+        raise AssertionError("paid")
+
+class Bus:
+    ALL = [make()]
+
+class Lying(dict):
+    def __getattribute__(self, name):
+        raise AssertionError(name)
+
+    __iter__ = __len__ = __getitem__ = None
+
+REGISTRY = {"paid": make(), 7: make(), Color.RED: make(), Key: make(), ("a", 1): make()}
+REGISTRY[object()] = unnamed = [make()]
+ALL = (make(), "text", make())
+BUS = types.SimpleNamespace(one_done=make())
+LOUD = Loud()
+LOUD.two_done = make()
+LYING = Lying(three=make())
+NESTED = {"deep": {"deeper": make()}}
+"""
+
+
+def test_signals_in_registries(world: World) -> None:
+    """What a module's or a class's dict, list, tuple or object holds goes by that place."""
+    world({"zed.making": NOTED, "zed.signals": REGISTRY})
+    module: Any = importlib.import_module("zed.signals")
+    assert {
+        "zed.signals.REGISTRY['paid']": module.REGISTRY["paid"],
+        "zed.signals.REGISTRY[7]": module.REGISTRY[7],
+        "zed.signals.REGISTRY[Color.RED]": module.REGISTRY[module.Color.RED],
+        "zed.signals.REGISTRY[zed.signals.Key]": module.REGISTRY[module.Key],
+        "zed.signals.REGISTRY['a', 1]": module.REGISTRY["a", 1],
+        "zed.signals.unnamed[0]": module.unnamed[0],
+        "zed.signals.ALL[0]": module.ALL[0],
+        "zed.signals.ALL[2]": module.ALL[2],
+        "zed.signals.BUS.one_done": module.BUS.one_done,
+        "zed.signals.LOUD.two_done": vars(module.LOUD)["two_done"],
+        "zed.signals.LYING['three']": dict.get(module.LYING, "three"),
+        "zed.signals.Bus.ALL[0]": module.Bus.ALL[0],
+    }.items() <= loaded_signals().items()
+    assert signal_name(module.NESTED["deep"]["deeper"]).endswith(" (anonymous)")
+    assert trouble.counts() == {}
+
+
+def test_an_attribute_is_better_than_an_item(world: World) -> None:
+    """A signal with a name of its own is called so, wherever else it is put."""
+    world(
+        {
+            "shop.plugins": "from shop.signals import paid\nSIGNALS = {'paid': paid}\n",
+            "shop.signals": MAKE + "ALL = [Signal()]\n[paid] = ALL\n",
+        }
+    )
+    importlib.import_module("shop.plugins")
+    signal = importlib.import_module("shop.signals").paid
+    assert signal_name(signal) == "shop.signals.paid"
+
+
+def test_a_table_is_no_registry(world: World) -> None:
+    """A dict of very many items is not looked through at each scan."""
+    world({"shop.signals": MAKE + "T = dict.fromkeys(range(1000))\nT['paid'] = Signal()\n"})
+    signal = importlib.import_module("shop.signals").T["paid"]
+    assert signal_name(signal) == "shop.signals:3 (anonymous)"
+
+
+def test_a_signal_that_a_function_made_stands_where_it_is_assigned(world: World) -> None:
+    """Not all of them in the one line of the function."""
+    source = "from zed.making import make\none = make(0)\nclass Bus:\n    two = make(0)\n"
+    world({"zed.making": NOTED, "zed.signals": source})
+    module = importlib.import_module("zed.signals")
+    assert creation_place(module.one, "zed.signals.one") == (module.__file__, 2)
+    assert creation_place(module.Bus.two, "zed.signals.Bus.two") == (module.__file__, 4)
+
+
+def test_a_signal_that_was_made_later_stands_where_it_was_made(world: World) -> None:
+    """Another module that happens to import or to call is not where it is from."""
+    source = "from zed.making import make\ndef lazy():\n    return make(0)\n"
+    world(
+        {
+            "zed.making": NOTED,
+            "zed.lazy": source,
+            "zed.user": "import zed.lazy\none = zed.lazy.lazy()\n",
+        }
+    )
+    importlib.import_module("zed.user")
+    making = sys.modules["zed.making"]
+    assert making.__file__ is not None
+    assert creation_place(sys.modules["zed.user"].one, "zed.elsewhere.one") == (making.__file__, 8)
+
+
 def test_the_noted_module_wins(world: World) -> None:
     """Where the creation was seen, its module gives the name, against all appearances."""
     world(
@@ -258,8 +367,8 @@ def test_a_noted_module_that_does_not_hold_it(world: World) -> None:
 
 def test_anonymous_by_its_creation(world: World) -> None:
     """A signal in no module is named after the module and line that created it."""
-    world({"maker": NOTED, "shop.services": "from maker import make\n\nHELD = [make()]\n"})
-    (signal,) = importlib.import_module("shop.services").HELD
+    world({"maker": NOTED, "shop.services": "from maker import make\n\nHELD = [[make()]]\n"})
+    ((signal,),) = importlib.import_module("shop.services").HELD
     assert signal_name(signal) == "shop.services:3 (anonymous)"
     assert signal_names.get(signal) is None
 
@@ -296,7 +405,7 @@ def test_sent_while_its_module_is_importing(world: World) -> None:
         }
     )
     eager = importlib.import_module("eager")
-    assert eager.first_name == "eager:3 (anonymous)"
+    assert eager.first_name == "eager.box[0]"
     assert signal_name(eager.placed) == "eager.placed"
 
 

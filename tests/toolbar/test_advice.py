@@ -248,6 +248,11 @@ def test_async_receivers_alone_need_no_thread() -> None:
             [not_called("p.a", NotCalledReason.DEAD)],
             "low had 1 receiver that went away: its weak reference is dead.",
         ),
+        (
+            1,
+            [not_called("p.a", NotCalledReason.TAKEN_OUT)],
+            "low had 1 receiver that was taken out of signal.receivers by hand.",
+        ),
     ],
 )
 def test_nobody_received(sends: int, idle: list[object], text: str) -> None:

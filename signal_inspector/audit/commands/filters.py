@@ -84,7 +84,11 @@ def read_filters(options: dict[str, Any], *, payloads: bool = True) -> Wanted:
     }
     if options.get("failed") and params.setdefault("outcome", "failed") != "failed":
         raise usage(f"--failed and --outcome {params['outcome']} do not go together.")
-    glob = params.pop("signal", "") if _is_glob(params.get("signal", "")) else ""
+    glob = params.get("signal", "")
+    if _is_glob(glob) and not named(glob, NameKind.SIGNAL):
+        del params["signal"]
+    else:
+        glob = ""
     for name, kind in _NAMED.items():
         if params.get(name):
             params[name] = _full_name(params[name], kind)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from django.db.models import Q
 from signal_inspector.audit.choices import NameKind
 from signal_inspector.audit.lookups import dispatches, first_id_at, names_of
 from signal_inspector.audit.policies import Policy, policies
+from signal_inspector.names import name_matches
 
 _ALL: Final = "*"  # what the policy is shown as that stands behind the rules
 
@@ -97,7 +97,7 @@ def by_rules(globs: Sequence[str] = ()) -> list[Share]:
     shares = {id(policy): _share(policy) for policy in policies()}
     for number, name in _signals(globs):
         first = next(
-            policy for policy in policies() if not policy.glob or fnmatchcase(name, policy.glob)
+            policy for policy in policies() if not policy.glob or name_matches(name, policy.glob)
         )
         shares[id(first)].signals.append((number, name))
     return list(shares.values())
@@ -107,7 +107,7 @@ def by_age(ages: Ages, globs: Sequence[str] = ()) -> list[Share]:
     """A share for each glob, or one for all signals."""
     shares = [Share(glob=glob, ages=ages) for glob in globs or (_ALL,)]
     for number, name in _signals(()):
-        first = next((each for each in shares if fnmatchcase(name, each.glob)), None)
+        first = next((each for each in shares if name_matches(name, each.glob)), None)
         if first is not None:
             first.signals.append((number, name))
     return shares
@@ -123,7 +123,7 @@ def _share(policy: Policy) -> Share:
 
 def _signals(globs: Sequence[str]) -> Iterator[tuple[int, str]]:
     for number, name in names_of(NameKind.SIGNAL):
-        if not globs or any(fnmatchcase(name, glob) for glob in globs):
+        if not globs or any(name_matches(name, glob) for glob in globs):
             yield number, name
 
 

@@ -11,7 +11,6 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from itertools import chain
 from typing import Any, Final
 from uuid import UUID
@@ -25,6 +24,7 @@ from signal_inspector.audit.reading.finding import scan
 from signal_inspector.audit.reading.selection import Selection
 from signal_inspector.audit.rows import CALL_COLUMNS, CALL_NAMES, DISPATCH_COLUMNS, DISPATCH_NAMES
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.names import name_matches
 
 #: What view_payloads is for: values of the application, and texts that may hold some.
 DISPATCH_VALUES: Final = ("payload",)
@@ -170,7 +170,7 @@ class Reader:
 
     def _is_wanted(self, signal: int) -> bool:
         if signal not in self._matches:
-            self._matches[signal] = fnmatchcase(
+            self._matches[signal] = name_matches(
                 self._texts.get(signal, ""), self._wanted.signal_glob
             )
         return self._matches[signal]

@@ -11,6 +11,7 @@ from signal_inspector.audit.choices import NameKind
 from signal_inspector.audit.lookups import number_of
 from signal_inspector.audit.models import Name
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.names.globs import PARTIAL
 
 OFFERED: Final = 500  # names that a filter offers
 _ALIKE: Final = 20
@@ -51,7 +52,9 @@ def ending_in(last: str, *kinds: NameKind) -> list[tuple[NameKind, str]]:
 
     Reads the names alone, of which there are few, and never the log.
     """
-    wanted = _names().filter(Q(text__endswith=f".{last}"), kind__in=kinds)
+    wanted = _names().filter(
+        Q(text__endswith=f".{last}") | Q(text__endswith=f".{last}{PARTIAL}"), kind__in=kinds
+    )
     found = wanted.values_list("kind", "text")[:_ALIKE]
     return sorted((NameKind(kind), text) for kind, text in found)
 

@@ -18,7 +18,7 @@ from signal_inspector.audit.reading.texts import ending_in, named
 _KINDS: Final = (NameKind.SIGNAL, NameKind.RECEIVER, NameKind.EXCEPTION)
 _FIELDS: Final = {kind: str(kind.label) for kind in _KINDS}
 _OBJECT: Final = re.compile(r"[^\W\d]\w*(\.\w+)*\.\w+:.+", re.DOTALL)
-_NAME: Final = re.compile(r"[\w.<>]+")
+_NAME: Final = re.compile(r"[\w.<>:'\"\[\]() -]+")
 _TRACE: Final = re.compile(r"[0-9a-fA-F]{32}")
 
 

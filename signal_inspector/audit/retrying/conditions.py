@@ -204,12 +204,6 @@ def _connected(call: AuditedCall, found: Found | None, missing: str) -> Iterator
         yield Condition("connected", State.FAILED, text)
         return
     yield Condition("connected", State.MET, f"The receiver is connected to {signal} now.")
-    if not found.sender_is_certain:
-        text = (
-            f"The sender is taken to be the class {call.dispatch.sender.text}. The log writes an "
-            "instance of it alike: if such instances send this signal, do not run it."
-        )
-        yield Condition("sender", State.NOTE, text)
 
 
 def in_words(seconds: float) -> str:

@@ -13,8 +13,16 @@ from django.dispatch import Signal
 
 from signal_inspector import catalog, connections
 from signal_inspector.audit.names import name_text
-from signal_inspector.audit.retrying.loaded import loaded_class, loaded_module, loaded_object
-from signal_inspector.names import class_path, receiver_name, signal_name
+from signal_inspector.audit.retrying.loaded import loaded_member, loaded_module, loaded_object
+from signal_inspector.names import (
+    class_path,
+    loaded_signals,
+    receiver_name,
+    sender_name,
+    signal_name,
+    unmarked,
+)
+from signal_inspector.names.globs import INSTANCE
 from signal_inspector.names.safe import class_mro, is_class
 
 NOBODY: Final = "None"  # how the log writes that there was no sender
@@ -43,11 +51,6 @@ class Found:
     receiver: Receiver
 
     @property
-    def sender_is_certain(self) -> bool:
-        """Whether it is known that this was the sender, and not an instance of it."""
-        return not is_class(self.sender) or self.receiver.hears_only_sender
-
-    @property
     def sender_alias(self) -> str | None:
         """The database that the sender is written to, if it is a model."""
         return router.db_for_write(self.sender) if _is_model(self.sender) else None
@@ -64,25 +67,36 @@ def find(signal: str, sender: str, receiver: str) -> Found:
 def find_signal(name: str) -> Signal:
     """The signal that a loaded module holds under this name."""
     found = loaded_object(name)
-    if not issubclass(type(found), Signal) or name_text(signal_name(found)) != name:  # type: ignore[arg-type]
-        raise NotFoundError(f"no signal {name} is loaded")
-    return found  # type: ignore[return-value]
+    if issubclass(type(found), Signal) and name_text(signal_name(found)) == name:  # type: ignore[arg-type]
+        return found  # type: ignore[return-value]
+    for each, signal in loaded_signals().items():  # one in a dict goes by its key
+        if name_text(each) == name:
+            return signal
+    raise NotFoundError(f"no signal {name} is loaded")
 
 
 def find_sender(name: str) -> Any:
-    """The sender: a model, or what modules of the installed apps hold, a text, or None."""
+    """The sender: a model, or what modules of the installed apps hold, a text, or None.
+
+    What they hold is a class, a function, a member of an enumeration, a signal, or a module.
+    """
     if name == NOBODY:
         return None
     if name[:1] == name[-1:] == "'" and len(name) > 2:
         # Receivers are connected to one text object; that of a literal is the interned one.
         return sys.intern(name[1:-1])
+    if name.endswith(INSTANCE):
+        why = (
+            f"the sender was an instance of {unmarked(name)}, and which one the log does not tell"
+        )
+        raise NotFoundError(why)
     for model in apps.get_models(include_auto_created=True, include_swapped=True):
         if name_text(class_path(model)) == name:
             return model
     if apps.get_containing_app_config(name) is not None:
-        found = loaded_class(name) or loaded_module(name)
-        if found is not None:
-            return found
+        for found in (loaded_object(name), loaded_member(name), loaded_module(name)):
+            if found is not None and name_text(sender_name(found)) == name:
+                return found
     raise NotFoundError(f"no sender {name} is found among the models and in the installed apps")
 
 

@@ -33,6 +33,13 @@ def loaded_class(path: str) -> type | None:
     return found if is_class(found) and class_path(found) == path else None
 
 
+def loaded_member(path: str) -> object | None:
+    """The member of a loaded enumeration: "shop.Color.RED"."""
+    cls = loaded_class(path.rpartition(".")[0])
+    members = None if cls is None else class_namespace(cls).get("_member_map_")
+    return dict.get(members, path.rpartition(".")[2]) if type(members) is dict else None
+
+
 def loaded_module(name: str) -> ModuleType | None:
     """The loaded module of this name."""
     module = sys.modules.get(name)

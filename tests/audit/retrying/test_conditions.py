@@ -7,13 +7,21 @@ import logging
 from datetime import timedelta
 from typing import Any
 
+import django.contrib.auth.models
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth import authenticate
+from django.contrib.auth.signals import user_logged_in
 from django.dispatch import Signal
 from django.test import override_settings
 from django.utils import timezone
 
-from signal_inspector.audit.choices import Ending, NameKind, RetryOutcome, TransactionOutcome
+from signal_inspector.audit.choices import (
+    Ending,
+    NameKind,
+    Origin,
+    RetryOutcome,
+    TransactionOutcome,
+)
 from signal_inspector.audit.lookups import number_of
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Name, Retry
 from signal_inspector.audit.retrying.conditions import (
@@ -337,21 +345,24 @@ class TestConnected:
 
 
 class TestSender:
-    def test_uncertain(self) -> None:
-        """A class might have been an instance of it, which the log writes alike: that is told."""
-        assert condition(recorded(Order), "sender").state is State.NOTE
+    def test_an_instance(self) -> None:
+        """The log tells an instance from its class, and not which one it was."""
+        found = condition(recorded(Till()), "connected")
+        assert found.state is State.FAILED
+        assert "an instance of tests.audit.retrying.shop.Till: which one" in found.text
 
-    @pytest.mark.parametrize("sender", [Order, Group])
+    @pytest.mark.parametrize(
+        "sender", [Order, authenticate, Origin.RETRY, user_logged_in, django.contrib.auth.models]
+    )
     def test_certain(self, sender: Any) -> None:
-        """Where the receiver is connected for that sender alone it is certain."""
-        order_placed.disconnect(award_points)
-        order_placed.connect(award_points, sender=sender)
-        names = [each.name for each in examine(recorded(sender)).conditions]
-        assert "sender" not in names
+        """A class, a function, a member of an enumeration, a signal, a module: found by name."""
+        examined = examine(recorded(sender))
+        assert examined.found is not None
+        assert examined.found.sender is sender
 
     @pytest.mark.parametrize("sender", [None, "checkout", "shop.checkout"])
     def test_no_class(self, sender: Any) -> None:
-        """None and a text are certain."""
+        """None and a text are, too."""
         examined = examine(recorded(sender))
         assert examined.may_run
         assert [each.name for each in examined.conditions if each.state is State.NOTE] == [
