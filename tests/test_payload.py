@@ -55,6 +55,7 @@ from tests.payload_app.models import (
     Line,
     Order,
     Parcel,
+    RushOrder,
     Seat,
     Ticket,
 )
@@ -478,6 +479,7 @@ class TestModels:
             (lambda: User(pk=7), "auth.User:7"),
             (Order, "payload_app.Order (unsaved)"),
             (lambda: ExpressOrder(order_ptr_id=3), "payload_app.ExpressOrder:3"),
+            (lambda: RushOrder(pk=3), "payload_app.Order:3"),
             (lambda: Parcel(pk=uuid.UUID(int=7)), f"payload_app.Parcel:{uuid.UUID(int=7)}"),
             (lambda: Ticket(code="A 1"), "payload_app.Ticket:A 1"),
             (lambda: Ticket(code="a\nb\0"), r"payload_app.Ticket:a\nb\x00"),

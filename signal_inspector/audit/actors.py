@@ -17,6 +17,7 @@ from signal_inspector.audit.settings import get_settings
 def actor_of(actor: object) -> tuple[str, str]:
     """Key and label of a user or another saved instance, or of a text; ("", "") for nobody.
 
+    The key of a proxy is that of the model itself: both are one person.
     A user who is not logged in is nobody, and so is a lazy one whom nobody has asked for. The
     label is the user's name where ``AUDIT["ACTOR_LABELS"]`` lets it be kept. Never raises.
     """
@@ -44,4 +45,6 @@ def _of_instance(actor: Model) -> tuple[str, str]:
     label = held.get(getattr(cls, "USERNAME_FIELD", ""))
     if not isinstance(label, str) or not get_settings().actor_labels:
         label = ""
-    return clean(f"{options.label}:{key}", ACTOR_LENGTH), clean(label, ACTOR_LABEL_LENGTH)
+    model = options.concrete_model or cls
+    key = f"{model._meta.label}:{key}"
+    return clean(key, ACTOR_LENGTH), clean(label, ACTOR_LABEL_LENGTH)

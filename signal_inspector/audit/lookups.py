@@ -75,17 +75,30 @@ def names_of(kind: NameKind) -> list[tuple[int, str]]:
 
 def object_key(instance: Model) -> str:
     """``shop.Order:42``: what the log calls an instance."""
-    return f"{instance._meta.label}:{instance.pk}"
+    return f"{_label(type(instance))}:{instance.pk}"
+
+
+def as_logged(key: str) -> str:
+    """The key that the log has for what somebody types: ``shop.order:42``, or one of a proxy.
+
+    A key of anything but an installed model stays as it is.
+    """
+    label, colon, rest = key.strip().partition(":")
+    with contextlib.suppress(LookupError, ValueError):
+        label = _label(apps.get_model(label))
+    return f"{label}{colon}{rest}"
+
+
+def _label(model: type[Model]) -> str:
+    return (model._meta.concrete_model or model)._meta.label
 
 
 def carriers_of(key: str) -> QuerySet[AuditedObject]:
     """The rows that tell which dispatches carried ``shop.Order:42``, the latest first.
 
-    The model may be written with any case, and be one that is gone by now.
+    The model may be written with any case, be a proxy, or be one that is gone by now.
     """
-    label, _, pk = key.strip().partition(":")
-    with contextlib.suppress(LookupError, ValueError):
-        label = apps.get_model(label)._meta.label
+    label, _, pk = as_logged(key).partition(":")
     found = AuditedObject.objects.using(get_settings().database)
     number = number_of(NameKind.MODEL, label)
     return found.filter(model_id=number, object_pk=pk).order_by("-dispatch_id")

@@ -103,7 +103,10 @@ def _learn_model(cls: type) -> tuple[Build, Any]:
         return _object, short_name(cls)
     names = tuple(field.attname for field in options.pk_fields)
     only_name = names[0] if len(names) == 1 else None
-    return _model, (one_line(options.label, _LABEL_LENGTH), only_name, names)
+    # A row is one object, whatever proxies it is read through: those have the type alone.
+    concrete = options.concrete_model
+    label = options.label if concrete is None else concrete._meta.label
+    return _model, (one_line(label, _LABEL_LENGTH), only_name, names)
 
 
 _model_dict = cast("Callable[[object], dict[str, Any]]", instance_dict_of(Model))

@@ -39,6 +39,7 @@ from signal_inspector.audit.middleware import AuditMiddleware
 from signal_inspector.audit.requests import client_address, known_user
 from signal_inspector.audit.settings import Audit, get_settings
 from tests.listening import run_python
+from tests.payload_app.models import RushOrder
 
 MIDDLEWARE = [
     "signal_inspector.audit.middleware.AuditMiddleware",
@@ -417,6 +418,7 @@ class TestActors:
         [
             (User(pk=7, username="mira"), ("auth.User:7", "mira")),
             (User(username="mira"), ("", "")),
+            (RushOrder(pk=7), ("payload_app.Order:7", "")),
             (AnonymousUser(), ("", "")),
             (None, ("", "")),
             ("billing", ("billing", "billing")),

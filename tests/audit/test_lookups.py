@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import Q
 from django.test import override_settings
 from django.utils import timezone
 
@@ -24,8 +25,11 @@ from signal_inspector.audit.lookups import (
 )
 from signal_inspector.audit.models import Gap
 from signal_inspector.audit.naming import forget_names
+from signal_inspector.audit.reading.conditions import conditions_of
+from signal_inspector.audit.reading.selection import Selection
 from signal_inspector.audit.writing import write
 from tests.audit.rows_made import dispatched, many_rows, on_order, rows_of, with_column
+from tests.payload_app.models import Order, RushOrder
 
 pytestmark = pytest.mark.django_db
 
@@ -60,6 +64,18 @@ def test_who_carried_an_object(key: str) -> None:
     found = [str(row.dispatch_id) for row in carriers_of(key)]
     assert found == [batch[2].id, batch[0].id]
     assert object_key(User(pk=7)) == "auth.User:7"
+
+
+@pytest.mark.parametrize("key", ["payload_app.Order:7", "payload_app.RushOrder:7"])
+def test_a_proxy_is_the_object_itself(key: str) -> None:
+    """Who is to be forgotten is found under whichever name a row was carried, or is asked for."""
+    batch = [rows_of(dispatched(on_order, order=each(pk=7))) for each in (Order, RushOrder)]
+    write(batch, "default")
+    found = [str(row.dispatch_id) for row in carriers_of(key)]
+    assert found == [batch[1].id, batch[0].id]
+    assert object_key(RushOrder(pk=7)) == "payload_app.Order:7"
+    [actor] = conditions_of(Selection(actor=key))
+    assert actor.test == Q(actor="payload_app.Order:7")
 
 
 @pytest.mark.parametrize("key", ["", "auth.User", "auth.User:", ":", "gone.Model:7", "7", "a:b:c"])

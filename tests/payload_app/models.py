@@ -57,6 +57,13 @@ class ExpressOrder(Order):
     """Its primary key is the link to its parent."""
 
 
+class RushOrder(Order):
+    """The same rows, read through a proxy."""
+
+    class Meta:
+        proxy = True
+
+
 class Seat(models.Model):
     pk = models.CompositePrimaryKey("row", "place")
     row = models.IntegerField()

@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from signal_inspector.audit.choices import Ending, NameKind
 from signal_inspector.audit.lookups import (
+    as_logged,
     calls,
     carriers_of,
     dispatches,
@@ -106,7 +107,7 @@ def _keys(asked: Selection) -> Iterator[Condition]:
         "transaction_id": asked.in_transaction,
         "request_id": asked.request,
         "trace_id": asked.trace,
-        "actor": asked.actor,
+        "actor": asked.actor and as_logged(asked.actor),
     }
     for column, value in columns.items():
         if value not in (None, ""):

@@ -12,7 +12,9 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import Model
 
 from signal_inspector.conf import Limits
+from signal_inspector.names import class_path
 from signal_inspector.payload import Redactor, summarize
+from signal_inspector.records import Summary
 from signal_inspector.scopes import suppress
 
 _AT_ONCE: Final = 200  # keys in one query
@@ -25,6 +27,7 @@ class Reference(NamedTuple):
 
     text: str
     alias: str
+    type: str  # dotted name of its class, which may be a proxy of that model
 
     @property
     def label(self) -> str:
@@ -39,9 +42,10 @@ class Reference(NamedTuple):
 Found = dict[Reference, Model | str]
 
 
-def reference(text: str, alias: object) -> Reference:
+def reference(summary: Summary) -> Reference:
     """What a summary of an instance refers to."""
-    return Reference(text, alias if type(alias) is str else DEFAULT_DB_ALIAS)
+    alias = summary.value
+    return Reference(summary.text, alias if type(alias) is str else DEFAULT_DB_ALIAS, summary.type)
 
 
 def fetch(references: Iterable[Reference]) -> Found:
@@ -57,7 +61,7 @@ def fetch(references: Iterable[Reference]) -> Found:
             found[each] = f"{each.text} has no key"
             continue
         try:
-            model = apps.get_model(each.label)
+            model = _model(each)
             key = _key(model, each.key)
         except (LookupError, ValueError):
             found[each] = f"no model {each.label} is installed"
@@ -82,8 +86,7 @@ def _fetch(model: type[Model], alias: str, keys: Mapping[Reference, Any]) -> Fou
             for instance in rows:
                 # By the text, not by the key: "042" and 42, "a" and "A" may be one to a database.
                 text = summarize(instance, _LIMITS, _REDACTOR).text
-                if Reference(text, alias) in found:
-                    found[Reference(text, alias)] = instance
+                found |= dict.fromkeys((each for each in keys if each.text == text), instance)
     except Exception as error:  # of the database, or of the model's own code
         why = f"reading {model._meta.label} from {alias!r} failed: {type(error).__name__}"
         return dict.fromkeys(keys, why)
@@ -92,6 +95,13 @@ def _fetch(model: type[Model], alias: str, keys: Mapping[Reference, Any]) -> Fou
 
 class _NoKeyError(Exception):
     pass
+
+
+def _model(of: Reference) -> type[Model]:
+    """The model, or the proxy of it that the instance was of; ``LookupError`` of none."""
+    model = apps.get_model(of.label)
+    proxies = (each for each in apps.get_models() if each._meta.concrete_model is model)
+    return next((each for each in proxies if class_path(each) == of.type), model)
 
 
 def _key(model: type[Model], text: str) -> Any:

@@ -133,7 +133,7 @@ def _instance(summary: Summary, found: Found) -> Model:
 
 
 def _reference_of(summary: Summary) -> Reference:
-    return reference(summary.text, summary.value)
+    return reference(summary)
 
 
 def _collection(summary: Summary, found: Found, depth: int) -> Any:

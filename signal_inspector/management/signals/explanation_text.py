@@ -50,6 +50,12 @@ def _is_choice(each: ExplainedReceiver) -> bool:
     return each.standing is Standing.OTHER_SENDER
 
 
+def _is_told(each: ExplainedReceiver) -> bool:
+    """Whether its detail says no more than which sender it listens to."""
+    sender = "another sender" if each.sender == "?" else f"sender {each.sender}"
+    return _is_choice(each) and each.detail == f"it listens to {sender} only"
+
+
 def _called(explanation: Explanation, has_others: bool, style: Style) -> Iterator[str]:
     if explanation.sender is not None:
         sender = printable(explanation.sender)
@@ -76,7 +82,7 @@ def _group(title: str, receivers: Sequence[ExplainedReceiver], style: Style) -> 
         else:
             only = f", sender {printable(each.sender)} only" if each.sender else ""
             yield f"{INDENT}in the source at {location(each.path, each.line)}{only}"
-        if each.detail and not _is_choice(each):
+        if each.detail and not _is_told(each):
             for line in wrapped(each.detail):
                 yield f"{INDENT}{style.WARNING(line)}"
     yield ""

@@ -29,7 +29,7 @@ from signal_inspector.audit.retrying.restore import Arguments, restore
 from signal_inspector.conf import Limits
 from signal_inspector.payload import Redactor, summarize_arguments
 from tests.audit.retrying.shop import Channel
-from tests.payload_app.models import ExpressOrder, Line, Order, Parcel, Seat, Ticket
+from tests.payload_app.models import ExpressOrder, Line, Order, Parcel, RushOrder, Seat, Ticket
 
 LIMITS = Limits(payload_length=10_000)
 
@@ -243,6 +243,14 @@ class TestInstances:
         assert arguments.objects == 15
         values = arguments.values()
         assert values["x"][0] is values["y"]
+
+    def test_proxy(self) -> None:
+        """An instance of a proxy comes back as one, though the log has the key of its model."""
+        order = RushOrder.objects.create(number="A1")
+        argument = through(order).each[0]
+        assert argument.text == f"payload_app.Order:{order.pk}"
+        assert type(argument.value) is RushOrder
+        assert argument.value.pk == order.pk
 
     def test_hidden(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A default manager that hides rows hides nothing here."""
