@@ -9,7 +9,7 @@ from typing import Any
 from django.dispatch import Signal
 
 from signal_inspector import connections
-from signal_inspector.catalog import pending, senders
+from signal_inspector.catalog import pending, repeats, senders
 from signal_inspector.conf import get_config
 from signal_inspector.connections import Connection
 from signal_inspector.names import (
@@ -53,6 +53,8 @@ class ReceiverEntry:
     #: replaced that list, as factory_boy's mute_signals() does.
     is_taken_out: bool = False
     is_senderless: bool = False  # the only sender it listened to is no more
+    #: Not 0: a dispatch may call one receiver more than once, by all connections of this number.
+    repetition: int = 0
 
     @property
     def state(self) -> State:
@@ -147,7 +149,12 @@ def connected(signal: Signal) -> list[tuple[connections.Entry, ReceiverEntry]]:
         if found.receiver is None or (connection and connections.is_senderless(connection)):
             continue
         live.append((found, _live(found, connection)))
-    return sorted(live, key=lambda pair: pair[1].is_async)
+    live.sort(key=lambda pair: pair[1].is_async)
+    numbers = repeats.numbered([found for found, _ in live])
+    return [
+        (found, replace(entry, repetition=number) if number else entry)
+        for (found, entry), number in zip(live, numbers, strict=True)
+    ]
 
 
 def dead_of(signal: Signal) -> list[ReceiverEntry]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -32,14 +31,11 @@ class Marked:
 
 def marked(signal: SignalEntry) -> list[Marked]:
     """All connections of a signal: those that run, in their order, and then those that do not."""
-    reach = Counter(_reach(entry) for entry in signal.receivers if not entry.is_dead)
     found = []
     order = 0
     for entry in signal.receivers:
         order += not entry.is_dead
-        is_twice = not entry.is_dead and reach[_reach(entry)] > 1
-        marks = tuple(_marks(entry, is_twice=is_twice))
-        found.append(Marked(0 if entry.is_dead else order, entry, marks))
+        found.append(Marked(0 if entry.is_dead else order, entry, tuple(_marks(entry))))
     found += [Marked(0, entry, tuple(_marks(entry))) for entry in signal.pending]
     taken_out = Mark("taken out of the signal", is_wrong=True)
     found += [Marked(0, entry, (*_marks(entry), taken_out)) for entry in signal.taken_out]
@@ -55,16 +51,11 @@ def connected_elsewhere(entry: ReceiverEntry) -> Caller | None:
 
 
 def twice(signal: SignalEntry) -> int:
-    """How many receivers are connected more than once for the same sender."""
-    reach = Counter(_reach(entry) for entry in signal.receivers if not entry.is_dead)
-    return sum(number > 1 for number in reach.values())
+    """How many receivers one dispatch may call more than once."""
+    return len({entry.repetition for entry in signal.receivers} - {0})
 
 
-def _reach(entry: ReceiverEntry) -> tuple[str, str, int, str | None]:
-    return entry.receiver, entry.path, entry.line, entry.sender
-
-
-def _marks(entry: ReceiverEntry, *, is_twice: bool = False) -> Iterator[Mark]:
+def _marks(entry: ReceiverEntry) -> Iterator[Mark]:
     if entry.is_async:
         yield Mark("async")
     if entry.is_pending:
@@ -77,5 +68,5 @@ def _marks(entry: ReceiverEntry, *, is_twice: bool = False) -> Iterator[Mark]:
         yield Mark("strong")
     if entry.is_dead:
         yield Mark("dead reference", is_wrong=True)
-    if is_twice:
+    if entry.repetition:
         yield Mark("connected twice", is_wrong=True)

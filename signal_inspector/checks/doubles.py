@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from types import FunctionType, MethodType
 from typing import Any
 
 from signal_inspector import connections
+from signal_inspector.catalog.repeats import identity, source
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at, listed
 from signal_inspector.names import unmarked
@@ -19,7 +18,7 @@ _Key = Callable[[Any], object]
 
 def connected_twice(facts: Facts) -> Iterator[Finding]:
     """W014: one and the same receiver, under two keys that Django takes for two receivers."""
-    for group in _groups(facts, _identity):
+    for group in _groups(facts, identity):
         first = group[0]
         often = "twice" if len(group) == 2 else f"{len(group)} times"
         yield Finding(
@@ -39,7 +38,7 @@ def connected_twice(facts: Facts) -> Iterator[Finding]:
 
 def imported_twice(facts: Facts) -> Iterator[Finding]:
     """W015: the same lines of the same file, run twice: as two modules, or by a reload."""
-    for group in _groups(facts, _source):
+    for group in _groups(facts, source):
         functions = {id(innermost(each.receiver)): each for each in group}
         copies = list(functions.values())
         if len(copies) < 2:
@@ -145,25 +144,6 @@ def _that_meet(group: list[Connected]) -> Iterator[list[Connected]]:
     meeting = [part for part in of_one if len(part) > 1] or [any_sender]
     if len(meeting[0]) > 1:
         yield max(meeting, key=len)
-
-
-def _identity(receiver: Any) -> object:
-    if type(receiver) is MethodType:
-        return id(receiver.__func__), id(receiver.__self__)
-    return id(receiver)
-
-
-def _source(receiver: Any) -> object:
-    """File, line and name of a function that a file has but once; None of others."""
-    if type(receiver) is MethodType:
-        return None  # of two objects, perhaps
-    function = innermost(receiver)
-    if type(function) is not FunctionType or "<" in function.__qualname__:
-        return None  # a lambda or a local function: each call of its maker makes another one
-    code = function.__code__
-    if code.co_filename.startswith("<"):
-        return None  # no file: exec(), the console
-    return os.path.realpath(code.co_filename), code.co_firstlineno, function.__qualname__
 
 
 def _module(each: Connected) -> str:

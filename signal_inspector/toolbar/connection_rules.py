@@ -4,60 +4,90 @@ from __future__ import annotations
 
 import sys
 import types
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from signal_inspector.catalog import ReceiverEntry
-from signal_inspector.records import NotCalledReason
-from signal_inspector.toolbar.advice import Advice, Case, Target, mono, sentence, strong, times
+from signal_inspector.catalog import ReceiverEntry, SignalEntry
+from signal_inspector.catalog.source_files import is_third_party
+from signal_inspector.records import NotCalledReason, Outcome, ReceiverCall
+from signal_inspector.toolbar.advice import Advice, Case, mono, sentence, strong, times
 from signal_inspector.toolbar.parts import Badge, Segment
 from signal_inspector.toolbar.stored import StoredDispatch
 from signal_inspector.toolbar.wording import integer, plural
 
+_Face = tuple[str, str, int]  # the name of a receiver, its file and its line
+
 
 def connected_twice(case: Case) -> Iterator[Advice]:
     """One receiver ran more than once for one dispatch."""
-    found: dict[tuple[str, str], list[tuple[int, Target]]] = {}
+    known = {entry.signal: entry for entry in case.catalogue}
+    sent: dict[str, list[StoredDispatch]] = {}
     for dispatch in case.dispatches:
-        counts = Counter((call.receiver, call.path, call.line) for call in dispatch.calls)
-        for (receiver, path, line), number in counts.items():
-            if number > 1:
-                again = _last_call(dispatch, (receiver, path, line))
-                found.setdefault((receiver, dispatch.signal), []).append(
-                    (number, (dispatch.index, again))
-                )
-    for (receiver, signal), repeats in found.items():
-        number, certain = repeats[0][0], _is_one_function(receiver)
-        often = "twice" if number == 2 else f"{number} times"
-        yield Advice(
-            kind="connected twice",
-            severity="mend" if certain else "know",
-            title=f"Connected {often}",
-            reason=sentence(
-                strong(receiver),
-                f" ran {often} for one ",
-                strong(signal),
-                f"{times(len(repeats))}: ",
-                *(
-                    (f"it is connected {often}", *_how(case, signal, receiver))
-                    if certain
-                    else _SEVERAL
-                ),
-            ),
-            targets=tuple(target for _, target in repeats),
-            badge=Badge(text=f"connected {often}", tone="warn", glyph="warn") if certain else None,
-        )
+        if len(dispatch.calls) > 1:
+            sent.setdefault(dispatch.signal, []).append(dispatch)
+    for signal, dispatches in sent.items():
+        for repeated in _repeated(known.get(signal), dispatches):
+            yield from _twice(signal, dispatches, repeated)
 
 
-_SEVERAL = ("several objects of this name are connected.",)
+@dataclass(frozen=True, slots=True)
+class _Repeated:
+    """A receiver that is connected more than once."""
+
+    faces: tuple[_Face, ...]  # more than one where its file was imported under two names
+    entries: tuple[ReceiverEntry, ...]  # of the catalogue; () of what is not connected now
 
 
-def _last_call(dispatch: StoredDispatch, who: tuple[str, str, int]) -> int:
-    return max(
-        index
-        for index, call in enumerate(dispatch.calls)
-        if (call.receiver, call.path, call.line) == who
+def _repeated(known: SignalEntry | None, sent: Sequence[StoredDispatch]) -> Iterator[_Repeated]:
+    """As the catalogue knows them by file, line and object; else by a name of one function."""
+    connected = [] if known is None else [each for each in known.receivers if not each.is_dead]
+    by_number: dict[int, list[ReceiverEntry]] = {}
+    for entry in connected:
+        by_number.setdefault(entry.repetition, []).append(entry)
+    by_number.pop(0, None)
+    for entries in by_number.values():
+        yield _Repeated(tuple(dict.fromkeys(map(_face, entries))), tuple(entries))
+    told = set(map(_face, connected))
+    for face in dict.fromkeys(_face(call) for dispatch in sent for call in dispatch.calls):
+        if face not in told and _is_one_function(face[0]):
+            yield _Repeated((face,), ())
+
+
+def _twice(signal: str, sent: Sequence[StoredDispatch], repeated: _Repeated) -> Iterator[Advice]:
+    targets, most = [], 0
+    for dispatch in sent:
+        calls = [
+            at
+            for at, call in enumerate(dispatch.calls)
+            if _face(call) in repeated.faces and call.outcome is not Outcome.SKIPPED
+        ]
+        number = len(calls)
+        if repeated.entries:  # other objects of the class may have the same name
+            number = min(number, len(repeated.entries))
+        if number > 1:
+            targets.append((dispatch.index, calls[-1]))
+            most = max(most, number)
+    if not targets:
+        return
+    often = "twice" if most == 2 else f"{most} times"
+    yield Advice(
+        kind="connected twice",
+        severity="mend",
+        title=f"Connected {often}",
+        reason=sentence(
+            strong(repeated.faces[0][0]),
+            f" ran {often} for one ",
+            strong(signal),
+            f"{times(len(targets))}: ",
+            *_how(often, repeated),
+        ),
+        targets=tuple(targets),
+        badge=Badge(text=f"connected {often}", tone="warn", glyph="warn"),
     )
+
+
+def _face(of: ReceiverCall | ReceiverEntry) -> _Face:
+    return of.receiver, of.path, of.line
 
 
 def _is_one_function(dotted: str) -> bool:
@@ -69,22 +99,22 @@ def _is_one_function(dotted: str) -> bool:
     )
 
 
-def _how(case: Case, signal: str, receiver: str) -> Iterator[str | Segment]:
+def _how(often: str, repeated: _Repeated) -> Iterator[str | Segment]:
     """How the connections differ, as far as the catalogue knows."""
-    entries = [
-        entry
-        for known in case.catalogue
-        if known.signal == signal
-        for entry in known.receivers
-        if entry.receiver == receiver and not entry.is_dead
-    ]
-    entries.sort(key=lambda entry: (entry.dispatch_uid is None, entry.sender is None))
-    if len(entries) > 1:
-        yield ", "
-        for index, entry in enumerate(entries):
-            if index:
-                yield " and " if index == len(entries) - 1 else ", "
-            yield from _connection(entry, entries)
+    if len(repeated.faces) > 1:
+        yield "its file was imported under two names, as "
+        for index, (receiver, _, _) in enumerate(repeated.faces):
+            yield " and " if index else ""
+            yield mono(receiver)
+        yield "."
+        return
+    yield f"it is connected {often}"
+    entries = sorted(
+        repeated.entries, key=lambda entry: (entry.dispatch_uid is None, entry.sender is None)
+    )
+    for index, entry in enumerate(entries):
+        yield " and " if index and index == len(entries) - 1 else ", "
+        yield from _connection(entry, entries)
     yield "."
 
 
@@ -99,10 +129,11 @@ def _connection(entry: ReceiverEntry, all_of_them: Sequence[ReceiverEntry]) -> l
 
 
 def nobody_received(case: Case) -> Iterator[Advice]:
-    """A dispatch that no receiver got."""
+    """A dispatch that no receiver got; not what an installed package offers to whoever likes."""
     found: dict[str, list[StoredDispatch]] = {}
+    paths = {entry.signal: entry.path for entry in case.catalogue}
     for dispatch in case.dispatches:
-        if dispatch.is_orphan:
+        if dispatch.is_orphan and not _is_offer(dispatch, paths.get(dispatch.signal, "")):
             found.setdefault(dispatch.signal, []).append(dispatch)
     for signal, orphans in found.items():
         yield Advice(
@@ -112,6 +143,14 @@ def nobody_received(case: Case) -> Iterator[Advice]:
             reason=sentence(strong(signal), _why(orphans)),
             targets=tuple((orphan.index, None) for orphan in orphans),
         )
+
+
+def _is_offer(dispatch: StoredDispatch, made_in: str) -> bool:
+    """Whether an installed package has both made the signal and sent it."""
+    caller = dispatch.caller
+    if caller is None or not made_in:
+        return False
+    return is_third_party(made_in) and is_third_party(caller.path)
 
 
 def _why(orphans: Sequence[StoredDispatch]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib.util
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -51,8 +53,67 @@ def on_order(**kwargs: Any) -> None: ...
 async def on_order_async(**kwargs: Any) -> None: ...
 
 
+def on_order_too(**kwargs: Any) -> None: ...
+
+
+def closure() -> Any:
+    def inner(**kwargs: Any) -> None: ...
+
+    return inner
+
+
 def last_names(entries: list[ReceiverEntry]) -> list[str]:
     return [entry.receiver.rpartition(".")[2] for entry in entries]
+
+
+class Channel:
+    def handle(self, **kwargs: Any) -> None: ...
+
+
+def repetitions(signal: Signal) -> list[int]:
+    return [entry.repetition for entry in receivers_of(signal)]
+
+
+class TestRepetition:
+    def test_one_receiver_twice(self, signal: Signal) -> None:
+        """Under a uid and without, for any sender and for one: a dispatch calls it twice."""
+        channel = Channel()
+        for receiver in (on_order, channel.handle):
+            signal.connect(receiver)
+            signal.connect(receiver, dispatch_uid=f"again {receiver.__qualname__}")
+        signal.connect(on_order_too, sender=Web)
+        signal.connect(on_order_too)
+        assert repetitions(signal) == [1, 1, 3, 3, 5, 5]
+
+    def test_other_objects(self, signal: Signal) -> None:
+        """Methods of two objects, partials of one function, closures: none is called twice."""
+        receivers = [Channel().handle, Channel().handle]
+        receivers += [partial(on_order, a=1), partial(on_order, a=2)]
+        receivers += [closure(), closure()]
+        for receiver in receivers:
+            signal.connect(receiver, weak=False)
+        assert repetitions(signal) == [0] * len(receivers)
+
+    def test_two_senders(self, signal: Signal) -> None:
+        """Once for each of two senders is once for a dispatch."""
+        signal.connect(on_order, sender=Web)
+        signal.connect(on_order, sender=Shop)
+        assert repetitions(signal) == [0, 0]
+
+    def test_a_file_that_was_imported_under_two_names(
+        self, signal: Signal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The commonest reason why a mail goes out twice."""
+        (tmp_path / "receivers.py").write_text("def mail(**kwargs): ...\n")
+        for name in ("twice_shop.receivers", "twice_receivers"):
+            spec = importlib.util.spec_from_file_location(name, tmp_path / "receivers.py")
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            monkeypatch.setitem(sys.modules, name, module)
+            spec.loader.exec_module(module)
+            signal.connect(module.mail)
+        assert repetitions(signal) == [1, 1]
 
 
 class TestReceiversOf:

@@ -101,7 +101,7 @@ class World:
             start_ns=int(start_ms * MS),
             duration_ns=int(took * MS),
             outcome=fields.pop("outcome", outcome),
-            caller=Caller("/srv/shop/services.py", line, "place_order"),
+            caller=fields.pop("caller", Caller("/srv/shop/services.py", line, "place_order")),
             stack=fields.pop("stack", ()),
             payload=payload,
             payload_dropped=fields.pop("payload_dropped", 0),

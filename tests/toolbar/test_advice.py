@@ -10,12 +10,13 @@ import pytest
 from signal_inspector import trouble
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.conf import Config, Toolbar
-from signal_inspector.records import NotCalledReason, Outcome
+from signal_inspector.records import Caller, NotCalledReason, Outcome
 from signal_inspector.toolbar import advising
 from signal_inspector.toolbar.advice import Advice
 from signal_inspector.toolbar.advising import advise, lines, remarks
 from tests.toolbar.made import World, call, not_called, skipped
 
+OSCAR = "/srv/lib/site-packages/oscar"
 BROKEN = "coupons.models.CouponAbuse: used 3 times"
 ONE_FUNCTION = f"{a_module.__name__}.dumps"  # a name that means one function
 
@@ -80,11 +81,19 @@ def test_swallowed() -> None:
     assert advice.severity == "know"
 
 
-def connection(sender: str | None = None, uid: str | None = None) -> ReceiverEntry:
+def connection(
+    sender: str | None = None,
+    uid: str | None = None,
+    *,
+    receiver: str = ONE_FUNCTION,
+    repetition: int = 1,
+) -> ReceiverEntry:
+    example = call(receiver)
     return ReceiverEntry(
-        receiver=ONE_FUNCTION,
-        path="/srv/a.py",
-        line=1,
+        receiver=receiver,
+        path=example.path,
+        line=example.line,
+        repetition=repetition,
         sender=sender,
         is_async=False,
         is_weak=True,
@@ -119,14 +128,54 @@ def test_connected_twice(entries: list[ReceiverEntry], how: str) -> None:
     assert advice.targets == ((0, 2),), "the second call carries the badge"
 
 
-def test_methods_of_two_objects_are_no_mistake() -> None:
-    """A name that several objects share may well be connected once for each of them."""
+@pytest.mark.parametrize("is_known", [True, False])
+def test_methods_of_two_objects_are_no_mistake(is_known: bool) -> None:
+    """A name that several objects share is connected once for each of them: nothing is said."""
+    name = "shop.Basket.on_order"
     world = World()
-    world.send("s.a", call("shop.Basket.on_order"), call("shop.Basket.on_order"))
-    advice = of_kind(advise(world.case()), "connected twice")
-    assert advice.severity == "know"
-    assert advice.badge is None
-    assert words(advice).endswith("several objects of this name are connected.")
+    world.send("s.a", call(name), call(name))
+    entries = (connection(receiver=name, repetition=0),) * (2 * is_known)
+    catalogue = [SignalEntry(signal="s.a", receivers=entries)]
+    assert advise(world.case(catalogue=catalogue)) == []
+
+
+def test_a_method_of_one_object_that_is_connected_twice() -> None:
+    """The catalogue knows it by its object; of a third one of the same name nothing is said."""
+    name = "shop.Basket.on_order"
+    world = World()
+    world.send("s.a", call(name), call(name), call(name))
+    entries = (
+        connection(receiver=name),
+        connection(receiver=name, uid="again"),
+        connection(receiver=name, repetition=0),
+    )
+    catalogue = [SignalEntry(signal="s.a", receivers=entries)]
+    advice = of_kind(advise(world.case(catalogue=catalogue)), "connected twice")
+    assert words(advice) == (
+        "on_order ran twice for one a: it is connected twice, "
+        "once with dispatch_uid='again' and once without."
+    )
+
+
+def test_a_file_that_was_imported_under_two_names() -> None:
+    """Two names of one place in the source: what the mail that came twice is due to."""
+    world = World()
+    world.send("s.paid", call("shop.receivers.mail"), call("receivers.mail"))
+    entries = (connection(receiver="shop.receivers.mail"), connection(receiver="receivers.mail"))
+    catalogue = [SignalEntry(signal="s.paid", receivers=entries)]
+    advice = of_kind(advise(world.case(catalogue=catalogue)), "connected twice")
+    assert words(advice) == (
+        "mail ran twice for one paid: its file was imported under two names, "
+        "as shop.receivers.mail and receivers.mail."
+    )
+    assert (advice.severity, advice.targets) == ("mend", ((0, 1),))
+
+
+def test_a_receiver_that_was_skipped_the_second_time_ran_once() -> None:
+    """What never ran is no call."""
+    world = World()
+    world.send("s.a", call(ONE_FUNCTION, raised=BROKEN), skipped(ONE_FUNCTION))
+    assert "connected twice" not in kinds(world)
 
 
 def test_slow_in_a_transaction() -> None:
@@ -262,6 +311,30 @@ def test_nobody_received(sends: int, idle: list[object], text: str) -> None:
         world.send("s.low", not_called=tuple(idle))
     advice = of_kind(advise(world.case()), "nobody received")
     assert words(advice) == text
+
+
+@pytest.mark.parametrize(
+    ("made_in", "sent_in", "is_told"),
+    [
+        (
+            "/srv/lib/site-packages/oscar/signals.py",
+            "/srv/lib/site-packages/oscar/views.py",
+            False,
+        ),
+        (f"{OSCAR}/signals.py", "/srv/shop/views.py", True),
+        ("/srv/shop/signals.py", f"{OSCAR}/views.py", True),
+        ("", f"{OSCAR}/views.py", True),
+    ],
+)
+def test_what_a_package_offers_needs_no_receiver(
+    made_in: str, sent_in: str, is_told: bool
+) -> None:
+    """A signal that an installed package makes and sends is there for those who want it."""
+    world = World()
+    world.send("oscar.signals.viewed", caller=Caller(sent_in, 3, "view"))
+    catalogue = [SignalEntry(signal="oscar.signals.viewed", receivers=(), path=made_in)]
+    found = [advice.kind for advice in advise(world.case(catalogue=catalogue))]
+    assert found == ["nobody received"] * is_told
 
 
 def test_rolled_back() -> None:

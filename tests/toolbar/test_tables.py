@@ -172,8 +172,8 @@ def test_catalogue_marks_what_is_unusual() -> None:
 
 
 def test_catalogue_remarks_a_receiver_that_is_connected_twice() -> None:
-    """Twice for the same sender is twice; once for each of two senders is not."""
-    twice = (entry("r.a", dispatch_uid="x"), entry("r.a"))
+    """What one dispatch may call twice is remarked, and not what merely has one name."""
+    twice = (entry("r.a", dispatch_uid="x", repetition=1), entry("r.a", repetition=1))
     apart = (entry("r.a", sender="m.A"), entry("r.a", sender="m.B"))
     found = catalogue_rows(
         [SignalEntry(signal="s.a", receivers=twice), SignalEntry(signal="s.b", receivers=apart)],

@@ -130,8 +130,8 @@ def test_marks() -> None:
         signal="s",
         receivers=(
             entry("r.usual"),
-            entry("r.twice"),
-            entry("r.twice", dispatch_uid="x"),
+            entry("r.twice", repetition=2),
+            entry("r.twice", dispatch_uid="x", repetition=2),
             entry("r.strong", is_weak=False),
             entry("r.unknown", sender="?", is_weak=None),
             entry("r.dead", is_dead=True),
