@@ -57,6 +57,7 @@ _SAMPLED: Final = 1  # among the flags of a trace
 _UNWRITTEN: Final[dict[str, Any]] = {
     "outcome": Outcome.RUNNING,
     "caller": None,
+    "project_caller": None,
     "stack": (),
     "payload": None,
     "payload_dropped": 0,
@@ -92,7 +93,8 @@ class Dispatch:
     start_ns: int  # the same moment on time.perf_counter_ns(), which `calls` and timelines use
     duration_ns: int
     outcome: Outcome  # RETURNED, RAISED (to the sender) or CANCELLED once it has ended
-    caller: Caller | None  # None unless Details.CALLER or STACK was asked for
+    caller: Caller | None  # the line that sent; None unless Details.CALLER or STACK was asked for
+    project_caller: Caller | None  # the same, or the line of the project that led to it
     stack: tuple[Caller, ...]  # innermost last; () unless Details.STACK was asked for
     payload: dict[str, Summary] | None  # None unless Details.PAYLOAD was asked for
     payload_dropped: int  # arguments beyond LIMITS["PAYLOAD_ITEMS"]
@@ -135,6 +137,7 @@ class Dispatch:
         "parent_call",
         "payload",
         "payload_dropped",
+        "project_caller",
         "raised",
         "receivers",
         "responses",
@@ -394,6 +397,9 @@ class Dispatch:
             "duration_ns": self.duration_ns,
             "outcome": self.outcome.value,
             "caller": None if self.caller is None else self.caller._asdict(),
+            "project_caller": (
+                None if self.project_caller is None else self.project_caller._asdict()
+            ),
             "stack": [list(frame) for frame in self.stack],
             "payload": self._payload_dict(),
             "payload_dropped": self.payload_dropped,

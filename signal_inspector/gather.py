@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from types import FrameType
 from typing import Any, Final
 
 from django.dispatch import Signal
 
-from signal_inspector import connections, transactions, trouble
+from signal_inspector import callers, connections, transactions, trouble
 from signal_inspector.conf import Config, get_config
 from signal_inspector.dispatches import Dispatch, OuterTrace, TraceIds
 from signal_inspector.names import class_path
@@ -20,20 +19,7 @@ from signal_inspector.payload import (
     summarize_arguments,
     summarize_exception,
 )
-from signal_inspector.records import Caller, Details, Failure, Summary
-
-#: Modules whose frames are the machinery of a send or connect, not the code that called it.
-_MACHINERY = (
-    "signal_inspector.",
-    "django.dispatch.",
-    "django.db.models.signals.",  # ModelSignal.connect(), which waits for lazy senders
-    "django.apps.registry.",
-)
-
-#: The namespaces of such modules by their id, which is quicker to ask for than their name. They
-#: are kept, so that no id is given anew.
-_machinery: Final[dict[int, dict[str, Any]]] = {}
-_MACHINERY_KNOWN: Final = 200
+from signal_inspector.records import Details, Failure, Summary
 
 #: The span that code belongs to without running in it: the request's, of a streamed body.
 outer_trace: Final[ContextVar[TraceIds | None]] = ContextVar(
@@ -71,14 +57,14 @@ def details(
             trouble.report(f"gathering the {gather.__name__.strip('_')}", error)
 
 
-def _caller(dispatch: Dispatch, *_: Any) -> None:
+def _caller(dispatch: Dispatch, signal: Signal, *_: Any) -> None:
     if dispatch.caller is None:
-        dispatch.caller = calling_frame()
+        dispatch.caller, dispatch.project_caller = callers.callers_of(signal)
 
 
-def _stack(dispatch: Dispatch, *_: Any) -> None:
-    dispatch.stack = call_stack(get_config().limits.stack_depth)
-    dispatch.caller = dispatch.stack[-1] if dispatch.stack else None
+def _stack(dispatch: Dispatch, signal: Signal, *_: Any) -> None:
+    dispatch.stack = callers.call_stack(get_config().limits.stack_depth)
+    _caller(dispatch, signal)
 
 
 def _payload(dispatch: Dispatch, signal: Signal, sender: object, named: Mapping[str, Any]) -> None:
@@ -157,48 +143,3 @@ def failure(dispatch: Dispatch, error: BaseException) -> Failure:
         trouble.report("gathering an exception", problem)
         name = class_path(type(error)).removeprefix("builtins.")
         return Failure(exception_class=name, message="")
-
-
-def calling_code() -> Caller | None:
-    """The frame of the code that called into Django or us; None if it cannot be told."""
-    try:
-        return calling_frame()
-    except Exception as error:
-        trouble.report("gathering the caller", error)
-        return None
-
-
-def calling_frame() -> Caller | None:
-    """``call_stack(1)``, quicker: nearly every dispatch of an audit asks for it."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _is_machinery(frame):
-        frame = frame.f_back
-    if frame is None:
-        return None
-    code = frame.f_code
-    return Caller(code.co_filename, frame.f_lineno, code.co_qualname)
-
-
-def call_stack(depth: int) -> tuple[Caller, ...]:
-    """The innermost ``depth`` frames of the code that is sending, innermost last."""
-    frames: list[Caller] = []
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _is_machinery(frame):
-        frame = frame.f_back
-    while frame is not None and len(frames) < depth:
-        code = frame.f_code
-        frames.append(Caller(code.co_filename, frame.f_lineno, code.co_qualname))
-        frame = frame.f_back
-    return tuple(reversed(frames))
-
-
-def _is_machinery(frame: FrameType) -> bool:
-    scope = frame.f_globals
-    if id(scope) in _machinery:
-        return True
-    module = scope.get("__name__")
-    if not (isinstance(module, str) and f"{module}.".startswith(_MACHINERY)):
-        return False
-    if len(_machinery) < _MACHINERY_KNOWN:
-        _machinery[id(scope)] = scope
-    return True

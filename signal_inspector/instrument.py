@@ -22,9 +22,9 @@ from django.dispatch import Signal
 from django.dispatch.dispatcher import NO_RECEIVERS
 
 from signal_inspector import (
+    callers,
     connections,
     following,
-    gather,
     names,
     overrides,
     recorder,
@@ -255,7 +255,7 @@ def _connect(
         sender,
         weak=weak,
         dispatch_uid=dispatch_uid,
-        caller=gather.calling_code(),
+        caller=callers.calling_code(),
     )
 
 
@@ -266,7 +266,7 @@ def _disconnect(
     if disconnected:
         connections.note_disconnect(self, receiver, sender, dispatch_uid)
     else:
-        caller = gather.calling_code() if self.receivers else None
+        caller = callers.calling_code() if self.receivers else None
         connections.note_vain_disconnect(self, receiver, sender, dispatch_uid, caller)
     return disconnected
 

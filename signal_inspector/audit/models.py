@@ -82,6 +82,7 @@ class AuditedDispatch(models.Model):
     signal = _reference(Name)
     sender = _reference(Name)
     caller = _reference(Name, null=True)
+    project_caller = _reference(Name, null=True)  # the same, or the project's line that led to it
     process = _reference(Name)
     delivery = _reference(Name)
     method = models.SmallIntegerField(choices=Method.choices)

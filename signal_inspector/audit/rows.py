@@ -41,6 +41,7 @@ DISPATCH_COLUMNS: Final = (
     "signal_id",
     "sender_id",
     "caller_id",
+    "project_caller_id",
     "process_id",
     "delivery_id",
     "method",
@@ -92,8 +93,9 @@ DISPATCH_NAMES: Final = (
     (3, NameKind.SIGNAL),
     (4, NameKind.SENDER),
     (5, NameKind.CALLER),
-    (6, NameKind.PROCESS),
-    (7, NameKind.DELIVERY),
+    (6, NameKind.CALLER),
+    (7, NameKind.PROCESS),
+    (8, NameKind.DELIVERY),
 )
 CALL_NAMES: Final = ((2, NameKind.RECEIVER), (3, NameKind.LOCATION), (4, NameKind.EXCEPTION))
 OBJECT_NAMES: Final = ((0, NameKind.MODEL),)
@@ -141,6 +143,7 @@ def render(item: Item, *, process: str, delivery: str) -> Rows:
         name_text(dispatch.signal),
         name_text(dispatch.sender),
         _caller(dispatch.caller),
+        _caller(dispatch.project_caller),
         name_text(process),
         name_text(delivery),
         METHODS[dispatch.method],

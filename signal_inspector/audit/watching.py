@@ -77,6 +77,7 @@ def as_record(entry: Entry) -> dict[str, Any]:
         "duration_ns": dispatch["duration_ns"],
         "outcome": dispatch["outcome"],
         "caller": dispatch["caller"] or None,
+        "project_caller": dispatch["project_caller"] or None,
         "payload": _payload(entry.dispatch["payload"]),
         "payload_dropped": dispatch["payload_dropped"],
         "in_transaction": None if unknown else ending != TransactionOutcome.NONE,

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from django.apps import apps
 from django.utils import inspect as django_inspect
 
+from signal_inspector.callers import is_third_party
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, describe
-from signal_inspector.catalog.source_files import is_test_module, is_third_party
+from signal_inspector.catalog.source_files import is_test_module
 from signal_inspector.names.safe import instance_attribute
 
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 import ast
 import os
 import re
-import sysconfig
 import warnings
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import signal_inspector
 from signal_inspector.catalog.source_reading import read_tree
 from signal_inspector.catalog.source_readings import Reading
 
 _MAX_SIZE: Final = 3_000_000  # bytes: beyond it a file was made by a program
-_NOT_OURS = {"site-packages", "dist-packages"}
-_PASSED_BY = {"__pycache__", "node_modules", *_NOT_OURS}
+_PASSED_BY = {"__pycache__", "node_modules", "site-packages", "dist-packages"}
 #: A signal of a class that is not called Signal is made by a call that has none of these; it is
 #: connected or sent elsewhere.
 _WORDS: Final = re.compile(rb"ignal|send|connect|receiver|providing_args")
@@ -135,28 +131,3 @@ def _is_test(stem: str) -> bool:
 def is_test_module(name: str) -> bool:
     """Whether a module of this dotted name is, by its name, one of tests."""
     return any(part in _TEST_DIRECTORIES or _is_test(part) for part in name.split("."))
-
-
-def is_third_party(path: str) -> bool:
-    """Whether a file is not the project's: installed, Python's own, or Signal Inspector's."""
-    return _is_third_party_directory(os.path.dirname(path))  # noqa: PTH120 - quicker, cached
-
-
-@lru_cache(maxsize=4096)
-def _is_third_party_directory(directory: str) -> bool:
-    spellings = {os.path.abspath(directory), os.path.realpath(directory)}  # noqa: PTH100
-    if any(not _NOT_OURS.isdisjoint(Path(each).parts) for each in spellings):
-        return True
-    return any(_is_below(each, root) for each in spellings for root in _installed())
-
-
-def _is_below(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
-
-
-@lru_cache(maxsize=1)
-def _installed() -> frozenset[str]:
-    paths = sysconfig.get_paths()
-    roots = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    roots.add(str(Path(signal_inspector.__file__).parent))
-    return frozenset({os.path.realpath(root) for root in roots} | roots)

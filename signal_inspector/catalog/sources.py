@@ -15,10 +15,10 @@ from pathlib import Path
 from django.apps import apps
 from django.conf import settings
 
+from signal_inspector.callers import is_third_party
 from signal_inspector.catalog.source_files import (
     files_below,
     forget_readings,
-    is_third_party,
     names_signals,
     reading_of,
 )
@@ -39,7 +39,6 @@ from signal_inspector.catalog.source_records import (
 
 __all__ = [
     "forget_readings",
-    "is_third_party",
     "project_readings",
     "project_sources",
     "read_directory",

@@ -11,7 +11,8 @@ from typing import Any
 from django.dispatch import Signal
 
 from signal_inspector import connections, trouble
-from signal_inspector.catalog.source_files import is_third_party, names_signals, reading_of
+from signal_inspector.callers import is_third_party
+from signal_inspector.catalog.source_files import names_signals, reading_of
 from signal_inspector.catalog.source_records import (
     Connect,
     Creation,

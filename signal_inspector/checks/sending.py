@@ -8,8 +8,8 @@ from django.apps import apps
 from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
+from signal_inspector.callers import is_third_party
 from signal_inspector.catalog.source_records import Send
-from signal_inspector.catalog.sources import is_third_party
 from signal_inspector.checks.facts import Connected, Facts, file_of
 from signal_inspector.checks.findings import Finding, Kind, at, listed
 

@@ -7,8 +7,8 @@ import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from signal_inspector.callers import is_third_party
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
-from signal_inspector.catalog.source_files import is_third_party
 from signal_inspector.records import NotCalledReason, Outcome, ReceiverCall
 from signal_inspector.toolbar.advice import Advice, Case, mono, sentence, strong, times
 from signal_inspector.toolbar.parts import Badge, Segment

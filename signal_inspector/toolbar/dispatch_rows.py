@@ -60,6 +60,7 @@ def dispatch_row(
     failed = any(dispatch.has_failed for dispatch in inside)
     took = [member.duration_ns for member in node.members]
     caller = first.caller
+    project = None if first.project_caller == caller else first.project_caller
     return DispatchRow(
         id=node.id,
         parent=node.parent,
@@ -73,6 +74,8 @@ def dispatch_row(
         sender=first.sender,
         place=None if caller is None else place(caller.path, caller.line),
         function="" if caller is None else caller.function,
+        project_place=None if project is None else place(project.path, project.line),
+        project_function="" if project is None else project.function,
         lane=group_lane(node.members, scale) if node.is_group else dispatch_lane(first, scale),
         # What nobody received is not timed, and took its time all the same.
         time=ms(max(sum(took), 1)),

@@ -134,7 +134,9 @@ def likeness(dispatch: StoredDispatch) -> Hashable:
     """What the dispatches of a group have in common."""
     caller = dispatch.caller
     where = None if caller is None else (caller.path, caller.line)
-    return (dispatch.signal, dispatch.sender, dispatch.method, where)
+    project = dispatch.project_caller
+    led_by = None if project is None else (project.path, project.line)
+    return (dispatch.signal, dispatch.sender, dispatch.method, where, led_by)
 
 
 def _sender(dispatch: StoredDispatch, nested: StoredDispatch) -> ReceiverCall | None:

@@ -53,6 +53,8 @@ class DispatchRow(RowBase):
     sender: str  # "shop.models.Order"
     place: Place | None  # of the send; None when it was not recorded
     function: str  # "place_order"; "" when unknown
+    project_place: Place | None  # the project's line that led to it, if that is another one
+    project_function: str
     lane: Lane
     time: str  # "18.3 ms"
     sql: str  # "24 in 9.6 ms", or ""

@@ -71,7 +71,7 @@ def pack(dispatches: Iterable[Dispatch]) -> dict[str, Any]:
 
 def _pack_dispatch(dispatch: Dispatch, tables: Mapping[str, _Table]) -> list[Any]:
     payload = dispatch.payload
-    caller = dispatch.caller
+    caller, project = dispatch.caller, dispatch.project_caller
     stack = dispatch.stack
     parent = dispatch.parent_id
     return [
@@ -85,6 +85,7 @@ def _pack_dispatch(dispatch: Dispatch, tables: Mapping[str, _Table]) -> list[Any
         dispatch.duration_ns,
         dispatch.outcome.value,
         None if caller is None else tables["frames"].put(caller),
+        None if project is None else tables["frames"].put(project),
         _pack_stack(stack, tables) if stack else None,
         None
         if payload is None
@@ -199,7 +200,8 @@ def _unpack_dispatch(index: int, row: list[Any], tables: _Unpacked) -> StoredDis
     id_, parent_id, parent_call, trace = cell(), cell(), cell(), cell()
     signal, sender, method = tables.heads[cell()]
     started_at, start_ns, duration_ns, outcome = cell(), cell(), cell(), cell()
-    caller, stack, payload, payload_dropped = cell(), cell(), cell(), cell()
+    caller, project = cell(), cell()
+    stack, payload, payload_dropped = cell(), cell(), cell()
     in_transaction, rolled_back, calls, not_called = cell(), cell(), cell(), cell()
     return StoredDispatch(
         index=index,
@@ -217,6 +219,7 @@ def _unpack_dispatch(index: int, row: list[Any], tables: _Unpacked) -> StoredDis
         duration_ns=duration_ns,
         outcome=Outcome(outcome),
         caller=None if caller is None else tables.frames[caller],
+        project_caller=None if project is None else tables.frames[project],
         stack=() if stack is None else tables.stacks[stack],
         payload=None if payload is None else {key: tables.summaries[n] for key, n in payload},
         payload_dropped=payload_dropped,

@@ -37,6 +37,7 @@ class StoredDispatch:
     duration_ns: int
     outcome: Outcome
     caller: Caller | None
+    project_caller: Caller | None = None
     stack: tuple[Caller, ...]
     payload: dict[str, Summary] | None
     payload_dropped: int
@@ -77,6 +78,9 @@ class StoredDispatch:
             "duration_ns": self.duration_ns,
             "outcome": self.outcome.value,
             "caller": None if self.caller is None else self.caller._asdict(),
+            "project_caller": (
+                None if self.project_caller is None else self.project_caller._asdict()
+            ),
             "stack": [list(frame) for frame in self.stack],
             "payload": None if payload is None else {k: v.as_dict() for k, v in payload.items()},
             "payload_dropped": self.payload_dropped,

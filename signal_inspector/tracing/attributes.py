@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
-from signal_inspector.records import ReceiverName, SendMethod, Summary
+from signal_inspector.records import Caller, ReceiverName, SendMethod, Summary
 
 Attributes: TypeAlias = dict[str, str | int | bool | float]
 Described: TypeAlias = tuple[str, Attributes]
@@ -23,10 +23,17 @@ PAYLOAD: Final = "django.signal.payload."
 FUNCTION: Final = "code.function.name"
 FILE: Final = "code.file.path"
 LINE: Final = "code.line.number"
+PROJECT_FUNCTION: Final = "django.signal.project.function.name"
+PROJECT_FILE: Final = "django.signal.project.file.path"
+PROJECT_LINE: Final = "django.signal.project.line.number"
 ERROR_TYPE: Final = "error.type"
+
+#: Names of senders that tell nothing: a text that is no identifier may be any.
+_NO_SENDERS: Final = ("None", "str")
 
 _MOST: Final = 2_000  # receivers made as code runs may have no end
 
+_callers: dict[tuple[Caller | None, Caller | None], Attributes] = {}
 _receivers: dict[tuple[str, ReceiverName], Described] = {}
 
 #: Those of a signal's last dispatch: mostly the next one has the same, and to see that takes less
@@ -40,11 +47,34 @@ def of_dispatch(signal: str, sender: str, method: SendMethod, receivers: int | N
     ``receivers`` is their number where that is known.
     """
     attributes: Attributes = {SIGNAL: signal, METHOD: method.value}
-    if sender != "None":
+    if sender not in _NO_SENDERS:
         attributes[SENDER] = sender
     if receivers is not None:
         attributes[RECEIVER_COUNT] = receivers
     return f"{method.value} {signal}", attributes
+
+
+def of_callers(caller: Caller | None, project: Caller | None) -> Attributes:
+    """The line that sends, and the project's that led to it if that is another one.
+
+    Shared, so not to be changed.
+    """
+    key = caller, project
+    known = _callers.get(key)
+    if known is None:
+        known = {}
+        if caller is not None:
+            known |= {FUNCTION: caller.function, FILE: caller.path, LINE: caller.line}
+        if project is not None and project != caller:
+            known |= {
+                PROJECT_FUNCTION: project.function,
+                PROJECT_FILE: project.path,
+                PROJECT_LINE: project.line,
+            }
+        if len(_callers) >= _MOST:
+            _callers.clear()
+        _callers[key] = known
+    return known
 
 
 def of_receiver(signal: str, receiver: ReceiverName) -> Described:

@@ -50,7 +50,8 @@ class DispatchSpan(Measured):
         if dispatch.parent is not None:
             super().started(dispatch)
         name, known = self._described or _SAID
-        about = {**known, attributes.DISPATCH_ID: dispatch.id_text}
+        code = attributes.of_callers(dispatch.caller, dispatch.project_caller)
+        about = {**known, **code, attributes.DISPATCH_ID: dispatch.id_text}
         if self._receivers is None and dispatch.receivers:
             self._receivers = about[attributes.RECEIVER_COUNT] = len(dispatch.receivers)
         keys = self._tools.settings.payload_attributes

@@ -89,7 +89,10 @@ class TracingSink(Sink):
 
     @property
     def details(self) -> Details:  # type: ignore[override]
-        return Details.PAYLOAD if self._settings.payload_attributes else Details.NONE
+        details = Details.PAYLOAD if self._settings.payload_attributes else Details.NONE
+        # Spans name the code that sends: not where there is no provider that could make one.
+        has_spans = self._is_global or self._tracer is not None
+        return details | Details.CALLER if has_spans else details
 
     def is_idle(self) -> bool:
         if get_config() is not self._config or (self._puts_off and apps.models_ready):

@@ -167,6 +167,17 @@ def test_as_simple_reading(world: random.Random, monkeypatch: pytest.MonkeyPatch
     assert matched > 200
 
 
+def test_a_line_of_code() -> None:
+    """What a line of the project led to, and what it has sent itself."""
+    views = dispatched("a.often", line="shop/views.py:41 Checkout.post")
+    tasks = dispatched("a.often", line="shop/tasks.py:7 nightly")
+    selection = Selection(line="shop/views.py:41 Checkout.post")
+    assert find(selection, 5).ids == [views.id]
+    sender = Selection(line="shop/services.py:131 place_order")
+    assert find(sender, 5).ids == [tasks.id, views.id]
+    assert find(Selection(line="shop/views.py:4"), 5).ids == []
+
+
 def test_bounded(world: random.Random, monkeypatch: pytest.MonkeyPatch) -> None:
     """A search looks at so many dispatches and no more, and says where to go on."""
     monkeypatch.setattr(finding, "_SIZES", (10,))

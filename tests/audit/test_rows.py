@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -135,6 +136,14 @@ class TestPayload:
         assert payload_text(summarized(a=1), "none") == ""
         assert read_payload("") == {}
         assert read_response("") is None
+
+
+def test_who_sent() -> None:
+    """The line that sent and the project's are names of one kind."""
+    rows = rows_of(dispatched(on_order))
+    [caller, project] = values(rows, "caller_id", "project_caller_id")
+    assert caller == project
+    assert re.fullmatch(r"tests/audit/rows_made\.py:\d+ dispatched", project)
 
 
 class TestObjects:

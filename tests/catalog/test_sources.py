@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import signal_inspector
+from signal_inspector.callers import is_third_party
 from signal_inspector.catalog import source_files, sources
 from signal_inspector.catalog.sources import (
-    is_third_party,
     project_sources,
     read_directory,
     read_module,

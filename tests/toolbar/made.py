@@ -101,6 +101,7 @@ class World:
             start_ns=int(start_ms * MS),
             duration_ns=int(took * MS),
             outcome=fields.pop("outcome", outcome),
+            project_caller=fields.pop("project_caller", None),
             caller=fields.pop("caller", Caller("/srv/shop/services.py", line, "place_order")),
             stack=fields.pop("stack", ()),
             payload=payload,

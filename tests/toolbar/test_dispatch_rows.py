@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from signal_inspector.records import Summary
+from signal_inspector.records import Caller, Summary
 from signal_inspector.toolbar.dispatch_rows import Remarks, dispatch_row, percentile
 from signal_inspector.toolbar.parts import Badge
 from signal_inspector.toolbar.rows import DispatchRow, HeadingRow
@@ -56,6 +56,22 @@ def test_where_it_came_from() -> None:
     assert row.place is not None
     assert (row.place.text, row.function) == ("/srv/shop/services.py:10", "place_order")
     assert row.toggle_label == "Receivers of order_placed"
+
+
+def test_the_line_of_the_project() -> None:
+    """It stands beside that of an installed package, and is not said twice."""
+    world = World()
+    library = Caller("/srv/site-packages/oscar/views.py", 3, "send")
+    line = Caller("/srv/shop/views.py", 41, "post")
+    world.send("s.a", call(), caller=library, project_caller=line)
+    world.send("s.a", call(), caller=line, project_caller=line)
+    tree = world.tree
+    far, near = [
+        dispatch_row(root, tree, world.scale, Remarks(), hidden=False) for root in tree.roots()
+    ]
+    assert far.project_place is not None
+    assert (far.project_place.text, far.project_function) == ("/srv/shop/views.py:41", "post")
+    assert near.project_place is None
 
 
 def test_times_of_a_group() -> None:

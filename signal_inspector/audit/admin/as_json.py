@@ -35,7 +35,7 @@ _CALL: Final = (
     "query_count",
     "query_ns",
 )
-_NAMES: Final = ("signal", "sender", "caller", "process", "delivery")
+_NAMES: Final = ("signal", "sender", "caller", "project_caller", "process", "delivery")
 
 
 def dispatch_data(

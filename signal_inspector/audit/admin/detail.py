@@ -106,7 +106,7 @@ class Detail:
         near = [self.dispatch, *self._nested, *([self._parent] if self._parent else [])]
         numbers: list[int | None] = [each.model_id for each in self._objects[0]]
         for each in near:
-            numbers += [each.signal_id, each.sender_id, each.caller_id]
+            numbers += [each.signal_id, each.sender_id, each.caller_id, each.project_caller_id]
         for call in [*self.calls, *self._failed]:
             numbers += [call.receiver_id, call.location_id, call.exception_id]
         return Texts([*numbers, self.dispatch.process_id, self.dispatch.delivery_id])

@@ -45,7 +45,9 @@ def facts_of(
     dispatch: AuditedDispatch, texts: Texts, request: HttpRequest, site: AdminSite
 ) -> dict[str, str]:
     """Words and links for the facts, by what the template calls them."""
-    caller = texts[dispatch.caller_id].rpartition(" ")
+    place, function = _place(texts[dispatch.caller_id])
+    line = texts[dispatch.project_caller_id]
+    led_by = _place(line) if dispatch.project_caller_id != dispatch.caller_id else ("", "")
     wait = (dispatch.written_at - dispatch.started_at).total_seconds()
     wait -= dispatch.duration_ns / 1e9
     queries = sql(dispatch.query_count, dispatch.query_ns)
@@ -56,8 +58,11 @@ def facts_of(
         "took": ms(dispatch.duration_ns),
         "queries": queries.replace(" in ", f" {noun} in ", 1),
         "sender": texts[dispatch.sender_id],
-        "place": caller[0] or caller[2],
-        "function": caller[2] if caller[0] else "",
+        "place": place,
+        "function": function,
+        "project_place": led_by[0],
+        "project_function": led_by[1],
+        "line_url": changelist_url(site, Selection(line=line)) if line else "",
         "actor_url": object_url(actor, request, site),
         "actor_list_url": changelist_url(site, Selection(actor=actor)) if actor else "",
         "request_url": changelist_url(site, Selection(request=dispatch.request_id or "")),
@@ -68,3 +73,9 @@ def facts_of(
         "delivery": texts[dispatch.delivery_id],
         "wait": f"{max(wait, 0):.1f} s later",
     }
+
+
+def _place(line: str) -> tuple[str, str]:
+    """File with line, and function, of "shop/services.py:131 place_order"."""
+    at, _, function = line.rpartition(" ")
+    return (at, function) if at else (function, "")

@@ -29,6 +29,7 @@ _OPTIONS: Final = (
     ("signal", "NAME", "its dotted name, the last part of it, or a glob such as 'shop.*'"),
     ("receiver", "NAME", "a receiver, by its dotted name or the last part of it"),
     ("exception", "NAME", "the class of an exception that a receiver raised"),
+    ("line", "LINE", "a line of code that sent it, or led to it: 'shop/views.py:41 checkout'"),
     ("object", "KEY", "an object among the arguments, such as shop.Order:42"),
     ("actor", "KEY", "who caused it, such as auth.User:7"),
     ("request", "ID", "all of one request"),

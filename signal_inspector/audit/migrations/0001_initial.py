@@ -207,6 +207,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "project_caller",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="signal_audit.name",
+                    ),
+                ),
+                (
                     "delivery",
                     models.ForeignKey(
                         db_constraint=False,

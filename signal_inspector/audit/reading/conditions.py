@@ -148,6 +148,9 @@ def _outcome(asked: Selection) -> Iterator[Condition]:
 
 def _others(asked: Selection) -> Iterator[Condition]:
     """What has no index: only ever tested."""
+    if asked.line:
+        number = number_of(NameKind.CALLER, asked.line)
+        yield Condition(Q(project_caller_id=number) | Q(caller_id=number))
     if asked.label:
         yield Condition(Q(actor_label=asked.label))
     if asked.method:

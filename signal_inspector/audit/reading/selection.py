@@ -47,6 +47,7 @@ class Selection:
     signal: str = ""  # dotted name
     receiver: str = ""  # dotted name
     exception: str = ""  # dotted name of the class
+    line: str = ""  # "shop/services.py:131 place_order": it sent, or led to it; has no index
     object: str = ""  # "shop.Order:42": it was among the arguments
     actor: str = ""  # "auth.User:7"
     label: str = ""  # of the actor; has no index

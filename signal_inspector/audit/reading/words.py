@@ -19,6 +19,7 @@ _KINDS: Final = (NameKind.SIGNAL, NameKind.RECEIVER, NameKind.EXCEPTION)
 _FIELDS: Final = {kind: str(kind.label) for kind in _KINDS}
 _OBJECT: Final = re.compile(r"[^\W\d]\w*(\.\w+)*\.\w+:.+", re.DOTALL)
 _NAME: Final = re.compile(r"[\w.<>:'\"\[\]() -]+")
+_LINE: Final = re.compile(r".+:\d+ \S.*", re.DOTALL)
 _TRACE: Final = re.compile(r"[0-9a-fA-F]{32}")
 
 
@@ -80,6 +81,8 @@ def _exact(text: str) -> Iterator[Meaning]:
         yield Meaning("an object that was carried", text, {"object": text})
     if _is_name(text):
         yield from (_name(kind, text) for kind in named(text, *_KINDS))
+    if _LINE.fullmatch(text) and named(text, NameKind.CALLER):
+        yield Meaning("a line of code", text, {"line": text})
     yield Meaning("an actor", text, {"actor": text})
     yield Meaning("the id of a request", text, {"request": text})
 
@@ -95,7 +98,7 @@ def _is_name(text: str) -> bool:
 
 def _has(meaning: Meaning) -> bool:
     """Whether the log has any dispatch of it. Names it has by being there."""
-    if meaning.changes.keys() <= set(_FIELDS.values()):
+    if meaning.changes.keys() <= {*_FIELDS.values(), "line"}:
         return True
     (condition,) = conditions_of(Selection(**meaning.changes))
     # A list of one, not exists(): an order keeps the planner at the index.

@@ -82,6 +82,7 @@ def dispatched(
     at: datetime | None = None,
     payload: dict[str, Summary] | None = None,
     objects: Sequence[str] = (),
+    line: str = "",
     **columns: Any,
 ) -> AuditedDispatch:
     """A dispatch in the log with these calls; the next millisecond after the one before."""
@@ -97,6 +98,7 @@ def dispatched(
         "signal_id": _name(NameKind.SIGNAL, signal),
         "sender_id": _name(NameKind.SENDER, "shop.models.Order"),
         "caller_id": _name(NameKind.CALLER, "shop/services.py:131 place_order"),
+        "project_caller_id": _name(NameKind.CALLER, line) if line else None,
         "process_id": _name(NameKind.PROCESS, "web-2, pid 4127, uvicorn"),
         "delivery_id": _name(NameKind.DELIVERY, "buffered"),
         "method": Method.SEND_ROBUST,

@@ -30,12 +30,15 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.audit.admin.urls")]
         ("7c1d4e0b9a5f4c7e8f2a61b30d9c5e42", "the id of a trace", 3),
         ("7C1D4E0B9A5F4C7E8F2A61B30D9C5E42", "the id of a trace", 3),
         (str(UUID(int=77)), "the id of a transaction", 3),
+        ("shop/views.py:41 Checkout.post", "a line of code", 1),
+        ("shop/services.py:131 place_order", "a line of code", 4),
     ],
 )
 def test_meanings(visit: Visit, text: str, words: str, number: int) -> None:
     """Each kind of text is found, and the page says what it was taken for."""
     order_42()
-    dispatched("a.signals.other", actor="nightly import", request_id=None)
+    line = "shop/views.py:41 Checkout.post"
+    dispatched("a.signals.other", actor="nightly import", request_id=None, line=line)
     page = visit(q=text)
     assert f"is taken for {words}" in page
     assert len(shown(page)) == number

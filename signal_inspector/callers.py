@@ -1,0 +1,220 @@
+"""Who sends: the line of code that called, and the line of the project that led to it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import sysconfig
+import threading
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+from typing import Any, Final
+
+from asgiref.sync import AsyncToSync
+from django.dispatch import Signal
+
+import signal_inspector
+from signal_inspector import trouble
+from signal_inspector.names import IdentityMap
+from signal_inspector.names.receivers import innermost
+from signal_inspector.names.safe import class_mro, class_namespace
+from signal_inspector.records import Caller
+
+# What a frame is of.
+_OURS: Final = 1  # the machinery of a send or connect, not the code that called it
+_PASSED: Final = 2  # Python's own, and what runs functions that others have put off
+_INSTALLED: Final = 3  # another package
+_PROJECT: Final = 4
+
+#: Modules whose frames are the machinery of a send or connect.
+_MACHINERY: Final = (
+    "signal_inspector.",
+    "django.dispatch.",
+    "django.db.models.signals.",  # ModelSignal.connect(), which waits for lazy senders
+    "django.apps.registry.",
+)
+#: Packages and modules that run functions later, or elsewhere: loops, and Django's on_commit().
+_RUNNERS: Final = frozenset({"anyio", "asgiref", "eventlet", "gevent", "trio", "uvloop"})
+_ON_COMMIT: Final = frozenset(
+    {"django.db.backends.base.base", "django.db.transaction", "django.test.testcases"}
+)
+
+_NOT_OURS: Final = frozenset({"site-packages", "dist-packages"})
+
+_kinds: Final[dict[str, int]] = {}  # by file
+_MOST_FILES: Final = 10_000  # files made as code runs may have no end
+_MOST_FRAMES: Final = 300  # that are looked at for one of the project's
+
+#: The code of the methods of a class of signals, as far as it is not Django's own.
+_methods: Final[IdentityMap[frozenset[CodeType]]] = IdentityMap()
+_NONE: Final[frozenset[CodeType]] = frozenset()
+
+
+def calling_code() -> Caller | None:
+    """The line that called into Django or us; None if it cannot be told. Never raises."""
+    try:
+        return callers_of(None)[0]
+    except Exception as error:
+        trouble.report("gathering the caller", error)
+        return None
+
+
+def callers_of(signal: Signal | None) -> tuple[Caller | None, Caller | None]:
+    """The line that sends, and the nearest one of the project that led to it.
+
+    They are the same, unless an installed package sends, or a method of the signal's own class
+    does. Where a loop, an executor or ``on_commit()`` was given the send as it is, the line that
+    sends is that of the project, if it is on the stack.
+    """
+    frame = _sending_frame()
+    if frame is None:
+        return None, None
+    caller = _told(frame)
+    own = _NONE if signal is None or type(signal) is Signal else _methods_of(type(signal))
+    if _kinds.get(caller.path) == _PROJECT and frame.f_code not in own:
+        return caller, caller
+    project = _project_frame(frame, own)
+    return caller, None if project is None else _told(project)
+
+
+def call_stack(depth: int) -> tuple[Caller, ...]:
+    """The innermost ``depth`` frames of the code that is sending, innermost last."""
+    frames: list[Caller] = []
+    frame = _sending_frame()
+    while frame is not None and len(frames) < depth:
+        if _kind(frame) != _OURS:
+            frames.append(_told(frame))
+        frame = frame.f_back
+    return tuple(reversed(frames))
+
+
+def _told(frame: FrameType) -> Caller:
+    code = frame.f_code
+    return Caller(code.co_filename, frame.f_lineno, code.co_qualname)
+
+
+def _sending_frame() -> FrameType | None:
+    frame: FrameType | None = sys._getframe(1)
+    kind = 0
+    while frame is not None:
+        kind = _kinds.get(frame.f_code.co_filename) or _kind(frame)
+        if kind != _OURS:
+            break
+        frame = frame.f_back
+    if kind == _PASSED:
+        return _project_frame(frame, _NONE) or frame
+    return frame
+
+
+def _project_frame(frame: FrameType | None, own: frozenset[CodeType]) -> FrameType | None:
+    """The first frame of the project from this one on outwards; None if there is none."""
+    has_crossed = False
+    for _ in range(_MOST_FRAMES):
+        if frame is None:
+            if has_crossed:
+                return None
+            has_crossed, frame = True, _waiting_frame()
+            continue
+        if _kind(frame) == _PROJECT and frame.f_code not in own:
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def _waiting_frame() -> FrameType | None:
+    """Where ``async_to_sync()`` was called, if it has this thread run what it waits for."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    executor = AsyncToSync.loop_thread_executors.get(loop)
+    thread = getattr(executor, "_work_thread", None)
+    if thread is None or thread is threading.current_thread():
+        return None
+    return sys._current_frames().get(thread.ident)
+
+
+def _kind(frame: FrameType) -> int:
+    path = frame.f_code.co_filename
+    return _kinds.get(path) or _learn(path, frame.f_globals.get("__name__"))
+
+
+def _learn(path: str, name: object) -> int:
+    module = name if type(name) is str else ""
+    if f"{module}.".startswith(_MACHINERY):
+        kind = _OURS
+    elif (
+        module in _ON_COMMIT
+        or module.partition(".")[0] in _RUNNERS
+        or path.startswith("<frozen ")
+        or _is_pythons(path)
+    ):
+        kind = _PASSED
+    else:
+        kind = _INSTALLED if is_third_party(path) else _PROJECT
+    if len(_kinds) < _MOST_FILES:
+        _kinds[path] = kind
+    return kind
+
+
+def _methods_of(kind: type[Signal]) -> frozenset[CodeType]:
+    """The code of what the signal's own class, or a base below Signal, defines."""
+    known = _methods.get(kind)
+    if known is None:
+        found: set[CodeType] = set()
+        for base in class_mro(kind):
+            if base is Signal or base is object:
+                continue
+            for value in class_namespace(base).values():
+                function: Any = innermost(value)
+                if type(function) is FunctionType:
+                    found.add(function.__code__)
+        known = frozenset(found)
+        _methods.set(kind, known)
+    return known
+
+
+def is_third_party(path: str) -> bool:
+    """Whether a file is not the project's: installed, Python's own, or Signal Inspector's."""
+    return _is_third_party_directory(os.path.dirname(path))  # noqa: PTH120 - quicker, cached
+
+
+@lru_cache(maxsize=4096)
+def _is_third_party_directory(directory: str) -> bool:
+    return _is_in_packages(directory) or any(_is_below(directory, root) for root in _installed())
+
+
+def _is_pythons(path: str) -> bool:
+    directory = os.path.dirname(path)  # noqa: PTH120 - as above
+    if _is_in_packages(directory):
+        return False
+    return any(_is_below(directory, sysconfig.get_path(name)) for name in _STDLIB)
+
+
+_STDLIB: Final = ("stdlib", "platstdlib")
+
+
+def _is_in_packages(directory: str) -> bool:
+    return any(not _NOT_OURS.isdisjoint(Path(each).parts) for each in _spellings(directory))
+
+
+def _is_below(directory: str, root: str) -> bool:
+    roots = {root, os.path.realpath(root)}
+    return any(
+        each == form or each.startswith(form.rstrip(os.sep) + os.sep)
+        for each in _spellings(directory)
+        for form in roots
+    )
+
+
+def _spellings(directory: str) -> set[str]:
+    return {os.path.abspath(directory), os.path.realpath(directory)}  # noqa: PTH100
+
+
+@lru_cache(maxsize=1)
+def _installed() -> frozenset[str]:
+    names = (*_STDLIB, "purelib", "platlib", "scripts")
+    package = str(Path(signal_inspector.__file__).parent)
+    return frozenset({*(sysconfig.get_path(name) for name in names), package})
