@@ -66,8 +66,8 @@ class Catalogue:
         self.text = params.get("q", "").replace("\0", "").strip()[:200]
         self.span = read_span(params, now)
         self.pid = os.getpid()
-        self._links = Links(changelist_url(site))
         read = read_whole(self.span, get_settings().database)
+        self._links = Links(changelist_url(site)).of(read.whole)
         self.unreadable = read.unreadable
         self._figures = read.whole
         known = _connected()

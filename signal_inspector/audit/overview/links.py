@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from signal_inspector.audit.overview.spans import Span, here
 from signal_inspector.audit.reading.periods import Period
-from signal_inspector.audit.reading.selection import Selection
+from signal_inspector.audit.reading.selection import NO_RETRY, Selection
 from signal_inspector.audit.reading.texts import GONE
+from signal_inspector.audit.tallies import Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Links:
 
     dispatches: str  # "" without the permission: then there is no overview either
     gaps: str = ""
+    origin: str = ""  # of the dispatches that figures lead to
 
     @property
     def catalogue(self) -> str:
@@ -33,8 +35,12 @@ class Links:
             return ""
         times = [("from", start), ("to", end)]
         params = [(key, f"{here(at):%Y-%m-%dT%H:%M:%S}") for key, at in times if at is not None]
-        selection = Selection(**wanted, period=Period(params=tuple(params)))
+        selection = Selection(**wanted, origin=self.origin, period=Period(params=tuple(params)))
         return self.dispatches + selection.query()
+
+    def of(self, figures: Figures) -> Links:
+        """The same for these figures: they count no retries, so that they lead to none."""
+        return replace(self, origin=NO_RETRY if figures.retries.count else "")
 
     def of_slot(self, index: int, span: Span, **wanted: Any) -> str:
         """The dispatches of one slot of the span."""

@@ -86,6 +86,7 @@ def overview(
     using = get_settings().database
     limit = plots.MANY if request.GET.get("receivers") == "all" else plots.FEW
     figures = read(span, using)
+    links = links.of(figures.whole)
     found = started_failing(figures)
     wanted, slow = plots.chosen(figures, limit), plots.slowest(figures, limit)
     texts = Texts({*wanted, *slow, *_named(found)})

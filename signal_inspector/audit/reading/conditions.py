@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from signal_inspector.audit.choices import Ending, NameKind
+from signal_inspector.audit.choices import Ending, NameKind, Origin
 from signal_inspector.audit.lookups import (
     as_logged,
     calls,
@@ -20,7 +20,13 @@ from signal_inspector.audit.lookups import (
     first_id_at,
     number_of,
 )
-from signal_inspector.audit.reading.selection import ENDINGS, METHODS, ORIGINS, Selection
+from signal_inspector.audit.reading.selection import (
+    ENDINGS,
+    METHODS,
+    NO_RETRY,
+    ORIGINS,
+    Selection,
+)
 
 _FAILED: Final = ("failed", "swallowed", "raised", "skipped", "cancelled")
 _OUTCOME_TESTS: Final = {
@@ -157,5 +163,7 @@ def _others(asked: Selection) -> Iterator[Condition]:
         yield Condition(Q(method=METHODS[asked.method]))
     if asked.transaction:
         yield Condition(Q(transaction_outcome=ENDINGS[asked.transaction]))
-    if asked.origin:
+    if asked.origin == NO_RETRY:
+        yield Condition(~Q(origin=Origin.RETRY))
+    elif asked.origin:
         yield Condition(Q(origin=ORIGINS[asked.origin]))

@@ -28,7 +28,8 @@ ENDINGS: Final = {
     "none": TransactionOutcome.NONE,
     "unknown": TransactionOutcome.UNKNOWN,
 }
-ORIGINS: Final = {origin.label: origin for origin in Origin}
+NO_RETRY: Final = "no retry"  # what figures count
+ORIGINS: Final = {origin.label: origin for origin in Origin} | {NO_RETRY: None}
 _CHOICES: Final[dict[str, Mapping[str, object]]] = {
     "outcome": OUTCOMES,
     "method": METHODS,

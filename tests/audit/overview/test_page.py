@@ -192,8 +192,9 @@ def test_alternatives(viewer: Client, now: int) -> None:
 
 
 def test_links(viewer: Client, now: int) -> None:
-    """Figures lead to a list of the dispatches that they count."""
-    rows = many_rows(1)
+    """Figures lead to a list of the dispatches that they count, of no retries."""
+    rows = many_rows(2)
+    rows[1] = with_column(rows[1], "origin", int(Origin.RETRY))
     write(rows, "default")
     tree = html5lib.parse(client_page(viewer), namespaceHTMLElements=False)
     links = {each.get("href") for each in tree.iter("a") if "auditeddispatch" in each.get("href")}
@@ -204,6 +205,8 @@ def test_links(viewer: Client, now: int) -> None:
     for link in links:
         listed = viewer.get(link).content.decode()
         assert rows[0].id in listed, link
+        if "?" in link:  # and not all that there are
+            assert rows[1].id not in listed, link
 
 
 def client_page(client: Client) -> str:
