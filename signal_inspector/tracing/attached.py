@@ -7,9 +7,9 @@ which one it was made, and when our span has ended it is taken out of what was l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import Token
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from opentelemetry.context import Context, attach, create_key, detach, get_current
 from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
@@ -23,16 +23,14 @@ from signal_inspector.sinks import Follower
 _MARK_KEY: Final = create_key("signal_inspector.mark")
 
 
-class _Mark(NamedTuple):
-    """Stands in a context that we made: the span that we put into it, over which context."""
-
-    span: Span
-    below: Context
+#: Stands in a context that we made: the span that we put into it, over which context. A plain
+#: tuple, as one is made for each receiver.
+_Mark: TypeAlias = tuple[Span, Context]
 
 
 def with_span(span: Span, below: Context) -> Context:
     """A context with a span of ours, which ``carried`` takes out again."""
-    return Context({**below, SPAN_KEY: span, _MARK_KEY: _Mark(span, below)})
+    return Context({**below, SPAN_KEY: span, _MARK_KEY: (span, below)})
 
 
 def carried(left: Context, below: Context) -> Context:
@@ -46,10 +44,9 @@ def carried(left: Context, below: Context) -> Context:
     for mark in _marks(left):
         if any(mark is each for each in running):
             break
-        if left.get(SPAN_KEY) is mark.span:
-            left = _replaced(left, mark.below, SPAN_KEY, _MARK_KEY)
-        else:
-            left = _replaced(left, mark.below, _MARK_KEY)
+        span, below_mark = mark
+        keys = (SPAN_KEY, _MARK_KEY) if left.get(SPAN_KEY) is span else (_MARK_KEY,)
+        left = _replaced(left, below_mark, keys)
     return below if _holds_the_same(left, below) else left
 
 
@@ -58,10 +55,12 @@ def _marks(context: Context) -> Iterator[_Mark]:
     mark: Any = context.get(_MARK_KEY)
     while mark is not None:
         yield mark
-        mark = mark.below.get(_MARK_KEY)
+        mark = mark[1].get(_MARK_KEY)
 
 
-def _replaced(context: Context, other: Context, *keys: str) -> Context:
+def _replaced(
+    context: Context, other: Context, keys: Iterable[str] = (SPAN_KEY, _MARK_KEY)
+) -> Context:
     """A context with what another has under these keys; the other, if they are equal then."""
     values = {key: value for key, value in context.items() if key not in keys}
     values.update((key, other[key]) for key in keys if key in other)
@@ -144,7 +143,7 @@ class Attached(Follower):
         else:
             inside = suspended.context
             if suspended.below is not below:  # others have changed it
-                inside = _replaced(below, inside, SPAN_KEY, _MARK_KEY)
+                inside = _replaced(below, inside)
             made = inside if suspended.context is suspended.made else suspended.made
         if inside is not below:
             self._entered[index] = _Entered(attach(inside), inside, made)
@@ -160,7 +159,7 @@ class Attached(Follower):
         detach(entered.token)
         below = get_current()
         if left is not entered.inside:
-            shared = _replaced(left, below, SPAN_KEY, _MARK_KEY)
+            shared = _replaced(left, below)
             if shared is not below:
                 attach(shared)
                 below = shared
@@ -177,7 +176,7 @@ class Attached(Follower):
         span = self._span
         if span is None or self._context is self._here:
             return below
-        if any(mark.span is span for mark in _marks(below)):
+        if any(ours is span for ours, _ in _marks(below)):
             return below  # with what an overriding send() has attached on the way
         if below.get(SPAN_KEY) is self._here.get(SPAN_KEY):
             return with_span(span, below)

@@ -104,8 +104,37 @@ class Receiver:
     steps: list[str]
 
 
+class Through(Signal):
+    """Attaches something on the way to Signal's own method."""
+
+    def send(self, sender: Any, **named: Any) -> Any:
+        attach(baggage.set_baggage("through", "send"))
+        return super().send(sender, **named)
+
+    async def asend(self, sender: Any, **named: Any) -> Any:
+        attach(baggage.set_baggage("through", "asend"))
+        responses = await super().asend(sender, **named)
+        await asyncio.sleep(0)
+        return responses
+
+
+class Past(Signal):
+    """Calls receivers by itself."""
+
+    def send(self, sender: Any, **named: Any) -> Any:
+        sync, _ = self._live_receivers(sender)  # type: ignore[attr-defined]
+        return [(each, each(signal=self, sender=sender, **named)) for each in sync]
+
+    async def asend(self, sender: Any, **named: Any) -> Any:
+        sync, others = self._live_receivers(sender)  # type: ignore[attr-defined]
+        for each in sync:
+            each(signal=self, sender=sender, **named)
+        return [(each, await each(signal=self, sender=sender, **named)) for each in others]
+
+
 @dataclass
 class Sending:
+    kind: type[Signal]
     method: SendMethod
     receivers: list[Receiver]
 
@@ -165,7 +194,7 @@ class World:
             if isinstance(each, str):
                 self.step(each)
                 continue
-            signal = Signal()
+            signal = each.kind()
             for receiver in each.receivers:
                 signal.connect(self.receiver(receiver), weak=False)
             with contextlib.suppress(LookupError, ExceptionGroup):
@@ -206,13 +235,14 @@ def receivers(is_async: bool, *more: str) -> st.SearchStrategy[Receiver]:
 
 
 def sendings(method: SendMethod) -> st.SearchStrategy[Sending]:
+    kinds = st.sampled_from([Signal, Signal, Through, Past])
     sync = st.lists(receivers(is_async=False), max_size=4)
     if not method.is_async:
-        return st.builds(Sending, st.just(method), sync)
+        return st.builds(Sending, kinds, st.just(method), sync)
     # Not both, as those would run at once in two threads.
     several = st.lists(receivers(is_async=True), max_size=3)
     alone = st.lists(receivers(True, "await"), max_size=1)
-    return st.builds(Sending, st.just(method), st.one_of(sync, several, alone))
+    return st.builds(Sending, kinds, st.just(method), st.one_of(sync, several, alone))
 
 
 #: On Django 6.1, where siblings share a context, a span that is open over an await would be
