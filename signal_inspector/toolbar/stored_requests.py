@@ -16,7 +16,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from signal_inspector import trouble
+from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.gather import redactor
 from signal_inspector.records import Outcome
 from signal_inspector.toolbar.figures import covered_ns
 from signal_inspector.toolbar.urls import Links, trace_href
@@ -26,6 +28,7 @@ from signal_inspector.toolbar.wording import integer, ms
 SUMMARY_ID = "SignalInspectorSummary"
 _SHOWN = 5
 _PATH = 500  # characters of a path with its query
+_READ = 2_000  # of them that are looked through for secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,7 @@ class StoredRequest:
     """A request and how much it sent. Plain values only."""
 
     method: str
-    path: str  # with its query, capped
+    path: str  # with its query, redacted and capped
     status: int
     started: float  # Unix time in seconds
     start_ns: int  # perf_counter at the start: the zero of the timeline
@@ -64,7 +67,7 @@ def summarize(
     traced = next((d for d in dispatches if d.trace_id), None)
     return StoredRequest(
         method=str(request.method)[:20],
-        path=request.get_full_path()[:_PATH],
+        path=redactor(get_config()).redact_text(request.get_full_path()[:_READ])[:_PATH],
         status=response.status_code,
         dispatches=len(dispatches) + dropped,
         dropped=dropped,

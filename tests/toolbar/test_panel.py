@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 from unittest import mock
@@ -17,6 +18,7 @@ from django.test import Client, RequestFactory
 from signal_inspector import scopes, trouble
 from signal_inspector.conf import forget_config
 from signal_inspector.toolbar import panel as panel_module
+from signal_inspector.toolbar.stored_requests import SUMMARY_ID
 from tests.toolbar.conftest import PANEL, Shown
 
 STORES = [f"debug_toolbar.store.{name}" for name in ("MemoryStore", "DatabaseStore", "CacheStore")]
@@ -133,6 +135,14 @@ def test_request_that_sent_nothing_names_those_that_did(shown: Shown) -> None:
     switched = shown.client.get(buttons[0].get("data-si-switch")).json()
     assert "17 dispatches" in switched[PANEL]["button"]
     assert "break_down" in shown.client.get(buttons[0].get("data-si-panel")).json()["content"]
+
+
+def test_secrets_in_a_query_are_not_stored(shown: Shown) -> None:
+    """The path of a request is stored without the secrets of its query."""
+    request_id = shown.request_id(shown.client.get("/data/?page=3&api_key=rosebud123"))
+    stored = json.dumps([shown.stored(request_id), get_store().panel(request_id, SUMMARY_ID)])
+    assert "rosebud123" not in stored
+    assert "page=3" in stored
 
 
 def test_ajax_request_is_kept(shown: Shown) -> None:
