@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 from signal_inspector.ids import uuid7, uuid7_text
@@ -62,6 +62,7 @@ _UNWRITTEN: Final[dict[str, Any]] = {
     "payload": None,
     "payload_dropped": 0,
     "followers": (),
+    "held": None,
     "in_transaction": None,
     "not_called": (),
     "parent_call": None,
@@ -105,6 +106,7 @@ class Dispatch:
     # What the instrument writes and `calls` reads:
     audience: Audience
     followers: tuple[Follower, ...]  # until it has ended
+    held: BaseException | None  # what met our code in a receiver, and is to reach the sender
     whole_told: bool  # whether followers were told that the code of the send runs
     marks: list[int]  # perf_counter_ns at the start and at the end of each receiver
     ends: dict[int, int] | None  # exact ends where the next mark comes later
@@ -128,6 +130,7 @@ class Dispatch:
         "duration_ns",
         "ends",
         "followers",
+        "held",
         "in_transaction",
         "marks",
         "method",
@@ -284,6 +287,8 @@ class Dispatch:
     # A dispatch that runs on marks is itself the scope of the code it runs (see ``scopes``).
 
     offers: ClassVar[None] = None
+
+    passes: Literal[False] = False  # unlike ``following.Passing``, and asked without a call
 
     @property
     def dispatch(self) -> Dispatch:

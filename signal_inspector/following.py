@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter_ns
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final, Literal, TypeAlias, final
 
 from signal_inspector import trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import SendMethod
-from signal_inspector.scopes import SILENCE, Audience, current
+from signal_inspector.scopes import SILENCE, Audience, current, set_current
 from signal_inspector.sinks import Follower, Sink
 
 Followers: TypeAlias = tuple[Follower, ...]
@@ -22,26 +22,34 @@ class Passing:
     """A dispatch that is not recorded; its followers only keep something set while it runs."""
 
     __slots__ = ("_followers",)
+    passes: Literal[True] = True
 
     def __init__(self, followers: Followers) -> None:
         self._followers = followers
+        held = None
         for follower in followers:
             try:
                 follower.entered(None)
-            except Exception as error:
-                _report(follower, "entered", error)
+            except BaseException as error:
+                held = _hold(follower, "entered", error, held)
+        if held is not None:
+            self.leave()
+            trouble.resume(held)
 
     def leave(self) -> None:
         """Tell that the send has ended, however it did."""
-        token = current.set(SILENCE)
+        held = None
+        token = set_current[SILENCE]
         try:
             for follower in self._followers[::-1]:
                 try:
                     follower.left(None, True)
-                except Exception as error:
-                    _report(follower, "left", error)
+                except BaseException as error:
+                    held = _hold(follower, "left", error, held)
         finally:
             current.reset(token)
+        if held is not None:
+            trouble.resume(held)
 
 
 def follow(
@@ -58,19 +66,23 @@ def follow(
     """
     count = None if others is None else len(receivers) + len(others)
     found = NO_FOLLOWERS
+    held = None
     is_choosy = audience.is_choosy
-    token = current.set(SILENCE)
+    token = set_current[SILENCE]
     try:
         for sink in audience.with_followers:
             try:
                 if not is_choosy and sink.is_idle():  # else it has been asked
                     continue
                 follower = sink.follow(signal, sender, method, count)
-            except Exception as error:
-                _report(sink, "follow", error)
+            except BaseException as error:
+                held = _hold(sink, "follow", error, held)
             else:
                 if follower is not None:
                     found = (*found, follower) if found else (follower,)
+        if held is not None:
+            tell(found, "finished", held)
+            trouble.resume(held)
         if not is_choosy:
             return found
         if not found:
@@ -86,16 +98,22 @@ def follow(
 
 
 def tell(told: Sequence[Sink | Follower], what: str, *args: Any) -> None:
-    """Call one method of each. What it raises is reported, what it sends is not recorded."""
-    token = current.set(SILENCE)
+    """Call one method of each. What it raises is reported, what it sends is not recorded.
+
+    What only passes through (``trouble.interruption``) is raised when all have been told.
+    """
+    held = None
+    token = set_current[SILENCE]
     try:
         for each in told:
             try:
                 getattr(each, what)(*args)
-            except Exception as error:
-                _report(each, what, error)
+            except BaseException as error:
+                held = _hold(each, what, error, held)
     finally:
         current.reset(token)
+    if held is not None:
+        trouble.resume(held)
 
 
 def start(dispatch: Dispatch) -> None:
@@ -119,19 +137,22 @@ def run(dispatch: Dispatch) -> list[int] | Stepping:
         stepping = followers if followers[0].by_receiver else NO_FOLLOWERS
     else:
         stepping = tuple([follower for follower in followers if follower.by_receiver])
-    token = current.set(SILENCE)
+    held = None
+    token = set_current[SILENCE]
     try:
         if not in_override:
             for follower in followers:
-                _started(follower, dispatch)
+                held = _started(follower, dispatch, held)
         if dispatch.receivers:
             for follower in stepping:
                 try:
                     follower.entered(0)
-                except Exception as error:
-                    _report(follower, "entered", error)
+                except BaseException as error:
+                    held = _hold(follower, "entered", error, held)
     finally:
         current.reset(token)
+    if held is not None:
+        trouble.resume(held)
     dispatch.marks[0] = start_ns = perf_counter_ns()
     if not in_override:
         dispatch.start_ns = start_ns
@@ -142,15 +163,18 @@ def run(dispatch: Dispatch) -> list[int] | Stepping:
     return Stepping(dispatch, stepping)
 
 
-def _started(follower: Follower, dispatch: Dispatch) -> None:
+def _started(
+    follower: Follower, dispatch: Dispatch, held: BaseException | None
+) -> BaseException | None:
     try:
         follower.started(dispatch)
-    except Exception as error:
-        _report(follower, "started", error)
+    except BaseException as error:
+        held = _hold(follower, "started", error, held)
     try:
         follower.entered(None)
-    except Exception as error:
-        _report(follower, "entered", error)
+    except BaseException as error:
+        held = _hold(follower, "entered", error, held)
+    return held
 
 
 class Stepping:
@@ -172,7 +196,7 @@ class Stepping:
         index = len(marks) - 1
         marks.append(end_ns)
         self._ends.setdefault(index, end_ns)
-        token = current.set(SILENCE)
+        token = set_current[SILENCE]
         try:
             self._tell(index, index == self._last)
         finally:
@@ -181,17 +205,20 @@ class Stepping:
             marks[-1] = perf_counter_ns()
 
     def _tell(self, index: int, is_last: bool) -> None:
+        held = None
         for follower in self._followers[::-1]:
             try:
                 follower.left(index, True)
-            except Exception as error:
-                _report(follower, "left", error)
+            except BaseException as error:
+                held = _hold(follower, "left", error, held)
         if not is_last:
             for follower in self._followers:
                 try:
                     follower.entered(index + 1)
-                except Exception as error:
-                    _report(follower, "entered", error)
+                except BaseException as error:
+                    held = _hold(follower, "entered", error, held)
+        if held is not None:
+            trouble.resume(held)
 
 
 class SteppingAlone(Stepping):
@@ -213,11 +240,11 @@ class SteppingAlone(Stepping):
         marks.append(end_ns)
         if index not in self._ends:  # where it is, it was taken before Django logged a failure
             self._ends[index] = end_ns
-        token = current.set(SILENCE)
+        token = set_current[SILENCE]
         try:
             self._stepped(index, index == self._last)
         except Exception as error:
-            _report(self._followers[0], "stepped", error)
+            trouble.resume(_hold(self._followers[0], "stepped", error, None))
         finally:
             current.reset(token)
         if index != self._last:
@@ -234,21 +261,27 @@ def failed(dispatch: Dispatch, index: int) -> None:
 def end(dispatch: Dispatch, error: BaseException | None) -> None:
     """Tell the followers of the end. The dispatch keeps none of them any longer."""
     followers, dispatch.followers = dispatch.followers, NO_FOLLOWERS
-    token = current.set(SILENCE)
+    held = None
+    token = set_current[SILENCE]
     try:
         for follower in followers[::-1]:
             try:
                 if dispatch.whole_told:
                     follower.left(None, True)
-            except Exception as failure:
-                _report(follower, "left", failure)
+            except BaseException as failure:
+                held = _hold(follower, "left", failure, held)
             try:
                 follower.finished(error)
-            except Exception as failure:
-                _report(follower, "finished", failure)
+            except BaseException as failure:
+                held = _hold(follower, "finished", failure, held)
     finally:
         current.reset(token)
+    if held is not None:
+        trouble.resume(held)
 
 
-def _report(who: Sink | Follower, what: str, error: Exception) -> None:
-    trouble.report(f"sink {type(who).__module__}.{type(who).__qualname__}.{what}", error)
+def _hold(
+    who: Sink | Follower, what: str, error: BaseException, held: BaseException | None
+) -> BaseException | None:
+    kind = type(who)
+    return trouble.hold(f"sink {kind.__module__}.{kind.__qualname__}.{what}", error, held)

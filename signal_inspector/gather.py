@@ -141,5 +141,10 @@ def failure(dispatch: Dispatch, error: BaseException) -> Failure:
         )
     except Exception as problem:
         trouble.report("gathering an exception", problem)
-        name = class_path(type(error)).removeprefix("builtins.")
-        return Failure(exception_class=name, message="")
+        return class_of(error)
+
+
+def class_of(error: BaseException) -> Failure:
+    """The least that is kept of an exception."""
+    name = class_path(type(error)).removeprefix("builtins.")
+    return Failure(exception_class=name, message="")

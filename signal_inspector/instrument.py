@@ -34,7 +34,7 @@ from signal_inspector import (
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.following import Passing
 from signal_inspector.records import Outcome, SendMethod
-from signal_inspector.scopes import current
+from signal_inspector.scopes import current, set_current
 from signal_inspector.watched import StandIn, unwrap
 
 #: The versions whose send() and send_robust() our own loop is known to reproduce.
@@ -76,7 +76,7 @@ def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
     if async_receivers:
         return _careful(self, sender, named, _SEND, dispatch, live)
     responses = []
-    if dispatch is None or type(dispatch) is Passing:
+    if dispatch is None or dispatch.passes is True:
         try:
             for receiver in sync_receivers:
                 response = receiver(signal=self, sender=sender, **named)
@@ -85,21 +85,22 @@ def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
         finally:
             if dispatch is not None:
                 dispatch.leave()
-    marks = following.run(dispatch) if dispatch.audience.with_followers else dispatch.marks
-    token = current.set(dispatch)
+    marks = recorder.run(dispatch) if dispatch.audience.with_followers else dispatch.marks
     try:
-        for receiver in sync_receivers:
-            response = receiver(signal=self, sender=sender, **named)
-            responses.append((receiver, response))
-            marks.append(perf_counter_ns())
+        token = set_current[dispatch]
+        try:
+            for receiver in sync_receivers:
+                response = receiver(signal=self, sender=sender, **named)
+                responses.append((receiver, response))
+                marks.append(perf_counter_ns())
+        finally:
+            current.reset(token)
+        dispatch.outcome = _RETURNED  # which is all that is left to do for most
+        if dispatch.audience.closes or dispatch.parent is not None:
+            recorder.finish(dispatch, responses)
     except BaseException as error:
         recorder.stopped(dispatch, responses, error)
         raise
-    finally:
-        current.reset(token)
-    dispatch.outcome = _RETURNED  # which is all that is left to do for most
-    if dispatch.audience.closes or dispatch.parent is not None:
-        recorder.finish(dispatch, responses)
     return responses
 
 
@@ -119,7 +120,7 @@ def send_robust(  # noqa: C901 - Django's loop twice, as a call more is a frame 
     if async_receivers:
         return _careful(self, sender, named, _SEND_ROBUST, dispatch, live)
     responses = []
-    if dispatch is None or type(dispatch) is Passing:
+    if dispatch is None or dispatch.passes is True:
         try:
             for receiver in sync_receivers:
                 try:
@@ -133,33 +134,36 @@ def send_robust(  # noqa: C901 - Django's loop twice, as a call more is a frame 
         finally:
             if dispatch is not None:
                 dispatch.leave()
-    marks = following.run(dispatch) if dispatch.audience.with_followers else dispatch.marks
-    token = current.set(dispatch)
+    marks = recorder.run(dispatch) if dispatch.audience.with_followers else dispatch.marks
     try:
-        for receiver in sync_receivers:
-            try:
-                response = receiver(signal=self, sender=sender, **named)
-            except Exception as err:
-                recorder.swallowed(dispatch, len(responses), err)
-                self._log_robust_failure(receiver, err)  # type: ignore[attr-defined]
-                responses.append((receiver, err))
-            else:
-                responses.append((receiver, response))
-            marks.append(perf_counter_ns())
+        token = set_current[dispatch]
+        try:
+            for receiver in sync_receivers:
+                try:
+                    response = receiver(signal=self, sender=sender, **named)
+                except Exception as err:
+                    recorder.swallowed(dispatch, len(responses), err)
+                    self._log_robust_failure(receiver, err)  # type: ignore[attr-defined]
+                    responses.append((receiver, err))
+                else:
+                    responses.append((receiver, response))
+                marks.append(perf_counter_ns())
+        finally:
+            current.reset(token)
+        recorder.finish(dispatch, responses)
     except BaseException as error:
         recorder.stopped(dispatch, responses, error)
         raise
-    finally:
-        current.reset(token)
-    recorder.finish(dispatch, responses)
     return responses
 
 
 def _orphan(self: Signal, sender: Any, named: dict[str, Any], method: SendMethod) -> None:
     dispatch = recorder.begin(self, sender, named, method, (), ())
-    if isinstance(dispatch, Dispatch):
-        following.start(dispatch)
-        recorder.complete(dispatch, None, dispatch.marks[-1])  # it took no receiver's time
+    if dispatch is not None and dispatch.passes is not True:
+        try:
+            following.start(dispatch)
+        finally:
+            recorder.complete(dispatch, None, dispatch.marks[-1])  # it took no receiver's time
 
 
 def _careful(
@@ -171,13 +175,15 @@ def _careful(
     live: tuple[list[Any], list[Any]],
 ) -> list[tuple[Any, Any]]:
     original = _originals[method]
-    if not isinstance(dispatch, Dispatch):  # with an async receiver it never is Passing
+    if dispatch is None or dispatch.passes is True:  # with an async receiver it never is Passing
         return original(self, sender, **named)  # type: ignore[no-any-return]
-    stand_in = StandIn(self, dispatch, *live)
     try:
+        stand_in = StandIn(self, dispatch, *live)
         responses = original(stand_in, sender, **named)
+        recorder.resume(dispatch)
     except BaseException as error:
         recorder.complete(dispatch, error)
+        recorder.resume(dispatch)
         raise
     recorder.complete(dispatch, None)
     return unwrap(responses)  # type: ignore[no-any-return]
@@ -210,11 +216,13 @@ def _async_method(method: SendMethod) -> Callable[..., Any]:
         dispatch = recorder.begin(self, sender, named, method) if ears else None
         if dispatch is None:
             return await original(self, sender, **named)
-        stand_in = StandIn(self, dispatch, *self._live_receivers(sender))
         try:
+            stand_in = StandIn(self, dispatch, *self._live_receivers(sender))
             responses = await original(stand_in, sender, **named)
+            recorder.resume(dispatch)
         except BaseException as error:
             recorder.complete(dispatch, error)
+            recorder.resume(dispatch)
             raise
         recorder.complete(dispatch, None)
         return unwrap(responses)

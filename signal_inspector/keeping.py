@@ -57,11 +57,13 @@ class Keeper(Collector):
 
 def tell(dispatch: Dispatch, what: str, *args: Any) -> None:
     """Call one method of each keeper of a dispatch."""
+    held = None
     for keeper in dispatch.audience.keepers:
         try:
             getattr(keeper, what)(dispatch, *args)
-        except Exception as error:
-            trouble.report("keeping what a test captures", error)
+        except BaseException as error:
+            held = trouble.hold("keeping what a test captures", error, held)
+    trouble.resume(held)
 
 
 def responses(dispatch: Dispatch, pairs: Iterable[tuple[Any, Any]]) -> None:

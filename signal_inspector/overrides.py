@@ -23,7 +23,7 @@ from signal_inspector.keeping import Seen
 from signal_inspector.names import receiver_name
 from signal_inspector.names.receivers import innermost
 from signal_inspector.records import ReceiverCall, SendMethod
-from signal_inspector.scopes import Scope, current
+from signal_inspector.scopes import Scope, current, set_current
 from signal_inspector.watched import Current, Driven
 
 #: As in ``instrument``: empty while nobody listens, and while uninstalled.
@@ -73,30 +73,39 @@ class Watching:
         self._has_ended = False
 
     def enter(self) -> Current:
-        token = current.set(self.scope)
-        if self._followers:
-            following.tell(self._followers, "entered", None)
+        token = set_current[self.scope]
+        try:
+            if self._followers:
+                following.tell(self._followers, "entered", None)
+        except BaseException as error:
+            try:
+                self.end(error, None)
+                self.leave()
+            finally:
+                current.reset(token)
+            raise
         return token
 
-    def leave(self, token: Current) -> None:
+    def leave(self) -> None:
+        self.scope = current.get()
         if self._followers:
             following.tell(self._followers[::-1], "left", None, self._has_ended)
-        self.scope = current.get()
-        current.reset(token)
 
     def end(self, error: BaseException | None, response: object) -> None:
         """Close the record, unless the wrapped method of Signal took it over."""
         self._has_ended = True
         if self._offer.offers is None:
             return
+        held = None
         try:
             seen = list(_seen(self.signal, self.dispatch, error, response))
             self.dispatch.expect([_call(self.dispatch, who, what) for who, _, what in seen])
             if self.dispatch.audience.keepers:
                 keeping.from_outside(self.dispatch, seen)
-        except Exception as failure:
-            trouble.report("reading an override's responses", failure)
+        except BaseException as failure:
+            held = trouble.hold("reading an override's responses", failure)
         recorder.complete(self.dispatch, error)
+        trouble.resume(held)
 
 
 def _seen(
@@ -156,7 +165,13 @@ def _begin(
         dispatch = scope.beside(recorder.begin, signal, sender, named, method)
     else:
         dispatch = recorder.begin(signal, sender, named, method)
-    return None if dispatch is None else Watching(dispatch, signal, override)
+    if dispatch is None:
+        return None
+    try:
+        return Watching(dispatch, signal, override)
+    except BaseException as error:
+        recorder.complete(dispatch, error)
+        raise
 
 
 def _sync_override(original: Callable[..., Any], method: SendMethod) -> Callable[..., Any]:
@@ -175,7 +190,10 @@ def _sync_override(original: Callable[..., Any], method: SendMethod) -> Callable
             watching.end(None, responses)
             return responses
         finally:
-            watching.leave(token)
+            try:
+                watching.leave()
+            finally:
+                current.reset(token)
 
     return watched
 

@@ -29,6 +29,9 @@ def own_work() -> ExitStack:
     for silencer in _silencers:
         try:
             stack.enter_context(silencer())
-        except Exception as error:
-            trouble.report("keeping a watcher quiet", error)
+        except BaseException as error:
+            held = trouble.hold("keeping a watcher quiet", error)
+            if held is not None:
+                stack.close()
+                trouble.resume(held)
     return stack

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from time import perf_counter_ns, time_ns
-from typing import Any, overload
+from typing import Any, Final, overload
 
 from django.conf import settings
 from django.dispatch import Signal
@@ -18,7 +18,7 @@ from django.dispatch import Signal
 from signal_inspector import following, gather, keeping, trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
-from signal_inspector.following import NO_FOLLOWERS, Passing, tell
+from signal_inspector.following import NO_FOLLOWERS, Followers, Passing, Stepping, tell
 from signal_inspector.ids import next_sequence
 from signal_inspector.names import (
     IdentityMap,
@@ -76,6 +76,7 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
         # It was for the signal in whose receiver this is sent, or the sinks are others by now.
         audience = audience.whole
     followers = NO_FOLLOWERS
+    dispatch = None
     try:
         if scope is not None and scope.offers is signal:
             return _adopt(scope, receivers)
@@ -128,18 +129,41 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
         if audience.prepares:
             dispatch.followers = followers
             _prepare(dispatch, signal, sender, named, receivers)
-    except Exception as error:
-        trouble.report("opening a record", error)
-        tell(followers, "finished", None)
+    except BaseException as error:
+        _not_opened(dispatch, followers, error)
         return None
     return dispatch
 
 
+def _not_opened(dispatch: Dispatch | None, followers: Followers, error: BaseException) -> None:
+    """Let go of a dispatch that could not be opened. One that is interrupted has raised."""
+    held = trouble.hold("opening a record", error)
+    try:
+        if held is None or getattr(dispatch, "marks", None) is None:
+            tell(followers, "finished", held)
+        elif dispatch is not None:
+            dispatch.followers = followers
+            complete(dispatch, held)
+    finally:
+        trouble.resume(held)
+
+
+def run(dispatch: Dispatch) -> list[int] | Stepping:
+    """Tell the followers that the receivers are about to run; what is to take the marks."""
+    try:
+        return following.run(dispatch)
+    except BaseException as error:  # it is none of ours, nor of a receiver
+        following.failed(dispatch, 0)
+        complete(dispatch, error)
+        raise
+
+
 def _adopt(scope: Scope | Dispatch, receivers: Sequence[Any]) -> Dispatch | None:
     """The record of this very dispatch, which an overriding send() has opened."""
+    names = [receiver_name(receiver) for receiver in receivers]
     dispatch = scope.adopt()
     if dispatch is not None:
-        dispatch.receivers = [receiver_name(receiver) for receiver in receivers]
+        dispatch.receivers = names
         if dispatch.audience.keepers:
             keeping.tell(dispatch, "receivers", receivers)
     return dispatch
@@ -182,41 +206,82 @@ def forget_decisions() -> None:
 
 def finish(dispatch: Dispatch, responses: Sequence[tuple[Any, Any]]) -> None:
     """Complete a dispatch that ran the fast way and returned."""
+    held = None
+    audience = dispatch.audience
     try:
         dispatch.outcome = Outcome.RETURNED
         if dispatch.parent is not None:
             dispatch.leave_parent(dispatch.marks[-1])
-        audience = dispatch.audience
         if audience.keepers:
             keeping.responses(dispatch, responses)
         if audience.wants_responses:
             gather.responses(dispatch, responses)
+    except BaseException as failure:
+        held = trouble.hold("closing a record", failure)
+    try:
         if audience.with_followers:
             following.end(dispatch, None)
+    except BaseException as failure:
+        held = trouble.hold("closing a record", failure, held)
+    try:
         if audience.hearing:
             tell(audience.hearing, "dispatch_finished", dispatch)
-    except Exception as failure:
-        trouble.report("closing a record", failure)
+    except BaseException as failure:
+        held = trouble.hold("closing a record", failure, held)
+    if held is not None:
+        trouble.resume(held)
 
 
 def stopped(
     dispatch: Dispatch, responses: Sequence[tuple[Any, Any]], error: BaseException
 ) -> None:
-    """Complete a dispatch that ran the fast way and raised: the next receiver's doing."""
-    dispatch.marks.append(perf_counter_ns())
+    """Complete a dispatch that ran the fast way and raised: mostly the next receiver's doing."""
+    try:
+        _stop(dispatch, responses, error)
+    finally:
+        if dispatch.outcome is Outcome.RUNNING:  # that was interrupted too
+            complete(dispatch, error)
+
+
+def _stop(dispatch: Dispatch, responses: Sequence[tuple[Any, Any]], error: BaseException) -> None:
+    if dispatch.outcome is not Outcome.RUNNING:  # all receivers have returned
+        if dispatch.followers:
+            following.end(dispatch, error)
+        return
+    end_ns = perf_counter_ns()
     index = len(responses)
-    if dispatch.raised is None or index not in dispatch.raised:
-        _failed(dispatch, index, error)
-    if dispatch.followers:
-        following.failed(dispatch, index)
+    is_receivers = not _came_between(error)
+    has_failed = dispatch.raised is not None and index in dispatch.raised
+    if is_receivers or has_failed:
+        dispatch.marks.append(end_ns)
+    held = None
+    try:
+        if is_receivers and not has_failed:
+            _failed(dispatch, index, error)
+    except BaseException as failure:
+        held = trouble.hold("closing a record", failure)
+    try:
+        if dispatch.followers:
+            following.failed(dispatch, index)
+    except BaseException as failure:
+        held = trouble.hold("closing a record", failure, held)
     try:
         if dispatch.audience.keepers:
             keeping.responses(dispatch, responses)
         if dispatch.audience.wants_responses:
             gather.responses(dispatch, responses)
-    except Exception as failure:
-        trouble.report("closing a record", failure)
-    complete(dispatch, error, dispatch.marks[-1])
+    except BaseException as failure:
+        held = trouble.hold("closing a record", failure, held)
+    complete(dispatch, error, end_ns)
+    trouble.resume(held)
+
+
+def _came_between(error: BaseException) -> bool:
+    """Whether it was raised in what our own loop does beside calling receivers."""
+    trace = error.__traceback__  # begins with the loop
+    if trace is None or trace.tb_next is None:
+        return False
+    return trace.tb_next.tb_frame.f_code in _BETWEEN or trouble.is_interrupted(trace)
 
 
 def swallowed(dispatch: Dispatch, index: int, error: Exception) -> None:
@@ -227,8 +292,17 @@ def swallowed(dispatch: Dispatch, index: int, error: Exception) -> None:
     _failed(dispatch, index, error)
 
 
+_BETWEEN: Final = (
+    following.Stepping.append.__code__,
+    following.SteppingAlone.append.__code__,
+    swallowed.__code__,
+)
+
+
 def complete(dispatch: Dispatch, error: BaseException | None, end_ns: int | None = None) -> None:
     """Note how and when a dispatch ended (now, by default); tell its parent and its sinks."""
+    held = None
+    audience = dispatch.audience
     try:
         if end_ns is None:
             end_ns = perf_counter_ns()
@@ -236,13 +310,26 @@ def complete(dispatch: Dispatch, error: BaseException | None, end_ns: int | None
         dispatch.outcome = outcome_of(error)
         if dispatch.parent is not None:
             dispatch.leave_parent(end_ns)
-        audience = dispatch.audience
         if audience.with_followers:
             following.end(dispatch, error)
+    except BaseException as failure:
+        held = trouble.hold("closing a record", failure)
+        dispatch.outcome = outcome_of(error)
+    try:
         if audience.hearing:
             tell(audience.hearing, "dispatch_finished", dispatch)
-    except Exception as failure:
-        trouble.report("closing a record", failure)
+    except BaseException as failure:
+        held = trouble.hold("closing a record", failure, held)
+    if held is not None:
+        trouble.resume(held)
+
+
+def resume(dispatch: Dispatch) -> None:
+    """Raise what met our code in one of the receivers, which Django may have taken for theirs."""
+    held = dispatch.held
+    if held is not None:
+        dispatch.held = None
+        trouble.resume(held)
 
 
 def outcome_of(error: BaseException | None) -> Outcome:
@@ -254,11 +341,19 @@ def outcome_of(error: BaseException | None) -> Outcome:
 
 
 def _failed(dispatch: Dispatch, index: int, error: BaseException) -> None:
+    held = None
     try:
         dispatch.fail(index, gather.failure(dispatch, error), outcome_of(error))
         if dispatch.audience.keepers:
             keeping.tell(dispatch, "raised", index, error)
+    except BaseException as failure:
+        held = trouble.hold("recording an exception", failure)
+        if dispatch.raised is None or index not in dispatch.raised:
+            dispatch.fail(index, gather.class_of(error), outcome_of(error))
+    try:
         if dispatch.followers:
             tell(dispatch.followers, "raised", index, error)
-    except Exception as failure:
-        trouble.report("recording an exception", failure)
+    except BaseException as failure:
+        held = trouble.hold("recording an exception", failure, held)
+    if held is not None:
+        trouble.resume(held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from threading import RLock
 from time import perf_counter_ns
 from types import TracebackType
@@ -38,6 +38,7 @@ __all__ = [
     "refresh_sinks",
     "remove_sink",
     "running_call",
+    "set_current",
     "suppress",
     "use_sinks",
 ]
@@ -65,10 +66,10 @@ class Scope:
 
     def adopt(self) -> Dispatch | None:
         """The dispatch on offer, which is then no longer on offer."""
-        self.offers = None
         if self.dispatch is not None:
             # What the override did until now is no receiver's time.
             self.dispatch.marks[0] = perf_counter_ns()
+        self.offers = None
         return self.dispatch
 
 
@@ -99,6 +100,15 @@ SILENCE: Final = Scope(NOBODY)
 
 #: A ``Dispatch`` stands here itself while it runs the fast way: one object less to make.
 current: ContextVar[Scope | Dispatch | None] = ContextVar("signal_inspector", default=None)
+
+
+class _Setting(dict[Scope | Dispatch | None, Token[Scope | Dispatch | None]]):
+    __missing__ = current.set
+
+
+#: ``set_current[scope]`` is ``current.set(scope)`` in one instruction: after a call Python looks
+#: for signals, and what a handler raises there would leave the scope set and the token lost.
+set_current: Final = _Setting()
 
 #: One entry per open collector and one while sinks are configured: empty means that no dispatch
 #: anywhere in the process is listened to, which is all the instrument has to ask when idle.
@@ -132,7 +142,7 @@ def hearing_of(signal: str, audience: Audience) -> Audience:
     known = audience.for_signals
     if known is None:
         return audience
-    token = current.set(SILENCE)
+    token = set_current[SILENCE]
     try:
         part = audience.part(signal)
     finally:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from signal_inspector import trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details, SendMethod
 
@@ -124,6 +125,7 @@ def _load_sink(path: str) -> Sink:
     try:
         return sink_class()
     except Exception as error:
+        trouble.let_through(error)
         raise ImproperlyConfigured(
             f"{_SINKS}: {path!r} could not be made without arguments: {_cause(error)}"
         ) from error
@@ -133,6 +135,7 @@ def _sink_class(path: str) -> type[Sink]:
     try:
         found = import_string(path)
     except Exception as error:  # a module may raise anything while it is imported
+        trouble.let_through(error)
         raise ImproperlyConfigured(
             f"{_SINKS}: {path!r} cannot be imported: {_cause(error)}"
         ) from error

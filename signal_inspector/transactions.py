@@ -175,11 +175,13 @@ def _tell_ended(connection: BaseDatabaseWrapper, how: str, turned_on: object) ->
     if not is_end:
         return
     _waiting.pop(connection)
+    held = None
     for callback in waiting.callbacks:
         try:
             callback()
-        except Exception as error:
-            trouble.report("telling of a transaction's end", error)
+        except BaseException as error:
+            held = trouble.hold("telling of a transaction's end", error, held)
+    trouble.resume(held)
 
 
 def _levels(connection: BaseDatabaseWrapper) -> list[str]:

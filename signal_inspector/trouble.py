@@ -1,15 +1,23 @@
 """What went wrong inside the inspector: logged once per kind, counted always, raised never.
 
-What it dropped is counted beside.
+What it dropped is counted beside. An exception that only passes through our code, as a signal
+handler of the process or another thread has raised it, is no failure of ours: it goes on.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
+import itertools
 import logging
+import opcode
 import os
+import signal
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from threading import RLock
+from types import CodeType, FrameType, FunctionType, MethodType, TracebackType
+from typing import Any, Final
 
 logger = logging.getLogger("signal_inspector")
 
@@ -34,7 +42,14 @@ def report(kind: str, error: BaseException) -> None:
 
     ``kind`` names the place that failed ("payload", "sink shop.sinks.Audit"), so that a failure
     on every dispatch fills no log. Must be called while ``error`` is being handled or after.
+    Raises what is no failure of ours (see ``interruption``).
     """
+    let_through(error)
+    note(kind, error)
+
+
+def note(kind: str, error: BaseException) -> None:
+    """The same of whatever it is: for the end of a thread of our own."""
     with _lock:
         _counts[kind] += 1
         first = _counts[kind] == 1
@@ -61,6 +76,176 @@ def announce(*, failures: Iterable[str] = (), drops: Iterable[str] = ()) -> None
     with _lock:
         _known_failures.update(failures)
         _known_drops.update(drops)
+
+
+def hold(
+    kind: str, error: BaseException, held: BaseException | None = None
+) -> BaseException | None:
+    """``report`` for code that has more to do: what it is to ``resume`` when that is done."""
+    passing = interruption(error)
+    if passing is None:
+        note(kind, error)
+        return held
+    return passing if held is None else held
+
+
+def resume(held: BaseException | None) -> None:
+    """Raise what was held."""
+    if held is None:
+        return
+    context = _context(held)
+    try:
+        raise held
+    finally:
+        held.__context__ = context  # as it was raised, not as we came to raise it again
+        del held, context
+
+
+def let_through(error: BaseException) -> None:
+    """Raise what is no failure of ours; every ``except Exception`` asks, here or by reporting."""
+    resume(interruption(error))
+
+
+def interruption(error: BaseException) -> BaseException | None:
+    """What of an exception that our code has caught is not for it to keep; None of a failure.
+
+    That is what a signal handler of the process raised while our code ran (a time limit of
+    Celery's, of ``signal.alarm``), what another thread threw into this one (RQ's time limit in a
+    thread), and all that is no ``Exception``. Where a library has turned such a one into an
+    error of its own, it is found as the context of that error.
+    """
+    if not isinstance(error, Exception):
+        return error
+    handlers: set[CodeType] | None = None
+    around: set[FrameType] = set()
+    passing: BaseException | None = error
+    while passing is not None:
+        trace = _traceback(passing)
+        if passing is not error and (trace is None or trace.tb_frame not in around):
+            return None  # it was being handled before: the user's own
+        if _is_time_limit(type(passing)):
+            return passing
+        frame: FrameType | None = None
+        while trace is not None:
+            if handlers is None:
+                handlers = set(_handlers())
+            if trace.tb_frame.f_code in handlers or _is_given(frame, trace.tb_frame):
+                return passing
+            if frame is not None:  # not in that which has caught it, and may handle another
+                around.add(trace.tb_frame)
+            frame, last = trace.tb_frame, trace.tb_lasti
+            trace = trace.tb_next
+        if frame is not None and _was_thrown(passing, frame.f_code, last):
+            return passing
+        passing = _context(passing)
+        if passing is error:
+            return None
+    return None
+
+
+#: Base classes of what is thrown into a thread with a message, by their dotted names.
+_TIME_LIMITS: Final = frozenset(
+    (
+        "billiard.exceptions.SoftTimeLimitExceeded",
+        "rq.timeouts.BaseTimeoutException",
+        "stopit.utils.TimeoutException",
+    )
+)
+
+
+def _is_time_limit(kind: type) -> bool:
+    return any(f"{base.__module__}.{base.__qualname__}" in _TIME_LIMITS for base in kind.__mro__)
+
+
+def _handlers() -> Iterator[CodeType]:
+    """The code of each signal handler of the process that is written in Python."""
+    for number in signal.valid_signals():
+        yield from _codes(signal.getsignal(number))
+
+
+def _codes(handler: object) -> Iterator[CodeType]:
+    """The code of a callable and of what it wraps, read without running any of it."""
+    seen: set[int] = set()
+    waiting = [handler]
+    while waiting:
+        target: Any = waiting.pop()
+        if not callable(target) or id(target) in seen:
+            continue
+        seen.add(id(target))
+        if type(target) is FunctionType:
+            yield target.__code__
+        elif type(target) is MethodType:
+            waiting.append(target.__func__)
+        elif issubclass(type(target), functools.partial):
+            waiting.append(_partial_func(target))
+        else:
+            waiting.append(inspect.getattr_static(type(target), "__call__", None))
+        waiting.append(inspect.getattr_static(target, "__wrapped__", None))
+
+
+def is_interrupted(trace: TracebackType) -> bool:
+    """Whether the next frame of a traceback is that of a signal handler of the process."""
+    inner = trace.tb_next
+    if inner is None:
+        return False
+    return _is_given(trace.tb_frame, inner.tb_frame) or inner.tb_frame.f_code in _handlers()
+
+
+def met_our_code(error: BaseException) -> bool:
+    """Whether a signal handler of the process raised this while a function of ours ran."""
+    trace = _traceback(error)
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__")
+        is_ours = isinstance(module, str) and module.startswith("signal_inspector.")
+        if is_ours and is_interrupted(trace):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _is_given(outer: FrameType | None, frame: FrameType) -> bool:
+    """Whether a frame was given the number of a signal and the frame that it interrupted.
+
+    So is a handler that is none any longer: it put another in its place before it raised.
+    """
+    code = frame.f_code
+    if outer is None or not code.co_flags & inspect.CO_OPTIMIZED:
+        return False
+    count = code.co_argcount + bool(code.co_flags & inspect.CO_VARARGS)
+    names = code.co_varnames
+    if code.co_flags & inspect.CO_VARARGS:  # they stand behind those that go by name
+        rest = code.co_argcount + code.co_kwonlyargcount
+        names = (*names[: code.co_argcount], names[rest])
+    values = frame.f_locals
+    given: list[object] = []
+    for name in names[:count]:
+        value = values.get(name)
+        given.extend(value if type(value) is tuple else (value,))
+    return any(
+        second is outer and isinstance(first, int) for first, second in itertools.pairwise(given)
+    )
+
+
+def _was_thrown(error: BaseException, code: CodeType, position: int) -> bool:
+    """Whether no code raised this: another thread threw it in (PyThreadState_SetAsyncExc)."""
+    instruction = opcode.opname[code.co_code[position]]
+    if instruction in ("RESUME", "JUMP_BACKWARD"):  # which fail in no other way
+        return not isinstance(error, RecursionError | MemoryError)
+    # A call into C raises what is built in, or says why; what is thrown is made without arguments.
+    is_call = instruction.startswith(("CALL", "PRECALL"))
+    return is_call and not _args(error) and type(error).__module__ != "builtins"
+
+
+def _slot(name: str) -> Callable[[BaseException], Any]:
+    """Reads what Python keeps of an exception past any property of its class."""
+    reader: Callable[[BaseException], Any] = BaseException.__dict__[name].__get__
+    return reader
+
+
+_args = _slot("args")
+_context = _slot("__context__")
+_traceback: Callable[[BaseException], TracebackType | None] = _slot("__traceback__")
+_partial_func = functools.partial.__dict__["func"].__get__
 
 
 def counts() -> dict[str, int]:

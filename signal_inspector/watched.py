@@ -21,7 +21,7 @@ from signal_inspector import following, gather, keeping, recorder, trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.names import receiver_name
 from signal_inspector.records import Outcome, ReceiverCall
-from signal_inspector.scopes import Scope, current
+from signal_inspector.scopes import Scope, current, set_current
 
 Current = Token[Scope | Dispatch | None]
 
@@ -31,7 +31,7 @@ class Stepped(Protocol):
 
     def enter(self) -> Current: ...
 
-    def leave(self, token: Current) -> None: ...
+    def leave(self) -> None: ...
 
     def end(self, error: BaseException | None, response: object) -> None: ...
 
@@ -89,7 +89,11 @@ class Driven(Coroutine[Any, Any, Any]):
 
     def _step(self, how: str, *args: Any) -> Any:
         stepped = self._stepped
-        token = stepped.enter()
+        try:
+            token = stepped.enter()
+        except BaseException:
+            self._coroutine().close()
+            raise
         try:
             return getattr(self._coroutine(), how)(*args)
         except StopIteration as stop:
@@ -99,7 +103,17 @@ class Driven(Coroutine[Any, Any, Any]):
             stepped.end(error, None)
             raise
         finally:
-            stepped.leave(token)
+            try:
+                self._leave()
+            finally:
+                current.reset(token)
+
+    def _leave(self) -> None:
+        try:
+            self._stepped.leave()
+        except BaseException:
+            self._coroutine().close()
+            raise
 
 
 class Watched:
@@ -137,11 +151,26 @@ class Watched:
         self._scope: Scope | Dispatch | None = Scope(dispatch.audience, dispatch, index)
 
     def enter(self) -> Current:
-        token = current.set(self._scope)
-        if self.call.outcome is Outcome.SKIPPED:
-            self.start(perf_counter_ns())
-        self.tell_entered()
+        token = set_current[self._scope]
+        try:
+            if self.call.outcome is Outcome.SKIPPED:
+                self.start(perf_counter_ns())
+            self.tell_entered()
+        except BaseException as error:
+            self._interrupted(error)
+            try:
+                self.leave()
+            finally:
+                current.reset(token)
+            raise
         return token
+
+    def _interrupted(self, error: BaseException) -> None:
+        """What meets our code here ends the receiver, and reaches the sender of a robust send."""
+        if self._dispatch.held is None:
+            self._dispatch.held = error
+        if self.call.outcome is Outcome.RUNNING:
+            self.end(error, None)
 
     def tell_entered(self) -> None:
         if self._followers:
@@ -157,17 +186,22 @@ class Watched:
         self.call.offset_ns = start_ns - self._dispatch.start_ns
         self.call.outcome = Outcome.RUNNING
 
-    def leave(self, token: Current) -> None:
+    def leave(self) -> None:
+        """What is to be done before ``current`` is reset, which the caller sees to."""
         ended = self.call.outcome is not Outcome.RUNNING
-        self.tell_left(ended)
-        self._scope = current.get()
-        current.reset(token)
+        try:
+            self._scope = current.get()
+            self.tell_left(ended)
+        except BaseException as error:
+            self._interrupted(error)
+            raise
 
     def end(self, error: BaseException | None, response: object) -> None:
         """Complete the record of this call."""
         if self._start_ns:
             self.call.duration_ns = perf_counter_ns() - self._start_ns
         self.call.outcome = recorder.outcome_of(error)
+        held = None
         try:
             self._dispatch.settle(self._index, self.call)  # a follower is told of it next
             audience = self._dispatch.audience
@@ -175,16 +209,32 @@ class Watched:
                 told = ("returned", response) if error is None else ("raised", error)
                 keeping.tell(self._dispatch, told[0], self._index, told[1])
             if error is not None:
+                self.call.failure = gather.class_of(error)  # should the next be interrupted
                 self.call.failure = gather.failure(self._dispatch, error)
-                if self._followers:
-                    following.tell(self._followers, "raised", self._index, error)
             elif audience.wants_responses:
                 self.call.response = gather.response(response)
-        except Exception as failure:
-            trouble.report("recording a response", failure)
+        except BaseException as failure:
+            held = trouble.hold("recording a response", failure)
+        if error is not None and self._followers:
+            try:
+                following.tell(self._followers, "raised", self._index, error)
+            except BaseException as failure:
+                held = trouble.hold("recording a response", failure, held)
+        if held is not None:
+            if self._dispatch.held is None:
+                self._dispatch.held = held
+            trouble.resume(held)
+
+    def is_blamed(self, error: BaseException) -> bool:
+        """Whether the receiver has raised this, and not what met our code around it."""
+        if self._dispatch.held is None and trouble.met_our_code(error):
+            self._dispatch.held = error
+        return self._dispatch.held is None
 
     def call_receiver(self, named: dict[str, Any]) -> Any:
         """Call the receiver with the real signal in place of its stand-in."""
+        if self._dispatch.held is not None:
+            raise self._dispatch.held
         named["signal"] = self.signal
         return self.receiver(**named)
 
@@ -205,7 +255,10 @@ class WatchedSync(Watched):
             self.end(None, response)
             return response
         finally:
-            self.leave(token)
+            try:
+                self.leave()
+            finally:
+                current.reset(token)
 
 
 class WatchedAsync(Watched):
@@ -226,7 +279,7 @@ class WatchedAsync(Watched):
         return awaitable
 
     def _make_awaitable(self, named: dict[str, Any], called_ns: int) -> Any:
-        token = current.set(self._scope)
+        token = set_current[self._scope]
         try:
             return self.call_receiver(named)
         except BaseException as error:  # it failed before there was anything to await
@@ -239,9 +292,11 @@ class WatchedAsync(Watched):
         self, called_ns: int, error: BaseException | None, response: object
     ) -> None:
         self.start(called_ns)
-        self.tell_entered()
-        self.end(error, response)
-        self.tell_left(True)
+        try:
+            self.tell_entered()
+            self.end(error, response)
+        finally:
+            self.tell_left(True)
 
     def _follow(self, future: asyncio.Future[Any], called_ns: int) -> None:
         """Record a future from beside it: to drive it, Django would need a task more.
@@ -252,7 +307,11 @@ class WatchedAsync(Watched):
             self._settled(future, called_ns)
         else:
             self.start(called_ns)
-            self.leave(self.enter())
+            token = self.enter()
+            try:
+                self.leave()
+            finally:
+                current.reset(token)
             future.add_done_callback(self._settled)
 
     def _settled(self, future: asyncio.Future[Any], called_ns: int | None = None) -> None:
@@ -262,8 +321,11 @@ class WatchedAsync(Watched):
         if called_ns is not None:
             self.start(called_ns)
         token = self.enter()
-        self.end(error, response)
-        self.leave(token)
+        try:
+            self.end(error, response)
+            self.leave()
+        finally:
+            current.reset(token)
 
 
 class StandIn:
@@ -328,9 +390,11 @@ class StandIn:
         return self._sync_receivers, self._async_receivers
 
     def _log_robust_failure(self, receiver: Watched, error: Exception) -> None:
-        # Logged as on the fast way: while the followers' variables are set for this receiver.
-        receiver.tell_entered()
+        if not receiver.is_blamed(error):
+            return  # it goes on when Django's method has returned
         try:
+            # Logged as on the fast way: while the followers' variables are set for it.
+            receiver.tell_entered()
             self._signal._log_robust_failure(  # type: ignore[attr-defined]
                 receiver.receiver, error
             )

@@ -65,9 +65,8 @@ class Steps:
         self.seen.append("enter")
         return current.set(None)
 
-    def leave(self, token: Current) -> None:
+    def leave(self) -> None:
         self.seen.append("leave")
-        current.reset(token)
 
     def end(self, error: BaseException | None, response: object) -> None:
         self.seen.append(("end", type(error), response))

@@ -42,6 +42,7 @@ def delivery_class(name: str) -> type[Delivery]:
     try:
         found = import_string(name)
     except Exception as error:  # a module may raise anything while it is imported
+        trouble.let_through(error)
         raise ImproperlyConfigured(
             f"{name!r} cannot be imported: {type(error).__name__}: {error}"
         ) from error

@@ -102,6 +102,7 @@ def added(connection: BaseDatabaseWrapper, rows: Mapping[int, tuple[int, Figures
         for id_, (slot, figures) in [*_taken(connection.alias), *rows.items()]:
             _added(connection, id_, slot, figures)
     except Exception as error:
+        trouble.let_through(error)
         is_busy = isinstance(error, Error) and blame(error, connection) is Blame.DATABASE
         if not is_busy:  # if so, another time
             trouble.report("adding up the figures of the audit", error)

@@ -69,8 +69,10 @@ def _begin(request: HttpRequest) -> tuple[Surroundings | None, Surroundings]:
 
 
 def _end(outer: Surroundings | None, around: Surroundings) -> None:
-    around.finish()
-    surroundings.set(outer)
+    try:
+        around.finish()
+    finally:
+        surroundings.set(outer)
 
 
 def _keep(around: Surroundings, response: HttpResponseBase) -> None:

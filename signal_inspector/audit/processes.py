@@ -27,7 +27,8 @@ def host() -> str:
     """The name of this machine."""
     try:
         return socket.gethostname()
-    except OSError:
+    except OSError as error:
+        trouble.let_through(error)
         return ""
 
 
@@ -35,7 +36,8 @@ def machine() -> str:
     """Where a process number means something: the host, and the container on it."""
     try:
         return f"{host()[:150]} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - no file
-    except OSError:
+    except OSError as error:
+        trouble.let_through(error)
         return host()[:200]
 
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
+from signal_inspector import trouble
 from signal_inspector.audit import processes
 
 FORMAT: Final = 1
@@ -157,7 +158,8 @@ def orphans(directory: Path) -> Iterator[Segment]:
     for path in directory.glob(f"*{_UNBORN}"):  # its process died before there was anything in it
         try:
             is_stale = time.time() - path.stat().st_mtime > _STALE_SECONDS
-        except OSError:
+        except OSError as error:
+            trouble.let_through(error)
             continue
         if is_stale:
             path.unlink(missing_ok=True)
@@ -167,14 +169,15 @@ def _locked(path: Path) -> int | None:
     """A file to read, with its lock; None if another process has it, or it is gone."""
     try:
         fd = os.open(path, os.O_RDONLY)
-    except OSError:
+    except OSError as error:
+        trouble.let_through(error)
         return None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(fd).st_nlink:  # else somebody has shipped and removed it meanwhile
             return fd
-    except OSError:
-        pass
+    except OSError as error:
+        trouble.let_through(error)
     os.close(fd)
     return None
 

@@ -15,6 +15,8 @@ from typing import Any, Final, NamedTuple
 from django.db import NotSupportedError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from signal_inspector import trouble
+
 _SAVEPOINT: Final = "signal_inspector_audit"
 _IDLE, _FAILED, _LOST = 0, 3, 4  # of libpq: PQtransactionStatus
 _IN_TRANSACTION, _AUTOCOMMIT = 1, 2  # of MySQL's server status
@@ -132,11 +134,12 @@ def transaction(
         try:
             for statement in rollback:
                 cursor.execute(statement)
-        except Exception:
+        except Exception as error:
             # The connection is lost, or MySQL has ended a transaction in a deadlock: what was
             # around it is rolled back, and must not go on as if it were not.
             if is_inner and connection.in_atomic_block:
                 connection.needs_rollback = True
+            trouble.let_through(error)
         raise
 
 

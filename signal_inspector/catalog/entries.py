@@ -8,7 +8,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from signal_inspector import connections
+from signal_inspector import connections, trouble
 from signal_inspector.catalog import pending, repeats, senders
 from signal_inspector.conf import get_config
 from signal_inspector.connections import Connection
@@ -132,6 +132,7 @@ def _describe(
             problem=connections.oddity(signal),
         )
     except Exception as error:  # `receivers` is anything that a subclass makes of it
+        trouble.let_through(error)
         return replace(entry, problem=f"its receivers cannot be read: {type(error).__name__}")
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from django.dispatch import Signal
 
+from signal_inspector import trouble
 from signal_inspector.catalog import absent, entries, senders, sources
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, State
 from signal_inspector.catalog.finding import find_signal
@@ -98,7 +99,8 @@ def explain(signal: Signal | str, sender: object = None) -> Explanation:
     read = sources.project_sources()
     try:
         called, not_called = _connected(signal, sender)
-    except Exception:  # entry.problem tells
+    except Exception as error:  # entry.problem tells
+        trouble.let_through(error)
         called, not_called = [], []
     lost = [each for _, each in in_order(entry) if each.state is not State.CONNECTED]
     not_called += [_lost(each) for each in lost]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from signal_inspector import trouble
 from signal_inspector.catalog.source_reading import read_tree
 from signal_inspector.catalog.source_readings import Reading
 
@@ -30,6 +31,7 @@ def reading_of(module: str, path: str) -> Reading:
     try:
         stat = Path(path).stat()
     except (OSError, ValueError) as error:
+        trouble.let_through(error)
         return Reading(module=module, path=path, problem=f"cannot be read: {_reason(error)}")
     stamp = (module, stat.st_mtime_ns, stat.st_size)
     kept = _kept.get(path)
@@ -48,7 +50,8 @@ def names_signals(path: str, about: frozenset[str] = frozenset()) -> bool:
     """
     try:
         source = Path(path).read_bytes()
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        trouble.let_through(error)
         return True
     if _WORDS.search(source) is not None:
         return True
@@ -70,6 +73,7 @@ def _read(module: str, path: str, size: int) -> Reading:
             tree = _parse(path)
             return read_tree(module, path, tree, is_package=Path(path).name == "__init__.py")
         except OSError as error:
+            trouble.let_through(error)
             problem = f"cannot be read: {_reason(error)}"
         except SyntaxError as error:
             problem = f"is no Python of this version: line {error.lineno}, {error.msg}"

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from typing import Generic, TypeVar, overload
 
 V = TypeVar("V")
 D = TypeVar("D")
-
-
-class _Ref(weakref.ref[object]):
-    __slots__ = ("key",)
-    key: int
 
 
 class IdentityMap(Generic[V]):
@@ -28,7 +24,7 @@ class IdentityMap(Generic[V]):
     def __init__(self) -> None:
         #: For hot paths: ``map.by_id.get(id(obj))``, while ``obj`` is alive. Read only.
         self.by_id: dict[int, V] = {}
-        self._refs: dict[int, _Ref] = {}
+        self._refs: dict[int, tuple[weakref.ref[object], weakref.ref[object]]] = {}
 
     @overload
     def get(self, obj: object) -> V | None: ...
@@ -41,14 +37,17 @@ class IdentityMap(Generic[V]):
     def set(self, obj: object, value: V) -> bool:
         """Keep ``value`` while ``obj`` lives; False if it cannot be weakly referenced."""
         key = id(obj)
-        ref = self._refs.get(key)
-        if ref is None or ref() is not obj:
+        refs = self._refs.get(key)
+        if refs is None or refs[0]() is not obj:
+            # Python calls these before it frees the object, so the id cannot be in use again yet.
+            # They are no functions of ours: what a signal handler raises in one is lost. Each is
+            # called with the reference, which pop() takes for its default.
+            forget, let_go = partial(self.by_id.pop, key), partial(self._refs.pop, key)
             try:
-                ref = _Ref(obj, self._forget)
+                # The one that was made last is called first.
+                self._refs[key] = weakref.ref(obj, let_go), weakref.ref(obj, forget)
             except TypeError:
                 return False
-            ref.key = key
-            self._refs[key] = ref
         self.by_id[key] = value
         return True
 
@@ -67,7 +66,7 @@ class IdentityMap(Generic[V]):
 
     def objects(self) -> list[object]:
         """The objects that have a value and live."""
-        found = [(key, ref()) for key, ref in list(self._refs.items())]
+        found = [(key, refs[0]()) for key, refs in list(self._refs.items())]
         return [obj for key, obj in found if obj is not None and key in self.by_id]
 
     def __contains__(self, obj: object) -> bool:
@@ -75,10 +74,3 @@ class IdentityMap(Generic[V]):
 
     def __len__(self) -> int:
         return len(self.by_id)
-
-    def _forget(self, ref: weakref.ref[object]) -> None:
-        # Python calls this before it frees the object, so the id cannot be in use again yet.
-        key = ref.key  # type: ignore[attr-defined]
-        if self._refs.get(key) is ref:
-            self.by_id.pop(key, None)
-            del self._refs[key]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import GetSetDescriptorType, MappingProxyType, MemberDescriptorType
 from typing import Any, TypeGuard
 
+from signal_inspector import trouble
 from signal_inspector.names.identity import IdentityMap
 
 _type_namespace = type.__dict__["__dict__"].__get__
@@ -89,6 +90,9 @@ def native_attribute(obj: object, name: str) -> object | None:
         return None
     try:
         value: object = descriptor.__get__(obj, type(obj))
-    except Exception:  # an empty slot, or a type with an opinion
+    except AttributeError:  # an empty slot
+        return None
+    except Exception as error:  # a type with an opinion
+        trouble.let_through(error)
         return None
     return value

@@ -203,14 +203,18 @@ def _places(signal: Signal) -> list[Place]:
     """Ask the index, one thread at a time."""
     global _scanning
     # With a timeout: code of the user's may run in here (finalizers), and wait for other threads.
-    if _scanning_here() or not _lock.acquire(timeout=_LOCK_TIMEOUT):
+    if _scanning_here():
         return _usual_places(signal)
     try:
+        if not _lock.acquire(timeout=_LOCK_TIMEOUT):
+            return _usual_places(signal)
         _scanning = True
         return _index.places(signal)
     finally:
-        _scanning = False
-        _lock.release()
+        # A signal handler may raise in here as soon as the lock is taken.
+        if _lock._is_owned():  # type: ignore[attr-defined]
+            _scanning = False
+            _lock.release()
 
 
 def _usual_places(signal: Signal) -> list[Place]:
@@ -271,7 +275,8 @@ def _assigns(place: Place) -> int:
     try:
         with Path(file).open(encoding="utf-8", errors="replace") as source:
             text = source.read(_MAX_SOURCE)
-    except OSError:
+    except OSError as error:
+        trouble.let_through(error)
         return 0
     name = re.escape(place.path.rpartition(".")[2])
     assignment = re.compile(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
+from signal_inspector import trouble
 from signal_inspector.payload.anatomy import MISSING, attribute, class_attribute, short_name
 from signal_inspector.payload.summaries import (
     Build,
@@ -127,8 +128,8 @@ def _snapshot(iterate: Callable[[Any], Iterable[Any]], value: Any, count: int) -
     for _ in range(_ATTEMPTS - 1):
         try:
             return list(islice(iterate(value), count))
-        except RuntimeError:
-            continue
+        except RuntimeError as error:
+            trouble.let_through(error)
     return list(islice(iterate(value), count))
 
 

@@ -52,7 +52,7 @@ def summarize_exception(
     except Exception as problem:
         try:  # noqa: SIM105 - suppress() would need more room on a full stack
             trouble.report("putting an exception in words", problem)
-        except Exception:  # noqa: S110 - the stack may be full
+        except RecursionError:  # the stack may be full
             pass
         return Failure(
             exception_class=name,
@@ -78,7 +78,8 @@ class _Teller:
             return ""
         try:
             text = self._raw_message(error)
-        except Exception:  # whatever a __str__ may raise
+        except Exception as problem:  # whatever a __str__ may raise
+            trouble.let_through(problem)
             text = _UNREADABLE
         return self._clean(text)
 

@@ -86,7 +86,7 @@ def describe(work: Work, value: object, depth: int = 0) -> Summary:
     except Exception as error:
         try:  # noqa: SIM105 - suppress() would need more room on a full stack
             trouble.report("summarising a value", error)
-        except Exception:  # noqa: S110 - the stack may be full
+        except RecursionError:  # the stack may be full
             pass
         return _UNREADABLE
 

@@ -10,6 +10,7 @@ from unittest.mock import ANY
 
 from django.dispatch import Signal
 
+from signal_inspector import trouble
 from signal_inspector.names import sender_name, signal_name
 from signal_inspector.records import SendMethod
 from signal_inspector.testing.captured import CapturedDispatch
@@ -83,6 +84,7 @@ def _unequal(expected: Any, found: Any) -> str | None:
     try:
         return None if expected == found else ""
     except Exception as error:
+        trouble.let_through(error)
         return f"comparing them raised {type(error).__name__}"
 
 

@@ -6,6 +6,8 @@ from typing import Final
 
 from opentelemetry.trace import Tracer
 
+from signal_inspector import trouble
+
 #: How ``Sampler.get_description()`` (OpenTelemetry specification, Trace SDK) ends for a
 #: ``ParentBased`` sampler that does what its parent does, as it is unless told otherwise.
 _AS_THE_PARENT: Final = (
@@ -23,5 +25,6 @@ def follows_parent(tracer: Tracer) -> bool:
     try:
         description: str = tracer.sampler.get_description()  # type: ignore[attr-defined]
         return description.startswith("ParentBased{") and description.endswith(_AS_THE_PARENT)
-    except Exception:  # not the SDK's tracer, or a sampler that cannot say
+    except Exception as error:  # not the SDK's tracer, or a sampler that cannot say
+        trouble.let_through(error)
         return False

@@ -15,6 +15,7 @@ from threading import RLock
 from time import monotonic
 from typing import Any, Final
 
+from signal_inspector import trouble
 from signal_inspector.watching import wire
 from signal_inspector.watching.places import ADDRESS, require_private
 
@@ -151,6 +152,7 @@ class Line:
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as error:
+                trouble.let_through(error)
                 if error.errno != errno.ENOTCONN or monotonic() > self._deadline:
                     self.close()
                 break
@@ -171,6 +173,7 @@ class Line:
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
+            trouble.let_through(error)
             if error.errno != errno.ENOTCONN:
                 self.close()
             return

@@ -85,16 +85,18 @@ class WatchSink(Sink):
 
     def _look(self) -> None:
         self._next_look = monotonic() + INTERVAL
-        if not self._lock.acquire(blocking=False):  # another thread looks just now
-            return
         try:
+            if not self._lock.acquire(blocking=False):  # another thread looks just now
+                return
             self._meet()
         except RefusedError as error:
             trouble.report("the directory of watchers", error)
         except Exception as error:
             trouble.report("looking for watchers", error)
         finally:
-            self._lock.release()
+            # A signal handler may raise in here as soon as the lock is taken.
+            if self._lock._is_owned():  # type: ignore[attr-defined]
+                self._lock.release()
 
     def _meet(self) -> None:
         """Call those that have come, forget those that have gone."""

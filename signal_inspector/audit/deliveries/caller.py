@@ -254,7 +254,7 @@ class Caller(Delivery):
         made = [rendered(item, self.label(), outcome) for item in items]
         return [rows for rows in made if rows is not None]
 
-    def _put_off(self, error: Exception) -> None:
+    def _put_off(self, error: BaseException) -> None:
         put_off(error, self.using)
         self._failures += 1
         self._not_before = time.monotonic() + _PAUSE

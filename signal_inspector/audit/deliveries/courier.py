@@ -189,7 +189,7 @@ class Courier:
                     self._work(is_last=False)
             self._finish()
         except BaseException as error:
-            trouble.report("the writer of the audit", error)
+            trouble.note("the writer of the audit", error)
         finally:
             self._own.close(_HOLD_SECONDS)
             self._thread = None

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signal_inspector import quiet, transactions
+from signal_inspector import quiet, transactions, trouble
 from signal_inspector.audit import outcomes
 from signal_inspector.audit.choices import TransactionOutcome
 from signal_inspector.audit.deliveries.caller import Caller, running_loop, unseen
@@ -71,7 +71,9 @@ class Inline(Caller):
                 transaction(connection, cursor, _SAVEPOINT),
             ):
                 written(rows, self.using)
-        except Exception as error:
+        except BaseException as error:
+            if trouble.interruption(error) is not None:
+                self._ready.append(item)  # written at the next chance
             self._put_off(error)
             return False
         if connection.in_atomic_block and not is_of_a_test(connection):

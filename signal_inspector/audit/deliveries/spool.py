@@ -129,7 +129,8 @@ class Spool(Delivery):
             try:
                 file.append(line)
                 return
-            except OSError:  # perhaps this file alone may not grow
+            except OSError as error:  # perhaps this file alone may not grow
+                trouble.let_through(error)
                 self._file = None
         self._next_file().append(line)
 
@@ -141,6 +142,7 @@ class Spool(Delivery):
             file = spool_files.OwnFile(self._directory)
             self._shipment.follow(file)
         except OSError as error:
+            trouble.let_through(error)
             self._not_before, self._problem = now + _PAUSE, str(error)
             raise
         self._file = file

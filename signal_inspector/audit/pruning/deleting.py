@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from signal_inspector import trouble
 from signal_inspector.audit.binding import Binder
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject, Retry
 from signal_inspector.audit.pruning.plans import Stratum
@@ -157,6 +158,8 @@ def _turn(connection: BaseDatabaseWrapper, cursor: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(Exception):  # a connection that is lost has let go
+        try:
             cursor.execute(f"SELECT RELEASE_LOCK({name})")
             cursor.fetchone()
+        except Exception as error:  # a connection that is lost has let go
+            trouble.let_through(error)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.db.models import Model
 
+from signal_inspector import trouble
 from signal_inspector.audit.payloads import WITHHELD, read_payload
 from signal_inspector.audit.retrying.instances import Found, Reference, fetch, reference
 from signal_inspector.audit.retrying.values import CannotRestoreError, plain_value
@@ -70,7 +71,8 @@ def restore(text: str, dropped: int) -> Arguments:
         return Arguments(fault="its arguments were not kept")
     try:
         return _restore(read_payload(text), dropped)
-    except Exception:  # the text may be anything: nested too deep, numbers that are too long
+    except Exception as error:  # the text may be anything: nested too deep, too long a number
+        trouble.let_through(error)
         return Arguments(fault="what the log holds of its arguments cannot be read")
 
 
