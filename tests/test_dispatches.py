@@ -438,8 +438,8 @@ class TestRolledBack:
 class TestAsDict:
     KEYS = (
         "id parent_id parent_call trace_id span_id trace_sampled signal sender method started_at "
-        "start_ns duration_ns outcome caller stack payload payload_dropped in_transaction "
-        "rolled_back calls not_called"
+        "start_ns duration_ns outcome caller project_caller stack payload payload_dropped "
+        "in_transaction rolled_back calls not_called"
     )
     CALL_KEYS = (
         "receiver path line is_async outcome offset_ns duration_ns self_ns response failure "

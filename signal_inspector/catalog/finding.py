@@ -10,7 +10,8 @@ from django.dispatch import Signal
 
 from signal_inspector.catalog import sources
 from signal_inspector.catalog.matching import matches, near
-from signal_inspector.names import anonymous_signals, class_path, loaded_signals
+from signal_inspector.names import anonymous_signals, class_path, loaded_signals, sender_name
+from signal_inspector.names.globs import INSTANCE
 from signal_inspector.names.safe import class_namespace, is_class, namespace_of
 
 _NOBODY = "None"
@@ -87,7 +88,10 @@ def _model(text: str) -> type | None:
 
 
 def _loaded(text: str) -> Any:
-    """A loaded module, or a class that one holds, by its dotted name."""
+    """A loaded module, or by its dotted name what one holds and a signal may be sent from.
+
+    That is a class, a function, a member of an enumeration, or a signal.
+    """
     if text in sys.modules:
         return sys.modules[text]
     module = text
@@ -97,12 +101,16 @@ def _loaded(text: str) -> Any:
         return None
     found: Any = None
     namespace: Any = namespace_of(sys.modules[module])
-    for part in text[len(module) + 1 :].split("."):
+    *outer, last = text[len(module) + 1 :].split(".")
+    for part in outer:
         found = None if namespace is None else namespace.get(part)
         if not is_class(found):
             return None
         namespace = class_namespace(found)
-    return found
+    members = None if found is None else namespace.get("_member_map_")
+    found = members.get(last) if type(members) is dict and last in members else namespace.get(last)
+    is_other = found is None or type(found) is str or sender_name(found).endswith(INSTANCE)
+    return None if is_other else found
 
 
 def _no_sender(text: str, known: tuple[str, ...]) -> str:

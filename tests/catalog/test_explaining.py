@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.signals import setting_changed
 from django.db.models.signals import ModelSignal, post_save
 from django.dispatch import Signal
 from django.test import override_settings
@@ -26,7 +27,7 @@ from signal_inspector.catalog import (
 from signal_inspector.catalog.absent import absent
 from signal_inspector.catalog.finding import find_sender, find_signal
 from signal_inspector.catalog.source_records import Connect, ModuleSource
-from signal_inspector.records import Caller
+from signal_inspector.records import Caller, SendMethod
 from tests.catalog.made import module
 
 order_placed = Signal()
@@ -172,6 +173,15 @@ class TestNotCalled:
             found = only(explain(signal, sender))
             assert found.standing is Standing.OTHER_SENDER
             assert found.detail == f"it listens to sender {__name__}.Web only"
+
+    def test_a_subclass_is_another_sender(self, signal: Signal) -> None:
+        """What is asked most of senders is answered."""
+        signal.connect(log, sender=Web)
+        branch = type("Branch", (Web,), {"__module__": __name__})
+        assert only(explain(signal, branch)).detail == (
+            f"it listens to sender {__name__}.Web only, "
+            f"and its subclass {__name__}.Branch is another sender"
+        )
 
     def test_a_dead_reference(self, signal: Signal) -> None:
         """A receiver that nobody held is told, with what to do about it."""
@@ -400,13 +410,16 @@ class TestFinding:
             ("auth.User", User),
             ("django.contrib.auth.models.User", User),
             (f"{__name__}.Web", Web),
+            (f"{__name__}.log", log),
+            ("django.core.signals.setting_changed", setting_changed),
+            ("signal_inspector.records.SendMethod.SEND", SendMethod.SEND),
             ("None", None),
             ("'checkout'", "checkout"),
             ('"checkout"', "checkout"),
         ],
     )
     def test_a_sender_is_found(self, text: str, sender: Any) -> None:
-        """A model's label, a dotted class, None, and a text in quotes."""
+        """A model's label, a dotted class, function, signal or member, None, a text in quotes."""
         assert find_sender(text) is sender
 
     def test_a_module_may_be_the_sender(self) -> None:

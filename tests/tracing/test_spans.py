@@ -406,7 +406,7 @@ class TestFailures:
         }
         assert recorded(traces) == [
             ("order_placed", "AttributeError"),
-            ("fails", "LookupError"),
+            ("fails (partial)", "LookupError"),
         ]
 
     def test_several_at_once(self, traces: Traces) -> None:
