@@ -52,6 +52,7 @@ def test_opted(opted: Run, page: str, method: str, signal: str, receiver: str) -
         "exception.type": DECLINED,
         "exception.message": f"the card of {OWNER}",
         "django.signal.name": f"{SIGNALS}.{signal}",
+        "django.signal.method": method,
         "django.signal.dispatch.id": opted.visits[page].dispatches[0]["id"],
         "code.function.name": f"{RECEIVERS}.{receiver}",
     }

@@ -117,8 +117,15 @@ def test_scope(ran: Run) -> None:
 
 
 def test_attributes_of_a_dispatch(ran: Run) -> None:
-    """A dispatch tells signal, method, sender and number of receivers; its id is its record's."""
+    """A dispatch tells signal, method, sender, number of receivers and the line that sends it.
+
+    Its id is its record's.
+    """
     span = ran.span("place", "send signals.order_placed")
+    path = Path(span.attributes.pop("code.file.path"))
+    line = span.attributes.pop("code.line.number")
+    assert "order_placed.send(" in path.read_text().splitlines()[line - 1]
+    assert span.attributes.pop("code.function.name").endswith("place")
     record = ran.visits["place"].dispatches[0]
     assert record["signal"] == f"{SIGNALS}.order_placed"
     assert span.attributes == {
