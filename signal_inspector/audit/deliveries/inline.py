@@ -92,8 +92,8 @@ class Inline(Caller):
         self, dispatch: Dispatch, connection: BaseDatabaseWrapper
     ) -> TransactionOutcome | None:
         """Committed, as the row is there only if this transaction is; None: ask the marks."""
-        is_known = dispatch.in_transaction or not is_begun(connection)  # to Django, that is
-        if is_known and not outcomes.is_open(dispatch.transactions):
+        in_sql = not connection.in_atomic_block and connection.autocommit and is_begun(connection)
+        if not in_sql and not outcomes.is_open(dispatch.transactions):
             return None
         others = [
             each
