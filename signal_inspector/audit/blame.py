@@ -29,7 +29,7 @@ _ROWS_ERRORS: Final = frozenset((1118, 1153, 1264, 1265, 1292, 1366, 1406, 3988,
 # deadlock, read-only, killed; and all that the client itself tells (2000 and above).
 _DATABASE_ERRORS: Final = {
     *(1020, 1021, 1037, 1040, 1041, 1044, 1045, 1049, 1053, 1114, 1142, 1158, 1159, 1160, 1161),
-    *(1203, 1205, 1213, 1226, 1290, 1317, 1836, 1927, 1969, 3024, 3572),
+    *(1203, 1205, 1213, 1226, 1290, 1317, 1792, 1836, 1927, 1969, 3024, 3572),
 }
 _NO_SUCH_TABLE: Final = 1146
 _CLIENT_ERRORS: Final = range(2000, 2100)

@@ -135,12 +135,29 @@ def transaction(
             for statement in rollback:
                 cursor.execute(statement)
         except Exception as error:
-            # The connection is lost, or MySQL has ended a transaction in a deadlock: what was
-            # around it is rolled back, and must not go on as if it were not.
-            if is_inner and connection.in_atomic_block:
-                connection.needs_rollback = True
+            if is_inner:
+                _let_commit_fail(connection)
             trouble.let_through(error)
         raise
+
+
+def _let_commit_fail(connection: BaseDatabaseWrapper) -> None:
+    """See to it that who began the transaction around ours is told that it is gone.
+
+    The connection is lost, or the database has ended the whole transaction: MySQL in a deadlock,
+    SQLite where the disk is full. What comes next would begin another one, and its commit say
+    that all is well.
+    """
+    in_memory = getattr(connection, "is_in_memory_db", None)
+    if in_memory is not None and in_memory():
+        connection.needs_rollback = connection.in_atomic_block
+    elif connection.connection is not None:
+        with contextlib.suppress(Exception):
+            if connection.vendor == "mysql":  # whose drivers raise if Django closes it again
+                with contextlib.closing(connection.connection.cursor()) as cursor:
+                    cursor.execute("KILL CONNECTION_ID()")
+            else:
+                connection.connection.close()
 
 
 def insert(
@@ -206,9 +223,15 @@ def _insert_sql(connection: BaseDatabaseWrapper, table: Table) -> str:
     columns = ", ".join(map(quoted, table.columns))
     marks = ", ".join(["%s"] * len(table.columns))
     into = f"INSERT INTO {quoted(table.name)} ({columns}) VALUES ({marks})"  # noqa: S608
-    if connection.vendor in ("postgresql", "sqlite"):
-        # Named, so that a violation of anything else is still told.
-        return f"{into} ON CONFLICT ({', '.join(map(quoted, table.key))}) DO NOTHING"
+    # Named, so that a violation of anything else is still told.
+    unless_there = f"ON CONFLICT ({', '.join(map(quoted, table.key))}) DO NOTHING"
+    if connection.vendor == "sqlite":
+        # From a SELECT: where the disk is full SQLite undoes an INSERT of one row by rolling back
+        # the whole transaction, and one that may be of many by what it has kept to undo it.
+        into = into.replace(f"VALUES ({marks})", f"SELECT {marks} WHERE true")
+        return f"{into} {unless_there}"
+    if connection.vendor == "postgresql":
+        return f"{into} {unless_there}"
     if connection.vendor == "mysql":
         # Not INSERT IGNORE, which would also cut what is too long and null what is wrong.
         key = quoted(table.key[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -15,7 +16,14 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import Group
 from django.core.signals import request_finished
-from django.db import DatabaseError, IntegrityError, connection, connections, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    connection,
+    connections,
+    transaction,
+)
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import Signal
@@ -533,6 +541,28 @@ class TestInline:
             assert Group.objects.count() == 1
         assert Group.objects.count() == 1
         assert outcomes() == []
+        trouble.reset()
+
+    def test_a_transaction_that_the_server_has_ended(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where the write costs the whole transaction (a deadlock on MySQL) its commit fails."""
+        needs("postgresql", "mysql")
+
+        def fails(*args: Any) -> int:
+            with contextlib.closing(connection.connection.cursor()) as cursor:
+                cursor.execute("ROLLBACK")
+            raise DatabaseError("deadlock")
+
+        def sells() -> None:
+            with transaction.atomic():
+                Group.objects.create(name="gone")
+                place()
+
+        monkeypatch.setattr(inline, "written", fails)
+        with pytest.raises((DatabaseError, InterfaceError)):
+            sells()
+        assert not Group.objects.exists()
         trouble.reset()
 
     def test_a_transaction_of_another_database(self) -> None:

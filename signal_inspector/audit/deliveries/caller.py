@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextlib import suppress as suppress_errors
 from typing import Any, ClassVar, Final
 
 from asgiref.sync import sync_to_async
@@ -309,5 +310,5 @@ def _short_wait(connection: BaseDatabaseWrapper) -> Iterator[None]:
     try:
         yield
     finally:
-        if connection.connection is raw:
+        with suppress_errors(Exception):  # it was closed
             raw.execute(f"PRAGMA busy_timeout = {usual}").close()
