@@ -18,6 +18,8 @@ from typing import Any, Final
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from signal_inspector import trouble
+
 #: How long one that nobody uses stays open, in seconds.
 IDLE_SECONDS: Final = 60.0
 
@@ -130,8 +132,10 @@ def _close(wrapper: BaseDatabaseWrapper) -> None:
     # Not by its own close(), which refuses to work where an event loop runs.
     raw, wrapper.connection = wrapper.connection, None
     if raw is not None:
-        with contextlib.suppress(Exception):  # the server has closed it
+        try:
             raw.close()
+        except Exception as error:  # the server has closed it
+            trouble.let_through(error)
 
 
 @contextlib.contextmanager

@@ -152,12 +152,14 @@ def _let_commit_fail(connection: BaseDatabaseWrapper) -> None:
     if in_memory is not None and in_memory():
         connection.needs_rollback = connection.in_atomic_block
     elif connection.connection is not None:
-        with contextlib.suppress(Exception):
+        try:
             if connection.vendor == "mysql":  # whose drivers raise if Django closes it again
                 with contextlib.closing(connection.connection.cursor()) as cursor:
                     cursor.execute("KILL CONNECTION_ID()")
             else:
                 connection.connection.close()
+        except Exception as error:  # it is lost already
+            trouble.let_through(error)
 
 
 def insert(

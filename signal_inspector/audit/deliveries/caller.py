@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextlib import suppress as suppress_errors
 from typing import Any, ClassVar, Final
 
 from asgiref.sync import sync_to_async
@@ -310,5 +309,7 @@ def _short_wait(connection: BaseDatabaseWrapper) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress_errors(Exception):  # it was closed
+        try:
             raw.execute(f"PRAGMA busy_timeout = {usual}").close()
+        except Exception as error:  # it was closed
+            trouble.let_through(error)
