@@ -78,7 +78,7 @@ class Surroundings:
         self.find_name = find_name
 
     def look(self) -> None:
-        """Take the name and the actor, if they are known by now. Never raises."""
+        """Take the name and the actor, if they are known by now. Raises no failure of ours."""
         found = self.circumstances
         try:
             name = "" if self.find_name is None else self.find_name()
@@ -93,8 +93,10 @@ class Surroundings:
 
     def finish(self) -> None:
         """Look a last time, and let go of whoever could tell."""
-        self.look()
-        self.find_actor = self.find_name = None
+        try:
+            self.look()
+        finally:  # a signal handler of the process may raise in it
+            self.find_actor = self.find_name = None
 
 
 surroundings: Final[ContextVar[Surroundings | None]] = ContextVar(
@@ -173,6 +175,8 @@ class audit_circumstances:  # noqa: N801 - reads as a statement, like contextlib
         traceback: TracebackType | None,
     ) -> None:
         around, outer = surroundings.get(), self._outer.pop()
-        if around is not None:
-            around.finish()
-        surroundings.set(outer)
+        try:
+            if around is not None:
+                around.finish()
+        finally:
+            surroundings.set(outer)

@@ -31,6 +31,7 @@ from signal_inspector.audit.actors import actor_of
 from signal_inspector.audit.choices import Origin
 from signal_inspector.audit.circumstances import (
     Circumstances,
+    Surroundings,
     audit_circumstances,
     current,
     surroundings,
@@ -310,6 +311,26 @@ class TestMiddleware:
 
 
 class TestKnownUser:
+    def test_a_time_limit_at_the_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a signal handler raises while we look a last time goes on, and nothing stays."""
+
+        class TimeLimitError(Exception):
+            """As of Celery."""
+
+        def look(self: Surroundings) -> None:
+            raise TimeLimitError
+
+        monkeypatch.setattr(Surroundings, "look", look)
+        mine = audit_circumstances(name="mine")
+        mine.__enter__()
+        around = surroundings.get()
+        assert around is not None
+        around.find_actor = object
+        with pytest.raises(TimeLimitError):
+            mine.__exit__(None, None, None)
+        assert around.find_actor is None
+        assert surroundings.get() is None
+
     def test_a_lazy_user(self) -> None:
         """A lazy user stays lazy; once evaluated it is the user."""
         user = User(pk=7)
