@@ -150,7 +150,7 @@ SECRETS_IN_TEXT = [
     ("next=/x&token=abc&page=2", "next=/x&token=[redacted]&page=2"),
     ("{'password': 'hunter 2', 'a': 1}", "{'password': '[redacted]', 'a': 1}"),
     ('{"api_key": "va\\"lue", "b": 2}', '{"api_key": "[redacted]", "b": 2}'),
-    ("{'token': b'abc', 'a': 1}", "{'token': '[redacted]', 'a': 1}"),
+    ("{'token': b'abc', 'a': 1}", "{'token': b'[redacted]', 'a': 1}"),
     ("password=Decimal('12') x", "password=[redacted] x"),
     ("tokens=['abc', 'def'] x", "tokens=[redacted] x"),
     ("X-Api-Key: k123", "X-Api-Key: [redacted]"),

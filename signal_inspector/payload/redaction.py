@@ -16,9 +16,21 @@ from signal_inspector.payload import secrets_in_text
 
 # Each is matched against the words of a key, joined and enclosed by underscores: "_user_id_".
 _KEY_PATTERNS = (
-    ("password", r"pass_?word|passwd|pass_?phrase|pass_?code|pwd|_db_pass_|_smtp_pass_|^_pass_$"),
+    (
+        "password",
+        r"pass_?word|passwd|pass_?phrase|pass_?code|pwd|_(?:pw|psw|passw)_?\d*_|^_pass_$"
+        r"|_(?:db|smtp|user|ftp|e?mail|login|root|admin|mysql|redis|http|proxy)_pass_",
+    ),
+    ("recovery phrase", r"mnemonic|(?:seed|recovery|backup|wallet)_?(?:phrase|words)"),
     ("secret", r"secret(?!ar[iy]|ion|ive|ly)"),
-    ("token", r"token(?!i[sz]|omic)|_jwt_|_jws_|_jwe_"),
+    ("token", r"token(?!i[sz]|omic)|_jw[tse]_|_bearer_|_saml_?(?:response|assertion)_"),
+    ("signature", r"_signature_$|_sig_$|_hmac_$"),
+    ("connection string", r"_dsn_|_conn(?:ection)?_?str(?:ing)?s?_|_conninfo_"),
+    (
+        "link",
+        r"webhook_?ur[il]|(?:reset|magic|invite|invitation|activate|activation|confirmation"
+        r"|verification)_?(?:link|ur[il])s?_",
+    ),
     ("api key", r"api_?key"),
     (
         "private key",
@@ -27,7 +39,7 @@ _KEY_PATTERNS = (
     ("authorization", r"authori[sz]ation"),
     ("auth", r"_auth_$|_auth_?(?:header|code|data|cookie|hash)"),
     ("cookie", r"cookie"),
-    ("session", r"_sessions?_$|session_?(?:id|key|token|data|hash)s?_|sess_?id"),
+    ("session", r"_sessions?_$|session_?(?:id|key|token|data|hash)s?_|sess_?id|^_(?:connect_)?sid_$"),
     ("csrf", r"csrf|xsrf"),
     ("credential", r"credential|_creds?_"),
     ("card number", r"(?:card|_cc|acct)_?(?:number|num|no)_|_credit_?card_$|_pan_|_pan_?number_"),
@@ -86,6 +98,10 @@ class Redactor:
     def redact_text(self, text: str) -> str:
         """The text with ``[redacted]`` in place of each secret; the same object if it has none."""
         return secrets_in_text.redact(text, self.matches_key)
+
+    def redact_sql(self, text: str) -> str:
+        """As ``redact_text`` for an SQL statement: one that names a secret keeps no literal."""
+        return secrets_in_text.redact_sql(text, self.matches_key)
 
     def redact_code(self, text: str) -> str:
         """As ``redact_text`` for lines of source code, where names stand for what they hold."""

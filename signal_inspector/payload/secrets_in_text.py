@@ -1,166 +1,387 @@
-"""Secrets inside running text: found by their form, whatever the text is about."""
+"""Secrets inside running text: found by their form, or by the key before them.
+
+Every search runs over the text once, in time linear in its length: no part of a pattern can be
+entered anew for the same characters more than a bounded number of times.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-MARK: Final = "[redacted]"
+from signal_inspector.payload.secret_pairs import IsSecretKey, Span, keyed_spans, literals
 
-IsSecretKey = Callable[[str], str | None]
+MARK: Final = "[redacted]"
 
 _SHORTEST = 7
 _LONG_WORD = 16
 _ROW_OF_DIGITS = re.compile(r"\d{4}[\d -]{9}").search
 
-_KEY_BLOCK = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-    r"(?:.*?-----END [A-Z0-9 ]{0,40}-----|.*\Z)",
-    re.DOTALL,
+_KEY_BEGINS = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d"
 )
+_KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,40}-----|Private-MAC: \w+")
 # The password lasts to the last @ before the path; one with a slash in it, to the first @.
 # What looks like a port and a path is not taken for a password.
 _URL_PASSWORD = re.compile(
-    r"(?P<start>://[^\s/?#:@\[\]\"'<>]{0,200}+:)"
-    r"(?!\d{1,5}(?:[/?#\s]|\Z))"
-    r"(?:[^\s/?#\"'<>]{1,1000}|[^\s@\"'<>]{1,1000})(?=@)"
+    r"://[^\s/?#:@\[\]\"'<>]{0,200}+:(?!\d{1,5}(?:[/?#\s]|\Z))"
+    r"(?P<secret>[^\s/?#\"'<>]{1,1000}|[^\s@\"'<>]{1,1000})(?=@)"
 )
+# A name in a URL that is no name: "https://0123456789abcdef0123456789abcdef@o1.example.com/2".
+_URL_USER = re.compile(r"://(?P<secret>[^\s/?#:@\[\]\"'<>]{16,200}+)@")
 _SCHEME = re.compile(
-    r"(?<!\w)(?P<scheme>bearer|basic|token)(?P<gap>[ \t]+)(?P<value>[\w.~+/=-]{5,})",
+    r"(?<!\w)(?:(?:bearer|basic|token|negotiate|ntlm|apikey)[ \t]+(?P<secret>[\w.~+/=-]{5,})"
+    r"|(?:digest|hawk|oauth|aws4-hmac-sha256)[ \t]+(?P<line>[A-Za-z_]{1,40}=[^\r\n]*))",
     re.IGNORECASE,
 )
-_SCHEME_NAME = re.compile(r"earer[ \t]|asic[ \t]|oken[ \t]|EARER[ \t]|ASIC[ \t]|OKEN[ \t]").search
-# Each begins with a letter of its own, which lets the search leap to the next candidate.
+_SCHEME_NAME = re.compile(
+    r"(?i:earer|asic|oken|gotiate|ntlm|pikey|digest|hawk|oauth|sha256)[ \t]"
+).search
+# Of words of letters, digits and a few marks that stand alone.
 _OWN_FORM = re.compile(
-    r"eyJ[\w-]{5,}+(?:\.[\w-]*+){1,4}"  # JSON web tokens
-    r"|sk_(?:live|test)_\w{8,}|rk_(?:live|test)_\w{8,}|whsec_\w{10,}|sk-[\w-]{16,}"
-    r"|gh[opsur]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{12,}"
-    r"|A[KS]IA[0-9A-Z]{12,}|AIza[\w-]{20,}|ya29\.[\w-]{11,}"
+    r"(?<![A-Za-z0-9])(?:"
+    r"eyJ[\w-]{9,}+(?:\.[\w-]*+){0,4}"  # JSON web tokens
+    r"|[sr]k_(?:live|test)_\w{8,}|whsec_\w{10,}|sk-[\w-]{16,}|SK[0-9a-f]{32}|key-[0-9a-f]{32}"
+    r"|gh[opsur]_\w{16,}|github_pat_\w{16,}|gl[a-z]{2,5}-[\w-]{12,}"
+    r"|A[KS]IA[0-9A-Z]{12,}|AIza[\w-]{20,}|ya29\.[\w-]{11,}|1//0[\w-]{20,}"
     r"|xox[a-z]-[\w-]{11,}|xapp-[\w-]{11,}|SG\.[\w-]{10,}+\.[\w-]{10,}|GOCSPX-[\w-]{12,}"
-    r"|npm_\w{16,}|pypi-[\w-]{16,}|dop_v1_\w{16,}|shp[a-z]{2}_\w{16,}|hf_\w{16,}"
+    r"|npm_\w{16,}|pypi-[\w-]{16,}|do[oprt]_v1_\w{16,}|shp[a-z]{2}_\w{16,}|hf_\w{16,}"
+    r"|gsk_\w{16,}|r8_\w{16,}|gl(?:sa|c)_[\w=-]{16,}|NRAK-\w{16,}|sntry[su]_[\w.=+/-]{16,}"
+    r"|lin_api_\w{16,}|ntn_\w{16,}|figd_[\w-]{16,}|dapi[0-9a-f]{32}|hv[sbr]\.[\w-]{20,}"
+    r"|sq0[a-z]{3}-[\w-]{16,}|sbp_\w{16,}|dp\.(?:pt|st|ct)\.\w{16,}|AGE-SECRET-KEY-\w{16,}"
+    r"|(?:bot)?\d{6,12}:[A-Za-z0-9_-]{30,}"  # Telegram
+    r"|[0-9a-z]{5,8}-[0-9a-f]{32}(?![0-9a-f])"  # Django's links to set a new password
+    # Hashes of passwords: Django's, and those of crypt(3), LDAP and PostgreSQL.
+    r"|pbkdf2_\w{1,20}\$[^\s\"'\\,;<>]{10,}|bcrypt\w{0,10}\$[^\s\"'\\,;<>]{10,}"
+    r"|(?:argon2|scrypt|md5|sha1|unsalted_\w{3,6}|crypt)\$[^\s\"'\\,;<>]{10,}"
+    r"|SCRAM-SHA-\d{1,3}\$[^\s\"'\\,;<>]{10,}"
+    r")"
+    r"|\$(?:2[abxy]?|argon2\w{0,2}|scrypt|pbkdf2[\w-]{0,20}|[1567y]|gy)\$[^\s\"'\\,;<>]{16,}"
+    r"|\{(?:S?SHA\d{0,3}|S?MD5|CRYPT|PBKDF2\w{0,10})\}[\w+/=$.-]{16,}"
 )
+# The path of these addresses is all that one needs to post there.
+_WEBHOOK = re.compile(
+    r"(?i:hooks\.slack\.com|hooks\.zapier\.com|discord(?:app)?\.com/api(?:/v\d{1,3})?/webhooks"
+    r"|[\w.-]{1,60}\.?webhook\.office\.com|outlook\.office\.com/webhook|[\w-]{1,60}\.logic\.azure\.com"
+    r"|chat\.googleapis\.com/v1/spaces|maker\.ifttt\.com|hook\.\w{2,5}\.make\.com"
+    r"|api\.telegram\.org)(?::\d{1,5})?/(?P<secret>[^\s\"'<>\\]{6,})"
+)
+# Links that let their reader in carry what does so in their path.
+_LINK = re.compile(
+    r"/(?:[\w-]{0,30}[_-])?(?:reset|confirm|confirmation|verify|verification|activate|activation"
+    r"|invite|invites|invitation|invitations|magic|signin|login|unsubscribe|accept|token|tokens"
+    r"|key|share|hooks?|webhooks?|otp|sso|onetime)(?:[_-][\w-]{0,30})?"
+    r"/(?P<secret>[^\s\"'<>\\?#]{4,400})",
+    re.IGNORECASE,
+)
+_CODE_IN_URL = re.compile(r"[?&]code=(?P<secret>[\w.~%/+-]{16,})")
+_SEGMENT = re.compile(r"[^/]+")
 # A header is secret to the end of its line: cookies and credentials have spaces in them.
 _HEADER = re.compile(
-    r"(?P<head>\b(?:set-)?cookie2?|\b(?:proxy-)?authorization)(?P<gap>[ \t]*:[ \t]*)"
-    r"(?P<value>[^\s\"'\[{(][^\r\n]*)",
+    r"(?:\b(?:set-)?cookie2?|\b(?:proxy-)?authorization)[ \t]{0,40}+:[ \t]{0,40}+"
+    r"(?P<secret>[^\s\"'\[{(][^\r\n]*)",
     re.IGNORECASE,
 )
-_QUOTED = r"[bruf]{0,2}\"(?:[^\"\\]|\\.)*+\"?|[bruf]{0,2}'(?:[^'\\]|\\.)*+'?"
-# To the next space, ampersand, semicolon or quote; to a comma only where another pair begins.
-_UNQUOTED = (
-    r"[^\s,;&\"'()\[\]{}<>](?:[^\s,;&\"'()\[\]{}<>]|,(?![\s\"']|[\w.-]{1,40}[ ]?[=:]))*+"
-    r"(?:\([^)]*\)?)?"
+# A part of a form: a name, an empty line, and what was entered.
+_FORM_PART = re.compile(
+    r"form-data;[ \t]{0,9}name=\\{0,4}[\"']?(?P<key>[\w.\[\]-]{1,80}+)"
+    r"(?:[^\r\n\\]|\\(?![rn])){0,300}+(?:\r?\n|\\r\\n|\\n)"
+    r"(?:[\w-]{1,40}+:(?:[^\r\n\\]|\\(?![rn])){0,200}+(?:\r?\n|\\r\\n|\\n))?"
+    r"(?:\r?\n|\\r\\n|\\n)(?P<secret>(?:[^-]|-(?!-))++)"
 )
-_PAIR = re.compile(
-    r"(?<![\w.-])(?P<key>[^\W\d_][\w.-]{0,80}+)"
-    r"(?P<gap>[\"']?\)?[ \t]{0,3}+(?:=>|=(?!=)|:(?![:/]))[ \t]{0,3}+\(?)"
-    rf"(?P<value>{_QUOTED}|\[[^\]]*+\]?|\{{[^}}]*+\}}?|{_UNQUOTED})",
-    re.DOTALL,
+# PostgreSQL tells the whole row, MariaDB the value before its key.
+_FAILING_ROW = re.compile(r"Failing row contains \((?P<secret>[^\r\n]*?)\)?\.?(?=[\r\n]|\Z)")
+_KEY_DETAIL = re.compile(r"\((?P<key>[^()\r\n]{1,300})\)=\((?P<secret>[^\r\n]{0,500}?)\) (?=\w)")
+_DUPLICATE = re.compile(
+    r"Duplicate entry '(?P<secret>[^\r\n]{0,500}?)' for key '(?P<key>[^'\r\n]{1,200})'"
 )
-_WORD_BEFORE = re.compile(r"([^\W\d_][\w-]{0,30}) \Z")
-# After "password:" these begin a sentence or name a type, and are no password.
-_NO_SECRET = re.compile(
-    r"(?:an?|and|any|are|bool|bytes|can|cannot|could|did|does|enter|expected|expired|false|field"
-    r"|float|for|has|have|in|int|invalid|is|it|list|missing|must|needs|no|none|not|null|ok|or"
-    r"|please|required|should|str|string|that|the|this|too|true|unknown|was|will|wrong|your?)[.!?]?",
-    re.IGNORECASE,
-).fullmatch
+# "password hunter2", "the token is 12ab34cd": what no sentence goes on with.
+_SPOKEN = re.compile(
+    r"(?<![\w-])(?P<key>[A-Za-z][\w-]{1,40}+)[ \t]{1,9}+"
+    r"(?:(?i:is|was|value|of|to|set[ ]to)[ \t]{1,9}+)?"
+    r"(?P<secret>(?=[^\s\d]{0,60}\d)(?=[^\sA-Za-z]{0,60}[A-Za-z])[^\s\"'`<>()\[\]{},;]{6,})"
+)
+# Command lines whose options are of one letter: mysql -phunter2, curl -u user:password.
+_OPTION_GAP = r"(?:[ \t=]{1,9}+|\\*[\"'][ \t]?,\s?)?\\*[\"']?"
+_USER_OPTION = re.compile(
+    rf"(?<![\w-])(?:-[uUa]|--(?:user|proxy-user|auth|userpwd)){_OPTION_GAP}"
+    r"(?P<user>[^\s\"':,\\]{0,100}):(?P<secret>[^\s\"'\\]{1,500})"
+)
+_COMMAND = re.compile(
+    r"\b(?:mysql\w{0,12}|mariadb[\w-]{0,12}|sshpass|mongo\w{0,10}|docker|redis-cli|smbclient"
+    r"|ldap\w{2,8}|zip|7z|openssl|htpasswd|rabbitmqctl|sqlcmd|wget)\b"
+)
+_LETTER_OPTION = re.compile(
+    rf"(?<![\w-])-[paPwW](?:(?P<glued>[^\s\"',\\-][^\s\"',\\]{{0,200}})"
+    rf"|(?:[ \t]{{1,9}}+|\\*[\"'][ \t]?,\s?\\*[\"'])(?P<secret>[^\s\"',\\-][^\s\"',\\]{{0,200}}))"
+)
 _UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 _DIGITS = re.compile(rf"(?P<uuid>{_UUID})|(?<![\d.])\d(?:[ -]?\d){{12,60}}+(?!\d)")
 _DIGIT_GROUP = re.compile(r"\d+")
 _CARD_LENGTHS = range(13, 20)
+_IBAN = re.compile(
+    r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
+)
+_KEYED = re.compile(r"[=<>\"'`&]|\w:|-\w|%3[AaDd]").search
+
+# SQL whose literals all go as soon as it names a secret, for their places tell what they are.
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,100}+")
+_SQL_TEXT = re.compile(
+    r"(?P<comment>--[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?)"
+    r"|'(?P<text>(?:[^'\\]|\\.|'')*+)'?"
+    r"|\$(?P<tag>\w{0,30})\$"
+    r"|(?P<identifier>`[^`]*+`?|\[[\w ]{1,100}\])"
+    r"|(?P<shown>(?:[=<>(,]|\b(?i:LIKE|BY|VALUES?|IN|AS|PASSWORD|KEY))\s{0,9}+)?"
+    r"\"(?P<double>(?:[^\"\\]|\\.|\"\")*+)\"?(?P<after>\s?[.=)]|\s{0,9},\s?\")?"
+    r"|(?<![\w.$%@:])(?P<number>\d[\w.]*+)",
+    re.DOTALL,
+)
+_CRYPTOGRAPHIC = re.compile(
+    r"\b(?:identified\s|crypt\(|pgp_\w|aes_\w|digest\(|hmac\(|encrypt|decrypt|pragma\s+(?:re)?key"
+    r"|gen_salt)",
+    re.IGNORECASE,
+).search
 
 
 def redact(text: str, is_secret_key: IsSecretKey) -> str:
     """The text with ``MARK`` in place of each secret; the same object if it has none."""
     if len(text) < _SHORTEST:
         return text
-    safe = _known_forms(text)
-    if "=" in safe or ":" in safe:
-        if "ookie" in safe or "uthori" in safe or "OOKIE" in safe or "UTHORI" in safe:
-            safe = _HEADER.sub(rf"\g<head>\g<gap>{MARK}", safe)
-        safe = _pairs(safe, is_secret_key, only_quoted=False)
-    return text if safe == text else safe
+    return marked(text, text_spans(text, is_secret_key))
 
 
 def redact_code(text: str, is_secret_key: IsSecretKey) -> str:
     """As ``redact`` for source code: ``password="x"`` holds a secret, ``token = read()`` none."""
-    return _pairs(_known_forms(text), is_secret_key, only_quoted=True)
+    return marked(text, code_spans(text, is_secret_key))
 
 
-def _known_forms(text: str) -> str:
-    """Without what is a secret by its form alone.
+def redact_sql(sql: str, is_secret_key: IsSecretKey) -> str:
+    """As ``redact`` for a statement. If it names a secret, no literal of it is left."""
+    return marked(sql, sql_spans(sql, is_secret_key))
+
+
+def text_spans(text: str, is_secret_key: IsSecretKey) -> list[Span]:
+    """Where the secrets stand in a text."""
+    found = list(_known_forms(text))
+    if _KEYED(text):
+        found += keyed_spans(text, is_secret_key, code=False)
+        found += _named_elsewhere(text, is_secret_key)
+    if " " in text:
+        for match in _SPOKEN.finditer(text):
+            if is_secret_key(match["key"]) is not None:
+                found.append(match.span("secret"))
+    return found
+
+
+def code_spans(text: str, is_secret_key: IsSecretKey) -> list[Span]:
+    """Where they stand in lines of source code: what is in quotes is text."""
+    found = list(_known_forms(text))
+    found += keyed_spans(text, is_secret_key, code=True)
+    for start, end in literals(text):
+        if end - start >= _SHORTEST:
+            inside = text_spans(text[start:end], is_secret_key)
+            found += [(start + left, start + right) for left, right in inside]
+    return found
+
+
+def sql_spans(sql: str, is_secret_key: IsSecretKey) -> list[Span]:
+    """Where they stand in a statement."""
+    found = text_spans(sql, is_secret_key)
+    if any(mark in sql for mark in "'\"$") or _NUMBER_IN_SQL(sql):
+        names = set(_IDENTIFIER.findall(sql))
+        if any(is_secret_key(name) is not None for name in names) or _CRYPTOGRAPHIC(sql):
+            found += [span for span, kind in sql_literals(sql) if kind != "number"]
+            found += [
+                (start, end)
+                for (start, end), kind in sql_literals(sql)
+                if kind == "number" and end - start >= 3
+            ]
+    return found
+
+
+_NUMBER_IN_SQL = re.compile(r"\d{3}").search
+
+
+def sql_literals(sql: str) -> Iterator[tuple[Span, str]]:
+    """The literals of a statement: where, and "text" (inside its quotes), "number" or "comment"."""
+    position = 0
+    while (match := _SQL_TEXT.search(sql, position)) is not None:
+        position = match.end()
+        if match["text"] is not None:
+            yield match.span("text"), "text"
+        elif match["tag"] is not None:
+            end = sql.find(match[0], position)
+            end = len(sql) if end < 0 else end
+            yield (position, end), "text"
+            position = min(end + len(match[0]), len(sql))
+        elif match["double"] is not None:
+            if match["shown"] is not None and match["after"] is None or _is_sentence(match):
+                yield match.span("double"), "text"
+            if match["after"]:
+                position = match.start("after")
+        elif match["number"] is not None:
+            yield match.span("number"), "number"
+        elif match["comment"] is not None:
+            yield match.span("comment"), "comment"
+
+
+def _is_sentence(match: re.Match[str]) -> bool:
+    """Whether what is in double quotes can hardly be a name: MariaDB and SQLite take it for text."""
+    return re.fullmatch(r"[\w $.\-]*", match["double"]) is None
+
+
+def shape_of_sql(sql: str) -> str:
+    """The statement with a question mark for each literal, without its comments."""
+    made, done = [], 0
+    for (start, end), kind in sql_literals(sql):
+        quoted = kind == "text" and start > 0
+        left, right = (start - 1, end + 1) if quoted else (start, end)
+        made.append(sql[done:left])
+        made.append("" if kind == "comment" else "?")
+        done = min(right, len(sql))
+    return "".join([*made, sql[done:]])
+
+
+def marked(text: str, spans: Iterable[Span]) -> str:
+    """The text with ``MARK`` in place of the spans; the same object if they change nothing."""
+    ordered = sorted({span for span in spans if span[0] < span[1]})
+    if not ordered:
+        return text
+    made, done = [], 0
+    start, end = ordered[0]
+    for left, right in [*ordered[1:], (len(text) + 1, len(text) + 1)]:
+        if left < end:
+            end = max(end, right)
+            continue
+        made += [text[done:start], MARK]
+        done, start, end = end, left, right
+    safe = "".join([*made, text[done:]])
+    return text if safe == text else safe
+
+
+def _known_forms(text: str) -> Iterator[Span]:
+    """What is a secret by its form alone.
 
     The looks before each search let an ordinary text pass in about a microsecond.
     """
-    if "://" in text and "@" in text:
-        text = _URL_PASSWORD.sub(rf"\g<start>{MARK}", text)
-    if "-----BEGIN" in text:
-        text = _KEY_BLOCK.sub(MARK, text)
+    if "://" in text:
+        if "@" in text:
+            yield from _spans(_URL_PASSWORD, text)
+            yield from filter(_Random(text), _spans(_URL_USER, text))
+        if "code=" in text:
+            yield from _spans(_CODE_IN_URL, text)
+    if "/" in text:
+        yield from _links(text)
+    if "-----BEGIN" in text or "PuTTY" in text:
+        yield from _key_blocks(text)
     if " " in text and _SCHEME_NAME(text):
-        text = _SCHEME.sub(_without_credentials, text)
+        yield from _credentials(text)
+    if ":" in text and _HEADER_NAME(text):
+        yield from _spans(_HEADER, text)
     if len(text) >= _LONG_WORD and max(map(len, text.split()), default=0) >= _LONG_WORD:
-        text = _OWN_FORM.sub(_without_key, text)
+        for match in _OWN_FORM.finditer(text):
+            yield match.span()
     if len(text) >= _CARD_LENGTHS[0] and _ROW_OF_DIGITS(text):
-        text = _DIGITS.sub(_without_card, text)
-    return text
+        for match in _DIGITS.finditer(text):
+            yield from _cards(match)
+    if len(text) >= _LONG_WORD and _IBAN_BEGINS(text):
+        yield from (match.span() for match in _IBAN.finditer(text) if _is_iban(match[0]))
 
 
-def _without_key(match: re.Match[str]) -> str:
-    start = match.start()
-    inside_a_word = start > 0 and match.string[start - 1].isalnum()
-    return match.group() if inside_a_word else MARK
+_HEADER_NAME = re.compile(r"ookie|uthori|OOKIE|UTHORI").search
+_IBAN_BEGINS = re.compile(r"[A-Z]{2}\d\d[ ]?[A-Z0-9]{4}").search
 
 
-def _without_credentials(match: re.Match[str]) -> str:
-    value = match["value"]
-    if value.isalpha() and value[1:].islower():  # "Basic authentication", "bearer token"
-        return match.group()
-    return f"{match['scheme']}{match['gap']}{MARK}"
+def _spans(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
+    for match in pattern.finditer(text):
+        yield match.span("secret")
 
 
-def _pairs(text: str, is_secret_key: IsSecretKey, *, only_quoted: bool) -> str:
-    """Without the values of secret keys: ``password=x``, ``'token': 'x'``, ``api key: x``."""
-
-    def without_value(match: re.Match[str]) -> str:
-        value = match["value"]
-        quote = value[-1] if value[-1] in "\"'" else ""
-        if only_quoted and (not quote or len(value) < 3):
-            return match.group()
-        if not _is_secret(match, is_secret_key):
-            return match.group()
-        if _NO_SECRET(value):
-            return match.group()
-        return f"{match['key']}{match['gap']}{quote}{MARK}{quote}"
-
-    return _PAIR.sub(without_value, text)
+def _links(text: str) -> Iterator[Span]:
+    yield from _spans(_WEBHOOK, text)
+    for match in _LINK.finditer(text):
+        at = match.start("secret")
+        for segment in _SEGMENT.finditer(match["secret"]):
+            if _is_random(segment[0]):
+                yield at + segment.start(), at + segment.end()
 
 
-def _is_secret(match: re.Match[str], is_secret_key: IsSecretKey) -> bool:
-    """By the key, or by the key with the word before it: ``card number: …``."""
-    key = match["key"]
-    if is_secret_key(key) is not None:
-        return True
-    start = match.start()
-    before = _WORD_BEFORE.search(match.string, max(start - 32, 0), start)
-    if before is None or is_secret_key(before[1]) is not None:  # "password error: …"
+class _Random:
+    """Tells spans of a text that look like keys from those that look like names."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __call__(self, span: Span) -> bool:
+        return _is_random(self._text[slice(*span)])
+
+
+def _is_random(word: str) -> bool:
+    """Letters and digits mixed as no name mixes them, or a name as long as none is."""
+    if len(word) < 6:
         return False
-    return is_secret_key(f"{before[1]}_{key}") is not None
+    has_digit = any(map(str.isdigit, word))
+    has_letter = any(map(str.isalpha, word))
+    return (has_digit and has_letter) or len(word) >= 24
 
 
-def _without_card(match: re.Match[str]) -> str:
-    """A run of digits without the card numbers in it, each made of whole groups of digits."""
-    run = match.group()
+def _key_blocks(text: str) -> Iterator[Span]:
+    position = 0
+    while (begin := _KEY_BEGINS.search(text, position)) is not None:
+        end = _KEY_ENDS.search(text, begin.end())
+        position = end.end() if end else len(text)
+        yield begin.start(), position
+
+
+def _credentials(text: str) -> Iterator[Span]:
+    for match in _SCHEME.finditer(text):
+        value = match["secret"]
+        if value is None:
+            yield match.span("line")
+        elif not (value.isalpha() and value[1:].islower()):  # "Basic authentication"
+            yield match.span("secret")
+
+
+def _named_elsewhere(text: str, is_secret_key: IsSecretKey) -> Iterator[Span]:
+    """Values whose key stands apart: parts of forms, errors of databases, command lines."""
+    if "form-data" in text:
+        yield from _secret_matches(_FORM_PART, text, is_secret_key)
+    if "Failing row" in text:
+        yield from _spans(_FAILING_ROW, text)
+    if ")=(" in text:
+        yield from _secret_matches(_KEY_DETAIL, text, is_secret_key)
+    if "Duplicate entry" in text:
+        yield from _secret_matches(_DUPLICATE, text, is_secret_key)
+    if "-" in text:
+        for match in _USER_OPTION.finditer(text):
+            if not (match["user"].isdecimal() and match["secret"].isdecimal()):  # of a container
+                yield match.span("secret")
+        if (command := _COMMAND.search(text)) is not None:
+            for match in _LETTER_OPTION.finditer(text, command.end()):
+                yield match.span("glued" if match["glued"] is not None else "secret")
+
+
+def _secret_matches(
+    pattern: re.Pattern[str], text: str, is_secret_key: IsSecretKey
+) -> Iterator[Span]:
+    for match in pattern.finditer(text):
+        keys: Sequence[str] = re.split(r"[,.]\s*", match["key"])
+        if any(is_secret_key(key) is not None for key in keys):
+            yield match.span("secret")
+
+
+def _cards(match: re.Match[str]) -> Iterator[Span]:
+    """The card numbers in a run of digits, each made of whole groups of digits."""
+    run, at = match.group(), match.start()
     if match["uuid"]:
-        return run
+        return
     groups = [(group.start(), group.end()) for group in _DIGIT_GROUP.finditer(run)]
-    kept, done = "", 0
+    done = 0
     for first, (start, _) in enumerate(groups):
         if start >= done and (end := _card_end(run, groups[first:])):
-            kept += run[done:start] + MARK
+            yield at + start, at + end
             done = end
-    return kept + run[done:] if done else run
 
 
 def _card_end(run: str, groups: list[tuple[int, int]]) -> int:
@@ -191,3 +412,10 @@ def _is_card(digits: str) -> bool:
         number = int(digit) << (place & 1)
         total += number - 9 if number > 9 else number
     return total % 10 == 0
+
+
+def _is_iban(text: str) -> bool:
+    """Whether the check digits of an account number are right."""
+    digits = text.replace(" ", "")
+    moved = digits[4:] + digits[:4]
+    return len(digits) >= 15 and int("".join(str(int(char, 36)) for char in moved)) % 97 == 1

@@ -1,0 +1,485 @@
+"""Secrets inside running text that are told by a key: where each key's value begins and ends.
+
+One pass over the text. A bracket, a tag or a key is found by one regular expression whose every
+part is bounded or possessive; the value of a secret key is then measured, and the search goes on
+behind it. The value of any other key is searched like the rest, so that it does not matter how
+deep a secret stands. What is quoted may be escaped any number of times: JSON in JSON, a ``repr``
+of it, HTML entities, percent signs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+IsSecretKey = Callable[[str], str | None]
+Span = tuple[int, int]
+
+_QUOTE = (
+    r"""(?:\\*+(?:["'`]|u00(?:22|27|60))|&(?:quot|apos|\#0*3[49]|\#[xX]0*2[27]);|%2[27])"""
+)
+_COMPARED = (
+    r"===?|!==?|<>|(?i:(?:not[ ])?i?like\b|is[ ]distinct[ ]from\b|(?:not[ ])?in\b(?=[ ]?\())"
+)
+# What may begin at a place of the text. A key is one only with what comes behind it.
+_TOKEN = re.compile(
+    rf"""
+    (?P<open>[(\[{{]) | (?P<close>[)\]}}])
+    | (?:<|&lt;)(?P<tag>[A-Za-z_][\w:.-]{{0,80}}+)
+    | (?P<end>(?:/|\?)?(?:>|&gt;))
+    | (?P<clause>(?<!\w)(?i:identified\s{{1,9}}(?:with\s{{1,9}}\S{{1,80}}\s{{1,9}})?(?:by|as)
+        (?:\s{{1,9}}password)?|password\s{{1,9}}for\s{{1,9}}[^\s=]{{1,200}}\s{{0,9}}=)\s{{0,9}}
+        (?=["']))
+    | (?<![\w-])--?(?P<option>[A-Za-z][\w.-]{{0,80}}+)
+        (?:[ \t]{{1,40}}+|{_QUOTE}[ \t]{{0,9}},\s{{0,40}}+|\\[nt])(?=[^\s-])
+    | ^[ \t]{{0,40}}+(?P<heading>[A-Za-z_][\w.]{{0,80}}+)(?=\r?\n[ \t])
+    | (?<!\w)(?P<key>\w[\w.-]{{0,80}}+)(?P<shut>{_QUOTE})?(?P<closers>(?:[)\]]|%5[Dd]){{0,2}})
+        (?:
+          (?:::\w{{1,30}})?[ \t]{{0,40}}+(?P<sep>=>|:=|=(?!=)|:(?!:|//)|%3[AaDd])[ \t]{{0,40}}+
+        | [ \t]{{0,40}}+(?P<compared>{_COMPARED})[ \t]{{0,40}}+(?=[bBrRuU]?{_QUOTE}|[(\[])
+        | (?P<called>\()(?=[bBrRuU]?{_QUOTE})
+        | (?(shut)[ \t]{{0,40}}+(?P<comma>,)\s{{0,40}}+|(?!))
+        | (?P<beside>[ \t]{{1,40}}+)(?=[bBrRuU]?\\{{0,9}}["'])
+        )
+    """,
+    re.VERBOSE | re.MULTILINE,
+).search
+_WORD_BEFORE = re.compile(r"([^\W\d_][\w-]{0,30}) \Z")
+# What an escape leaves in front of a key: the n of "\npassword", the 22 of "%22password".
+_ESCAPED = re.compile(r"(?:[nrtbfv]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})(?=\w)")
+_PERCENT = re.compile(r"[0-9A-Fa-f]{2}(?=\w)")
+
+_OPENING = re.compile(rf"[bBrRuUfF]{{0,2}}+(?P<quote>\"\"\"|'''|{_QUOTE})").match
+# To the next space, ampersand, semicolon or quote; to a comma only where another pair begins.
+_PLAIN_END = r"\s,;&\"'`()\[\]{}<>\\"
+_UNQUOTED = re.compile(
+    rf"[^{_PLAIN_END}](?:[^{_PLAIN_END}]|[\[{{<](?=[^\s/{_PLAIN_END}])"
+    r"|\\(?!\\{0,9}[\"'`])(?!r?\\?n)|&(?![\w.-]{1,40}=|(?:amp|quot|apos|lt|gt|\#\w{2,4});)(?=\S)"
+    r"|,(?![\s\"'\\]|[\w.-]{1,40}[ ]?[=:]))*+"
+).match
+# A whole line "password: correct horse", to where something else may begin.
+_LINE_START = re.compile(r"(?:\A|(?<=[\r\n]))[ \t]*(?:-[ \t]+)?\Z")
+_REST_OF_LINE = re.compile(r"[^\s;,\"'`\\<>()\[\]{}](?:[^\r\n;,\"'`\\<>]|,(?! ))*+").match
+_NEXT_LINE = re.compile(r"(?P<bar>[|>][+-]?\d?[+-]?[ \t]{0,40})?\r?\n(?P<indent>[ \t]{0,200}+)")
+_NAME_CALLED = re.compile(r"[A-Za-z_][\w.]{0,80}+\(").match
+# After "password:" these begin a sentence or name a type, and are no password.
+_NO_SECRET = re.compile(
+    r"(?:an?|and|any|are|bool|bytes|can|cannot|could|did|does|enter|expected|expired|false|field"
+    r"|float|for|has|have|in|int|invalid|is|it|list|missing|must|needs|no|none|not|null|ok|or"
+    r"|please|required|should|str|string|that|the|this|too|true|unknown|was|will|wrong|your?)[.!?]?",
+    re.IGNORECASE,
+).fullmatch
+_NUMBER = re.compile(r"\d[\d_.]{2,}+").match
+
+# {"name": "password", "value": "x"}: a key that names, and a key of what it names.
+_NAMES = re.compile(
+    r"(?:\A|[\W_]|(?<=[a-z0-9])(?=[A-Z]))(?i:name|key|field|header|label|param|parameter|var|variable|option|setting|attribute|attr"
+    r"|property|loc|id|k)\Z",
+).search
+_VALUES = re.compile(
+    r"(?:\A|[\W_]|(?<=[a-z0-9])(?=[A-Z]))(?i:values?|val|v|data|content|contents|text|input|string|current|new|old|default|before"
+    r"|after|initial)\Z",
+).search
+_NAME_WORD = re.compile(r"[\w .\-]{1,100}").match
+_DEEPEST: Final = 100  # brackets whose names are remembered
+_MOST_VALUES: Final = 20  # of one bracket that wait for a name
+_PAIRED: Final = {")": "(", "]": "[", "}": "{"}
+_TAG_WINDOW: Final = 20_000  # characters in which the end of an element is looked for
+
+_BRACKETS = re.compile(r"(?<!\\)\\*+[\"'`]|[()\[\]{}]")
+_LITERAL = re.compile(
+    r"[bBrRuUfF]{0,2}(?:\"\"\"(?P<a>(?:[^\"\\]|\\.|\"(?!\"\"))*+)|'''(?P<b>(?:[^'\\]|\\.|'(?!''))*+)"
+    r"|\"(?P<c>(?:[^\"\\\n]|\\.)*+)|'(?P<d>(?:[^'\\\n]|\\.)*+))",
+    re.DOTALL,
+)
+_EXPRESSION = re.compile(
+    r"\"(?:[^\"\\\n]|\\.)*+\"?|'(?:[^'\\\n]|\\.)*+'?|[(\[{]|[)\]}]|,|\n|(?<![\w.])\d[\d_]{3,}+"
+)
+_MARK_END: Final = {
+    mark: re.compile(rf"(?<!\\)\\*+{re.escape(mark)}") for mark in ('"', "'", "`")
+}
+
+
+class _Frame:
+    """A bracket that is open: what the pair in it is called, and values that came before."""
+
+    __slots__ = ("named", "opener", "tag", "values")
+
+    def __init__(self, opener: str, tag: str = "") -> None:
+        self.opener = opener
+        self.tag = tag
+        self.named: bool | None = None  # whether it is secret; None: nothing said its name
+        self.values: list[int] = []  # where they begin
+
+
+def keyed_spans(text: str, is_secret_key: IsSecretKey, *, code: bool) -> list[Span]:
+    """Where the values of secret keys stand, in any order, perhaps one in another.
+
+    In code a name stands for what it holds, so only literals count there.
+    """
+    return _Scan(text, is_secret_key, code).spans()
+
+
+def literals(code: str) -> Iterator[Span]:
+    """Where the contents of string literals in lines of source code stand."""
+    for match in _LITERAL.finditer(code):
+        yield match.span(match.lastgroup or 0)
+
+
+class _Scan:
+    """One pass over one text."""
+
+    def __init__(self, text: str, is_secret_key: IsSecretKey, code: bool) -> None:
+        self._text = text
+        self._asked = is_secret_key
+        self._code = code
+        self._found: list[Span] = []
+        self._stack = [_Frame("")]
+        self._literals_end = 0  # in code: behind the last expression whose literals are hidden
+
+    def spans(self) -> list[Span]:
+        position, length = 0, len(self._text)
+        while position < length:
+            match = _TOKEN(self._text, position)
+            if match is None:
+                break
+            position = self._after(match)
+        return self._found
+
+    def _after(self, match: re.Match[str]) -> int:
+        """Take up what was found; where to search on."""
+        position, kind = match.end(), match.lastgroup
+        if match["key"] is not None:
+            return self._pair(match)
+        if kind == "open":
+            self._push(match["open"])
+        elif kind == "close":
+            self._pop(_PAIRED[match["close"]])
+        elif kind == "tag":
+            self._push("<", match["tag"])
+        elif kind == "end":
+            return self._element(match)
+        elif kind == "clause":
+            return self._hide(position)
+        elif kind == "option":
+            if self._secret(match["option"]):
+                return self._hide(position, in_code=True)
+        elif kind == "heading":
+            self._stack[-1].named = self._secret(match["heading"].rpartition(".")[2])
+        return position
+
+    # --- brackets ---
+
+    def _push(self, opener: str, tag: str = "") -> None:
+        if len(self._stack) < _DEEPEST:
+            self._stack.append(_Frame(opener, tag))
+
+    def _pop(self, opener: str) -> _Frame | None:
+        """Close the bracket, with unclosed ones above it if they are few."""
+        for depth in range(1, min(5, len(self._stack))):
+            if self._stack[-depth].opener == opener:
+                frame = self._stack[-depth]
+                del self._stack[-depth:]
+                return frame
+        return None
+
+    def _is_named_secret(self) -> bool | None:
+        for frame in self._stack[:-6:-1]:
+            if frame.named is not None:
+                return frame.named
+        return self._stack[0].named
+
+    # --- elements: <password>x</password>, <entry key="password">x</entry> ---
+
+    def _element(self, match: re.Match[str]) -> int:
+        position = match.end()
+        if self._stack[-1].opener != "<":
+            return position
+        frame = self._stack.pop()
+        text = self._text
+        if match[0][0] in "/?" or position >= len(text):
+            return position
+        attributes_secret = frame.named is True
+        name = frame.tag.rpartition(":")[2]
+        if attributes_secret or self._secret(name):
+            return self._hide_element(frame.tag, position)
+        if _NAMES(name):
+            self._name(position)
+        elif _VALUES(name):
+            if self._is_named_secret():
+                return self._hide_element(frame.tag, position)
+            self._wait(position)
+        return position
+
+    def _hide_element(self, tag: str, start: int) -> int:
+        end = self._element_end(tag, start)
+        if self._text[start:end].strip():
+            self._found.append((start, end))
+        return max(end, start)
+
+    def _element_end(self, tag: str, start: int) -> int:
+        text, limit = self._text, start + _TAG_WINDOW
+        ends = [text.find(f"{less}/{tag}", start, limit) for less in ("<", "&lt;")]
+        ends = [end for end in ends if end >= 0] or [
+            end for less in ("<", "&lt;") if (end := text.find(less, start, limit)) >= 0
+        ]
+        return min(ends, default=len(text))
+
+    # --- pairs ---
+
+    def _pair(self, match: re.Match[str]) -> int:
+        position, key = match.end(), match["key"]
+        if match["comma"]:
+            return self._pair_in_brackets(match)
+        for closer in match["closers"]:
+            if closer in _PAIRED:
+                self._pop(_PAIRED[closer])
+        if match["called"]:
+            self._push("(")
+        if self._is_secret(match, key):
+            compared = match["sep"] is None
+            return self._hide(position, match if not compared else None, in_code=compared)
+        if match["sep"] is None:
+            return position
+        if _NAMES(key):
+            self._name(position)
+        elif _VALUES(key):
+            if self._is_named_secret():
+                return self._hide(position, match)
+            self._wait(position)
+        return position
+
+    def _name(self, position: int) -> None:
+        """Something is called what stands here; whether its value is secret."""
+        opening = _OPENING(self._text, position)
+        start = opening.end() if opening else position
+        if self._text[start : start + 1] in ("(", "["):  # "loc": ["body", "password"]
+            words = re.findall(r"\w+", self._text[start : start + 200].partition("]")[0])
+            secret = any(self._asked(word) is not None for word in words)
+        else:
+            word = _NAME_WORD(self._text, start)
+            secret = word is not None and self._asked(word[0].strip()) is not None
+        frame = self._stack[-1]
+        frame.named = secret
+        if secret:
+            done = 0
+            for value in frame.values:
+                if value >= done:
+                    is_element = self._text[value - 1] in ">;"
+                    done = self._hide_element("", value) if is_element else self._hide(value)
+        frame.values.clear()
+
+    def _wait(self, position: int) -> None:
+        """Remember a value whose name may follow."""
+        frame = self._stack[-1]
+        if frame.named is None and len(frame.values) < _MOST_VALUES:
+            frame.values.append(position)
+
+    def _pair_in_brackets(self, match: re.Match[str]) -> int:
+        """``("password", "x")``: a quoted key that begins what its bracket holds."""
+        position, frame = match.end(), self._stack[-1]
+        before = self._text[max(match.start("key") - 12, 0) : match.start("key")]
+        starts = not match["closers"] and _PAIR_START(before) is not None
+        if starts and frame.opener in ("(", "[") and self._secret(match["key"]):
+            if self._code:
+                self._hide_literals(position)
+                return position
+            end = self._bracket_end(position, 1)
+            closed = self._text[end - 1 : end] in (")", "]")
+            self._found.append((position, end - 1 if closed else end))
+            return end - 1 if closed else end
+        # `'password', 'x'`: the next word may be a key of its own.
+        return match.end("shut")
+
+    def _is_secret(self, match: re.Match[str], key: str) -> bool:
+        """By the key, or by the key with the word before it: ``card number: …``."""
+        if self._secret(key, match.start("key")):
+            return True
+        start = match.start("key")
+        before = _WORD_BEFORE.search(self._text, max(start - 32, 0), start)
+        if before is None or self._asked(before[1]) is not None:  # "password error: …"
+            return False
+        return self._asked(f"{before[1]}_{key}") is not None
+
+    def _secret(self, key: str, start: int = 0) -> bool:
+        if self._asked(key) is not None:
+            return True
+        if start and (before := self._text[start - 1]) in "\\%":
+            rest = (_ESCAPED if before == "\\" else _PERCENT).match(key)
+            return rest is not None and self._asked(key[rest.end() :]) is not None
+        return False
+
+    # --- values ---
+
+    def _hide(self, position: int, pair: re.Match[str] | None = None, in_code: bool = False) -> int:
+        """Take the value that begins here for a secret; where it ends."""
+        opening = _OPENING(self._text, position)
+        if self._code and opening is None:
+            if not in_code:
+                self._hide_literals(position)
+            return position
+        span = self._measure(position, pair)
+        if span is None:
+            return position
+        start, end, after = span
+        if start == end:
+            return after
+        if opening is None and _NO_SECRET(self._text[start : min(end, start + 20)]):
+            return position
+        self._found.append((start, end))
+        return after
+
+    def _measure(
+        self, position: int, pair: re.Match[str] | None = None
+    ) -> tuple[int, int, int] | None:
+        """Where the value's text begins and ends, and where the search may go on."""
+        text = self._text
+        opening = _OPENING(text, position)
+        if opening is not None:
+            start = opening.end()
+            end = _quote_end(text, start, opening["quote"])
+            return start, end, min(end + len(opening["quote"]), len(text))
+        first = text[position : position + 1]
+        if first == "(":
+            end = self._bracket_end(position + 1, 1)
+            closed = text[end - 1 : end] == ")"
+            return position + 1, end - 1 if closed else end, end
+        if first in ("[", "{"):
+            end = self._bracket_end(position + 1, 1)
+            return position, end, end
+        if first in ("\r", "\n", "|", ">") and pair is not None:
+            block = self._block(position, pair)
+            if block is not None:
+                return block
+        called = _NAME_CALLED(text, position)
+        if called is not None:
+            end = self._bracket_end(called.end(), 1)
+            return position, end, end
+        found = None
+        if pair is not None and not self._code and _is_spaced(pair) and self._begins_line(pair):
+            found = _REST_OF_LINE(text, position)
+            if found is not None and _NO_SECRET(found[0].split(None, 1)[0]):
+                found = None
+        found = found or _UNQUOTED(text, position)
+        return (position, found.end(), found.end()) if found else None
+
+    def _begins_line(self, pair: re.Match[str]) -> bool:
+        start = pair.start("key")
+        return _LINE_START.search(self._text, max(start - 80, 0), start) is not None and (
+            start < 80 or "\n" in self._text[start - 80 : start]
+        )
+
+    def _block(self, position: int, pair: re.Match[str]) -> tuple[int, int, int] | None:
+        """A value on the next lines: quoted, in brackets, or indented further than its key."""
+        text = self._text
+        line = _NEXT_LINE.match(text, position)
+        if line is None:
+            return None
+        start = line.end()
+        if line["bar"] is None and (_OPENING(text, start) or text[start : start + 1] in "[{"):
+            return self._measure(start)
+        key = pair.start("key")
+        begin = text.rfind("\n", max(key - 200, 0), key) + 1 or max(key - 200, 0)
+        own = len(text[begin:key]) - len(text[begin:key].lstrip(" \t"))
+        indent = len(line["indent"])
+        is_list = text.startswith("- ", start) and indent == own
+        if indent <= own and not is_list:
+            return None
+        end = start
+        while True:
+            end = text.find("\n", end)
+            if end < 0:
+                return start, len(text), len(text)
+            next_line = text[end + 1 : end + 2 + indent]
+            if next_line.strip(" \t\r\n") and not (
+                next_line[:indent].isspace() or (is_list and next_line.lstrip().startswith("-"))
+            ):
+                return start, end, end
+            end += 1
+
+    def _bracket_end(self, position: int, depth: int) -> int:
+        """Behind the bracket that closes what is open here; the end of the text if none does."""
+        text = self._text
+        while (match := _BRACKETS.search(text, position)) is not None:
+            token = match[0]
+            position = match.end()
+            if token[-1] in "\"'`":
+                before = text[match.start() - 1 : match.start()]
+                if token in ("'", "`") and before.isalnum() and before not in "bBrRuUfF":
+                    continue  # an apostrophe
+                position = _quote_end(text, position, token) + len(token)
+            elif token in "([{":
+                depth += 1
+            else:
+                depth -= 1
+                if depth == 0:
+                    return position
+        return len(text)
+
+    def _hide_literals(self, position: int) -> None:
+        """In code: the literals of the expression that is given to a secret name."""
+        if position < self._literals_end:
+            return
+        depth = 0
+        while (match := _EXPRESSION.search(self._text, position)) is not None:
+            token = match[0]
+            position = self._literals_end = match.end()
+            if token[0] in "\"'":
+                closed = len(token) > 1 and token[-1] == token[0]
+                span = match.start() + 1, match.end() - (1 if closed else 0)
+                if span[0] < span[1]:
+                    self._found.append(span)
+            elif token in "([{":
+                depth += 1
+            elif token in ")]}":
+                depth -= 1
+                if depth < 0:
+                    return
+            elif token == "\n" or (token == "," and depth == 0):
+                return
+            elif token.isdecimal():
+                self._found.append(match.span())
+        self._literals_end = len(self._text)
+
+
+_PAIR_START = re.compile(r"[(\[]\s*[bBrRuU]?\\*(?:[\"'`]|u00(?:22|27)|&\w+;|%2[27])\Z").search
+
+
+def _is_spaced(pair: re.Match[str]) -> bool:
+    """``key: value`` or ``key = value``, as people write lines; not ``key=value``."""
+    gap = pair[0][pair.end("closers") - pair.start() :]
+    return len(gap) > 1 and gap[-1] in " \t"
+
+
+def _quote_end(text: str, start: int, quote: str) -> int:
+    """Where a quoted text ends that began with ``quote`` just before ``start``.
+
+    A quote that is escaped as often as the first one closes; one that is escaped less often
+    closes what stands around.
+    """
+    mark = quote[-1]
+    if mark not in "\"'`" or len(quote) == 3 and quote[0] == mark:
+        end = text.find(quote, start)
+        return len(text) if end < 0 else end
+    escapes = len(quote) - 1
+    for match in _MARK_END[mark].finditer(text, start):
+        found = match.end() - match.start() - 1
+        if found < escapes:
+            return match.start()
+        if found % (2 * (escapes + 1)) != escapes:
+            continue
+        end = match.end()
+        if not escapes and end - 1 > start and text[end : end + 1] == mark:
+            return _doubled_end(text, end + 1, mark)
+        return end - 1 - escapes
+    return len(text)
+
+
+def _doubled_end(text: str, position: int, mark: str) -> int:
+    """The end of ``'it''s'``, from behind the first doubled quote."""
+    while (end := text.find(mark, position)) >= 0:
+        if text[end + 1 : end + 2] != mark:
+            return end
+        position = end + 2
+    return len(text)
