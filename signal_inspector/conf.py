@@ -7,13 +7,23 @@ configured settings the defaults hold, and a wrong value falls back to its defau
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from django.conf import settings
 
 from signal_inspector import trouble
-from signal_inspector.setting_rules import Problem, ProblemKind, SectionReader, placeholders
+from signal_inspector.setting_rules import (
+    Problem,
+    ProblemKind,
+    SectionReader,
+    hooks,
+    placeholders,
+    secrets,
+    usable,
+)
 
 SETTING = "SIGNAL_INSPECTOR"
 
@@ -54,7 +64,15 @@ class Config:
     include: tuple[str, ...] = ("*",)  # globs on dotted signal names
     exclude: tuple[str, ...] = ("django.*", "debug_toolbar.*", "signal_inspector.*")
     sinks: tuple[str, ...] = ()  # dotted paths of Sink classes, process-wide
-    redact: tuple[str, ...] = ()  # added to the built-in key patterns
+    # Added to the built-in patterns: names of keys, and "re:..." or compiled patterns of values.
+    redact: tuple[str | re.Pattern[str], ...] = field(
+        default=(), metadata={"rule": secrets, "salvage": usable}
+    )
+    strict: bool = False  # names, types and sizes are kept, and no values
+    # By the dotted name of a type: what is told of its instances instead, a callable or its path.
+    describe: Mapping[str, Callable[[Any], Any] | str] | None = field(
+        default=None, hash=False, metadata={"rule": hooks}
+    )
     limits: Limits = field(default_factory=Limits)
     toolbar: Toolbar = field(default_factory=Toolbar)
     # Sections that rooms registered; not a key of the dict itself.

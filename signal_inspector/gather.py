@@ -8,18 +8,22 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from django.dispatch import Signal
+from django.utils.module_loading import import_string
 
 from signal_inspector import callers, connections, transactions, trouble
 from signal_inspector.conf import Config, get_config
 from signal_inspector.dispatches import Dispatch, OuterTrace, TraceIds
 from signal_inspector.names import class_path
 from signal_inspector.payload import (
+    Hooks,
     Redactor,
     summarize,
     summarize_arguments,
     summarize_exception,
 )
+from signal_inspector.quiet import own_work
 from signal_inspector.records import Details, Failure, Summary
+from signal_inspector.scopes import suppress
 
 #: The span that code belongs to without running in it: the request's, of a streamed body.
 outer_trace: Final[ContextVar[TraceIds | None]] = ContextVar(
@@ -27,14 +31,41 @@ outer_trace: Final[ContextVar[TraceIds | None]] = ContextVar(
 )
 
 _redactor: tuple[Config, Redactor] | None = None
+_hooks: tuple[Config, Hooks] | None = None
 
 
 def redactor(config: Config) -> Redactor:
     """The redactor of these settings, built once for them."""
     global _redactor
     if _redactor is None or _redactor[0] is not config:
-        _redactor = (config, Redactor(config.redact))
+        _redactor = (config, Redactor(config.redact, strict=config.strict))
     return _redactor[1]
+
+
+def hooks(config: Config) -> Hooks | None:
+    """The hooks of ``DESCRIBE``, found once for these settings; None if there are none.
+
+    They run like the sends of a capture that is not meant to be seen: what they send and ask the
+    database is not recorded.
+    """
+    global _hooks
+    if not config.describe:
+        return None
+    if _hooks is None or _hooks[0] is not config:
+        _hooks = (config, Hooks({name: _unseen(hook) for name, hook in config.describe.items()}))
+    return _hooks[1]
+
+
+def _unseen(hook: Callable[[Any], object] | str) -> Callable[[Any], object]:
+    found: list[Callable[[Any], object]] = []
+
+    def call(value: Any) -> object:
+        with suppress(), own_work():
+            if not found:  # imported late: it may stand in a module that imports models
+                found.append(import_string(hook) if isinstance(hook, str) else hook)
+            return found[0](value)
+
+    return call
 
 
 def details(
@@ -70,7 +101,7 @@ def _stack(dispatch: Dispatch, signal: Signal, *_: Any) -> None:
 def _payload(dispatch: Dispatch, signal: Signal, sender: object, named: Mapping[str, Any]) -> None:
     config = get_config()
     dispatch.payload, dispatch.payload_dropped = summarize_arguments(
-        named, config.limits, redactor(config)
+        named, config.limits, redactor(config), hooks=hooks(config)
     )
 
 
@@ -123,7 +154,7 @@ def response(value: object) -> Summary | None:
     """The summary of one receiver's response; None if that failed."""
     try:
         config = get_config()
-        return summarize(value, config.limits, redactor(config))
+        return summarize(value, config.limits, redactor(config), hooks=hooks(config))
     except Exception as error:
         trouble.report("gathering a response", error)
         return None

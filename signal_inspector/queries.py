@@ -16,11 +16,13 @@ from django.db.backends.signals import connection_created
 from signal_inspector import trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.gather import redactor
 from signal_inspector.records import Details, Query
 from signal_inspector.scopes import running_call
 from signal_inspector.transactions import opened_connections
 
 _installed = False
+_MARGIN = 400  # characters read past the cap: a secret that it cuts must still be recognized
 
 _Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
 
@@ -52,11 +54,13 @@ def _note(
     audience = dispatch.audience
     if not audience.details & Details.STATEMENTS:
         return
-    limits = get_config().limits
+    config = get_config()
+    limits = config.limits
     if len(tally.statements) < limits.statements:
         text = str(sql)  # psycopg's composed statements are no strings
-        if len(text) > limits.statement_length:
-            text = text[: limits.statement_length] + "…"
+        safe = redactor(config).redact_sql(text[: limits.statement_length + _MARGIN])
+        cut = len(text) > limits.statement_length
+        text = safe[: limits.statement_length] + "…" if cut else safe
         alias = context["connection"].alias
         tally.statements.append(Query(alias=alias, sql=text, duration_ns=duration_ns))
 

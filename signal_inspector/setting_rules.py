@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import StrEnum
@@ -38,6 +39,12 @@ class Fault(NamedTuple):
 
 Rule = Callable[[Any], Fault | None]
 
+_FEW_REPEATS = 50  # how often a part of a pattern may be repeated without being taken for endless
+
+
+_parse: Any = re._parser.parse  # type: ignore[attr-defined]
+_SubPattern: Any = re._parser.SubPattern  # type: ignore[attr-defined]
+
 
 def strings(value: object) -> Fault | None:
     """A list or tuple of non-empty strings."""
@@ -54,6 +61,104 @@ def strings(value: object) -> Fault | None:
         if not item.strip():
             hint = "Remove the item, or say what it should be."
             return Fault(ProblemKind.WRONG_VALUE, f"holds an empty item, {position}.", hint)
+    return None
+
+
+def secrets(value: object) -> Fault | None:
+    """Names of keys, patterns of values that begin with "re:", and compiled patterns."""
+    if isinstance(value, (list, tuple)):
+        for position, item in enumerate(value):
+            fault = _pattern_fault(position, item)
+            if fault is not None:
+                return fault
+        value = [item for item in value if not isinstance(item, re.Pattern)]
+    return strings(value)
+
+
+def _pattern_fault(position: int, item: object) -> Fault | None:
+    """What is wrong with a pattern of values: it does not compile, or may take for ever."""
+    pattern: object = item.pattern if isinstance(item, re.Pattern) else item
+    if isinstance(item, re.Pattern) and not isinstance(pattern, str):
+        hint = 'Write a pattern of text, like re.compile(r"[0-9]{11}").'
+        return Fault(ProblemKind.WRONG_TYPE, f"holds a pattern of bytes, item {position}.", hint)
+    if not isinstance(pattern, str):
+        return None
+    if isinstance(item, str):
+        if not pattern.startswith("re:"):
+            return None
+        pattern = pattern.removeprefix("re:")
+    try:
+        parsed = _parse(pattern)
+        matches_nothing = re.compile(pattern).fullmatch("") is not None
+    except (re.error, RecursionError, OverflowError) as error:
+        hint = "Correct the regular expression that follows re:."
+        what = f"holds a pattern that does not compile, item {position}: {error}."
+        return Fault(ProblemKind.WRONG_VALUE, what, hint)
+    if matches_nothing:
+        hint = "Let it match one character at least."
+        what = f"holds a pattern that matches an empty text, item {position}."
+        return Fault(ProblemKind.WRONG_VALUE, what, hint)
+    if _nests_repeats(parsed, inside=False):
+        hint = (
+            "Write it without a repeat in a repeat, or make the inner one possessive: (?:a++b)*."
+        )
+        what = (
+            f"holds a pattern that may take very long, item {position}: what it repeats has a "
+            "repeat in it."
+        )
+        return Fault(ProblemKind.WRONG_VALUE, what, hint)
+    return None
+
+
+def _nests_repeats(parsed: Any, *, inside: bool) -> bool:
+    """Whether a repeat without a small bound holds another one that can give back."""
+    for operation, argument in parsed:
+        name = str(operation)
+        if name in ("MAX_REPEAT", "MIN_REPEAT"):
+            _, most, body = argument
+            is_open = int(most) > _FEW_REPEATS
+            if (is_open and inside) or _nests_repeats(body, inside=inside or is_open):
+                return True
+        elif name in ("POSSESSIVE_REPEAT", "ATOMIC_GROUP"):  # neither gives anything back
+            body = argument[2] if name == "POSSESSIVE_REPEAT" else argument
+            if _nests_repeats(body, inside=False):
+                return True
+        elif any(_nests_repeats(part, inside=inside) for part in _parts(argument)):
+            return True
+    return False
+
+
+def _parts(argument: Any) -> list[Any]:
+    """The patterns in what an operation of a parsed pattern is given."""
+    if isinstance(argument, _SubPattern):
+        return [argument]
+    if isinstance(argument, (list, tuple)):
+        return [part for each in argument for part in _parts(each)]
+    return []
+
+
+def usable(value: object) -> tuple[Any, ...]:
+    """What holds of a list in spite of a fault: no mistake in it may uncover a secret."""
+    if isinstance(value, str):
+        return (value,)
+    items = value if isinstance(value, (list, tuple)) else ()
+    return tuple(item for item in items if isinstance(item, (str, re.Pattern)) and item)
+
+
+def hooks(value: object) -> Fault | None:
+    """A dict from dotted names to callables or the dotted paths of callables."""
+    if value is None:
+        return None
+    wrong = ProblemKind.WRONG_TYPE
+    hint = 'Write it like {"shop.money.Money": "shop.audit.describe_money"}.'
+    if not isinstance(value, dict):
+        return Fault(wrong, f"must be a dict, not {_a(value)}.", hint)
+    for name, hook in value.items():
+        if not isinstance(name, str):
+            return Fault(wrong, f"must have dotted names as keys, not {_a(name)}.", hint)
+        if not callable(hook) and not (isinstance(hook, str) and "." in hook):
+            what = f"must have callables or their dotted paths as values, not {_a(hook)} ({name})."
+            return Fault(wrong, what, hint)
     return None
 
 
@@ -169,6 +274,8 @@ class SectionReader:
         fault = rule(value)
         if fault is not None:
             self._note(where, fault)
+            if "salvage" in known.metadata:
+                values[known.name] = known.metadata["salvage"](value)
         else:
             is_list = isinstance(known.default, tuple)
             values[known.name] = tuple(value) if is_list else value  # type: ignore[arg-type]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import pytest
@@ -33,6 +34,8 @@ WHOLE: dict[str, Any] = {
     "EXCLUDE": ("shop.noise.*",),
     "SINKS": ["shop.sinks.Audit"],
     "REDACT": ["iban"],
+    "STRICT": True,
+    "DESCRIBE": {"shop.money.Money": "shop.audit.describe_money"},
     "LIMITS": {
         "DISPATCHES": 1,
         "STATEMENTS": 2,
@@ -71,6 +74,8 @@ def test_every_key_is_read() -> None:
         exclude=("shop.noise.*",),
         sinks=("shop.sinks.Audit",),
         redact=("iban",),
+        strict=True,
+        describe={"shop.money.Money": "shop.audit.describe_money"},
         limits=Limits(
             dispatches=1,
             statements=2,
@@ -260,7 +265,7 @@ WRONG: list[tuple[object, str, ProblemKind, str, str]] = [
         '["ROOMS"]',
         ProblemKind.UNKNOWN_KEY,
         "is not a setting of Signal Inspector.",
-        "Known keys: AUDIT, EXCLUDE, INCLUDE, LIMITS, REDACT, SINKS, TOOLBAR, TRACING.",
+        "Known keys: AUDIT, DESCRIBE, EXCLUDE, INCLUDE, LIMITS, REDACT, SINKS, STRICT,",
     ),
     (
         {"editor_url": ""},
@@ -296,7 +301,52 @@ def test_a_mistake_is_named(
     assert problem.kind is kind
     assert problem.message == f"SIGNAL_INSPECTOR{key} {what}"
     assert problem.hint.startswith(hint)
-    assert read_config(raw) == Config()
+    assert replace(read_config(raw), redact=()) == Config()
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [(["ok", 3], ("ok",)), (["ok", " "], ("ok", " ")), ("iban", ("iban",)), (3, ()), (None, ())],
+    ids=str,
+)
+def test_a_mistake_uncovers_no_secret(value: object, kept: tuple[str, ...]) -> None:
+    """What is right in ``REDACT`` holds beside what is wrong in it."""
+    assert read_config({"REDACT": value}).redact == kept
+
+
+@pytest.mark.parametrize(
+    ("pattern", "what"),
+    [
+        ("re:(", "holds a pattern that does not compile, item 0: "),
+        ("re:", "holds a pattern that matches an empty text, item 0."),
+        (r"re:\d*", "holds a pattern that matches an empty text, item 0."),
+        (re.compile(b"x"), "holds a pattern of bytes, item 0."),
+        *[
+            (
+                pattern,
+                "holds a pattern that may take very long, item 0: what it repeats has a repeat",
+            )
+            for pattern in (
+                "re:(a+)+b", "re:(?:a*b?)*c", r"re:(\w+\s?)+x", "re:((a|b)+,)*z", "re:(a{2,}x)+",
+                "re:(?=(a+)+b)x", re.compile("(a+)+b"), "re:(?:x(?:y|z+))+?a", "re:(?(1)a|(a+)+)b",
+            )
+        ],
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_pattern_of_values_is_looked_at(pattern: object, what: str) -> None:
+    """What does not compile, matches nothing or may run away is told of."""
+    (problem,) = config_problems({"REDACT": [pattern]})
+    assert problem.message.startswith(f'SIGNAL_INSPECTOR["REDACT"] {what}')
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"re:\b\d{11}\b", "re:(?:a{1,3}b){1,9}", "re:(?:a++b)+", "re:(?>a+b)+", "re:AB-[0-9]+", "a+"],
+)
+def test_a_harmless_pattern_is_none(pattern: str) -> None:
+    """Repeats that are bounded, possessive or side by side raise no alarm."""
+    assert config_problems({"REDACT": [pattern, re.compile("x+y+")]}) == []
 
 
 def test_only_the_wrong_key_falls_back() -> None:

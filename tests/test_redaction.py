@@ -1,8 +1,13 @@
 """What is taken for a secret, by its key and by its form, and what is not."""
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
+import html
+import json
 import re
+from collections.abc import Callable
 from time import process_time
 
 import pytest
@@ -11,6 +16,7 @@ from hypothesis import strategies as st
 
 from signal_inspector.payload import Redactor
 from signal_inspector.payload.secrets_in_text import MARK
+from tests.carriers import carriers, spoken
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\nq83v\n-----END RSA PRIVATE KEY-----"
@@ -31,7 +37,9 @@ SECRET_KEYS = words("""
     X-XSRF-TOKEN credential credentials creds aws_credentials card_number cardNumber CARD-NO
     cardnumber cc_number credit_card pan PAN cvv cvv2 cvc card_cvc security_code iban IBAN
     ssn SSN user_ssn social_security_number otp totp otp_code one_time_otp pin PIN user_pin
-    pin_code recovery_codes
+    pin_code recovery_codes pw PW db_pw psw passw mnemonic seed_phrase recovery_phrase signature
+    X-Amz-Signature sig hmac dsn SENTRY_DSN connection_string connectionString conn_str
+    webhook_url invite_link password_reset_url sid connect.sid bearer smtp_pass
 """)
 
 HARMLESS_KEYS = words("""
@@ -43,6 +51,8 @@ HARMLESS_KEYS = words("""
     session_count session_title obsession possession concession card cardinal discard
     account_number number order user total channel lines options option optional adoption
     issn assn class kind cockpit accredited sidebar taliban recvcount order_number
+    access refresh license seed salt nonce ticket passport signature_date design sight account_sid
+    login_url connection connections string invite_count boarding_pass
 """)
 
 
@@ -192,7 +202,116 @@ ORDINARY_TEXT = [
     "risk_test_abcdefghijkl",
     "order_completed_notification_sent",
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    *[
+        "2024-01-01T00:00:00 DEBUG: x",
+        "access: read, license: MIT, seed: 42",
+        "<User: ann>",
+        "<Order object (42)>",
+        "user -u 1000:1000 x",
+        "a > b and c < d",
+        "/static/img/abc123def.png",
+        "/orders/42/confirm/",
+        "/reset/done/",
+        "/api/v2/orders/123456/",
+        "curl -X POST https://x/y",
+        "password: This field is required.",
+        "name: ann, value: 3",
+        "[('a', 'b'), ('c', 'd')]",
+        "the basic idea: keep token counts low",
+        "Expected order_placed to be sent once; it was sent twice.",
+        "DE12 3456 7890 1234 5678 90",
+        'File "x.py", line 3, in f',
+        "x == 'abc'",
+        "Invalid choice: 'foo' for field name",
+        "price: $2b or $6",
+        "docker ps -a --format x",
+        "key=value&name=ann",
+        "git log --author=ann -p file",
+        "Missing: 'email', 'password'",
+        "update set x = 'abc' where id = 5",
+        '[2024-01-01] "GET /a HTTP/1.1" 200 512',
+        "{'id': 1, 'key': 'color', 'value': 'red'}",
+        "ssh -p 2222 host",
+        "GET /accounts/login/?next=/admin/",
+        "the order's id",
+        "session middleware: missing",
+        "signature of f: (a, b)",
+    ],
 ]
+
+
+QUOTING: list[Callable[[str], str]] = [
+    json.dumps,
+    repr,
+    lambda text: repr(text.encode()),
+    lambda text: json.dumps({"body": text}),
+    lambda text: repr([{"n": 1, "body": text}]),
+    lambda text: f"ValueError({text!r})",
+    lambda text: f"log(text={json.dumps(text)})",
+    lambda text: f"it was:\n{text}\nand no more",
+    html.escape,
+]
+
+# What follows an arrow is the part that must not be seen.
+FORMS = [
+    "pbkdf2_sha256$870000$abcDEF123$V0eVpGhbxoQnJ0YzRkZmdoaWprbG1ub3A=",
+    "$2b$12$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW",
+    "bcrypt_sha256$$2b$12$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW",
+    "argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo <- aGFzaGhhc2hoYXNo",
+    "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaGhhc2g <- aGFzaGhhc2g",
+    "scrypt$16384$abc123$8$5$aGFzaGhhc2hoYXNo",
+    "md5$abc$5f4dcc3b5aa765d61d8327deb882cf99",
+    "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.",
+    "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy",
+    "{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g0YWJj",
+    "https://hooks.slack.com/services/T000/B000/XXXXXXXXXXXXXXXX <- XXXXXXXXXXXXXXXX",
+    "https://discord.com/api/webhooks/123456/abcdefGHIJ_- <- abcdefGHIJ_-",
+    "https://x.webhook.office.com/webhookb2/abc@def/IncomingWebhook/1234/5678 <- 5678",
+    "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsawd",
+    "https://api.telegram.org/bot123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsawd/send <- AAHdqTcv",
+    "https://0123456789abcdef0123456789abcdef@o1.ingest.example.com/2 <- 0123456789abcdef",
+    "https://h/x?X-Amz-Credential=AKIA1/x&X-Amz-Signature=fe5f80a1&x=1 <- fe5f80a1",
+    "https://h/x?sv=2022&sig=abc%2Bdef%3D&se=1 <- abc%2Bdef",
+    "https://h/x?code=4/0AX4XfWh1234567890abc&state=1 <- 0AX4XfWh1234567890abc",
+    "/reset/MQ/cb5f2x-0123456789abcdef0123456789abcdef/ <- 0123456789abcdef",
+    "/password-reset/confirm/MQ/set-passw0rd123/ <- set-passw0rd123",
+    "/accounts/password/reset/key/3-cb5f2x-0123456789abcdef0123456789abcdef/ <- 0123456789abcdef",
+    "/accounts/confirm-email/MQ:1tYzAB:s3cr3tsignature/ <- s3cr3tsignature",
+    "/invite/a1b2c3d4/ <- a1b2c3d4",
+    "/magic-link/Zm9vYmFyMTIz <- Zm9vYmFyMTIz",
+    "SK0123456789abcdef0123456789abcdef",
+    "DE89 3704 0044 0532 0130 00",
+    "GB82WEST12345698765432",
+]
+
+STATEMENTS = [
+    ("update u set password = 'hunter2' where id = 5", "update u set password = '[redacted]' where id = 5"),
+    ("ALTER USER x PASSWORD 'hunter2'", "ALTER USER x PASSWORD '[redacted]'"),
+    ("CREATE USER x IDENTIFIED BY 'hunter2'", "CREATE USER x IDENTIFIED BY '[redacted]'"),
+    ("INSERT INTO t (password, n) VALUES ('hunter2', 1)", "INSERT INTO t (password, n) VALUES ('[redacted]', 1)"),
+    ('INSERT INTO "t" ("password", "n") VALUES ("hunter2", 1)', 'INSERT INTO "t" ("password", "n") VALUES ("[redacted]", 1)'),
+    ("SELECT 'postgres://ann:hunter2@db/x'", "SELECT 'postgres://ann:[redacted]@db/x'"),
+    ("SET PASSWORD FOR x = 'hunter2'", "SET PASSWORD FOR x = '[redacted]'"),
+    ("SELECT crypt('hunter2', gen_salt('bf'))", "SELECT crypt('[redacted]', gen_salt('[redacted]'))"),
+    ("SELECT * FROM x WHERE token LIKE 'hunter2%'", "SELECT * FROM x WHERE token LIKE '[redacted]'"),
+    ("UPDATE t SET `api_key`=\"hunter2\"", "UPDATE t SET `api_key`=\"[redacted]\""),
+    ("update u set password = 'hun''hunter2'", "update u set password = '[redacted]'"),
+    ("update u set pin = 123456", "update u set pin = [redacted]"),
+    ("PRAGMA key = 'hunter2'", "PRAGMA key = '[redacted]'"),
+    ("SELECT 'a', \"b\".\"c\" FROM b WHERE n = 12345", "SELECT 'a', \"b\".\"c\" FROM b WHERE n = 12345"),
+    ('SELECT "a"."token" FROM "a" WHERE "a"."id" = %s LIMIT 21', 'SELECT "a"."token" FROM "a" WHERE "a"."id" = %s LIMIT 21'),
+]  # fmt: skip
+
+SHAPES = [
+    ("SELECT 'a', 1 FROM t WHERE n = 12.5 -- why\n", "SELECT ?, ? FROM t WHERE n = ? \n"),
+    ("INSERT INTO t VALUES ('it''s', \"x y\", E'\\'a')", "INSERT INTO t VALUES (?, ?, E?)"),
+    ('SELECT "a"."x1" FROM "a" WHERE "a"."n" = %s', 'SELECT "a"."x1" FROM "a" WHERE "a"."n" = %s'),
+    ("/* who */ SELECT `b` FROM [c d] WHERE x = 'cut", " SELECT `b` FROM [c d] WHERE x = ?"),
+    ("SELECT \"a\" = \"b\".\"c\"", "SELECT \"a\" = \"b\".\"c\""),
+]  # fmt: skip
+
+HOSTILE = ["a=","://a:","4111 ","'","eyJ","eyJ-","password=[","password='","\\","-----BEGIN PRIVATE KEY-----","token ","{","[","(","\"","\\\"","--a=","<a","<password>","<a>","--password ","-p ","mysql -p","value=[","{value=[","{\"value\":{","name=password,","password: ","password:\n ","password: |\n ","\n","a ","a-","a.",":","=","%22","&quot;","\\u0022","('password',","('password'","password=(","password=a(","password == [","password='a''","token=(","--token [","/reset/a","/a-","1 ","12345678:","$2b$","pbkdf2_","DE89 ","DE89AAAA","AAAA","form-data; name=","Failing row contains (","(a)=(","Duplicate entry '","-u a:","password is ","password\t","Digest a=","Cookie: ","a"*50+" ","é","\x00","x@",
+"://","http://a@","www.","a/","/","hooks.slack.com/","<value>","<name>","<name>password</name><value>","&lt;a","&lt;password&gt;","name=password value=[","v=x,","v=[,","key=loc:[","identified ","identified by ","password for a","SG.aaaaaaaaaa","ghp_","-- ","/*","$a$","''","\"\"\"","'''","password\n ","a\n ","\"value\": \"","value:\n ", "password:\r\n", "a, ", "'a', ", "password=a,","password=a;","password=&","password=\\","password=a\\\\","x=\"\\\\\"", "f(\"", "token=\"a\" + ", "IDENTIFIED BY '", "a::b ", "a]"]  # fmt: skip
 
 
 class TestText:
@@ -223,6 +342,15 @@ class TestText:
             ("    def check(token: str) -> None:\n", None),
             ('    connect(password="hunter2")\n', '    connect(password="[redacted]")\n'),
             ('    url = "redis://:pw@cache"\n', '    url = "redis://:[redacted]@cache"\n'),
+            ("    run('dump --password=x9y')\n", "    run('dump --password=[redacted]')\n"),
+            ("    x = getenv('TOKEN', 'x9y')\n", "    x = getenv('TOKEN', '[redacted]')\n"),
+            ("    tokens = ['a1', \"b2\"]\n", "    tokens = ['[redacted]', \"[redacted]\"]\n"),
+            ("    PIN = 123456\n", "    PIN = [redacted]\n"),
+            ("    token: str = 'x9y'\n", "    token: str = '[redacted]'\n"),
+            ("    if token == 'x9y':\n", "    if token == '[redacted]':\n"),
+            ("    d['password'] = a or 'x9y'\n", "    d['password'] = a or '[redacted]'\n"),
+            ("    Popen(['mysql', '-px9y'])\n", "    Popen(['mysql', '-p[redacted]'])\n"),
+            ("    s = '''{\"token\": \"x\"}'''\n", "    s = '''{\"token\": \"[redacted]\"}'''\n"),
         ],
     )
     def test_code(self, redactor: Redactor, code: str, safe: str | None) -> None:
@@ -248,25 +376,80 @@ class TestText:
         text = around.format(number)
         assert number not in Redactor().redact_text(text)
 
-    @pytest.mark.parametrize(
-        "text",
-        [
-            "a=" * 5_000,
-            "://a:" * 2_000 + "@",
-            "4111 " * 2_000,
-            "'" * 10_000 + "=",
-            "eyJ" * 3_000,
-            "password=" + "[" * 10_000,
-            "password='" + "\\" * 10_000,
-            "-----BEGIN PRIVATE KEY-----" * 300,
-            "token " * 2_000 + "=",
-        ],
-    )
-    def test_hostile_text_costs_little(self, redactor: Redactor, text: str) -> None:
-        """No text makes the search run away: ten thousand characters take far under a second."""
+    @pytest.mark.parametrize("number", range(len(carriers("x"))))
+    @pytest.mark.parametrize("secret", ["hunter2", "correcthorse"])
+    def test_carrier(self, redactor: Redactor, secret: str, number: int) -> None:
+        """A secret is found in whatever carries it, and redacting twice changes nothing."""
+        text = carriers(secret)[number]
+        safe = redactor.redact_text(text)
+        assert secret not in safe
+        assert redactor.redact_text(safe) == safe
+
+    @pytest.mark.parametrize("number", range(len(spoken("x"))))
+    def test_spoken(self, redactor: Redactor, number: int) -> None:
+        """A word that no sentence goes on with is a secret behind the name of one."""
+        assert "hunter2" not in redactor.redact_text(spoken("hunter2")[number])
+
+    @settings(deadline=None, max_examples=60)
+    @given(st.data())
+    def test_carrier_in_carriers(self, data: st.DataObject) -> None:
+        """However often what carries a secret is quoted in other texts, the secret is found."""
+        secret = "hunter2"
+        text = data.draw(st.sampled_from(carriers(secret)))
+        around = data.draw(st.lists(st.sampled_from(QUOTING), max_size=4))
+        for quote in around:
+            text = quote(text)
+        assert secret not in Redactor().redact_text(text)
+
+    @pytest.mark.parametrize("form", FORMS)
+    @pytest.mark.parametrize("around", ["{}", "see {} there", "{{'x': '{}'}}", '["{}"]'])
+    def test_form(self, redactor: Redactor, form: str, around: str) -> None:
+        """Hashes, webhooks, keys in links and numbers of accounts are told by their form."""
+        text, _, secret = form.partition(" <- ")
+        assert (secret or text) not in redactor.redact_text(around.format(text))
+
+    @pytest.mark.parametrize(("sql", "safe"), STATEMENTS)
+    def test_sql(self, redactor: Redactor, sql: str, safe: str) -> None:
+        """A statement that names a secret keeps none of its literals; others keep theirs."""
+        assert redactor.redact_sql(sql) == safe
+        assert "hunter2" not in redactor.redact_sql(sql[: len(sql) - 1])
+
+    @pytest.mark.parametrize(("sql", "shape"), SHAPES)
+    def test_strict_sql(self, sql: str, shape: str) -> None:
+        """A strict redactor leaves the shape of a statement."""
+        assert Redactor(strict=True).redact_sql(sql) == shape
+
+    def test_strict_text(self) -> None:
+        """A strict redactor lets no text through."""
+        redactor = Redactor(strict=True)
+        assert redactor.redact_text("web") == redactor.redact_code("x = 1") == MARK
+        assert redactor.redact_text("") == ""
+
+    def test_own_pattern_of_values(self) -> None:
+        """A project's own pattern of values, as text or compiled, holds in text, code and SQL."""
+        redactor = Redactor([r"re:\b[A-Z]{2}-\d{6}\b", re.compile("badge \\w+"), "re:(", "iban"])
+        for redact in (redactor.redact_text, redactor.redact_code, redactor.redact_sql):
+            assert redact("x AB-123456 badge 7") == f"x {MARK} {MARK}"
+        assert redactor.matches_key("re:(") is None
+
+    @pytest.mark.parametrize("unit", HOSTILE)
+    @pytest.mark.parametrize("kind", ["redact_text", "redact_code", "redact_sql"])
+    def test_hostile_text_costs_no_more_than_its_length(self, kind: str, unit: str) -> None:
+        """Twenty times the text takes far from twenty times twenty the time."""
+        redact = getattr(Redactor(), kind)
+        short, long = (unit * (length // len(unit)) for length in (1_000, 20_000))
+        limit = 200 * (_seconds(redact, short, 3) + 0.002)
+        assert _seconds(redact, long, 1) < limit
+
+
+def _seconds(work: Callable[[str], object], text: str, rounds: int) -> float:
+    """The least of several times in processor seconds."""
+    times = []
+    for _ in range(rounds):
         start = process_time()
-        redactor.redact_text(text)
-        assert process_time() - start < 0.5
+        work(text)
+        times.append(process_time() - start)
+    return min(times)
 
 
 def _passes(number: str) -> bool:

@@ -13,11 +13,19 @@ from signal_inspector.conf import Limits
 from signal_inspector.payload import collection_values, object_values, plain_values
 from signal_inspector.payload.failures import summarize_exception
 from signal_inspector.payload.redaction import Redactor
-from signal_inspector.payload.summaries import Work, describe, redacted, register, type_of
+from signal_inspector.payload.summaries import (
+    Hooks,
+    Work,
+    describe,
+    redacted,
+    register,
+    type_of,
+)
 from signal_inspector.payload.text import clean_text
 from signal_inspector.records import Summary
 
 __all__ = [
+    "Hooks",
     "Redactor",
     "clean_text",
     "describe_arguments",
@@ -30,22 +38,34 @@ _NAME_LENGTH = 100  # characters of an argument's name
 
 # Of several kinds that fit a class the first is taken: an Enum of strings is an Enum, and
 # everything is at last an object.
-for _kinds in (plain_values.KINDS, collection_values.KINDS, object_values.KINDS):
-    register(_kinds)
+register(plain_values.KINDS, plain=True)
+register(collection_values.KINDS)
+register(object_values.KINDS)
 
 
-def summarize(value: object, limits: Limits, redactor: Redactor, *, key: str = "") -> Summary:
+def summarize(
+    value: object,
+    limits: Limits,
+    redactor: Redactor,
+    *,
+    key: str = "",
+    hooks: Hooks | None = None,
+) -> Summary:
     """What is kept of one value; ``key`` is the name it goes by, which may tell it is secret."""
     if key and redactor.matches_key(key) is not None:
         return redacted(type_of(value))
-    return describe(Work(limits, redactor), value)
+    return describe(Work(limits, redactor, hooks), value)
 
 
 def summarize_arguments(
-    named: Mapping[str, object], limits: Limits, redactor: Redactor
+    named: Mapping[str, object],
+    limits: Limits,
+    redactor: Redactor,
+    *,
+    hooks: Hooks | None = None,
 ) -> tuple[dict[str, Summary], int]:
     """The summaries of a send's keyword arguments, and how many arguments were left out."""
-    work = Work(limits, redactor)
+    work = Work(limits, redactor, hooks)
     summaries = {}
     for key, value in islice(named.items(), limits.payload_items):
         name = key if type(key) is str else str.__str__(key)

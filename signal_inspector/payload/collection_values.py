@@ -9,7 +9,14 @@ from itertools import islice
 from typing import Any
 
 from signal_inspector import trouble
-from signal_inspector.payload.anatomy import MISSING, attribute, class_attribute, short_name
+from signal_inspector.payload.anatomy import (
+    MISSING,
+    attribute,
+    class_attribute,
+    derives,
+    short_name,
+)
+from signal_inspector.payload.secret_pairs import is_name, is_value
 from signal_inspector.payload.summaries import (
     Build,
     Kinds,
@@ -28,6 +35,7 @@ _KEY_LENGTH = 100  # characters of a dict's key
 _MOST_FIELDS = 100  # of a dataclass or a namedtuple that are looked for
 _ATTEMPTS = 3  # at a dict that another thread is changing
 _INDEXES = tuple(map(str, range(100)))
+_NAMING = (str, bytes, list, tuple)  # types of what may name another value
 
 
 def _sequence(work: Work, value: Any, known: Known, depth: int) -> Summary:
@@ -43,27 +51,61 @@ def _sequence(work: Work, value: Any, known: Known, depth: int) -> Summary:
 
 
 def _pair_or_sequence(work: Work, value: Any, known: Known, depth: int) -> Summary:
-    """As ``_sequence``, but a pair's first member may name a secret: ``("X-Api-Key", "…")``."""
+    """As ``_sequence``, but the first member may name secrets: ``("X-Api-Key", "…")``.
+
+    In a list of arguments any member may: ``["mysqldump", "--password", "…"]``.
+    """
     noun, length_of, iterate = known.facts
-    if length_of(value) != 2 or depth >= work.depth or work.left < 2:
+    length = length_of(value)
+    if length < 2 or depth >= work.depth or work.left < 2:
         return _sequence(work, value, known, depth)
-    members = _snapshot(iterate, value, 2)
-    if len(members) < 2 or not _names_secret(work, members[0]):
-        return _sequence(work, value, known, depth)
-    work.left -= 2
-    items = [("0", describe(work, members[0], depth + 1)), ("1", redacted(type_of(members[1])))]
-    return _collection(work, known, f"{noun} of 2", items, 2)
+    members = _snapshot(iterate, value, _opened(work, depth, length))
+    named = bool(members) and _names_secret(work, members[0])
+    items: list[tuple[str, Summary]] = []
+    for index, member in enumerate(members):
+        secret = index > 0 and (named or _is_secret_option(work, members[index - 1]))
+        shown = redacted(type_of(member)) if secret else describe(work, member, depth + 1)
+        items.append((_INDEXES[index] if index < 100 else str(index), shown))
+    return _collection(work, known, f"{noun} of {length}", items, length)
+
+
+def _is_secret_option(work: Work, member: object) -> bool:
+    """Whether a member is an option whose argument is the next one: ``--password``."""
+    return type(member) is str and member.startswith("-") and _names_secret(work, member)
 
 
 def _dict(work: Work, value: dict[Any, Any], known: Known, depth: int) -> Summary:
     length = dict.__len__(value)
     pairs = _snapshot(dict.items, value, _opened(work, depth, length))
     items = [_item(work, key, member, depth) for key, member in pairs]
+    items = _without_named_values(work, pairs, items)
     # 1 and "1" are told alike, and a key that is long or holds a secret is not told as it is.
     is_told = all(map(_is_told, pairs, items))
     return _collection(
         work, known, f"{known.facts} of {length}", items, length, None if is_told else False
     )
+
+
+def _without_named_values(
+    work: Work, pairs: list[Any], items: list[tuple[str, Summary]]
+) -> list[tuple[str, Summary]]:
+    """Without what a name beside it tells to be secret: ``{"name": "password", "value": "…"}``."""
+    secret = any(
+        type(key) is str and type(member) in _NAMING and is_name(key) and _tells(work, member)
+        for key, member in pairs
+    )
+    if not secret:
+        return items
+    return [
+        (name, redacted(type_of(pair[1])) if type(pair[0]) is str and is_value(pair[0]) else item)
+        for (name, item), pair in zip(items, pairs, strict=True)
+    ]
+
+
+def _tells(work: Work, member: Any) -> bool:
+    if type(member) in (str, bytes):
+        return _names_secret(work, member)
+    return any(_names_secret(work, each) for each in islice(member, work.items))
 
 
 def _is_told(pair: tuple[object, object], item: tuple[str, Summary]) -> bool:
@@ -72,7 +114,9 @@ def _is_told(pair: tuple[object, object], item: tuple[str, Summary]) -> bool:
 
 
 def _item(work: Work, key: object, member: object, depth: int) -> tuple[str, Summary]:
-    if type(key) is str:
+    if work.strict:
+        name = describe(work, key, work.depth).text
+    elif type(key) is str:
         name = work.one_line(key, min(_KEY_LENGTH, work.length))
     else:
         name = describe(work, key, work.depth).text
@@ -91,10 +135,13 @@ def _fields(work: Work, value: Any, known: Known, depth: int) -> Summary:
     ]
     length = len(held)
     items = []
-    for name, hidden, member in held[: _opened(work, depth, length)]:
+    shown_fields = held[: _opened(work, depth, length)]
+    for name, hidden, member in shown_fields:
         secret = hidden or work.redactor.matches_key(name) is not None
         shown = redacted(type_of(member)) if secret else describe(work, member, depth + 1)
         items.append((name, shown))
+    pairs = [(name, member) for name, _, member in shown_fields]
+    items = _without_named_values(work, pairs, items)
     return _collection(work, known, f"{noun} of {length} fields", items, length)
 
 
@@ -157,20 +204,65 @@ def _read_position(value: tuple[Any, ...], index: int, _name: str) -> object:
     return tuple.__getitem__(value, index) if index < tuple.__len__(value) else MISSING
 
 
-def learn_dataclass(cls: type) -> tuple[Build, Any] | None:
-    """How to summarise instances of a dataclass; None for any other class.
+def learn_fields(cls: type) -> tuple[Build, Any] | None:
+    """How to summarize instances of a dataclass, an attrs class or a pydantic model; else None.
 
     A field that its author keeps out of ``repr()`` is kept out here too.
     """
+    for find in (_dataclass_fields, _attrs_fields, _pydantic_fields):
+        found = find(cls)
+        if found is not None:
+            names = [(one_line(name, _KEY_LENGTH), hidden) for name, hidden in found]
+            return _fields, (short_name(cls), names, _read_field)
+    return None
+
+
+def _dataclass_fields(cls: type) -> list[tuple[str, bool]] | None:
     fields = class_attribute(cls, "__dataclass_fields__")
     if type(fields) is not dict:
         return None
-    pairs = [
-        (one_line(name, _KEY_LENGTH), not field.repr)
+    hidden = {name for name, is_hidden in _pydantic_fields(cls) or () if is_hidden}
+    return [
+        (name, not field.repr or name in hidden)
         for name, field in islice(fields.items(), _MOST_FIELDS)
         if type(name) is str and type(field) is dataclasses.Field
     ]
-    return _fields, (short_name(cls), pairs, _read_field)
+
+
+def _attrs_fields(cls: type) -> list[tuple[str, bool]] | None:
+    fields = class_attribute(cls, "__attrs_attrs__")
+    if not derives(type(fields), tuple):
+        return None
+    named = [
+        (attribute(each, "name"), attribute(each, "repr"))
+        for each in islice(tuple.__iter__(fields), _MOST_FIELDS)
+    ]
+    # A function in place of True shows something else than the value.
+    return [(name, shown is not True) for name, shown in named if type(name) is str]
+
+
+def _pydantic_fields(cls: type) -> list[tuple[str, bool]] | None:
+    for holder in ("__pydantic_fields__", "model_fields", "__fields__"):  # 2.10, 2.0, 1
+        fields = class_attribute(cls, holder)
+        if type(fields) is dict and class_attribute(cls, _PYDANTIC_MARKS[holder]) is not MISSING:
+            return [
+                (name, _pydantic_repr(field) is False)
+                for name, field in islice(fields.items(), _MOST_FIELDS)
+                if type(name) is str
+            ]
+    return None
+
+
+def _pydantic_repr(field: object) -> object:
+    info = attribute(field, "field_info")  # of version 1
+    return attribute(field if info is MISSING else info, "repr")
+
+
+_PYDANTIC_MARKS = {
+    "__pydantic_fields__": "__pydantic_validator__",
+    "model_fields": "__pydantic_validator__",
+    "__fields__": "__validators__",
+}
 
 
 def _read_field(value: object, _index: int, name: str) -> object:

@@ -6,6 +6,7 @@ import os
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from traceback import FrameSummary
 from types import TracebackType
 from typing import Any
 
@@ -69,7 +70,7 @@ class _Teller:
     def __init__(self, limits: Limits, redactor: Redactor, messages: bool) -> None:
         self._limits = limits
         self._redactor = redactor
-        self._messages = messages
+        self._messages = messages and not redactor.strict
         self._told: set[int] = set()
 
     def message(self, error: BaseException) -> str:
@@ -140,8 +141,26 @@ class _Teller:
         frames, left_out = _frames_to_show(trace)
         if left_out:
             yield f"  ({left_out} earlier frames are left out)\n"
-        for lines in traceback.StackSummary.from_list(frames).format():
-            yield clean_text(self._redactor.redact_code(lines), self._limits.traceback_length)
+        limit = self._limits.traceback_length
+        shown = [self._cut(frame, limit + _MARGIN) for frame in frames]
+        for lines in traceback.StackSummary.from_list(shown).format():
+            text = clean_text(self._redacted_code(lines[: limit + _MARGIN]), limit)
+            yield text if text.endswith("\n") else f"{text}\n"
+
+    def _cut(self, frame: FrameSummary, limit: int) -> FrameSummary:
+        """The frame without its source in strict mode, and with what may be shown of a long line.
+
+        A line of generated code may be longer than all that is kept.
+        """
+        line = "" if self._redactor.strict else frame.line or ""
+        if not self._redactor.strict and len(line) <= limit:
+            return frame
+        return FrameSummary(
+            frame.filename, frame.lineno, frame.name, lookup_line=False, line=line[:limit]
+        )
+
+    def _redacted_code(self, lines: str) -> str:
+        return lines if self._redactor.strict else self._redactor.redact_code(lines)
 
     def _last_lines(self, error: BaseException) -> Iterator[str]:
         if self._messages and derives(type(error), SyntaxError):
@@ -184,7 +203,7 @@ def _reason(error: BaseException) -> tuple[BaseException | None, str]:
     )
 
 
-def _frames_to_show(trace: TracebackType) -> tuple[list[traceback.FrameSummary], int]:
+def _frames_to_show(trace: TracebackType) -> tuple[list[FrameSummary], int]:
     """The user's among the last frames, outermost first, and how many frames were before."""
     last = traceback.extract_tb(trace, -_MOST_FRAMES)
     users = [frame for frame in last if not frame.filename.startswith(_MACHINERY)]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from types import BuiltinFunctionType, FunctionType, MethodType
+import uuid
+from collections.abc import Callable, Mapping
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, cast
 
 from django.core.files.base import File
@@ -24,10 +25,11 @@ from signal_inspector.payload.anatomy import (
     class_attribute,
     derives,
     instance_dict_of,
+    mro,
     short_name,
     type_name,
 )
-from signal_inspector.payload.collection_values import learn_dataclass
+from signal_inspector.payload.collection_values import learn_fields
 from signal_inspector.payload.secrets_in_text import MARK
 from signal_inspector.payload.summaries import (
     Build,
@@ -37,6 +39,7 @@ from signal_inspector.payload.summaries import (
     Work,
     describe,
     other,
+    redacted,
     summary,
 )
 from signal_inspector.payload.text import one_line
@@ -82,6 +85,8 @@ def _key_text(work: Work, held: dict[str, Any], label: str, names: tuple[str, ..
 
 
 def _part_text(work: Work, part: object, name: str) -> str:
+    if work.strict:  # a number or a UUID names the object and says nothing of it
+        return str(part) if type(part) in (int, uuid.UUID) else MARK
     if type(part) is str:  # a session's or a token's key lets its reader in
         secret = work.redactor.matches_key(name) is not None
         return MARK if secret else work.safe(part, work.length)
@@ -216,7 +221,28 @@ def _object(work: Work, _value: object, known: Known, _depth: int) -> Summary:
 
 
 def _learn_object(cls: type) -> tuple[Build, Any]:
-    return learn_dataclass(cls) or (_object, short_name(cls))
+    if any(type_name(ancestor) in _SECRETS for ancestor in mro(cls)):
+        return _secret, None
+    return learn_fields(cls) or (_object, short_name(cls))
+
+
+def _secret(_work: Work, _value: object, known: Known, _depth: int) -> Summary:
+    return redacted(known.name)
+
+
+def _module(work: Work, value: ModuleType, known: Known, _depth: int) -> Summary:
+    name = _module_dict(value).get("__name__")
+    return other(work, known, f"module {name}" if type(name) is str else "module")
+
+
+_module_slots: Mapping[str, Any] = vars(ModuleType)
+_module_dict: Callable[[ModuleType], dict[str, Any]] = _module_slots["__dict__"].__get__
+# Types whose instances hold a secret by what they are.
+_SECRETS = frozenset(
+    f"{module}.{name}"
+    for module in ("pydantic.types", "pydantic.v1.types")
+    for name in ("_SecretBase", "_SecretField", "SecretField", "SecretStr", "SecretBytes")
+)
 
 
 def _as(build: Build, word: str | None = None) -> Learn:
@@ -234,6 +260,7 @@ KINDS: Kinds = (
     (File, _as(_file)),
     (BaseException, _as(_exception)),
     (type, _as(_class)),
+    (ModuleType, _as(_module)),
     (FunctionType, _as(_code, "function")),
     (BuiltinFunctionType, _as(_code, "function")),
     (MethodType, _as(_code, "method")),

@@ -52,13 +52,17 @@ def _int(work: Work, value: int, known: Known, _depth: int) -> Summary:
     exact = int.__int__(value)
     if bits >= 64 and exact != -(2**63):
         return plain(work, known, text, text)
-    if abs(exact) in _CARD_SIZED and work.redactor.redact_text(text) is not text:
+    if (abs(exact) in _CARD_SIZED or work.redactor.values) and work.redactor.redact_text(
+        text
+    ) is not text:
         return redacted(known.name)
     return summary("plain", known.name, text, exact)
 
 
-def _float(_work: Work, value: float, known: Known, _depth: int) -> Summary:
+def _float(work: Work, value: float, known: Known, _depth: int) -> Summary:
     exact = float.__float__(value)
+    if work.redactor.values and work.redactor.redact_text(repr(exact)) != repr(exact):
+        return redacted(known.name)
     finite = exact if math.isfinite(exact) else None
     return summary("plain", known.name, float.__repr__(value), finite)
 
@@ -153,10 +157,19 @@ def _path(work: Work, value: pathlib.PurePath, known: Known, depth: int) -> Summ
     return _str(work, str(value), known, depth)
 
 
+def _range(work: Work, value: range, known: Known, _depth: int) -> Summary:
+    bounds = [slot(value) for slot in _RANGE_SLOTS]
+    if any(bound.bit_length() > _MOST_BITS for bound in bounds):
+        return other(work, known, "range of very large numbers")
+    shown = bounds if bounds[2] != 1 else bounds[:2]
+    return other(work, known, f"range({', '.join(map(str, shown))})")
+
+
 _NONE = summary("plain", "NoneType", "None", None)
 _TRUE = summary("plain", "bool", "True", True)
 _FALSE = summary("plain", "bool", "False", False)
 
+_RANGE_SLOTS = tuple(range.__dict__[name].__get__ for name in ("start", "stop", "step"))
 _TRUSTED_ZONES = (timezone, ZoneInfo)
 _datetime_zone: Callable[[datetime], object] = datetime.__dict__["tzinfo"].__get__
 _time_zone: Callable[[time], object] = time.__dict__["tzinfo"].__get__
@@ -205,4 +218,5 @@ KINDS: Kinds = (
     (timedelta, _always(_timedelta)),
     (uuid.UUID, _always(_uuid)),
     (pathlib.PurePath, _learn_path),
+    (range, _always(_range)),
 )

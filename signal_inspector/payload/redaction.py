@@ -18,8 +18,10 @@ from signal_inspector.payload import secrets_in_text
 _KEY_PATTERNS = (
     (
         "password",
-        r"pass_?word|passwd|pass_?phrase|pass_?code|pwd|_(?:pw|psw|passw)_?\d*_|^_pass_$"
-        r"|_(?:db|smtp|user|ftp|e?mail|login|root|admin|mysql|redis|http|proxy)_pass_",
+        (
+            r"pass_?word|passwd|pass_?phrase|pass_?code|pwd|_(?:pw|psw|passw)_?\d*_|^_pass_$"
+            r"|_(?:db|smtp|user|ftp|e?mail|login|root|admin|mysql|redis|http|proxy)_pass_"
+        ),
     ),
     ("recovery phrase", r"mnemonic|(?:seed|recovery|backup|wallet)_?(?:phrase|words)"),
     ("secret", r"secret(?!ar[iy]|ion|ive|ly)"),
@@ -28,8 +30,10 @@ _KEY_PATTERNS = (
     ("connection string", r"_dsn_|_conn(?:ection)?_?str(?:ing)?s?_|_conninfo_"),
     (
         "link",
-        r"webhook_?ur[il]|(?:reset|magic|invite|invitation|activate|activation|confirmation"
-        r"|verification)_?(?:link|ur[il])s?_",
+        (
+            r"webhook_?ur[il]|(?:reset|magic|invite|invitation|activate|activation|confirmation"
+            r"|verification)_?(?:link|ur[il])s?_"
+        ),
     ),
     ("api key", r"api_?key"),
     (
@@ -39,7 +43,10 @@ _KEY_PATTERNS = (
     ("authorization", r"authori[sz]ation"),
     ("auth", r"_auth_$|_auth_?(?:header|code|data|cookie|hash)"),
     ("cookie", r"cookie"),
-    ("session", r"_sessions?_$|session_?(?:id|key|token|data|hash)s?_|sess_?id|^_(?:connect_)?sid_$"),
+    (
+        "session",
+        r"_sessions?_$|session_?(?:id|key|token|data|hash)s?_|sess_?id|^_(?:connect_)?sid_$",
+    ),
     ("csrf", r"csrf|xsrf"),
     ("credential", r"credential|_creds?_"),
     ("card number", r"(?:card|_cc|acct)_?(?:number|num|no)_|_credit_?card_$|_pan_|_pan_?number_"),
@@ -54,6 +61,7 @@ _HARMLESS = (
     r"^_(?:\w+_)?(?:max|min|total|num|used|remaining|prompt|completion|input|output)_tokens?_$"
     r"|_tokens?_(?:count|limit|usage|budget|type)_$"
 )
+VALUE_PREFIX = "re:"
 _LONGEST_KEY = 256  # characters of a key that are looked at
 _REMEMBERED_KEY = 32  # longer keys are data rather than names, and may be secrets themselves
 _REMEMBERED_KEYS = 2_000
@@ -65,15 +73,28 @@ _BETWEEN_WORDS = re.compile(r"[\W_]+")
 class Redactor:
     """Decides what is secret, by the built-in patterns and the project's own.
 
-    ``extra`` are names such as ``"national_id"``: a key that contains the same words in the same
-    order, in any style and with or without a plural s, is secret.
+    ``extra`` holds names such as ``"national_id"``: a key that contains the same words in the
+    same order, in any style and with or without a plural s, is secret. An entry that begins with
+    ``"re:"``, or is a compiled pattern, is about values: what it finds in a text is secret. One
+    that does not compile is passed over; the checks tell of it.
+
+    ``strict`` lets no value through: every text that is not empty becomes the mark alone.
     """
 
-    __slots__ = ("_find", "_labels", "_remembered")
+    __slots__ = ("_find", "_labels", "_remembered", "strict", "values")
 
-    def __init__(self, extra: Sequence[str] = ()) -> None:
+    def __init__(
+        self, extra: Sequence[str | re.Pattern[str]] = (), *, strict: bool = False
+    ) -> None:
+        self.strict = strict
+        #: Patterns of values.
+        self.values: tuple[re.Pattern[str], ...] = tuple(
+            pattern for entry in extra if (pattern := value_pattern(entry)) is not None
+        )
         patterns = list(_KEY_PATTERNS)
         for name in extra:
+            if not isinstance(name, str) or name.startswith(VALUE_PREFIX):
+                continue
             words = _words(name)
             if words.strip("_"):
                 patterns.append((name, _own_pattern(words)))
@@ -97,15 +118,30 @@ class Redactor:
 
     def redact_text(self, text: str) -> str:
         """The text with ``[redacted]`` in place of each secret; the same object if it has none."""
-        return secrets_in_text.redact(text, self.matches_key)
-
-    def redact_sql(self, text: str) -> str:
-        """As ``redact_text`` for an SQL statement: one that names a secret keeps no literal."""
-        return secrets_in_text.redact_sql(text, self.matches_key)
+        if self.strict:
+            return secrets_in_text.MARK if text else text
+        return self._without_values(secrets_in_text.redact(text, self.matches_key))
 
     def redact_code(self, text: str) -> str:
         """As ``redact_text`` for lines of source code, where names stand for what they hold."""
-        return secrets_in_text.redact_code(text, self.matches_key)
+        if self.strict:
+            return secrets_in_text.MARK if text else text
+        return self._without_values(secrets_in_text.redact_code(text, self.matches_key))
+
+    def redact_sql(self, sql: str) -> str:
+        """As ``redact_text`` for an SQL statement: one that names a secret keeps no literal.
+
+        A strict redactor leaves the shape of the statement, with ``?`` for each literal.
+        """
+        if self.strict:
+            return secrets_in_text.shape_of_sql(sql)
+        return self._without_values(secrets_in_text.redact_sql(sql, self.matches_key))
+
+    def _without_values(self, text: str) -> str:
+        if not self.values:
+            return text
+        found = [match.span() for pattern in self.values for match in pattern.finditer(text)]
+        return secrets_in_text.marked(text, found) if found else text
 
     def _look_at(self, key: str) -> str | None:
         key = key[:_LONGEST_KEY]
@@ -115,6 +151,19 @@ class Redactor:
         if found is None or _HARMLESS_KEY(words):
             return None
         return self._labels[(found.lastindex or 1) - 1]
+
+
+def value_pattern(entry: str | re.Pattern[str]) -> re.Pattern[str] | None:
+    """The pattern of values that an entry of ``REDACT`` is; None for a name or a bad pattern."""
+    if not isinstance(entry, str):
+        pattern: object = entry.pattern
+        return entry if isinstance(pattern, str) else None
+    if not entry.startswith(VALUE_PREFIX):
+        return None
+    try:
+        return re.compile(entry.removeprefix(VALUE_PREFIX))
+    except (re.error, RecursionError, OverflowError):
+        return None
 
 
 def _words(key: str) -> str:

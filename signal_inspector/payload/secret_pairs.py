@@ -10,47 +10,49 @@ of it, HTML entities, percent signs.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from enum import Enum
 from typing import Final
 
 IsSecretKey = Callable[[str], str | None]
 Span = tuple[int, int]
 
-_QUOTE = (
-    r"""(?:\\*+(?:["'`]|u00(?:22|27|60))|&(?:quot|apos|\#0*3[49]|\#[xX]0*2[27]);|%2[27])"""
-)
-_COMPARED = (
-    r"===?|!==?|<>|(?i:(?:not[ ])?i?like\b|is[ ]distinct[ ]from\b|(?:not[ ])?in\b(?=[ ]?\())"
-)
-# What may begin at a place of the text. A key is one only with what comes behind it.
+_QUOTE = r"""(?:\\*+(?:["'`]|u00(?:22|27|60))|&(?:quot|apos|\#0*3[49]|\#[xX]0*2[27]);|%2[27])"""
+# What may begin at a place of the text. A key is one only with what comes behind it. Each branch
+# begins with a character or a set of them, which lets the search pass over what none begins with.
 _TOKEN = re.compile(
     rf"""
-    (?P<open>[(\[{{]) | (?P<close>[)\]}}])
+    [(\[{{)\]}}] | (?:[/?]>|[/?]?&gt;|>)
     | (?:<|&lt;)(?P<tag>[A-Za-z_][\w:.-]{{0,80}}+)
-    | (?P<end>(?:/|\?)?(?:>|&gt;))
-    | (?P<clause>(?<!\w)(?i:identified\s{{1,9}}(?:with\s{{1,9}}\S{{1,80}}\s{{1,9}})?(?:by|as)
-        (?:\s{{1,9}}password)?|password\s{{1,9}}for\s{{1,9}}[^\s=]{{1,200}}\s{{0,9}}=)\s{{0,9}}
-        (?=["']))
-    | (?<![\w-])--?(?P<option>[A-Za-z][\w.-]{{0,80}}+)
+    | [iI](?<!\w.)(?P<clause>(?i:dentified)\s{{1,9}}(?:(?i:with)\s{{1,9}}\S{{1,80}}\s{{1,9}})?
+        (?i:by|as)(?:\s{{1,9}}(?i:password))?)\s{{0,9}}(?=["'])
+    | -(?<![\w-].)-?(?P<option>[A-Za-z][\w.-]{{0,80}}+)
         (?:[ \t]{{1,40}}+|{_QUOTE}[ \t]{{0,9}},\s{{0,40}}+|\\[nt])(?=[^\s-])
-    | ^[ \t]{{0,40}}+(?P<heading>[A-Za-z_][\w.]{{0,80}}+)(?=\r?\n[ \t])
-    | (?<!\w)(?P<key>\w[\w.-]{{0,80}}+)(?P<shut>{_QUOTE})?(?P<closers>(?:[)\]]|%5[Dd]){{0,2}})
+    | \w(?<!\w.)(?P<key>[\w.-]{{0,80}}+)
         (?:
-          (?:::\w{{1,30}})?[ \t]{{0,40}}+(?P<sep>=>|:=|=(?!=)|:(?!:|//)|%3[AaDd])[ \t]{{0,40}}+
-        | [ \t]{{0,40}}+(?P<compared>{_COMPARED})[ \t]{{0,40}}+(?=[bBrRuU]?{_QUOTE}|[(\[])
-        | (?P<called>\()(?=[bBrRuU]?{_QUOTE})
-        | (?(shut)[ \t]{{0,40}}+(?P<comma>,)\s{{0,40}}+|(?!))
-        | (?P<beside>[ \t]{{1,40}}+)(?=[bBrRuU]?\\{{0,9}}["'])
+          (?P<shut>{_QUOTE})?(?P<closers>(?:[)\]]|%5[Dd]){{0,2}})
+          (?=[ \t]{{0,40}}+(?:[=:!<"'`\\(,%&]|[bBrRuU]["'])) # most words end here
+          (?:
+            (?:::\w{{1,30}})?[ \t]{{0,40}}+(?P<sep>=>|:=|=(?!=)|:(?!:|//)|%3[AaDd])[ \t]{{0,40}}+
+          | [ \t]{{0,40}}+(?:===?|!==?|<>)[ \t]{{0,40}}+(?=[bBrRuU]?{_QUOTE}|[(\[])
+          | (?P<called>\()(?=[bBrRuU]?{_QUOTE})
+          | (?(shut)[ \t]{{0,40}}+(?P<comma>,)\s{{0,40}}+|(?!))
+          | [ \t]{{1,40}}+(?=[bBrRuU]?\\{{0,9}}["'])
+          )
+        | (?P<heading>(?=[ ]{{0,40}}\r?\n[ \t]))
         )
     """,
-    re.VERBOSE | re.MULTILINE,
+    re.VERBOSE,
 ).search
 _WORD_BEFORE = re.compile(r"([^\W\d_][\w-]{0,30}) \Z")
 # What an escape leaves in front of a key: the n of "\npassword", the 22 of "%22password".
 _ESCAPED = re.compile(r"(?:[nrtbfv]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})(?=\w)")
 _PERCENT = re.compile(r"[0-9A-Fa-f]{2}(?=\w)")
 
-_OPENING = re.compile(rf"[bBrRuUfF]{{0,2}}+(?P<quote>\"\"\"|'''|{_QUOTE})").match
+_OPENING = re.compile(
+    rf"[bBrRuUfF]{{0,2}}+(?P<quote>(?P<one>\\*+[\"'`])(?:[ ]{{0,40}}(?P=one)){{2}}|{_QUOTE})"
+).match
 # To the next space, ampersand, semicolon or quote; to a comma only where another pair begins.
 _PLAIN_END = r"\s,;&\"'`()\[\]{}<>\\"
 _UNQUOTED = re.compile(
@@ -61,7 +63,8 @@ _UNQUOTED = re.compile(
 # A whole line "password: correct horse", to where something else may begin.
 _LINE_START = re.compile(r"(?:\A|(?<=[\r\n]))[ \t]*(?:-[ \t]+)?\Z")
 _REST_OF_LINE = re.compile(r"[^\s;,\"'`\\<>()\[\]{}](?:[^\r\n;,\"'`\\<>]|,(?! ))*+").match
-_NEXT_LINE = re.compile(r"(?P<bar>[|>][+-]?\d?[+-]?[ \t]{0,40})?\r?\n(?P<indent>[ \t]{0,200}+)")
+_SEVERAL_WORDS = re.compile(r"phrase|mnemonic", re.IGNORECASE).search
+_NEXT_LINE = re.compile(r"(?P<bar>[|>][+-]?\d?[+-]?)?[ \t]{0,40}\r?\n(?P<indent>[ \t]{0,200}+)")
 _NAME_CALLED = re.compile(r"[A-Za-z_][\w.]{0,80}+\(").match
 # After "password:" these begin a sentence or name a type, and are no password.
 _NO_SECRET = re.compile(
@@ -89,36 +92,48 @@ _TAG_WINDOW: Final = 20_000  # characters in which the end of an element is look
 
 _BRACKETS = re.compile(r"(?<!\\)\\*+[\"'`]|[()\[\]{}]")
 _LITERAL = re.compile(
-    r"[bBrRuUfF]{0,2}(?:\"\"\"(?P<a>(?:[^\"\\]|\\.|\"(?!\"\"))*+)|'''(?P<b>(?:[^'\\]|\\.|'(?!''))*+)"
-    r"|\"(?P<c>(?:[^\"\\\n]|\\.)*+)|'(?P<d>(?:[^'\\\n]|\\.)*+))",
+    r"[bBrRuUfF]{0,2}(?:\"\"\"(?P<a>(?:[^\"\\]|\\.|\"(?!\"\"))*+)(?:\"\"\")?"
+    r"|'''(?P<b>(?:[^'\\]|\\.|'(?!''))*+)(?:''')?"
+    r"|\"(?P<c>(?:[^\"\\\n]|\\.)*+)\"?|'(?P<d>(?:[^'\\\n]|\\.)*+)'?)",
     re.DOTALL,
 )
 _EXPRESSION = re.compile(
     r"\"(?:[^\"\\\n]|\\.)*+\"?|'(?:[^'\\\n]|\\.)*+'?|[(\[{]|[)\]}]|,|\n|(?<![\w.])\d[\d_]{3,}+"
 )
-_MARK_END: Final = {
-    mark: re.compile(rf"(?<!\\)\\*+{re.escape(mark)}") for mark in ('"', "'", "`")
-}
+_MARK_END: Final = {mark: re.compile(rf"(?<!\\)\\*+{re.escape(mark)}") for mark in ('"', "'", "`")}
 
 
-class _Frame:
-    """A bracket that is open: what the pair in it is called, and values that came before."""
+def is_name(key: str) -> bool:
+    """Whether what stands under a key may name another value: ``name``, ``headerName``."""
+    return _NAMES(key[-40:]) is not None
 
-    __slots__ = ("named", "opener", "tag", "values")
 
-    def __init__(self, opener: str, tag: str = "") -> None:
-        self.opener = opener
-        self.tag = tag
-        self.named: bool | None = None  # whether it is secret; None: nothing said its name
+def is_value(key: str) -> bool:
+    """Whether what stands under a key may be what such a name is of: ``value``, ``input``."""
+    return _VALUES(key[-40:]) is not None
+
+
+class _Names:
+    """What the pair in an open bracket is called, and values that came before the name."""
+
+    __slots__ = ("secret", "values")
+
+    def __init__(self) -> None:
+        self.secret: bool | None = None  # None: nothing said a name
         self.values: list[int] = []  # where they begin
 
 
-def keyed_spans(text: str, is_secret_key: IsSecretKey, *, code: bool) -> list[Span]:
-    """Where the values of secret keys stand, in any order, perhaps one in another.
+class Mode(Enum):
+    """What a text is: in code, names stand for what they hold; SQL has lists of columns."""
 
-    In code a name stands for what it holds, so only literals count there.
-    """
-    return _Scan(text, is_secret_key, code).spans()
+    TEXT = "text"
+    CODE = "code"
+    SQL = "sql"
+
+
+def keyed_spans(text: str, is_secret_key: IsSecretKey, mode: Mode) -> list[Span]:
+    """Where the values of secret keys stand, in any order, perhaps one in another."""
+    return _Scan(text, is_secret_key, mode).spans()
 
 
 def literals(code: str) -> Iterator[Span]:
@@ -130,85 +145,92 @@ def literals(code: str) -> Iterator[Span]:
 class _Scan:
     """One pass over one text."""
 
-    def __init__(self, text: str, is_secret_key: IsSecretKey, code: bool) -> None:
+    def __init__(self, text: str, is_secret_key: IsSecretKey, mode: Mode) -> None:
         self._text = text
         self._asked = is_secret_key
-        self._code = code
+        self._mode = mode
+        self._code = mode is Mode.CODE
+        self._literals = list(literals(text)) if self._code else []
         self._found: list[Span] = []
-        self._stack = [_Frame("")]
+        self._open = [""]  # brackets, and "<" with the tag
+        self._names: dict[int, _Names] = {}  # by the number of brackets that are open
         self._literals_end = 0  # in code: behind the last expression whose literals are hidden
 
     def spans(self) -> list[Span]:
-        position, length = 0, len(self._text)
-        while position < length:
-            match = _TOKEN(self._text, position)
-            if match is None:
-                break
+        text, position = self._text, 0
+        while (match := _TOKEN(text, position)) is not None:
             position = self._after(match)
         return self._found
 
     def _after(self, match: re.Match[str]) -> int:
         """Take up what was found; where to search on."""
-        position, kind = match.end(), match.lastgroup
+        position, first = match.end(), match[0][0]
         if match["key"] is not None:
             return self._pair(match)
-        if kind == "open":
-            self._push(match["open"])
-        elif kind == "close":
-            self._pop(_PAIRED[match["close"]])
-        elif kind == "tag":
-            self._push("<", match["tag"])
-        elif kind == "end":
-            return self._element(match)
-        elif kind == "clause":
-            return self._hide(position)
-        elif kind == "option":
+        if first in "([{":
+            self._push(first)
+        elif first in ")]}":
+            self._pop(_PAIRED[first])
+        elif match["tag"] is not None:
+            self._push(f"<{match['tag']}")
+        elif match["option"] is not None:
             if self._secret(match["option"]):
                 return self._hide(position, in_code=True)
-        elif kind == "heading":
-            self._stack[-1].named = self._secret(match["heading"].rpartition(".")[2])
+        elif match["clause"] is not None:
+            return self._hide(position)
+        else:
+            return self._element(match)
         return position
 
     # --- brackets ---
 
-    def _push(self, opener: str, tag: str = "") -> None:
-        if len(self._stack) < _DEEPEST:
-            self._stack.append(_Frame(opener, tag))
+    def _push(self, opener: str) -> None:
+        if len(self._open) < _DEEPEST:
+            self._open.append(opener)
 
-    def _pop(self, opener: str) -> _Frame | None:
+    def _pop(self, opener: str) -> None:
         """Close the bracket, with unclosed ones above it if they are few."""
-        for depth in range(1, min(5, len(self._stack))):
-            if self._stack[-depth].opener == opener:
-                frame = self._stack[-depth]
-                del self._stack[-depth:]
-                return frame
-        return None
+        top = len(self._open) - 1
+        for depth in range(top, max(top - 4, 0), -1):
+            if self._open[depth] == opener:
+                del self._open[depth:]
+                for closed in range(depth, top + 1):
+                    self._names.pop(closed, None)
+                return
 
-    def _is_named_secret(self) -> bool | None:
-        for frame in self._stack[:-6:-1]:
-            if frame.named is not None:
-                return frame.named
-        return self._stack[0].named
+    def _is_named_secret(self) -> bool:
+        """Whether what the nearest of the open brackets names is secret."""
+        if self._names:
+            top = len(self._open) - 1
+            for depth in (*range(top, max(top - 5, 0), -1), 0):
+                names = self._names.get(depth)
+                if names is not None and names.secret is not None:
+                    return names.secret
+        return False
+
+    def _names_here(self) -> _Names:
+        return self._names.setdefault(len(self._open) - 1, _Names())
 
     # --- elements: <password>x</password>, <entry key="password">x</entry> ---
 
     def _element(self, match: re.Match[str]) -> int:
         position = match.end()
-        if self._stack[-1].opener != "<":
+        opened = self._open[-1]
+        if not opened.startswith("<"):
             return position
-        frame = self._stack.pop()
-        text = self._text
-        if match[0][0] in "/?" or position >= len(text):
+        names = self._names.pop(len(self._open) - 1, None)
+        self._open.pop()
+        if match[0][0] in "/?" or position >= len(self._text):
             return position
-        attributes_secret = frame.named is True
-        name = frame.tag.rpartition(":")[2]
-        if attributes_secret or self._secret(name):
-            return self._hide_element(frame.tag, position)
+        tag = opened[1:]
+        name = tag.rpartition(":")[2]
+        if (names is not None and names.secret) or self._secret(name):
+            return self._hide_element(tag, position)
         if _NAMES(name):
             self._name(position)
         elif _VALUES(name):
             if self._is_named_secret():
-                return self._hide_element(frame.tag, position)
+                return self._hide_element(tag, position)
             self._wait(position)
         return position
 
@@ -229,18 +251,23 @@ class _Scan:
     # --- pairs ---
 
     def _pair(self, match: re.Match[str]) -> int:
-        position, key = match.end(), match["key"]
+        position = match.end()
+        key = self._text[match.start() : match.end("key")]
         if match["comma"]:
-            return self._pair_in_brackets(match)
+            return self._pair_in_brackets(match, key)
+        if match["heading"] is not None:
+            if self._begins_line(match.start()):
+                self._names_here().secret = self._secret(key.rpartition(".")[2])
+            return position
         for closer in match["closers"]:
             if closer in _PAIRED:
                 self._pop(_PAIRED[closer])
         if match["called"]:
             self._push("(")
-        if self._is_secret(match, key):
-            compared = match["sep"] is None
-            return self._hide(position, match if not compared else None, in_code=compared)
-        if match["sep"] is None:
+        has_sep = match["sep"] is not None
+        if self._is_secret(match.start(), key):
+            return self._hide(position, match if has_sep else None, in_code=not has_sep)
+        if not has_sep:
             return position
         if _NAMES(key):
             self._name(position)
@@ -260,28 +287,29 @@ class _Scan:
         else:
             word = _NAME_WORD(self._text, start)
             secret = word is not None and self._asked(word[0].strip()) is not None
-        frame = self._stack[-1]
-        frame.named = secret
+        names = self._names_here()
+        names.secret = secret
         if secret:
             done = 0
-            for value in frame.values:
+            for value in names.values:
                 if value >= done:
                     is_element = self._text[value - 1] in ">;"
                     done = self._hide_element("", value) if is_element else self._hide(value)
-        frame.values.clear()
+        names.values.clear()
 
     def _wait(self, position: int) -> None:
         """Remember a value whose name may follow."""
-        frame = self._stack[-1]
-        if frame.named is None and len(frame.values) < _MOST_VALUES:
-            frame.values.append(position)
+        names = self._names_here()
+        if names.secret is None and len(names.values) < _MOST_VALUES:
+            names.values.append(position)
 
-    def _pair_in_brackets(self, match: re.Match[str]) -> int:
+    def _pair_in_brackets(self, match: re.Match[str], key: str) -> int:
         """``("password", "x")``: a quoted key that begins what its bracket holds."""
-        position, frame = match.end(), self._stack[-1]
-        before = self._text[max(match.start("key") - 12, 0) : match.start("key")]
+        position = match.end()
+        before = self._text[max(match.start() - 60, 0) : match.start()]
         starts = not match["closers"] and _PAIR_START(before) is not None
-        if starts and frame.opener in ("(", "[") and self._secret(match["key"]):
+        starts = starts and self._mode is not Mode.SQL
+        if starts and self._open[-1] in ("(", "[") and self._secret(key):
             if self._code:
                 self._hide_literals(position)
                 return position
@@ -292,11 +320,10 @@ class _Scan:
         # `'password', 'x'`: the next word may be a key of its own.
         return match.end("shut")
 
-    def _is_secret(self, match: re.Match[str], key: str) -> bool:
+    def _is_secret(self, start: int, key: str) -> bool:
         """By the key, or by the key with the word before it: ``card number: …``."""
-        if self._secret(key, match.start("key")):
+        if self._secret(key, start):
             return True
-        start = match.start("key")
         before = _WORD_BEFORE.search(self._text, max(start - 32, 0), start)
         if before is None or self._asked(before[1]) is not None:  # "password error: …"
             return False
@@ -312,7 +339,9 @@ class _Scan:
 
     # --- values ---
 
-    def _hide(self, position: int, pair: re.Match[str] | None = None, in_code: bool = False) -> int:
+    def _hide(
+        self, position: int, pair: re.Match[str] | None = None, in_code: bool = False
+    ) -> int:
         """Take the value that begins here for a secret; where it ends."""
         opening = _OPENING(self._text, position)
         if self._code and opening is None:
@@ -357,18 +386,20 @@ class _Scan:
             end = self._bracket_end(called.end(), 1)
             return position, end, end
         found = None
-        if pair is not None and not self._code and _is_spaced(pair) and self._begins_line(pair):
+        if pair is not None and not self._code and _is_spaced(pair) and self._is_whole(pair):
             found = _REST_OF_LINE(text, position)
             if found is not None and _NO_SECRET(found[0].split(None, 1)[0]):
                 found = None
         found = found or _UNQUOTED(text, position)
         return (position, found.end(), found.end()) if found else None
 
-    def _begins_line(self, pair: re.Match[str]) -> bool:
-        start = pair.start("key")
-        return _LINE_START.search(self._text, max(start - 80, 0), start) is not None and (
-            start < 80 or "\n" in self._text[start - 80 : start]
-        )
+    def _is_whole(self, pair: re.Match[str]) -> bool:
+        """Whether the value may have blanks in it: on a line of its own, or of several words."""
+        key = self._text[pair.start() : pair.end("key")]
+        return _SEVERAL_WORDS(key) is not None or self._begins_line(pair.start())
+
+    def _begins_line(self, start: int) -> bool:
+        return _LINE_START.search(self._text, max(start - 80, 0), start) is not None
 
     def _block(self, position: int, pair: re.Match[str]) -> tuple[int, int, int] | None:
         """A value on the next lines: quoted, in brackets, or indented further than its key."""
@@ -379,7 +410,7 @@ class _Scan:
         start = line.end()
         if line["bar"] is None and (_OPENING(text, start) or text[start : start + 1] in "[{"):
             return self._measure(start)
-        key = pair.start("key")
+        key = pair.start()
         begin = text.rfind("\n", max(key - 200, 0), key) + 1 or max(key - 200, 0)
         own = len(text[begin:key]) - len(text[begin:key].lstrip(" \t"))
         indent = len(line["indent"])
@@ -402,14 +433,14 @@ class _Scan:
         """Behind the bracket that closes what is open here; the end of the text if none does."""
         text = self._text
         while (match := _BRACKETS.search(text, position)) is not None:
-            token = match[0]
+            found = match[0]
             position = match.end()
-            if token[-1] in "\"'`":
+            if found[-1] in "\"'`":
                 before = text[match.start() - 1 : match.start()]
-                if token in ("'", "`") and before.isalnum() and before not in "bBrRuUfF":
+                if found in ("'", "`") and before.isalnum() and before not in "bBrRuUfF":
                     continue  # an apostrophe
-                position = _quote_end(text, position, token) + len(token)
-            elif token in "([{":
+                position = _quote_end(text, position, found) + len(found)
+            elif found in "([{":
                 depth += 1
             else:
                 depth -= 1
@@ -419,31 +450,36 @@ class _Scan:
 
     def _hide_literals(self, position: int) -> None:
         """In code: the literals of the expression that is given to a secret name."""
-        if position < self._literals_end:
+        if position < self._literals_end or self._is_in_literal(position):
             return
         depth = 0
         while (match := _EXPRESSION.search(self._text, position)) is not None:
-            token = match[0]
+            found = match[0]
             position = self._literals_end = match.end()
-            if token[0] in "\"'":
-                closed = len(token) > 1 and token[-1] == token[0]
+            if found[0] in "\"'":
+                closed = len(found) > 1 and found[-1] == found[0]
                 span = match.start() + 1, match.end() - (1 if closed else 0)
                 if span[0] < span[1]:
                     self._found.append(span)
-            elif token in "([{":
+            elif found in "([{":
                 depth += 1
-            elif token in ")]}":
+            elif found in ")]}":
                 depth -= 1
                 if depth < 0:
                     return
-            elif token == "\n" or (token == "," and depth == 0):
+            elif found == "\n" or (found == "," and depth == 0):
                 return
-            elif token.isdecimal():
+            elif found.isdecimal():
                 self._found.append(match.span())
         self._literals_end = len(self._text)
 
+    def _is_in_literal(self, position: int) -> bool:
+        """In code: what is in quotes is a text of its own."""
+        before = bisect_right(self._literals, (position, position)) - 1
+        return before >= 0 and position < self._literals[before][1]
 
-_PAIR_START = re.compile(r"[(\[]\s*[bBrRuU]?\\*(?:[\"'`]|u00(?:22|27)|&\w+;|%2[27])\Z").search
+
+_PAIR_START = re.compile(r"[(\[]\s*[bBrRuU]?\\*(?:[\"'`]|u00(?:22|27)|%2[27])[ ]*\Z").search
 
 
 def _is_spaced(pair: re.Match[str]) -> bool:
@@ -459,7 +495,7 @@ def _quote_end(text: str, start: int, quote: str) -> int:
     closes what stands around.
     """
     mark = quote[-1]
-    if mark not in "\"'`" or len(quote) == 3 and quote[0] == mark:
+    if mark not in "\"'`" or quote.count(mark) == 3:
         end = text.find(quote, start)
         return len(text) if end < 0 else end
     escapes = len(quote) - 1
@@ -470,6 +506,8 @@ def _quote_end(text: str, start: int, quote: str) -> int:
         if found % (2 * (escapes + 1)) != escapes:
             continue
         end = match.end()
+        if found > escapes and text[end : end + 40].lstrip(" ")[:1].isalnum():
+            continue  # of a text in the quoted one, which a repr has escaped once more
         if not escapes and end - 1 > start and text[end : end + 1] == mark:
             return _doubled_end(text, end + 1, mark)
         return end - 1 - escapes

@@ -10,12 +10,19 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from signal_inspector.payload.secret_pairs import IsSecretKey, Span, keyed_spans, literals
+from signal_inspector.payload.secret_pairs import (
+    IsSecretKey,
+    Mode,
+    Span,
+    keyed_spans,
+    literals,
+)
 
 MARK: Final = "[redacted]"
 
 _SHORTEST = 7
 _LONG_WORD = 16
+_INNOCENT = re.compile(r"[\w.,-]{0,12}").fullmatch
 _ROW_OF_DIGITS = re.compile(r"\d{4}[\d -]{9}").search
 
 _KEY_BEGINS = re.compile(
@@ -31,13 +38,10 @@ _URL_PASSWORD = re.compile(
 # A name in a URL that is no name: "https://0123456789abcdef0123456789abcdef@o1.example.com/2".
 _URL_USER = re.compile(r"://(?P<secret>[^\s/?#:@\[\]\"'<>]{16,200}+)@")
 _SCHEME = re.compile(
-    r"(?<!\w)(?:(?:bearer|basic|token|negotiate|ntlm|apikey)[ \t]+(?P<secret>[\w.~+/=-]{5,})"
-    r"|(?:digest|hawk|oauth|aws4-hmac-sha256)[ \t]+(?P<line>[A-Za-z_]{1,40}=[^\r\n]*))",
+    r"(?<!\w)(?:(?:bearer|basic|token|negotiate|ntlm|apikey) [ \t]*(?P<secret>[\w.~+/=-]{5,})"
+    r"|(?:digest|hawk|oauth|aws4-hmac-sha256) [ \t]*(?P<line>[A-Za-z_]{1,40}=[^\r\n]*))",
     re.IGNORECASE,
 )
-_SCHEME_NAME = re.compile(
-    r"(?i:earer|asic|oken|gotiate|ntlm|pikey|digest|hawk|oauth|sha256)[ \t]"
-).search
 # Of words of letters, digits and a few marks that stand alone.
 _OWN_FORM = re.compile(
     r"(?<![A-Za-z0-9])(?:"
@@ -54,10 +58,11 @@ _OWN_FORM = re.compile(
     r"|[0-9a-z]{5,8}-[0-9a-f]{32}(?![0-9a-f])"  # Django's links to set a new password
     # Hashes of passwords: Django's, and those of crypt(3), LDAP and PostgreSQL.
     r"|pbkdf2_\w{1,20}\$[^\s\"'\\,;<>]{10,}|bcrypt\w{0,10}\$[^\s\"'\\,;<>]{10,}"
-    r"|(?:argon2|scrypt|md5|sha1|unsalted_\w{3,6}|crypt)\$[^\s\"'\\,;<>]{10,}"
+    r"|argon2\$[^\s\"'\\;<>]{10,}|(?:scrypt|md5|sha1|unsalted_\w{3,6}|crypt)\$[^\s\"'\\,;<>]{10,}"
     r"|SCRAM-SHA-\d{1,3}\$[^\s\"'\\,;<>]{10,}"
     r")"
-    r"|\$(?:2[abxy]?|argon2\w{0,2}|scrypt|pbkdf2[\w-]{0,20}|[1567y]|gy)\$[^\s\"'\\,;<>]{16,}"
+    r"|\$argon2\w{0,2}\$[^\s\"'\\;<>]{16,}"
+    r"|\$(?:2[abxy]?|scrypt|pbkdf2[\w-]{0,20}|[1567y]|gy)\$[^\s\"'\\,;<>]{16,}"
     r"|\{(?:S?SHA\d{0,3}|S?MD5|CRYPT|PBKDF2\w{0,10})\}[\w+/=$.-]{16,}"
 )
 # The path of these addresses is all that one needs to post there.
@@ -84,17 +89,19 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 # A part of a form: a name, an empty line, and what was entered.
+_LINE_END = r"[ ]{0,40}+(?:\r?\n|\\{1,16}r\\{1,16}n|\\{1,16}n)"  # as it is, or escaped
+_IN_LINE = r"(?:[^\r\n\\]|\\++(?![rn]))"
 _FORM_PART = re.compile(
-    r"form-data;[ \t]{0,9}name=\\{0,4}[\"']?(?P<key>[\w.\[\]-]{1,80}+)"
-    r"(?:[^\r\n\\]|\\(?![rn])){0,300}+(?:\r?\n|\\r\\n|\\n)"
-    r"(?:[\w-]{1,40}+:(?:[^\r\n\\]|\\(?![rn])){0,200}+(?:\r?\n|\\r\\n|\\n))?"
-    r"(?:\r?\n|\\r\\n|\\n)(?P<secret>(?:[^-]|-(?!-))++)"
+    r"form-data;[ \t]{0,9}name=(?:\\{0,16}[\"'][ ]{0,40})?(?P<key>[\w.\[\]-]{1,80}+)"
+    rf"{_IN_LINE}{{0,300}}+{_LINE_END}(?:[\w-]{{1,40}}+:{_IN_LINE}{{0,200}}+{_LINE_END})?"
+    rf"{_LINE_END}(?P<secret>(?:[^-]|-(?!-))++)"
 )
 # PostgreSQL tells the whole row, MariaDB the value before its key.
 _FAILING_ROW = re.compile(r"Failing row contains \((?P<secret>[^\r\n]*?)\)?\.?(?=[\r\n]|\Z)")
 _KEY_DETAIL = re.compile(r"\((?P<key>[^()\r\n]{1,300})\)=\((?P<secret>[^\r\n]{0,500}?)\) (?=\w)")
 _DUPLICATE = re.compile(
-    r"Duplicate entry '(?P<secret>[^\r\n]{0,500}?)' for key '(?P<key>[^'\r\n]{1,200})'"
+    r"Duplicate entry \\{0,9}'(?P<secret>[^\r\n]{0,500}?)\\{0,9}'[ ]{1,40}for key \\{0,9}'"
+    r"(?P<key>[^'\r\n]{1,200})'"
 )
 # "password hunter2", "the token is 12ab34cd": what no sentence goes on with.
 _SPOKEN = re.compile(
@@ -102,8 +109,10 @@ _SPOKEN = re.compile(
     r"(?:(?i:is|was|value|of|to|set[ ]to)[ \t]{1,9}+)?"
     r"(?P<secret>(?=[^\s\d]{0,60}\d)(?=[^\sA-Za-z]{0,60}[A-Za-z])[^\s\"'`<>()\[\]{},;]{6,})"
 )
+_DIGIT = re.compile(r"\d").search
+_MIXED = re.compile(r"[A-Za-z]\d|\d[A-Za-z]").search
 # Command lines whose options are of one letter: mysql -phunter2, curl -u user:password.
-_OPTION_GAP = r"(?:[ \t=]{1,9}+|\\*[\"'][ \t]?,\s?)?\\*[\"']?"
+_OPTION_GAP = r"(?:[ \t=]{1,9}+|\\*[\"'][ \t]{0,40},\s?)?(?:\\*[\"'][ ]{0,40})?"
 _USER_OPTION = re.compile(
     rf"(?<![\w-])(?:-[uUa]|--(?:user|proxy-user|auth|userpwd)){_OPTION_GAP}"
     r"(?P<user>[^\s\"':,\\]{0,100}):(?P<secret>[^\s\"'\\]{1,500})"
@@ -113,8 +122,8 @@ _COMMAND = re.compile(
     r"|ldap\w{2,8}|zip|7z|openssl|htpasswd|rabbitmqctl|sqlcmd|wget)\b"
 )
 _LETTER_OPTION = re.compile(
-    rf"(?<![\w-])-[paPwW](?:(?P<glued>[^\s\"',\\-][^\s\"',\\]{{0,200}})"
-    rf"|(?:[ \t]{{1,9}}+|\\*[\"'][ \t]?,\s?\\*[\"'])(?P<secret>[^\s\"',\\-][^\s\"',\\]{{0,200}}))"
+    r"(?<![\w-])-[paPwW](?:(?P<glued>[^\s\"',\\-][^\s\"',\\]{0,200})"
+    r"|(?:[ \t]{1,9}+|\\*[\"'][ \t]?,\s?\\*[\"'])(?P<secret>[^\s\"',\\-][^\s\"',\\]{0,200}))"
 )
 _UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 _DIGITS = re.compile(rf"(?P<uuid>{_UUID})|(?<![\d.])\d(?:[ -]?\d){{12,60}}+(?!\d)")
@@ -123,7 +132,7 @@ _CARD_LENGTHS = range(13, 20)
 _IBAN = re.compile(
     r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
 )
-_KEYED = re.compile(r"[=<>\"'`&]|\w:|-\w|%3[AaDd]").search
+_KEYED = re.compile(r"[=<>\"'`&:]|%3[AaDd]|-(?<![\w-].)-?[A-Za-z]|\n[ \t]").search
 
 # SQL whose literals all go as soon as it names a secret, for their places tell what they are.
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,100}+")
@@ -146,7 +155,7 @@ _CRYPTOGRAPHIC = re.compile(
 
 def redact(text: str, is_secret_key: IsSecretKey) -> str:
     """The text with ``MARK`` in place of each secret; the same object if it has none."""
-    if len(text) < _SHORTEST:
+    if len(text) < _SHORTEST or _INNOCENT(text):
         return text
     return marked(text, text_spans(text, is_secret_key))
 
@@ -161,13 +170,45 @@ def redact_sql(sql: str, is_secret_key: IsSecretKey) -> str:
     return marked(sql, sql_spans(sql, is_secret_key))
 
 
-def text_spans(text: str, is_secret_key: IsSecretKey) -> list[Span]:
-    """Where the secrets stand in a text."""
+def text_spans(text: str, is_secret_key: IsSecretKey, mode: Mode = Mode.TEXT) -> list[Span]:
+    """Where the secrets stand in a text, and in what it says if it is quoted or HTML."""
+    found = _spans_as_is(text, is_secret_key, mode)
+    plain = _unescaped(text)
+    if plain is not text:
+        found += _spans_as_is(plain, is_secret_key, mode)
+    return found
+
+
+def _unescaped(text: str) -> str:
+    """As long a text, with lines for escaped ends of lines and quotes for entities."""
+    if "&" in text:
+        text = _ENTITY.sub(_unescape_entity, text)
+    if "\\" in text:
+        text = _ESCAPED_SPACE.sub(_unescape_space, text)
+    return text
+
+
+_ENTITY = re.compile(r"&(?:amp;){0,10}(?P<name>quot|apos|#0*3[49]|#[xX]0*2[27]|lt|gt);")
+_ESCAPED_SPACE = re.compile(r"\\{1,16}(?:r\\{1,16}n|(?P<name>[nt]))")
+_ENTITIES: Final = {"lt": "<", "gt": ">", "quot": '"', "#34": '"', "#x22": '"'}
+
+
+def _unescape_entity(match: re.Match[str]) -> str:
+    char = _ENTITIES.get(match["name"].lower(), "'")
+    # Blanks stand behind a quote, which may have backslashes before it, but before a bracket.
+    return char.rjust(len(match[0])) if char == "<" else char.ljust(len(match[0]))
+
+
+def _unescape_space(match: re.Match[str]) -> str:
+    return ("\t" if match["name"] == "t" else "\n").rjust(len(match[0]))
+
+
+def _spans_as_is(text: str, is_secret_key: IsSecretKey, mode: Mode) -> list[Span]:
     found = list(_known_forms(text))
     if _KEYED(text):
-        found += keyed_spans(text, is_secret_key, code=False)
+        found += keyed_spans(text, is_secret_key, mode)
         found += _named_elsewhere(text, is_secret_key)
-    if " " in text:
+    if " " in text and _DIGIT(text) and _MIXED(text):
         for match in _SPOKEN.finditer(text):
             if is_secret_key(match["key"]) is not None:
                 found.append(match.span("secret"))
@@ -177,7 +218,8 @@ def text_spans(text: str, is_secret_key: IsSecretKey) -> list[Span]:
 def code_spans(text: str, is_secret_key: IsSecretKey) -> list[Span]:
     """Where they stand in lines of source code: what is in quotes is text."""
     found = list(_known_forms(text))
-    found += keyed_spans(text, is_secret_key, code=True)
+    found += keyed_spans(text, is_secret_key, Mode.CODE)
+    found += _named_elsewhere(text, is_secret_key)
     for start, end in literals(text):
         if end - start >= _SHORTEST:
             inside = text_spans(text[start:end], is_secret_key)
@@ -187,7 +229,7 @@ def code_spans(text: str, is_secret_key: IsSecretKey) -> list[Span]:
 
 def sql_spans(sql: str, is_secret_key: IsSecretKey) -> list[Span]:
     """Where they stand in a statement."""
-    found = text_spans(sql, is_secret_key)
+    found = text_spans(sql, is_secret_key, Mode.SQL)
     if any(mark in sql for mark in "'\"$") or _NUMBER_IN_SQL(sql):
         names = set(_IDENTIFIER.findall(sql))
         if any(is_secret_key(name) is not None for name in names) or _CRYPTOGRAPHIC(sql):
@@ -204,7 +246,7 @@ _NUMBER_IN_SQL = re.compile(r"\d{3}").search
 
 
 def sql_literals(sql: str) -> Iterator[tuple[Span, str]]:
-    """The literals of a statement: where, and "text" (inside its quotes), "number" or "comment"."""
+    """The literals of a statement: where, and "text" (in its quotes), "number" or "comment"."""
     position = 0
     while (match := _SQL_TEXT.search(sql, position)) is not None:
         position = match.end()
@@ -216,7 +258,7 @@ def sql_literals(sql: str) -> Iterator[tuple[Span, str]]:
             yield (position, end), "text"
             position = min(end + len(match[0]), len(sql))
         elif match["double"] is not None:
-            if match["shown"] is not None and match["after"] is None or _is_sentence(match):
+            if (match["shown"] and match["after"] is None) or _is_sentence(match):
                 yield match.span("double"), "text"
             if match["after"]:
                 position = match.start("after")
@@ -227,7 +269,7 @@ def sql_literals(sql: str) -> Iterator[tuple[Span, str]]:
 
 
 def _is_sentence(match: re.Match[str]) -> bool:
-    """Whether what is in double quotes can hardly be a name: MariaDB and SQLite take it for text."""
+    """Whether what is in double quotes is hardly a name: MariaDB and SQLite take it for text."""
     return re.fullmatch(r"[\w $.\-]*", match["double"]) is None
 
 
@@ -265,23 +307,23 @@ def _known_forms(text: str) -> Iterator[Span]:
 
     The looks before each search let an ordinary text pass in about a microsecond.
     """
-    if "://" in text:
-        if "@" in text:
-            yield from _spans(_URL_PASSWORD, text)
-            yield from filter(_Random(text), _spans(_URL_USER, text))
-        if "code=" in text:
-            yield from _spans(_CODE_IN_URL, text)
+    lower = text.lower()
     if "/" in text:
-        yield from _links(text)
+        yield from _addresses(text, lower)
     if "-----BEGIN" in text or "PuTTY" in text:
         yield from _key_blocks(text)
-    if " " in text and _SCHEME_NAME(text):
+    if " " in text and any(name in lower for name in _SCHEMES):
         yield from _credentials(text)
-    if ":" in text and _HEADER_NAME(text):
+    if ":" in text and ("cookie" in lower or "authori" in lower):
         yield from _spans(_HEADER, text)
     if len(text) >= _LONG_WORD and max(map(len, text.split()), default=0) >= _LONG_WORD:
         for match in _OWN_FORM.finditer(text):
             yield match.span()
+    yield from _numbers(text)
+
+
+def _numbers(text: str) -> Iterator[Span]:
+    """Numbers of cards and accounts."""
     if len(text) >= _CARD_LENGTHS[0] and _ROW_OF_DIGITS(text):
         for match in _DIGITS.finditer(text):
             yield from _cards(match)
@@ -289,7 +331,11 @@ def _known_forms(text: str) -> Iterator[Span]:
         yield from (match.span() for match in _IBAN.finditer(text) if _is_iban(match[0]))
 
 
-_HEADER_NAME = re.compile(r"ookie|uthori|OOKIE|UTHORI").search
+_SCHEMES: Final = (
+    *("bearer ", "basic ", "token ", "negotiate ", "ntlm ", "apikey "),
+    *("digest ", "hawk ", "oauth ", "sha256 "),
+)
+_WEBHOOK_HOSTS = ("hook", ".logic.azure.", "chat.googleapis", "ifttt.com", "telegram.org")
 _IBAN_BEGINS = re.compile(r"[A-Z]{2}\d\d[ ]?[A-Z0-9]{4}").search
 
 
@@ -298,8 +344,15 @@ def _spans(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
         yield match.span("secret")
 
 
-def _links(text: str) -> Iterator[Span]:
-    yield from _spans(_WEBHOOK, text)
+def _addresses(text: str, lower: str) -> Iterator[Span]:
+    """What is secret in URLs and in the paths of links."""
+    if "://" in text and "@" in text:
+        yield from _spans(_URL_PASSWORD, text)
+        yield from filter(_Random(text), _spans(_URL_USER, text))
+    if "code=" in text:
+        yield from _spans(_CODE_IN_URL, text)
+    if any(host in lower for host in _WEBHOOK_HOSTS):
+        yield from _spans(_WEBHOOK, text)
     for match in _LINK.finditer(text):
         at = match.start("secret")
         for segment in _SEGMENT.finditer(match["secret"]):

@@ -7,12 +7,12 @@ Values are read through the unbound methods of their builtin or Django base (``l
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from signal_inspector import trouble
 from signal_inspector.conf import Limits
-from signal_inspector.payload.anatomy import derives, type_name
+from signal_inspector.payload.anatomy import derives, mro, short_name, type_name
 from signal_inspector.payload.redaction import Redactor
 from signal_inspector.payload.text import one_line
 from signal_inspector.records import Summary
@@ -28,9 +28,12 @@ _REMEMBERED_CLASSES = 4_000
 class Work:
     """The limits of one look at some arguments, and what is left of them."""
 
-    __slots__ = ("depth", "items", "left", "length", "redactor")
+    __slots__ = ("depth", "hooks", "items", "left", "length", "redactor", "special", "strict")
 
-    def __init__(self, limits: Limits, redactor: Redactor) -> None:
+    def __init__(self, limits: Limits, redactor: Redactor, hooks: Hooks | None = None) -> None:
+        self.hooks = hooks
+        self.strict = redactor.strict
+        self.special = hooks is not None or redactor.strict
         self.length = limits.payload_length
         self.depth = min(limits.payload_depth, _MAX_DEPTH)
         self.items = limits.payload_items
@@ -46,6 +49,31 @@ class Work:
         return one_line(self.safe(text, limit), limit)
 
 
+class Hooks:
+    """What the project tells of values by their type: ``{"shop.money.Money": callable}``.
+
+    A hook holds for subclasses too; the nearest class counts. What it raises is reported.
+    """
+
+    __slots__ = ("_by_name", "_known")
+
+    def __init__(self, by_name: Mapping[str, Callable[[Any], object]]) -> None:
+        self._by_name = by_name
+        self._known: dict[int, tuple[weakref.ref[type], Callable[[Any], object] | None]] = {}
+
+    def find(self, cls: type) -> Callable[[Any], object] | None:
+        """The hook for instances of a class."""
+        known = self._known.get(id(cls))
+        if known is not None and known[0]() is cls:
+            return known[1]
+        names = (type_name(ancestor) for ancestor in mro(cls))
+        hook = next((self._by_name[name] for name in names if name in self._by_name), None)
+        if len(self._known) >= _REMEMBERED_CLASSES:
+            self._known.clear()
+        self._known[id(cls)] = weakref.ref(cls), hook
+        return hook
+
+
 Build = Callable[[Work, Any, "Known", int], Summary]
 Learn = Callable[[type], tuple[Build, Any]]
 Kinds = Iterable[tuple[type, Learn]]
@@ -57,9 +85,10 @@ class Known:
     Holds the class weakly, so that a class of a test or a migration can go.
     """
 
-    __slots__ = ("build", "cls", "facts", "name")
+    __slots__ = ("build", "cls", "facts", "is_plain", "name")
 
-    def __init__(self, cls: type, build: Build, facts: Any) -> None:
+    def __init__(self, cls: type, build: Build, facts: Any, is_plain: bool) -> None:
+        self.is_plain = is_plain  # its text would be its value
         self.cls = weakref.ref(cls)
         self.build = build
         self.name = type_name(cls)
@@ -67,12 +96,15 @@ class Known:
 
 
 _known: dict[int, Known] = {}  # by id: hashing a class may run its metaclass
-_kinds: list[tuple[type, Learn]] = []
+_kinds: list[tuple[type, Learn, bool]] = []
 
 
-def register(kinds: Kinds) -> None:
-    """Let each ``learn`` say how instances of its base are summarised; the first match counts."""
-    _kinds.extend(kinds)
+def register(kinds: Kinds, *, plain: bool = False) -> None:
+    """Let each ``learn`` say how instances of its base are summarised; the first match counts.
+
+    ``plain``: what is told of them is their value.
+    """
+    _kinds.extend((base, learn, plain) for base, learn in kinds)
 
 
 def describe(work: Work, value: object, depth: int = 0) -> Summary:
@@ -82,6 +114,8 @@ def describe(work: Work, value: object, depth: int = 0) -> Summary:
         known = _known.get(id(cls))
         if known is None or known.cls() is not cls:
             known = _look_at(cls)
+        if work.special:
+            return _special(work, value, known, depth)
         return known.build(work, value, known, depth)
     except Exception as error:
         try:  # noqa: SIM105 - suppress() would need more room on a full stack
@@ -89,6 +123,34 @@ def describe(work: Work, value: object, depth: int = 0) -> Summary:
         except RecursionError:  # the stack may be full
             pass
         return _UNREADABLE
+
+
+def _special(work: Work, value: object, known: Known, depth: int) -> Summary:
+    """By the hook of its type, or with nothing but its type and size."""
+    cls = type(value)
+    hook = None if work.hooks is None else work.hooks.find(cls)
+    if hook is not None and depth <= work.depth:
+        try:
+            told = hook(value)
+        except Exception as error:
+            trouble.report(f"the DESCRIBE hook of {known.name}", error)
+        else:
+            if type(told) is not cls:
+                return describe(work, told, depth + 1)
+            value = told
+    if work.strict and known.is_plain:
+        return shape(value, known.name)
+    return known.build(work, value, known, depth)
+
+
+def shape(value: object, type_: str) -> Summary:
+    """A value by its type, and its size if that is a length."""
+    cls = type(value)
+    name = short_name(cls)
+    for kind in (str, bytes, bytearray):
+        if derives(cls, kind):
+            name = f"{name} of {kind.__len__(value)}"  # type: ignore[arg-type]
+    return summary("object", type_, name)
 
 
 def type_of(value: object) -> str:
@@ -99,8 +161,9 @@ def type_of(value: object) -> str:
 
 
 def _look_at(cls: type) -> Known:
-    build, facts = next(learn(cls) for base, learn in _kinds if derives(cls, base))
-    known = Known(cls, build, facts)
+    learn, is_plain = next((learn, plain) for base, learn, plain in _kinds if derives(cls, base))
+    build, facts = learn(cls)
+    known = Known(cls, build, facts, is_plain)
     if len(_known) >= _REMEMBERED_CLASSES:
         _known.clear()
     _known[id(cls)] = known
@@ -137,6 +200,8 @@ def summary(
 
 def plain(work: Work, known: Known, text: str, exact: str) -> Summary:
     """A value with an exact form in text; the form is kept only if all of it is shown."""
+    if work.redactor.values and work.redactor.redact_text(exact) is not exact:
+        return redacted(known.name)
     if len(text) > work.length:
         text = one_line(text, work.length)
         return summary("plain", known.name, text, truncated=True)
