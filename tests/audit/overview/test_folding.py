@@ -11,7 +11,7 @@ from django.db import connection, connections
 
 from signal_inspector.audit import folding
 from signal_inspector.audit.blame import Blame, blame
-from signal_inspector.audit.folding import fold, forget_tallies
+from signal_inspector.audit.folding import fold, forget_tallies, tidy
 from signal_inspector.audit.models import Tally
 from signal_inspector.audit.tallies import Figures
 from tests.audit.overview.story import DAY, HOUR, NOW, calls, count
@@ -147,3 +147,15 @@ def test_forget() -> None:
     part((NOW - 300 * DAY) // DAY * DAY, 1, DAY)
     assert forget_tallies("default", NOW - 300 * DAY) == 1
     assert len(slots()) == 1
+
+
+def test_prune_folds_until_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows a slot has, prune leaves one; others who fold do only so many at once."""
+    monkeypatch.setattr(folding, "_MOST", 20)
+    present = NOW // 300 * 300
+    for _ in range(90):
+        part(present - 300)
+    assert fold(connection, NOW, folding._MOST) <= 20
+    assert tidy(connection, NOW) > 0
+    assert slots() == [(present - 300, 300, 90)]
+    assert tidy(connection, NOW) == 0
