@@ -19,6 +19,7 @@ from opentelemetry.trace import get_current_span
 from signal_inspector import Dispatch, suppress, trouble
 from signal_inspector.checks import check_settings
 from signal_inspector.conf import get_config
+from signal_inspector.records import Details
 from signal_inspector.scopes import process_audience
 from signal_inspector.tracing.settings import Tracing
 from tests.tracing.spans import Traces
@@ -251,7 +252,7 @@ class TestPayload:
     def test_none_by_default(self, traces: Traces) -> None:
         """No argument is an attribute, and none is looked at, unless it is named."""
         with traces.listening():
-            assert not process_audience().gathers
+            assert not process_audience().details & Details.PAYLOAD
             order_placed.send(None, number=3)
         [span] = traces.spans
         assert not any("payload" in key for key in span.attributes or {})
