@@ -15,7 +15,7 @@ django := requirements/django$(DJANGO).txt
 manage := $(py) example_project/manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-databases test-thirdparty postgresql mariadb browser otlp rotel pictures django-suites matrix lint format \
+.PHONY: help test test-databases test-thirdparty sdists postgresql mariadb browser otlp rotel pictures django-suites matrix lint format \
         types imports check bench bench-audit \
         demo demo-data demo-asgi build docs-check lock clean
 
@@ -51,8 +51,19 @@ test-databases: $(VENV)/.tests $(VENV)/.databases ## Run what depends on the dat
 	@test -n "$$SIGNAL_INSPECTOR_TEST_DATABASE" || { echo "Say where: SIGNAL_INSPECTOR_TEST_DATABASE=postgresql://user:password@host:port/name, or have a server made: .ci/databases run postgresql make test-databases" >&2; exit 1; }
 	$(py) -m pytest $(on_databases) -m "not browser and not otlp" $(PYTEST_ARGS)
 
-test-thirdparty: $(VENV)/.tests $(VENV)/.thirdparty ## Run the system checks on real apps: Wagtail and django-allauth
+test-thirdparty: $(VENV)/.tests $(VENV)/.thirdparty sdists ## Run the system checks on real apps, and the own tests of others inspected
 	THIRDPARTY=required $(py) -m pytest -m thirdparty $(PYTEST_ARGS)
+
+# The packages whose own tests are run, as requirements/thirdparty.txt pins them.
+with_tests := django-axes django-filter django-guardian django-reversion django-simple-history openedx-events
+
+sdists: .ci/cache/sdists/.fetched ## Fetch the sdists that hold these tests
+
+.ci/cache/sdists/.fetched: requirements/thirdparty.txt | $(VENV)/.tests $(VENV)/.thirdparty
+	$(py) -m pip freeze | grep -E "^($$(echo $(with_tests) | tr ' ' '|'))==" > $(VENV)/sdists.txt
+	$(py) -m pip --disable-pip-version-check --quiet download --no-deps --no-binary :all: \
+	    --dest .ci/cache/sdists --requirement $(VENV)/sdists.txt
+	@touch $@
 
 postgresql: ## The same on a PostgreSQL that is made for it, and removed
 	.ci/databases run $@ $(MAKE) --no-print-directory test-databases

@@ -58,8 +58,8 @@ def others_words(entries: Sequence[SignalEntry]) -> str:
     if not found:
         return ""
     if found == 1:
-        return "Show the one signal that is not inspected"
-    return f"Show {integer(found)} more signals, which are not inspected"
+        return "Show the one signal with receivers that is not inspected"
+    return f"Show {integer(found)} more signals with receivers, which are not inspected"
 
 
 def intro(entries: Sequence[SignalEntry]) -> str:
