@@ -46,10 +46,13 @@ def what_is_wrong(name: str) -> str | None:
     telling = [part for part in parts if part not in words.FILLERS and not part.isdigit()]
     if not telling:
         return "does not say what happened"
-    if any(map(_happens, telling)):
+    verb, *rest = telling
+    if any(_happens(each) and each not in words.DEEDS for each in rest):
         return None
-    if telling[0] in words.ORDERS:
-        return f"gives an order ({telling[0]}) and does not say what happened"
+    is_state = _happens(verb) and verb not in words.ORDERS_OF_SOMETHING  # open_ticket
+    says_what = rest or verb not in words.ORDERS_OF_SOMETHING
+    if verb in words.ORDERS and says_what and not is_state:
+        return f"gives an order ({verb}) and does not say what happened"
     return None
 
 

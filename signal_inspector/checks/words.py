@@ -14,6 +14,21 @@ FILLERS: Final = frozenset(
     """.split()  # noqa: SIM905 - to be read, not to be run through
 )
 
+#: Verbs that give an order only where more is said: alone, each is what happened or a thing.
+ORDERS_OF_SOMETHING: Final = frozenset(
+    {"charge", "lock", "notify", "refund", "reset", "run", "set", "start", "stop"}
+)
+
+#: Nouns of what is done: behind a verb they are its object, as in ``process_payment``.
+DEEDS: Final = frozenset(
+    """
+    access activity cancellation change changes click confirmation connect connection creation
+    deletion delivery disconnect hit invite join launch login logoff logon logout modification
+    payment publication purchase receipt registration removal renewal rotation shutdown signin
+    signoff signon signout signup startup submission switch transition unlock view visit
+    """.split()  # noqa: SIM905 - to be read, not to be run through
+)
+
 #: What may stand behind a name and adds nothing.
 SUFFIXES: Final = frozenset({"signal", "signals", "event", "events"})
 
@@ -32,6 +47,7 @@ ORDERS: Final = {
     "begin": "begun",
     "calculate": "calculated",
     "cancel": "cancelled",
+    "charge": "charged",
     "clean": "cleaned",
     "clear": "cleared",
     "close": "closed",
@@ -53,6 +69,7 @@ ORDERS: Final = {
     "execute": "executed",
     "expire": "expired",
     "fetch": "fetched",
+    "finalize": "finalized",
     "finish": "finished",
     "generate": "generated",
     "get": "fetched",
@@ -66,6 +83,7 @@ ORDERS: Final = {
     "invalidate": "invalidated",
     "invite": "invited",
     "load": "loaded",
+    "lock": "locked",
     "make": "made",
     "merge": "merged",
     "migrate": "migrated",
@@ -98,6 +116,9 @@ ORDERS: Final = {
     "run": "run",
     "save": "saved",
     "send": "sent",
+    "set": "set",
+    "start": "started",
+    "stop": "stopped",
     "store": "stored",
     "submit": "submitted",
     "sync": "synced",

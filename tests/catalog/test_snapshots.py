@@ -282,6 +282,13 @@ class TestChanges:
         """Each fact of a line that changed is told."""
         assert told([A, B], [Line(receiver="a", **change), B]) == [sentence]
 
+    def test_what_has_not_changed_is_set_aside_first(self) -> None:
+        """Of a receiver that was connected twice, the connection that is gone is named."""
+        one, other = (Line(receiver="r", dispatch_uid=uid) for uid in "ab")
+        assert told([one, other], [other]) == ['r has vanished (uid "a")']
+        assert told([one, other], [one]) == ['r has vanished (uid "b")']
+        assert told([other], [one, other]) == ['r has appeared (uid "a"): it runs first']
+
     def test_facts_of_what_appears_are_told(self) -> None:
         """A new receiver is told with what is not usual of it."""
         line = Line(receiver="a", sender="S", dispatch_uid="u", is_async=True, is_strong=True)

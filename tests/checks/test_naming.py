@@ -115,6 +115,12 @@ GOOD = [
     "order",
     "user",
     "heartbeat",
+    "notify",
+    "refund",
+    "reset",
+    "charge_failed",
+    "process_failure",
+    "update_timeout",
 ]
 
 BAD = {
@@ -137,6 +143,15 @@ BAD = {
     "createUser": None,
     "add_new_page": "new_page_added",
     "pay_invoice_signal": "invoice_paid",
+    "do_payment": "payment_done",
+    "process_payment": "payment_processed",
+    "reset_password": "password_reset",
+    "set_password": "password_set",
+    "run_job": "job_run",
+    "start_checkout": "checkout_started",
+    "finalize_order": "order_finalized",
+    "charge_card": "card_charged",
+    "lock_account": "account_locked",
 }
 
 
