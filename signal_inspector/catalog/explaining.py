@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
-from signal_inspector import trouble
+from signal_inspector import connections, trouble
+from signal_inspector.callers import is_third_party
 from signal_inspector.catalog import absent, entries, senders, sources
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, State
-from signal_inspector.catalog.finding import find_signal
+from signal_inspector.catalog.finding import NotFoundError, find_signal
+from signal_inspector.catalog.matching import matches
 from signal_inspector.catalog.pending import why_pending
 from signal_inspector.catalog.repeats import repeats
 from signal_inspector.catalog.selection import in_order
-from signal_inspector.catalog.source_records import ModuleSource, Send
+from signal_inspector.catalog.source_records import Mention, ModuleSource, Send
 from signal_inspector.conf import get_config
 from signal_inspector.connections import known_connections, reaches, why_other_sender
 from signal_inspector.muting import is_receiver_muted
 from signal_inspector.names import (
+    anonymous_signals,
     class_path,
     is_inspected,
+    loaded_signals,
     most_specific,
     sender_name,
     signal_name,
@@ -83,6 +89,8 @@ class Explanation:
     called: tuple[ExplainedReceiver, ...]  # in the order of execution
     not_called: tuple[ExplainedReceiver, ...]  # connected ones first
     sends: tuple[Send, ...]  # what the project's source shows, tests aside
+    handed_on: tuple[Mention, ...]  # where it is lost sight of there, and may be sent from
+    package: str  # the installed package that was read as well; "" if none was
     unread: tuple[ModuleSource, ...]  # modules whose source could not be read
 
 
@@ -96,7 +104,7 @@ def explain(signal: Signal | str, sender: object = None) -> Explanation:
     if isinstance(signal, str):
         name, signal = find_signal(signal)
     entry = entries.describe_signal(signal, name or signal_name(signal))
-    read = sources.project_sources()
+    package, read = _read(entry)
     try:
         called, not_called = _connected(signal, sender)
     except Exception as error:  # entry.problem tells
@@ -104,7 +112,9 @@ def explain(signal: Signal | str, sender: object = None) -> Explanation:
         called, not_called = [], []
     lost = [each for _, each in in_order(entry) if each.state is not State.CONNECTED]
     not_called += [_lost(each) for each in lost]
-    not_called += [_absent(each) for each in absent.absent(entry, read)]
+    refused = connections.refusals(signal)
+    not_called += [_absent(each, refused) for each in absent.absent(entry, read)]
+    sends = tuple(each for module in read for each in module.sends if each.signal == entry.signal)
     return Explanation(
         signal=entry,
         sender=None if sender is None else sender_name(sender),
@@ -112,10 +122,116 @@ def explain(signal: Signal | str, sender: object = None) -> Explanation:
         remark=_remark(type(signal)),
         called=tuple(called),
         not_called=tuple(not_called),
-        sends=tuple(
-            each for module in read for each in module.sends if each.signal == entry.signal
-        ),
+        sends=sends,
+        handed_on=_handed_on(entry.signal, read, sends),
+        package=package,
         unread=tuple(module for module in read if module.problem),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one signal has to do with a sender or a receiver."""
+
+    signal: SignalEntry
+    called: tuple[ExplainedReceiver, ...]
+    not_called: tuple[ExplainedReceiver, ...]
+
+
+def explain_sender(sender: object) -> list[Part]:
+    """The signals whose receivers would be called if this sender sent them, by name.
+
+    Django's own that are not about models are left out where nobody asks for just this sender.
+    """
+    found = []
+    everything = {**loaded_signals(), **dict(anonymous_signals())}
+    for name, signal in sorted(everything.items()):
+        try:
+            called, missed = _connected(signal, sender)
+        except Exception as error:
+            trouble.report("the receivers of a signal", error)
+            continue
+        asked_for = any(each.sender is not None for each in called)
+        is_general = name.startswith("django.") and not isinstance(signal, ModelSignal)
+        if asked_for or (called and not is_general):
+            entry = entries.describe_signal(signal, name)
+            below = [each for each in missed if not each.detail.endswith(" only")]
+            found.append(Part(signal=entry, called=tuple(called), not_called=tuple(below)))
+    return found
+
+
+def explain_receiver(text: str) -> tuple[str, list[Part]]:
+    """The name of a receiver, by its end, and the signals that have it, connected or not.
+
+    Raises ``NotFoundError`` if there is none of this name, or if there are several.
+    """
+    found: dict[str, list[Part]] = {}
+    for entry in entries.describe(everything=True):
+        by_name: dict[str, list[ExplainedReceiver]] = {}
+        for order, each in in_order(entry):
+            if matches(text, each.receiver):
+                known = each.state is State.CONNECTED
+                told = _known(each, Standing.CALLED, "", order) if known else _lost(each)
+                by_name.setdefault(each.receiver, []).append(told)
+        for name, its in by_name.items():
+            called = tuple(each for each in its if each.standing is Standing.CALLED)
+            lost = tuple(each for each in its if each.standing is not Standing.CALLED)
+            found.setdefault(name, []).append(Part(signal=entry, called=called, not_called=lost))
+    for name, entry, missing in _only_in_source(text):
+        parts = found.setdefault(name, [])
+        if all(part.signal.signal != entry.signal for part in parts):
+            parts.append(Part(signal=entry, called=(), not_called=(missing,)))
+    if len(found) > 1:
+        raise NotFoundError(f"{text!r} may be {' or '.join(sorted(found))}. Say which.")
+    if not found:
+        raise NotFoundError(f"No receiver is called {text!r}.")
+    return found.popitem()
+
+
+def _only_in_source(text: str) -> Iterator[tuple[str, SignalEntry, ExplainedReceiver]]:
+    """What the project's source connects, and has not: its receiver, signal and why."""
+    read = sources.project_sources(brief=True)
+    wanted = {
+        connect.signal
+        for module in read
+        for connect in module.connects
+        if matches(text, connect.receiver)
+    }
+    signals = loaded_signals()
+    for name in sorted(wanted & signals.keys()):
+        entry = entries.describe_signal(signals[name], name)
+        refused = connections.refusals(signals[name])
+        for each in absent.absent(entry, read):
+            if matches(text, each.connect.receiver):
+                yield each.connect.receiver, entry, _absent(each, refused)
+
+
+def _read(entry: SignalEntry) -> tuple[str, list[ModuleSource]]:
+    """The project's source, and of an installed package's signal that of the package.
+
+    Of files that name nothing of signals those that name this one.
+    """
+    about = frozenset({entry.signal.rpartition(".")[2]})
+    readings = sources.project_readings(brief=True, about=about)
+    package = ""
+    if entry.path and is_third_party(entry.path):
+        package = entry.signal.partition(".")[0]
+        known = {reading.path for reading in readings}
+        more = sources.package_readings(entry.signal, about)
+        readings += [each for each in more if each.path not in known]
+    return package, sources.settle(readings)
+
+
+def _handed_on(
+    signal: str, read: list[ModuleSource], sends: Sequence[Send]
+) -> tuple[Mention, ...]:
+    """Not where it is given to a function that is seen to send it."""
+    seen = {(send.path, send.line) for send in sends if send.through}
+    return tuple(
+        each
+        for module in read
+        for each in module.mentions
+        if each.signal == signal and (each.path, each.line) not in seen
     )
 
 
@@ -135,13 +251,24 @@ def _connected(
             missed.append(_known(entry, Standing.MUTED, "a test has muted it"))
         else:
             reached.append(pair)
+    vain = {each.kept: each for each in connections.vain_disconnects(signal)}
     called = [
-        _known(entry, Standing.CALLED, remark, order)
-        for order, ((_, entry), remark) in enumerate(
+        _known(entry, Standing.CALLED, remark or _kept(vain.get(found.key)), order)
+        for order, ((found, entry), remark) in enumerate(
             zip(reached, repeats(reached), strict=True), 1
         )
     ]
     return called, missed
+
+
+def _kept(vain: connections.Vain | None) -> str:
+    if vain is None:
+        return ""
+    where = f" at {vain.place.path}:{vain.place.line}" if vain.place else ""
+    return (
+        f"a disconnect(){where} found nothing: it has to be given the sender and the dispatch_uid "
+        "that connect() was given"
+    )
 
 
 def _lost(entry: ReceiverEntry) -> ExplainedReceiver:
@@ -166,9 +293,24 @@ def _known(
     )
 
 
-def _absent(found: absent.Absent) -> ExplainedReceiver:
+def _absent(found: absent.Absent, refused: Sequence[connections.Refusal]) -> ExplainedReceiver:
     connect = found.connect
-    if found.is_imported:
+    is_at_import = connect.function == found.module
+    taken = next((it for it in refused if it.refused.receiver.name == connect.receiver), None)
+    if taken is not None:
+        standing = Standing.NOT_CONNECTED
+        holder = taken.holder.receiver
+        detail = (
+            f"its dispatch_uid {taken.refused.dispatch_uid!r} is taken by {holder.name} "
+            f"({holder.path}:{holder.line}), so Django ignored the connect()"
+        )
+    elif not found.is_imported and not is_at_import:
+        standing = Standing.NOT_IMPORTED
+        detail = (
+            f"{connect.function}() connects it when it is called, and this process has not even "
+            "imported that module"
+        )
+    elif found.is_imported:
         standing = Standing.NOT_CONNECTED
         detail = (
             f"{connect.function} connects it, but either that has not run, or it was disconnected "

@@ -53,10 +53,17 @@ def names_signals(path: str, about: frozenset[str] = frozenset()) -> bool:
     except (OSError, ValueError) as error:
         trouble.let_through(error)
         return True
-    if _WORDS.search(source) is not None:
+    return _WORDS.search(source) is not None or (bool(about) and has_words(path, about))
+
+
+def has_words(path: str, about: frozenset[str]) -> bool:
+    """Whether a file has one of these words."""
+    try:
+        source = Path(path).read_bytes()
+    except (OSError, ValueError):
         return True
     words = (word.decode("utf-8", "replace") for word in set(_NAMES.findall(source)))
-    return bool(about) and not about.isdisjoint(words)
+    return not about.isdisjoint(words)
 
 
 def forget_readings() -> None:

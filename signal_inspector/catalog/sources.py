@@ -19,6 +19,7 @@ from signal_inspector.callers import is_third_party
 from signal_inspector.catalog.source_files import (
     files_below,
     forget_readings,
+    has_words,
     names_signals,
     reading_of,
 )
@@ -92,6 +93,27 @@ def project_readings(
         reading_of(module, path)
         for path, module in sorted(found.items())
         if not brief or names_signals(path, about)
+    ]
+
+
+def package_readings(module: str, about: frozenset[str]) -> list[Reading]:
+    """The readings of the installed package that a module is in, without its tests.
+
+    Files that name nothing of signals are passed by, and of Django all that do not say ``about``.
+    """
+    package = module.partition(".")[0]
+    path = getattr(sys.modules.get(package), "__file__", None)
+    if not isinstance(path, str) or not path.endswith(".py"):
+        return []
+    file = Path(path)
+    files: Iterable[tuple[str, str]] = [(package, path)]
+    if file.name == "__init__.py":
+        files = files_below(str(file.parent), package, tests=False, migrations=False)
+    is_django = package == "django"
+    return [
+        reading_of(module, path)
+        for module, path in files
+        if (has_words(path, about) if is_django else names_signals(path, about))
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from signal_inspector.catalog.finding import find_sender, find_signal
 from signal_inspector.catalog.source_records import Connect, ModuleSource
 from signal_inspector.records import Caller, SendMethod
 from tests.catalog.made import module
+from tests.checks.worlds import Project
 
 order_placed = Signal()
 
@@ -449,3 +451,121 @@ def test_explaining_sends_nothing_and_changes_nothing() -> None:
         assert post_save.receivers == before
     finally:
         post_save.disconnect(log, sender=User)
+
+
+class TestWhatTheSourceTells:
+    """What a person sees who looks for the reason."""
+
+    SIGNALS = "from django.dispatch import Signal\nviewed = Signal()\n"
+
+    @pytest.fixture
+    def project(self, tmp_path: Path) -> Project:
+        return Project(tmp_path)
+
+    def explained(self, project: Project, *names: str) -> str:
+        done = project.run("signals", "explain", *names)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def test_where_it_is_handed_on(self, project: Project) -> None:
+        """A class attribute that is never sent by that name is shown, with its place."""
+        project.write(
+            {
+                "stall/signals.py": self.SIGNALS,
+                "stall/models.py": "import stall.signals",
+                "stall/views.py": "from stall import signals\nclass V:\n add = signals.viewed\n",
+            }
+        )
+        said = self.explained(project, "viewed")
+        assert "It is handed on in stall/views.py:3 (add): it may be sent from there." in said
+
+    def test_the_arguments_and_the_way_of_a_send(self, project: Project) -> None:
+        """The names that are sent, where the signal is given to a helper."""
+        project.write(
+            {
+                "stall/signals.py": self.SIGNALS,
+                "stall/models.py": "import stall.signals",
+                "stall/work.py": (
+                    "from stall.signals import viewed\n"
+                    "def emit(signal, **kwargs): signal.send(**kwargs)\n"
+                    "def view(): emit(viewed, sender=None, page=1)\n"
+                ),
+            }
+        )
+        said = self.explained(project, "viewed")
+        assert "stall/work.py:3, send()" in said
+        assert "arguments page, by way of stall.work.emit" in said
+
+    def test_a_taken_uid_and_a_vain_disconnect(self, project: Project) -> None:
+        """Both stand at the receiver they are about."""
+        project.write(
+            {
+                "stall/signals.py": self.SIGNALS,
+                "stall/models.py": (
+                    "from stall.signals import viewed\nfrom django.dispatch import receiver\n"
+                    "@receiver(viewed, dispatch_uid='log')\ndef first(**kwargs): pass\n"
+                    "@receiver(viewed, dispatch_uid='log')\ndef second(**kwargs): pass\n"
+                    "viewed.disconnect(first)\n"
+                ),
+            }
+        )
+        said = " ".join(self.explained(project, "viewed").split())
+        assert "its dispatch_uid 'log' is taken by stall.models.first" in said
+        assert "models.py:7 found nothing: it has to be given the sender and the" in said
+
+    def test_a_receiver(self, project: Project) -> None:
+        """Which signals it is connected to, and which it is not."""
+        project.write(
+            {
+                "stall/signals.py": f"{self.SIGNALS}sold = Signal()\n",
+                "stall/models.py": (
+                    "from stall.signals import viewed\n"
+                    "def count(**kwargs): pass\nviewed.connect(count)\n"
+                ),
+                "stall/later.py": (
+                    "from stall.signals import sold\nfrom stall.models import count\n"
+                    "sold.connect(count)\n"
+                ),
+            }
+        )
+        said = self.explained(project, "count")
+        assert said.startswith("stall.models.count\n")
+        connected, _, lost = said.partition("Not called:")
+        assert "Connected to:\n  stall.signals.viewed\n" in connected
+        assert "  stall.signals.sold\n" in lost
+        assert "this process has not imported" in " ".join(lost.split())
+
+    def test_a_sender_alone(self, project: Project) -> None:
+        """All signals that call somebody if it sends, and a word on what a subclass is."""
+        project.write(
+            {
+                "stall/signals.py": f"{self.SIGNALS}sold = Signal()\nlost = Signal()\n",
+                "stall/models.py": (
+                    "from stall import signals\n"
+                    "class Web: pass\nclass Mobile(Web): pass\ndef count(**kwargs): pass\n"
+                    "signals.viewed.connect(count, sender=Web)\n"
+                    "signals.sold.connect(count)\n"
+                    "signals.sold.connect(count, sender=Web, dispatch_uid='web')\n"
+                ),
+            }
+        )
+        said = self.explained(project, "--sender", "stall.models.Web")
+        assert "stall.signals.viewed\n" in said
+        assert "stall.signals.sold\n" in said
+        assert "stall.signals.lost" not in said
+        said = " ".join(self.explained(project, "--sender", "stall.models.Mobile").split())
+        assert "stall.signals.viewed" not in said
+        assert "its subclass stall.models.Mobile is another sender" in said
+
+    def test_neither_is_an_error(self, project: Project) -> None:
+        """Something has to be asked about."""
+        done = project.run("signals", "explain")
+        assert done.returncode == 1
+        assert "Name a signal or a receiver, or a sender with --sender." in done.stderr
+
+    def test_the_package_that_defines_it_is_read(self, project: Project) -> None:
+        """Of a signal of Django's, or of another package, the sends of that package are told."""
+        project.settings(apps=("django.contrib.auth", "django.contrib.contenttypes", "stall"))
+        said = self.explained(project, "user_logged_in", "--bare")
+        assert "django.contrib.auth.login" in said
+        assert "arguments request, user" in said

@@ -44,7 +44,16 @@ def test_json_is_what_is_documented(project: Project) -> None:
     """The JSON has these keys and no others."""
     data = explained(project, "order_placed", "--sender", "shop.Gift")
     keys = {"version", "signal", "class", "app", "path", "line", "is_inspected", "problem"}
-    keys |= {"inspected", "remark", "sender", "called", "not_called", "sends", "unread"}
+    keys |= {
+        "inspected",
+        "remark",
+        "sender",
+        "called",
+        "not_called",
+        "sends",
+        "unread",
+        "handed_on",
+    }
     assert set(data) == keys
     assert (data["version"], data["sender"], data["app"]) == (1, "shop.models.Gift", "shop")
     receiver = {"order", "state", "receiver", "path", "line", "sender", "is_async", "is_weak"}
@@ -53,7 +62,12 @@ def test_json_is_what_is_documented(project: Project) -> None:
         frozenset(receiver)
     }
     assert {frozenset(each) for each in data["sends"]} == {
-        frozenset({"method", "function", "path", "line", "sender"})
+        frozenset(
+            {
+                *("method", "function", "path", "line", "sender"),
+                *("arguments", "has_more_arguments", "through"),
+            }
+        )
     }
 
 
@@ -134,6 +148,7 @@ Not called:
 Sent in 1 place of the source:
   -   shop.views.place
       shop/views.py:7, send()
+      arguments order
 """
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from signal_inspector.catalog import ExplainedReceiver, Explanation
+from signal_inspector.catalog.explaining import Part
 from signal_inspector.management.signals.listing_json import (
     VERSION,
     receiver_as_json,
@@ -29,12 +31,35 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
                 "path": send.path,
                 "line": send.line,
                 "sender": send.sender or None,
+                "arguments": list(send.arguments),
+                "has_more_arguments": send.is_open,
+                "through": send.through or None,
             }
             for send in explanation.sends
+        ],
+        "handed_on": [
+            {"path": each.path, "line": each.line, "to": each.label or None}
+            for each in explanation.handed_on
         ],
         "unread": [
             {"module": module.module, "path": module.path, "problem": module.problem}
             for module in explanation.unread
+        ],
+    }
+
+
+def parts_as_json(parts: Sequence[Part], **about: str) -> dict[str, Any]:
+    """What signals have to do with a sender or a receiver."""
+    return {
+        "version": VERSION,
+        **about,
+        "signals": [
+            {
+                **signal_as_json(part.signal),
+                "called": [_receiver(each) for each in part.called],
+                "not_called": [_receiver(each) for each in part.not_called],
+            }
+            for part in parts
         ],
     }
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from django.core.management.color import Style
 
 from signal_inspector.catalog import ExplainedReceiver, Explanation, Standing
+from signal_inspector.catalog.explaining import Part
 from signal_inspector.catalog.source_records import Send
 from signal_inspector.management.signals.base import plural
 from signal_inspector.management.signals.listing_text import (
@@ -39,10 +40,36 @@ def explanation_lines(explanation: Explanation, style: Style) -> Iterator[str]:
         title = "Not called: they listen to another sender"
     yield from _group(title, others, style)
     yield from _group("Not called", missing, style)
-    yield from _sends(explanation.sends, style)
+    yield from _sends(explanation, style)
     for module in explanation.unread:
         text = f"Not read: {location(module.path, 0)} {module.problem}"
         yield style.WARNING(printable(text))
+
+
+def sender_lines(sender: str, parts: Sequence[Part], style: Style) -> Iterator[str]:
+    """All that happens if this sender sends."""
+    if not parts:
+        yield style.WARNING(f"Nobody is called, whatever {printable(sender)} sends.")
+        return
+    yield f"Called, in this order, if {printable(sender)} sends:"
+    for part in parts:
+        yield ""
+        yield from head_lines(part.signal, style)
+        yield from _receivers(part.called, style)
+        yield from _group("Not called", part.not_called, style)
+
+
+def receiver_lines(name: str, parts: Sequence[Part], style: Style) -> Iterator[str]:
+    """The signals that a receiver is connected to, and those that it is not, and why."""
+    yield style.MIGRATE_LABEL(printable(name))
+    for title, lost in (("Connected to", False), ("Not called", True)):
+        of_kind = [part for part in parts if (part.not_called if lost else part.called)]
+        if of_kind:
+            yield ""
+            yield style.MIGRATE_LABEL(f"{title}:")
+        for part in of_kind:
+            yield f"  {style.MIGRATE_HEADING(printable(part.signal.signal))}"
+            yield from _receivers(part.not_called if lost else part.called, style)
 
 
 def _is_choice(each: ExplainedReceiver) -> bool:
@@ -75,6 +102,11 @@ def _group(title: str, receivers: Sequence[ExplainedReceiver], style: Style) -> 
     if not receivers:
         return
     yield style.MIGRATE_LABEL(f"{title}:")
+    yield from _receivers(receivers, style)
+    yield ""
+
+
+def _receivers(receivers: Sequence[ExplainedReceiver], style: Style) -> Iterator[str]:
     for each in receivers:
         yield name_line(each.order, each.receiver, style)
         if each.entry is not None:
@@ -85,18 +117,41 @@ def _group(title: str, receivers: Sequence[ExplainedReceiver], style: Style) -> 
         if each.detail and not _is_told(each):
             for line in wrapped(each.detail):
                 yield f"{INDENT}{style.WARNING(line)}"
-    yield ""
 
 
-def _sends(sends: Sequence[Send], style: Style) -> Iterator[str]:
+def _sends(explanation: Explanation, style: Style) -> Iterator[str]:
+    sends = explanation.sends
     if not sends:
-        yield "No send of it is found in the project's source. Installed packages are not read."
+        read = "Installed packages are not read."
+        if explanation.package:
+            read = f"Of installed packages {printable(explanation.package)} was read."
+        yield f"No send of it is found in the project's source. {read}"
+        yield from _handed_on(explanation)
         return
     yield style.MIGRATE_LABEL(f"Sent in {plural(len(sends), 'place')} of the source:")
     for send in sends:
         sender = f", sender {send.sender}" if send.sender else ""
         yield f"  -   {printable(send.function)}"
         yield f"{INDENT}{location(send.path, send.line)}, {send.method.value}(){printable(sender)}"
+        for line in wrapped(_given(send)):
+            yield f"{INDENT}{line}"
+    yield from _handed_on(explanation)
+
+
+def _given(send: Send) -> str:
+    """``arguments order, user``; what is not told stands for nothing."""
+    names = ", ".join((*send.arguments, *(["perhaps others"] if send.is_open else [])))
+    told = [f"arguments {names}"] if names else []
+    if send.through:
+        told.append(f"by way of {send.through}")
+    return ", ".join(told)
+
+
+def _handed_on(explanation: Explanation) -> Iterator[str]:
+    for each in explanation.handed_on:
+        label = f" ({printable(each.label)})" if each.label else ""
+        where = location(each.path, each.line)
+        yield f"It is handed on in {where}{label}: it may be sent from there."
 
 
 def wrapped(text: str) -> list[str]:
