@@ -35,7 +35,7 @@ from signal_inspector.dispatches import Dispatch
 from signal_inspector.following import Passing
 from signal_inspector.records import Outcome, SendMethod
 from signal_inspector.scopes import current, set_current
-from signal_inspector.watched import StandIn, unwrap
+from signal_inspector.watched import Asked, StandIn, unwrap
 
 #: The versions whose send() and send_robust() our own loop is known to reproduce.
 KNOWN_DJANGO: Final = ((5, 2), (6, 0), (6, 1))
@@ -51,6 +51,10 @@ ears: Sequence[object] = ()
 _lock = RLock()
 _originals: dict[str, Any] = {}
 _ours: dict[str, Any] = {}
+
+#: Django's own send() and send_robust(), once our loops have stood in for them: for good, as what
+#: was taken from a Signal is called after uninstall() too.
+_djangos: Final[dict[SendMethod, Any]] = {}
 
 
 def _after_fork() -> None:
@@ -174,51 +178,76 @@ def _careful(
     dispatch: Dispatch | Passing | None,
     live: tuple[list[Any], list[Any]],
 ) -> list[tuple[Any, Any]]:
-    original = _originals[method]
+    """On to Django's own method, with the receivers that have been asked for."""
+    original = _djangos[method]
     if dispatch is None or dispatch.passes is True:  # with an async receiver it never is Passing
-        return original(self, sender, **named)  # type: ignore[no-any-return]
+        return original(Asked(self, *live), sender, **named)  # type: ignore[no-any-return]
+    return _recorded(original, self, (sender,), named, dispatch, live)  # type: ignore[no-any-return]
+
+
+def _recorded(
+    original: Callable[..., Any],
+    self: Signal,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    dispatch: Dispatch,
+    live: tuple[list[Any], list[Any]] | None = None,
+) -> Any:
     try:
-        stand_in = StandIn(self, dispatch, *live)
-        responses = original(stand_in, sender, **named)
+        stand_in = StandIn(self, dispatch, *(live or self._live_receivers(_sender(args, kwargs))))
+        responses = original(stand_in, *args, **kwargs)
         recorder.resume(dispatch)
     except BaseException as error:
         recorder.complete(dispatch, error)
         recorder.resume(dispatch)
         raise
     recorder.complete(dispatch, None)
-    return unwrap(responses)  # type: ignore[no-any-return]
+    return unwrap(responses)
 
 
-def _sync_method(method: SendMethod) -> Callable[..., Any]:
+def _sender(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Whom a method is told to send from, whatever else a patch of it takes."""
+    return args[0] if args else kwargs.get("sender")
+
+
+def _begin(
+    self: Signal, args: tuple[Any, ...], kwargs: dict[str, Any], method: SendMethod
+) -> Dispatch | None:
+    """Open the record of a dispatch that goes through a method of somebody else's."""
+    sender = _sender(args, kwargs)
+    named = {name: value for name, value in kwargs.items() if name != "sender" or args}
+    if not self.receivers or self.sender_receivers_cache.get(sender) is NO_RECEIVERS:
+        _orphan(self, sender, named, method)
+        return None
+    return recorder.begin(self, sender, named, method)
+
+
+# These close over what they replace: what was taken from a Signal works also when that is put
+# back. They take what it takes, which in a patch of somebody else's may be anything.
+
+
+def _sync_method(method: SendMethod, original: Callable[..., Any]) -> Callable[..., Any]:
     """send() or send_robust() for a Django, or a patch on it, that our loop does not know."""
 
-    def through_django(self: Signal, sender: Any, **named: Any) -> Any:
-        if not self.receivers or self.sender_receivers_cache.get(sender) is NO_RECEIVERS:
-            if ears:
-                _orphan(self, sender, named, method)
-            return _originals[method](self, sender, **named)
-        dispatch = recorder.begin(self, sender, named, method) if ears else None
-        live = ([], []) if dispatch is None else self._live_receivers(sender)
-        return _careful(self, sender, named, method, dispatch, live)
+    def through_django(self: Signal, /, *args: Any, **kwargs: Any) -> Any:
+        dispatch = _begin(self, args, kwargs, method) if ears else None
+        if dispatch is None:
+            return original(self, *args, **kwargs)
+        return _recorded(original, self, args, kwargs, dispatch)
 
     return through_django
 
 
-def _async_method(method: SendMethod) -> Callable[..., Any]:
+def _async_method(method: SendMethod, original: Callable[..., Any]) -> Callable[..., Any]:
     """asend() or asend_robust(): always Django's own, on watched receivers if recorded."""
 
-    async def through_django(self: Signal, sender: Any, **named: Any) -> Any:
-        original = _originals[method]
-        if not self.receivers or self.sender_receivers_cache.get(sender) is NO_RECEIVERS:
-            if ears:
-                _orphan(self, sender, named, method)
-            return await original(self, sender, **named)
-        dispatch = recorder.begin(self, sender, named, method) if ears else None
+    async def through_django(self: Signal, /, *args: Any, **kwargs: Any) -> Any:
+        dispatch = _begin(self, args, kwargs, method) if ears else None
         if dispatch is None:
-            return await original(self, sender, **named)
+            return await original(self, *args, **kwargs)
         try:
-            stand_in = StandIn(self, dispatch, *self._live_receivers(sender))
-            responses = await original(stand_in, sender, **named)
+            stand_in = StandIn(self, dispatch, *self._live_receivers(_sender(args, kwargs)))
+            responses = await original(stand_in, *args, **kwargs)
             recorder.resume(dispatch)
         except BaseException as error:
             recorder.complete(dispatch, error)
@@ -230,18 +259,21 @@ def _async_method(method: SendMethod) -> Callable[..., Any]:
     return through_django
 
 
-def _init(self: Signal, *args: Any, **kwargs: Any) -> None:
-    _originals["__init__"](self, *args, **kwargs)
-    try:
-        names.note_creation(self, _creating_frame(self))
-    except Exception as error:
-        trouble.report("noting where a signal was created", error)
+def _init_method(original: Callable[..., Any]) -> Callable[..., Any]:
+    def _init(self: Signal, /, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        try:
+            names.note_creation(self, _creating_frame(self, _init))
+        except Exception as error:
+            trouble.report("noting where a signal was created", error)
+
+    return _init
 
 
-def _creating_frame(signal: Signal) -> FrameType:
+def _creating_frame(signal: Signal, ours: Callable[..., Any]) -> FrameType:
     """The first frame outside the ``__init__`` methods of the signal's own class."""
     frame = sys._getframe(2)
-    if type(signal).__init__ is not _ours["__init__"]:
+    if type(signal).__init__ is not ours:
         while frame.f_code.co_name == "__init__" and frame.f_back is not None:
             if frame.f_locals.get("self") is not signal:
                 break
@@ -249,47 +281,56 @@ def _creating_frame(signal: Signal) -> FrameType:
     return frame
 
 
-def _connect(
-    self: Signal,
-    receiver: Any,
-    sender: Any = None,
-    weak: bool = True,
-    dispatch_uid: Any = None,
-) -> None:
-    _originals["connect"](self, receiver, sender, weak, dispatch_uid)
-    connections.note_connect(
-        self,
-        receiver,
-        sender,
-        weak=weak,
-        dispatch_uid=dispatch_uid,
-        caller=callers.calling_code(),
-    )
+def _connect_method(original: Callable[..., Any]) -> Callable[..., Any]:
+    def _connect(self: Signal, /, *args: Any, **kwargs: Any) -> Any:
+        answer = original(self, *args, **kwargs)
+        count = len(args)
+        if count or "receiver" in kwargs:
+            connections.note_connect(
+                self,
+                args[0] if count else kwargs["receiver"],
+                args[1] if count > 1 else kwargs.get("sender"),
+                weak=bool(args[2] if count > 2 else kwargs.get("weak", True)),
+                dispatch_uid=args[3] if count > 3 else kwargs.get("dispatch_uid"),
+                caller=callers.calling_code(),
+            )
+        return answer
+
+    return _connect
 
 
-def _disconnect(
-    self: Signal, receiver: Any = None, sender: Any = None, dispatch_uid: Any = None
-) -> bool:
-    disconnected: bool = _originals["disconnect"](self, receiver, sender, dispatch_uid)
-    if disconnected:
-        connections.note_disconnect(self, receiver, sender, dispatch_uid)
-    else:
-        caller = callers.calling_code() if self.receivers else None
-        connections.note_vain_disconnect(self, receiver, sender, dispatch_uid, caller)
-    return disconnected
+def _disconnect_method(original: Callable[..., Any]) -> Callable[..., Any]:
+    def _disconnect(self: Signal, /, *args: Any, **kwargs: Any) -> Any:
+        answer = original(self, *args, **kwargs)
+        count = len(args)
+        receiver = args[0] if count else kwargs.get("receiver")
+        sender = args[1] if count > 1 else kwargs.get("sender")
+        dispatch_uid = args[2] if count > 2 else kwargs.get("dispatch_uid")
+        if answer is True:
+            connections.note_disconnect(self, receiver, sender, dispatch_uid)
+        elif answer is False:
+            caller = callers.calling_code() if self.receivers else None
+            connections.note_vain_disconnect(self, receiver, sender, dispatch_uid, caller)
+        return answer
+
+    return _disconnect
 
 
-def _replacements() -> dict[str, Callable[..., Any]]:
-    ours: dict[str, Callable[..., Any]] = {
-        "__init__": _init,
-        "connect": _connect,
-        "disconnect": _disconnect,
-        "asend": _async_method(SendMethod.ASEND),
-        "asend_robust": _async_method(SendMethod.ASEND_ROBUST),
-    }
-    for method, loop in ((_SEND, send), (_SEND_ROBUST, send_robust)):
-        ours[method] = loop if _is_known(method) else _sync_method(method)
-    return ours
+def _replacement(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    """What stands in for a method of Signal's; ``original`` is what it replaces."""
+    if name == "__init__":
+        return _init_method(original)
+    if name == "connect":
+        return _connect_method(original)
+    if name == "disconnect":
+        return _disconnect_method(original)
+    method = SendMethod(name)
+    if method.is_async:
+        return _async_method(method, original)
+    if not _is_known(method):
+        return _sync_method(method, original)
+    _djangos[method] = original
+    return send if method is _SEND else send_robust
 
 
 def _is_known(method: str) -> bool:
@@ -308,12 +349,12 @@ def install() -> None:
     """
     global ears
     with _lock:
-        for name, replacement in _replacements().items():
+        for name in ("__init__", "connect", "disconnect", *SendMethod):
             if name in _originals:
                 continue
             original = Signal.__dict__[name]
             _originals[name] = original
-            _ours[name] = wraps(original)(replacement)
+            _ours[name] = wraps(original)(_replacement(name, original))
             setattr(Signal, name, _ours[name])
         overrides.install()
         ears = scopes.ears

@@ -20,7 +20,7 @@ from signal_inspector import following, gather, keeping, recorder, scopes, troub
 from signal_inspector.connections import entries
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.keeping import Seen
-from signal_inspector.names import receiver_name
+from signal_inspector.names import class_path, receiver_name
 from signal_inspector.names.receivers import innermost
 from signal_inspector.records import ReceiverCall, SendMethod
 from signal_inspector.scopes import Scope, current, set_current
@@ -176,7 +176,7 @@ def _begin(
 
 def _sync_override(original: Callable[..., Any], method: SendMethod) -> Callable[..., Any]:
     @wraps(original)
-    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def watched(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         watching = _begin(self, method, original, args, kwargs) if ears else None
         if watching is None:
             return original(self, *args, **kwargs)
@@ -200,7 +200,7 @@ def _sync_override(original: Callable[..., Any], method: SendMethod) -> Callable
 
 def _async_override(original: Callable[..., Any], method: SendMethod) -> Callable[..., Any]:
     @wraps(original)
-    async def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+    async def watched(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         watching = _begin(self, method, original, args, kwargs) if ears else None
         sending = original(self, *args, **kwargs)
         return await (sending if watching is None else Driven(sending, watching))
@@ -215,7 +215,7 @@ def _awaitable_override(original: Callable[..., Any], method: SendMethod) -> Cal
     """
 
     @wraps(original)
-    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def watched(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         sending = original(self, *args, **kwargs)
         if ears and inspect.iscoroutine(sending):
             return awaited(sending, self, args, kwargs)
@@ -241,7 +241,7 @@ def _wrap(kind: type[Signal]) -> None:
             continue
         ours = _maker(original, method)(original, method)
         setattr(ours, _MARK, original)
-        setattr(kind, method, ours)
+        _put(kind, method, ours)
 
 
 def _unwrap(kind: type[Signal]) -> None:
@@ -249,7 +249,15 @@ def _unwrap(kind: type[Signal]) -> None:
         ours = kind.__dict__.get(method)
         original = getattr(ours, _MARK, None)
         if original is not None and getattr(ours, "__wrapped__", None) is original:
-            setattr(kind, method, original)
+            _put(kind, method, original)
+
+
+def _put(kind: type[Signal], name: str, method: object) -> None:
+    """Set a method of a class. One that takes none stays as it is: it is not watched."""
+    try:
+        setattr(kind, name, method)
+    except Exception as error:
+        trouble.report(f"watching {class_path(kind)}", error)
 
 
 def _subclasses(kind: type[Signal]) -> Iterator[type[Signal]]:

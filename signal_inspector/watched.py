@@ -69,7 +69,12 @@ class Driven(Coroutine[Any, Any, Any]):
         return self._step("send", value)
 
     def throw(self, *exception: Any) -> Any:
-        return self._step("throw", *exception)
+        try:
+            return self._step("throw", *exception)
+        finally:
+            # Its traceback has this frame: with it among the locals, the frame of who awaits and
+            # all in it would live until the garbage collector comes.
+            del exception
 
     def close(self) -> None:
         if self._steps is None:
@@ -103,6 +108,7 @@ class Driven(Coroutine[Any, Any, Any]):
             stepped.end(error, None)
             raise
         finally:
+            del args  # as in throw()
             try:
                 self._leave()
             finally:
@@ -328,43 +334,35 @@ class WatchedAsync(Watched):
             current.reset(token)
 
 
-class StandIn:
-    """Stands for a signal while Django's own method runs one dispatch of it.
+class _NotAsked:
+    """Stands for a cache of receivers by sender, and does not even ask for the sender's hash."""
+
+    def get(self, _sender: object, default: Any = None) -> Any:
+        return default
+
+
+class Asked:
+    """Stands for a signal whose receivers have been asked for, while Django's own method runs.
 
     A tool whose patch lies between us and Django meets it too, and may use it as the signal.
     """
 
     __slots__ = ("_async_receivers", "_signal", "_sync_receivers")
     _signal: Signal
-    _sync_receivers: list[Watched]
-    _async_receivers: list[Watched]
+    _sync_receivers: list[Any]
+    _async_receivers: list[Any]
 
     #: The early exit was taken, or not, before a stand-in was made.
     receivers = (None,)
+    sender_receivers_cache = _NotAsked()
 
     def __init__(
-        self,
-        signal: Signal,
-        dispatch: Dispatch,
-        sync_receivers: Iterable[Any],
-        async_receivers: Iterable[Any],
+        self, signal: Signal, sync_receivers: list[Any], async_receivers: list[Any]
     ) -> None:
-        watched: list[Watched] = []
-        for receiver in sync_receivers:
-            watched.append(WatchedSync(receiver, signal, dispatch, len(watched), is_async=False))
-        sync_count = len(watched)
-        for receiver in async_receivers:
-            watched.append(WatchedAsync(receiver, signal, dispatch, len(watched), is_async=True))
         keep = functools.partial(object.__setattr__, self)
         keep("_signal", signal)
-        keep("_sync_receivers", watched[:sync_count])
-        keep("_async_receivers", watched[sync_count:])
-        dispatch.expect([receiver.call for receiver in watched])
-        if dispatch.audience.keepers:
-            keeping.tell(dispatch, "receivers", [each.receiver for each in watched])
-        if dispatch.followers:
-            dispatch.receivers = [receiver_name(each.receiver) for each in watched]
-            following.start(dispatch)
+        keep("_sync_receivers", sync_receivers)
+        keep("_async_receivers", async_receivers)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._signal, name)
@@ -382,12 +380,35 @@ class StandIn:
     def __class__(self) -> type[Any]:
         return type(self._signal)
 
-    @property
-    def sender_receivers_cache(self) -> dict[Any, Any]:
-        return {}
-
-    def _live_receivers(self, _sender: object) -> tuple[list[Watched], list[Watched]]:
+    def _live_receivers(self, _sender: object) -> tuple[list[Any], list[Any]]:
         return self._sync_receivers, self._async_receivers
+
+
+class StandIn(Asked):
+    """The same for a recorded dispatch: it hands out watched receivers."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        signal: Signal,
+        dispatch: Dispatch,
+        sync_receivers: Iterable[Any],
+        async_receivers: Iterable[Any],
+    ) -> None:
+        watched: list[Watched] = []
+        for receiver in sync_receivers:
+            watched.append(WatchedSync(receiver, signal, dispatch, len(watched), is_async=False))
+        sync_count = len(watched)
+        for receiver in async_receivers:
+            watched.append(WatchedAsync(receiver, signal, dispatch, len(watched), is_async=True))
+        super().__init__(signal, watched[:sync_count], watched[sync_count:])
+        dispatch.expect([receiver.call for receiver in watched])
+        if dispatch.audience.keepers:
+            keeping.tell(dispatch, "receivers", [each.receiver for each in watched])
+        if dispatch.followers:
+            dispatch.receivers = [receiver_name(each.receiver) for each in watched]
+            following.start(dispatch)
 
     def _log_robust_failure(self, receiver: Watched, error: Exception) -> None:
         if not receiver.is_blamed(error):
