@@ -35,7 +35,7 @@ from signal_inspector.dispatches import Dispatch
 from signal_inspector.following import Passing
 from signal_inspector.records import Outcome, SendMethod
 from signal_inspector.scopes import current, set_current
-from signal_inspector.watched import Asked, StandIn, unwrap
+from signal_inspector.watched import Asked, Passed, StandIn, unwrap
 
 #: The versions whose send() and send_robust() our own loop is known to reproduce.
 KNOWN_DJANGO: Final = ((5, 2), (6, 0), (6, 1))
@@ -77,7 +77,7 @@ def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
         if ears
         else None
     )
-    if async_receivers:
+    if async_receivers and dispatch is not None:
         return _careful(self, sender, named, _SEND, dispatch, live)
     responses = []
     if dispatch is None or dispatch.passes is True:
@@ -85,6 +85,8 @@ def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
             for receiver in sync_receivers:
                 response = receiver(signal=self, sender=sender, **named)
                 responses.append((receiver, response))
+            if async_receivers:
+                responses += _async_part(self, sender, named, _SEND, async_receivers)
             return responses
         finally:
             if dispatch is not None:
@@ -121,7 +123,7 @@ def send_robust(  # noqa: C901 - Django's loop twice, as a call more is a frame 
         if ears
         else None
     )
-    if async_receivers:
+    if async_receivers and dispatch is not None:
         return _careful(self, sender, named, _SEND_ROBUST, dispatch, live)
     responses = []
     if dispatch is None or dispatch.passes is True:
@@ -134,6 +136,8 @@ def send_robust(  # noqa: C901 - Django's loop twice, as a call more is a frame 
                     responses.append((receiver, err))
                 else:
                     responses.append((receiver, response))
+            if async_receivers:
+                responses += _async_part(self, sender, named, _SEND_ROBUST, async_receivers)
             return responses
         finally:
             if dispatch is not None:
@@ -170,19 +174,32 @@ def _orphan(self: Signal, sender: Any, named: dict[str, Any], method: SendMethod
             recorder.complete(dispatch, None, dispatch.marks[-1])  # it took no receiver's time
 
 
+def _async_part(
+    self: Signal,
+    sender: Any,
+    named: dict[str, Any],
+    method: SendMethod,
+    receivers: list[Any],
+) -> list[tuple[Any, Any]]:
+    """Have Django's own method run these, which it does when the sync ones have run."""
+    passed = [Passed(receiver, self) for receiver in receivers]
+    responses = _djangos[method](Asked(self, [], passed), sender, **named)
+    return unwrap(responses)  # type: ignore[no-any-return]
+
+
 def _careful(
     self: Signal,
     sender: Any,
     named: dict[str, Any],
     method: SendMethod,
-    dispatch: Dispatch | Passing | None,
+    dispatch: Dispatch | Passing,
     live: tuple[list[Any], list[Any]],
 ) -> list[tuple[Any, Any]]:
     """On to Django's own method, with the receivers that have been asked for."""
-    original = _djangos[method]
-    if dispatch is None or dispatch.passes is True:  # with an async receiver it never is Passing
-        return original(Asked(self, *live), sender, **named)  # type: ignore[no-any-return]
-    return _recorded(original, self, (sender,), named, dispatch, live)  # type: ignore[no-any-return]
+    assert dispatch.passes is not True  # noqa: S101 - as there are async receivers
+    return _recorded(  # type: ignore[no-any-return]
+        _djangos[method], self, (sender,), named, dispatch, live
+    )
 
 
 def _recorded(

@@ -334,6 +334,20 @@ class WatchedAsync(Watched):
             current.reset(token)
 
 
+class Passed:
+    """A receiver of a dispatch that is not recorded: it is given the signal for its stand-in."""
+
+    __slots__ = ("receiver", "signal")
+
+    def __init__(self, receiver: Any, signal: Signal) -> None:
+        self.receiver = receiver
+        self.signal = signal
+
+    def __call__(self, **named: Any) -> Any:
+        named["signal"] = self.signal
+        return self.receiver(**named)
+
+
 class _NotAsked:
     """Stands for a cache of receivers by sender, and does not even ask for the sender's hash."""
 
@@ -383,6 +397,11 @@ class Asked:
     def _live_receivers(self, _sender: object) -> tuple[list[Any], list[Any]]:
         return self._sync_receivers, self._async_receivers
 
+    def _log_robust_failure(self, receiver: Any, error: Exception) -> None:
+        self._signal._log_robust_failure(  # type: ignore[attr-defined]
+            receiver.receiver, error
+        )
+
 
 class StandIn(Asked):
     """The same for a recorded dispatch: it hands out watched receivers."""
@@ -430,6 +449,10 @@ def unwrap(responses: Any) -> Any:
     """
     if isinstance(responses, list):
         for index, pair in enumerate(responses):
-            if isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], Watched):
+            if (
+                isinstance(pair, tuple)
+                and len(pair) == 2
+                and isinstance(pair[0], Watched | Passed)
+            ):
                 responses[index] = (pair[0].receiver, pair[1])
     return responses

@@ -256,6 +256,40 @@ def test_idle_a_sender_is_hashed_as_often_as_by_django(
     assert count() == bare
 
 
+@pytest.mark.parametrize("method", ["send", "send_robust"])
+def test_idle_receivers_of_both_kinds(method: str) -> None:
+    """Both get the signal itself, in Django's order."""
+    got: list[Any] = []
+
+    def sync(signal: Signal, **named: Any) -> str:
+        got.append(signal)
+        return "sync"
+
+    async def not_sync(signal: Signal, **named: Any) -> str:
+        got.append(signal)
+        return "async"
+
+    signal = Signal()
+    signal.connect(not_sync)
+    signal.connect(sync)
+    assert getattr(signal, method)(None) == [(sync, "sync"), (not_sync, "async")]
+    assert [each is signal for each in got] == [True, True]
+
+
+def test_idle_an_async_failure_is_logged_by_its_own_name(caplog: pytest.LogCaptureFixture) -> None:
+    """Django names the receiver, and returns what it raised."""
+
+    async def fails(**named: Any) -> None:
+        raise ValueError
+
+    signal = Signal()
+    signal.connect(fails)
+    [(receiver, error)] = signal.send_robust(None)
+    assert receiver is fails
+    assert isinstance(error, ValueError)
+    assert fails.__qualname__ in caplog.records[-1].getMessage()
+
+
 # What is left behind
 
 
