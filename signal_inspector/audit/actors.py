@@ -12,6 +12,7 @@ from signal_inspector import trouble
 from signal_inspector.audit.bookkeeping import ACTOR_LABEL_LENGTH, ACTOR_LENGTH
 from signal_inspector.audit.cleaning import clean
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.conf import get_config
 
 
 def actor_of(actor: object) -> tuple[str, str]:
@@ -19,7 +20,8 @@ def actor_of(actor: object) -> tuple[str, str]:
 
     The key of a proxy is that of the model itself: both are one person.
     A user who is not logged in is nobody, and so is a lazy one whom nobody has asked for. The
-    label is the user's name where ``AUDIT["ACTOR_LABELS"]`` lets it be kept. Never raises.
+    label is the user's name where ``AUDIT["ACTOR_LABELS"]`` lets it be kept, and no strict mode
+    forbids it. Never raises.
     """
     try:
         # By its class: isinstance() would evaluate a lazy object.
@@ -43,7 +45,8 @@ def _of_instance(actor: Model) -> tuple[str, str]:
         return "", ""
     key = str(parts[0]) if len(parts) == 1 else f"({', '.join(map(str, parts))})"
     label = held.get(getattr(cls, "USERNAME_FIELD", ""))
-    if not isinstance(label, str) or not get_settings().actor_labels:
+    keeps_labels = get_settings().actor_labels and not get_config().strict
+    if not isinstance(label, str) or not keeps_labels:
         label = ""
     model = options.concrete_model or cls
     key = f"{model._meta.label}:{key}"

@@ -17,6 +17,7 @@ from signal_inspector.audit.choices import Origin
 from signal_inspector.audit.circumstances import Circumstances, origin_name
 from signal_inspector.audit.cleaning import clean
 from signal_inspector.audit.settings import Audit, get_settings
+from signal_inspector.conf import get_config
 from signal_inspector.ids import next_sequence, uuid7_text
 
 _NAME_LENGTH: Final = 500
@@ -118,7 +119,7 @@ def _in_words(parsed: Any, names: dict[int, str]) -> str:
 
 def keeps_paths() -> bool:
     """Whether the log keeps the path of a request, and no route."""
-    return get_settings().paths == "path"
+    return get_settings().paths == "path" and not get_config().strict
 
 
 def _name(request: HttpRequest) -> str:

@@ -67,7 +67,7 @@ def summarize(
     traced = next((d for d in dispatches if d.trace_id), None)
     return StoredRequest(
         method=str(request.method)[:20],
-        path=redactor(get_config()).redact_text(request.get_full_path()[:_READ])[:_PATH],
+        path=_path(request)[:_PATH],
         status=response.status_code,
         dispatches=len(dispatches) + dropped,
         dropped=dropped,
@@ -77,6 +77,15 @@ def summarize(
         busy_ns=covered_ns((d.start_ns, d.start_ns + d.duration_ns) for d in tops),
         **measured,
     )
+
+
+def _path(request: HttpRequest) -> str:
+    """The path without its secrets; in strict mode the route in its place, if it has one."""
+    config = get_config()
+    route = getattr(request.resolver_match, "route", None)
+    if config.strict and isinstance(route, str):
+        return f"/{route.removeprefix('/')}"
+    return redactor(config).redact_text(request.get_full_path()[:_READ])
 
 
 _FIELDS = {field.name for field in fields(StoredRequest)}

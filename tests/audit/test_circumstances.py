@@ -188,6 +188,24 @@ class TestMiddleware:
         assert seen[0].origin_name == "GET /magic/[redacted]/"
         assert len(seen[1].origin_name) == 500
 
+    def test_links_that_let_their_reader_in(self) -> None:
+        """Also of a path that is kept the token of such a link goes."""
+        with audit(PATHS="path"):
+            Client().get("/accounts/verify/c7g2xl-0123456789abcdef0123456789abcdef/")
+        assert seen[0].origin_name.startswith("GET /accounts/verify/")
+        assert "0123456789abcdef" not in seen[0].origin_name
+
+    @pytest.mark.django_db
+    def test_strict_mode(self) -> None:
+        """Strict mode keeps the route whatever PATHS says, and no name of a user."""
+        strict = {"STRICT": True, "AUDIT": {"PATHS": "path"}}
+        with override_settings(SIGNAL_INSPECTOR=strict):
+            Client().get("/accounts/verify/zUI3Mbc2/")
+            assert actor_of(User(pk=7, username="anna")) == ("auth.User:7", "")
+            with audit_circumstances(name="card 4111") as around:
+                assert "4111" not in around.origin_name
+        assert seen[0].origin_name == "GET /accounts/verify/<token>/"
+
     @pytest.mark.parametrize(
         ("route", "words"),
         [

@@ -145,6 +145,16 @@ def test_secrets_in_a_query_are_not_stored(shown: Shown) -> None:
     assert "page=3" in stored
 
 
+def test_strict_mode_stores_the_route(shown: Shown) -> None:
+    """In strict mode the panel knows the route of a request, and no value of its path."""
+    shown.settings.SIGNAL_INSPECTOR = {"STRICT": True}
+    request_id = shown.request_id(shown.client.get("/meet/rosebud/?page=3"))
+    store = get_store()
+    stored = json.dumps([store.panel(request_id, name) for name in (PANEL, SUMMARY_ID)])
+    assert "/meet/<str:name>/" in stored
+    assert "rosebud" not in stored
+
+
 def test_ajax_request_is_kept(shown: Shown) -> None:
     """A request that answers JSON is in the store as well."""
     request_id = shown.request_id(shown.client.get("/data/"))
