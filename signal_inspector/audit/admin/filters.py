@@ -24,6 +24,7 @@ _LABELS: Final = {
     "signal": "signal",
     "receiver": "receiver",
     "exception": "exception",
+    "line": "line of code",
     "object": "carried",
     "actor": "actor",
     "label": "actor's label",

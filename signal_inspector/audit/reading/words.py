@@ -1,4 +1,4 @@
-"""What a text in the search box means. Every meaning is looked up exactly, by an index."""
+"""What a text in the search box means. It is looked up exactly, and but for a line by an index."""
 
 from __future__ import annotations
 
