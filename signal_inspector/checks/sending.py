@@ -12,6 +12,7 @@ from signal_inspector.callers import is_third_party
 from signal_inspector.catalog.source_records import Send
 from signal_inspector.checks.facts import Connected, Facts, file_of
 from signal_inspector.checks.findings import Finding, Kind, at, listed
+from signal_inspector.names import is_item
 
 _NAMED = 3  # receivers that a message names; of more it tells how many
 
@@ -47,7 +48,7 @@ def never_sent(facts: Facts) -> Iterator[Finding]:
             continue
         if type(it) not in (Signal, ModelSignal):
             continue  # it may have a method of its own to be sent by
-        if "[" in signal or facts.handed_on(signal):
+        if is_item(it) or facts.handed_on(signal):
             continue  # whoever takes it out of there, or gets it, may send it
         path, line = facts.made_at(signal)
         yield Finding(

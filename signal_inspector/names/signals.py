@@ -47,6 +47,7 @@ class _Anonymous(NamedTuple):
 
 #: Names that stay: those of signals that were found in a module.
 signal_names: IdentityMap[str] = IdentityMap()
+_items: IdentityMap[bool] = IdentityMap()
 _creations: IdentityMap[_Creation] = IdentityMap()
 _anonymous: IdentityMap[_Anonymous] = IdentityMap()
 _index = Index()
@@ -111,6 +112,7 @@ def signal_name(signal: Signal) -> str:
     if place is None:
         return _stay_anonymous(signal, waiting)
     name = f"{place.module}.{place.path}"
+    _items.set(signal, place.is_inside)
     if place.is_inside and _is_importing(place.module):
         return name  # it may get a name of its own
     signal_names.set(signal, name)
@@ -141,6 +143,11 @@ def creation_place(signal: Signal, name: str) -> tuple[str, int]:
         from_module = creation.called_from is not None and creation.called_from[0] == file
         return creation.called_from if from_module else (creation.path, creation.line)  # type: ignore[return-value]
     return (file, 0) if type(file) is str else ("", 0)
+
+
+def is_item(signal: Signal) -> bool:
+    """Whether a dict, a list or an object holds it, where code may get it without its name."""
+    return _items.get(signal) is True
 
 
 def loaded_signals() -> dict[str, Signal]:

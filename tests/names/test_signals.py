@@ -23,6 +23,7 @@ from signal_inspector import trouble
 from signal_inspector.names import (
     creation_place,
     forget_names,
+    is_item,
     loaded_signals,
     note_creation,
     signal_name,
@@ -290,6 +291,8 @@ def test_signals_in_registries(world: World) -> None:
         "zed.signals.Bus.ALL[0]": module.Bus.ALL[0],
     }.items() <= loaded_signals().items()
     assert signal_name(module.NESTED["deep"]["deeper"]).endswith(" (anonymous)")
+    assert is_item(module.BUS.one_done)
+    assert not is_item(setting_changed)
     assert trouble.counts() == {}
 
 
