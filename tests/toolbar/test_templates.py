@@ -97,7 +97,8 @@ def test_every_field_is_printed(page: str, marks: dict[str, str]) -> None:
     printed = words(parse(page))
     missing = {path for path, mark in marks.items() if mark not in printed}
     # A row prints one of two forms, and the texts of an empty panel are for that one.
-    other = {"DispatchRow.sender", "DispatchRow.function", "DispatchRow.note", "DispatchRow.count"}
+    head = ("sender", "function", "project_function", "note", "count")
+    other = {f"DispatchRow.{name}" for name in head}
     other |= {"DispatchRow.method", "PanelView.empty_text", "PanelView.request_id"}
     assert missing == other
 
