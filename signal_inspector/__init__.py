@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from signal_inspector.dispatches import Dispatch
+    from signal_inspector.payload import Redactor
     from signal_inspector.records import Details, Failure, Outcome, ReceiverCall
     from signal_inspector.scopes import capture, suppress
     from signal_inspector.sinks import Sink
@@ -22,6 +23,7 @@ __all__ = [
     "Failure",
     "Outcome",
     "ReceiverCall",
+    "Redactor",
     "Sink",
     "capture",
     "suppress",
@@ -37,6 +39,7 @@ _HOMES = {
     "Failure": "records",
     "Outcome": "records",
     "ReceiverCall": "records",
+    "Redactor": "payload",
     "Sink": "sinks",
     "capture": "scopes",
     "suppress": "scopes",

@@ -179,3 +179,19 @@ def class_of(error: BaseException) -> Failure:
     """The least that is kept of an exception."""
     name = class_path(type(error)).removeprefix("builtins.")
     return Failure(exception_class=name, message="")
+
+
+def _told(error: BaseException) -> str:
+    """A failure of ours for the log: its traceback, without secrets."""
+    config = get_config()
+    failure = summarize_exception(
+        error,
+        config.limits,
+        with_traceback=True,
+        with_machinery=True,
+        redactor=redactor(config),
+    )
+    return failure.traceback or failure.exception_class
+
+
+trouble.tell_by(_told)

@@ -56,10 +56,29 @@ def note(kind: str, error: BaseException) -> None:
     if first:
         logger.error(
             "Signal Inspector failed in %s; further failures of this kind are only counted. "
-            "The signal was sent as usual.",
+            "The signal was sent as usual.\n%s",
             kind,
-            exc_info=error,
+            _in_words(error),
         )
+
+
+def _in_words(error: BaseException) -> str:
+    """The traceback as text without secrets. Not as ``exc_info``, which would tell all of it."""
+    try:
+        if _teller is not None:
+            return _teller(error)
+    except Exception as problem:
+        let_through(problem)
+    return type(error).__qualname__
+
+
+def tell_by(teller: Callable[[BaseException], str]) -> None:
+    """Have exceptions put in words, for the log, by this function."""
+    global _teller
+    _teller = teller
+
+
+_teller: Callable[[BaseException], str] | None = None
 
 
 def tell(kind: str, text: str) -> None:

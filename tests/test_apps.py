@@ -213,6 +213,7 @@ class TestPublicNames:
             "Failure",
             "Outcome",
             "ReceiverCall",
+            "Redactor",
             "Sink",
             "capture",
             "suppress",

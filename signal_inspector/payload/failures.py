@@ -37,6 +37,7 @@ def summarize_exception(
     *,
     with_traceback: bool,
     with_messages: bool = True,
+    with_machinery: bool = False,
     redactor: Redactor = _BUILT_IN,
 ) -> Failure:
     """What is kept of an exception. Never raises, and keeps nothing of it alive.
@@ -47,7 +48,7 @@ def summarize_exception(
     """
     name = type_name(type(error))
     try:
-        teller = _Teller(limits, redactor, with_messages)
+        teller = _Teller(limits, redactor, with_messages, with_machinery)
         text = teller.traceback(error) if with_traceback else None
         return Failure(exception_class=name, message=teller.message(error), traceback=text)
     except Exception as problem:
@@ -65,10 +66,13 @@ def summarize_exception(
 class _Teller:
     """Puts one exception, with its causes, in words."""
 
-    __slots__ = ("_limits", "_messages", "_redactor", "_told")
+    __slots__ = ("_limits", "_machinery", "_messages", "_redactor", "_told")
 
-    def __init__(self, limits: Limits, redactor: Redactor, messages: bool) -> None:
+    def __init__(
+        self, limits: Limits, redactor: Redactor, messages: bool, machinery: bool = False
+    ) -> None:
         self._limits = limits
+        self._machinery = machinery
         self._redactor = redactor
         self._messages = messages and not redactor.strict
         self._told: set[int] = set()
@@ -138,7 +142,7 @@ class _Teller:
             yield from self._members(_exceptions(error), level)
 
     def _frames(self, trace: TracebackType) -> Iterator[str]:
-        frames, left_out = _frames_to_show(trace)
+        frames, left_out = _frames_to_show(trace, self._machinery)
         if left_out:
             yield f"  ({left_out} earlier frames are left out)\n"
         limit = self._limits.traceback_length
@@ -203,10 +207,10 @@ def _reason(error: BaseException) -> tuple[BaseException | None, str]:
     )
 
 
-def _frames_to_show(trace: TracebackType) -> tuple[list[FrameSummary], int]:
+def _frames_to_show(trace: TracebackType, everything: bool) -> tuple[list[FrameSummary], int]:
     """The user's among the last frames, outermost first, and how many frames were before."""
     last = traceback.extract_tb(trace, -_MOST_FRAMES)
-    users = [frame for frame in last if not frame.filename.startswith(_MACHINERY)]
+    users = [frame for frame in last if everything or not frame.filename.startswith(_MACHINERY)]
     count = sum(1 for _ in traceback.walk_tb(trace))
     return users or list(last), count - len(last)
 
