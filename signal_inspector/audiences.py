@@ -73,12 +73,14 @@ class Audience:
         "gathers",
         "hearing",
         "is_choosy",
+        "is_exact",
         "is_special",
         "keepers",
         "leader",
         "only",
         "prepares",
         "sinks",
+        "steps",
         "wants_responses",
         "whole",
         "with_followers",
@@ -126,6 +128,10 @@ class Audience:
         self.details = details
         for collector in collectors:
             self.details |= collector.details
+        #: Whether code that a receiver has started elsewhere is to be known as that receiver's.
+        self.is_exact = self.details & Details.ALL == Details.ALL
+        #: Whether something is to be done between two receivers of our own loop.
+        self.steps = bool(self.with_followers) or self.is_exact
         # Asking a Flag takes longer than all else that a dispatch asks.
         self.gathers = bool(self.details & _AT_START)
         self.prepares = bool(sinks or self.keepers) or self.gathers

@@ -6,8 +6,12 @@ tallies. ``Dispatch.calls`` turns them into ``ReceiverCall`` objects when somebo
 
 from __future__ import annotations
 
+import sys
+from asyncio import Handle, _get_running_loop
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from threading import get_ident
+from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Protocol
 from uuid import UUID
 
@@ -21,6 +25,7 @@ from signal_inspector.records import (
     ReceiverName,
     SendMethod,
     Summary,
+    Unseen,
     plain,
 )
 from signal_inspector.tallies import Busy, Tally
@@ -73,7 +78,10 @@ _UNWRITTEN: Final[dict[str, Any]] = {
     "tallies": None,
     "trace": None,
     "busy": None,
+    "by_time": False,
+    "thread": 0,
     "transactions": (),
+    "unseen": None,
     "whole_told": False,
     "_calls": None,
     "_parent_key": None,
@@ -81,7 +89,8 @@ _UNWRITTEN: Final[dict[str, Any]] = {
 
 
 class Dispatch:
-    """One call of ``send``, ``send_robust``, ``asend`` or ``asend_robust``.
+    """One call of ``send``, ``send_robust``, ``asend``, ``asend_robust``, or of a sending method
+    that a subclass of Signal has of its own.
 
     Complete when the send has ended; ``outcome`` is ``Outcome.RUNNING`` until then. It is made
     and filled in by ``recorder.begin``: a constructor with arguments takes half as long again.
@@ -101,13 +110,16 @@ class Dispatch:
     payload_dropped: int  # arguments beyond LIMITS["PAYLOAD_ITEMS"]
     in_transaction: bool | None  # None unless Details.TRANSACTION was asked for
     not_called: tuple[NotCalled, ...]  # () unless Details.NOT_CALLED was asked for
+    unseen: Unseen | None  # of a subclass's own method, whose calls of receivers were not seen
     parent_call: int | None  # index of the parent's receiver call that sent this one
+    by_time: bool  # whether that is only the one that ran then: another thread or task has sent it
     trace: TraceIds | None  # of its span, or, if Details.TRACE was asked for, of what is around
     # What the instrument writes and `calls` reads:
     audience: Audience
     followers: tuple[Follower, ...]  # until it has ended
     held: BaseException | None  # what met our code in a receiver, and is to reach the sender
     whole_told: bool  # whether followers were told that the code of the send runs
+    thread: int  # whose code calls the receivers that run the fast way
     marks: list[int]  # perf_counter_ns at the start and at the end of each receiver
     ends: dict[int, int] | None  # exact ends where the next mark comes later
     receivers: Sequence[ReceiverName]  # those that run the fast way
@@ -126,6 +138,7 @@ class Dispatch:
         "_parent_key",
         "audience",
         "busy",
+        "by_time",
         "caller",
         "duration_ns",
         "ends",
@@ -151,8 +164,10 @@ class Dispatch:
         "start_ns",
         "started_ns",
         "tallies",
+        "thread",
         "trace",
         "transactions",
+        "unseen",
         "whole_told",
     )
 
@@ -223,8 +238,10 @@ class Dispatch:
 
     @property
     def is_orphan(self) -> bool:
-        """Whether nobody received it."""
-        return self.outcome is Outcome.RETURNED and not self.receivers and not self._calls
+        """Whether nobody received it, and nobody will."""
+        if self.outcome is not Outcome.RETURNED or self.receivers or self._calls:
+            return False
+        return self.unseen is None
 
     @property
     def query_count(self) -> int:
@@ -281,7 +298,7 @@ class Dispatch:
     def leave_parent(self, end_ns: int) -> None:
         """Give the parent's receiver the time that this dispatch took of it."""
         parent, self.parent = self.parent, None
-        if parent is not None and self.parent_call is not None:
+        if parent is not None and self.parent_call is not None and not self.by_time:
             parent._nest(self.parent_call, self.start_ns, end_ns)
 
     # A dispatch that runs on marks is itself the scope of the code it runs (see ``scopes``).
@@ -296,8 +313,24 @@ class Dispatch:
 
     @property
     def index(self) -> int | None:
-        """The receiver call that runs now."""
+        """The receiver call that runs now, or the first where each of the others has a scope."""
+        return 0 if self.audience.is_exact else self._running
+
+    @property
+    def _running(self) -> int | None:
         return len(self.marks) - 1 if self.outcome is Outcome.RUNNING else None
+
+    @property
+    def guesses(self) -> bool:
+        """Whether the code that asks may be that of another receiver than ``index`` says.
+
+        That is code of another thread, of a task, or of what outlives the dispatch.
+        """
+        if self.audience.is_exact:
+            return False
+        if self.outcome is not Outcome.RUNNING or self.thread != get_ident():
+            return True
+        return _get_running_loop() is not None and _is_in_a_loop_of(self)
 
     def adopt(self) -> None:
         """A dispatch is never on offer itself."""
@@ -353,7 +386,7 @@ class Dispatch:
         return call
 
     def _outcome_by_marks(self, index: int) -> Outcome:
-        if index == self.index:
+        if index == self._running:
             return Outcome.RUNNING
         return Outcome.RETURNED if index < len(self.marks) - 1 else Outcome.SKIPPED
 
@@ -383,6 +416,7 @@ class Dispatch:
         tally = None if self.tallies is None else self.tallies.get(index)
         if tally is not None:
             call.query_count, call.query_ns = tally.count, tally.ns
+            call.queries_by_time = tally.by_time
             call.queries = tuple(tally.statements)
 
     def as_dict(self) -> dict[str, Any]:
@@ -391,6 +425,7 @@ class Dispatch:
             "id": self.id_text,
             "parent_id": None if self.parent_id is None else str(self.parent_id),
             "parent_call": self.parent_call,
+            "by_time": self.by_time,
             "trace_id": self.trace_id,
             "span_id": self.span_id,
             "trace_sampled": self.trace_sampled,
@@ -401,6 +436,7 @@ class Dispatch:
             "start_ns": self.start_ns,
             "duration_ns": self.duration_ns,
             "outcome": self.outcome.value,
+            "unseen": None if self.unseen is None else self.unseen.value,
             "caller": None if self.caller is None else self.caller._asdict(),
             "project_caller": (
                 None if self.project_caller is None else self.project_caller._asdict()
@@ -424,3 +460,21 @@ class Dispatch:
             f"<Dispatch {self.method.value} {self.signal} from {self.sender}: "
             f"{len(self.receivers or self._calls or ())} receivers, {self.outcome.value}>"
         )
+
+
+def _is_in_a_loop_of(dispatch: Dispatch) -> bool:
+    """Whether the code that asks is run by an event loop that a receiver of the dispatch runs."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code is _HANDLED:
+            return True
+        is_send = frame.f_code.co_name in _SENDS and frame.f_globals.get("__name__") == _WRAPPER
+        if is_send and frame.f_locals.get("dispatch") is dispatch:
+            return False
+        frame = frame.f_back
+    return True
+
+
+_HANDLED: Final = Handle._run.__code__
+_SENDS: Final = ("send", "send_robust")
+_WRAPPER: Final = "signal_inspector.instrument"

@@ -9,7 +9,14 @@ from typing import Any, Final, Literal, TypeAlias, final
 from signal_inspector import trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import SendMethod
-from signal_inspector.scopes import SILENCE, Audience, current, set_current
+from signal_inspector.scopes import (
+    SILENCE,
+    Audience,
+    ReceiverScope,
+    Scope,
+    current,
+    set_current,
+)
 from signal_inspector.sinks import Follower, Sink
 
 Followers: TypeAlias = tuple[Follower, ...]
@@ -123,11 +130,12 @@ def start(dispatch: Dispatch) -> None:
         tell(dispatch.followers, "started", dispatch)
 
 
-def run(dispatch: Dispatch) -> list[int] | Stepping:
+def run(dispatch: Dispatch) -> list[int] | Exact | Stepping:
     """Tell the followers that our own loop is about to run; what is to take its marks."""
     followers = dispatch.followers
     if not followers:
-        return dispatch.marks
+        is_exact = dispatch.audience.is_exact and len(dispatch.receivers) > 1
+        return Exact(dispatch) if is_exact else dispatch.marks
     dispatch.raised = dispatch._calls = None  # quicker to read than what is not written
     scope = current.get()
     # An override of Signal's method that calls ours has told of the start, and of the whole.
@@ -157,7 +165,7 @@ def run(dispatch: Dispatch) -> list[int] | Stepping:
     if not in_override:
         dispatch.start_ns = start_ns
     if not stepping:
-        return dispatch.marks
+        return Exact(dispatch) if dispatch.audience.is_exact else dispatch.marks
     if len(stepping) == 1 and type(stepping[0]).stepped is not Follower.stepped:
         return SteppingAlone(dispatch, stepping)
     return Stepping(dispatch, stepping)
@@ -177,18 +185,47 @@ def _started(
     return held
 
 
+class Exact:
+    """Takes the marks of a dispatch, and lets each receiver have a scope of its own.
+
+    What a receiver has started, in a thread or in a task, keeps that scope.
+    """
+
+    __slots__ = ("_count", "_dispatch", "_marks", "_scope")
+
+    def __init__(self, dispatch: Dispatch) -> None:
+        self._dispatch = dispatch
+        self._marks = dispatch.marks
+        self._count = len(dispatch.receivers)
+        self._scope: Dispatch | Scope = dispatch  # which is that of the first receiver
+
+    def append(self, end_ns: int) -> None:
+        """Mark the end of a receiver, and set the scope of the next."""
+        marks = self._marks
+        index = len(marks)
+        if index < self._count:
+            self.step(index)
+        marks.append(end_ns)
+
+    def step(self, index: int) -> None:
+        """Set the scope of this receiver."""
+        if current.get() is self._scope:  # else the one before has left a capture() open
+            self._scope = scope = ReceiverScope(self._dispatch, index)
+            current.set(scope)
+
+
 class Stepping:
     """Takes the marks of a dispatch, and tells of the receivers between them."""
 
-    __slots__ = ("_dispatch", "_ends", "_followers", "_last", "_marks")
+    __slots__ = ("_ends", "_exact", "_followers", "_last", "_marks")
 
     def __init__(self, dispatch: Dispatch, followers: Followers) -> None:
-        self._dispatch = dispatch
         self._followers = followers
         self._marks = dispatch.marks
         self._last = len(dispatch.receivers) - 1
         self._ends: dict[int, int] = {}
         dispatch.ends = self._ends
+        self._exact = Exact(dispatch) if dispatch.audience.is_exact else None
 
     def append(self, end_ns: int) -> None:
         """Mark the end of a receiver, tell of it and of the next. That is no receiver's time."""
@@ -202,6 +239,8 @@ class Stepping:
         finally:
             current.reset(token)
         if index != self._last:
+            if self._exact is not None:
+                self._exact.step(index + 1)
             marks[-1] = perf_counter_ns()
 
     def _tell(self, index: int, is_last: bool) -> None:
@@ -233,6 +272,7 @@ class SteppingAlone(Stepping):
         self._marks = dispatch.marks
         self._last = len(dispatch.receivers) - 1
         dispatch.ends = self._ends = {}
+        self._exact = Exact(dispatch) if dispatch.audience.is_exact else None
 
     def append(self, end_ns: int) -> None:
         marks = self._marks
@@ -248,6 +288,8 @@ class SteppingAlone(Stepping):
         finally:
             current.reset(token)
         if index != self._last:
+            if self._exact is not None:
+                self._exact.step(index + 1)
             marks[-1] = perf_counter_ns()
 
 

@@ -91,7 +91,7 @@ def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
         finally:
             if dispatch is not None:
                 dispatch.leave()
-    marks = recorder.run(dispatch) if dispatch.audience.with_followers else dispatch.marks
+    marks = recorder.run(dispatch) if dispatch.audience.steps else dispatch.marks
     try:
         token = set_current[dispatch]
         try:
@@ -142,7 +142,7 @@ def send_robust(  # noqa: C901 - Django's loop twice, as a call more is a frame 
         finally:
             if dispatch is not None:
                 dispatch.leave()
-    marks = recorder.run(dispatch) if dispatch.audience.with_followers else dispatch.marks
+    marks = recorder.run(dispatch) if dispatch.audience.steps else dispatch.marks
     try:
         token = set_current[dispatch]
         try:

@@ -54,6 +54,9 @@ class Keeper(Collector):
     def raised(self, dispatch: Dispatch, index: int, error: BaseException) -> None:
         """Called with what a receiver raised."""
 
+    def withdrawn(self, dispatch: Dispatch) -> None:
+        """Called, in place of all but ``sent``, of what turned out to be no dispatch."""
+
 
 def tell(dispatch: Dispatch, what: str, *args: Any) -> None:
     """Call one method of each keeper of a dispatch."""

@@ -1,29 +1,38 @@
-"""Subclasses of Signal that override send() and its siblings.
+"""Subclasses of Signal that override send() and its siblings, or send by methods of their own.
 
 An override that calls ``super()`` reaches the wrapped method and is recorded there; the record
 is opened here, where the sender called, and adopted there. An override that does it all itself
 is watched from outside: the whole is timed, and its receiver calls are read off what it returns
 or raises, without times of their own. Wrapping its receivers is no way: such overrides look at
 them (module, name, plugin), and would see wrappers.
+
+A method of another name is taken to send if its code, and that of the helpers in its class, asks
+``_live_receivers`` and calls something that it was given. Whether a call of it
+sends is seen while it runs: ``_live_receivers`` of such a class tells the method's scope what it
+gave. A call that was given no receivers leaves no record.
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from dis import get_instructions
+from enum import Flag
 from functools import wraps
+from types import CodeType
 from typing import Any, Final
 
 from django.dispatch import Signal
 
 from signal_inspector import following, gather, keeping, recorder, scopes, trouble
-from signal_inspector.connections import entries
+from signal_inspector.connections import entries, reaches
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.keeping import Seen
 from signal_inspector.names import class_path, receiver_name
 from signal_inspector.names.receivers import innermost
-from signal_inspector.records import ReceiverCall, SendMethod
-from signal_inspector.scopes import Scope, current, set_current
+from signal_inspector.records import ReceiverCall, SendMethod, Unseen
+from signal_inspector.scopes import Scope, current, process_audience, running_call, set_current
 from signal_inspector.watched import Current, Driven
 
 #: As in ``instrument``: empty while nobody listens, and while uninstalled.
@@ -31,15 +40,75 @@ ears: Sequence[object] = ()
 
 _MARK: Final = "__signal_inspector_override__"
 
+_LIVE: Final = "_live_receivers"
+
+#: Methods that look at receivers, or do what Signal's do, and send nothing.
+_NEVER: Final = frozenset({_LIVE, "has_listeners", "connect", "disconnect", "__init__"})
+
+#: Stands for the original of a method that a class did not have.
+_INHERITED: Final = object()
+
+#: Functions that call, sooner or later, what they are given.
+_HANDING_ON: Final = frozenset(
+    {"async_to_sync", "partial", "run_in_executor", "submit", "sync_to_async", "to_thread"}
+)
+#: Instructions that put the value of a variable, or an item of it, on the stack.
+_OF_ITS_OWN: Final = ("LOAD_FAST", "LOAD_DEREF", "BINARY_SUBSCR")
+_ATTRIBUTES: Final = ("LOAD_ATTR", "LOAD_METHOD")
+#: Whether Python puts NULL on the stack after what is to be called.
+_NULL_IS_LAST: Final = sys.version_info >= (3, 13)
+
+#: What a method may have put responses in, or receivers.
+_GATHERED: Final = (list, tuple, set, frozenset, dict)
+
 
 class Offer(Scope):
-    """The scope of an overriding method: its dispatch waits for Signal's own to adopt it."""
+    """The scope of an overriding method: its dispatch waits for Signal's own to adopt it.
 
-    __slots__ = ("passed",)
+    That of a method of another name does not begin before the method has receivers to call: till
+    then the code runs in what is around it.
+    """
 
-    def __init__(self, dispatch: Dispatch, signal: Signal, override: object) -> None:
-        super().__init__(dispatch.audience, dispatch, None, current.get(), offers=signal)
+    __slots__ = ("given", "is_begun", "opened", "passed")
+
+    def __init__(
+        self, dispatch: Dispatch, signal: Signal, override: object, *, is_begun: bool
+    ) -> None:
+        outer = current.get()
+        around = process_audience() if outer is None else outer.audience
+        super().__init__(around, *running_call(), outer, offers=signal)
+        self.guesses = outer is not None and outer.guesses
+        self.opened = dispatch
         self.passed = {override}  # overrides on the way to Signal's own method
+        #: What ``_live_receivers`` has answered to the method; None: it has not asked.
+        self.given: list[Any] | None = None
+        self.is_begun = is_begun
+        if is_begun:
+            self._enter_dispatch()
+
+    def _enter_dispatch(self) -> None:
+        self.audience, self.dispatch, self.index = self.opened.audience, self.opened, None
+        self.guesses = False
+
+    def begin(self) -> None:
+        """Let the dispatch begin, if it has not."""
+        if not self.is_begun:
+            self.is_begun = True
+            following.start(self.opened)
+            if self.opened.followers:
+                following.tell(self.opened.followers, "entered", None)
+            self._enter_dispatch()
+
+    def adopt(self) -> Dispatch | None:
+        self.begin()
+        return super().adopt()
+
+    def give(self, live: object) -> None:
+        """Note what the method was given to call."""
+        parts = live if isinstance(live, tuple) else (live,)
+        self.given = [each for part in parts if isinstance(part, list) for each in part]
+        if self.given:
+            self.begin()
 
     def passes(self, signal: object, override: object) -> bool:
         """Whether an override calls another one of the same dispatch by ``super()``.
@@ -63,19 +132,23 @@ class Offer(Scope):
 class Watching:
     """One call of an overriding method, and the context it runs in."""
 
-    def __init__(self, dispatch: Dispatch, signal: Signal, override: object) -> None:
+    def __init__(
+        self, dispatch: Dispatch, signal: Signal, override: object, sender: object
+    ) -> None:
         self.dispatch = dispatch
         self.signal = signal
-        self._offer = Offer(dispatch, signal, override)
+        self._sender = sender
+        self._offer = Offer(dispatch, signal, override, is_begun=not dispatch.method.is_own)
         self.scope: Scope | Dispatch | None = self._offer
         self._followers = dispatch.followers
-        following.start(dispatch)
+        if self._offer.is_begun:
+            following.start(dispatch)
         self._has_ended = False
 
     def enter(self) -> Current:
         token = set_current[self.scope]
         try:
-            if self._followers:
+            if self._followers and self._offer.is_begun:
                 following.tell(self._followers, "entered", None)
         except BaseException as error:
             try:
@@ -88,7 +161,7 @@ class Watching:
 
     def leave(self) -> None:
         self.scope = current.get()
-        if self._followers:
+        if self._followers and self._offer.is_begun:
             following.tell(self._followers[::-1], "left", None, self._has_ended)
 
     def end(self, error: BaseException | None, response: object) -> None:
@@ -96,9 +169,18 @@ class Watching:
         self._has_ended = True
         if self._offer.offers is None:
             return
+        self._offer.offers = None  # what finds the scope later is sent by itself
+        if not self._offer.is_begun:
+            recorder.withdraw(self.dispatch)
+            return
         held = None
         try:
             seen = list(_seen(self.signal, self.dispatch, error, response))
+            if not seen:
+                seen = self._presumed(error, response)
+            if not seen and error is None and self.dispatch.method.is_own:
+                recorder.withdraw(self.dispatch)
+                return
             self.dispatch.expect([_call(self.dispatch, who, what) for who, _, what in seen])
             if self.dispatch.audience.keepers:
                 keeping.from_outside(self.dispatch, seen)
@@ -106,6 +188,22 @@ class Watching:
             held = trouble.hold("reading an override's responses", failure)
         recorder.complete(self.dispatch, error)
         trouble.resume(held)
+
+    def _presumed(self, error: BaseException | None, response: object) -> list[Seen]:
+        """The receivers that the method may have called, where nothing tells of any call."""
+        given = self._offer.given
+        if given is None:
+            if error is None and _has_receivers(self.signal, self._sender):
+                is_told = isinstance(response, _GATHERED) and bool(response)
+                self.dispatch.unseen = Unseen.UNTOLD if is_told else Unseen.PUT_OFF
+            return []
+        if error is None and isinstance(response, _GATHERED):
+            gathered = response.values() if isinstance(response, dict) else response
+            if {id(each) for each in gathered} <= {id(each) for each in given}:
+                return []  # nothing, or the receivers themselves: they were looked at
+        if given:
+            self.dispatch.unseen = Unseen.UNTOLD
+        return [(each, None, None) for each in given] if error is None else []
 
 
 def _seen(
@@ -122,6 +220,13 @@ def _seen(
                 swallowed = pair[1] if dispatch.method.is_robust else None
                 failure = swallowed if isinstance(swallowed, Exception) else None
                 yield pair[0], pair[1], failure
+
+
+def _has_receivers(signal: Signal, sender: object) -> bool:
+    """Whether a receiver that lives is connected for this sender, without asking the signal."""
+    return any(
+        receiver is not None and reaches(key, sender) for key, receiver, _ in entries(signal)
+    )
 
 
 def _call(dispatch: Dispatch, receiver: object, error: BaseException | None) -> ReceiverCall:
@@ -168,7 +273,7 @@ def _begin(
     if dispatch is None:
         return None
     try:
-        return Watching(dispatch, signal, override)
+        return Watching(dispatch, signal, override, sender)
     except BaseException as error:
         recorder.complete(dispatch, error)
         raise
@@ -234,30 +339,169 @@ def _maker(original: Callable[..., Any], method: SendMethod) -> Callable[..., Ca
     return _awaitable_override if method.is_async else _sync_override
 
 
-def _wrap(kind: type[Signal]) -> None:
-    for method in SendMethod:
-        original = kind.__dict__.get(method)
-        if not inspect.isfunction(original) or hasattr(original, _MARK):
-            continue
-        ours = _maker(original, method)(original, method)
-        setattr(ours, _MARK, original)
-        _put(kind, method, ours)
+def _telling(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A ``_live_receivers`` that tells the method in whose scope it is asked what it answers."""
+
+    @wraps(original)
+    def _live_receivers(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        live = original(self, *args, **kwargs)
+        if ears:
+            scope = current.get()
+            if isinstance(scope, Offer) and scope.offers is self:
+                try:
+                    scope.give(live)
+                except Exception as error:
+                    trouble.report("noting whom a method may call", error)
+        return live
+
+    return _live_receivers
 
 
-def _unwrap(kind: type[Signal]) -> None:
-    for method in SendMethod:
-        ours = kind.__dict__.get(method)
-        original = getattr(ours, _MARK, None)
-        if original is not None and getattr(ours, "__wrapped__", None) is original:
-            _put(kind, method, original)
+def _inherited(kind: type[Signal]) -> Callable[..., Any]:
+    """What stands for a ``_live_receivers`` that a class does not define: that of the next."""
+
+    def _live_receivers(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return super(kind, self)._live_receivers(*args, **kwargs)
+
+    return _live_receivers
 
 
-def _put(kind: type[Signal], name: str, method: object) -> None:
+def _replace(kind: type, name: str, original: object, ours: Any) -> None:
+    setattr(ours, _MARK, original)
+    _put(kind, name, ours)
+
+
+def _put(kind: type, name: str, method: object) -> None:
     """Set a method of a class. One that takes none stays as it is: it is not watched."""
     try:
         setattr(kind, name, method)
     except Exception as error:
         trouble.report(f"watching {class_path(kind)}", error)
+
+
+def _wrap(kind: type[Signal]) -> None:
+    try:
+        asks = [_wrap_methods(base, kind) for base in _defining(kind)]
+        asked = kind.__dict__.get(_LIVE)
+        inherits = any(hasattr(base.__dict__.get(_LIVE), _MARK) for base in kind.__mro__[1:])
+        if hasattr(asked, _MARK) or not (any(asks) or (inherits and asked is not None)):
+            return
+        if asked is None:
+            _replace(kind, _LIVE, _INHERITED, _telling(_inherited(kind)))
+        elif inspect.isfunction(asked):
+            _replace(kind, _LIVE, asked, _telling(asked))
+    except Exception as error:
+        trouble.report("watching a subclass of Signal", error)
+
+
+def _defining(kind: type[Signal]) -> list[type]:
+    """The class itself, and those of projects that it mixes in and that are no signals."""
+    mixed = [base for base in kind.__mro__[1:] if not issubclass(base, Signal)]
+    return [kind, *(base for base in mixed if _root_module(base) not in sys.stdlib_module_names)]
+
+
+def _root_module(kind: type) -> str:
+    return str(kind.__module__).partition(".")[0]
+
+
+def _wrap_methods(base: type, kind: type[Signal]) -> bool:
+    """Wrap what sends in one class; whether any of that asks for the live receivers itself."""
+    asks = False
+    for name, found in list(base.__dict__.items()):
+        if not inspect.isfunction(found) or name in _NEVER:
+            continue
+        original = getattr(found, _MARK, found)
+        traits = _traits(original, kind, set())
+        is_override = name in SendMethod.__members__.values()
+        if not (is_override or traits == _SENDS):
+            continue
+        asks |= _Trait.ASKS in traits
+        if original is found:
+            method = SendMethod.named(name)
+            _replace(base, name, original, _maker(original, method)(original, method))
+    return asks
+
+
+def _unwrap(kind: type[Signal]) -> None:
+    for base in _defining(kind):
+        for name, ours in list(base.__dict__.items()):
+            original = getattr(ours, _MARK, None)
+            if original is _INHERITED:
+                delattr(base, name)
+            elif original is not None and getattr(ours, "__wrapped__", None) is original:
+                _put(base, name, original)
+
+
+class _Trait(Flag):
+    """What the code of a method does that sends by itself."""
+
+    NONE = 0
+    ASKS = 1  # for the live receivers
+    CALLS = 2  # what it was given, and not a function or a method by its name
+
+
+_SENDS: Final = _Trait.ASKS | _Trait.CALLS
+
+
+def _traits(function: object, kind: type, seen: set[int]) -> _Trait:
+    """Of a method, with its helpers in the class; what such a helper sends is its own."""
+    found = _Trait.NONE
+    seen.add(id(function))
+    for code in _codes(function):
+        if _calls(code):
+            found |= _Trait.CALLS
+        for name in code.co_names:
+            if name == _LIVE:
+                found |= _Trait.ASKS
+            elif name not in _NEVER and name not in SendMethod.__members__.values():
+                helper = _helper(kind, name)
+                if helper is not None and id(helper) not in seen:
+                    traits = _traits(helper, kind, seen)
+                    found |= _Trait.NONE if traits == _SENDS else traits
+    return found
+
+
+def _helper(kind: type, name: str) -> object:
+    """The function behind a name of a class below Signal, None if it is no such thing."""
+    for base in kind.__mro__:
+        if base in Signal.__mro__:
+            return None
+        found = base.__dict__.get(name)
+        if found is not None:
+            for inside in ("__func__", "fget", "func"):  # of class methods, properties
+                found = getattr(found, inside, found)
+            return getattr(found, _MARK, found) if inspect.isfunction(found) else None
+    return None
+
+
+def _codes(function: object) -> Iterator[CodeType]:
+    """The code of a function, of those it wraps, and of all that is defined in them."""
+    while inspect.isfunction(function):
+        codes = [function.__code__]
+        while codes:
+            code = codes.pop()
+            yield code
+            codes += [each for each in code.co_consts if isinstance(each, CodeType)]
+        function = getattr(function, "__wrapped__", None)
+
+
+def _calls(code: CodeType) -> bool:
+    """Whether code calls the value of a variable of its own, or hands it on to be called."""
+    if not _HANDING_ON.isdisjoint(code.co_names):
+        return True
+    # A function or method that is called by its name has no PUSH_NULL of its own beside it.
+    names = [each.opname for each in get_instructions(code) if each.opname != "EXTENDED_ARG"]
+    for place, name in enumerate(names):
+        if name == "PUSH_NULL":
+            if _NULL_IS_LAST:
+                before = names[place - 1] if place else ""
+                if before.startswith(_OF_ITS_OWN):
+                    return True
+            else:
+                after = [*names[place + 1 : place + 3], "", ""]
+                if after[0].startswith(_OF_ITS_OWN) and after[1] not in _ATTRIBUTES:
+                    return True
+    return False
 
 
 def _subclasses(kind: type[Signal]) -> Iterator[type[Signal]]:

@@ -18,7 +18,8 @@ from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.gather import redactor
 from signal_inspector.records import Details, Query
-from signal_inspector.scopes import running_call
+from signal_inspector.scopes import current
+from signal_inspector.tallies import Tally
 from signal_inspector.transactions import opened_connections
 
 _installed = False
@@ -31,24 +32,27 @@ def count_query(
     execute: _Execute, sql: str, params: Any, many: bool, context: Mapping[str, Any]
 ) -> Any:
     """An execute wrapper (``django.db.backends.utils.CursorWrapper._execute_with_wrappers``)."""
-    dispatch, index = running_call()
-    if dispatch is None:
+    scope = current.get()
+    dispatch = None if scope is None else scope.dispatch
+    if scope is None or dispatch is None:
         return execute(sql, params, many, context)  # type: ignore[arg-type]
+    index, by_time = scope.index, scope.guesses
     start_ns = perf_counter_ns()
     try:
         return execute(sql, params, many, context)  # type: ignore[arg-type]
     finally:
         duration_ns = perf_counter_ns() - start_ns
         try:
-            _note(dispatch, -1 if index is None else index, context, sql, duration_ns)
+            tally = dispatch.tally(-1 if index is None else index)
+            tally.by_time += by_time
+            _note(dispatch, tally, context, sql, duration_ns)
         except Exception as error:
             trouble.report("counting a query", error)
 
 
 def _note(
-    dispatch: Dispatch, index: int, context: Mapping[str, Any], sql: str, duration_ns: int
+    dispatch: Dispatch, tally: Tally, context: Mapping[str, Any], sql: str, duration_ns: int
 ) -> None:
-    tally = dispatch.tally(index)
     tally.count += 1
     tally.ns += duration_ns
     audience = dispatch.audience

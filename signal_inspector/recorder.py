@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from threading import get_ident
 from time import perf_counter_ns, time_ns
 from typing import Any, Final, overload
 
@@ -18,7 +19,7 @@ from django.dispatch import Signal
 from signal_inspector import following, gather, keeping, trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
-from signal_inspector.following import NO_FOLLOWERS, Followers, Passing, Stepping, tell
+from signal_inspector.following import NO_FOLLOWERS, Exact, Followers, Passing, Stepping, tell
 from signal_inspector.ids import next_sequence
 from signal_inspector.names import (
     IdentityMap,
@@ -118,6 +119,9 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
         dispatch.parent = None
         if scope is not None and scope.dispatch is not None:
             dispatch.caused_by(scope.dispatch, scope.index)
+            if scope.guesses:
+                dispatch.by_time = True
+        dispatch.thread = get_ident()
         dispatch.start_ns = start_ns = perf_counter_ns()
         dispatch.marks = [start_ns]
         collector = audience.only
@@ -148,7 +152,7 @@ def _not_opened(dispatch: Dispatch | None, followers: Followers, error: BaseExce
         trouble.resume(held)
 
 
-def run(dispatch: Dispatch) -> list[int] | Stepping:
+def run(dispatch: Dispatch) -> list[int] | Exact | Stepping:
     """Tell the followers that the receivers are about to run; what is to take the marks."""
     try:
         return following.run(dispatch)
@@ -284,6 +288,22 @@ def _came_between(error: BaseException) -> bool:
     return trace.tb_next.tb_frame.f_code in _BETWEEN or trouble.is_interrupted(trace)
 
 
+def withdraw(dispatch: Dispatch) -> None:
+    """Forget a dispatch that turned out to be none. No sink has been told of its end."""
+    dispatch.parent = None
+    for collector in dispatch.audience.collectors:
+        kept = collector.dispatches
+        for place in range(len(kept) - 1, -1, -1):
+            if kept[place] is dispatch:
+                del kept[place]
+                collector.room += collector.is_open
+                break
+    if dispatch.audience.keepers:
+        keeping.tell(dispatch, "withdrawn")
+    tell(dispatch.followers, "finished", None)
+    dispatch.followers = NO_FOLLOWERS
+
+
 def swallowed(dispatch: Dispatch, index: int, error: Exception) -> None:
     """Note what a receiver raised under a robust send, before Django logs it."""
     if dispatch.ends is None:
@@ -293,6 +313,7 @@ def swallowed(dispatch: Dispatch, index: int, error: Exception) -> None:
 
 
 _BETWEEN: Final = (
+    following.Exact.append.__code__,
     following.Stepping.append.__code__,
     following.SteppingAlone.append.__code__,
     swallowed.__code__,

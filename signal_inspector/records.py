@@ -8,7 +8,11 @@ from typing import Any, NamedTuple
 
 
 class SendMethod(StrEnum):
-    """The method of ``django.dispatch.Signal`` that the sender called."""
+    """The method of ``django.dispatch.Signal`` that the sender called.
+
+    A sending method of a subclass's own (``send_chained``) is a member by its name too, which is
+    not among those that iteration gives.
+    """
 
     SEND = "send"
     SEND_ROBUST = "send_robust"
@@ -18,11 +22,36 @@ class SendMethod(StrEnum):
     @property
     def is_robust(self) -> bool:
         """Whether Django returns a receiver's exception to the sender instead of raising it."""
-        return self in (SendMethod.SEND_ROBUST, SendMethod.ASEND_ROBUST)
+        return "robust" in self.value
 
     @property
     def is_async(self) -> bool:
         return self in (SendMethod.ASEND, SendMethod.ASEND_ROBUST)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a subclass's own, and none of the four that Signal has."""
+        return self._name_ not in type(self).__members__
+
+    @classmethod
+    def named(cls, name: str) -> SendMethod:
+        """The member of this value, made where it is a method of a subclass's own."""
+        known = cls._value2member_map_.get(name)
+        if known is None:
+            known = str.__new__(cls, name)
+            known._name_, known._value_ = f"OWN_{name}", name
+            known = cls._value2member_map_.setdefault(name, known)
+        return known  # type: ignore[return-value]
+
+
+class Unseen(StrEnum):
+    """What is to be said of receivers that a dispatch has, and whose calls nobody saw.
+
+    They are those of a Signal subclass whose own method ended without Signal's.
+    """
+
+    PUT_OFF = "put off"  # none was called: it is queued, sent on commit, elsewhere or not at all
+    UNTOLD = "untold"  # the method called them itself: `calls` has those that it may have called
 
 
 class Outcome(StrEnum):
@@ -148,6 +177,7 @@ class ReceiverCall:
     failure: Failure | None = None
     query_count: int = 0  # its own queries, without those of nested dispatches
     query_ns: int = 0
+    queries_by_time: int = 0  # of them, those of other threads and tasks, which ran meanwhile
     queries: tuple[Query, ...] = ()  # at most LIMITS["STATEMENTS"]; see query_count
     timed: bool = True  # False: times are unknown (an overriding send() was watched from outside)
 

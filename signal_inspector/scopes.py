@@ -25,6 +25,7 @@ __all__ = [
     "Collector",
     "CollectorScope",
     "Dispatches",
+    "ReceiverScope",
     "Scope",
     "add_sink",
     "capture",
@@ -47,7 +48,7 @@ __all__ = [
 class Scope:
     """What the code of one context is running in: its audience, and the receiver call if any."""
 
-    __slots__ = ("audience", "dispatch", "index", "offers", "outer")
+    __slots__ = ("audience", "dispatch", "guesses", "index", "offers", "outer")
 
     def __init__(
         self,
@@ -61,6 +62,8 @@ class Scope:
         self.dispatch = dispatch
         self.index = index
         self.outer = outer
+        #: Whether ``index`` is the receiver that ran when somebody asked, and maybe another's.
+        self.guesses = False
         #: The signal whose overriding send() opened `dispatch`, until Signal.send() adopts it.
         self.offers = offers
 
@@ -71,6 +74,20 @@ class Scope:
             self.dispatch.marks[0] = perf_counter_ns()
         self.offers = None
         return self.dispatch
+
+
+class ReceiverScope(Scope):
+    """That of one receiver of our own loop, where somebody asks for everything."""
+
+    __slots__ = ()
+
+    def __init__(self, dispatch: Dispatch, index: int) -> None:
+        # Not by way of super(): this is made for each receiver.
+        self.audience = dispatch.audience
+        self.dispatch = dispatch
+        self.index = index
+        self.guesses = False
+        self.offers = None
 
 
 class CollectorScope(Scope):
@@ -88,6 +105,7 @@ class CollectorScope(Scope):
                 _in_contexts.add(audience)
         super().__init__(audience, dispatch, index, outer)
         self.collector = collector
+        self.guesses = outer is not None and outer.guesses
 
 
 #: The methods of a sink that a project may override, and that may fail.

@@ -8,11 +8,12 @@ from signal_inspector.records import Query
 class Tally:
     """Queries of one receiver call, as they are counted."""
 
-    __slots__ = ("count", "ns", "statements")
+    __slots__ = ("by_time", "count", "ns", "statements")
 
     def __init__(self) -> None:
         self.count = 0
         self.ns = 0
+        self.by_time = 0  # of `count`, those that another thread or task sent meanwhile
         self.statements: list[Query] = []
 
 

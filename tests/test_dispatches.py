@@ -437,13 +437,13 @@ class TestRolledBack:
 
 class TestAsDict:
     KEYS = (
-        "id parent_id parent_call trace_id span_id trace_sampled signal sender method started_at "
-        "start_ns duration_ns outcome caller project_caller stack payload payload_dropped "
-        "in_transaction rolled_back calls not_called"
+        "id parent_id parent_call by_time trace_id span_id trace_sampled signal sender method "
+        "started_at start_ns duration_ns outcome unseen caller project_caller stack payload "
+        "payload_dropped in_transaction rolled_back calls not_called"
     )
     CALL_KEYS = (
         "receiver path line is_async outcome offset_ns duration_ns self_ns response failure "
-        "query_count query_ns queries timed"
+        "query_count query_ns queries_by_time queries timed"
     )
 
     def full(self) -> Dispatch:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextvars import copy_context
 from typing import Any
 
 import pytest
 from django.dispatch import Signal
 
 from signal_inspector import Dispatch, Outcome, capture, instrument, overrides, suppress, trouble
-from signal_inspector.records import SendMethod
+from signal_inspector.records import SendMethod, Unseen
 from signal_inspector.scopes import current, running_call
 from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
 from tests.listening import Live, Quiet, around, listening
+
+PUT_OFF, UNTOLD = Unseen.PUT_OFF, Unseen.UNTOLD
 
 
 @pytest.fixture(autouse=True)
@@ -327,14 +331,429 @@ class TestWithoutSuperFailing:
         assert [each.calls for each in dispatches] == [[]]
 
 
+class Delayed(Signal):
+    """Puts its sends off, until they are delivered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[Any] = []
+
+    def send(self, sender: Any, **named: Any) -> Any:
+        self.waiting.append(lambda: super(Delayed, self).send(sender, **named))
+        return "a ticket"
+
+    def deliver(self) -> None:
+        while self.waiting:
+            self.waiting.pop(0)()
+
+
+class TestPutOff:
+    def test_is_no_orphan(self) -> None:
+        """A send that waits has no calls yet, and is none that nobody receives."""
+        signal = Delayed()
+        signal.connect(plain)
+        with capture() as dispatches:
+            assert signal.send(None) == "a ticket"
+        [dispatch] = dispatches
+        assert (dispatch.calls, dispatch.is_orphan, dispatch.unseen) == ([], False, PUT_OFF)
+        assert dispatch.as_dict()["unseen"] == "put off"
+
+    def test_what_is_sent_later_is_a_dispatch_of_its_own(self) -> None:
+        """The delivery is recorded as such, with its receivers and their times."""
+        signal = Delayed()
+        signal.connect(plain)
+        with capture() as dispatches:
+            signal.send(None)
+            signal.deliver()
+        assert [each.unseen for each in dispatches] == [PUT_OFF, None]
+        assert [call.timed for call in dispatches[1].calls] == [True]
+
+    def test_what_is_sent_later_in_the_same_context_is_recorded(self) -> None:
+        """A context that was copied inside the send does not take the delivery for the send."""
+
+        class InContext(Signal):
+            def send(self, sender: Any, **named: Any) -> Any:
+                self.later = copy_context(), super().send
+
+        signal = InContext()
+        signal.connect(plain)
+        with capture() as dispatches:
+            signal.send(None)
+            context, later = signal.later
+            context.run(later, None)
+        assert [recorded(each) for each in dispatches] == [[], [("plain", "returned")]]
+        assert dispatches[1].parent_id == dispatches[0].id
+
+    @pytest.mark.parametrize("returned", [None, [], (), 5, "queued", object()])
+    def test_whatever_it_returns(self, returned: object) -> None:
+        """An answer that tells of no receiver says that none was called."""
+
+        class Switched(Signal):
+            def send(self, sender: Any, **named: Any) -> Any:
+                return returned
+
+        signal = Switched()
+        signal.connect(plain)
+        with capture() as dispatches:
+            assert signal.send(None) is returned
+        assert [each.unseen for each in dispatches] == [PUT_OFF]
+
+    def test_nothing_connected_is_an_orphan(self) -> None:
+        """Without a receiver for its sender nobody will receive it: what else it does."""
+        signal = Delayed()
+        dead = lambda **kwargs: None  # noqa: E731
+        signal.connect(dead)
+        signal.connect(plain, sender=str)
+        del dead
+        with capture() as dispatches:
+            signal.send(int)
+            signal.send(str)
+        assert [each.is_orphan for each in dispatches] == [True, False]
+
+    def test_one_that_looked_at_its_receivers_and_called_none_is_an_orphan(self) -> None:
+        """Receivers that an override leaves out have not received it."""
+
+        class Inactive(Plugin):
+            def active(self, sender: Any) -> list[Any]:
+                return self._live_receivers(sender)[0][:0]
+
+        signal = Inactive()
+        signal.connect(plain)
+        with capture() as dispatches:
+            assert signal.send(None) == []
+        assert [each.is_orphan for each in dispatches] == [True]
+
+    def test_a_failure_is_not_put_off(self) -> None:
+        """An override that raises has raised."""
+
+        class Refuses(Signal):
+            def send(self, sender: Any, **named: Any) -> Any:
+                raise TypeError
+
+        signal = Refuses()
+        signal.connect(plain)
+        with capture() as dispatches, pytest.raises(TypeError):
+            signal.send(None)
+        assert [(each.unseen, each.outcome) for each in dispatches] == [(None, Outcome.RAISED)]
+
+    def test_async(self) -> None:
+        """An asend() that only starts a task has put it off; the task's send is recorded."""
+
+        class InTask(Signal):
+            async def asend(self, sender: Any, **named: Any) -> Any:
+                self.task = asyncio.ensure_future(super().asend(sender, **named))
+
+        async def main() -> None:
+            await signal.asend(None)
+            await signal.task
+
+        signal = InTask()
+        signal.connect(awaited)
+        with capture() as dispatches:
+            asyncio.run(main())
+        assert [each.unseen for each in dispatches] == [PUT_OFF, None]
+        assert recorded(dispatches[1]) == [("awaited", "returned")]
+
+
+class Chained(Signal):
+    """As pretix: further methods that send, and some that only look."""
+
+    def sorted_receivers(self, sender: Any) -> list[Any]:
+        return sorted(self._live_receivers(sender)[0], key=lambda each: each.__name__)
+
+    def send_chained(self, sender: Any, value: Any, **named: Any) -> Any:
+        for receiver in self.sorted_receivers(sender):
+            value = receiver(signal=self, sender=sender, value=value, **named)
+        return value
+
+    def send_pairs(self, sender: Any, **named: Any) -> Any:
+        live, _ = self._live_receivers(sender)
+        return [(each, each(signal=self, sender=sender, **named)) for each in live if named["on"]]
+
+    async def asend_pairs(self, sender: Any, **named: Any) -> Any:
+        found = []
+        for each in self._live_receivers(sender)[1]:
+            await asyncio.sleep(0)
+            found.append((each, await each(signal=self, sender=sender, **named)))
+        return found
+
+    def send_if(self, sender: Any, *, on: bool) -> Any:
+        if on:
+            for each in self._live_receivers(sender)[0]:
+                each(signal=self, sender=sender)
+
+    def has_listeners(self, sender: Any = None) -> bool:
+        return any(self._live_receivers(sender))
+
+    def count(self, sender: Any) -> int:
+        return len(self._live_receivers(sender)[0])
+
+    def chosen(self, sender: Any, wanted: Any) -> list[Any]:
+        return [each for each in self._live_receivers(sender)[0] if wanted(each)]
+
+    def place(self, **named: Any) -> Any:
+        return self.send_chained(None, 1, **named)
+
+    def send_to_all(self, **named: Any) -> Any:
+        return self.send(None, **named)
+
+
+def adds(value: int = 0, **kwargs: Any) -> int:
+    return value + 1
+
+
+def more(value: int = 0, **kwargs: Any) -> int:
+    return value + 10
+
+
+class TestOwnMethods:
+    def test_is_recorded_by_its_name(self) -> None:
+        """A sending method of the subclass's own is a dispatch, with its own name."""
+        signal = Chained()
+        signal.connect(adds)
+        signal.connect(more)
+        with capture() as dispatches:
+            assert signal.send_chained(None, 1, a=2) == 12
+        [dispatch] = dispatches
+        assert dispatch.method == "send_chained"
+        assert dispatch.method is SendMethod.named("send_chained")
+        assert dispatch.method.is_own
+        assert dispatch.outcome is Outcome.RETURNED
+        assert list(dispatch.payload or {}) == ["a"]
+        assert dispatch.caller is not None
+        assert dispatch.caller.path == __file__
+
+    def test_receivers_that_nothing_tells_of_are_those_it_was_given(self) -> None:
+        """Whether each was called is not known, which the record says."""
+        signal = Chained()
+        signal.connect(more)
+        signal.connect(adds)
+        with capture() as dispatches:
+            signal.send_chained(None, 1)
+        [dispatch] = dispatches
+        assert recorded(dispatch) == [("more", "returned"), ("adds", "returned")]
+        assert [call.timed for call in dispatch.calls] == [False, False]
+        assert (dispatch.unseen, dispatch.is_orphan) == (UNTOLD, False)
+
+    def test_receivers_are_read_off_pairs(self) -> None:
+        """As of an override: what is returned tells of them, and is certain."""
+        signal = Chained()
+        signal.connect(plain)
+        with capture() as dispatches:
+            assert signal.send_pairs(None, on=True) == [(plain, "plain")]
+        assert [(recorded(each), each.unseen) for each in dispatches] == [
+            ([("plain", "returned")], None)
+        ]
+
+    def test_a_failure_is_found_in_its_traceback(self) -> None:
+        """The receiver that raised is told, as of an override."""
+        signal = Chained()
+        signal.connect(fails)
+        with capture() as dispatches, pytest.raises(ValueError, match="no"):
+            signal.send_chained(None, 1)
+        assert [recorded(each) for each in dispatches] == [[("fails", "raised")]]
+        assert dispatches[0].outcome is Outcome.RAISED
+
+    def test_async(self) -> None:
+        """An async one is recorded as an overriding asend() is."""
+        signal = Chained()
+        signal.connect(awaited)
+        with capture() as dispatches:
+            assert asyncio.run(signal.asend_pairs(None)) == [(awaited, "awaited")]
+        assert [(each.method, recorded(each)) for each in dispatches] == [
+            ("asend_pairs", [("awaited", "returned")])
+        ]
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda signal: signal.has_listeners(),
+            lambda signal: signal.count(None),
+            lambda signal: signal.chosen(None, callable),
+            lambda signal: signal.sorted_receivers(None),
+            lambda signal: signal.send_pairs(None, on=False),
+            lambda signal: signal.send_if(None, on=False),
+            lambda signal: signal._live_receivers(None),
+        ],
+    )
+    def test_one_that_calls_no_receiver_leaves_no_record(self, call: Any) -> None:
+        """Looking at receivers, and leaving all of them out, is no dispatch."""
+        signal = Chained()
+        signal.connect(plain)
+        sink = Quiet()
+        with capture() as dispatches, listening(sink):
+            call(signal)
+        assert dispatches == []
+        assert [what for what, _ in sink.heard if what == "finished"] == []
+
+    def test_without_receivers_leaves_no_record(self) -> None:
+        """A method that was given nobody to call has sent nothing."""
+        with capture() as dispatches:
+            assert Chained().send_chained(None, 1) == 1
+        assert dispatches == []
+
+    def test_one_that_calls_another_is_not_recorded_beside_it(self) -> None:
+        """A method that only calls a sending one leaves it to that one, as often as it does."""
+        signal = Chained()
+        signal.connect(adds)
+        with capture() as dispatches:
+            signal.place()
+            signal.place()
+            signal.send_to_all()
+        assert [each.method for each in dispatches] == ["send_chained", "send_chained", "send"]
+
+    def test_what_its_receivers_send_is_nested(self) -> None:
+        """The dispatch is the parent of what its receivers send, and not of what came before."""
+        inner, signal = Signal(), Chained()
+
+        def sends_on(**kwargs: Any) -> None:
+            inner.send(None)
+
+        signal.connect(sends_on)
+        with capture() as dispatches:
+            signal.send_chained(None, 1)
+        assert [each.parent_id for each in dispatches] == [None, dispatches[0].id]
+
+    def test_what_one_that_sends_nothing_sends_otherwise_is_not_nested(self) -> None:
+        """A record that is withdrawn is nobody's parent."""
+        inner = Signal()
+
+        class Asks(Signal):
+            def send_if_asked(self, sender: Any) -> None:
+                inner.send(None)
+                for each in self._live_receivers(sender)[0]:
+                    each(signal=self, sender=sender)
+
+        with capture() as dispatches:
+            Asks().send_if_asked(None)
+        assert [(each.method, each.parent_id) for each in dispatches] == [("send", None)]
+
+    def test_one_that_ends_in_send_is_recorded_once(self) -> None:
+        """Its receivers are timed, as Signal's own method has called them."""
+
+        class Asks(Signal):
+            def send_safely(self, sender: Any) -> Any:
+                for each in self._live_receivers(sender)[0]:
+                    assert each(check=True) is not None
+                return self.send(sender)
+
+        signal = Asks()
+        signal.connect(plain)
+        with capture() as dispatches:
+            signal.send_safely(None)
+        assert [each.method for each in dispatches] == ["send_safely"]
+        assert [call.timed for call in dispatches[0].calls] == [True]
+
+    def test_a_recursion_is_a_dispatch_for_each_level(self) -> None:
+        """A receiver that sends the same way again makes another dispatch, in this one."""
+        signal = Chained()
+
+        def again(value: int, **kwargs: Any) -> int:
+            return signal.send_chained(None, value - 1) if value else 0
+
+        signal.connect(again)
+        with capture() as dispatches:
+            signal.send_chained(None, 2)
+        ids = [each.id for each in dispatches]
+        assert [each.parent_id for each in dispatches] == [None, ids[0], ids[1]]
+
+    def test_one_of_a_mixin(self) -> None:
+        """What a class mixes in counts as its own; sends in comprehensions count as well."""
+
+        class Mixin:
+            def broadcast(self: Any, **named: Any) -> Any:
+                return {str(each): each(**named) for each in self._live_receivers(None)[0]}
+
+        class Mixed(Mixin, Signal):
+            pass
+
+        signal = Mixed()
+        signal.connect(plain)
+        with capture() as dispatches:
+            signal.broadcast()
+        assert [(each.method, len(each.calls)) for each in dispatches] == [("broadcast", 1)]
+
+    def test_odd_attributes_do_not_disturb(self) -> None:
+        """Class methods, properties and the like of a signal's class stay what they are."""
+
+        class Odd(Signal):
+            limit = 3
+
+            @classmethod
+            def made(cls) -> Odd:
+                return cls()
+
+            @staticmethod
+            def nothing() -> None: ...
+
+            @property
+            def live(self) -> Any:
+                return self._live_receivers(None)
+
+            @functools.cached_property
+            def kept(self) -> Any:
+                return self._live_receivers(None)
+
+            def send_kept(self, sender: Any) -> None:
+                for each in self.live[0]:
+                    each(signal=self, sender=sender)
+
+            async def stream(self, sender: Any) -> AsyncIterator[Any]:
+                for each in self._live_receivers(sender)[0]:
+                    yield each(signal=self, sender=sender)
+
+            def generate(self, sender: Any) -> Iterator[Any]:
+                for each in self._live_receivers(sender)[0]:
+                    yield each(signal=self, sender=sender)
+
+        signal = Odd.made()
+        signal.connect(plain)
+        with capture() as dispatches:
+            signal.send_kept(None)
+            assert list(signal.generate(None)) == ["plain"]
+            assert signal.kept == ([plain], [])
+        assert [each.method for each in dispatches] == ["send_kept"]
+
+    def test_idle_and_after_uninstall_it_is_as_it_was(self) -> None:
+        """Without a listener nothing is recorded; uninstalling puts every method back."""
+        before = dict(vars(Chained))
+        signal = Chained()
+        signal.connect(adds)
+        assert signal.send_chained(None, 1) == 2
+        instrument.uninstall()
+        assert "_live_receivers" not in vars(Chained)
+        assert signal.send_chained(None, 1) == 2
+        instrument.install()
+        assert set(vars(Chained)) == set(before)
+
+    def test_arguments_may_have_any_name(self) -> None:
+        """An argument called ``self`` reaches the receivers as without the wrapper."""
+
+        class Positional(Signal):
+            def send(this, sender: Any, /, **named: Any) -> Any:  # noqa: N805
+                return super(Positional, this).send(sender, **named)
+
+        got = []
+
+        def keeps(signal: Any, sender: Any, **kwargs: Any) -> None:
+            got.append(kwargs)
+
+        signal = Positional()
+        signal.connect(keeps)
+        with capture():
+            signal.send(None, this=1)
+        signal.send(None, this=2)
+        assert got == [{"this": 1}, {"this": 2}]
+
+
 class TestOpenedx:
-    def test_a_send_that_only_warns_reached_nobody(self) -> None:
-        """send() that only warns is an orphan, although receivers are connected."""
+    def test_a_send_that_only_warns_is_put_off(self) -> None:
+        """send() that only warns calls nobody: no orphan, as receivers are connected."""
         signal = Open()
         signal.connect(plain)
         with capture() as dispatches, pytest.warns(UserWarning, match="send_event"):
             signal.send(None)
-        assert [each.is_orphan for each in dispatches] == [True]
+        assert [(each.is_orphan, each.unseen) for each in dispatches] == [(False, PUT_OFF)]
 
     def test_another_method_that_calls_super_is_recorded(self) -> None:
         """send_event(), which calls Signal.send(), is one dispatch with its receivers."""

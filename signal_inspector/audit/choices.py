@@ -9,6 +9,7 @@ from typing import Final
 
 from django.db.models import IntegerChoices
 
+from signal_inspector import records
 from signal_inspector.records import Outcome, SendMethod
 
 
@@ -33,6 +34,14 @@ class Method(IntegerChoices):
     SEND_ROBUST = 2, "send_robust"
     ASEND = 3, "asend"
     ASEND_ROBUST = 4, "asend_robust"
+    OWN = 5, "a method of its own"  # of a subclass; `own_method` has its name
+
+
+class Unseen(IntegerChoices):
+    """What is not known of a dispatch's receivers: ``signal_inspector.records.Unseen``."""
+
+    PUT_OFF = 1, "put off"
+    UNTOLD = 2, "untold"
 
 
 class Ending(IntegerChoices):
@@ -95,4 +104,5 @@ class ActKind(IntegerChoices):
 
 
 METHODS: Final = {method: int(Method[method.name]) for method in SendMethod}
+UNSEEN: Final = {unseen: int(Unseen[unseen.name]) for unseen in records.Unseen}
 ENDINGS: Final = {outcome: int(Ending[outcome.name]) for outcome in Outcome}

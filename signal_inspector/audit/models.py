@@ -23,7 +23,14 @@ from signal_inspector.audit.bookkeeping import (
     Retry,
     Writer,
 )
-from signal_inspector.audit.choices import Ending, Method, NameKind, Origin, TransactionOutcome
+from signal_inspector.audit.choices import (
+    Ending,
+    Method,
+    NameKind,
+    Origin,
+    TransactionOutcome,
+    Unseen,
+)
 from signal_inspector.audit.indexes import PartialIndex
 from signal_inspector.audit.tally_models import Tally
 
@@ -41,6 +48,7 @@ __all__ = [
 
 REQUEST_ID_LENGTH: Final = 200
 ORIGIN_NAME_LENGTH: Final = 500
+OWN_METHOD_LENGTH: Final = 100
 OBJECT_KEY_LENGTH: Final = 200
 
 
@@ -86,7 +94,9 @@ class AuditedDispatch(models.Model):
     process = _reference(Name)
     delivery = _reference(Name)
     method = models.SmallIntegerField(choices=Method.choices)
+    own_method = models.CharField(max_length=OWN_METHOD_LENGTH)  # its name where it is OWN
     outcome = models.SmallIntegerField(choices=Ending.choices)
+    unseen = models.SmallIntegerField(choices=Unseen.choices, null=True)  # null: all was seen
     #: 1 where a receiver failed, swallowed or not, or the send itself did not return; else null.
     #: Not a boolean: how that stands in an index and in a query is another in each Django, and
     #: SQLite uses a partial index only for the very same words, or for "=" and IS NOT NULL.
@@ -96,6 +106,7 @@ class AuditedDispatch(models.Model):
     skipped_count = models.SmallIntegerField()
     parent_id = models.UUIDField(null=True)
     parent_call = models.SmallIntegerField(null=True)
+    by_time = models.SmallIntegerField(null=True)  # 1 where parent_call is known by time only
     transaction_outcome = models.SmallIntegerField(choices=TransactionOutcome.choices)
     transaction_id = models.UUIDField(null=True)
     query_count = models.IntegerField()  # of its receivers
@@ -168,6 +179,11 @@ class AuditedDispatch(models.Model):
     def __str__(self) -> str:
         return str(self.id)
 
+    @property
+    def method_name(self) -> str:
+        """The method that was called."""
+        return self.own_method or self.get_method_display()
+
 
 class AuditedCall(models.Model):
     """One receiver's part in a dispatch."""
@@ -185,6 +201,7 @@ class AuditedCall(models.Model):
     self_ns = models.BigIntegerField()  # without the dispatches it sent
     query_count = models.IntegerField()
     query_ns = models.BigIntegerField()
+    queries_by_time = models.IntegerField(default=0)  # of them, those of other threads and tasks
     message = models.TextField()  # of the exception
     traceback = models.TextField()
     response = models.TextField()  # as payload, of one value

@@ -15,6 +15,8 @@ from typing import Any, Final, NamedTuple
 from signal_inspector.audit.choices import (
     ENDINGS,
     METHODS,
+    UNSEEN,
+    Method,
     NameKind,
     TransactionOutcome,
 )
@@ -23,6 +25,7 @@ from signal_inspector.audit.cleaning import INTEGER, SMALL, bounded, clean, stor
 from signal_inspector.audit.models import (
     OBJECT_KEY_LENGTH,
     ORIGIN_NAME_LENGTH,
+    OWN_METHOD_LENGTH,
     REQUEST_ID_LENGTH,
 )
 from signal_inspector.audit.names import name_text
@@ -45,13 +48,16 @@ DISPATCH_COLUMNS: Final = (
     "process_id",
     "delivery_id",
     "method",
+    "own_method",
     "outcome",
+    "unseen",
     "is_failed",
     "receiver_count",
     "failed_count",
     "skipped_count",
     "parent_id",
     "parent_call",
+    "by_time",
     "transaction_outcome",
     "transaction_id",
     "query_count",
@@ -85,6 +91,7 @@ CALL_COLUMNS: Final = (
     "message",
     "traceback",
     "response",
+    "queries_by_time",
 )
 OBJECT_COLUMNS: Final = ("model_id", "object_pk", "dispatch_id")
 
@@ -146,14 +153,17 @@ def render(item: Item, *, process: str, delivery: str) -> Rows:
         _caller(dispatch.project_caller),
         name_text(process),
         name_text(delivery),
-        METHODS[dispatch.method],
+        METHODS.get(dispatch.method, int(Method.OWN)),
+        clean(dispatch.method.value, OWN_METHOD_LENGTH) if dispatch.method.is_own else "",
         ENDINGS[dispatch.outcome],
+        None if dispatch.unseen is None else UNSEEN[dispatch.unseen],
         1 if failed or dispatch.outcome in (Outcome.RAISED, Outcome.CANCELLED) else None,
         bounded(len(calls), SMALL),
         bounded(failed, SMALL),
         bounded(skipped, SMALL),
         None if dispatch.parent_id is None else str(dispatch.parent_id),
         None if dispatch.parent_call is None else bounded(dispatch.parent_call, SMALL),
+        1 if dispatch.by_time else None,
         int(TransactionOutcome.UNKNOWN),
         None,
         bounded(dispatch.query_count, INTEGER),
@@ -216,6 +226,7 @@ def _call(dispatch_id: str, index: int, call: ReceiverCall, policy: Policy) -> R
         "" if failure is None else storable(failure.message),
         storable(failure.traceback or "") if failure is not None and policy.tracebacks else "",
         response_text(call.response) if policy.responses else "",
+        bounded(call.queries_by_time, INTEGER),
     )
 
 

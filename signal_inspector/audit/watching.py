@@ -66,10 +66,10 @@ def as_record(entry: Entry) -> dict[str, Any]:
     ending = entry.dispatch["transaction_outcome"]
     unknown = ending == TransactionOutcome.UNKNOWN
     return {
-        **{
-            key: dispatch[key]
-            for key in ("id", "parent_id", "parent_call", "signal", "sender", "method")
-        },
+        **{key: dispatch[key] for key in ("id", "parent_id", "parent_call", "signal", "sender")},
+        "method": dispatch["own_method"] or dispatch["method"],
+        "unseen": dispatch["unseen"],
+        "by_time": dispatch["by_time"],
         "trace_id": dispatch["trace_id"] or "",
         "span_id": dispatch["span_id"],
         "trace_sampled": dispatch["trace_sampled"],
@@ -93,6 +93,7 @@ def _call(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **{key: call[key] for key in ("receiver", "is_async", "outcome", "offset_ns")},
         **{key: call[key] for key in ("duration_ns", "self_ns", "query_count", "query_ns")},
+        "queries_by_time": call["queries_by_time"],
         "location": call["location"],
         "timed": call["offset_ns"] is not None,
         "response": _response(row["response"]),

@@ -8,7 +8,7 @@ from typing import Final
 
 from django.utils import timezone
 
-from signal_inspector.audit.choices import Ending, Method, TransactionOutcome
+from signal_inspector.audit.choices import Ending, Method, TransactionOutcome, Unseen
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch
 
 _ROBUST: Final = (Method.SEND_ROBUST, Method.ASEND_ROBUST)
@@ -95,7 +95,7 @@ def zone() -> str:
 
 def is_robust(dispatch: AuditedDispatch) -> bool:
     """Whether exceptions were given to the sender instead of being raised."""
-    return dispatch.method in _ROBUST
+    return dispatch.method in _ROBUST or "robust" in dispatch.own_method
 
 
 def dispatch_outcome(dispatch: AuditedDispatch) -> OutcomeWords:
@@ -112,6 +112,8 @@ def dispatch_outcome(dispatch: AuditedDispatch) -> OutcomeWords:
         return OutcomeWords("bad", "swallowed", "failed, swallowed")
     if ending == Ending.RUNNING:
         return OutcomeWords("warn", "running", "had not ended")
+    if dispatch.unseen == Unseen.PUT_OFF:
+        return OutcomeWords("none", "running", "put off", "it called no receiver")
     if not dispatch.receiver_count:
         return OutcomeWords("warn", "orphan", "nobody received it")
     return OutcomeWords("ok", "ok", "returned")

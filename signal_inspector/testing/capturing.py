@@ -107,6 +107,11 @@ class Capture(Keeper):
         if sent is not None:
             sent.note_exception(index, error)
 
+    def withdrawn(self, dispatch: Dispatch) -> None:
+        sent = self._by_record.pop(id(dispatch), None)
+        if sent is not None and self._captured is not None:
+            self._captured[:] = [each for each in self._captured if each is not sent]
+
     def _is_mine(self) -> bool:
         return self._everything or self in _inside.get() or get_ident() == self._thread
 

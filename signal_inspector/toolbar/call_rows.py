@@ -125,7 +125,14 @@ def _kind_badges(method: SendMethod, call: ReceiverCall) -> list[Badge]:
         badges.append(Badge(text="in a thread"))
     if not call.timed:
         badges.append(Badge(text="time unknown"))
+    if call.queries_by_time:
+        badges.append(Badge(text=f"{_some(call)} of another thread, by time"))
     return badges
+
+
+def _some(call: ReceiverCall) -> str:
+    count = plural(call.queries_by_time, "query", "queries")
+    return count if call.queries_by_time < call.query_count else f"its {count}"
 
 
 def call_facts_row(node: Node, index: int, *, sent: bool) -> CallFactsRow:

@@ -86,7 +86,11 @@ def dispatch_row(
         open=not fetch and is_open(node, remarks),
         count=integer(len(node.members)) if node.is_group else "",
         note=_note(node),
-        badges=(*_transaction(node.members), *_unique_badges(node, remarks)),
+        badges=(
+            *_transaction(node.members),
+            *_by_time(node.members),
+            *_unique_badges(node, remarks),
+        ),
         member=node.is_member,
         about=_about(first) if node.is_member else "",
         error=_error(first) if node.is_member else None,
@@ -153,6 +157,15 @@ def _transaction(members: Sequence[StoredDispatch]) -> list[Badge]:
         return [Badge(text=text)]
     count = "" if undone == len(members) else f"{integer(undone)} "
     return [Badge(text=f"{text}, {count}rolled back", tone="warn", glyph="rollback")]
+
+
+def _by_time(members: Sequence[StoredDispatch]) -> list[Badge]:
+    """What another thread or task has sent while the receiver ran under which it stands."""
+    count = sum(member.by_time for member in members)
+    if not count:
+        return []
+    some = "" if count == len(members) else f"{integer(count)} "
+    return [Badge(text=f"{some}of another thread or task, by time")]
 
 
 def _unique_badges(node: Node, remarks: Remarks) -> list[Badge]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from signal_inspector.records import Outcome, ReceiverCall
+from signal_inspector.records import Outcome, ReceiverCall, Unseen
 from signal_inspector.toolbar.parts import OutcomeCell
 from signal_inspector.toolbar.stored import StoredDispatch
 from signal_inspector.toolbar.wording import integer, last, plural
@@ -57,6 +57,9 @@ def dispatch_outcome(dispatch: StoredDispatch) -> OutcomeCell:
         return OutcomeCell(glyph="cancelled", tone="skip", text="cancelled")
     if dispatch.outcome is Outcome.RUNNING:
         return _RUNNING
+    if dispatch.unseen is Unseen.PUT_OFF:
+        note = f"{dispatch.method.value} called no receiver"
+        return OutcomeCell(glyph="running", tone="skip", text="put off", note=note)
     if dispatch.is_orphan:
         idle = len(dispatch.not_called)
         note = f"{integer(idle)} connected, not called" if idle else ""
@@ -75,6 +78,9 @@ def _returned(dispatch: StoredDispatch) -> OutcomeCell:
     if returned < len(calls):
         text = f"{returned} of {len(calls)} returned"
         return OutcomeCell(glyph="cancelled", tone="skip", text=text)
+    if dispatch.unseen is Unseen.UNTOLD:
+        note = "which receivers it called is not known"
+        return OutcomeCell(glyph="ok", tone="ok", text="returned", note=note)
     text = "returned" if returned == 1 else f"all {returned} returned"
     return OutcomeCell(glyph="ok", tone="ok", text=text)
 
@@ -97,6 +103,10 @@ def group_outcome(members: Sequence[StoredDispatch]) -> OutcomeCell:
         text = "nobody received them" if orphans == len(members) else ""
         text = text or f"{integer(orphans)} of {many} received by nobody"
         return OutcomeCell(glyph="orphan", tone="orphan", text=text)
+    put_off = sum(member.unseen is Unseen.PUT_OFF for member in members)
+    if put_off:
+        text = "put off" if put_off == len(members) else f"{integer(put_off)} of {many} put off"
+        return OutcomeCell(glyph="running", tone="skip", text=text)
     ended = sum(member.outcome is Outcome.RETURNED for member in members)
     if ended < len(members) or any(call.outcome is not Outcome.RETURNED for call in calls):
         return OutcomeCell(

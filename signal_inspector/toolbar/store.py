@@ -22,6 +22,7 @@ from signal_inspector.records import (
     ReceiverCall,
     SendMethod,
     Summary,
+    Unseen,
     plain,
 )
 from signal_inspector.toolbar.stored import StoredDispatch
@@ -77,13 +78,14 @@ def _pack_dispatch(dispatch: Dispatch, tables: Mapping[str, _Table]) -> list[Any
     return [
         str(dispatch.id),
         None if parent is None else str(parent),
-        dispatch.parent_call,
+        [dispatch.parent_call, dispatch.by_time] if dispatch.by_time else dispatch.parent_call,
         _pack_trace(dispatch, tables) if dispatch.trace else None,
         tables["heads"].put((dispatch.signal, dispatch.sender, dispatch.method.value)),
         dispatch.started_at.isoformat(),
         dispatch.start_ns,
         dispatch.duration_ns,
         dispatch.outcome.value,
+        None if dispatch.unseen is None else dispatch.unseen.value,
         None if caller is None else tables["frames"].put(caller),
         None if project is None else tables["frames"].put(project),
         _pack_stack(stack, tables) if stack else None,
@@ -149,6 +151,7 @@ def _pack_call(call: ReceiverCall, tables: Mapping[str, _Table]) -> list[Any]:
             for query in call.queries
         ],
         call.timed,
+        call.queries_by_time,
     ]
 
 
@@ -199,7 +202,7 @@ def _unpack_dispatch(index: int, row: list[Any], tables: _Unpacked) -> StoredDis
     cell = iter(row).__next__
     id_, parent_id, parent_call, trace = cell(), cell(), cell(), cell()
     signal, sender, method = tables.heads[cell()]
-    started_at, start_ns, duration_ns, outcome = cell(), cell(), cell(), cell()
+    started_at, start_ns, duration_ns, outcome, unseen = cell(), cell(), cell(), cell(), cell()
     caller, project = cell(), cell()
     stack, payload, payload_dropped = cell(), cell(), cell()
     in_transaction, rolled_back, calls, not_called = cell(), cell(), cell(), cell()
@@ -207,17 +210,19 @@ def _unpack_dispatch(index: int, row: list[Any], tables: _Unpacked) -> StoredDis
         index=index,
         id=id_,
         parent_id=parent_id,
-        parent_call=parent_call,
+        parent_call=parent_call[0] if isinstance(parent_call, list) else parent_call,
+        by_time=isinstance(parent_call, list),
         trace_id="" if trace is None else tables.traces[trace[0]],
         span_id="" if trace is None else trace[1],
         trace_sampled=None if trace is None else trace[2],
         signal=signal,
         sender=sender,
-        method=SendMethod(method),
+        method=SendMethod.named(method),
         started_at=started_at,
         start_ns=start_ns,
         duration_ns=duration_ns,
         outcome=Outcome(outcome),
+        unseen=None if unseen is None else Unseen(unseen),
         caller=None if caller is None else tables.frames[caller],
         project_caller=None if project is None else tables.frames[project],
         stack=() if stack is None else tables.stacks[stack],
@@ -231,7 +236,8 @@ def _unpack_dispatch(index: int, row: list[Any], tables: _Unpacked) -> StoredDis
 
 
 def _unpack_call(row: list[Any], tables: _Unpacked) -> ReceiverCall:
-    head, outcome, offset, duration, self_ns, response, failure, count, ns, queries, timed = row
+    head, outcome, offset, duration, self_ns, response, failure, count, ns, queries = row[:10]
+    timed, by_time = row[10:]
     receiver, path, line, is_async = tables.receivers[head]
     return ReceiverCall(
         receiver=receiver,
@@ -251,4 +257,5 @@ def _unpack_call(row: list[Any], tables: _Unpacked) -> ReceiverCall:
             for n, took in queries
         ),
         timed=timed,
+        queries_by_time=by_time,
     )

@@ -12,6 +12,7 @@ from signal_inspector.records import (
     ReceiverCall,
     SendMethod,
     Summary,
+    Unseen,
     plain,
 )
 
@@ -26,6 +27,7 @@ class StoredDispatch:
     id: str
     parent_id: str | None
     parent_call: int | None
+    by_time: bool = False
     trace_id: str = ""
     span_id: str = ""
     trace_sampled: bool | None = None
@@ -36,6 +38,7 @@ class StoredDispatch:
     start_ns: int
     duration_ns: int
     outcome: Outcome
+    unseen: Unseen | None = None
     caller: Caller | None
     project_caller: Caller | None = None
     stack: tuple[Caller, ...]
@@ -52,8 +55,8 @@ class StoredDispatch:
 
     @property
     def is_orphan(self) -> bool:
-        """Whether nobody received it."""
-        return self.outcome is Outcome.RETURNED and not self.calls
+        """Whether nobody received it, and nobody will."""
+        return self.outcome is Outcome.RETURNED and not self.calls and self.unseen is None
 
     @property
     def has_failed(self) -> bool:
@@ -67,6 +70,7 @@ class StoredDispatch:
             "id": self.id,
             "parent_id": self.parent_id,
             "parent_call": self.parent_call,
+            "by_time": self.by_time,
             "trace_id": self.trace_id,
             "span_id": self.span_id,
             "trace_sampled": self.trace_sampled,
@@ -77,6 +81,7 @@ class StoredDispatch:
             "start_ns": self.start_ns,
             "duration_ns": self.duration_ns,
             "outcome": self.outcome.value,
+            "unseen": None if self.unseen is None else self.unseen.value,
             "caller": None if self.caller is None else self.caller._asdict(),
             "project_caller": (
                 None if self.project_caller is None else self.project_caller._asdict()

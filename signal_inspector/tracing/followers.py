@@ -122,6 +122,8 @@ class DispatchSpan(Measured):
                 late[attributes.DISPATCH_OUTCOME] = _CANCELLED
             else:
                 self._conclude_failure(error)
+        if dispatch.unseen is not None:
+            late[attributes.DISPATCH_OUTCOME] = dispatch.unseen.value
         if self._failures:
             late[attributes.FAILED_COUNT] = self._failures
         if late:
@@ -136,7 +138,8 @@ class DispatchSpan(Measured):
     def _conclude_override(self) -> None:
         """Tell what an overriding send() let nobody see before it returned."""
         calls = self.dispatch.calls
-        self._span.set_attribute(attributes.RECEIVER_COUNT, len(calls))
+        if self.dispatch.unseen is None:
+            self._span.set_attribute(attributes.RECEIVER_COUNT, len(calls))
         for call in calls:
             if call.outcome is Outcome.RAISED:
                 self._failures += 1

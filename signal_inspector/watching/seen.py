@@ -41,6 +41,7 @@ class Seen:
     started_at: datetime
     duration_ns: int
     outcome: str  # a value of records.Outcome
+    unseen: str  # a value of records.Unseen, "" where all was seen
     calls: tuple[SeenCall, ...]
     payload: tuple[tuple[str, str], ...]  # argument and its text
     in_transaction: bool
@@ -55,8 +56,8 @@ class Seen:
 
     @property
     def is_orphan(self) -> bool:
-        """Whether nobody received it."""
-        return not self.calls and self.outcome == "returned"
+        """Whether nobody received it, and nobody will."""
+        return not self.calls and self.outcome == "returned" and not self.unseen
 
 
 def read_seen(data: dict[str, Any], process: str) -> Seen:
@@ -82,6 +83,7 @@ def _read(data: dict[str, Any], process: str) -> Seen:
         started_at=started_at,
         duration_ns=int(data["duration_ns"]),
         outcome=_text(data["outcome"]),
+        unseen=_text(data.get("unseen") or ""),
         calls=tuple(_read_call(call) for call in data["calls"]),
         payload=tuple(
             (_text(key), _text(summary["text"])) for key, summary in _items(data.get("payload"))

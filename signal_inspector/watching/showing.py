@@ -30,6 +30,7 @@ _WORDS: Final = {
     "cancelled": "cancelled",
     "running": "still running",
     "orphan": "nobody received it",
+    "put off": "put off",
 }
 
 
@@ -196,6 +197,8 @@ def outcome_of(seen: Seen) -> str:
     """How a dispatch ended, in one word."""
     if seen.outcome == "returned" and seen.has_failed:
         return "swallowed"
+    if seen.unseen == "put off" and seen.outcome == "returned":
+        return "put off"
     return "orphan" if seen.is_orphan else seen.outcome
 
 

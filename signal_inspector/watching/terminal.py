@@ -14,6 +14,7 @@ _SIGNS: Final = {
     "cancelled": ("▣", "o", "WARNING"),
     "running": ("…", "~", "plain"),
     "orphan": ("◌", "?", "WARNING"),
+    "put off": ("…", "~", "plain"),
     "rolled back": ("↩", "<", "WARNING"),
     "sent": ("→", ">", "plain"),
     "cut": ("…", "~", "plain"),

@@ -16,7 +16,15 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from signal_inspector.audit import rows as rows_module
-from signal_inspector.audit.choices import ENDINGS, METHODS, Ending, Method, NameKind
+from signal_inspector.audit.choices import (
+    ENDINGS,
+    METHODS,
+    UNSEEN,
+    Ending,
+    Method,
+    NameKind,
+    Unseen,
+)
 from signal_inspector.audit.lookups import carriers_of, first_id_at, in_time, number_of, time_of
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject
 from signal_inspector.audit.naming import forget_names
@@ -79,7 +87,8 @@ def test_rows_have_the_columns_of_the_tables(model: Any, columns: tuple[str, ...
 def test_numbers_cover_all_words() -> None:
     """Every outcome and every method of the core has a number, and none shares it."""
     assert sorted(ENDINGS.values()) == sorted(Ending.values)
-    assert sorted(METHODS.values()) == sorted(Method.values)
+    assert sorted([*METHODS.values(), Method.OWN]) == sorted(Method.values)
+    assert sorted(UNSEEN.values()) == sorted(Unseen.values)
     assert set(ENDINGS) == set(Outcome)
     assert set(METHODS) == set(SendMethod)
 

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_inspector import capture
+from signal_inspector.audit.choices import Method, Unseen
 from signal_inspector.audit.circumstances import Circumstances
 from signal_inspector.audit.cleaning import INTEGER, LARGEST, bounded
 from signal_inspector.audit.payloads import (
@@ -201,6 +202,38 @@ class TestRender:
             values(rows, "actor", "actor_label", "request_id", "client", "origin_name")
         ) == ["auth.User:7", "mira", "r-1", "192.0.2.1", "POST /x/"]
 
+    def test_a_method_of_a_subclass_s_own(self) -> None:
+        """Its name is kept, and that its receivers were not seen."""
+
+        class Chained(Signal):
+            def send_chained(self, sender: object, value: int) -> int:
+                for each in self._live_receivers(sender)[0]:
+                    value = each(signal=self, sender=sender, value=value)
+                return value
+
+            def send(self, sender: object, **named: object) -> None:  # type: ignore[override]
+                """Waits for better times."""
+
+        signal = Chained()
+        signal.connect(on_order)
+        with capture() as dispatches:
+            signal.send_chained(None, 1)
+            signal.send(None)
+        names = ("method", "own_method", "unseen", "receiver_count")
+        assert [tuple(values(rows_of(each), *names)) for each in dispatches] == [
+            (Method.OWN, "send_chained", Unseen.UNTOLD, 1),
+            (Method.SEND, "", Unseen.PUT_OFF, 0),
+        ]
+
+    def test_what_is_known_by_time_only(self) -> None:
+        """That the receiver, or the queries, are known by time is kept with them."""
+        dispatch = dispatched(on_order)
+        dispatch.by_time = True
+        dispatch.tally(0).by_time = 2
+        rows = rows_of(dispatch)
+        assert list(values(rows, "by_time")) == [1]
+        assert rows.calls[0][CALL_COLUMNS.index("queries_by_time")] == 2
+
     def test_absent_is_null(self) -> None:
         """What is looked for by an index is null where there is none: not one long empty list."""
         rows = rows_of(dispatched(on_order))
@@ -214,7 +247,7 @@ class TestRender:
         rows = rows_of(dispatch, policy=less)
         assert list(values(rows, "payload")) == [""]
         assert rows.objects == []
-        assert [call[13:] for call in rows.calls] == [("", ""), ("", "")]
+        assert [call[13:15] for call in rows.calls] == [("", ""), ("", "")]
         assert rows.calls[1][12] == "no stock"
         more = rows_of(dispatch)
         assert read_response(more.calls[0][14]) is not None

@@ -208,6 +208,7 @@ class Filling:
             "process_id": fixed["process"],
             "delivery_id": fixed["delivery"],
             "method": "1 + i % 2",
+            "own_method": "''",
             "outcome": "CASE WHEN failed AND i % 2 = 0 THEN 2 ELSE 1 END",
             "is_failed": "CASE WHEN failed THEN 1 END",
             "receiver_count": "receivers",
@@ -264,6 +265,7 @@ class Filling:
             "message": f"CASE WHEN {bad} THEN 'no account for this customer' ELSE '' END",
             "traceback": f"CASE WHEN {bad} THEN '{_TRACEBACK}' ELSE '' END",
             "response": "''",
+            "queries_by_time": 0,
         }
         source = f"{self._base(first, last)} JOIN bench_call ON bench_call.n = base.n"
         return _insert("signal_audit_call", columns, source)

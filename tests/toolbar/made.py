@@ -84,7 +84,7 @@ class World:
         """One dispatch. It raised where a receiver did and the method is not robust."""
         index = len(self.dispatches)
         failed = any(one.outcome is Outcome.RAISED for one in calls)
-        robust = SendMethod(method).is_robust
+        robust = SendMethod.named(method).is_robust
         outcome = Outcome.RAISED if failed and not robust else Outcome.RETURNED
         start_ms = index if at is None else at
         dispatch = StoredDispatch(
@@ -96,7 +96,7 @@ class World:
             trace_sampled=fields.pop("trace_sampled", None),
             signal=signal,
             sender=fields.pop("sender", "shop.models.Order"),
-            method=SendMethod(method),
+            method=SendMethod.named(method),
             started_at="2026-11-22T10:14:07.318000+00:00",
             start_ns=int(start_ms * MS),
             duration_ns=int(took * MS),
@@ -109,6 +109,8 @@ class World:
             in_transaction=fields.pop("in_transaction", False),
             rolled_back=fields.pop("rolled_back", False),
             calls=calls,
+            by_time=fields.pop("by_time", False),
+            unseen=fields.pop("unseen", None),
             not_called=fields.pop("not_called", ()),
         )
         assert not fields, f"unknown: {fields}"

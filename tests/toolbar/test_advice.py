@@ -10,7 +10,7 @@ import pytest
 from signal_inspector import trouble
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.conf import Config, Toolbar
-from signal_inspector.records import Caller, NotCalledReason, Outcome
+from signal_inspector.records import Caller, NotCalledReason, Outcome, Unseen
 from signal_inspector.toolbar import advising
 from signal_inspector.toolbar.advice import Advice
 from signal_inspector.toolbar.advising import advise, lines, remarks
@@ -335,6 +335,13 @@ def test_what_a_package_offers_needs_no_receiver(
     catalogue = [SignalEntry(signal="oscar.signals.viewed", receivers=(), path=made_in)]
     found = [advice.kind for advice in advise(world.case(catalogue=catalogue))]
     assert found == ["nobody received"] * is_told
+
+
+def test_what_was_put_off_is_no_orphan() -> None:
+    """Nothing is said of receivers that are connected and called later."""
+    world = World()
+    world.send("s.a", unseen=Unseen.PUT_OFF)
+    assert kinds(world) == []
 
 
 def test_rolled_back() -> None:

@@ -43,6 +43,15 @@ def test_transactions(states: list[tuple[bool, bool | None]], badges: list[str])
     ] * sum("rolled back" in badge for badge in badges)
 
 
+def test_what_another_thread_sent() -> None:
+    """That it stands under a receiver because that one ran then is said beside it."""
+    world = World()
+    world.send("s.b", call(), by_time=True)
+    assert [badge.text for badge in first_row(world).badges] == [
+        "of another thread or task, by time"
+    ]
+
+
 def test_where_it_came_from() -> None:
     """Sender, line and function of the send."""
     world = World()

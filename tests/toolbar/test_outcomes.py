@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from signal_inspector.records import NotCalledReason, Outcome, ReceiverCall, Summary
+from signal_inspector.records import NotCalledReason, Outcome, ReceiverCall, Summary, Unseen
 from signal_inspector.toolbar.outcomes import call_outcome, dispatch_outcome, group_outcome
 from tests.toolbar.made import World, call, not_called, skipped
 
@@ -133,3 +133,22 @@ def test_group_that_has_not_ended() -> None:
     world.send("s.a", call())
     world.send("s.a", call(), outcome=Outcome.CANCELLED)
     assert group_outcome(world.dispatches).text == "1 of 2 ended"
+
+
+def test_a_dispatch_that_was_put_off() -> None:
+    """It is no orphan: the word for it says so, of one and of a group."""
+    world = World()
+    for unseen in (Unseen.PUT_OFF, Unseen.PUT_OFF, None):
+        world.send("s.a", *([call()] if unseen is None else []), unseen=unseen)
+    cell = dispatch_outcome(world.dispatches[0])
+    assert (cell.text, cell.note, cell.tone) == ("put off", "send called no receiver", "skip")
+    assert group_outcome(world.dispatches[:2]).text == "put off"
+    assert group_outcome(world.dispatches).text == "2 of 3 put off"
+    assert [dispatch.is_orphan for dispatch in world.dispatches] == [False, False, False]
+
+
+def test_receivers_that_nobody_saw() -> None:
+    """Those that a method of the signal's own was given: which it called is not known."""
+    dispatch = World().send("s.a", call(), method="send_chained", unseen=Unseen.UNTOLD)
+    cell = dispatch_outcome(dispatch)
+    assert (cell.text, cell.note) == ("returned", "which receivers it called is not known")

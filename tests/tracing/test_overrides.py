@@ -117,3 +117,45 @@ def test_one_that_swallows(traces: Traces) -> None:
     assert "error.type" not in span.attributes
     assert span.attributes["django.signal.receiver.failed_count"] == 1
     assert [event.attributes["exception.type"] for event in span.events] == ["LookupError"]
+
+
+class Own(Signal):
+    """Sends by a method of another name, and puts the others off."""
+
+    def send_chained(self, sender: Any, value: int) -> int:
+        for each in self._live_receivers(sender)[0]:
+            value = each(signal=self, sender=sender, value=value)
+        return value
+
+    def send(self, sender: Any, **named: Any) -> Any:
+        """Waits for better times."""
+
+
+def test_a_sending_method_of_its_own(traces: Traces) -> None:
+    """A span by the method's name, around what its receivers do; none where it calls nobody."""
+    signal = Own()
+
+    def works(value: int, **kwargs: Any) -> int:
+        with traces.tracer.start_as_current_span("work"):
+            return value + 1
+
+    with traces.listening():
+        with traces.tracer.start_as_current_span("request"):
+            signal.send_chained(None, 1)
+        signal.connect(works)
+        assert signal.send_chained(None, 1) == 2
+    [dispatch] = [span for span in traces.spans if span.name.startswith("send_chained")]
+    assert traces.named("work").parent == dispatch.context
+    assert dispatch.attributes["django.signal.method"] == "send_chained"
+    assert dispatch.attributes["django.signal.dispatch.outcome"] == "untold"
+
+
+def test_one_that_is_put_off(traces: Traces) -> None:
+    """The span says so, and no number of receivers, which none received."""
+    signal = Own()
+    signal.connect(receives)
+    with traces.listening():
+        signal.send(None)
+    [dispatch] = traces.spans
+    assert dispatch.attributes["django.signal.dispatch.outcome"] == "put off"
+    assert "django.signal.receiver.count" not in dispatch.attributes

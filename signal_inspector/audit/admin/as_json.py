@@ -17,6 +17,7 @@ _DISPATCH: Final = (
     "parent_call",
     "query_count",
     "query_ns",
+    "own_method",
     "actor",
     "actor_label",
     "request_id",
@@ -34,6 +35,7 @@ _CALL: Final = (
     "self_ns",
     "query_count",
     "query_ns",
+    "queries_by_time",
 )
 _NAMES: Final = ("signal", "sender", "caller", "project_caller", "process", "delivery")
 
@@ -55,6 +57,8 @@ def dispatch_data(
     }
     data |= {name: getattr(dispatch, name) for name in _DISPATCH}
     data["is_failed"] = bool(dispatch.is_failed)
+    data["by_time"] = bool(dispatch.by_time)
+    data["unseen"] = dispatch.get_unseen_display()
     sampled = dispatch.trace_sampled
     data["trace_sampled"] = None if sampled is None else bool(sampled)
     if may_see:

@@ -70,7 +70,7 @@ class CallRows:
         return NestedRow(
             url=detail_url(self._site, each.id),
             signal=name,
-            method=each.get_method_display(),
+            method=each.method_name,
             caller=self._texts[each.caller_id],
             outcome=outcome,
             took=ms(each.duration_ns),

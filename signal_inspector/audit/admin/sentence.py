@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from signal_inspector.audit.admin.waterfall import CallRow
-from signal_inspector.audit.choices import Ending
+from signal_inspector.audit.choices import Ending, Unseen
 from signal_inspector.audit.models import AuditedDispatch
 from signal_inspector.audit.wording import is_robust, number, plural
 
@@ -59,6 +59,12 @@ def _cause(dispatch: AuditedDispatch, objects: Sequence[tuple[str, str]]) -> Ite
 def _course(
     dispatch: AuditedDispatch, rows: Sequence[CallRow], raised: Sequence[tuple[str, str]]
 ) -> Iterator[Words]:
+    if dispatch.unseen == Unseen.PUT_OFF:
+        yield Words(f"{dispatch.method_name} put it off: it called no receiver.")
+        return
+    if dispatch.unseen == Unseen.UNTOLD and not dispatch.failed_count:
+        yield Words(f"{dispatch.method_name} called receivers itself: which ones, is not known.")
+        return
     if not dispatch.receiver_count:
         yield Words("Nobody received it.")
         return
@@ -101,7 +107,7 @@ def _joint(place: int, length: int, is_all: bool) -> Iterator[Words]:
 
 
 def _consequence(dispatch: AuditedDispatch) -> str:
-    method = dispatch.get_method_display()
+    method = dispatch.method_name
     if is_robust(dispatch):
         what = "the exception" if dispatch.failed_count == 1 else "the exceptions"
         return f". {method} handed {what} to the sender and went on."

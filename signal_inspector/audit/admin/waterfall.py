@@ -141,7 +141,8 @@ def lane_words(call: AuditedCall, name: str, outcome: OutcomeWords, scale: Scale
 
 def nested_bars(dispatch: AuditedDispatch, scale: Scale) -> list[Bar]:
     """A thin bar, or the ring of a dispatch that nobody received."""
-    kind = "span" if dispatch.receiver_count else "ring"
+    is_span = dispatch.receiver_count or dispatch.unseen is not None
+    kind = "span" if is_span else "ring"
     return [scale.bar(scale.offset(dispatch), dispatch.duration_ns, kind)]
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.core.management.color import Style
 from django.utils import timezone
 
-from signal_inspector.audit.choices import Ending, TransactionOutcome
+from signal_inspector.audit.choices import Ending, TransactionOutcome, Unseen
 from signal_inspector.audit.reading.entries import Entry, utc
 from signal_inspector.watching.terminal import printable
 
@@ -48,6 +48,8 @@ def _outcome(dispatch: dict[str, Any], style: Style) -> str:
         return style.ERROR(f"{word:<9}")
     if dispatch["is_failed"]:
         return style.ERROR(f"{'failed':<9}")
+    if dispatch["unseen"] == Unseen.PUT_OFF:
+        return style.WARNING(f"{'put off':<9}")
     if not dispatch["receiver_count"]:
         return style.WARNING(f"{'orphan':<9}")
     return style.SUCCESS(f"{'ok':<9}")

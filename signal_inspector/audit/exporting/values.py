@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
-from signal_inspector.audit.choices import Ending, Method, Origin, TransactionOutcome
+from signal_inspector.audit.choices import Ending, Method, Origin, TransactionOutcome, Unseen
 from signal_inspector.audit.reading.entries import Entry, utc
 
 _WORDS: Final[dict[str, dict[int, str]]] = {
     "method": {each.value: each.label for each in Method},
+    "unseen": {each.value: each.label for each in Unseen},
     "outcome": {each.value: each.label for each in Ending},
     "transaction_outcome": {each.value: each.label for each in TransactionOutcome},
     "origin": {each.value: each.label for each in Origin},
@@ -27,6 +28,7 @@ def dispatch_values(entry: Entry) -> dict[str, Any]:
     found = {column: _plain(column, value) for column, value in entry.dispatch.items()}
     found["started_at"] = iso(utc(entry.dispatch["started_at"], entry.id))
     found["is_failed"] = bool(entry.dispatch["is_failed"])
+    found["by_time"] = bool(entry.dispatch["by_time"])
     sampled = entry.dispatch["trace_sampled"]
     found["trace_sampled"] = None if sampled is None else bool(sampled)
     return found
@@ -65,7 +67,7 @@ def _finite(digits: str) -> float:
 
 
 def _plain(column: str, value: Any) -> Any:
-    if column in _WORDS:
+    if column in _WORDS and value is not None:
         return _WORDS[column].get(value, str(value))
     convert = _CONVERSIONS.get(type(value))
     return value if convert is None else convert(value)

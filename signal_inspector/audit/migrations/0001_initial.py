@@ -136,9 +136,11 @@ class Migration(migrations.Migration):
                             (2, "send_robust"),
                             (3, "asend"),
                             (4, "asend_robust"),
+                            (5, "a method of its own"),
                         ]
                     ),
                 ),
+                ("own_method", models.CharField(max_length=100)),
                 (
                     "outcome",
                     models.SmallIntegerField(
@@ -151,12 +153,17 @@ class Migration(migrations.Migration):
                         ]
                     ),
                 ),
+                (
+                    "unseen",
+                    models.SmallIntegerField(choices=[(1, "put off"), (2, "untold")], null=True),
+                ),
                 ("is_failed", models.SmallIntegerField(null=True)),
                 ("receiver_count", models.SmallIntegerField()),
                 ("failed_count", models.SmallIntegerField()),
                 ("skipped_count", models.SmallIntegerField()),
                 ("parent_id", models.UUIDField(null=True)),
                 ("parent_call", models.SmallIntegerField(null=True)),
+                ("by_time", models.SmallIntegerField(null=True)),
                 (
                     "transaction_outcome",
                     models.SmallIntegerField(
@@ -308,6 +315,7 @@ class Migration(migrations.Migration):
                 ("self_ns", models.BigIntegerField()),
                 ("query_count", models.IntegerField()),
                 ("query_ns", models.BigIntegerField()),
+                ("queries_by_time", models.IntegerField(default=0)),
                 ("message", models.TextField()),
                 ("traceback", models.TextField()),
                 ("response", models.TextField()),

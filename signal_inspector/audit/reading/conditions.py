@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from signal_inspector.audit.choices import Ending, NameKind, Origin
+from signal_inspector.audit.choices import Ending, NameKind, Origin, Unseen
 from signal_inspector.audit.lookups import (
     as_logged,
     calls,
@@ -34,7 +34,8 @@ _OUTCOME_TESTS: Final = {
     "raised": Q(outcome=Ending.RAISED),
     "skipped": Q(skipped_count__gt=0),
     "cancelled": Q(outcome=Ending.CANCELLED),
-    "orphan": Q(receiver_count=0),
+    "orphan": Q(receiver_count=0, unseen__isnull=True),
+    "put-off": Q(unseen=Unseen.PUT_OFF),
     "returned": Q(is_failed__isnull=True),
 }
 

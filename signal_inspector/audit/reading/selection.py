@@ -19,6 +19,7 @@ OUTCOMES: Final = {
     "skipped": "receivers skipped",
     "cancelled": "cancelled",
     "orphan": "nobody received it",
+    "put-off": "put off",
     "returned": "nothing failed",
 }
 METHODS: Final = {method.label: method for method in Method}
