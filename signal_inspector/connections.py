@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import RLock
@@ -80,7 +80,47 @@ DEAD_KEPT: Final = 20
 #: The same of receivers that were taken out of ``signal.receivers`` by hand and may come back.
 GONE_KEPT: Final = 200
 
-_log: IdentityMap[dict[LookupKey, Connection]] = IdentityMap()
+
+class _Notes(dict[LookupKey, Connection]):
+    """The noted connections of a signal. Which of them are dead is known without a walk."""
+
+    __slots__ = ("dead", "died", "keys_by_reference")
+
+    def __init__(self) -> None:
+        self.died: list[weakref.ref[Any]] = []  # since the last look; their callback appends them
+        self.dead: dict[LookupKey, None] = {}
+        self.keys_by_reference: dict[int, LookupKey] = {}
+
+    def keep(self, key: LookupKey, connection: Connection) -> None:
+        self[key] = connection
+        if connection.reference is not None:
+            self.keys_by_reference[id(connection.reference)] = key
+
+    def drop(self, key: LookupKey) -> None:
+        connection = self.pop(key, None)
+        self.dead.pop(key, None)
+        if connection is not None and connection.reference is not None:
+            self.keys_by_reference.pop(id(connection.reference), None)
+
+    def set_aside(self, key: LookupKey) -> None:
+        """Keep what is noted under a key that is in use again, mostly of a dead receiver."""
+        connection = self.pop(key)
+        beside = (object(), key)
+        self.keep(beside, connection)
+        if key in self.dead:
+            del self.dead[key]
+            self.dead[beside] = None
+
+    def look(self) -> None:
+        """See which have died. One may have been dropped before."""
+        while self.died:
+            reference = self.died.pop(0)
+            key = self.keys_by_reference.pop(id(reference), None)
+            if key is not None and key in self and self[key].reference is reference:
+                self.dead[key] = None
+
+
+_log: IdentityMap[_Notes] = IdentityMap()
 _refused: IdentityMap[dict[tuple[object, ...], Refusal]] = IdentityMap()
 _vain: IdentityMap[dict[tuple[object, ...], Vain]] = IdentityMap()
 _taken_back: IdentityMap[dict[LookupKey, None]] = IdentityMap()
@@ -122,6 +162,11 @@ def note_connect(
 ) -> None:
     """Remember a connection that Django has just made."""
     try:
+        with _lock:
+            known = _log.get(signal)
+            if known is None:
+                known = _Notes()
+                _log.set(signal, known)
         connection = Connection(
             receiver=receiver_name(receiver),
             sender=None if sender is None else sender_name(sender),
@@ -130,20 +175,18 @@ def note_connect(
             dispatch_uid=str(dispatch_uid) if isinstance(dispatch_uid, str | int) else None,
             connected_at=caller,
             phase=_phase(),
-            reference=_reference(receiver) if weak else None,
+            reference=_reference(receiver, known.died.append) if weak else None,
             sender_reference=_sender_reference(sender),
         )
         with _lock:
-            known = _log.get(signal)
-            if known is None:
-                known = {}
-                _log.set(signal, known)
             key = lookup_key(receiver, sender, dispatch_uid)
-            _forget_predecessors(known, connection)
+            known.look()
+            if known.dead:
+                _forget_predecessors(known, connection)
             if _is_new(signal, key, receiver, connection, known.get(key)):
                 if key in known:
-                    known[object(), key] = known.pop(key)  # dead, and its key is in use again
-                known[key] = connection
+                    known.set_aside(key)
+                known.keep(key, connection)
             elif known[key].receiver != connection.receiver:
                 refusal = Refusal(connection, known[key])
                 _remember(_refused, signal, (connection.receiver, *key), refusal)
@@ -160,12 +203,13 @@ def _phase() -> Phase:
     return Phase.MODELS if apps.apps_ready else Phase.APPS
 
 
-def _forget_predecessors(known: dict[LookupKey, Connection], connection: Connection) -> None:
+def _forget_predecessors(known: _Notes, connection: Connection) -> None:
     """Forget dead connections that the same code made: this one stands for them."""
     same = (connection.receiver, connection.sender, connection.dispatch_uid)
-    for key, other in list(known.items()):
-        if is_dead(other) and (other.receiver, other.sender, other.dispatch_uid) == same:
-            del known[key]
+    for key in list(known.dead):
+        other = known[key]
+        if (other.receiver, other.sender, other.dispatch_uid) == same:
+            known.drop(key)
 
 
 def _is_new(
@@ -194,7 +238,7 @@ def note_disconnect(
         with _lock:
             known = _log.get(signal)
             if known is not None:
-                known.pop(lookup_key(receiver, sender, dispatch_uid), None)
+                known.drop(lookup_key(receiver, sender, dispatch_uid))
             _remember(_taken_back, signal, lookup_key(receiver, sender, dispatch_uid), None)
     except Exception as error:
         trouble.report("noting a connection", error)
@@ -244,7 +288,7 @@ def refusals(signal: Signal) -> list[Refusal]:
     """The receivers that are not connected, as their ``dispatch_uid`` is another one's still."""
     with _lock:
         found = list((_refused.get(signal) or {}).values())
-        known = _log.get(signal) or {}
+        known: dict[LookupKey, Connection] = _log.get(signal) or {}
         connected = {it.receiver for it in known.values()}
         holders = {id(it) for it in known.values()}
         return [
@@ -271,15 +315,15 @@ def _remember(where: IdentityMap[Any], signal: Signal, key: object, value: objec
         known[key] = value
 
 
-def _reference(receiver: Any) -> weakref.ref[Any]:
+def _reference(receiver: Any, when_dead: Callable[[weakref.ref[Any]], object]) -> weakref.ref[Any]:
     """Tells whether the receiver lives; of a bound method, whether its object does.
 
     No ``WeakMethod``: where object, class and signal go in one pass of the garbage collector, its
     callback fails, and Python prints that. Django has one as well, but one is enough.
     """
     if hasattr(receiver, "__self__") and hasattr(receiver, "__func__"):
-        return weakref.ref(receiver.__self__)
-    return weakref.ref(receiver)
+        return weakref.ref(receiver.__self__, when_dead)
+    return weakref.ref(receiver, when_dead)
 
 
 def _sender_reference(sender: object) -> weakref.ref[Any] | None:
@@ -315,17 +359,16 @@ def is_senderless(connection: Connection) -> bool:
     return connection.sender_reference is not None and connection.sender_reference() is None
 
 
-def _trim(signal: Signal, known: dict[LookupKey, Connection]) -> None:
+def _trim(signal: Signal, known: _Notes) -> None:
     if len(known) <= DEAD_KEPT:
         return
-    dead = [key for key, connection in list(known.items()) if is_dead(connection)]
-    for key in dead[:-DEAD_KEPT]:
-        del known[key]
+    for key in list(known.dead)[:-DEAD_KEPT]:
+        known.drop(key)
     if len(known) > len(signal.receivers) + GONE_KEPT:
         connected = {key for key, _, _ in entries(signal)}
         gone = [key for key in list(known) if key not in connected]
         for key in gone[:-GONE_KEPT]:
-            del known[key]
+            known.drop(key)
 
 
 def known_connections(signal: Signal) -> dict[LookupKey, Connection]:
