@@ -32,6 +32,8 @@ def _node(box: Box) -> str:
     attributes.append(_LOOKS[box.shape])
     if box.is_faint:
         attributes.append('style="filled,dashed", fillcolor="#eeeeee", fontcolor="#555555"')
+    if box.is_orphan:
+        attributes.append('style="filled,rounded,dashed", color="#b45309", penwidth=2')
     if box.is_cyclic:
         attributes.append('color="#b45309", penwidth=3')
     return f"{box.key} [{', '.join(attributes)}]"

@@ -14,6 +14,7 @@ _CLASSES = """\
     classDef receiver fill:#f2f7f9,stroke:#417690,color:#1b1b1b
     classDef sender fill:#ffffff,stroke:#767676,color:#1b1b1b
     classDef faint fill:#eeeeee,stroke:#767676,color:#555555,stroke-dasharray:4 3
+    classDef orphan stroke:#b45309,stroke-width:2px,stroke-dasharray:5 3
     classDef cyclic stroke:#b45309,stroke-width:3px"""
 
 
@@ -46,7 +47,7 @@ def _marked(drawing: Drawing) -> list[str]:
     for name in Shape:
         keys = [box.key for box in drawing.boxes if box.shape is name]
         lines += [f"    class {','.join(keys)} {name}"] if keys else []
-    for mark in ("faint", "cyclic"):
+    for mark in ("faint", "orphan", "cyclic"):
         keys = [box.key for box in drawing.boxes if getattr(box, f"is_{mark}")]
         lines += [f"    class {','.join(keys)} {mark}"] if keys else []
     cyclic = [str(at) for at, arrow in enumerate(drawing.arrows) if arrow.is_cyclic]

@@ -53,6 +53,18 @@ class TestMermaid:
         [arrows] = [line for line in lines if "linkStyle" in line]
         assert arrows.split()[1].count(",") == 5
 
+    def test_an_orphan_is_marked(self) -> None:
+        """A signal that nobody receives is amber and dashed, as it is on the page."""
+        lines = as_mermaid(cascade()).splitlines()
+        [orphan] = [line.split()[1] for line in lines if line.endswith(" orphan")]
+        assert any(line.strip().startswith(f"{orphan}([") for line in lines)
+        [defined] = [line for line in lines if "classDef orphan" in line]
+        assert "stroke:#b45309" in defined
+        assert "stroke-dasharray" in defined
+        [node] = [line for line in as_dot(cascade()).splitlines() if "rounded,dashed" in line]
+        assert 'color="#b45309"' in node
+        assert "nobody receives it" in node
+
 
 class TestDot:
     @pytest.mark.parametrize("drawn", [hostile(), cascade(), Graph()])
