@@ -29,6 +29,7 @@ from signal_inspector import (
     Dispatch,
     Outcome,
     Sink,
+    callers,
     capture,
     gather,
     names,
@@ -142,10 +143,10 @@ class TestDispatch:
         ("sender", "name"),
         [
             (None, "None"),
-            (Web(), f"{__name__}.Web"),
+            (Web(), f"{__name__}.Web instance"),
             ("checkout", "'checkout'"),
             (sys.modules[__name__], __name__),
-            (42, "builtins.int"),
+            (42, "builtins.int instance"),
             (Group, "django.contrib.auth.models.Group"),
         ],
     )
@@ -172,7 +173,7 @@ class TestDispatch:
     def test_what_was_gathered_is_nobodys_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Time that we take before the first receiver is in no duration."""
 
-        def slowly(*args: Any) -> Any:
+        def slowly(*args: Any, **kwargs: Any) -> Any:
             gathered.append(time.perf_counter_ns())
             return {}, 0
 
@@ -216,7 +217,7 @@ class TestCalls:
             (on_order, "on_order", on_order),
             (OFFICE.method, "Office.method", Office.method),
             (Office.class_method, "Office.class_method", Office.class_method.__func__),  # type: ignore[attr-defined]
-            (functools.partial(on_order, extra=1), "on_order", on_order),
+            (functools.partial(on_order, extra=1), "on_order (partial)", on_order),
             (OFFICE, "Office", Office.__call__),
         ],
     )
@@ -713,7 +714,8 @@ class TestTroubleWithDetails:
 
         signal = connected(on_order, fails)
         sink = Quiet()
-        monkeypatch.setattr(gather, broken, breaks)
+        where = callers if broken == "call_stack" else gather
+        monkeypatch.setattr(where, broken, breaks)
         with listening(sink), capture() as dispatches:
             for _ in range(3):
                 try:
@@ -735,7 +737,7 @@ class TestTroubleWithDetails:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """When the caller of connect() cannot be told, the receiver is connected all the same."""
-        monkeypatch.setattr(gather, "calling_frame", None)
+        monkeypatch.setattr(callers, "callers_of", None)
         signal = connected(on_order)
         assert signal.send(None) == [(on_order, "done")]
         assert trouble.counts() == {"gathering the caller": 1}

@@ -212,7 +212,7 @@ class TestUnloggable:
         )
         [found] = world.find(unloggable)
         assert module.held
-        assert (found.kind, found.subject) == (Kind.UNLOGGABLE, "bazaar.signals.store")
+        assert (found.kind, found.subject) == (Kind.UNLOGGABLE, "bazaar.signals.store (partial)")
         assert found.message.startswith("A partial without __qualname__ is connected to bazaar.")
         assert f"signals.py:{world.line('order_placed.connect')}" in found.message
         sent = f"send_robust (bazaar/signals.py:{world.line('send_robust')})"
