@@ -13,6 +13,7 @@ import logging
 import opcode
 import os
 import signal
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from threading import RLock
@@ -69,7 +70,13 @@ def _in_words(error: BaseException) -> str:
             return _teller(error)
     except Exception as problem:
         let_through(problem)
-    return type(error).__qualname__
+    # Without messages and source, which may quote anything.
+    frames = traceback.StackSummary.extract(
+        traceback.walk_tb(error.__traceback__), lookup_lines=False
+    )
+    places = [f'  File "{each.filename}", line {each.lineno}, in {each.name}' for each in frames]
+    title = "Traceback (most recent call last):"
+    return "\n".join([title, *places, type(error).__qualname__])
 
 
 def tell_by(teller: Callable[[BaseException], str]) -> None:
