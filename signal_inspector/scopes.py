@@ -107,6 +107,20 @@ class CollectorScope(Scope):
         self.collector = collector
         self.guesses = outer is not None and outer.guesses
 
+    @property
+    def is_over(self) -> bool:
+        return not self.collector.is_open
+
+
+class _Silent(Scope):
+    """The scope of a ``suppress()``."""
+
+    __slots__ = ("is_over",)
+
+    def __init__(self, outer: Scope | Dispatch | None) -> None:
+        super().__init__(NOBODY, outer=outer)
+        self.is_over = False
+
 
 #: The methods of a sink that a project may override, and that may fail.
 _OF_A_SINK: Final = ("follow", "dispatch_started", "dispatch_finished")
@@ -281,9 +295,9 @@ def close_collector(collector: Collector) -> None:
 
 
 def _open_scope() -> Scope | Dispatch | None:
-    """The current scope, past those of collectors that are closed by now, here or elsewhere."""
+    """The current scope, past those that are over by now, here or elsewhere."""
     scope = current.get()
-    while isinstance(scope, CollectorScope) and not scope.collector.is_open:
+    while isinstance(scope, CollectorScope | _Silent) and scope.is_over:
         scope = scope.outer
     return scope
 
@@ -317,11 +331,11 @@ class capture:  # noqa: N801 - reads as a statement, like contextlib.suppress
 class suppress:  # noqa: N801
     """Record nothing of what this context sends: ``with suppress(): ...``. Nests."""
 
-    __slots__ = ("_outer",)
+    __slots__ = ("_scope",)
 
     def __enter__(self) -> None:
-        self._outer = current.get()
-        current.set(Scope(NOBODY, outer=self._outer))
+        self._scope = _Silent(current.get())
+        current.set(self._scope)
 
     def __exit__(
         self,
@@ -329,4 +343,8 @@ class suppress:  # noqa: N801
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        current.set(self._outer)
+        # A generator may be closed in a capture() that was entered after it: that one stays.
+        self._scope.is_over = True
+        scope = _open_scope()
+        if scope is not current.get():
+            current.set(scope)

@@ -738,3 +738,21 @@ def test_a_capture_in_an_unrecorded_async_receiver_ends_well() -> None:
     order_placed.connect(captures)
     assert asyncio.run(main()) is None
     assert found == ["mine"]
+
+
+def test_a_generator_that_suppresses_may_be_closed_in_a_later_capture() -> None:
+    """The capture goes on, and afterwards the scope is what it was before both."""
+
+    def silent() -> Iterator[None]:
+        with suppress():
+            yield
+
+    before = current.get()
+    generator = silent()
+    next(generator)
+    signal = Signal()
+    with capture() as dispatches:
+        generator.close()  # type: ignore[attr-defined]
+        signal.send(None)
+    assert len(dispatches) == 1
+    assert current.get() is before
