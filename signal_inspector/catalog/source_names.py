@@ -6,6 +6,7 @@ the name it goes by at run time. Nothing is imported for it.
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections import deque
@@ -21,12 +22,19 @@ from django.dispatch import Signal
 from signal_inspector.catalog.source_readings import Meanings, ReadCall, ReadFunction, Reading
 from signal_inspector.catalog.source_scopes import ANY, any_key
 from signal_inspector.names import signal_name
-from signal_inspector.names.safe import class_attribute, class_mro, instance_attribute, is_class
+from signal_inspector.names.safe import (
+    class_attribute,
+    class_mro,
+    instance_attribute,
+    is_class,
+    native_attribute,
+)
 
 _MOST_STEPS = 50  # from a name to what it stands for
 _MOST_WAYS = 5000  # the same, over all calls of a function that sends what it is given
 _MOST_ITEMS = 1000  # of a loaded container
 _PART_ENDS: Final = re.compile(r"[.(\[]")
+_STEPS: Final = re.compile(r"\[[^\]]*\]|[^.\[\]]+")
 _NOTHING: Final = object()
 
 _SIGNAL_CLASSES = {
@@ -321,15 +329,29 @@ def loaded(dotted: str) -> object:
     while (end := dotted.rfind(".", 0, end)) > 0:
         found: object = sys.modules.get(dotted[:end], _NOTHING)
         if found is not _NOTHING:
-            for attribute in dotted[end + 1 :].split("."):
-                found = _attribute(found, attribute)
+            for step in _STEPS.findall(dotted[end + 1 :]):
+                found = _item(found, step) if step[0] == "[" else _attribute(found, step)
             return found
+    return None
+
+
+def _item(container: object, step: str) -> object:
+    """What a plain dict, list or tuple has under ``['paid']`` or ``[0]``."""
+    key = ast.literal_eval(step[1:-1]) if step != ANY else None
+    kind = type(container)
+    if issubclass(kind, dict) and key is not None:
+        every = islice(list(dict.items(container)), _MOST_ITEMS)  # type: ignore[arg-type]
+        return next((it for own, it in every if type(own) is type(key) and own == key), None)
+    if kind in (list, tuple) and type(key) is int and key < len(container):  # type: ignore[arg-type]
+        found: object = container[key]  # type: ignore[index]
+        return found
     return None
 
 
 def _attribute(owner: object, name: str) -> object:
     if not is_class(owner):
-        return instance_attribute(owner, name)
+        found = instance_attribute(owner, name)
+        return native_attribute(owner, name) if found is None else found
     found = class_attribute(owner, name)
     return found.__func__ if isinstance(found, staticmethod | classmethod) else found
 
@@ -337,7 +359,7 @@ def _attribute(owner: object, name: str) -> object:
 def _items(container: object) -> list[Signal]:
     """The signals in a plain dict, list, tuple or set."""
     kind = type(container)
-    if kind is dict:
+    if issubclass(kind, dict):
         container = list(dict.values(container))  # type: ignore[arg-type]
     elif kind not in (list, tuple, set, frozenset):
         return []

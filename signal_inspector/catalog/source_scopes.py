@@ -17,6 +17,8 @@ _INNER = (*FUNCTIONS, ast.ClassDef, ast.Lambda)
 #: The item of a container that is meant where the key is not written out.
 ANY = "[]"
 _KEY = re.compile(r"\[[^\]]*\]")
+_PARTS = re.compile(r"[.()\[\]]")
+_LONGEST_KEY = 80
 
 #: ``query = query.filter()`` twenty times over would have a million meanings.
 _DEEP, _MOST_OTHERS = 4, 16
@@ -236,10 +238,14 @@ def _is_self(node: ast.AST) -> bool:
 
 
 def key_of(node: ast.AST) -> str:
-    """``['paid']`` or ``[0]``, as it stands in a dotted name; ``[]`` of any other key."""
+    """``['paid']`` or ``[0]``, as it stands in a dotted name; ``[]`` of any other key.
+
+    What parts a dotted name is escaped in it: ``['order\\x2epaid']``.
+    """
     value = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
-    if type(value) is int or (type(value) is str and value.isidentifier()):
-        return f"[{value!r}]"
+    if type(value) is int or (type(value) is str and len(value) <= _LONGEST_KEY):
+        key = _PARTS.sub(lambda found: f"\\x{ord(found[0]):02x}", repr(value))
+        return f"[{key}]"
     return ANY
 
 

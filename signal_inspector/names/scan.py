@@ -29,17 +29,20 @@ from django.dispatch import Signal
 from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.safe import (
     class_module,
+    class_mro,
     class_namespace,
     class_path,
     instance_attribute,
     is_class,
     namespace_of,
+    native_attribute,
 )
 
 _MIN_PAUSE = 1.0  # seconds between full scans
 _MAX_SHARE = 1 / 50  # of the time may go into full scans
 _MOST_ITEMS: Final = 500  # of a dict, a list, a tuple or an object that is looked into
 _MAX_KEY: Final = 80  # characters
+_slots_of: Final[IdentityMap[tuple[str, ...]]] = IdentityMap()
 
 #: Most attributes are of these types, which hold no signal.
 _LEAVES: Final = frozenset(
@@ -162,6 +165,26 @@ def _inside(value: Any, kind: type) -> Iterator[tuple[str, Signal]]:
     namespace = namespace_of(value)
     if namespace:
         yield from ((f".{name}", it) for name, it in _held(namespace) if type(name) is str)
+    for name in _slots(kind):
+        slot = native_attribute(value, name)
+        if issubclass(type(slot), Signal):
+            yield f".{name}", slot  # type: ignore[misc]
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    """The slots of a class that Python code defines; those of C hold no signal."""
+    found = _slots_of.get(kind)
+    if found is None:
+        namespaces = [class_namespace(base) for base in class_mro(kind)]
+        found = tuple(
+            name
+            for namespace in namespaces
+            if "__slots__" in namespace
+            for name, it in namespace.items()
+            if type(it) is MemberDescriptorType
+        )
+        _slots_of.set(kind, found)
+    return found
 
 
 def _held(values: dict[Any, Any]) -> list[tuple[Any, Signal]]:

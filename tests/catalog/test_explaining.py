@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import importlib
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,7 @@ from signal_inspector.catalog import (
 from signal_inspector.catalog.absent import absent
 from signal_inspector.catalog.finding import find_sender, find_signal
 from signal_inspector.catalog.source_records import Connect, ModuleSource
+from signal_inspector.catalog.sources import read_directory
 from signal_inspector.records import Caller, SendMethod
 from tests.catalog.made import module
 from tests.checks.worlds import Project
@@ -478,6 +481,40 @@ class TestWhatTheSourceTells:
         )
         said = self.explained(project, "viewed")
         assert "It is handed on in stall/views.py:3 (add): it may be sent from there." in said
+
+    @pytest.mark.parametrize(
+        ("name", "send"),
+        [
+            ("REGISTRY['paid']", "signals.REGISTRY['paid'].send(None)"),
+            ("REGISTRY['paid']", "signals.REGISTRY.get('paid').send(None)"),
+            ("REGISTRY['order.paid (once)']", "signals.REGISTRY['order.paid (once)'].send(1)"),
+            ("ALL[1]", "signals.ALL[1].send(None)"),
+            ("Bus.EVENTS['moved']", "signals.Bus.EVENTS['moved'].send(None)"),
+            ("SLOTTED.done", "signals.SLOTTED.done.send(None)"),
+        ],
+    )
+    def test_a_send_of_an_item(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, send: str
+    ) -> None:
+        """What a registry holds is told from what else it holds, by the key that is written."""
+        package = tmp_path / "depot"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / "signals.py").write_text(
+            "from dataclasses import dataclass\nfrom django.dispatch import Signal\n"
+            "REGISTRY = {k: Signal() for k in ('paid', 'other', 'order.paid (once)')}\n"
+            "ALL = [Signal(), Signal()]\n"
+            "class Bus:\n EVENTS = dict(moved=Signal(), other=Signal())\n"
+            "@dataclass(slots=True)\nclass Slotted:\n done: Signal\n other: Signal\n"
+            "SLOTTED = Slotted(Signal(), Signal())\n"
+        )
+        (package / "work.py").write_text(f"from depot import signals\ndef f():\n {send}\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        importlib.import_module("depot.signals")
+        found = {each.signal for read in read_directory(str(package)) for each in read.sends}
+        for loaded in ("depot.signals", "depot"):
+            del sys.modules[loaded]
+        assert found == {f"depot.signals.{name}"}
 
     def test_the_arguments_and_the_way_of_a_send(self, project: Project) -> None:
         """The names that are sent, where the signal is given to a helper."""

@@ -233,6 +233,7 @@ def test_which_module(world: World, unnoted: Load, sources: dict[str, str], name
 
 
 REGISTRY = """
+import dataclasses
 import enum
 import types
 from django.dispatch import Signal
@@ -261,6 +262,11 @@ class Lying(dict):
 
     __iter__ = __len__ = __getitem__ = None
 
+@dataclasses.dataclass(slots=True)
+class Slotted:
+    four_done: object
+    empty: object = dataclasses.field(init=False)
+
 REGISTRY = {"paid": make(), 7: make(), Color.RED: make(), Key: make(), ("a", 1): make()}
 REGISTRY[object()] = unnamed = [make()]
 ALL = (make(), "text", make())
@@ -268,6 +274,7 @@ BUS = types.SimpleNamespace(one_done=make())
 LOUD = Loud()
 LOUD.two_done = make()
 LYING = Lying(three=make())
+SLOTTED = Slotted(make())
 NESTED = {"deep": {"deeper": make()}}
 """
 
@@ -287,6 +294,7 @@ def test_signals_in_registries(world: World) -> None:
         "zed.signals.ALL[2]": module.ALL[2],
         "zed.signals.BUS.one_done": module.BUS.one_done,
         "zed.signals.LOUD.two_done": vars(module.LOUD)["two_done"],
+        "zed.signals.SLOTTED.four_done": module.SLOTTED.four_done,
         "zed.signals.LYING['three']": dict.get(module.LYING, "three"),
         "zed.signals.Bus.ALL[0]": module.Bus.ALL[0],
     }.items() <= loaded_signals().items()
