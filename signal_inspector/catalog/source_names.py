@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
 from types import FunctionType
-from typing import Final
+from typing import Any, Final
 
 from django.dispatch import Signal
 
@@ -340,7 +340,7 @@ def _item(container: object, step: str) -> object:
     key = ast.literal_eval(step[1:-1]) if step != ANY else None
     kind = type(container)
     if issubclass(kind, dict) and key is not None:
-        every = islice(list(dict.items(container)), _MOST_ITEMS)  # type: ignore[arg-type]
+        every = islice(list[Any](dict.items(container)), _MOST_ITEMS)  # type: ignore[arg-type]
         return next((it for own, it in every if type(own) is type(key) and own == key), None)
     if kind in (list, tuple) and type(key) is int and key < len(container):  # type: ignore[arg-type]
         found: object = container[key]  # type: ignore[index]
