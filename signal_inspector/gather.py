@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 from signal_inspector import callers, connections, transactions, trouble
 from signal_inspector.conf import Config, get_config
 from signal_inspector.dispatches import Dispatch, OuterTrace, TraceIds
-from signal_inspector.names import class_path
+from signal_inspector.names import class_path, sender_name
 from signal_inspector.payload import (
     Hooks,
     Redactor,
@@ -66,6 +66,11 @@ def _unseen(hook: Callable[[Any], object] | str) -> Callable[[Any], object]:
             return found[0](value)
 
     return call
+
+
+def text_sender(sender: str) -> str:
+    """The name of a text that sends, which is a value like any other: "str" in strict mode."""
+    return "str" if get_config().strict else sender_name(sender)
 
 
 def details(

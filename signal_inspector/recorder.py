@@ -97,7 +97,9 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
             audience = audience.for_signals.get(name) or hearing_of(name, audience)
             if audience.is_choosy and (audience.leader or audience).is_idle():
                 return None
-        path = _class_paths.get(id(sender)) or sender_name(sender)
+        path = _class_paths.get(id(sender)) or (
+            sender_name(sender) if type(sender) is not str else gather.text_sender(sender)
+        )
         if audience.with_followers:
             answer = following.follow(audience, name, path, method, receivers, others)
             if not isinstance(answer, tuple):

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import json
-import logging
+import importlib.util
+import linecache
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
-from django.db import connection
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.db import connection, transaction
 from django.dispatch import Signal
-from django.test import override_settings
 from hypothesis import strategies as st
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from signal_inspector import Details, capture, gather, trouble
-from signal_inspector.audit.payloads import payload_text, response_text
-from signal_inspector.conf import Limits, get_config
-from signal_inspector.payload import Redactor, summarize
-from signal_inspector.scopes import add_sink, remove_sink
-from signal_inspector.toolbar.store import pack
-from signal_inspector.tracing import TracingSink
-from signal_inspector.watching import wire
+from signal_inspector import trouble
 from tests.carriers import carriers
+from tests.rooms import ROOMS, look, send_everywhere
 
 SECRET = "hunter2"
 
@@ -52,71 +45,158 @@ VALUES = st.recursive(
     ),
     max_leaves=3,
 )
+LIMITS = {"PAYLOAD_LENGTH": 3000, "MESSAGE_LENGTH": 3000, "PAYLOAD_DEPTH": 9}
+
+
+def receiver_in(path: Path, source: str) -> Callable[..., Any]:
+    """The function ``receive`` of a module with this source, in a file of its own."""
+    path.write_text(source)
+    linecache.checkcache(str(path))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Callable[..., Any] = module.receive
+    return found
+
+
+def sending(
+    sql: str,
+    response: object,
+    failing: Callable[..., Any],
+    error: Exception,
+    sender: object = None,
+    **named: Any,
+) -> Callable[[], None]:
+    """Sends a signal, swallowed and not, and reports a failure of ours."""
+
+    def answers(**kwargs: Any) -> object:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+        return response
+
+    def fails(**kwargs: Any) -> None:
+        raise error
+
+    def send() -> None:
+        receivers = [answers, failing, fails]
+        for receiver in receivers:
+            placed.connect(receiver)
+        try:
+            placed.send_robust(sender, **named)
+            placed.disconnect(failing)
+            with pytest.raises(type(error)):
+                placed.send(sender, **named)
+        finally:
+            for receiver in receivers:
+                placed.disconnect(receiver)
+        trouble.report("a test", error)
+
+    return send
 
 
 @pytest.mark.django_db
 @hypothesis.settings(
-    max_examples=25,
+    max_examples=8,
     derandomize=True,
+    phases=[hypothesis.Phase.generate],  # an example that leaks is small enough
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
-@hypothesis.given(argument=VALUES, response=VALUES, message=TEXTS, strict=st.booleans())
+@hypothesis.given(
+    arguments=st.lists(VALUES, min_size=3, max_size=6),
+    response=VALUES,
+    message=TEXTS,
+    opt_in=st.sampled_from(["", "logs/dup"]),
+    strict=st.booleans(),
+)
 def test_a_secret_leaves_no_trace(
-    caplog: pytest.LogCaptureFixture, argument: Any, response: Any, message: str, strict: bool
+    tmp_path: Path, arguments: list[Any], response: Any, message: str, opt_in: str, strict: bool
 ) -> None:
-    """Panel, spans, the audit's columns, the watcher's wire and our log have nothing of it."""
+    """No room has it from a payload, a response, a message, a source line, SQL or a path."""
     trouble.reset()
-    caplog.clear()
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    stream = io.StringIO()
+    failing = receiver_in(
+        tmp_path / "receivers.py",
+        f'def receive(**kwargs):\n    raise KeyError({{"password": "{SECRET}"}}["x"])\n',
+    )
+    named = {f"argument{number}": argument for number, argument in enumerate(arguments)}
+    with transaction.atomic():
+        sent = send_everywhere(
+            sending(
+                f"SELECT 1 AS password WHERE '{SECRET}' = 'x'",
+                response,
+                failing,
+                ValueError(message),
+                **named,
+            ),
+            url=f"/send/x/?token={SECRET}",
+            opt_in=opt_in,
+            STRICT=strict,
+            LIMITS=LIMITS,
+            TRACING={"PAYLOAD_ATTRIBUTES": list(named)},
+        )
+        assert [room for room in ROOMS if SECRET in look(room, sent)] == []
+        transaction.set_rollback(True)
 
-    def answers(**kwargs: Any) -> Any:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT 1 AS password WHERE '{SECRET}' = 'x'")
-        return response
 
-    def fails(**kwargs: Any) -> None:
-        raise ValueError(message)
+WORD = "Nightingale"
 
-    receivers = [answers, fails]
-    limits = {"PAYLOAD_LENGTH": 3000, "MESSAGE_LENGTH": 3000, "PAYLOAD_DEPTH": 9}
-    tracing = {"TRACER_PROVIDER": provider, "PAYLOAD_ATTRIBUTES": ["argument"]}
-    setting = {"STRICT": strict, "LIMITS": limits, "TRACING": tracing}
-    handler = logging.StreamHandler(stream)
-    logging.getLogger("signal_inspector").addHandler(handler)
-    with override_settings(SIGNAL_INSPECTOR=setting):
-        sink = TracingSink()
-        add_sink(sink)
-        try:
-            for receiver in receivers:
-                placed.connect(receiver)
-            with capture(details=Details.ALL) as sent:
-                placed.send_robust(None, argument=argument)
-            trouble.report("a test", ValueError(message))
-        finally:
-            remove_sink(sink)
-            for receiver in receivers:
-                placed.disconnect(receiver)
-            logging.getLogger("signal_inspector").removeHandler(handler)
-        (dispatch,) = sent
-        failures = [call.failure for call in dispatch.calls if call.failure]
-        rooms = {
-            "record": json.dumps(dispatch.as_dict()),
-            "panel": json.dumps(pack([dispatch])),
-            "wire": str(wire.dispatch_line(dispatch)),
-            "audit": payload_text(dispatch.payload or {})
-            + "".join(response_text(call.response) for call in dispatch.calls)
-            + repr(failures),
-            "spans": "".join(span.to_json() for span in exporter.get_finished_spans()),
-            "log": stream.getvalue(),
-        }
-    assert exporter.get_finished_spans()
-    assert failures
-    assert [room for room, text in rooms.items() if SECRET in text] == []
-    if strict:
-        safe = json.dumps(dispatch.as_dict()["payload"])
-        assert summarize("plain", Limits(), Redactor(strict=True)).text == "str of 5"
-        assert "plain" not in safe
-    assert gather.redactor(get_config()).strict is False
+
+class Street:
+    """Told by a hook, which fails for one of them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def tell(street: Street) -> str:
+    if street.name.endswith("!"):
+        raise ValueError(street.name)
+    return street.name
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("room", "opt_in"), [*((room, "logs/dup") for room in ROOMS), ("log records", "")]
+)
+def test_strict_mode_keeps_no_value(tmp_path: Path, room: str, opt_in: str) -> None:
+    """Not of what is sent, returned, raised, asked of the database, written in code or called."""
+    failing = receiver_in(
+        tmp_path / "receivers.py",
+        f'def receive(**kwargs):\n    raise KeyError("{WORD}")\n',
+    )
+    error = ValueError(f"no {WORD}", {WORD: WORD})
+    error.add_note(f"It is the {WORD}.")
+    error.__cause__ = ExceptionGroup(WORD, [OSError(WORD), OSError(2, WORD, WORD)])
+    sent = send_everywhere(
+        sending(
+            f"SELECT 1 AS x WHERE '{WORD}' = 'x' -- {WORD}",
+            {WORD: [WORD, WORD.encode()]},
+            failing,
+            error,
+            sender=WORD,
+            text=WORD,
+            keys={WORD: 1, (WORD,): {WORD}},
+            instances=[Session(pk=WORD), Session(WORD), User(username=WORD)],
+            hooked=Street(WORD),
+            unhooked=Street(f"{WORD}!"),
+        ),
+        url=f"/send/{WORD}/?q={WORD}",
+        user=User.objects.create_user(WORD),
+        opt_in=opt_in,
+        STRICT=True,
+        DESCRIBE={f"{__name__}.Street": tell},
+        LIMITS=LIMITS,
+        TRACING={"PAYLOAD_ATTRIBUTES": ["text", "keys", "instances", "hooked", "unhooked"]},
+    )
+    assert WORD not in look(room, sent)
+
+
+@pytest.mark.django_db
+def test_rooms_hold_what_is_ordinary(tmp_path: Path) -> None:
+    """Without strict mode each room but those of numbers shows the word, so each is looked at."""
+    failing = receiver_in(tmp_path / "receivers.py", "def receive(**kwargs):\n    1 / 0\n")
+    sent = send_everywhere(
+        sending("SELECT 1", WORD, failing, ValueError(WORD), sender=WORD, text=WORD)
+    )
+    assert [room for room in ROOMS if WORD not in look(room, sent)] == ["metrics"]

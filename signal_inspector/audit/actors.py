@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
+from uuid import UUID
 
 from django.db.models import Model
 from django.db.models.options import Options
@@ -13,6 +14,10 @@ from signal_inspector.audit.bookkeeping import ACTOR_LABEL_LENGTH, ACTOR_LENGTH
 from signal_inspector.audit.cleaning import clean
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.conf import get_config
+from signal_inspector.gather import redactor
+from signal_inspector.payload.secrets_in_text import MARK
+
+_LOOKED_THROUGH: Final = 2_000  # characters of a text that are looked through for secrets
 
 
 def actor_of(actor: object) -> tuple[str, str]:
@@ -21,14 +26,15 @@ def actor_of(actor: object) -> tuple[str, str]:
     The key of a proxy is that of the model itself: both are one person.
     A user who is not logged in is nobody, and so is a lazy one whom nobody has asked for. The
     label is the user's name where ``AUDIT["ACTOR_LABELS"]`` lets it be kept, and no strict mode
-    forbids it. Never raises.
+    forbids it. That keeps no text either, and of keys numbers and UUIDs. Never raises.
     """
     try:
         # By its class: isinstance() would evaluate a lazy object.
         if issubclass(type(actor), LazyObject):
             actor = vars(actor).get("_wrapped")
         if issubclass(type(actor), str):
-            text = clean(str.__str__(cast("str", actor)), ACTOR_LENGTH)
+            text = str.__str__(cast("str", actor))[:_LOOKED_THROUGH]
+            text = clean(redactor(get_config()).redact_text(text), ACTOR_LENGTH)
             return text, text[:ACTOR_LABEL_LENGTH]
         return _of_instance(cast("Model", actor)) if issubclass(type(actor), Model) else ("", "")
     except Exception as error:  # the key may be of any type, and its text is asked for
@@ -43,9 +49,11 @@ def _of_instance(actor: Model) -> tuple[str, str]:
     parts = [held.get(field.attname) for field in options.pk_fields]
     if not parts or any(part is None for part in parts):
         return "", ""
-    key = str(parts[0]) if len(parts) == 1 else f"({', '.join(map(str, parts))})"
+    strict = get_config().strict
+    texts = [MARK if strict and type(part) not in (int, UUID) else str(part) for part in parts]
+    key = texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
     label = held.get(getattr(cls, "USERNAME_FIELD", ""))
-    keeps_labels = get_settings().actor_labels and not get_config().strict
+    keeps_labels = get_settings().actor_labels and not strict
     if not isinstance(label, str) or not keeps_labels:
         label = ""
     model = options.concrete_model or cls

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name for it
+from django.utils.module_loading import import_string
 
-from signal_inspector.conf import SETTING, config_problems
-from signal_inspector.setting_rules import ProblemKind
+from signal_inspector import trouble
+from signal_inspector.conf import SETTING, config_problems, get_config
+from signal_inspector.setting_rules import Problem, ProblemKind
 
 TAG = "signal_inspector"
 _PANEL = "signal_inspector.toolbar.SignalInspectorPanel"
@@ -31,10 +33,31 @@ def check_settings(
     warn and stop no command: the default holds in place of what is wrong. A sink that cannot be
     used is no matter of a check: it stops the start (``signal_inspector.sinks.load_sinks``).
     """
+    problems = config_problems(getattr(settings, SETTING, {}))
     return [
         Warning(problem.message, hint=problem.hint, id=_IDS[problem.kind])
-        for problem in config_problems(getattr(settings, SETTING, {}))
+        for problem in (*problems, *_lost_hooks())
     ]
+
+
+def _lost_hooks() -> Iterator[Problem]:
+    """The paths in ``DESCRIBE`` that lead to no callable. They are imported late otherwise."""
+    for name, hook in (get_config().describe or {}).items():
+        if not isinstance(hook, str):
+            continue
+        why = "is not callable"
+        try:
+            if callable(import_string(hook)):
+                continue
+        except Exception as error:  # a module may raise anything while it is imported
+            trouble.let_through(error)
+            why = f"cannot be imported: {type(error).__name__}: {error}"
+        yield Problem(
+            key=f'{SETTING}["DESCRIBE"]',
+            kind=ProblemKind.WRONG_VALUE,
+            message=f'{SETTING}["DESCRIBE"]["{name}"]: {hook!r} {why}.',
+            hint="Name a callable by its dotted path. Until then the type is told as without it.",
+        )
 
 
 def check_toolbar(

@@ -479,6 +479,24 @@ class TestActors:
         with audit(ACTOR_LABELS=False):
             assert actor_of(User(pk=7, username="mira")) == ("auth.User:7", "")
 
+    @pytest.mark.parametrize(
+        ("actor", "expected"),
+        [
+            ("anna@example.org", ("[redacted]", "[redacted]")),
+            (User(pk="anna", username="anna"), ("auth.User:[redacted]", "")),
+            (User(pk=7, username="anna"), ("auth.User:7", "")),
+        ],
+        ids=["text", "user by text", "user by number"],
+    )
+    def test_strict_mode_keeps_no_text(self, actor: object, expected: tuple[str, str]) -> None:
+        """In strict mode an actor is told by a number alone."""
+        with override_settings(SIGNAL_INSPECTOR={"STRICT": True}):
+            assert actor_of(actor) == expected
+
+    def test_a_secret_is_no_actor(self) -> None:
+        """What looks like a secret in the text that names an actor is left out."""
+        assert actor_of("job token=hunter2") == ("job token=[redacted]",) * 2
+
     def test_a_key_that_cannot_be_told(self) -> None:
         """A key whose text cannot be had makes nobody of its user, and is reported."""
 

@@ -29,6 +29,7 @@ def messages_for(raw: object) -> list[checks.CheckMessage]:
         {"INCLUDE": ["matches.nothing"]},
         {"TOOLBAR": {"EDITOR_URL": "vscode://file/{path}:{line}"}},
         {"TRACING": {"RECEIVER_SPANS": False}, "AUDIT": {}},
+        {"DESCRIBE": {"shop.Money": "signal_inspector.checks.check_settings", "Sum": str}},
     ],
     ids=str,
 )
@@ -72,8 +73,27 @@ def test_without_the_setting() -> None:
             'SIGNAL_INSPECTOR["TOOLBAR"]["EDITOR_URL"] lacks {line}.',
             "Write a template that holds {path} and {line}",
         ),
+        (
+            {"DESCRIBE": {"shop.Money": "tests.checks.nowhere.describe"}},
+            "W003",
+            (
+                'SIGNAL_INSPECTOR["DESCRIBE"]["shop.Money"]: '
+                "'tests.checks.nowhere.describe' cannot be imported: "
+                "ModuleNotFoundError: No module named 'tests.checks.nowhere'."
+            ),
+            "Name a callable by its dotted path",
+        ),
+        (
+            {"DESCRIBE": {"shop.Money": "signal_inspector.checks.TAG"}},
+            "W003",
+            (
+                'SIGNAL_INSPECTOR["DESCRIBE"]["shop.Money"]: '
+                "'signal_inspector.checks.TAG' is not callable."
+            ),
+            "Name a callable by its dotted path",
+        ),
     ],
-    ids=["type", "list", "key", "value"],
+    ids=["type", "list", "key", "value", "lost hook", "no hook"],
 )
 def test_each_kind_of_mistake(raw: object, number: str, message: str, hint: str) -> None:
     """A wrong type is W001, an unknown key W002, a wrong value W003, each with its hint."""
