@@ -26,7 +26,7 @@ _KEY_PATTERNS = (
     ("recovery phrase", r"mnemonic|(?:seed|recovery|backup|wallet)_?(?:phrase|words)"),
     ("secret", r"secret(?!ar[iy]|ion|ive|ly)"),
     ("token", r"token(?!i[sz]|omic)|_jw[tse]_|_bearer_|_saml_?(?:response|assertion)_"),
-    ("signature", r"_signature_$|_sig_$|_hmac_$"),
+    ("signature", r"_signature_(?:v?\d{1,3}_)?$|_sig_$|_hmac_$"),
     ("connection string", r"_dsn_|_conn(?:ection)?_?str(?:ing)?s?_|_conninfo_"),
     (
         "link",
@@ -56,10 +56,11 @@ _KEY_PATTERNS = (
     ("one-time code", r"_t?otp_|(?:verification|recovery|backup|mfa|2fa|otp)_?codes?_"),
     ("pin", r"_pins?_$|_pin_?(?:code|number|no)_|^_pin_"),
 )
-# Counts of language-model tokens, and what a token is rather than the token itself.
+# Counts of language-model tokens, what a token is rather than the token itself, and when.
 _HARMLESS = (
     r"^_(?:\w+_)?(?:max|min|total|num|used|remaining|prompt|completion|input|output)_tokens?_$"
     r"|_tokens?_(?:count|limit|usage|budget|type)_$"
+    r"|_length_$|_(?:changed|created|updated|expires|issued|used|rotated|sent|set)_(?:at|on|in)_$"
 )
 VALUE_PREFIX = "re:"
 _LONGEST_KEY = 256  # characters of a key that are looked at

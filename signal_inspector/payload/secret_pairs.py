@@ -34,7 +34,8 @@ _TOKEN = re.compile(
           (?P<shut>{_QUOTE})?(?P<closers>(?:[)\]]|%5[Dd]){{0,2}})
           (?=[ \t]{{0,40}}+(?:[=:!<"'`\\(,%&]|[bBrRuU]["'])) # most words end here
           (?:
-            (?:::\w{{1,30}})?[ \t]{{0,40}}+(?P<sep>=>|:=|=(?!=)|:(?!:|//)|%3[AaDd])[ \t]{{0,40}}+
+            (?:::\w{{1,30}})?[ \t]{{0,40}}+
+            (?P<sep>=>|:=|=(?!=)|::(?=[ ])|:(?!:|//)|%3[AaDd])[ \t]{{0,40}}+
           | [ \t]{{0,40}}+(?:===?|!==?|<>)[ \t]{{0,40}}+(?=[bBrRuU]?{_QUOTE}|[(\[])
           | (?P<called>\()(?=[bBrRuU]?{_QUOTE})
           | (?(shut)[ \t]{{0,40}}+(?P<comma>,)\s{{0,40}}+|(?!))
@@ -52,6 +53,15 @@ _PERCENT = re.compile(r"[0-9A-Fa-f]{2}(?=\w)")
 
 _OPENING = re.compile(
     rf"[bBrRuUfF]{{0,2}}+(?P<quote>(?P<one>\\*+[\"'`])(?:[ ]{{0,40}}(?P=one)){{2}}|{_QUOTE})"
+).match
+# pprint parts a long text in several, and what tells of changes has two.
+_GOES_ON = re.compile(
+    rf"\s{{1,200}}+(?:(?:->|=>|to|!=)\s{{1,9}})?[bBrRuU]?(?P<quote>{_QUOTE})"
+).match
+# "password: str = 'x'": behind a type, the value.
+_ANNOTATION = re.compile(
+    r"[A-Za-z_][\w.]{0,60}+(?:\[[\w., |\[\]]{0,80}\])?+(?:[ ]?\|[ ]?[A-Za-z_][\w.]{0,60}+){0,4}"
+    r"[ ]?=[ ]?(?=[bBrRuUfF]{0,2}\\{0,9}[\"'])"
 ).match
 # To the next space, ampersand, semicolon or quote; to a comma only where another pair begins.
 _PLAIN_END = r"\s,;&\"'`()\[\]{}<>\\"
@@ -343,6 +353,8 @@ class _Scan:
         self, position: int, pair: re.Match[str] | None = None, in_code: bool = False
     ) -> int:
         """Take the value that begins here for a secret; where it ends."""
+        if pair is not None and (typed := _ANNOTATION(self._text, position)) is not None:
+            position, pair, in_code = typed.end(), None, True
         opening = _OPENING(self._text, position)
         if self._code and opening is None:
             if not in_code:
@@ -367,8 +379,13 @@ class _Scan:
         opening = _OPENING(text, position)
         if opening is not None:
             start = opening.end()
-            end = _quote_end(text, start, opening["quote"])
-            return start, end, min(end + len(opening["quote"]), len(text))
+            quote = opening["quote"]
+            end = _quote_end(text, start, quote)
+            after = min(end + len(quote), len(text))
+            while (more := _GOES_ON(text, after)) is not None and len(more["quote"]) == len(quote):
+                end = _quote_end(text, more.end(), more["quote"])
+                after = min(end + len(quote), len(text))
+            return start, end, after
         first = text[position : position + 1]
         if first == "(":
             end = self._bracket_end(position + 1, 1)
@@ -479,7 +496,9 @@ class _Scan:
         return before >= 0 and position < self._literals[before][1]
 
 
-_PAIR_START = re.compile(r"[(\[]\s*[bBrRuU]?\\*(?:[\"'`]|u00(?:22|27)|%2[27])[ ]*\Z").search
+_PAIR_START = re.compile(
+    r"[(\[](?:[A-Za-z_][\w.]{0,40},)?\s*[bBrRuU]?\\*(?:[\"'`]|u00(?:22|27)|%2[27])[ ]*\Z"
+).search
 
 
 def _is_spaced(pair: re.Match[str]) -> bool:

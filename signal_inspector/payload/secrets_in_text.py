@@ -7,6 +7,7 @@ entered anew for the same characters more than a bounded number of times.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -42,6 +43,12 @@ _SCHEME = re.compile(
     r"|(?:digest|hawk|oauth|aws4-hmac-sha256) [ \t]*(?P<line>[A-Za-z_]{1,40}=[^\r\n]*))",
     re.IGNORECASE,
 )
+# A table or list of names and what they are, as pages and mails have them.
+_CELLS = re.compile(
+    r"<(?:t[dh]|dt|b|strong|label|span|code)\b[^<>]{0,200}+>\s{0,40}+(?P<key>[\w .-]{1,60}+)"
+    r"\s{0,9}+:?\s{0,9}+</\w{1,10}>:?\s{0,40}+(?:<(?!th\b)\w[^<>]{0,200}+>\s{0,40}+){0,3}"
+    r"(?P<secret>[^<>\s][^<>]{0,500}+)"
+)
 # Of words of letters, digits and a few marks that stand alone.
 _OWN_FORM = re.compile(
     r"(?<![A-Za-z0-9])(?:"
@@ -59,10 +66,12 @@ _OWN_FORM = re.compile(
     # Hashes of passwords: Django's, and those of crypt(3), LDAP and PostgreSQL.
     r"|pbkdf2_\w{1,20}\$[^\s\"'\\,;<>]{10,}|bcrypt\w{0,10}\$[^\s\"'\\,;<>]{10,}"
     r"|argon2\$[^\s\"'\\;<>]{10,}|(?:scrypt|md5|sha1|unsalted_\w{3,6}|crypt)\$[^\s\"'\\,;<>]{10,}"
-    r"|SCRAM-SHA-\d{1,3}\$[^\s\"'\\,;<>]{10,}"
+    r"|SCRAM-SHA-\d{1,3}\$[^\s\"'\\,;<>]{10,}|md5[0-9a-f]{32}(?![0-9A-Za-z])"
+    r"|(?:pbkdf2|scrypt):[\w:-]{1,40}\$[^\s\"'\\,;<>]{10,}"  # Werkzeug's
     r")"
-    r"|\$argon2\w{0,2}\$[^\s\"'\\;<>]{16,}"
-    r"|\$(?:2[abxy]?|scrypt|pbkdf2[\w-]{0,20}|[1567y]|gy)\$[^\s\"'\\,;<>]{16,}"
+    r"|\$(?:argon2\w{0,2}|scrypt|pbkdf2[\w-]{0,20})\$[^\s\"'\\;<>]{16,}"
+    r"|\$(?:2[abxy]?|apr1|[1567y]|gy)\$[^\s\"'\\,;<>]{16,}"
+    r"|\*[0-9A-F]{40}(?![0-9A-Za-z])"  # MySQL's
     r"|\{(?:S?SHA\d{0,3}|S?MD5|CRYPT|PBKDF2\w{0,10})\}[\w+/=$.-]{16,}"
 )
 # The path of these addresses is all that one needs to post there.
@@ -75,6 +84,7 @@ _WEBHOOK = re.compile(
 # Links that let their reader in carry what does so in their path.
 _LINK = re.compile(
     r"/(?:[\w-]{0,30}[_-])?(?:reset|confirm|confirmation|verify|verification|activate|activation"
+    r"|passwords?|passwordless|register|registration|recover|recovery|email|approve"
     r"|invite|invites|invitation|invitations|magic|signin|login|unsubscribe|accept|token|tokens"
     r"|key|share|hooks?|webhooks?|otp|sso|onetime)(?:[_-][\w-]{0,30})?"
     r"/(?P<secret>[^\s\"'<>\\?#]{4,400})",
@@ -96,6 +106,10 @@ _FORM_PART = re.compile(
     rf"{_IN_LINE}{{0,300}}+{_LINE_END}(?:[\w-]{{1,40}}+:{_IN_LINE}{{0,200}}+{_LINE_END})?"
     rf"{_LINE_END}(?P<secret>(?:[^-]|-(?!-))++)"
 )
+# PHP's: s:8:"password";s:7:"hunter2";
+_SERIALIZED = re.compile(
+    r"\\{0,16}\"(?P<key>[\w.-]{1,80})\\{0,16}\";s:\d{1,9}:\\{0,16}\"(?P<secret>[^\"\\]{1,9999}+)"
+)
 # PostgreSQL tells the whole row, MariaDB the value before its key.
 _FAILING_ROW = re.compile(r"Failing row contains \((?P<secret>[^\r\n]*?)\)?\.?(?=[\r\n]|\Z)")
 _KEY_DETAIL = re.compile(r"\((?P<key>[^()\r\n]{1,300})\)=\((?P<secret>[^\r\n]{0,500}?)\) (?=\w)")
@@ -105,10 +119,18 @@ _DUPLICATE = re.compile(
 )
 # "password hunter2", "the token is 12ab34cd": what no sentence goes on with.
 _SPOKEN = re.compile(
-    r"(?<![\w-])(?P<key>[A-Za-z][\w-]{1,40}+)[ \t]{1,9}+"
-    r"(?:(?i:is|was|value|of|to|set[ ]to)[ \t]{1,9}+)?"
+    r"(?<![\w-])(?P<key>[A-Za-z][\w-]{1,40}+)(?:[ \t]{1,9}+|:\s{1,9}+)"
+    r"(?:(?i:is|was|value|of|from|to|set[ ]to|was[ ]set|changed)(?::\s{0,9}+|[ \t]{1,9}+))?"
+    r"[\"'`(]?"
     r"(?P<secret>(?=[^\s\d]{0,60}\d)(?=[^\sA-Za-z]{0,60}[A-Za-z])[^\s\"'`<>()\[\]{},;]{6,})"
+    r"(?:[\"'`)]?[ \t]{1,9}+(?i:to)[ \t]{1,9}+[\"'`(]?(?P<next>[^\s\"'`<>()\[\]{},;]{6,}))?"
 )
+# "Your verification code is 123456": a code for one time may be of digits alone.
+_SPOKEN_CODE = re.compile(
+    r"(?<![\w-])(?P<key>(?:[A-Za-z]{2,20}[ -])?[A-Za-z]{3,20}+)[ \t]{1,9}+(?i:is|was)"
+    r"[ \t]{0,9}+:?[ \t]{0,9}+[\"'`(]?(?P<secret>\d{3}[ -]?\d{1,5})(?![\w.])"
+)
+_CODES = ("one-time code", "pin", "password", "cvv")
 _DIGIT = re.compile(r"\d").search
 _MIXED = re.compile(r"[A-Za-z]\d|\d[A-Za-z]").search
 # Command lines whose options are of one letter: mysql -phunter2, curl -u user:password.
@@ -118,13 +140,14 @@ _USER_OPTION = re.compile(
     r"(?P<user>[^\s\"':,\\]{0,100}):(?P<secret>[^\s\"'\\]{1,500})"
 )
 _COMMAND = re.compile(
-    r"\b(?:mysql\w{0,12}|mariadb[\w-]{0,12}|sshpass|mongo\w{0,10}|docker|redis-cli|smbclient"
-    r"|ldap\w{2,8}|zip|7z|openssl|htpasswd|rabbitmqctl|sqlcmd|wget)\b"
+    r"\b(?:mysql\w{0,12}|mariadb[\w-]{0,12}|sshpass|mongo\w{0,10}|docker\W{1,6}login|redis-cli|smbclient"
+    r"|ldap\w{2,8}|(?:un)?zip|7z|openssl|htpasswd|rabbitmqctl|sqlcmd|psexec|plink|pscp|az)\b"
 )
 _LETTER_OPTION = re.compile(
     r"(?<![\w-])-[paPwW](?:(?P<glued>[^\s\"',\\-][^\s\"',\\]{0,200})"
     r"|(?:[ \t]{1,9}+|\\*[\"'][ \t]?,\s?\\*[\"'])(?P<secret>[^\s\"',\\-][^\s\"',\\]{0,200}))"
 )
+_PORTS = re.compile(r"\d{1,5}(?::\d{1,5})?").fullmatch
 _UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 _DIGITS = re.compile(rf"(?P<uuid>{_UUID})|(?<![\d.])\d(?:[ -]?\d){{12,60}}+(?!\d)")
 _DIGIT_GROUP = re.compile(r"\d+")
@@ -172,6 +195,67 @@ def redact_sql(sql: str, is_secret_key: IsSecretKey) -> str:
 
 def text_spans(text: str, is_secret_key: IsSecretKey, mode: Mode = Mode.TEXT) -> list[Span]:
     """Where the secrets stand in a text, and in what it says if it is quoted or HTML."""
+    found = _read_spans(text, is_secret_key, mode)
+    if mode is Mode.TEXT and (statement := _STATEMENT(text)) is not None:
+        at = statement.start()
+        found += [(at + start, at + end) for start, end in _sql_secrets(text[at:], is_secret_key)]
+    if _ENCODED.search(text):
+        found += _encoded_spans(text, is_secret_key, mode)
+    return found
+
+
+# A statement in a message: its values stand apart from their names, parameters behind it all.
+_STATEMENT = re.compile(
+    r"\b(?:(?i:INSERT|REPLACE)\s{1,9}(?i:INTO)|(?i:UPDATE)\s{1,9}\S{1,80}\s{1,9}(?i:SET)|SELECT"
+    r"|DELETE\s{1,9}FROM)\s"
+).search
+# JSON's ways to write a character, what was quoted for a URL, and colors of a terminal.
+_CODE = r"(?:\\{1,16}x|%(?:25){0,10})"
+_ENCODED = re.compile(
+    r"\\{1,16}(?:(?P<slash>/)|u(?P<unicode>00[2-7]|20[0-6]|00[aAbB]|[fF][fFeE][0-9fF])"
+    r"(?P<last>[0-9A-Fa-f]))"
+    rf"|{_CODE}(?P<ascii>[2-7][0-9A-Fa-f]|0[AaDd])"
+    rf"|(?P<utf8>{_CODE}[C-Fc-f][0-9A-Fa-f](?:{_CODE}[89ABab][0-9A-Fa-f]){{1,3}})"
+    r"|\x1b\[[\d;]{0,20}m"
+)
+_LAST_TWO = re.compile(r"[0-9A-Fa-f]{2}(?=[\\%]|\Z)")
+
+
+def _decoded(match: re.Match[str]) -> str:
+    if match["slash"]:
+        return "/"
+    if match["unicode"]:
+        return chr(int(match["unicode"] + match["last"], 16))
+    if match["ascii"]:
+        return chr(int(match["ascii"], 16))
+    if match["utf8"]:
+        codes = bytes.fromhex("".join(_LAST_TWO.findall(match["utf8"])))
+        return codes.decode(errors="replace")[:1]
+    return ""
+
+
+def _encoded_spans(text: str, is_secret_key: IsSecretKey, mode: Mode) -> list[Span]:
+    """Where the secrets stand that are seen once characters stand for their codes."""
+    made: list[str] = []
+    ends, shifts = [0], [0]  # from where in what is made, and how far behind the text
+    done = length = 0
+    for match in _ENCODED.finditer(text):
+        char = _decoded(match)
+        made += [text[done : match.start()], char]
+        length += match.start() - done + len(char)
+        done = match.end()
+        ends.append(length)
+        shifts.append(done - length)
+    plain = "".join([*made, text[done:]])
+
+    def place(position: int) -> int:
+        return position + shifts[bisect_right(ends, position) - 1]
+
+    found = _read_spans(plain, is_secret_key, mode)
+    return [(place(start), place(end)) for start, end in found]
+
+
+def _read_spans(text: str, is_secret_key: IsSecretKey, mode: Mode) -> list[Span]:
     found = _spans_as_is(text, is_secret_key, mode)
     plain = _unescaped(text)
     if plain is not text:
@@ -180,7 +264,11 @@ def text_spans(text: str, is_secret_key: IsSecretKey, mode: Mode = Mode.TEXT) ->
 
 
 def _unescaped(text: str) -> str:
-    """As long a text, with lines for escaped ends of lines and quotes for entities."""
+    """As long a text, with lines for escaped ends of lines, and plain quotes and blanks."""
+    if not text.isascii():
+        text = text.translate(_TYPOGRAPHIC)
+    if "**" in text:
+        text = text.replace("**", "  ")
     if "&" in text:
         text = _ENTITY.sub(_unescape_entity, text)
     if "\\" in text:
@@ -188,6 +276,16 @@ def _unescaped(text: str) -> str:
     return text
 
 
+# Quotes, blanks and marks as word processors and messengers write them.
+_TYPOGRAPHIC: Final = str.maketrans(
+    {
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02", '"'),
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a\uff07", "'"),
+        **dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000\u200b\u200c\u200d\u2060\ufeff", " "),
+        "\uff1a": ":",
+        "\uff1d": "=",
+    }
+)
 _ENTITY = re.compile(r"&(?:amp;){0,10}(?P<name>quot|apos|#0*3[49]|#[xX]0*2[27]|lt|gt);")
 _ESCAPED_SPACE = re.compile(r"\\{1,16}(?:r\\{1,16}n|(?P<name>[nt]))")
 _ENTITIES: Final = {"lt": "<", "gt": ">", "quot": '"', "#34": '"', "#x22": '"'}
@@ -208,9 +306,12 @@ def _spans_as_is(text: str, is_secret_key: IsSecretKey, mode: Mode) -> list[Span
     if _KEYED(text):
         found += keyed_spans(text, is_secret_key, mode)
         found += _named_elsewhere(text, is_secret_key)
-    if " " in text and _DIGIT(text) and _MIXED(text):
-        for match in _SPOKEN.finditer(text):
+    if " " in text and _DIGIT(text):
+        for match in _SPOKEN.finditer(text) if _MIXED(text) else ():
             if is_secret_key(match["key"]) is not None:
+                found += [match.span("secret"), match.span("next")]
+        for match in _SPOKEN_CODE.finditer(text):
+            if is_secret_key(match["key"]) in _CODES:
                 found.append(match.span("secret"))
     return found
 
@@ -230,16 +331,21 @@ def code_spans(text: str, is_secret_key: IsSecretKey) -> list[Span]:
 def sql_spans(sql: str, is_secret_key: IsSecretKey) -> list[Span]:
     """Where they stand in a statement."""
     found = text_spans(sql, is_secret_key, Mode.SQL)
-    if any(mark in sql for mark in "'\"$") or _NUMBER_IN_SQL(sql):
-        names = set(_IDENTIFIER.findall(sql))
-        if any(is_secret_key(name) is not None for name in names) or _CRYPTOGRAPHIC(sql):
-            found += [span for span, kind in sql_literals(sql) if kind != "number"]
-            found += [
-                (start, end)
-                for (start, end), kind in sql_literals(sql)
-                if kind == "number" and end - start >= 3
-            ]
-    return found
+    return found + _sql_secrets(sql, is_secret_key)
+
+
+def _sql_secrets(sql: str, is_secret_key: IsSecretKey) -> list[Span]:
+    """All literals of a statement that names a secret."""
+    if not any(mark in sql for mark in "'\"$") and not _NUMBER_IN_SQL(sql):
+        return []
+    names = set(_IDENTIFIER.findall(sql))
+    if all(is_secret_key(name) is None for name in names) and not _CRYPTOGRAPHIC(sql):
+        return []
+    return [
+        (start, end)
+        for (start, end), kind in sql_literals(sql)
+        if kind != "number" or end - start >= 3
+    ]
 
 
 _NUMBER_IN_SQL = re.compile(r"\d{3}").search
@@ -371,12 +477,18 @@ class _Random:
 
 
 def _is_random(word: str) -> bool:
-    """Letters and digits mixed as no name mixes them, or a name as long as none is."""
-    if len(word) < 6:
+    """Letters and digits mixed as no name mixes them, or a name as long as none is.
+
+    Slugs (``10-tips-for-2024``) and files (``views2.py``) are names.
+    """
+    if len(word) < 6 or _FILE(word):
         return False
-    has_digit = any(map(str.isdigit, word))
-    has_letter = any(map(str.isalpha, word))
-    return (has_digit and has_letter) or len(word) >= 24
+    parts = _PARTS.split(word)
+    return max(map(len, parts)) >= 24 or any(_MIXED(part) for part in parts)
+
+
+_FILE = re.compile(r"[\w.-]{1,80}\.[a-z]{1,5}").fullmatch
+_PARTS = re.compile(r"[-_]")
 
 
 def _key_blocks(text: str) -> Iterator[Span]:
@@ -398,21 +510,30 @@ def _credentials(text: str) -> Iterator[Span]:
 
 def _named_elsewhere(text: str, is_secret_key: IsSecretKey) -> Iterator[Span]:
     """Values whose key stands apart: parts of forms, errors of databases, command lines."""
-    if "form-data" in text:
-        yield from _secret_matches(_FORM_PART, text, is_secret_key)
+    for mark, pattern in _APART:
+        if mark in text:
+            yield from _secret_matches(pattern, text, is_secret_key)
     if "Failing row" in text:
         yield from _spans(_FAILING_ROW, text)
-    if ")=(" in text:
-        yield from _secret_matches(_KEY_DETAIL, text, is_secret_key)
-    if "Duplicate entry" in text:
-        yield from _secret_matches(_DUPLICATE, text, is_secret_key)
     if "-" in text:
         for match in _USER_OPTION.finditer(text):
             if not (match["user"].isdecimal() and match["secret"].isdecimal()):  # of a container
                 yield match.span("secret")
         if (command := _COMMAND.search(text)) is not None:
             for match in _LETTER_OPTION.finditer(text, command.end()):
-                yield match.span("glued" if match["glued"] is not None else "secret")
+                if match["glued"] is not None:
+                    yield match.span("glued")
+                elif not _PORTS(match["secret"]):
+                    yield match.span("secret")
+
+
+_APART: Final = (
+    ("</", _CELLS),
+    ('";s:', _SERIALIZED),
+    ("form-data", _FORM_PART),
+    (")=(", _KEY_DETAIL),
+    ("Duplicate entry", _DUPLICATE),
+)
 
 
 def _secret_matches(
