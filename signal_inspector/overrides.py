@@ -53,7 +53,7 @@ _HANDING_ON: Final = frozenset(
     {"async_to_sync", "partial", "run_in_executor", "submit", "sync_to_async", "to_thread"}
 )
 #: Instructions that put the value of a variable, or an item of it, on the stack.
-_OF_ITS_OWN: Final = ("LOAD_FAST", "LOAD_DEREF", "BINARY_SUBSCR")
+_OF_ITS_OWN: Final = ("LOAD_FAST", "LOAD_DEREF", "BINARY_SUBSCR", "STORE_FAST_LOAD_FAST")
 _ATTRIBUTES: Final = ("LOAD_ATTR", "LOAD_METHOD")
 #: Whether Python puts NULL on the stack after what is to be called.
 _NULL_IS_LAST: Final = sys.version_info >= (3, 13)

@@ -673,6 +673,19 @@ class TestOwnMethods:
             signal.broadcast()
         assert [(each.method, len(each.calls)) for each in dispatches] == [("broadcast", 1)]
 
+    def test_one_whose_loop_is_on_one_line(self) -> None:
+        """A method is found to send however its loop is laid out."""
+
+        class Short(Signal):
+            def send_all(self, sender: Any) -> Any:
+                return [each(signal=self) for each in self._live_receivers(sender)[0]]
+
+        signal = Short()
+        signal.connect(plain)
+        with capture() as dispatches:
+            assert signal.send_all(None) == ["plain"]
+        assert [(each.method, len(each.calls)) for each in dispatches] == [("send_all", 1)]
+
     def test_odd_attributes_do_not_disturb(self) -> None:
         """Class methods, properties and the like of a signal's class stay what they are."""
 

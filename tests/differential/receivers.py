@@ -72,16 +72,16 @@ def make(run: Run, index: int, spec: Receiver) -> tuple[Any, Made]:
     match spec.kind:
         case ReceiverKind.METHOD | ReceiverKind.ASYNC_METHOD:
             holder = _class(f"Class{index}", {name: _as_method(play)})()
-            return holder, Made(holder, f"{MODULE}.{name}", name)
+            return holder, Made(holder, f"{MODULE}.Class{index}.{name}", name)
         case ReceiverKind.CLASSMETHOD:
             holder = _class(f"Class{index}", {name: classmethod(_as_method(play))})
-            return holder, Made(holder, f"{MODULE}.{name}", name)
+            return holder, Made(holder, f"{MODULE}.Class{index}.{name}", name)
         case ReceiverKind.INSTANCE:
             holder = _class(f"Class{index}", {"__call__": _as_method(play)})()
             return holder, Made(holder, f"{MODULE}.Class{index}")
         case ReceiverKind.PARTIAL | ReceiverKind.ASYNC_PARTIAL:
             holder = functools.partial(play, extra=index)
-            return holder, Made(holder, f"{MODULE}.{name}")
+            return holder, Made(holder, f"{MODULE}.{name} (partial)")
         case ReceiverKind.MOCK:
             holder = mock.MagicMock(side_effect=play, name=name)
             return holder, Made(holder, f"unittest.mock.MagicMock(name={name!r})")

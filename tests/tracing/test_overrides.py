@@ -6,8 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.db import connection, transaction
 from django.dispatch import Signal
+from django.test import TestCase
 
+from signal_inspector import capture
 from tests.tracing.spans import Traces
 
 
@@ -159,3 +163,60 @@ def test_one_that_is_put_off(traces: Traces) -> None:
     [dispatch] = traces.spans
     assert dispatch.attributes["django.signal.dispatch.outcome"] == "put off"
     assert "django.signal.receiver.count" not in dispatch.attributes
+
+
+class Roundabout(Signal):
+    """Reaches Signal's own methods, each time by another way than send() to send()."""
+
+    def send(self, sender: Any, **named: Any) -> Any:
+        return super().send_robust(sender, **named)
+
+    def send_robust(self, sender: Any, **named: Any) -> Any:
+        return async_to_sync(super().asend_robust)(sender, **named)
+
+    async def asend(self, sender: Any, **named: Any) -> Any:
+        await asyncio.sleep(0)
+        return await super().asend_robust(sender, **named)
+
+    def send_on_commit(self, sender: Any) -> None:
+        later = super().send
+        transaction.on_commit(lambda: later(sender))
+
+
+WAYS: dict[str, Any] = {
+    "send_robust": lambda signal: signal.send(None),
+    "asend_robust": lambda signal: signal.send_robust(None),
+    "from asend to asend_robust": lambda signal: async_to_sync(signal.asend)(None),
+    "send in on_commit": lambda signal: signal.send_on_commit(None),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_one_that_reaches_super_by_a_way_round(way: Any, traces: Traces) -> None:
+    """Its receivers are timed, have their SQL and their spans, as if sent without the override."""
+    signal = Roundabout()
+
+    def asks(**kwargs: Any) -> None:
+        with traces.tracer.start_as_current_span("work"), connection.cursor() as cursor:
+            cursor.execute("SELECT 17")
+
+    async def notes(**kwargs: Any) -> None:
+        await asyncio.sleep(0)
+
+    signal.connect(asks)
+    signal.connect(notes)
+    with traces.listening(), capture() as dispatches:
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            way(signal)
+    [dispatch] = dispatches
+    assert dispatch.unseen is None
+    assert [call.timed for call in dispatch.calls] == [True, True]
+    assert [[query.sql for query in call.queries] for call in dispatch.calls] == [
+        ["SELECT 17"],
+        [],
+    ]
+    span = next(span for span in traces.spans if "django.signal.method" in span.attributes)
+    receiver = traces.named("asks")
+    assert receiver.parent == traces.named("notes").parent == span.context
+    assert traces.named("work").parent == receiver.context
