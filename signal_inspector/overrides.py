@@ -21,7 +21,7 @@ from dis import get_instructions
 from enum import Flag
 from functools import wraps
 from types import CodeType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.dispatch import Signal
 
@@ -194,11 +194,11 @@ class Watching:
         given = self._offer.given
         if given is None:
             if error is None and _has_receivers(self.signal, self._sender):
-                is_told = isinstance(response, _GATHERED) and bool(response)
+                is_told = type(response) in _GATHERED and bool(response)
                 self.dispatch.unseen = Unseen.UNTOLD if is_told else Unseen.PUT_OFF
             return []
-        if error is None and isinstance(response, _GATHERED):
-            gathered = response.values() if isinstance(response, dict) else response
+        if error is None and type(response) in _GATHERED:
+            gathered: Any = response.values() if isinstance(response, dict) else response
             if {id(each) for each in gathered} <= {id(each) for each in given}:
                 return []  # nothing, or the receivers themselves: they were looked at
         if given:
@@ -209,17 +209,19 @@ class Watching:
 def _seen(
     signal: Signal, dispatch: Dispatch, error: BaseException | None, responses: object
 ) -> Iterator[Seen]:
-    """The receiver calls as far as they can be told from outside."""
+    """The receiver calls as far as they can be told from outside.
+
+    What a lazy object stands for is not asked: ``isinstance`` would make it evaluate.
+    """
     if error is not None:
         receiver = _raiser(signal, error)
         if receiver is not None:
             yield receiver, None, error
-    elif isinstance(responses, list):
-        for pair in responses:
-            if isinstance(pair, tuple) and len(pair) == 2 and callable(pair[0]):
-                swallowed = pair[1] if dispatch.method.is_robust else None
-                failure = swallowed if isinstance(swallowed, Exception) else None
-                yield pair[0], pair[1], failure
+    elif issubclass(type(responses), list):
+        for pair in list.__iter__(cast("list[Any]", responses)):
+            if issubclass(type(pair), tuple) and len(pair) == 2 and callable(pair[0]):
+                is_failure = dispatch.method.is_robust and issubclass(type(pair[1]), Exception)
+                yield pair[0], pair[1], pair[1] if is_failure else None
 
 
 def _has_receivers(signal: Signal, sender: object) -> bool:

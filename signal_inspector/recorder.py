@@ -170,6 +170,7 @@ def _adopt(scope: Scope | Dispatch, receivers: Sequence[Any]) -> Dispatch | None
     dispatch = scope.adopt()
     if dispatch is not None:
         dispatch.receivers = names
+        dispatch.thread = get_ident()  # an override may hand Signal's own method to a thread
         if dispatch.audience.keepers:
             keeping.tell(dispatch, "receivers", receivers)
     return dispatch

@@ -447,12 +447,12 @@ def unwrap(responses: Any) -> Any:
 
     Of another shape it is a patch between us and Django that answered, and as it likes.
     """
-    if isinstance(responses, list):
+    if issubclass(type(responses), list):  # isinstance() makes a lazy object evaluate
         for index, pair in enumerate(responses):
             if (
-                isinstance(pair, tuple)
+                issubclass(type(pair), tuple)
                 and len(pair) == 2
-                and isinstance(pair[0], Watched | Passed)
+                and issubclass(type(pair[0]), Watched | Passed)
             ):
                 responses[index] = (pair[0].receiver, pair[1])
     return responses

@@ -12,9 +12,20 @@ from contextvars import copy_context
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.dispatch import Signal
+from django.utils.functional import SimpleLazyObject
 
-from signal_inspector import Dispatch, Outcome, capture, instrument, overrides, suppress, trouble
+from signal_inspector import (
+    Details,
+    Dispatch,
+    Outcome,
+    capture,
+    instrument,
+    overrides,
+    suppress,
+    trouble,
+)
 from signal_inspector.records import SendMethod, Unseen
 from signal_inspector.scopes import current, running_call
 from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
@@ -329,6 +340,40 @@ class TestWithoutSuperFailing:
         with capture() as dispatches:
             assert Odd().send(None) is returned
         assert [each.calls for each in dispatches] == [[]]
+
+
+class Lazy(Signal):
+    """Answers by what is worked out when it is first looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.evaluated: list[str] = []
+
+    def later(self, name: str) -> Any:
+        return SimpleLazyObject(lambda: self.evaluated.append(name) or [])  # type: ignore[func-returns-value]
+
+    def send(self, sender: Any) -> Any:
+        return self.later("the responses")
+
+    def send_robust(self, sender: Any) -> Any:
+        live, _ = self._live_receivers(sender)
+        return [(each, self.later("a response")) for each in live] + [self.later("a pair")]
+
+    def send_all(self, sender: Any) -> Any:
+        for each in self._live_receivers(sender)[0]:
+            each(signal=self, sender=sender)
+        return self.later("the responses")
+
+
+@pytest.mark.parametrize("name", ["send", "send_robust", "send_all"])
+def test_what_is_lazy_stays_so(name: str) -> None:
+    """What an override returns is not evaluated to tell what it is."""
+    signal = Lazy()
+    signal.connect(plain)
+    with capture() as dispatches:
+        getattr(signal, name)(None)
+    assert [each.method for each in dispatches] == [name]
+    assert signal.evaluated == []
 
 
 class Delayed(Signal):
@@ -884,6 +929,25 @@ class TestMixtures:
         assert [(each.method, recorded(each)) for each in dispatches] == [
             (SendMethod.SEND, [("plain", "returned")])
         ]
+
+    def test_an_override_may_use_another_thread(self) -> None:
+        """What the receivers send there is theirs, as they are all that runs in that thread."""
+        inner = Signal()
+
+        class Threaded(Signal):
+            async def asend(self, sender: Any, **named: Any) -> Any:
+                sends = sync_to_async(super().send, thread_sensitive=False)
+                return await sends(sender, **named)
+
+        def sends_on(**kwargs: Any) -> None:
+            inner.send(None)
+
+        signal = Threaded()
+        signal.connect(sends_on)
+        with capture(details=Details.NONE) as dispatches:
+            asyncio.run(signal.asend(None))
+        outer, nested = dispatches
+        assert (nested.parent_id, nested.parent_call, nested.by_time) == (outer.id, 0, False)
 
     def test_an_override_may_send_another_signal_first(self) -> None:
         """A dispatch of another signal inside an override is nested, and adopts nothing."""

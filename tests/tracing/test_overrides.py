@@ -206,9 +206,9 @@ def test_one_that_reaches_super_by_a_way_round(way: Any, traces: Traces) -> None
 
     signal.connect(asks)
     signal.connect(notes)
-    with traces.listening(), capture() as dispatches:
-        with TestCase.captureOnCommitCallbacks(execute=True):
-            way(signal)
+    committing = TestCase.captureOnCommitCallbacks(execute=True)
+    with traces.listening(), capture() as dispatches, committing:
+        way(signal)
     [dispatch] = dispatches
     assert dispatch.unseen is None
     assert [call.timed for call in dispatch.calls] == [True, True]
