@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from django.dispatch import Signal
@@ -10,6 +9,7 @@ from django.dispatch import Signal
 from signal_inspector import trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.ids import perf_counter_ns, time_ns
 from signal_inspector.records import Details
 from signal_inspector.sinks import Sink
 

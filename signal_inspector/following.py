@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from time import perf_counter_ns
 from typing import Any, Final, Literal, TypeAlias, final
 
 from signal_inspector import trouble
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.ids import perf_counter_ns
 from signal_inspector.records import SendMethod
 from signal_inspector.scopes import (
     SILENCE,

@@ -1,4 +1,4 @@
-"""UUIDv7 ids (RFC 9562) made from numbers that are cheap to take during a dispatch.
+"""The clocks of Signal Inspector, and the UUIDv7 ids (RFC 9562) that are made from them.
 
 Taking an id costs a counter step; the UUID itself is put together when somebody reads it.
 """
@@ -7,7 +7,39 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
+from typing import Final
 from uuid import UUID
+
+
+def _clocks() -> ModuleType:
+    """A ``time`` module of our own, with functions of its own and their full speed.
+
+    freezegun replaces the functions of ``time`` wherever a module holds them. Where a frozen
+    clock ticks, each look at it moves the time of the application on, and ours would too.
+    """
+    spec = find_spec("time")
+    assert spec is not None  # noqa: S101 - it is built in
+    assert spec.loader is not None  # noqa: S101 - as above
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_own_time: Final = _clocks()
+monotonic: Final[Callable[[], float]] = _own_time.monotonic
+perf_counter_ns: Final[Callable[[], int]] = _own_time.perf_counter_ns
+time: Final[Callable[[], float]] = _own_time.time
+time_ns: Final[Callable[[], int]] = _own_time.time_ns
+
+
+def utc_now() -> datetime:
+    """``datetime.now(UTC)``, by our own clock."""
+    return datetime.fromtimestamp(time(), UTC)
+
 
 _COUNTER_BITS = 28
 _COUNTER_MASK = (1 << _COUNTER_BITS) - 1

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from threading import RLock
-from time import perf_counter_ns
 from types import FrameType
 from typing import Any, Final
 
@@ -33,6 +32,7 @@ from signal_inspector import (
 )
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.following import Passing
+from signal_inspector.ids import perf_counter_ns
 from signal_inspector.records import Outcome, SendMethod
 from signal_inspector.scopes import current, set_current
 from signal_inspector.watched import Asked, Passed, StandIn, unwrap

@@ -7,7 +7,6 @@ code runs in; outside any it only passes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from time import perf_counter_ns
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -17,6 +16,7 @@ from signal_inspector import trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.gather import redactor
+from signal_inspector.ids import perf_counter_ns
 from signal_inspector.records import Details, Query
 from signal_inspector.scopes import current
 from signal_inspector.tallies import Tally

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from threading import get_ident
-from time import perf_counter_ns, time_ns
 from typing import Any, Final, overload
 
 from django.conf import settings
@@ -20,7 +19,7 @@ from signal_inspector import following, gather, keeping, trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.following import NO_FOLLOWERS, Exact, Followers, Passing, Stepping, tell
-from signal_inspector.ids import next_sequence
+from signal_inspector.ids import next_sequence, perf_counter_ns, time_ns
 from signal_inspector.names import (
     IdentityMap,
     is_inspected,

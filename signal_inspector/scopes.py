@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextvars import ContextVar, Token
 from threading import RLock
-from time import perf_counter_ns
 from types import TracebackType
 from typing import Final
 from weakref import WeakSet
@@ -15,6 +14,7 @@ from django.dispatch import Signal
 from signal_inspector import trouble
 from signal_inspector.audiences import NOBODY, Audience, Collector, Dispatches
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.ids import perf_counter_ns
 from signal_inspector.records import Details
 from signal_inspector.sinks import Sink
 

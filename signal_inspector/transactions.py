@@ -12,7 +12,6 @@ import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
-from time import time_ns
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -21,7 +20,7 @@ from django.db import Error, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector import trouble
-from signal_inspector.ids import next_sequence, uuid7
+from signal_inspector.ids import next_sequence, time_ns, uuid7
 from signal_inspector.names import IdentityMap
 
 _T = TypeVar("_T")

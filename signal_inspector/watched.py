@@ -12,13 +12,13 @@ import functools
 import inspect
 from collections.abc import Awaitable, Coroutine, Iterable
 from contextvars import Token
-from time import perf_counter_ns
 from typing import Any, Protocol
 
 from django.dispatch import Signal
 
 from signal_inspector import following, gather, keeping, recorder, trouble
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.ids import perf_counter_ns
 from signal_inspector.names import receiver_name
 from signal_inspector.records import Outcome, ReceiverCall
 from signal_inspector.scopes import Scope, current, set_current

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 from typing import Final, Self
 
@@ -15,6 +14,7 @@ from signal_inspector.audit.choices import ActKind
 from signal_inspector.audit.cleaning import storable
 from signal_inspector.audit.models import Act
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.ids import monotonic
 
 _DETAIL_LENGTH: Final = 4_000
 _SECONDS: Final = 5.0  # between two notes of how far it has come
@@ -35,7 +35,7 @@ class Acting:
             actor_label=storable(label)[:ACTOR_LABEL_LENGTH],
             detail=storable(detail)[:_DETAIL_LENGTH],
         )
-        self._noted = time.monotonic()
+        self._noted = monotonic()
         #: Dispatches exported or deleted so far.
         self.rows = 0
 
@@ -47,7 +47,7 @@ class Acting:
     def count(self, rows: int) -> None:
         """Add to the dispatches; written now and then."""
         self.rows += rows
-        if time.monotonic() - self._noted > _SECONDS:
+        if monotonic() - self._noted > _SECONDS:
             self._note()
 
     def end(self, how: str = "") -> None:
@@ -71,7 +71,7 @@ class Acting:
         self.end("" if exc is None else f"Not complete: {type(exc).__name__} {exc}".rstrip())
 
     def _note(self) -> None:
-        self._noted = time.monotonic()
+        self._noted = monotonic()
         self._act.rows = self.rows
         try:
             try:

@@ -22,6 +22,7 @@ from signal_inspector.audit.rows import (
     Row,
     Rows,
 )
+from signal_inspector.ids import utc_now
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DISPATCH_IDS: Final = tuple(map(DISPATCH_COLUMNS.index, ("id", "parent_id", "transaction_id")))
@@ -91,7 +92,7 @@ def stored(when: datetime) -> datetime:
 
 def stored_now() -> datetime:
     """Now, as a field of a model takes it: ``timezone.now()`` may be in the process's zone."""
-    return stored(datetime.now(UTC))
+    return stored(utc_now())
 
 
 def utc_of(when: datetime) -> datetime:

@@ -12,7 +12,6 @@ import os
 import secrets
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -33,6 +32,7 @@ from signal_inspector.audit.statements import (
 )
 from signal_inspector.audit.tallies import SLOT_SECONDS, Figures, slot_of
 from signal_inspector.audit.tally_models import Tally
+from signal_inspector.ids import time, time_ns
 
 TALLIES: Final = Table(Tally._meta.db_table, ("id", "slot", "seconds", "content"), ("id",))
 
@@ -83,7 +83,7 @@ if hasattr(os, "register_at_fork"):
 def new_row(slot: int, seconds: int, figures: Figures) -> TallyRow:
     """The row that adds these figures to a slot."""
     # In the order of time, as rows at the end of a table are written at the least cost.
-    id_ = time.time_ns() >> _CHANCE_BITS << _CHANCE_BITS | secrets.randbits(_CHANCE_BITS)
+    id_ = time_ns() >> _CHANCE_BITS << _CHANCE_BITS | secrets.randbits(_CHANCE_BITS)
     return id_, slot, seconds, figures.encoded()
 
 
@@ -144,7 +144,7 @@ def _added(connection: BaseDatabaseWrapper, id_: int, slot: int, figures: Figure
                 if len(left) > 1:
                     _fold(connection, cursor, (full.slot, SLOT_SECONDS), left)
     if slot > before > 0:
-        fold(connection, int(time.time()))
+        fold(connection, int(time()))
 
 
 def fold(connection: BaseDatabaseWrapper, now: int, most: int = _MOST) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -17,6 +16,7 @@ from signal_inspector.audit.choices import GapReason
 from signal_inspector.audit.cleaning import storable
 from signal_inspector.audit.models import Gap
 from signal_inspector.audit.signals import audit_lost
+from signal_inspector.ids import time_ns
 from signal_inspector.scopes import suppress
 
 #: A gap to which nothing was added for so long is over (ns): the next loss opens another.
@@ -79,7 +79,7 @@ class Losses:
 
         ``since_ns`` is when the first of them was sent, in Unix time, if that is not just now.
         """
-        now = time.time_ns()
+        now = time_ns()
         with self._lock:
             loss = self._open.get(reason)
             if loss is not None and now - loss.to_ns > QUIET_NS:
@@ -114,12 +114,12 @@ class Losses:
         if not self._open and not self._over:
             return False
         with self._lock:
-            return bool(self._news(time.time_ns(), is_last=False))
+            return bool(self._news(time_ns(), is_last=False))
 
     def write(self, using: str, *, is_last: bool = False) -> None:
         """Write what is new; raises what the database raises, and then all of it is kept."""
         with self._lock:
-            news = self._news(time.time_ns(), is_last)
+            news = self._news(time_ns(), is_last)
             states = [loss.state for loss in news]
         for loss, state in zip(news, states, strict=True):
             write_loss(loss, using, state)

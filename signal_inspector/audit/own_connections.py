@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from typing import Any, Final
@@ -19,6 +18,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector import trouble
+from signal_inspector.ids import monotonic
 
 #: How long one that nobody uses stays open, in seconds.
 IDLE_SECONDS: Final = 60.0
@@ -54,7 +54,7 @@ class OwnConnection:
             with _in_place(self._using, self._wrapper):
                 yield True
         finally:
-            self._used_at = time.monotonic()
+            self._used_at = monotonic()
             self._lock.release()
 
     def close(self, timeout: float = 0.0) -> bool:
@@ -71,7 +71,7 @@ class OwnConnection:
 
     def close_if_idle(self) -> None:
         """Close it if nobody has used it for ``IDLE_SECONDS``."""
-        if self._wrapper is not None and time.monotonic() - self._used_at > IDLE_SECONDS:
+        if self._wrapper is not None and monotonic() - self._used_at > IDLE_SECONDS:
             self.close()
 
     def forget(self) -> None:

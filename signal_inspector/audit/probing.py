@@ -7,9 +7,7 @@ for today. The error is the same. What cannot be refused for what it holds tells
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
 from django.db import Error, models
@@ -31,7 +29,7 @@ from signal_inspector.audit.rows import (
     Rows,
 )
 from signal_inspector.audit.statements import Table, driver_cursor, insert, transaction
-from signal_inspector.ids import next_sequence, uuid7_text
+from signal_inspector.ids import next_sequence, time_ns, utc_now, uuid7_text
 
 _NAME: Final = "signal_inspector"  # of whatever needs one: plain text, and short
 
@@ -53,7 +51,7 @@ def takes_rows(connection: BaseDatabaseWrapper, tables: Sequence[Table]) -> bool
 def _write_and_undo(connection: BaseDatabaseWrapper, tables: Sequence[Table]) -> NoReturn:
     batch = [_plain_rows()]
     binder = Binder(connection)
-    bound = binder.bind(batch, datetime.now(UTC))
+    bound = binder.bind(batch, utc_now())
     names = [(number, int(kind), text) for number, (kind, text) in sorted(binder.names.items())]
     with driver_cursor(connection) as cursor, transaction(connection, cursor):
         insert(connection, cursor, NAMES, names)
@@ -64,7 +62,7 @@ def _write_and_undo(connection: BaseDatabaseWrapper, tables: Sequence[Table]) ->
 
 
 def _plain_rows() -> Rows:
-    now = time.time_ns()
+    now = time_ns()
     id_ = uuid7_text(now, next_sequence())
     at = {"started_at": now // 1_000, "written_at": 0}
     dispatch = _plain_row(AuditedDispatch, DISPATCH_COLUMNS, DISPATCH_NAMES, {"id": id_, **at})

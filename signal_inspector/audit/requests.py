@@ -6,7 +6,6 @@ import re
 from functools import lru_cache
 from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from time import time_ns
 from typing import Any, Final, cast
 
 from django.db.models import Model
@@ -18,7 +17,7 @@ from signal_inspector.audit.circumstances import Circumstances, origin_name
 from signal_inspector.audit.cleaning import clean
 from signal_inspector.audit.settings import Audit, get_settings
 from signal_inspector.conf import get_config
-from signal_inspector.ids import next_sequence, uuid7_text
+from signal_inspector.ids import next_sequence, time_ns, uuid7_text
 
 _NAME_LENGTH: Final = 500
 #: What makes a route a regular expression; path() has its arguments in < and > alone.

@@ -21,7 +21,6 @@ import fcntl
 import json
 import os
 import threading
-import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +29,7 @@ from uuid import uuid4
 
 from signal_inspector import trouble
 from signal_inspector.audit import processes
+from signal_inspector.ids import time
 
 FORMAT: Final = 1
 _MAGIC: Final = "signal-audit-spool"
@@ -157,7 +157,7 @@ def orphans(directory: Path) -> Iterator[Segment]:
             yield Segment(path, own=None, fd=fd)
     for path in directory.glob(f"*{_UNBORN}"):  # its process died before there was anything in it
         try:
-            is_stale = time.time() - path.stat().st_mtime > _STALE_SECONDS
+            is_stale = time() - path.stat().st_mtime > _STALE_SECONDS
         except OSError as error:
             trouble.let_through(error)
             continue

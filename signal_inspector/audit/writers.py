@@ -7,7 +7,6 @@ written is missing in the log, so the next process that looks makes a gap of it.
 from __future__ import annotations
 
 import os
-import time
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -20,6 +19,7 @@ from signal_inspector.audit.choices import GapReason
 from signal_inspector.audit.gaps import Loss, tell, write_loss
 from signal_inspector.audit.models import Writer
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.ids import monotonic
 
 HEARTBEAT_SECONDS: Final = 15.0
 #: A process of another machine that was silent for so long is dead (s); one of this machine
@@ -38,7 +38,7 @@ class Register:
         self._bound = bound
         self._id = uuid4()
         self._written = 0
-        self._beaten = 0.0  # when, by time.monotonic()
+        self._beaten = 0.0  # when, by monotonic()
         self._said: int | None = None  # how many waited, as the row says
         self._last_write_at: datetime | None = None
         self.is_known = False  # whether the row is there
@@ -50,7 +50,7 @@ class Register:
 
     def beat(self, waiting: int, *, is_due: bool = True) -> None:
         """Say that this process lives, and how many wait in it; at most so often if not due."""
-        is_old = time.monotonic() - self._beaten > HEARTBEAT_SECONDS
+        is_old = monotonic() - self._beaten > HEARTBEAT_SECONDS
         changed = bool(waiting) != bool(self._said)
         if self.is_known and not (is_old or changed) and not (is_due and waiting != self._said):
             return
@@ -78,7 +78,7 @@ class Register:
         if is_old or not self.is_known:
             self.is_known = True
             notice_the_dead(self._using)
-        self._said, self._beaten = waiting, time.monotonic()
+        self._said, self._beaten = waiting, monotonic()
 
     def stop(self, waiting: int) -> None:
         """Say that this process ends in order."""

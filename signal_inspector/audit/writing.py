@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, NoReturn
 
 from django.db import Error, IntegrityError, connections
@@ -37,6 +36,7 @@ from signal_inspector.audit.statements import (
     tells_of_conflicts,
     transaction,
 )
+from signal_inspector.ids import utc_now
 
 DISPATCHES: Final = Table(AuditedDispatch._meta.db_table, DISPATCH_COLUMNS, ("id",))
 CALLS: Final = Table(AuditedCall._meta.db_table, CALL_COLUMNS, ("dispatch_id", "index"))
@@ -123,7 +123,7 @@ def _write_all(connection: BaseDatabaseWrapper, batch: Sequence[Rows]) -> None:
     """Write all of it or nothing."""
     with driver_cursor(connection) as cursor:
         binder = Binder(connection)
-        bound = binder.bind(batch, datetime.now(UTC))
+        bound = binder.bind(batch, utc_now())
         # Before the transaction: names are committed at once, so that they can be remembered and
         # no writer waits for another one's batch.
         add_names(connection, cursor, binder.names)
@@ -151,7 +151,7 @@ def _insert(
     found = _found(connection, cursor, binder, batch)
     if found:
         batch = [rows for rows in batch if rows.id not in found]
-        bound = binder.bind(batch, datetime.now(UTC))
+        bound = binder.bind(batch, utc_now())
     _insert_all(connection, cursor, batch, bound, is_new=False)
 
 
@@ -199,7 +199,7 @@ def _copied(
         if len(missing) == len(batch):
             return False
         try:
-            _copy(connection, cursor, missing, binder.bind(missing, datetime.now(UTC)))
+            _copy(connection, cursor, missing, binder.bind(missing, utc_now()))
         except IntegrityError:  # somebody else writes the same
             return False
     return True

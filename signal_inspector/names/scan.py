@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -26,6 +25,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from django.dispatch import Signal
 
+from signal_inspector.ids import monotonic
 from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.safe import (
     class_module,
@@ -250,7 +250,7 @@ class Index:
         self._modules: dict[str, int] = {}  # ids of the walked modules by their names
         self._loaded = 0  # len(sys.modules) when they were walked
         self._classes: set[int] = set()  # ids of the walked classes
-        self._next_full_scan = 0.0  # time.monotonic()
+        self._next_full_scan = 0.0  # monotonic()
 
     def places(self, signal: Signal) -> list[Place]:
         """Where this signal is held, in the order of discovery; scans if it is unknown."""
@@ -261,13 +261,13 @@ class Index:
         return found or []
 
     def _refresh(self) -> None:
-        started = time.monotonic()
+        started = monotonic()
         if started >= self._next_full_scan:
             self._places.clear()
             self._modules.clear()
             self._classes.clear()
             self._walk_new_modules()
-            now = time.monotonic()
+            now = monotonic()
             self._next_full_scan = now + max(_MIN_PAUSE, (now - started) / _MAX_SHARE)
         elif len(sys.modules) != self._loaded:
             self._walk_new_modules()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from inspect import CO_OPTIMIZED
 from pathlib import Path
 from threading import RLock
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 from django.dispatch import Signal
 
 from signal_inspector import trouble
+from signal_inspector.ids import monotonic
 from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.safe import class_path, instance_attribute
 from signal_inspector.names.scan import Index, Place, by_name, places_in_module, walk
@@ -38,11 +38,11 @@ class _Anonymous(NamedTuple):
     name: str
     modules: int  # how many were loaded when it was not found
     pause: float  # seconds
-    until: float  # time.monotonic()
+    until: float  # monotonic()
 
     def is_due(self) -> bool:
         """Whether it is time to look for the signal again."""
-        return len(sys.modules) != self.modules or time.monotonic() >= self.until
+        return len(sys.modules) != self.modules or monotonic() >= self.until
 
 
 #: Names that stay: those of signals that were found in a module.
@@ -181,7 +181,7 @@ def _stay_anonymous(signal: Signal, before: _Anonymous | None) -> str:
     if before is not None and before.modules == modules:
         pause = min(before.pause * 2, _LAST_PAUSE)
     name = _anonymous_name(signal)
-    _anonymous.set(signal, _Anonymous(name, modules, pause, time.monotonic() + pause))
+    _anonymous.set(signal, _Anonymous(name, modules, pause, monotonic() + pause))
     return name
 
 

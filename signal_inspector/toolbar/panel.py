@@ -8,7 +8,6 @@ the toolbar itself would let an exception of a panel through to the user's respo
 # (the toolbar annotates its own methods only in part)
 from __future__ import annotations
 
-from time import perf_counter_ns, time
 from typing import Any
 
 from debug_toolbar import settings as toolbar_settings
@@ -22,6 +21,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from signal_inspector import trouble
+from signal_inspector.ids import perf_counter_ns, time
 from signal_inspector.records import Details
 from signal_inspector.scopes import Collector, close_collector, open_collector, suppress
 from signal_inspector.toolbar.assemble import panel_view, trouble_text

@@ -10,6 +10,7 @@ from opentelemetry.trace import Span, Status, StatusCode
 
 from signal_inspector import gather
 from signal_inspector.conf import get_config
+from signal_inspector.ids import time_ns
 from signal_inspector.payload import summarize_exception
 from signal_inspector.records import Failure
 from signal_inspector.tracing.attributes import ERROR_TYPE, FUNCTION, Attributes
@@ -87,7 +88,7 @@ def record(span: Span, failure: Failure, log: FailureLog, attributes: Attributes
             event["exception.message"] = failure.message
         if failure.traceback is not None:
             event["exception.stacktrace"] = failure.traceback
-        span.add_event("exception", event)
+        span.add_event("exception", event, time_ns())
     if not as_logs():
         return False
     log.emit_exception(

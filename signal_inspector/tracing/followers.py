@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextvars import Token
-from time import time_ns
 from typing import Final
 
 from opentelemetry.context import Context, attach, detach, get_current
@@ -11,6 +10,7 @@ from opentelemetry.trace import INVALID_SPAN, Span
 
 from signal_inspector import recorder, trouble
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.ids import time_ns
 from signal_inspector.records import Failure, Outcome
 from signal_inspector.tracing import attributes, exceptions
 from signal_inspector.tracing.attached import Attached, put_back, with_span
@@ -62,7 +62,9 @@ class DispatchSpan(Measured):
         else:
             # With all there is to say of it: adding that later takes longer.
             here = self._context
-            self._span = span = self._tools.tracer.start_span(name, here, attributes=about)
+            self._span = span = self._tools.tracer.start_span(
+                name, here, attributes=about, start_time=time_ns()
+            )
             self._context = with_span(span, here)
         dispatch.trace = self._span.get_span_context()
 
@@ -71,7 +73,7 @@ class DispatchSpan(Measured):
             super().left(index, ended)
         finally:
             if self._is_over and index is None and ended:
-                self._span.end()
+                self._span.end(end_time=time_ns())
 
     def finished(self, error: BaseException | None) -> None:
         try:
@@ -84,7 +86,7 @@ class DispatchSpan(Measured):
             # An overriding send() may go on after Signal's own, and still is in this span.
             self._is_over = None in self._entered
             if not self._is_over:
-                self._span.end()
+                self._span.end(end_time=time_ns())
 
     def _ended_whole(self, error: BaseException | None) -> None:
         if self._tools.dispatch_hook is not None:
@@ -215,7 +217,9 @@ class ReceiverSpans(DispatchSpan):
         """Start the span of a receiver; the context to run it in."""
         name, about = known
         try:
-            span = self._tools.tracer.start_span(name, around, attributes=about)
+            span = self._tools.tracer.start_span(
+                name, around, attributes=about, start_time=time_ns()
+            )
         except Exception as error:  # of a sampler or a processor
             trouble.report("starting the span of a receiver", error)
             return None, around
@@ -234,7 +238,7 @@ class ReceiverSpans(DispatchSpan):
             if self._has_ends:
                 self._ended(index, span)
             if span is not None:
-                span.end()
+                span.end(end_time=time_ns())
         finally:
             # What the first token puts back is what all of them are to put back.
             if not is_last:
@@ -248,7 +252,7 @@ class ReceiverSpans(DispatchSpan):
         if index is None or not ended:
             Attached.left(self, index, ended)  # past what is for spans that end: here none does
             if self._is_over and ended:
-                self._span.end()
+                self._span.end(end_time=time_ns())
             if index is not None and index in self._failed_ns:
                 self._end_failed(index)
             return
@@ -271,7 +275,7 @@ class ReceiverSpans(DispatchSpan):
             else:
                 Attached.left(self, index, ended)
             if span is not None and not is_logged:
-                span.end()
+                span.end(end_time=time_ns())
 
     def _is_logged_next(self, index: int) -> bool:
         """Whether Django is about to log how a receiver failed: its span is to be open then."""

@@ -17,12 +17,12 @@ settings about messages and stack traces. With both on we say so, once.
 from __future__ import annotations
 
 import logging
-from time import time_ns
 from typing import Final
 
 from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger
 
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.ids import time_ns
 from signal_inspector.records import Failure
 from signal_inspector.tracing import scope
 from signal_inspector.tracing.attributes import (

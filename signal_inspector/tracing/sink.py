@@ -24,6 +24,7 @@ from opentelemetry.trace import (
 from signal_inspector import gather, quiet, scopes, trouble
 from signal_inspector.conf import Config, get_config
 from signal_inspector.dispatches import TraceIds
+from signal_inspector.ids import time_ns
 from signal_inspector.names import is_inspected
 from signal_inspector.records import Details, SendMethod
 from signal_inspector.sinks import Follower, Sink
@@ -222,7 +223,7 @@ def _in_trace_of(outer: TraceIds, here: Context) -> Context:
 def _started(tracer: Tracer, name: str, here: Context, attributes: Attributes) -> Span | None:
     """The span of a dispatch; None if that fails, which is no reason not to measure it."""
     try:
-        return tracer.start_span(name, here, attributes=attributes)
+        return tracer.start_span(name, here, attributes=attributes, start_time=time_ns())
     except Exception as error:  # of a sampler or a processor
         trouble.report("starting the span of a dispatch", error)
         return None

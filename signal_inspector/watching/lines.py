@@ -12,10 +12,10 @@ import stat
 from collections import deque
 from pathlib import Path
 from threading import RLock
-from time import monotonic
 from typing import Any, Final
 
 from signal_inspector import trouble
+from signal_inspector.ids import monotonic
 from signal_inspector.watching import wire
 from signal_inspector.watching.places import ADDRESS, require_private
 

@@ -8,12 +8,13 @@ import sys
 import threading
 import weakref
 from pathlib import Path, PurePath
-from time import monotonic, sleep
+from time import sleep
 from typing import Final
 
 from signal_inspector import scopes, trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.ids import monotonic
 from signal_inspector.records import Details, SendMethod
 from signal_inspector.sinks import Follower, Sink
 from signal_inspector.watching import wire

@@ -13,8 +13,8 @@ import pytest
 from django.db.models.signals import post_save
 from django.dispatch import Signal
 
-from signal_inspector import trouble
-from signal_inspector.names import loaded_signals, signal_name, signals
+from signal_inspector import ids, trouble
+from signal_inspector.names import loaded_signals, scan, signal_name, signals
 from signal_inspector.names.scan import Index
 from tests.names.conftest import World
 
@@ -36,8 +36,9 @@ def test_unknown_signals_do_not_scan_each_time(monkeypatch: pytest.MonkeyPatch) 
         walk(index)
 
     monkeypatch.setattr(Index, "_walk_new_modules", walking)
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now)
+    now = ids.monotonic()
+    monkeypatch.setattr(scan, "monotonic", lambda: now)
+    monkeypatch.setattr(signals, "monotonic", lambda: now)
     made = [Signal() for _ in range(1000)]
     signals._creations.clear()
     assert {signal_name(signal) for signal in made} == {

@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import sys
 import threading
-import time
 import types
 import weakref
 from collections.abc import Callable
@@ -19,13 +18,14 @@ from django.core.signals import request_started, setting_changed
 from django.db.models.signals import class_prepared, m2m_changed, post_save
 from django.dispatch import Signal
 
-from signal_inspector import trouble
+from signal_inspector import ids, trouble
 from signal_inspector.names import (
     creation_place,
     forget_names,
     is_item,
     loaded_signals,
     note_creation,
+    scan,
     signal_name,
     signal_names,
     signals,
@@ -438,8 +438,9 @@ def test_anonymous_is_looked_up_again_after_a_while(
     """Without new modules the look is repeated, at growing intervals."""
     world({"box": "placed = None\n"})
     box = importlib.import_module("box")
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now)
+    now = ids.monotonic()
+    monkeypatch.setattr(scan, "monotonic", lambda: now)
+    monkeypatch.setattr(signals, "monotonic", lambda: now)
     looks: list[Signal] = []
     find = signals._find
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Sequence
 from typing import ClassVar, Final, NamedTuple
@@ -15,6 +14,7 @@ from signal_inspector.audit.deliveries.courier import Courier
 from signal_inspector.audit.rows import DISPATCH_COLUMNS, Item, Rows
 from signal_inspector.audit.scribe import rendered
 from signal_inspector.audit.settings import Audit
+from signal_inspector.ids import monotonic
 from signal_inspector.transactions import TransactionMark
 
 _STARTED_AT: Final = DISPATCH_COLUMNS.index("started_at")
@@ -168,7 +168,7 @@ class Waiting:
         items: list[Item] = []
         while self._due and len(items) < limit:
             items.append(self._due.popleft())
-        now = time.monotonic()
+        now = monotonic()
         for _ in range(min(len(self._queue), limit - len(items))):
             item = self._queue.popleft()
             if is_last or not outcomes.is_open(item.dispatch.transactions):
@@ -189,7 +189,7 @@ class Waiting:
         """
         if not self._held:
             return
-        oldest = time.monotonic() - TRANSACTION_SECONDS
+        oldest = monotonic() - TRANSACTION_SECONDS
         crowd = len(self._held) - self._size // 2
         still: deque[tuple[float, Item]] = deque()
         for position, (since, item) in enumerate(self._held):

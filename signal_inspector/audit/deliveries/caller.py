@@ -24,6 +24,7 @@ from signal_inspector.audit.rows import Item
 from signal_inspector.audit.scribe import NOT_NOW, put_off, rendered, written
 from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.statements import is_begun
+from signal_inspector.ids import monotonic
 from signal_inspector.scopes import suppress
 
 #: How long a sender waits for another process that writes to the same SQLite file (ms).
@@ -97,10 +98,10 @@ class Caller(Delivery):
 
     def close(self, timeout: float) -> bool:
         """Write what waits, that of open transactions too, as far as this thread can."""
-        deadline = time.monotonic() + timeout
+        deadline = monotonic() + timeout
         self._is_closing = True
         self._release(everything=True)
-        while not self.flush(timeout) and time.monotonic() < deadline and self._failures:
+        while not self.flush(timeout) and monotonic() < deadline and self._failures:
             time.sleep(0.1)
         self._own.close(BUSY_MS / 1_000)
         if left := self.waiting:
@@ -178,7 +179,7 @@ class Caller(Delivery):
 
     def _write(self, just_ended: bool) -> None:
         """Write what is ready: on this thread's connection, if it has one and that is free."""
-        if time.monotonic() < self._not_before:
+        if monotonic() < self._not_before:
             return
         connection = connections[self.using]
         by_hand = connection.connection is not None and not connection.autocommit
@@ -257,7 +258,7 @@ class Caller(Delivery):
     def _put_off(self, error: BaseException) -> None:
         put_off(error, self.using)
         self._failures += 1
-        self._not_before = time.monotonic() + _PAUSE
+        self._not_before = monotonic() + _PAUSE
 
     def _give_up(self, error: Exception) -> None:
         given_up = [self._ready.popleft() for _ in range(len(self._ready))]

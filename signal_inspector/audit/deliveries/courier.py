@@ -21,6 +21,7 @@ from signal_inspector.audit.rows import Rows
 from signal_inspector.audit.scribe import NOT_NOW, correct, put_off, written
 from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.writers import HEARTBEAT_SECONDS, Register
+from signal_inspector.ids import monotonic
 from signal_inspector.scopes import SILENCE, current
 
 #: What comes right after the first dispatch of an idle time is written together with it (s).
@@ -146,7 +147,7 @@ class Courier:
         """Write all there is, open transactions too, and end the thread."""
         if self._deadline is not None:
             return True
-        self._deadline = time.monotonic() + timeout
+        self._deadline = monotonic() + timeout
         self.wake_at = _NEVER
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
@@ -181,7 +182,7 @@ class Courier:
 
     def _run(self) -> None:
         current.set(SILENCE)
-        self._began = time.monotonic()
+        self._began = monotonic()
         try:
             while self._deadline is None:
                 self._rest()
@@ -199,7 +200,7 @@ class Courier:
     def _finish(self) -> None:
         """The last writing: again and again until it is done or the time is over."""
         while not self._work(is_last=True):
-            left = (self._deadline or 0) - time.monotonic()
+            left = (self._deadline or 0) - monotonic()
             if left <= 0:
                 return
             time.sleep(min(self._pause, left))
@@ -225,7 +226,7 @@ class Courier:
         self._say_that_some_wait()
         self.wake_at = self._settings.batch_size
         if self._source.ready() < self.wake_at and not self._is_wanted():
-            since = time.monotonic() - self._last_write
+            since = monotonic() - self._last_write
             self._event.wait(max(_LINGER, self._settings.flush_seconds - since))
         self.wake_at = _NEVER
 
@@ -235,14 +236,14 @@ class Courier:
 
     def _is_idle(self) -> bool:
         busy_at = max(self._began, self._last_write)
-        return time.monotonic() - busy_at > own_connections.IDLE_SECONDS
+        return monotonic() - busy_at > own_connections.IDLE_SECONDS
 
     def _idle_seconds(self) -> float:
         if self._source.waiting:  # for a transaction to end, of which nobody tells
             return self._settings.flush_seconds
         # A process that is idle opens a connection for each sign of life, and so gives fewer.
         pause = own_connections.IDLE_SECONDS if self._is_idle() else HEARTBEAT_SECONDS
-        return max(pause - (time.monotonic() - self._last_work), 0.1)
+        return max(pause - (monotonic() - self._last_work), 0.1)
 
     def _say_that_some_wait(self) -> None:
         """Before they are written: if the process is killed now, the log shows it."""
@@ -268,7 +269,7 @@ class Courier:
                 self._fail(error)
                 return False
             self._pause, self._failures, self.is_cut_off = 0.0, 0, False
-            self._last_work = time.monotonic()
+            self._last_work = monotonic()
         with self._answer:
             self._answered = asked
             self._answer.notify_all()
@@ -280,7 +281,7 @@ class Courier:
         while rows := self._source.fetch(self._settings.batch_size, is_last=is_last):
             register.count(written(rows, self._using))
             self._source.confirm()
-            self._last_write = time.monotonic()
+            self._last_write = monotonic()
             self._failures = 0
         correct(self._source.corrections(), self._using)
         self._source.corrected()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from signal_inspector.audit.gaps import losses
 from signal_inspector.audit.outcomes import with_outcome
 from signal_inspector.audit.rows import DISPATCH_COLUMNS, Rows
 from signal_inspector.audit.scribe import correct, written
+from signal_inspector.ids import monotonic
 
 with suppress(ImportError):  # Windows has no flock; Spool says so
     from signal_inspector.audit.spool_files import (
@@ -77,7 +77,7 @@ class Shipment:
     def fetch(self, limit: int, *, is_last: bool) -> Sequence[Rows]:
         if self._rows:
             return self._rows
-        now = time.monotonic()
+        now = monotonic()
         if now - self._looked > _LOOK_SECONDS:
             self._looked = now
             self.adopt()
@@ -181,7 +181,7 @@ class Shipment:
             self._own_rows += segment.own is not None
         elif kind == "o":
             rows = _rows(content)
-            self._held[rows.id] = _Held(rows, time.monotonic(), segment)
+            self._held[rows.id] = _Held(rows, monotonic(), segment)
             segment.held += 1
             if is_last:
                 self._let_go(rows.id, TransactionOutcome.UNKNOWN)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from pathlib import Path
 from typing import ClassVar, Final
 from uuid import UUID
@@ -21,6 +20,7 @@ from signal_inspector.audit.deliveries.shipping import Shipment
 from signal_inspector.audit.rows import Item
 from signal_inspector.audit.scribe import rendered
 from signal_inspector.audit.settings import Audit
+from signal_inspector.ids import monotonic
 from signal_inspector.transactions import TransactionMark
 
 try:
@@ -135,7 +135,7 @@ class Spool(Delivery):
         self._next_file().append(line)
 
     def _next_file(self) -> spool_files.OwnFile:
-        now = time.monotonic()
+        now = monotonic()
         if now < self._not_before:
             raise OSError(self._problem)
         try:

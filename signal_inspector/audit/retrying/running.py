@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from time import perf_counter_ns
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,6 +25,7 @@ from signal_inspector.audit.retrying.restore import restore
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.conf import get_config
 from signal_inspector.gather import redactor
+from signal_inspector.ids import perf_counter_ns
 from signal_inspector.names import signal_names
 from signal_inspector.payload import summarize_exception
 from signal_inspector.records import Details, Failure
