@@ -90,7 +90,7 @@ def _pattern_fault(position: int, item: object) -> Fault | None:
     try:
         parsed = _parse(pattern)
         matches_nothing = re.compile(pattern).fullmatch("") is not None
-    except (re.error, RecursionError, OverflowError) as error:
+    except (re.error, RecursionError, OverflowError, ValueError) as error:
         hint = "Correct the regular expression that follows re:."
         what = f"holds a pattern that does not compile, item {position}: {error}."
         return Fault(ProblemKind.WRONG_VALUE, what, hint)

@@ -306,7 +306,16 @@ def test_a_mistake_is_named(
 
 @pytest.mark.parametrize(
     ("value", "kept"),
-    [(["ok", 3], ("ok",)), (["ok", " "], ("ok", " ")), ("iban", ("iban",)), (3, ()), (None, ())],
+    [
+        *[
+            (["ok", 3], ("ok",)),
+            (["ok", " "], ("ok", " ")),
+            ("iban", ("iban",)),
+            (3, ()),
+            (None, ()),
+        ],
+        (["re:(?a)(?u)x", "ok"], ("re:(?a)(?u)x", "ok")),
+    ],
     ids=str,
 )
 def test_a_mistake_uncovers_no_secret(value: object, kept: tuple[str, ...]) -> None:
@@ -318,6 +327,8 @@ def test_a_mistake_uncovers_no_secret(value: object, kept: tuple[str, ...]) -> N
     ("pattern", "what"),
     [
         ("re:(", "holds a pattern that does not compile, item 0: "),
+        ("re:(?a)(?u)x", "holds a pattern that does not compile, item 0: "),
+        ("re:(?L)x", "holds a pattern that does not compile, item 0: "),
         ("re:", "holds a pattern that matches an empty text, item 0."),
         (r"re:\d*", "holds a pattern that matches an empty text, item 0."),
         (re.compile(b"x"), "holds a pattern of bytes, item 0."),

@@ -370,10 +370,15 @@ class TestText:
             ("    token: str = 'x9y'\n", "    token: str = '[redacted]'\n"),
             ("    if token == 'x9y':\n", "    if token == '[redacted]':\n"),
             ("    d['password'] = a or 'x9y'\n", "    d['password'] = a or '[redacted]'\n"),
+            ("    token = 'a' if b else 'x9y'\n", "    token = '[redacted]' if b else '[redacted]'\n"),
+            ("    token = ('a'\n  'x9y')\n", "    token = ('[redacted]'\n  '[redacted]')\n"),
+            ("    login(token='a' + 'x9y', b='c')\n",
+             "    login(token='[redacted]' + '[redacted]', b='c')\n"),
+            ("    setattr(d, 'token', 'x9y')\n", "    setattr(d, 'token', '[redacted]')\n"),
             ("    Popen(['mysql', '-px9y'])\n", "    Popen(['mysql', '-p[redacted]'])\n"),
             ("    s = '''{\"token\": \"x\"}'''\n", "    s = '''{\"token\": \"[redacted]\"}'''\n"),
         ],
-    )
+    )  # fmt: skip
     def test_code(self, redactor: Redactor, code: str, safe: str | None) -> None:
         """In source code a name that is assigned stays, and a literal secret goes."""
         assert redactor.redact_code(code) == (code if safe is None else safe)

@@ -163,7 +163,7 @@ def value_pattern(entry: str | re.Pattern[str]) -> re.Pattern[str] | None:
         return None
     try:
         return re.compile(entry.removeprefix(VALUE_PREFIX))
-    except (re.error, RecursionError, OverflowError):
+    except (re.error, RecursionError, OverflowError, ValueError):
         return None
 
 

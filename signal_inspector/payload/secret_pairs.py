@@ -369,6 +369,8 @@ class _Scan:
         if opening is None and _NO_SECRET(self._text[start : min(end, start + 20)]):
             return position
         self._found.append((start, end))
+        if self._code and not in_code:  # "a" if x else "b"
+            self._hide_literals(after)
         return after
 
     def _measure(
@@ -484,7 +486,7 @@ class _Scan:
                 depth -= 1
                 if depth < 0:
                     return
-            elif found == "\n" or (found == "," and depth == 0):
+            elif depth == 0 and found in ("\n", ","):
                 return
             elif found.isdecimal():
                 self._found.append(match.span())
