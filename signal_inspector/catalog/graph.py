@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from signal_inspector.catalog.absent import absent
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, State, describe
 from signal_inspector.catalog.graph_calls import calls_in, ways_from
 from signal_inspector.catalog.graph_cycles import cycles_in
@@ -25,6 +26,8 @@ from signal_inspector.catalog.source_records import ModuleSource, Send
 from signal_inspector.catalog.sources import project_readings, settle
 from signal_inspector.conf import get_config
 from signal_inspector.names import is_inspected
+
+_Place = tuple[str, int, bool]  # of a function: file, line, whether it is async
 
 __all__ = ["Function", "Graph", "Known", "Receiving", "Sending", "SendingOn", "SignalNode"]
 
@@ -57,7 +60,8 @@ def build(
     def is_shown(signal: str) -> bool:
         return signal in known or is_inspected(signal, config.include, config.exclude)
 
-    receivings = list(_receivings(entries))
+    places = _places(readings)
+    receivings = [*_receivings(entries), *_only_in_source(entries, sources, places)]
     sends = [send for source in sources for send in source.sends if is_shown(send.signal)]
     seen = [each for each in seen if is_shown(each.signal)]
     work = _Work(
@@ -68,7 +72,7 @@ def build(
     sendings_on = _sendings_on(work, seen)
     return Graph(
         signals=tuple(_signals(entries, sources, sends, sendings_on)),
-        functions=tuple(_functions(work, entries, readings)),
+        functions=tuple(_functions(work, entries, receivings, places)),
         sendings=tuple(
             sending
             for function, its in sorted(work.sends.items())
@@ -104,6 +108,28 @@ def _receivings(entries: Iterable[SignalEntry]) -> Iterator[Receiving]:
                 dispatch_uid=receiver.dispatch_uid,
                 state=str(receiver.state),
             )
+
+
+def _only_in_source(
+    entries: Iterable[SignalEntry], sources: Sequence[ModuleSource], places: Mapping[str, _Place]
+) -> list[Receiving]:
+    """The receivers that the source connects, and that are not connected in this process."""
+    found: dict[tuple[str, str], Receiving] = {}
+    for entry in entries:
+        for each in absent(entry, sources):
+            connect = each.connect
+            if connect.receiver:
+                found[entry.signal, connect.receiver] = Receiving(
+                    signal=entry.signal,
+                    receiver=connect.receiver,
+                    order=None,
+                    sender=connect.sender or None,
+                    is_async=places.get(connect.receiver, ("", 0, False))[2],
+                    is_weak=None,
+                    dispatch_uid=None,
+                    state="not connected" if each.is_imported else "not imported",
+                )
+    return list(found.values())
 
 
 def _is_called(receiver: ReceiverEntry) -> bool:
@@ -201,15 +227,22 @@ def _signals(
     return nodes
 
 
-def _functions(
-    work: _Work, entries: Iterable[SignalEntry], readings: Iterable[Reading]
-) -> list[Function]:
-    """Everybody who sends or receives, with the place that is known of them."""
-    places = {
+def _places(readings: Iterable[Reading]) -> dict[str, _Place]:
+    return {
         f"{reading.module}.{qualname}": (reading.path, it.line, it.is_async)
         for reading in readings
         for qualname, it in reading.functions.items()
     }
+
+
+def _functions(
+    work: _Work,
+    entries: Iterable[SignalEntry],
+    receivings: Iterable[Receiving],
+    places: Mapping[str, _Place],
+) -> list[Function]:
+    """Everybody who sends or receives, with the place that is known of them."""
+    states = {each.receiver: each.state for each in receivings}
     connected: dict[str, ReceiverEntry] = {}
     for entry in entries:
         for receiver in (*entry.receivers, *entry.pending, *entry.taken_out):
@@ -219,7 +252,7 @@ def _functions(
     found = []
     for name in sorted({*work.sends, *work.receivers}):
         path, line, is_async = places.get(name, ("", 0, False))
-        state = "recorded" if name in work.receivers else ""
+        state = states.get(name, "recorded" if name in work.receivers else "")
         if name in connected:
             its = connected[name]
             state = str(its.state)

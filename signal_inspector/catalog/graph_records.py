@@ -67,7 +67,9 @@ class Receiving:
     is_async: bool
     is_weak: bool | None
     dispatch_uid: str | None
-    state: str  # "connected", "dead", "pending" or "taken out"; "recorded" if it is gone by now
+    #: "connected", "dead", "pending" or "taken out"; "not imported" or "not connected" of what
+    #: only the source connects; "recorded" if it is gone by now.
+    state: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

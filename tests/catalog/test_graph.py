@@ -131,6 +131,20 @@ class TestEdges:
         }
         assert [each.name for each in graph.signals if each.is_orphan] == [PLACED]
 
+    def test_a_receiver_that_only_the_source_knows(self, tmp_path: Path) -> None:
+        """It is drawn as not called, since a module that nobody imports connects nothing."""
+        code = (
+            "from django.dispatch import receiver\n"
+            "@receiver(placed)\nasync def late(**kwargs): ...\n"
+        )
+        graph = graph_of(tmp_path, code, entry("shop.signals.placed", "shop.work.early"))
+        early, late = graph.receivings
+        assert (early.receiver, early.order, early.state) == ("shop.work.early", 1, "connected")
+        assert (late.receiver, late.order, late.state) == ("shop.work.late", None, "not imported")
+        assert late.is_async
+        states = {each.name: (each.is_receiver, each.state) for each in graph.functions}
+        assert states["shop.work.late"] == (True, "not imported")
+
 
 class TestSendingOn:
     def test_a_receiver_s_own_code(self, tmp_path: Path) -> None:
