@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -12,7 +13,7 @@ import pytest
 from django.dispatch import Signal
 from hypothesis import HealthCheck, Phase, given, settings
 
-from signal_inspector import Outcome, instrument, recorder, scopes
+from signal_inspector import Outcome, instrument, recorder, scopes, watched
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.following import Stepping
 from signal_inspector.watched import Driven, StandIn, Watched
@@ -151,12 +152,8 @@ def _sort_arguments(self: Watched, named: dict[str, Any]) -> Any:
 _call_receiver = Watched.call_receiver
 
 
-def _leave_nothing(self: Watched, token: Any) -> None:
-    if self.call.outcome != "running":
-        _leave(self, token)
+_NEVER_RESET = SimpleNamespace(get=scopes.current.get, reset=lambda token: None)
 
-
-_leave = Watched.leave
 _caused_by = Dispatch.caused_by
 
 
@@ -186,7 +183,7 @@ MUTATIONS: dict[str, Tampering] = {
         Watched, "call_receiver", lambda self, named: self.receiver(**named)
     ),
     "a variable of ours stays set in a suspended receiver": _in_place_of(
-        Watched, "leave", _leave_nothing
+        watched, "current", _NEVER_RESET
     ),
     "receivers are not told that they are cancelled": _in_place_of(
         Driven, "throw", _throw_without_telling
