@@ -6,6 +6,7 @@ handler of the process or another thread has raised it, is no failure of ours: i
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import functools
 import inspect
 import itertools
@@ -17,7 +18,15 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from threading import RLock
-from types import CodeType, FrameType, FunctionType, MethodType, TracebackType
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FrameType,
+    FunctionType,
+    MethodType,
+    NoneType,
+    TracebackType,
+)
 from typing import Any, Final
 
 logger = logging.getLogger("signal_inspector")
@@ -185,8 +194,14 @@ def _is_time_limit(kind: type) -> bool:
 
 def _handlers() -> Iterator[CodeType]:
     """The code of each signal handler of the process that is written in Python."""
-    for number in signal.valid_signals():
-        yield from _codes(signal.getsignal(number))
+    for number in _SIGNALS:  # as each failure of a receiver asks, not by way of Enums
+        handler = _signal.getsignal(number)
+        if type(handler) not in _WITHOUT_CODE:
+            yield from _codes(handler)
+
+
+_SIGNALS: Final = tuple(map(int, signal.valid_signals()))
+_WITHOUT_CODE: Final = frozenset((int, NoneType, BuiltinFunctionType))
 
 
 def _codes(handler: object) -> Iterator[CodeType]:

@@ -69,6 +69,11 @@ class TestKeys:
         """A key that names a secret is recognised in every style of writing."""
         assert redactor.matches_key(key) is not None
 
+    @pytest.mark.parametrize("key", SECRET_KEYS)
+    def test_is_secret_inside_text(self, redactor: Redactor, key: str) -> None:
+        """No look ahead of the search lets a text pass that has such a key."""
+        assert redactor.redact_text(f"order: 7, {key}=Xy7abc") == f"order: 7, {key}={MARK}"
+
     @pytest.mark.parametrize("key", HARMLESS_KEYS)
     def test_harmless(self, redactor: Redactor, key: str) -> None:
         """A key that merely contains the letters of a secret one raises no alarm."""

@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 from signal_inspector.payload import secrets_in_text
+from signal_inspector.payload.secret_pairs import IsSecretKey, no_key
 
 # Each is matched against the words of a key, joined and enclosed by underscores: "_user_id_".
 _KEY_PATTERNS = (
@@ -82,7 +84,7 @@ class Redactor:
     ``strict`` lets no value through: every text that is not empty becomes the mark alone.
     """
 
-    __slots__ = ("_find", "_labels", "_remembered", "strict", "values")
+    __slots__ = ("_find", "_find_root", "_labels", "_remembered", "strict", "values")
 
     def __init__(
         self, extra: Sequence[str | re.Pattern[str]] = (), *, strict: bool = False
@@ -102,6 +104,9 @@ class Redactor:
         self._labels = tuple(label for label, _ in patterns)
         alternatives = "|".join(f"({pattern})" for _, pattern in patterns)
         self._find = re.compile(alternatives).search
+        roots = {"identified"}  # IDENTIFIED BY names no key
+        roots.update(*(_roots(pattern) for _, pattern in patterns))
+        self._find_root = re.compile(_any_of(roots)).search
         self._remembered: dict[str, str | None] = {}
 
     def matches_key(self, key: str) -> str | None:
@@ -121,13 +126,13 @@ class Redactor:
         """The text with ``[redacted]`` in place of each secret; the same object if it has none."""
         if self.strict:
             return secrets_in_text.MARK if text else text
-        return self._without_values(secrets_in_text.redact(text, self.matches_key))
+        return self._without_values(secrets_in_text.redact(text, self._keys_in(text)))
 
     def redact_code(self, text: str) -> str:
         """As ``redact_text`` for lines of source code, where names stand for what they hold."""
         if self.strict:
             return secrets_in_text.MARK if text else text
-        return self._without_values(secrets_in_text.redact_code(text, self.matches_key))
+        return self._without_values(secrets_in_text.redact_code(text, self._keys_in(text)))
 
     def redact_sql(self, sql: str) -> str:
         """As ``redact_text`` for an SQL statement: one that names a secret keeps no literal.
@@ -136,7 +141,15 @@ class Redactor:
         """
         if self.strict:
             return secrets_in_text.shape_of_sql(sql)
-        return self._without_values(secrets_in_text.redact_sql(sql, self.matches_key))
+        return self._without_values(secrets_in_text.redact_sql(sql, self._keys_in(sql)))
+
+    def _keys_in(self, text: str) -> IsSecretKey:
+        """Tells secret keys of this text; ``no_key`` where it can have none, as most texts."""
+        if not text.isascii() or not secrets_in_text.KEYED(text):
+            return self.matches_key
+        if self._find_root(text.lower()) or secrets_in_text.ENCODED.search(text):
+            return self.matches_key
+        return no_key
 
     def _without_values(self, text: str) -> str:
         if not self.values:
@@ -152,6 +165,42 @@ class Redactor:
         if found is None or _HARMLESS_KEY(words):
             return None
         return self._labels[(found.lastindex or 1) - 1]
+
+
+def _roots(pattern: str) -> set[str]:
+    """Letters and digits in a row, one of which stands in each key that the pattern matches.
+
+    They hold no underscore, and so stand in the key as it is written, but for the case.
+    """
+    return {max(form.split("_"), key=len) for form in _forms(re._parser.parse(pattern))}  # type: ignore[attr-defined]
+
+
+def _forms(parsed: Any) -> list[str]:
+    """What a parsed pattern matches, with an underscore for whatever may differ."""
+    forms = [""]
+    for operation, argument in parsed:
+        match str(operation):
+            case "LITERAL":
+                parts = [chr(argument)]
+            case "SUBPATTERN":
+                parts = _forms(argument[-1])
+            case "BRANCH":
+                parts = [form for branch in argument[1] for form in _forms(branch)]
+            case _:
+                parts = ["_"]
+        forms = [form + part for form in forms for part in parts]
+    return forms
+
+
+def _any_of(words: set[str]) -> str:
+    """A pattern of any of the words that looks at each character of a text once or twice."""
+    if "" in words:
+        return ""
+    by_first: dict[str, set[str]] = {}
+    for word in words:
+        by_first.setdefault(word[0], set()).add(word[1:])
+    parts = [re.escape(first) + _any_of(rest) for first, rest in sorted(by_first.items())]
+    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
 
 
 def value_pattern(entry: str | re.Pattern[str]) -> re.Pattern[str] | None:

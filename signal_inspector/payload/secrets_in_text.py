@@ -17,6 +17,7 @@ from signal_inspector.payload.secret_pairs import (
     Span,
     keyed_spans,
     literals,
+    no_key,
 )
 
 MARK: Final = "[redacted]"
@@ -155,7 +156,7 @@ _CARD_LENGTHS = range(13, 20)
 _IBAN = re.compile(
     r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
 )
-_KEYED = re.compile(r"[=<>\"'`&:]|%3[AaDd]|-(?<![\w-].)-?[A-Za-z]|\n[ \t]").search
+KEYED = re.compile(r"[=<>\"'`&:]|%3[AaDd]|-(?<![\w-].)-?[A-Za-z]|\n[ \t]").search
 
 # SQL whose literals all go as soon as it names a secret, for their places tell what they are.
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,100}+")
@@ -199,7 +200,7 @@ def text_spans(text: str, is_secret_key: IsSecretKey, mode: Mode = Mode.TEXT) ->
     if mode is Mode.TEXT and (statement := _STATEMENT(text)) is not None:
         at = statement.start()
         found += [(at + start, at + end) for start, end in _sql_secrets(text[at:], is_secret_key)]
-    if _ENCODED.search(text):
+    if ENCODED.search(text):
         found += _encoded_spans(text, is_secret_key, mode)
     return found
 
@@ -211,7 +212,7 @@ _STATEMENT = re.compile(
 ).search
 # JSON's ways to write a character, what was quoted for a URL, and colors of a terminal.
 _CODE = r"(?:\\{1,16}x|%(?:25){0,10})"
-_ENCODED = re.compile(
+ENCODED = re.compile(
     r"\\{1,16}(?:(?P<slash>/)|u(?P<unicode>00[2-7]|20[0-6]|00[aAbB]|[fF][fFeE][0-9fF])"
     r"(?P<last>[0-9A-Fa-f]))"
     rf"|{_CODE}(?P<ascii>[2-7][0-9A-Fa-f]|0[AaDd])"
@@ -239,7 +240,7 @@ def _encoded_spans(text: str, is_secret_key: IsSecretKey, mode: Mode) -> list[Sp
     made: list[str] = []
     ends, shifts = [0], [0]  # from where in what is made, and how far behind the text
     done = length = 0
-    for match in _ENCODED.finditer(text):
+    for match in ENCODED.finditer(text):
         char = _decoded(match)
         made += [text[done : match.start()], char]
         length += match.start() - done + len(char)
@@ -303,10 +304,10 @@ def _unescape_space(match: re.Match[str]) -> str:
 
 def _spans_as_is(text: str, is_secret_key: IsSecretKey, mode: Mode) -> list[Span]:
     found = list(_known_forms(text))
-    if _KEYED(text):
+    if KEYED(text):
         found += keyed_spans(text, is_secret_key, mode)
         found += _named_elsewhere(text, is_secret_key)
-    if " " in text and _DIGIT(text):
+    if is_secret_key is not no_key and " " in text and _DIGIT(text):
         for match in _SPOKEN.finditer(text) if _MIXED(text) else ():
             if is_secret_key(match["key"]) is not None:
                 found += [match.span("secret"), match.span("next")]
@@ -338,7 +339,7 @@ def _sql_secrets(sql: str, is_secret_key: IsSecretKey) -> list[Span]:
     """All literals of a statement that names a secret."""
     if not any(mark in sql for mark in "'\"$") and not _NUMBER_IN_SQL(sql):
         return []
-    names = set(_IDENTIFIER.findall(sql))
+    names = () if is_secret_key is no_key else set(_IDENTIFIER.findall(sql))
     if all(is_secret_key(name) is None for name in names) and not _CRYPTOGRAPHIC(sql):
         return []
     return [
