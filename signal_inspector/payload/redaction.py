@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from signal_inspector.payload import secrets_in_text
@@ -68,6 +68,8 @@ VALUE_PREFIX = "re:"
 _LONGEST_KEY = 256  # characters of a key that are looked at
 _REMEMBERED_KEY = 32  # longer keys are data rather than names, and may be secrets themselves
 _REMEMBERED_KEYS = 2_000
+_REMEMBERED_TEXT = 2_000  # characters
+_REMEMBERED_TEXTS = 500
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
@@ -84,7 +86,7 @@ class Redactor:
     ``strict`` lets no value through: every text that is not empty becomes the mark alone.
     """
 
-    __slots__ = ("_find", "_find_root", "_labels", "_remembered", "strict", "values")
+    __slots__ = ("_clean", "_find", "_find_root", "_labels", "_remembered", "strict", "values")
 
     def __init__(
         self, extra: Sequence[str | re.Pattern[str]] = (), *, strict: bool = False
@@ -108,6 +110,8 @@ class Redactor:
         roots.update(*(_roots(pattern) for _, pattern in patterns))
         self._find_root = re.compile(_any_of(roots)).search
         self._remembered: dict[str, str | None] = {}
+        #: Lines of code and statements without a secret: the same ones come again and again.
+        self._clean: dict[str, set[str]] = {"code": set(), "sql": set()}
 
     def matches_key(self, key: str) -> str | None:
         """The name of the pattern that makes the key's value a secret, or None."""
@@ -132,7 +136,7 @@ class Redactor:
         """As ``redact_text`` for lines of source code, where names stand for what they hold."""
         if self.strict:
             return secrets_in_text.MARK if text else text
-        return self._without_values(secrets_in_text.redact_code(text, self._keys_in(text)))
+        return self._repeated("code", secrets_in_text.redact_code, text)
 
     def redact_sql(self, sql: str) -> str:
         """As ``redact_text`` for an SQL statement: one that names a secret keeps no literal.
@@ -141,7 +145,19 @@ class Redactor:
         """
         if self.strict:
             return secrets_in_text.shape_of_sql(sql)
-        return self._without_values(secrets_in_text.redact_sql(sql, self._keys_in(sql)))
+        return self._repeated("sql", secrets_in_text.redact_sql, sql)
+
+    def _repeated(self, kind: str, redact: Callable[[str, IsSecretKey], str], text: str) -> str:
+        """As ``redact`` tells, which is not asked again where it found no secret."""
+        clean = self._clean[kind]
+        if text in clean:
+            return text
+        safe = self._without_values(redact(text, self._keys_in(text)))
+        if safe is text and len(text) <= _REMEMBERED_TEXT:
+            if len(clean) >= _REMEMBERED_TEXTS:
+                clean.clear()
+            clean.add(text)
+        return safe
 
     def _keys_in(self, text: str) -> IsSecretKey:
         """Tells secret keys of this text; ``no_key`` where it can have none, as most texts."""
