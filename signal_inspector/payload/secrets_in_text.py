@@ -311,7 +311,8 @@ def _spans_as_is(text: str, is_secret_key: IsSecretKey, mode: Mode) -> list[Span
         for match in _SPOKEN.finditer(text) if _MIXED(text) else ():
             if is_secret_key(match["key"]) is not None:
                 found += [match.span("secret"), match.span("next")]
-        for match in _SPOKEN_CODE.finditer(text):
+        told = " is" in text or " was" in text
+        for match in _SPOKEN_CODE.finditer(text) if told else ():
             if is_secret_key(match["key"]) in _CODES:
                 found.append(match.span("secret"))
     return found
