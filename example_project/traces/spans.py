@@ -64,8 +64,9 @@ class Span:
         if self.server:
             return Kind.REQUEST
         if "django.signal.name" in self.attributes:
-            is_call = "code.function.name" in self.attributes
-            return Kind.RECEIVER if is_call else Kind.SIGNAL
+            # Both have `code.function.name`: what sends, and what receives.
+            is_dispatch = "django.signal.method" in self.attributes
+            return Kind.SIGNAL if is_dispatch else Kind.RECEIVER
         if "db.system.name" in self.attributes or "db.system" in self.attributes:
             return Kind.DATABASE
         return Kind.OTHER

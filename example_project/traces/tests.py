@@ -18,7 +18,11 @@ REQUEST = {
     "url.path": "/checkout/",
     "http.response.status_code": 302,
 }
-ORDER_PLACED = {"django.signal.name": "shop.signals.order_placed", "django.signal.method": "send"}
+ORDER_PLACED = {
+    "django.signal.name": "shop.signals.order_placed",
+    "django.signal.method": "send",
+    "code.function.name": "shop.services.Checkout.place",
+}
 AWARD = {
     "django.signal.name": "shop.signals.order_placed",
     "code.function.name": "loyalty.receivers.award_points",
