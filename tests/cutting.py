@@ -73,7 +73,7 @@ class Cutting:
         while data := _received(client):
             if self._cuts and data.rstrip(b"\0").endswith(b"COMMIT"):
                 cut.set()
-            server.sendall(data)
+            _send(server, data)
         if not cut.is_set():  # else the server is to be heard out
             _close(server)
 
@@ -81,7 +81,7 @@ class Cutting:
         while data := _received(server):
             if cut.is_set():
                 break
-            client.sendall(data)
+            _send(client, data)
         _close(client)
         _close(server)
 
@@ -91,6 +91,11 @@ def _received(from_: socket.socket) -> bytes:
         return from_.recv(65_536)
     except OSError:
         return b""
+
+
+def _send(to: socket.socket, data: bytes) -> None:
+    with suppress(OSError):  # the other direction has closed it
+        to.sendall(data)
 
 
 def _close(each: socket.socket) -> None:
