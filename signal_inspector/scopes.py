@@ -314,8 +314,10 @@ class capture:  # noqa: N801 - reads as a statement, like contextlib.suppress
 
     def __init__(self, *, details: Details = Details.ALL, limit: int | None = None) -> None:
         self._collector = Collector(details, limit)
+        self._entered = 0
 
     def __enter__(self) -> Dispatches:
+        self._entered += 1
         open_collector(self._collector)
         return self._collector.dispatches
 
@@ -325,7 +327,12 @@ class capture:  # noqa: N801 - reads as a statement, like contextlib.suppress
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        close_collector(self._collector)
+        self._entered = max(self._entered - 1, 0)
+        scope = current.get()
+        if not self._entered:
+            close_collector(self._collector)
+        elif isinstance(scope, CollectorScope) and scope.collector is self._collector:
+            current.set(scope.outer)  # entered twice: the outer one goes on
 
 
 class suppress:  # noqa: N801

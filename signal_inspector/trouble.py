@@ -149,8 +149,11 @@ def interruption(error: BaseException) -> BaseException | None:
     thread), and all that is no ``Exception``. Where a library has turned such a one into an
     error of its own, it is found as the context of that error.
     """
-    if not isinstance(error, Exception):
-        return error
+    return arrived(error) if isinstance(error, Exception) else error
+
+
+def arrived(error: BaseException) -> BaseException | None:
+    """What of it was raised by a signal handler or thrown in; None if the code itself raised."""
     handlers: set[CodeType] | None = None
     around: set[FrameType] = set()
     passing: BaseException | None = error

@@ -126,6 +126,31 @@ class TestClassAndMessage:
         assert failure.exception_class == "tests.test_failure_text.UnspeakableError"
         assert trouble.counts() == {}
 
+    def test_one_that_exits(self) -> None:
+        """A __str__ that ends the program is not what the sender is to get."""
+
+        class ExitingError(Exception):
+            def __str__(self) -> str:
+                raise SystemExit(1)
+
+        assert told(raised(ExitingError())).message == "(its message cannot be read)"
+        assert trouble.counts() == {}
+
+    def test_asked_once(self) -> None:
+        """The __str__ of an exception is run once, for the message and the traceback."""
+        asked: list[int] = []
+
+        class CountingError(Exception):
+            def __str__(self) -> str:
+                asked.append(1)
+                return f"number {len(asked)}"
+
+        failure = told(raised(CountingError()))
+        assert failure.message == "number 1"
+        assert failure.traceback is not None
+        assert failure.traceback.endswith("CountingError: number 1")
+        assert len(asked) == 1
+
     @pytest.mark.django_db
     def test_no_query(self, django_assert_num_queries: Any) -> None:
         """An argument that is a model is named, without its __str__ and its queries."""

@@ -111,13 +111,17 @@ class TestCapture:
         assert senders(second) == ["one", "two"]
 
     def test_inside_itself_records_once(self) -> None:
-        """One capture() object opened inside itself records nothing twice, and ends."""
-        again = capture()
+        """One capture() object opened inside itself records nothing twice, to the outer end."""
+        again, before = capture(), current.get()
         with again as dispatches:
+            inside = current.get()
             with again:
                 place("one")
-            place("after the inner end")
-        assert senders(dispatches) == ["one"]
+            assert current.get() is inside
+            place("two")
+        place("three")
+        assert senders(dispatches) == ["one", "two"]
+        assert current.get() is before
 
     def test_its_limit_counts_all_of_its_uses(self) -> None:
         """A capture() that is used again has the room that is left."""

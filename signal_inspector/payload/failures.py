@@ -66,7 +66,7 @@ def summarize_exception(
 class _Teller:
     """Puts one exception, with its causes, in words."""
 
-    __slots__ = ("_limits", "_machinery", "_messages", "_redactor", "_told")
+    __slots__ = ("_known", "_limits", "_machinery", "_messages", "_redactor", "_told")
 
     def __init__(
         self, limits: Limits, redactor: Redactor, messages: bool, machinery: bool = False
@@ -76,17 +76,21 @@ class _Teller:
         self._redactor = redactor
         self._messages = messages and not redactor.strict
         self._told: set[int] = set()
+        self._known: dict[int, str] = {}  # messages, by the id of the exception
 
     def message(self, error: BaseException) -> str:
         """``str()`` of the exception, or what can be said without the code of its arguments."""
         if not self._messages:
             return ""
-        try:
-            text = self._raw_message(error)
-        except Exception as problem:  # whatever a __str__ may raise
-            trouble.let_through(problem)
-            text = _UNREADABLE
-        return self._clean(text)
+        known = self._known.get(id(error))
+        if known is None:  # once, as it may run the user's __str__
+            try:
+                text = self._raw_message(error)
+            except (Exception, SystemExit) as problem:  # whatever a __str__ may raise
+                trouble.resume(trouble.arrived(problem))
+                text = _UNREADABLE
+            known = self._known[id(error)] = self._clean(text)
+        return known
 
     def _raw_message(self, error: BaseException) -> str:
         own = class_attribute(type(error), "__str__")
