@@ -166,10 +166,11 @@ def run(dispatch: Dispatch) -> list[int] | Exact | Stepping:
 def _adopt(scope: Scope | Dispatch, receivers: Sequence[Any]) -> Dispatch | None:
     """The record of this very dispatch, which an overriding send() has opened."""
     names = [receiver_name(receiver) for receiver in receivers]
-    dispatch = scope.adopt()
+    thread = get_ident()  # an override may hand Signal's own method to another
+    dispatch = scope.adopt()  # a time limit that strikes a call from here on would leave it open
     if dispatch is not None:
         dispatch.receivers = names
-        dispatch.thread = get_ident()  # an override may hand Signal's own method to a thread
+        dispatch.thread = thread
         if dispatch.audience.keepers:
             keeping.tell(dispatch, "receivers", receivers)
     return dispatch

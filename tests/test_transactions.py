@@ -31,6 +31,9 @@ from signal_inspector import Details, Dispatch, capture, transactions, trouble
 from signal_inspector.scopes import Dispatches
 from tests.cutting import Cutting
 
+#: Django 6.1 has a new name for it, and warns of the other.
+savepoint = getattr(transaction, "savepoint_create", transaction.savepoint)
+
 #: Without the blocks of a TestCase: transactions are what they are in production.
 committing = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
@@ -264,7 +267,7 @@ class TestSavepointsByHand:
         """What was sent since savepoint() is rolled back by savepoint_rollback(), no more."""
         with transaction.atomic():
             place()
-            sid = transaction.savepoint()
+            sid = savepoint()
             place()
             transaction.savepoint_rollback(sid)
             place()
@@ -273,7 +276,7 @@ class TestSavepointsByHand:
     def test_a_release(self, dispatches: Dispatches) -> None:
         """What was sent in a savepoint that savepoint_commit() released is committed."""
         with transaction.atomic():
-            sid = transaction.savepoint()
+            sid = savepoint()
             place()
             transaction.savepoint_commit(sid)
             place()
@@ -282,7 +285,7 @@ class TestSavepointsByHand:
     def test_a_savepoint_is_there_after_a_rollback_to_it(self, dispatches: Dispatches) -> None:
         """One may be rolled back to as often as one likes."""
         with transaction.atomic():
-            sid = transaction.savepoint()
+            sid = savepoint()
             for _ in range(2):
                 place()
                 transaction.savepoint_rollback(sid)
@@ -293,11 +296,11 @@ class TestSavepointsByHand:
     def test_a_rollback_to_the_outer_of_two(self, dispatches: Dispatches) -> None:
         """The outer savepoint takes the inner one with it, and what was released before."""
         with transaction.atomic():
-            outer = transaction.savepoint()
+            outer = savepoint()
             place()
-            inner = transaction.savepoint()
+            inner = savepoint()
             place()
-            released = transaction.savepoint()
+            released = savepoint()
             place()
             transaction.savepoint_commit(released)
             transaction.savepoint_rollback(outer)
@@ -308,9 +311,9 @@ class TestSavepointsByHand:
     def test_a_rollback_to_the_inner_of_two(self, dispatches: Dispatches) -> None:
         """The inner savepoint leaves the outer one as it was."""
         with transaction.atomic():
-            transaction.savepoint()
+            savepoint()
             place()
-            inner = transaction.savepoint()
+            inner = savepoint()
             place()
             transaction.savepoint_rollback(inner)
             place()
@@ -320,7 +323,7 @@ class TestSavepointsByHand:
         """One that was made in an inner block is over when that block is left."""
         with transaction.atomic():
             with transaction.atomic():
-                sid = transaction.savepoint()
+                sid = savepoint()
                 place()
                 transaction.savepoint_rollback(sid)
                 place()
@@ -332,7 +335,7 @@ class TestSavepointsByHand:
     def test_one_around_an_inner_block(self, dispatches: Dispatches) -> None:
         """What an inner block committed is rolled back to a savepoint that was made before it."""
         with transaction.atomic():
-            sid = transaction.savepoint()
+            sid = savepoint()
             with transaction.atomic():
                 place()
             transaction.savepoint_rollback(sid)
@@ -343,7 +346,7 @@ class TestSavepointsByHand:
     def test_one_in_a_transaction_that_rolls_back(self, dispatches: Dispatches) -> None:
         """The whole transaction takes released savepoints with it."""
         with undone():
-            sid = transaction.savepoint()
+            sid = savepoint()
             place()
             transaction.savepoint_commit(sid)
         assert states(dispatches) == [ROLLED_BACK]
@@ -353,7 +356,7 @@ class TestSavepointsByHand:
         with transaction.atomic():
             place()
             with transaction.atomic("other"):
-                sid = transaction.savepoint("other")
+                sid = savepoint("other")
                 place()
                 transaction.savepoint_rollback(sid, "other")
                 place()
@@ -365,7 +368,7 @@ class TestSavepointsByHand:
         transaction.set_autocommit(False)
         try:
             write()
-            sid = transaction.savepoint()
+            sid = savepoint()
             place()
             transaction.savepoint_rollback(sid)
             place()
@@ -378,7 +381,7 @@ class TestSavepointsByHand:
     def test_nothing_of_one_is_left(self, dispatches: Dispatches) -> None:
         """One that was never released is forgotten when its transaction ends."""
         with transaction.atomic():
-            transaction.savepoint()
+            savepoint()
             place()
         with transaction.atomic():
             place()

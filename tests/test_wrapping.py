@@ -300,14 +300,28 @@ class _Request:
 @pytest.mark.parametrize("ends", ["cancelled", "raised"])
 @pytest.mark.parametrize("method", ["asend", "asend_robust"])
 def test_no_frame_outlives_a_send(ends: str, method: str) -> None:
-    """What the awaiting code holds goes with it, without the garbage collector."""
+    """What the awaiting code holds goes with it, without the garbage collector.
+
+    Where Django's own frames keep it (6.1), they do so without us.
+    """
+    instrument.uninstall()
+    try:
+        bare = _lives_on(ends, method)
+    finally:
+        instrument.install()
+    with listening(Sink()), capture():
+        assert not _lives_on(ends, method) or bare
+
+
+def _lives_on(ends: str, method: str) -> bool:
+    """Whether what the code held that awaited a send is there when that has ended."""
     signal = Signal()
     alive: list[weakref.ref[_Request]] = []
 
     async def waits(**named: Any) -> None:
         if ends == "raised":
             raise ValueError
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     signal.connect(waits)
 
@@ -318,7 +332,8 @@ def test_no_frame_outlives_a_send(ends: str, method: str) -> None:
 
     async def run() -> None:
         task = asyncio.ensure_future(view())
-        await asyncio.sleep(0.01)
+        for _ in range(10):
+            await asyncio.sleep(0)
         task.cancel()
         with suppress(asyncio.CancelledError, ValueError):
             await task
@@ -327,9 +342,8 @@ def test_no_frame_outlives_a_send(ends: str, method: str) -> None:
     gc.collect()
     gc.disable()
     try:
-        with listening(Sink()), capture():
-            asyncio.run(run())
-        assert [each() for each in alive] == [None]
+        asyncio.run(run())
+        return alive[0]() is not None
     finally:
         gc.enable()
 
