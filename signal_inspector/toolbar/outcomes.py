@@ -24,6 +24,8 @@ def call_outcome(dispatch: StoredDispatch, call: ReceiverCall) -> OutcomeCell:
         return OutcomeCell(glyph="cancelled", tone="skip", text="cancelled", note=note)
     if call.outcome is Outcome.RUNNING:
         return _RUNNING
+    if dispatch.unseen is Unseen.UNTOLD:
+        return OutcomeCell(glyph="ok", tone="skip", text="may have been called")
     value = "" if call.response is None else call.response.text
     return OutcomeCell(glyph="ok", tone="ok", text="returned", value=value)
 

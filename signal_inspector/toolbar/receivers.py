@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from signal_inspector.records import Outcome, ReceiverCall
+from signal_inspector.records import Outcome, ReceiverCall, Unseen
 from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.lanes import Scale, receiver_lane
 from signal_inspector.toolbar.outcomes import call_outcome
@@ -23,6 +24,8 @@ from signal_inspector.toolbar.wording import (
     sql,
     unique,
 )
+
+_UNKNOWN: Final = "–"  # of a receiver whose calls an override makes itself: nobody times them
 
 Calls = list[tuple[StoredDispatch, ReceiverCall]]
 
@@ -50,6 +53,7 @@ def _row(calls: Calls, words: Sequence[str], scale: Scale) -> ReceiverRow:
     longest = max(call.duration_ns for _, call in calls)
     query_ns = sum(call.query_ns for _, call in calls)
     failed = any(call.outcome in FAILED for _, call in calls)
+    timed = any(call.timed for _, call in calls)
     signals = unique(last(dispatch.signal) for dispatch, _ in calls)
     return ReceiverRow(
         name=name(first.receiver),
@@ -58,9 +62,9 @@ def _row(calls: Calls, words: Sequence[str], scale: Scale) -> ReceiverRow:
         calls=integer(len(calls)),
         repeated=len(calls) > 1,
         lane=receiver_lane(first.receiver, calls, scale),
-        total=ms(total),
-        self_time=ms(own),
-        longest=ms(longest),
+        total=ms(total) if timed else _UNKNOWN,
+        self_time=ms(own) if timed else _UNKNOWN,
+        longest=ms(longest) if timed else _UNKNOWN,
         sql=sql(sum(call.query_count for _, call in calls), query_ns),
         outcome=_outcome(calls, words),
         ms=raw_ms(longest),
@@ -90,7 +94,10 @@ def _ending(calls: Calls) -> OutcomeCell:
         )
     if len(calls) == 1:
         return call_outcome(*calls[0])
-    returned = sum(call.outcome is Outcome.RETURNED for _, call in calls)
+    returned = sum(
+        call.outcome is Outcome.RETURNED and dispatch.unseen is not Unseen.UNTOLD
+        for dispatch, call in calls
+    )
     if returned == len(calls):
         return OutcomeCell(glyph="ok", tone="ok", text=f"all {integer(returned)} returned")
     text = f"{integer(returned)} of {integer(len(calls))} returned"

@@ -8,7 +8,7 @@ import pytest
 
 from signal_inspector import trouble
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
-from signal_inspector.records import Outcome
+from signal_inspector.records import Outcome, Unseen
 from signal_inspector.toolbar import catalogue
 from signal_inspector.toolbar.catalogue import catalogue_rows, intro
 from signal_inspector.toolbar.dispatch_rows import Remarks
@@ -112,6 +112,19 @@ def test_receiver_with_one_call_reads_like_its_row() -> None:
     world.send("s.a", call("r.a", Outcome.CANCELLED), method="asend")
     (row,) = receiver_rows(world.dispatches, world.scale, Remarks())
     assert row.outcome.text == "cancelled"
+
+
+def test_receivers_that_may_have_been_called() -> None:
+    """Of an override's own calls neither the time is told nor that they returned."""
+    world = World()
+    world.send("s.a", call("r.own", timed=False), method="send_chained", unseen=Unseen.UNTOLD)
+    (row,) = receiver_rows(world.dispatches, world.scale, Remarks())
+    assert (row.total, row.self_time, row.longest) == ("–", "–", "–")
+    assert row.outcome.text == "may have been called"
+    world.send("s.a", call("r.own"))
+    (row,) = receiver_rows(world.dispatches, world.scale, Remarks())
+    assert row.outcome.text == "1 of 2 returned"
+    assert row.total != "–"
 
 
 def test_receivers_carry_the_words_of_their_badges() -> None:
