@@ -53,17 +53,16 @@ def test_the_audit_writes_untraced(monkeypatch: pytest.MonkeyPatch) -> None:
     from opentelemetry.context import get_current
     from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
-    from signal_inspector.audit import scribe
-    from signal_inspector.audit.writing import Written
+    from signal_inspector.audit import scribe, writing
     from signal_inspector.tracing import TracingSink
 
     enabled: list[bool] = []
 
-    def write(batch: object, using: str) -> Written:
+    def write(batch: object, using: str) -> writing.Written:
         enabled.append(is_instrumentation_enabled())
-        return Written(1, [])
+        return writing.Written(1, [])
 
-    monkeypatch.setattr(scribe, "write", write)
+    monkeypatch.setattr(writing, "write", write)
     before = get_current()
     scribe.written([object()], "default")  # type: ignore[list-item]
     TracingSink()

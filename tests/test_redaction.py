@@ -421,7 +421,15 @@ class TestText:
         """A word that no sentence goes on with is a secret behind the name of one."""
         assert "hunter2" not in redactor.redact_text(spoken("hunter2")[number])
 
-    @settings(deadline=None, max_examples=60)
+    @pytest.mark.parametrize("times", range(6))
+    def test_an_option_however_often_it_is_escaped(self, redactor: Redactor, times: int) -> None:
+        """A list of arguments in a page that quotes a page that quotes it."""
+        text = "['mysqldump', '--password', 'hunter2']"
+        for _ in range(times):
+            text = html.escape(text)
+        assert "hunter2" not in redactor.redact_text(text)
+
+    @settings(deadline=None, max_examples=100, derandomize=True)
     @given(st.data())
     def test_carrier_in_carriers(self, data: st.DataObject) -> None:
         """However often what carries a secret is quoted in other texts, the secret is found."""

@@ -288,7 +288,13 @@ _TYPOGRAPHIC: Final = str.maketrans(
     }
 )
 _ENTITY = re.compile(r"&(?:amp;){0,10}(?P<name>quot|apos|#0*3[49]|#[xX]0*2[27]|lt|gt);")
-_ESCAPED_SPACE = re.compile(r"\\{1,16}(?:r\\{1,16}n|(?P<name>[nt]))")
+# Ends of lines, and what repr() and JSON make of other blanks and of the colors of terminals.
+_ESCAPED_SPACE = re.compile(
+    r"\\{1,16}(?:r\\{1,16}n|(?P<name>[nt])|(?P<blank>(?:x|u00)(?:a0|1b\[[\d;]{0,12}m)"
+    r"|u200[7-9b-d]|u202f|u2060|u3000|ufeff|xc2\\{1,16}xa0|xe3\\{1,16}x80\\{1,16}x80"
+    r"|xe2\\{1,16}x80\\{1,16}x(?:8[79b-d]|af)|xe2\\{1,16}x81\\{1,16}xa0"
+    r"|xef\\{1,16}xbb\\{1,16}xbf))"
+)
 _ENTITIES: Final = {"lt": "<", "gt": ">", "quot": '"', "#34": '"', "#x22": '"'}
 
 
@@ -299,6 +305,8 @@ def _unescape_entity(match: re.Match[str]) -> str:
 
 
 def _unescape_space(match: re.Match[str]) -> str:
+    if match["blank"] is not None:
+        return " " * len(match[0])
     return ("\t" if match["name"] == "t" else "\n").rjust(len(match[0]))
 
 

@@ -9,6 +9,7 @@ attributes; by hand a failure marks them as there, too.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeAlias
@@ -102,7 +103,11 @@ def _of_receiver(signal_name: str, receiver: Receiver) -> tuple[str, dict[str, s
 
 
 def _of_send(signal_name: str, signal: Signal, sender: Any) -> dict[str, str | int]:
+    caller = sys._getframe(2)  # the code that calls send(), past the wrapper of it
     return {
+        "code.function.name": caller.f_code.co_qualname,
+        "code.file.path": caller.f_code.co_filename,
+        "code.line.number": caller.f_lineno,
         "django.signal.name": signal_name,
         "django.signal.method": "send",
         "django.signal.sender": f"{sender.__module__}.{sender.__qualname__}",
