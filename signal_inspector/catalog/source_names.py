@@ -31,7 +31,7 @@ from signal_inspector.names.safe import (
 )
 
 _MOST_STEPS = 50  # from a name to what it stands for
-_MOST_WAYS = 5000  # the same, over all calls of a function that sends what it is given
+_MOST_WAYS = 150  # the same, over all calls of a function that sends what it is given
 _MOST_ITEMS = 1000  # of a loaded container
 _PART_ENDS: Final = re.compile(r"[.(\[]")
 _STEPS: Final = re.compile(r"\[[^\]]*\]|[^.\[\]]+")

@@ -73,12 +73,15 @@ class TestCommitted:
         assert {str(found.sender) for found in AuditedDispatch.objects.all()} == {"str"}
 
     def test_a_rollback_takes_no_name_from_the_next_batch(self) -> None:
-        """Names that went with a transaction are added again by the next batch."""
+        """Names that went with a transaction are added again by the next batch.
+
+        On a server they were committed before, on another connection.
+        """
         rows = many_rows(1)
         with transaction.atomic():
             write(rows, "default")
             transaction.set_rollback(True)
-        assert not Name.objects.exists()
+        assert Name.objects.exists() == (connection.vendor != "sqlite")
         write(rows, "default")
         assert str(AuditedDispatch.objects.get().sender) == "str"
 
@@ -87,7 +90,8 @@ class TestCommitted:
         with transaction.atomic():
             write(many_rows(1), "default")
             write(many_rows(1), "default")
-            assert naming._committed["default"] == set()
+            if connection.vendor == "sqlite":  # a server has them from another connection
+                assert naming._committed["default"] == set()
         write(many_rows(1), "default")
         assert naming._committed["default"] == set(Name.objects.values_list("id", flat=True))
 
