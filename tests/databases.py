@@ -26,9 +26,11 @@ def databases() -> dict[str, dict[str, Any]]:
     if not url:
         memory = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
         return {"default": dict(memory), "other": dict(memory)}
-    server = entry(url)
-    name = server["NAME"]
-    return {"default": server, "other": {**server, "NAME": f"{name}_other"}}
+    # Nothing is shared between the two: pytest-xdist's processes have databases of their own, for
+    # which pytest-django writes into TEST.
+    other = entry(url)
+    other["NAME"] += "_other"
+    return {"default": entry(url), "other": other}
 
 
 def entry(url: str) -> dict[str, Any]:

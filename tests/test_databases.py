@@ -26,6 +26,14 @@ def test_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (default["NAME"], other["NAME"]) == ("audit", "audit_other")
 
 
+def test_two_databases_in_each_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They share nothing: what pytest-django writes into one of them is not in the other."""
+    monkeypatch.setenv(VARIABLE, "mysql://anna@db.example/audit")
+    default, other = databases().values()
+    default["TEST"]["NAME"] = "test_audit_gw0"
+    assert "NAME" not in other["TEST"]
+
+
 @pytest.mark.parametrize("url", ["sqlite:///x", "postgresql:///x", "mysql://host", "yes"])
 def test_a_mistake(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What names no server and database is a mistake, told with the form that is right."""

@@ -61,6 +61,8 @@ def blame(error: Exception, connection: BaseDatabaseWrapper) -> Blame:
     told = _by_code(error)
     if told is not Blame.UNKNOWN:
         return told
+    if lacks_tables(error):  # told by the error, as the tables may be there the next moment
+        return Blame.DATABASE
     if isinstance(error, (DataError, IntegrityError)):
         return Blame.ROWS
     return Blame.UNKNOWN if connection.is_usable() else Blame.DATABASE

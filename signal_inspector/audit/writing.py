@@ -104,19 +104,27 @@ class _Search:
     def failed(self, connection: BaseDatabaseWrapper, rows: Rows, error: Exception) -> None:
         """Take a dispatch that was refused on its own; plainer text may do."""
         plain = in_ascii(rows)
-        if plain != rows:
-            try:
-                _write_all(connection, [plain])
-            except _REFUSALS as again:
-                if blame(again, connection) is Blame.DATABASE:
-                    _give_up(again, connection.alias)
-            else:
-                self.count += 1
-                return
+        if plain != rows and self._taken(connection, plain):
+            return
         # Where others were taken, or refused for good, the tables have shown that they can.
-        if not (self.count or self.refused or takes_rows(connection, _TABLES)):
-            _give_up(error, connection.alias)
+        if not (self.count or self.refused):
+            if not takes_rows(connection, _TABLES):
+                _give_up(error, connection.alias)
+            # They can now. What was refused may have been so by tables that were migrated since.
+            if self._taken(connection, rows):
+                return
         self.refused.append(Unwritable(rows.id, rows.dispatch[1], _reason(error)))
+
+    def _taken(self, connection: BaseDatabaseWrapper, rows: Rows) -> bool:
+        """Whether the database takes these rows, which are counted then."""
+        try:
+            _write_all(connection, [rows])
+        except _REFUSALS as error:
+            if blame(error, connection) is Blame.DATABASE:
+                _give_up(error, connection.alias)
+            return False
+        self.count += 1
+        return True
 
 
 def _write_all(connection: BaseDatabaseWrapper, batch: Sequence[Rows]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,6 +35,7 @@ from signal_inspector.audit.models import (
 )
 from signal_inspector.audit.naming import forget_names
 from signal_inspector.audit.payloads import read_payload
+from signal_inspector.audit.probing import takes_rows
 from signal_inspector.audit.rows import CALL_COLUMNS, DISPATCH_COLUMNS, Rows
 from signal_inspector.audit.writing import Unavailable, write
 from tests.audit.rows_made import (
@@ -306,6 +307,28 @@ class TestUnavailable:
         assert naming._committed == {}
         assert AuditedDispatch.objects.count() == 0
         assert write(batch, "default").count == 20
+
+    def test_a_table_that_comes_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Tables that are migrated right after a write has failed refuse nothing."""
+        calls = writing.CALLS._replace(name="signal_audit_absent")
+        monkeypatch.setattr(writing, "_TABLES", (writing.DISPATCHES, calls, writing.OBJECTS))
+        monkeypatch.setattr(writing, "takes_rows", lambda *args: True)
+        with pytest.raises(Unavailable, match="signal_audit_absent"):
+            write(many_rows(1), "default")
+
+    def test_a_table_that_is_mended_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nor do those that a migration changes between a failed write and the look at them."""
+        batch = many_rows(1)
+        with ExitStack() as stack:
+            stack.enter_context(refusing("signal_audit_call"))
+
+            def mended(*args: Any) -> bool:
+                stack.close()
+                return takes_rows(*args)
+
+            monkeypatch.setattr(writing, "takes_rows", mended)
+            assert write(batch, "default") == writing.Written(1, [])
+        assert AuditedDispatch.objects.count() == 1
 
     @pytest.mark.parametrize("size", [1, 20])
     @pytest.mark.parametrize("table", ["dispatch", "call", "object", "name", "tally"])

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.apps import apps
+
+from tests.listening import nothing_waits_on
 
 
 @pytest.fixture(autouse=True)
 def _nothing_waits_on() -> Iterator[None]:
     """What a test connects to models that never come waits no longer than the test."""
-    waiting = apps._pending_operations  # type: ignore[attr-defined]
-    before = {model: list(functions) for model, functions in waiting.items()}
-    yield
-    waiting.clear()
-    waiting.update(before)
+    with nothing_waits_on():
+        yield

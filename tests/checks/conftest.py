@@ -9,11 +9,13 @@ import pytest
 
 from signal_inspector.names import forget_names
 from tests.checks.worlds import Project, World, forget_modules
+from tests.listening import nothing_waits_on
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    yield World(tmp_path, monkeypatch)
+    with nothing_waits_on():
+        yield World(tmp_path, monkeypatch)
     forget_modules()
     forget_names()
 
