@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from signal_inspector.payload import secrets_in_text
 from signal_inspector.payload.secret_pairs import IsSecretKey, no_key
+from signal_inspector.payload.secrets_in_sql import shape_of_sql
+from signal_inspector.payload.secrets_in_text import KeysIn
 
 # Each is matched against the words of a key, joined and enclosed by underscores: "_user_id_".
 _KEY_PATTERNS = (
@@ -70,9 +73,11 @@ _REMEMBERED_KEY = 32  # longer keys are data rather than names, and may be secre
 _REMEMBERED_KEYS = 2_000
 _REMEMBERED_TEXT = 2_000  # characters
 _REMEMBERED_TEXTS = 500
+_REMEMBERED_WORDS = 5_000
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
+_WORD = re.compile(r"[\w-]+")
 
 
 class Redactor:
@@ -86,7 +91,10 @@ class Redactor:
     ``strict`` lets no value through: every text that is not empty becomes the mark alone.
     """
 
-    __slots__ = ("_clean", "_find", "_find_root", "_labels", "_remembered", "strict", "values")
+    __slots__ = (
+        *("_clean", "_find", "_find_part_root", "_find_root", "_harmless", "_labels"),
+        *("_most_words", "_plain", "_remembered", "strict", "values"),
+    )
 
     def __init__(
         self, extra: Sequence[str | re.Pattern[str]] = (), *, strict: bool = False
@@ -106,9 +114,15 @@ class Redactor:
         self._labels = tuple(label for label, _ in patterns)
         alternatives = "|".join(f"({pattern})" for _, pattern in patterns)
         self._find = re.compile(alternatives).search
-        roots = {"identified"}  # IDENTIFIED BY names no key
-        roots.update(*(_roots(pattern) for _, pattern in patterns))
+        # IDENTIFIED BY names no key.
+        forms = [form for pattern in patterns for form in _forms(pattern[1])]
+        roots, part_roots = _roots([["identified"], *forms])
         self._find_root = re.compile(_any_of(roots)).search
+        self._find_part_root = re.compile(_any_of(part_roots)).search
+        self._most_words = max(map(len, forms))
+        #: Words that no secret key has a part of, and ``max_tokens``: most texts have the same.
+        self._plain: set[str] = set()
+        self._harmless: set[str] = set()
         self._remembered: dict[str, str | None] = {}
         #: Lines of code and statements without a secret: the same ones come again and again.
         self._clean: dict[str, set[str]] = {"code": set(), "sql": set()}
@@ -130,7 +144,7 @@ class Redactor:
         """The text with ``[redacted]`` in place of each secret; the same object if it has none."""
         if self.strict:
             return secrets_in_text.MARK if text else text
-        return self._without_values(secrets_in_text.redact(text, self._keys_in(text)))
+        return self._without_values(secrets_in_text.redact(text, self._keys_in))
 
     def redact_code(self, text: str) -> str:
         """As ``redact_text`` for lines of source code, where names stand for what they hold."""
@@ -144,15 +158,15 @@ class Redactor:
         A strict redactor leaves the shape of the statement, with ``?`` for each literal.
         """
         if self.strict:
-            return secrets_in_text.shape_of_sql(sql)
+            return shape_of_sql(sql)
         return self._repeated("sql", secrets_in_text.redact_sql, sql)
 
-    def _repeated(self, kind: str, redact: Callable[[str, IsSecretKey], str], text: str) -> str:
+    def _repeated(self, kind: str, redact: Callable[[str, KeysIn], str], text: str) -> str:
         """As ``redact`` tells, which is not asked again where it found no secret."""
         clean = self._clean[kind]
         if text in clean:
             return text
-        safe = self._without_values(redact(text, self._keys_in(text)))
+        safe = self._without_values(redact(text, self._keys_in))
         if safe is text and len(text) <= _REMEMBERED_TEXT:
             if len(clean) >= _REMEMBERED_TEXTS:
                 clean.clear()
@@ -161,11 +175,46 @@ class Redactor:
 
     def _keys_in(self, text: str) -> IsSecretKey:
         """Tells secret keys of this text; ``no_key`` where it can have none, as most texts."""
-        if not text.isascii() or not secrets_in_text.KEYED(text):
+        if self._find_root(_folded(text)) is None:
+            return no_key
+        words = _WORD.findall(text)
+        new = set(words).difference(self._plain, self._harmless)
+        harmless, doubtful = set(), set()
+        for word in new:
+            folded = _folded(word)
+            if self._find_root(folded) is None:
+                continue
+            if self.matches_key(word) is not None or "identified" in folded:
+                return self.matches_key
+            if self._find(_words(word)):
+                harmless.add(word)
+            elif self._find_part_root(folded):
+                doubtful.add(word)
+        self._remember(self._harmless, harmless)
+        if doubtful and self._has_key(words, doubtful):
             return self.matches_key
-        if self._find_root(text.lower()) or secrets_in_text.ENCODED.search(text):
-            return self.matches_key
+        self._remember(self._plain, new - harmless - doubtful)
         return no_key
+
+    def _has_key(self, words: list[str], doubtful: set[str]) -> bool:
+        """Whether one of these with the words beside it may be a secret key: "card number"."""
+        reach = self._most_words - 1
+        words = ["" if word in self._harmless else word for word in words]
+        phrases = {
+            "_".join(words[max(index - reach, 0) : index + reach + 1])
+            for index, word in enumerate(words)
+            if word in doubtful
+        }
+        phrases -= self._plain
+        if any(self._find(_words(phrase)) for phrase in phrases):
+            return True
+        self._remember(self._plain, phrases)
+        return False
+
+    def _remember(self, known: set[str], words: set[str]) -> None:
+        if words and len(known) >= _REMEMBERED_WORDS:
+            known.clear()
+        known.update(word for word in words if len(word) <= _REMEMBERED_KEY)
 
     def _without_values(self, text: str) -> str:
         if not self.values:
@@ -183,37 +232,56 @@ class Redactor:
         return self._labels[(found.lastindex or 1) - 1]
 
 
-def _roots(pattern: str) -> set[str]:
-    """Letters and digits in a row, one of which stands in each key that the pattern matches.
+def _roots(forms: Sequence[Sequence[str]]) -> tuple[list[str], list[str]]:
+    """Letters in a row, one of which stands in each key of one of the forms.
 
-    They hold no underscore, and so stand in the key as it is written, but for the case.
+    They stand in a word of the key as it is written, but for the case. The second list has those
+    that may be of one word of a key while others are of the next.
     """
-    return {max(form.split("_"), key=len) for form in _forms(re._parser.parse(pattern))}  # type: ignore[attr-defined]
+    roots: list[str] = []
+    part_roots = set()
+    # Those of one part first, for they may stand in others; the shortest of them, in longer ones.
+    for form in sorted(forms, key=lambda form: (len(form), len(max(form, key=len)))):
+        parts = "_".join(form)
+        found = next((root for root in roots if root in parts), None)
+        if found is None:
+            found = max(form, key=len)
+            roots.append(found)
+        if len(form) > 1:
+            part_roots.add(found)
+    return roots, sorted(part_roots)
 
 
-def _forms(parsed: Any) -> list[str]:
-    """What a parsed pattern matches, with an underscore for whatever may differ."""
+@cache
+def _forms(pattern: str) -> list[list[str]]:
+    """What a pattern matches, parted at whatever may differ."""
+    forms = _parsed_forms(re._parser.parse(pattern))  # type: ignore[attr-defined]
+    return [[part for part in form.split("_") if part] for form in forms]
+
+
+def _parsed_forms(parsed: Any) -> list[str]:
+    """The same, with an underscore at each such place."""
     forms = [""]
     for operation, argument in parsed:
         match str(operation):
             case "LITERAL":
                 parts = [chr(argument)]
             case "SUBPATTERN":
-                parts = _forms(argument[-1])
+                parts = _parsed_forms(argument[-1])
             case "BRANCH":
-                parts = [form for branch in argument[1] for form in _forms(branch)]
+                parts = [form for branch in argument[1] for form in _parsed_forms(branch)]
             case _:
                 parts = ["_"]
         forms = [form + part for form in forms for part in parts]
     return forms
 
 
-def _any_of(words: set[str]) -> str:
+def _any_of(words: Iterable[str]) -> str:
     """A pattern of any of the words that looks at each character of a text once or twice."""
-    if "" in words:
-        return ""
     by_first: dict[str, set[str]] = {}
     for word in words:
+        if not word:
+            return ""
         by_first.setdefault(word[0], set()).add(word[1:])
     parts = [re.escape(first) + _any_of(rest) for first, rest in sorted(by_first.items())]
     return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
@@ -238,6 +306,11 @@ def _words(key: str) -> str:
         key = unicodedata.normalize("NFKC", key)
     spaced = _CAMEL.sub("_", key)
     return f"_{_BETWEEN_WORDS.sub('_', spaced).strip('_')}_".casefold()
+
+
+def _folded(text: str) -> str:
+    """The text without differences of case and width."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
 
 
 def _own_pattern(words: str) -> str:

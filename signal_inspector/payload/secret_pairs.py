@@ -3,8 +3,7 @@
 One pass over the text. A bracket, a tag or a key is found by one regular expression whose every
 part is bounded or possessive; the value of a secret key is then measured, and the search goes on
 behind it. The value of any other key is searched like the rest, so that it does not matter how
-deep a secret stands. What is quoted may be escaped any number of times: JSON in JSON, a ``repr``
-of it, HTML entities, percent signs.
+deep a secret stands. Quotes may be escaped any number of times: JSON in JSON, a ``repr`` of it.
 """
 
 from __future__ import annotations
@@ -18,24 +17,24 @@ from typing import Final
 IsSecretKey = Callable[[str], str | None]
 Span = tuple[int, int]
 
-_QUOTE = r"""(?:\\*+(?:["'`]|u00(?:22|27|60))|&(?:quot|apos|\#0*3[49]|\#[xX]0*2[27]);|%2[27])"""
+_QUOTE = r"""\\*+["'`]"""
 # What may begin at a place of the text. A key is one only with what comes behind it. Each branch
 # begins with a character or a set of them, which lets the search pass over what none begins with.
 _TOKEN = re.compile(
     rf"""
-    [(\[{{)\]}}] | (?:[/?]>|[/?]?&gt;|>)
-    | (?:<|&lt;)(?P<tag>[A-Za-z_][\w:.-]{{0,80}}+)
+    [(\[{{)\]}}>] | [/?]>
+    | <(?P<tag>[A-Za-z_][\w:.-]{{0,80}}+)
     | [iI](?<!\w.)(?P<clause>(?i:dentified)\s{{1,9}}(?:(?i:with)\s{{1,9}}\S{{1,80}}\s{{1,9}})?
         (?i:by|as)(?:\s{{1,9}}(?i:password))?)\s{{0,9}}(?=["'])
     | -(?<![\w-].)-?(?P<option>[A-Za-z][\w.-]{{0,80}}+)
         (?:[ \t]{{1,40}}+|{_QUOTE}[ \t]{{0,50}}+,\s{{0,40}}+|\\[nt])(?=[^\s-])
     | \w(?<!\w.)(?P<key>[\w.-]{{0,80}}+)
         (?:
-          (?P<shut>{_QUOTE})?(?P<closers>(?:[)\]]|%5[Dd]){{0,2}})
-          (?=[ \t]{{0,40}}+(?:[=:!<"'`\\(,%&]|[bBrRuU]["'])) # most words end here
+          (?P<shut>{_QUOTE})?(?P<closers>[)\]]{{0,2}})
+          (?=[ \t]{{0,40}}+(?:[=:!<"'`\\(,]|[bBrRuU]["'])) # most words end here
           (?:
             (?:::\w{{1,30}})?[ \t]{{0,40}}+
-            (?P<sep>=>|:=|=(?!=)|::(?=[ ])|:(?!:|//)|%3[AaDd])[ \t]{{0,40}}+
+            (?P<sep>=>|:=|=(?!=)|::(?=[ ])|:(?!:|//))[ \t]{{0,40}}+
           | [ \t]{{0,40}}+(?:===?|!==?|<>)[ \t]{{0,40}}+(?=[bBrRuU]?{_QUOTE}|[(\[])
           | (?P<called>\()(?=[bBrRuU]?{_QUOTE})
           | (?(shut)[ \t]{{0,40}}+(?P<comma>,)\s{{0,40}}+|(?!))
@@ -47,12 +46,9 @@ _TOKEN = re.compile(
     re.VERBOSE,
 ).search
 _WORD_BEFORE = re.compile(r"([^\W\d_][\w-]{0,30}) \Z")
-# What an escape leaves in front of a key: the n of "\npassword", the 22 of "%22password".
-_ESCAPED = re.compile(r"(?:[nrtbfv]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})(?=\w)")
-_PERCENT = re.compile(r"[0-9A-Fa-f]{2}(?=\w)")
 
 _OPENING = re.compile(
-    rf"[bBrRuUfF]{{0,2}}+(?P<quote>(?P<one>\\*+[\"'`])(?:[ ]{{0,40}}(?P=one)){{2}}|{_QUOTE})"
+    rf"[bBrRuUfF]{{0,2}}+(?P<quote>(?P<one>{_QUOTE})(?:(?P=one)){{2}}|{_QUOTE})"
 ).match
 # pprint parts a long text in several, and what tells of changes has two.
 _GOES_ON = re.compile(
@@ -61,13 +57,13 @@ _GOES_ON = re.compile(
 # "password: str = 'x'": behind a type, the value.
 _ANNOTATION = re.compile(
     r"[A-Za-z_][\w.]{0,60}+(?:\[[\w., |\[\]]{0,80}\])?+(?:[ ]?\|[ ]?[A-Za-z_][\w.]{0,60}+){0,4}"
-    r"[ ]?=[ ]?(?=[bBrRuUfF]{0,2}\\{0,9}[\"'])"
+    r"[ ]?=[ ]?(?=[bBrRuUfF]{0,2}\\{0,70}[\"'])"
 ).match
 # To the next space, ampersand, semicolon or quote; to a comma only where another pair begins.
 _PLAIN_END = r"\s,;&\"'`()\[\]{}<>\\"
 _UNQUOTED = re.compile(
     rf"[^{_PLAIN_END}](?:[^{_PLAIN_END}]|[\[{{<](?=[^\s/{_PLAIN_END}])"
-    r"|\\(?!\\{0,9}[\"'`])(?!r?\\?n)|&(?![\w.-]{1,40}=|(?:amp|quot|apos|lt|gt|\#\w{2,4});)(?=\S)"
+    r"|\\(?!\\{0,70}[\"'`])(?!r?\\?n)|&(?![\w.-]{1,40}=|(?:amp|quot|apos|lt|gt|\#\w{2,4});)(?=\S)"
     r"|,(?![\s\"'\\]|[\w.-]{1,40}[ ]?[=:]))*+"
 ).match
 # A whole line "password: correct horse", to where something else may begin.
@@ -258,11 +254,10 @@ class _Scan:
 
     def _element_end(self, tag: str, start: int) -> int:
         text, limit = self._text, start + _TAG_WINDOW
-        ends = [text.find(f"{less}/{tag}", start, limit) for less in ("<", "&lt;")]
-        ends = [end for end in ends if end >= 0] or [
-            end for less in ("<", "&lt;") if (end := text.find(less, start, limit)) >= 0
-        ]
-        return min(ends, default=len(text))
+        end = text.find(f"</{tag}", start, limit)
+        if end < 0:
+            end = text.find("<", start, limit)
+        return end if end >= 0 else len(text)
 
     # --- pairs ---
 
@@ -309,7 +304,7 @@ class _Scan:
             done = 0
             for value in names.values:
                 if value >= done:
-                    is_element = self._text[value - 1] in ">;"
+                    is_element = self._text[value - 1] == ">"
                     done = self._hide_element("", value) if is_element else self._hide(value)
         names.values.clear()
 
@@ -329,7 +324,7 @@ class _Scan:
             if self._code:
                 self._hide_literals(position)
                 return position
-            end = self._bracket_end(position, 1)
+            end = bracket_end(self._text, position)
             closed = self._text[end - 1 : end] in (")", "]")
             self._found.append((position, end - 1 if closed else end))
             return end - 1 if closed else end
@@ -338,20 +333,17 @@ class _Scan:
 
     def _is_secret(self, start: int, key: str) -> bool:
         """By the key, or by the key with the word before it: ``card number: …``."""
-        if self._secret(key, start):
+        if self._secret(key):
             return True
+        if start < 2 or self._text[start - 1] != " ":
+            return False
         before = _WORD_BEFORE.search(self._text, max(start - 32, 0), start)
         if before is None or self._asked(before[1]) is not None:  # "password error: …"
             return False
         return self._asked(f"{before[1]}_{key}") is not None
 
-    def _secret(self, key: str, start: int = 0) -> bool:
-        if self._asked(key) is not None:
-            return True
-        if start and (before := self._text[start - 1]) in "\\%":
-            rest = (_ESCAPED if before == "\\" else _PERCENT).match(key)
-            return rest is not None and self._asked(key[rest.end() :]) is not None
-        return False
+    def _secret(self, key: str) -> bool:
+        return self._asked(key) is not None
 
     # --- values ---
 
@@ -388,19 +380,19 @@ class _Scan:
         if opening is not None:
             start = opening.end()
             quote = opening["quote"]
-            end = _quote_end(text, start, quote)
+            end = quote_end(text, start, quote)
             after = min(end + len(quote), len(text))
             while (more := _GOES_ON(text, after)) is not None and len(more["quote"]) == len(quote):
-                end = _quote_end(text, more.end(), more["quote"])
+                end = quote_end(text, more.end(), more["quote"])
                 after = min(end + len(quote), len(text))
             return start, end, after
         first = text[position : position + 1]
         if first == "(":
-            end = self._bracket_end(position + 1, 1)
+            end = bracket_end(text, position + 1)
             closed = text[end - 1 : end] == ")"
             return position + 1, end - 1 if closed else end, end
         if first in ("[", "{"):
-            end = self._bracket_end(position + 1, 1)
+            end = bracket_end(text, position + 1)
             return position, end, end
         if first in ("\r", "\n", "|", ">") and pair is not None:
             block = self._block(position, pair)
@@ -408,7 +400,7 @@ class _Scan:
                 return block
         called = _NAME_CALLED(text, position)
         if called is not None:
-            end = self._bracket_end(called.end(), 1)
+            end = bracket_end(text, called.end())
             return position, end, end
         found = None
         if pair is not None and not self._code and _is_spaced(pair) and self._is_whole(pair):
@@ -454,25 +446,6 @@ class _Scan:
                 return start, end, end
             end += 1
 
-    def _bracket_end(self, position: int, depth: int) -> int:
-        """Behind the bracket that closes what is open here; the end of the text if none does."""
-        text = self._text
-        while (match := _BRACKETS.search(text, position)) is not None:
-            found = match[0]
-            position = match.end()
-            if found[-1] in "\"'`":
-                before = text[match.start() - 1 : match.start()]
-                if found in ("'", "`") and before.isalnum() and before not in "bBrRuUfF":
-                    continue  # an apostrophe
-                position = _quote_end(text, position, found) + len(found)
-            elif found in "([{":
-                depth += 1
-            else:
-                depth -= 1
-                if depth == 0:
-                    return position
-        return len(text)
-
     def _hide_literals(self, position: int) -> None:
         """In code: the literals of the expression that is given to a secret name."""
         if position < self._literals_end or self._is_in_literal(position):
@@ -504,9 +477,7 @@ class _Scan:
         return before >= 0 and position < self._literals[before][1]
 
 
-_PAIR_START = re.compile(
-    r"[(\[](?:[A-Za-z_][\w.]{0,40},)?\s*[bBrRuU]?\\*(?:[\"'`]|u00(?:22|27)|%2[27])[ ]*\Z"
-).search
+_PAIR_START = re.compile(r"[(\[](?:[A-Za-z_][\w.]{0,40},)?\s*[bBrRuU]?\\*[\"'`]\Z").search
 
 
 def _is_spaced(pair: re.Match[str]) -> bool:
@@ -515,14 +486,37 @@ def _is_spaced(pair: re.Match[str]) -> bool:
     return len(gap) > 1 and gap[-1] in " \t"
 
 
-def _quote_end(text: str, start: int, quote: str) -> int:
+def bracket_end(text: str, position: int) -> int:
+    """Behind the bracket that closes what was opened just before ``position``.
+
+    The end of the text if none does.
+    """
+    depth = 1
+    while (match := _BRACKETS.search(text, position)) is not None:
+        found = match[0]
+        position = match.end()
+        if found[-1] in "\"'`":
+            before = text[match.start() - 1 : match.start()]
+            if found in ("'", "`") and before.isalnum() and before not in "bBrRuUfF":
+                continue  # an apostrophe
+            position = quote_end(text, position, found) + len(found)
+        elif found in "([{":
+            depth += 1
+        else:
+            depth -= 1
+            if depth == 0:
+                return position
+    return len(text)
+
+
+def quote_end(text: str, start: int, quote: str) -> int:
     """Where a quoted text ends that began with ``quote`` just before ``start``.
 
     A quote that is escaped as often as the first one closes; one that is escaped less often
     closes what stands around.
     """
     mark = quote[-1]
-    if mark not in "\"'`" or quote.count(mark) == 3:
+    if quote.count(mark) == 3:
         end = text.find(quote, start)
         return len(text) if end < 0 else end
     escapes = len(quote) - 1
@@ -533,7 +527,7 @@ def _quote_end(text: str, start: int, quote: str) -> int:
         if found % (2 * (escapes + 1)) != escapes:
             continue
         end = match.end()
-        if found > escapes and text[end : end + 40].lstrip(" ")[:1].isalnum():
+        if found > escapes and text[end : end + 1].isalnum():
             continue  # of a text in the quoted one, which a repr has escaped once more
         if not escapes and end - 1 > start and text[end : end + 1] == mark:
             return _doubled_end(text, end + 1, mark)

@@ -1,0 +1,172 @@
+"""Statements of SQL: where their literals stand, and which of them are secret.
+
+A statement that names a secret keeps none of its literals, for their places tell what they are.
+In a message its quotes may be escaped, and its parameters may stand behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from signal_inspector.payload.secret_pairs import (
+    IsSecretKey,
+    Span,
+    bracket_end,
+    no_key,
+    quote_end,
+)
+
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,100}+")
+# What is in double quotes is text behind some words, unless what follows makes it a name.
+_SHOWN = r"(?:[=<>(,]|\b(?i:LIKE|BY|VALUES?|IN|AS|PASSWORD|KEY))\s{0,9}+"
+_AFTER_NAME = r"(?=\s?[.=)]|\s{0,9},\s?\\*\")"
+_TOKEN = re.compile(
+    r"(?P<comment>--[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?)"
+    r"|\$(?P<tag>\w{0,30})\$"
+    r"|(?P<identifier>`[^`]*+`?|\[[\w ]{1,100}\])"
+    rf"|(?P<shown>{_SHOWN})?"
+    rf"(?:(?P<name>\"[\w $.\-]*+\"(?(shown){_AFTER_NAME}))|(?P<quote>\\*+[\"']))"
+    r"|(?P<values>[vV](?<!\w.)(?i:ALUES)\s{0,9}\()"
+    r"|(?<![\w.$%@:])(?P<number>\d[\w.]*+)"
+).search
+_NEXT_ROW = re.compile(r"\s{0,40},\s{0,40}\(").match
+_IS_NAME = re.compile(_AFTER_NAME).match
+_NAME = re.compile(r"[\w $.\-]*").fullmatch
+_CRYPTOGRAPHIC = re.compile(
+    r"\b(?:identified\s|crypt\(|pgp_\w|aes_\w|digest\(|hmac\(|encrypt|decrypt|pragma\s+(?:re)?key"
+    r"|gen_salt)",
+    re.IGNORECASE,
+).search
+_CRYPTOGRAPHIC_WORDS = ("identified", "crypt", "pgp_", "aes_", "digest(", "hmac(", "key", "salt")
+_NUMBER = re.compile(r"\d\d\d").search
+_SHORTEST_NUMBER = 3
+
+# A statement in a message.
+_VERBS: Final = ("insert", "replace", "update", "select", "delete", "merge", "call ", "exec")
+_STATEMENT = re.compile(
+    r"\b(?:(?i:INSERT|REPLACE|MERGE)\s{1,9}(?i:INTO)|(?i:UPDATE)\s{1,9}\S{1,80}\s{1,9}(?i:SET)"
+    r"|SELECT|DELETE\s{1,9}FROM|CALL|EXEC(?:UTE)?)\s"
+)
+_PARAMETERS = re.compile(
+    r"\b(?i:param|parameter|arg|argument|bind|binding)(?i:s|_?list)?\b[^\w(\[{]{1,12}"
+    r"(?P<bracket>[(\[{])"
+)
+
+
+def sql_secrets(sql: str, is_secret_key: IsSecretKey) -> list[Span]:
+    """Where the literals of a statement stand that names a secret."""
+    if not any(mark in sql for mark in "'\"$") and not _NUMBER(sql):
+        return []
+    return _literals(sql, 0, len(sql)) if _names_secret(sql, is_secret_key) else []
+
+
+def statement_secrets(
+    text: str, lower: str, is_secret_key: IsSecretKey, *, as_is: bool
+) -> list[Span]:
+    """As ``sql_secrets`` of the statements in a message, with the parameters behind them.
+
+    Of a text that is not ``as_is``, quotes around a statement may look like those in it.
+    """
+    found: list[Span] = []
+    if not any(map(lower.__contains__, _VERBS)):
+        return found
+    position = 0
+    while (statement := _STATEMENT.search(text, position)) is not None:
+        start = statement.start()
+        end = position = _statement_end(text, start) if as_is else len(text)
+        if not _names_secret(text[start:end], is_secret_key):
+            continue
+        found += _literals(text, start, end)
+        parameters = _PARAMETERS.search(text, start)
+        while parameters is not None:
+            position = bracket_end(text, parameters.end())
+            closed = text[position - 1] in ")]}"
+            found.append((parameters.end(), position - 1 if closed else position))
+            parameters = _PARAMETERS.search(text, position)
+        position = max(position, end)
+    return found
+
+
+def _statement_end(text: str, start: int) -> int:
+    """The end of the quotes around a statement; that of the text if it stands in none."""
+    if text[start - 1 : start] not in ("'", '"'):
+        return len(text)
+    before = text[max(start - 40, 0) : start - 1]
+    escapes = len(before) - len(before.rstrip("\\"))
+    return quote_end(text, start, "\\" * escapes + text[start - 1])
+
+
+def _names_secret(sql: str, is_secret_key: IsSecretKey) -> bool:
+    names = () if is_secret_key is no_key else set(_IDENTIFIER.findall(sql))
+    if any(is_secret_key(name) is not None for name in names):
+        return True
+    lower = sql.lower()
+    return any(map(lower.__contains__, _CRYPTOGRAPHIC_WORDS)) and bool(_CRYPTOGRAPHIC(sql))
+
+
+def _literals(sql: str, start: int, end: int) -> list[Span]:
+    return [
+        span
+        for span, kind in sql_literals(sql, start, end)
+        if kind != "number" or span[1] - span[0] >= _SHORTEST_NUMBER
+    ]
+
+
+def sql_literals(sql: str, position: int, end: int) -> Iterator[tuple[Span, str]]:
+    """The literals of a statement: where, and "text" (in its quotes), "number" or "comment"."""
+    values_end = 0
+    while (match := _TOKEN(sql, position, end)) is not None:
+        position = match.end()
+        if match["name"] is not None:
+            if position < values_end:
+                start, close = match.span("name")
+                yield (start + 1, close - 1), "text"
+            continue
+        if (quote := match["quote"]) is not None:
+            close = min(quote_end(sql, position, quote), end)
+            text = position, close
+            position = close + len(quote) if sql.startswith(quote, close) else close
+            if quote[-1] == "'":
+                yield text, "text"
+                continue
+            named = _IS_NAME(sql, position)
+            # MariaDB and SQLite take what is in double quotes for text where it is no name.
+            shown = close < values_end or (match["shown"] and named is None)
+            if shown or not _NAME(sql[slice(*text)]):
+                yield text, "text"
+        elif match["values"] is not None:
+            if position > values_end:
+                values_end = _rows_end(sql, position)
+        elif match["tag"] is not None:
+            close = sql.find(match[0], position, end)
+            close = end if close < 0 else close
+            yield (position, close), "text"
+            position = min(close + len(match[0]), end)
+        elif match["number"] is not None:
+            yield match.span("number"), "number"
+        elif match["comment"] is not None:
+            yield match.span("comment"), "comment"
+
+
+def _rows_end(sql: str, position: int) -> int:
+    """Where the rows of values end, the first of which begins here."""
+    while True:
+        end = bracket_end(sql, position)
+        row = _NEXT_ROW(sql, end)
+        if row is None:
+            return end
+        position = row.end()
+
+
+def shape_of_sql(sql: str) -> str:
+    """The statement with a question mark for each literal, without its comments."""
+    made, done = [], 0
+    for (start, end), kind in sql_literals(sql, 0, len(sql)):
+        quoted = kind == "text" and start > 0
+        left, right = (start - 1, end + 1) if quoted else (start, end)
+        made.append(sql[done:left])
+        made.append("" if kind == "comment" else "?")
+        done = min(right, len(sql))
+    return "".join([*made, sql[done:]])
