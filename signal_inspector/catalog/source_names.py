@@ -31,7 +31,8 @@ from signal_inspector.names.safe import (
 )
 
 _MOST_STEPS = 50  # from a name to what it stands for
-_MOST_WAYS = 150  # the same, over all calls of a function that sends what it is given
+_MOST_WAYS = 5_000  # the same, over all calls of a function that sends what it is given
+_LONGEST_NAME = 500  # characters; one that leads back to itself grows at each step
 _MOST_ITEMS = 1000  # of a loaded container
 _PART_ENDS: Final = re.compile(r"[.(\[]")
 _STEPS: Final = re.compile(r"\[[^\]]*\]|[^.\[\]]+")
@@ -102,7 +103,7 @@ class Names:
         signals: dict[tuple[str, Given | None], None] = {}
         while waiting and len(seen) < _MOST_WAYS:
             name, by, inside = waiting.popleft()
-            if (name, by) in seen:
+            if (name, by) in seen or len(name) > _LONGEST_NAME:
                 continue
             seen.add((name, by))
             here = self._here(name)
@@ -236,7 +237,7 @@ class Names:
             if start in module.classes:
                 yield from self._of_class(module, start, rest)
         head = path[: next(iter(_ends(path)))]
-        if head not in module.names:
+        if head not in module.names and not _is_module_below(module, head):
             for star in module.stars:
                 yield f"{star}.{path}"
 
@@ -365,6 +366,15 @@ def _items(container: object) -> list[Signal]:
         return []
     found = islice(iter(container), _MOST_ITEMS)  # type: ignore[call-overload]
     return [each for each in found if issubclass(type(each), Signal)]
+
+
+def _is_module_below(package: Reading, head: str) -> bool:
+    """Whether this is a module of the package that was not read: what a star leads to, mostly.
+
+    To look for its names behind the package's stars would lengthen the name each time.
+    """
+    name = f"{package.module}.{head}"
+    return name in sys.modules or any(f"{star}.".startswith(f"{name}.") for star in package.stars)
 
 
 def _ends(path: str) -> Iterator[int]:

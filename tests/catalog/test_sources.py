@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import signal_inspector
 from signal_inspector.callers import is_third_party
-from signal_inspector.catalog import source_files, sources
+from signal_inspector.catalog import source_files, source_names, sources
 from signal_inspector.catalog.sources import (
     project_sources,
     read_directory,
@@ -121,6 +121,24 @@ class TestNames:
             "shop/b.py": "from shop.a import it\nfrom shop.a import *\nit.send(None)\nx.send(1)\n",
         }
         assert read(tmp_path, files).sent == []
+
+    def test_stars_of_what_was_not_read_lead_nowhere(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They would lead back to the package by a longer name each time, and do so for long."""
+        asked: list[str] = []
+
+        def loaded(dotted: str) -> object:
+            asked.append(dotted)
+            return None
+
+        monkeypatch.setattr(source_names, "loaded", loaded)
+        files: dict[str, str | bytes] = {
+            "shop/__init__.py": "from shop.parts import *\nfrom shop.pieces.all import *\n",
+            "shop/work.py": "import shop\nshop.Thing.pre_save.send(None)\n",
+        }
+        assert read(tmp_path, files).sent == []
+        assert 0 < len(asked) < 20
 
     def test_a_signal_of_a_class(self, tmp_path: Path) -> None:
         """A signal that a class holds is found by way of the class, and of one that inherits."""
