@@ -11,9 +11,11 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from inspect import CO_COROUTINE
 from threading import RLock
+from types import CodeType, FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
 from asgiref.sync import iscoroutinefunction
@@ -22,9 +24,18 @@ from django.dispatch import Signal
 from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-defined]
 
 from signal_inspector import trouble
-from signal_inspector.names import IdentityMap, class_path, receiver_name, sender_name
+from signal_inspector.names import (
+    IdentityMap,
+    Untold,
+    class_path,
+    noted_name,
+    receiver_name,
+    sender_name,
+    told_name,
+    untold_name,
+)
 from signal_inspector.names.globs import INSTANCE
-from signal_inspector.names.safe import class_mro, is_class
+from signal_inspector.names.safe import Place, class_mro, is_class, line_at
 from signal_inspector.records import Caller, NotCalled, NotCalledReason, ReceiverName
 
 LookupKey = tuple[Any, Any]
@@ -39,19 +50,94 @@ class Phase(StrEnum):
     AFTER = "after"  # through: from here on signals of the project are sent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
-    """One ``Signal.connect`` call: whom it connected, and how."""
+_AFTER: Final = Phase.AFTER  # to ask an enumeration takes long
+_NOWHERE: Final = (None, 0)
 
-    receiver: ReceiverName
-    sender: str | None  # name of the sender it is limited to, None for any
-    is_async: bool
-    is_weak: bool
-    dispatch_uid: str | None
-    connected_at: Caller | None  # the code that called connect
-    phase: Phase  # when it did
-    reference: weakref.ref[Any] | None  # of the receiver, None where it is held strongly
-    sender_reference: weakref.ref[Any] | None  # None of any sender, and of what cannot be watched
+
+class Connection:
+    """One ``Signal.connect`` call: whom it connected, and how.
+
+    Connecting is to cost next to nothing, so the receiver is named, and the line that connected
+    it is counted, when somebody asks.
+    """
+
+    __slots__ = (
+        "_code",
+        "_instruction",
+        "_living",
+        "_name",
+        "_place",
+        "dispatch_uid",
+        "is_async",
+        "phase",
+        "reference",
+        "sender",
+        "sender_reference",
+    )
+
+    def __init__(
+        self,
+        receiver: Any,
+        sender: object,
+        dispatch_uid: object,
+        place: Place | None,
+        when_dead: Callable[[weakref.ref[Any]], object] | None,
+    ) -> None:
+        #: Of the receiver, None where it is held strongly.
+        self.reference: weakref.ref[Any] | None
+        #: The name, or what it is made of, and of a receiver without a name yet the receiver: if
+        #: it lives it is called what the records of it say.
+        self._name: ReceiverName | Untold
+        self._living: weakref.ref[Any] | None
+        if type(receiver) is FunctionType and not receiver.__dict__:  # nearly all: half the time
+            self._name = untold_name(receiver)
+            self.is_async = receiver.__code__.co_flags & CO_COROUTINE != 0
+            self.reference = None if when_dead is None else weakref.ref(receiver, when_dead)
+            self._living = self.reference or weakref.ref(receiver)
+        else:
+            self._name = noted_name(receiver)
+            self.is_async = _is_async(receiver)
+            self.reference = None if when_dead is None else _reference(receiver, when_dead)
+            is_named = type(self._name) is ReceiverName
+            self._living = None if is_named else weakref.ref(receiver)
+        #: Name of the sender it is limited to, None for any.
+        self.sender: str | None = None
+        #: None of any sender, and of what cannot be watched.
+        self.sender_reference: weakref.ref[Any] | None = None
+        if sender is not None:
+            self.sender = sender_name(sender)
+            self.sender_reference = _sender_reference(sender)
+        #: None where it is no text or number.
+        self.dispatch_uid: str | None = None
+        if dispatch_uid is not None and isinstance(dispatch_uid, str | int):
+            self.dispatch_uid = str(dispatch_uid)
+        self._place: Caller | None = None
+        self._code: CodeType | None
+        self._code, self._instruction = place or _NOWHERE
+        #: When it did.
+        self.phase = _AFTER if apps.ready else _phase()
+
+    @property
+    def receiver(self) -> ReceiverName:
+        """Whom it connected."""
+        name = self._name
+        if not isinstance(name, ReceiverName):
+            living = self._living and self._living()
+            name = self._name = told_name(name) if living is None else receiver_name(living)
+        return name
+
+    @property
+    def connected_at(self) -> Caller | None:
+        """The code that called connect."""
+        code = self._code
+        if code is not None:
+            self._place = _told_place((code, self._instruction))
+            self._code = None
+        return self._place
+
+    @property
+    def is_weak(self) -> bool:
+        return self.reference is not None
 
 
 class Refusal(NamedTuple):
@@ -84,40 +170,34 @@ GONE_KEPT: Final = 200
 class _Notes(dict[LookupKey, Connection]):
     """The noted connections of a signal. Which of them are dead is known without a walk."""
 
-    __slots__ = ("dead", "died", "keys_by_reference")
+    __slots__ = ("dead_references",)
 
     def __init__(self) -> None:
-        self.died: list[weakref.ref[Any]] = []  # since the last look; their callback appends them
-        self.dead: dict[LookupKey, None] = {}
-        self.keys_by_reference: dict[int, LookupKey] = {}
+        #: Weak references that died, by the key under which each was noted. They enter themselves.
+        self.dead_references: dict[LookupKey, weakref.ref[Any]] = {}
 
-    def keep(self, key: LookupKey, connection: Connection) -> None:
-        self[key] = connection
-        if connection.reference is not None:
-            self.keys_by_reference[id(connection.reference)] = key
+    def dead(self) -> list[LookupKey]:
+        """The keys of connections whose receiver died, in the order in which they did."""
+        for key, reference in list(self.dead_references.items()):
+            connection = self.get(key)
+            if connection is None or connection.reference is not reference:
+                del self.dead_references[key]  # it has been set aside alive, or dropped
+                for other, each in list(self.items()):
+                    if each.reference is reference:
+                        self.dead_references[other] = reference
+        return list(self.dead_references)
 
     def drop(self, key: LookupKey) -> None:
-        connection = self.pop(key, None)
-        self.dead.pop(key, None)
-        if connection is not None and connection.reference is not None:
-            self.keys_by_reference.pop(id(connection.reference), None)
+        self.pop(key, None)
+        if self.dead_references:
+            self.dead_references.pop(key, None)
 
     def set_aside(self, key: LookupKey) -> None:
         """Keep what is noted under a key that is in use again, mostly of a dead receiver."""
-        connection = self.pop(key)
         beside = (object(), key)
-        self.keep(beside, connection)
-        if key in self.dead:
-            del self.dead[key]
-            self.dead[beside] = None
-
-    def look(self) -> None:
-        """See which have died. One may have been dropped before."""
-        while self.died:
-            reference = self.died.pop(0)
-            key = self.keys_by_reference.pop(id(reference), None)
-            if key is not None and key in self and self[key].reference is reference:
-                self.dead[key] = None
+        self[beside] = self.pop(key)
+        if key in self.dead_references:
+            self.dead_references[beside] = self.dead_references.pop(key)
 
 
 _log: IdentityMap[_Notes] = IdentityMap()
@@ -138,12 +218,14 @@ if hasattr(os, "register_at_fork"):  # Windows has no forks
 
 def lookup_key(receiver: object, sender: object, dispatch_uid: object) -> LookupKey:
     """What stands here for the key under which Django files a connection."""
-    return (_steady(dispatch_uid or _make_id(receiver)), _make_id(sender))
+    uid = dispatch_uid or _make_id(receiver)
+    part = uid if type(uid) is int else _steady(uid)
+    return part, NONE_ID if sender is None else _make_id(sender)
 
 
 def _steady(part: object) -> object:
     """A part of Django's key, without an object of the user's, which a key would keep alive."""
-    if isinstance(part, str | int):
+    if isinstance(part, (str, int)):
         return part
     try:
         return hash(part)
@@ -155,44 +237,45 @@ def note_connect(
     signal: Signal,
     receiver: Any,
     sender: object,
-    *,
-    weak: bool,
+    weak: object,
     dispatch_uid: object,
-    caller: Caller | None,
+    place: Place | None,
 ) -> None:
     """Remember a connection that Django has just made."""
     try:
         with _lock:
-            known = _log.get(signal)
+            known = _log.by_id.get(id(signal))
             if known is None:
                 known = _Notes()
                 _log.set(signal, known)
-        connection = Connection(
-            receiver=receiver_name(receiver),
-            sender=None if sender is None else sender_name(sender),
-            is_async=iscoroutinefunction(receiver),
-            is_weak=weak,
-            dispatch_uid=str(dispatch_uid) if isinstance(dispatch_uid, str | int) else None,
-            connected_at=caller,
-            phase=_phase(),
-            reference=_reference(receiver, known.died.append) if weak else None,
-            sender_reference=_sender_reference(sender),
-        )
-        with _lock:
             key = lookup_key(receiver, sender, dispatch_uid)
-            known.look()
-            if known.dead:
+            # No function of ours: what a signal handler raises in one is lost.
+            when_dead = partial(known.dead_references.__setitem__, key) if weak else None
+            connection = Connection(receiver, sender, dispatch_uid, place, when_dead)
+            if known.dead_references:
                 _forget_predecessors(known, connection)
-            if _is_new(signal, key, receiver, connection, known.get(key)):
-                if key in known:
+            held = known.get(key)
+            if held is not None:
+                if _is_new(signal, key, receiver, connection, held):
                     known.set_aside(key)
-                known.keep(key, connection)
-            elif known[key].receiver != connection.receiver:
-                refusal = Refusal(connection, known[key])
-                _remember(_refused, signal, (connection.receiver, *key), refusal)
-            _trim(signal, known)
+                    held = None
+                elif held.receiver != connection.receiver:
+                    refusal = Refusal(connection, held)
+                    _remember(_refused, signal, (connection.receiver, *key), refusal)
+            if held is None:
+                known[key] = connection
+            if len(known) > DEAD_KEPT:
+                _trim(signal, known)
     except Exception as error:
         trouble.report("noting a connection", error)
+
+
+def _is_async(receiver: Any) -> bool:
+    """What ``iscoroutinefunction()`` says, which takes as long as all else here."""
+    function = receiver.__func__ if type(receiver) is MethodType else receiver
+    if type(function) is FunctionType and not function.__dict__:
+        return function.__code__.co_flags & CO_COROUTINE != 0
+    return bool(iscoroutinefunction(receiver))
 
 
 def _phase() -> Phase:
@@ -206,7 +289,7 @@ def _phase() -> Phase:
 def _forget_predecessors(known: _Notes, connection: Connection) -> None:
     """Forget dead connections that the same code made: this one stands for them."""
     same = (connection.receiver, connection.sender, connection.dispatch_uid)
-    for key in list(known.dead):
+    for key in known.dead():
         other = known[key]
         if (other.receiver, other.sender, other.dispatch_uid) == same:
             known.drop(key)
@@ -217,10 +300,10 @@ def _is_new(
     key: LookupKey,
     receiver: object,
     connection: Connection,
-    held: Connection | None,
+    held: Connection,
 ) -> bool:
     """Whether Django took the connection; it ignores a second one under the same key."""
-    if held is None or is_dead(held):
+    if is_dead(held):
         return True
     if held.receiver == connection.receiver:
         return False
@@ -235,17 +318,18 @@ def note_disconnect(
 ) -> None:
     """Forget a connection that was taken back on purpose."""
     try:
+        key = lookup_key(receiver, sender, dispatch_uid)
         with _lock:
-            known = _log.get(signal)
+            known = _log.by_id.get(id(signal))
             if known is not None:
-                known.drop(lookup_key(receiver, sender, dispatch_uid))
-            _remember(_taken_back, signal, lookup_key(receiver, sender, dispatch_uid), None)
+                known.drop(key)
+            _remember(_taken_back, signal, key, None)
     except Exception as error:
         trouble.report("noting a connection", error)
 
 
 def note_vain_disconnect(
-    signal: Signal, receiver: object, sender: object, dispatch_uid: object, caller: Caller | None
+    signal: Signal, receiver: object, sender: object, dispatch_uid: object, place: Place | None
 ) -> None:
     """Remember a ``disconnect()`` that found nothing, if the receiver will be called all the same.
 
@@ -264,7 +348,7 @@ def note_vain_disconnect(
                 receiver=receiver_name(kept[1]),
                 sender=None if sender is None else sender_name(sender),
                 dispatch_uid=str(dispatch_uid) if isinstance(dispatch_uid, str | int) else None,
-                place=caller,
+                place=None if place is None else _told_place(place),
                 kept=kept[0],
             )
             _remember(_vain, signal, (vain.receiver, *key), vain)
@@ -307,7 +391,7 @@ def vain_disconnects(signal: Signal) -> list[Vain]:
 
 
 def _remember(where: IdentityMap[Any], signal: Signal, key: object, value: object) -> None:
-    known = where.get(signal)
+    known = where.by_id.get(id(signal))
     if known is None:
         known = {}
         where.set(signal, known)
@@ -321,7 +405,8 @@ def _reference(receiver: Any, when_dead: Callable[[weakref.ref[Any]], object]) -
     No ``WeakMethod``: where object, class and signal go in one pass of the garbage collector, its
     callback fails, and Python prints that. Django has one as well, but one is enough.
     """
-    if hasattr(receiver, "__self__") and hasattr(receiver, "__func__"):
+    is_method = type(receiver) is MethodType
+    if is_method or (hasattr(receiver, "__self__") and hasattr(receiver, "__func__")):
         return weakref.ref(receiver.__self__, when_dead)
     return weakref.ref(receiver, when_dead)
 
@@ -345,6 +430,11 @@ def reaches(key: LookupKey, sender: object) -> bool:
     return bool(key[1] in (NONE_ID, _make_id(sender)))
 
 
+def _told_place(place: Place) -> Caller:
+    code, instruction = place
+    return Caller(code.co_filename, line_at(code, instruction), code.co_qualname)
+
+
 def is_dead(connection: Connection) -> bool:
     """Whether the receiver is gone because nothing but a weak reference held it."""
     return connection.reference is not None and connection.reference() is None
@@ -360,9 +450,7 @@ def is_senderless(connection: Connection) -> bool:
 
 
 def _trim(signal: Signal, known: _Notes) -> None:
-    if len(known) <= DEAD_KEPT:
-        return
-    for key in list(known.dead)[:-DEAD_KEPT]:
+    for key in known.dead()[:-DEAD_KEPT]:
         known.drop(key)
     if len(known) > len(signal.receivers) + GONE_KEPT:
         connected = {key for key, _, _ in entries(signal)}

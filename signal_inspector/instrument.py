@@ -307,9 +307,9 @@ def _connect_method(original: Callable[..., Any]) -> Callable[..., Any]:
                 self,
                 args[0] if count else kwargs["receiver"],
                 args[1] if count > 1 else kwargs.get("sender"),
-                weak=bool(args[2] if count > 2 else kwargs.get("weak", True)),
-                dispatch_uid=args[3] if count > 3 else kwargs.get("dispatch_uid"),
-                caller=callers.calling_code(),
+                args[2] if count > 2 else kwargs.get("weak", True),
+                args[3] if count > 3 else kwargs.get("dispatch_uid"),
+                callers.calling_place(),
             )
         return answer
 
@@ -326,8 +326,8 @@ def _disconnect_method(original: Callable[..., Any]) -> Callable[..., Any]:
         if answer is True:
             connections.note_disconnect(self, receiver, sender, dispatch_uid)
         elif answer is False:
-            caller = callers.calling_code() if self.receivers else None
-            connections.note_vain_disconnect(self, receiver, sender, dispatch_uid, caller)
+            place = callers.calling_place() if self.receivers else None
+            connections.note_vain_disconnect(self, receiver, sender, dispatch_uid, place)
         return answer
 
     return _disconnect

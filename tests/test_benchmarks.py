@@ -84,6 +84,12 @@ class TestRows:
         last = rows_of(taken, 5)[-1]
         assert (last.ratio, last.must, last.aim, last.margin) == (1.05, 1.1, 1.0, CLOSE_MARGIN)
 
+    def test_tell_what_is_added_to_connect(self) -> None:
+        """A ratio would be the better the more receivers there are: these are microseconds."""
+        taken = {contest.BARE: [1000.0, 2000.0, 1000.0], contest.CONNECTING: [6000.0, 7500.0, 8e3]}
+        [only] = rows_of(taken, 3000)
+        assert (only.receivers, only.ratio, only.must) == (3000, 5.5, 6.0)
+
     def test_are_printed_with_their_goals_and_verdicts(self) -> None:
         """A line has the case, its figures, its goals and what to think of it."""
         line = table([row(1.6, must=2.0, aim=1.5)]).splitlines()[-1]
@@ -96,6 +102,12 @@ def serve(sender: object, **named: object) -> None:
 
 def fail(sender: object, **named: object) -> None:
     raise LookupError("no table")
+
+
+def test_a_turn_of_connects_leaves_what_it_found() -> None:
+    """Each turn meets as many receivers, and as many notes of them, as the one before."""
+    for contestant in contest.connecting_contestants(30):
+        assert [contestant.take() > 0 for _ in range(2)] == [True, True]
 
 
 class TestTracing:

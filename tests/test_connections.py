@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import functools
 import gc
 import sys
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import Any
 
 import django
 import pytest
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.db.models.signals import ModelSignal
@@ -20,6 +23,7 @@ from django.test import override_settings
 
 from signal_inspector import Details, capture, connections, instrument, trouble
 from signal_inspector.connections import DEAD_KEPT, GONE_KEPT, known_connections
+from signal_inspector.names import receiver_name
 from signal_inspector.records import NotCalled, NotCalledReason
 
 
@@ -409,6 +413,155 @@ class TestModelSignals:
         signal.connect(on_order, sender=Group)
         signal.disconnect(on_order, sender="auth.Group")
         assert known_connections(signal) == {}
+
+
+def wrapping(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(**kwargs: Any) -> Any:
+        return function(**kwargs)
+
+    return wrapper
+
+
+def local() -> Callable[..., None]:
+    def handler(**kwargs: Any) -> None: ...
+
+    return handler
+
+
+def without_module() -> Callable[..., None]:
+    handler = local()
+    del handler.__module__
+    handler.__module__ = None  # type: ignore[assignment]
+    return handler
+
+
+def marked() -> Callable[..., None]:
+    handler = local()
+    handler.retries = 3  # type: ignore[attr-defined]
+    return handler
+
+
+def of_no_file() -> Any:
+    namespace: dict[str, Any] = {}
+    exec("def handler(**kwargs): ...", namespace)
+    return namespace["handler"]
+
+
+def wrapping_itself() -> Callable[..., None]:
+    handler = local()
+    handler.__wrapped__ = handler  # type: ignore[attr-defined]
+    return handler
+
+
+def asynchronous() -> Any:
+    async def handler(**kwargs: Any) -> None: ...
+
+    return handler
+
+
+class Handler:
+    def __call__(self, **kwargs: Any) -> None: ...
+
+    def handle(self, **kwargs: Any) -> None: ...
+
+    async def index(self, **kwargs: Any) -> None: ...
+
+
+#: Makers of receivers that nothing else keeps alive.
+PASSING: list[Callable[[], Any]] = [
+    lambda: lambda **kwargs: None,
+    local,
+    marked,
+    without_module,
+    of_no_file,
+    wrapping_itself,
+    asynchronous,
+    lambda: wrapping(local()),
+    lambda: wrapping(wrapping(asynchronous())),
+    lambda: functools.partial(local(), extra=1),
+    lambda: functools.partial(functools.partial(wrapping(local()))),
+    lambda: functools.partial(Handler().handle),
+    lambda: wrapping(Handler().handle),
+    lambda: wrapping(functools.partial(local())),
+    Handler,
+    lambda: Handler().handle,
+    lambda: Handler().index,
+]
+
+
+class TestNaming:
+    """Connecting is not to take long, so what is told of a connection is worked out later."""
+
+    @pytest.mark.parametrize("make", PASSING)
+    def test_the_dead_are_called_as_the_living(self, signal: Signal, make: Any) -> None:
+        """A receiver that nobody asked for in its life has name, place and kind all the same."""
+        living = make()
+        signal.connect(make())
+        gc.collect()
+        [connection] = known_connections(signal).values()
+        assert connections.is_dead(connection)
+        assert connection.receiver == receiver_name(living)
+        assert connection.is_async == iscoroutinefunction(living)
+
+    @pytest.mark.parametrize("weak", [True, False])
+    def test_a_name_that_was_given_late_is_that_of_the_records(
+        self, signal: Signal, weak: bool
+    ) -> None:
+        """What a decorator around ``@receiver`` makes of the name is told by both."""
+        handler = local()
+        signal.connect(handler, weak=weak)
+        handler.__qualname__ = "Shop.handler"
+        with capture() as dispatches:
+            signal.send(None)
+        [connection] = known_connections(signal).values()
+        assert connection.receiver.name == f"{__name__}.Shop.handler"
+        assert dispatches[0].calls[0].receiver == connection.receiver.name
+
+    def test_a_mark_makes_a_function_asynchronous(self, signal: Signal) -> None:
+        """``markcoroutinefunction()`` counts for a dead receiver as it does for Django."""
+        handler = local()
+        markcoroutinefunction(handler)  # type: ignore[type-var]
+        signal.connect(handler)
+        del handler
+        gc.collect()
+        [connection] = known_connections(signal).values()
+        assert (connections.is_dead(connection), connection.is_async) == (True, True)
+
+    def test_the_line_is_that_of_the_call(self, signal: Signal) -> None:
+        """Also where one function connects on several lines, and goes on after them."""
+        signal.connect(on_order)
+        signal.connect(
+            on_order_too,
+        )
+        line = here()
+        noted = [each.connected_at for each in known_connections(signal).values()]
+        assert [each and each.line for each in noted] == [line - 4, line - 3]
+
+    def test_a_thread_that_only_connects_has_no_place(self, signal: Signal) -> None:
+        """Where no code of Python's calls connect(), none is told, and nothing fails."""
+        _thread.start_new_thread(signal.connect, (on_order,))
+        until = time.monotonic() + 10
+        while not known_connections(signal) and time.monotonic() < until:
+            time.sleep(0.001)
+        [connection] = known_connections(signal).values()
+        assert connection.connected_at is None
+
+    def test_one_that_was_set_aside_alive_dies_later(self, signal: Signal) -> None:
+        """It is among the dead then, until the same code connects again."""
+        handler = local()
+        signal.connect(handler, dispatch_uid="uid")
+        signal.receivers = []
+        signal.connect(on_order, dispatch_uid="uid")
+        assert names(signal) == ["handler", "on_order"]
+        del handler
+        gc.collect()
+        signal.connect(on_order_too)
+        assert [each.reason for each in missed(signal)] == [NotCalledReason.DEAD]
+        successor = local()
+        signal.receivers = []
+        signal.connect(successor, dispatch_uid="uid")
+        assert names(signal) == ["on_order_too", "on_order", "handler"]
 
 
 class TestMemory:

@@ -13,9 +13,13 @@ from signal_inspector.names.globs import (
 )
 from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.receivers import (
+    Untold,
     forget_receiver_names,
+    noted_name,
     receiver_name,
     receiver_names,
+    told_name,
+    untold_name,
 )
 from signal_inspector.names.safe import class_path, class_paths
 from signal_inspector.names.senders import instance_names, sender_name
@@ -32,6 +36,7 @@ from signal_inspector.names.signals import (
 
 __all__ = [
     "IdentityMap",
+    "Untold",
     "anonymous_signals",
     "class_path",
     "creation_place",
@@ -42,12 +47,15 @@ __all__ = [
     "most_specific",
     "name_matches",
     "note_creation",
+    "noted_name",
     "receiver_name",
     "receiver_names",
     "sender_name",
     "signal_name",
     "signal_names",
+    "told_name",
     "unmarked",
+    "untold_name",
 ]
 
 

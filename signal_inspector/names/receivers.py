@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Iterator
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from asgiref.sync import AsyncToSync, SyncToAsync
@@ -55,6 +55,45 @@ def receiver_name(receiver: object) -> ReceiverName:
     if not tasks.is_lazy(receiver):  # its name is not final
         receiver_names.set(receiver, name)
     return name
+
+
+#: What a function is named by: module, qualified name, code, and whether it is inside a partial.
+Untold = tuple[Any, Any, CodeType, bool]
+
+
+def untold_name(function: FunctionType, *, is_partial: bool = False) -> Untold:
+    """What the name of a function is made of, for ``told_name()``. It keeps nothing alive."""
+    return function.__module__, function.__qualname__, function.__code__, is_partial
+
+
+def noted_name(receiver: Any) -> ReceiverName | Untold:
+    """For ``told_name()``: what the name of a receiver is made of, when it is not to be made yet.
+
+    It keeps nothing alive. What has no name but as long as it lives is named now.
+    """
+    if type(receiver) is MethodType:
+        return _method_name(receiver)
+    target, is_partial, layers = receiver, False, 0
+    while layers < _MAX_LAYERS:
+        if type(target) is FunctionType:
+            wrapped = target.__dict__.get("__wrapped__")
+            if wrapped is None:
+                return untold_name(target, is_partial=is_partial)
+            target = wrapped
+        elif type(target) is functools.partial:
+            is_partial = True
+            target = _partial_func(target)
+        else:
+            break
+        layers += 1
+    return receiver_name(receiver)
+
+
+def told_name(noted: Untold) -> ReceiverName:
+    """The name of what was noted, as ``receiver_name()`` gives it."""
+    module, qualname, code, is_partial = noted
+    name = f"{module}.{qualname}" if type(module) is str else qualname
+    return ReceiverName(f"{name}{PARTIAL}" if is_partial else name, *_location_of(code))
 
 
 def _method_name(method: MethodType) -> ReceiverName:
@@ -180,8 +219,11 @@ def _one_layer_in(target: object) -> object | None:
 
 
 def _location(target: object) -> tuple[str, int]:
-    code = getattr(target, "__code__", None) if type(target) is FunctionType else None
-    if code is None or code.co_filename.startswith("<"):
+    return _location_of(target.__code__) if type(target) is FunctionType else ("", 0)
+
+
+def _location_of(code: CodeType) -> tuple[str, int]:
+    if code.co_filename.startswith("<"):
         return "", 0
     return code.co_filename, code.co_firstlineno
 

@@ -6,7 +6,7 @@ past ``__getattr__``, ``__getattribute__``, properties and metaclasses.
 
 from __future__ import annotations
 
-from types import GetSetDescriptorType, MappingProxyType, MemberDescriptorType
+from types import CodeType, GetSetDescriptorType, MappingProxyType, MemberDescriptorType
 from typing import Any, TypeGuard
 
 from signal_inspector import trouble
@@ -18,6 +18,10 @@ _type_qualname = type.__dict__["__qualname__"].__get__
 _type_mro = type.__dict__["__mro__"].__get__
 
 class_paths: IdentityMap[str] = IdentityMap()
+
+#: Code, and the instruction of it that ran: the line is told when somebody reads it, as Python
+#: counts through all lines of the code before it.
+Place = tuple[CodeType, int]
 
 
 def is_class(value: object) -> TypeGuard[type]:
@@ -96,3 +100,11 @@ def native_attribute(obj: object, name: str) -> object | None:
         trouble.let_through(error)
         return None
     return value
+
+
+def line_at(code: CodeType, instruction: int) -> int:
+    """The line that a frame of this code was at, from its ``f_lasti``; 0 if it was at none."""
+    for start, end, line in code.co_lines():
+        if start <= instruction < end:
+            return line or 0
+    return 0

@@ -8,7 +8,7 @@ import sys
 from inspect import CO_OPTIMIZED
 from pathlib import Path
 from threading import RLock
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from django.dispatch import Signal
@@ -16,7 +16,7 @@ from django.dispatch import Signal
 from signal_inspector import trouble
 from signal_inspector.ids import monotonic
 from signal_inspector.names.identity import IdentityMap
-from signal_inspector.names.safe import class_path, instance_attribute
+from signal_inspector.names.safe import class_path, instance_attribute, line_at
 from signal_inspector.names.scan import Index, Place, by_name, places_in_module, walk
 
 _LOCK_TIMEOUT = 1.0  # seconds; then the name is looked up again later
@@ -26,12 +26,24 @@ _MAX_SOURCE = 1_000_000  # bytes of a module that are read to see who assigns a 
 
 
 class _Creation(NamedTuple):
-    path: str
-    line: int
+    code: CodeType  # that created it, and
+    instruction: int  # where in it: Python counts through all lines before one to tell it
     module: str  # "" when the code ran in no module
-    #: File and line of the module, or of the class, in whose body a function that makes signals
-    #: was called.
-    called_from: tuple[str, int] | None
+    #: The same of the module, or of the class, in whose body a function that makes signals was
+    #: called.
+    caller: tuple[CodeType, int] | None
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """File and line."""
+        return self.code.co_filename, line_at(self.code, self.instruction)
+
+    @property
+    def called_from(self) -> tuple[str, int] | None:
+        """File and line of ``caller``."""
+        if self.caller is None:
+            return None
+        return self.caller[0].co_filename, line_at(*self.caller)
 
 
 class _Anonymous(NamedTuple):
@@ -66,26 +78,20 @@ if hasattr(os, "register_at_fork"):  # Windows has no forks
 
 def note_creation(signal: Signal, frame: FrameType) -> None:
     """Remember the file, line and module of the code that created this signal."""
-    module = dict.get(frame.f_globals, "__name__")
     code = frame.f_code
-    _creations.set(
-        signal,
-        _Creation(
-            code.co_filename,
-            frame.f_lineno or 0,
-            module if type(module) is str else "",
-            _called_from(frame) if code.co_flags & CO_OPTIMIZED else None,
-        ),
-    )
+    caller = _called_from(frame) if code.co_flags & CO_OPTIMIZED else None
+    name = dict.get(frame.f_globals, "__name__")
+    module = name if type(name) is str else ""
+    _creations.set(signal, _Creation(code, frame.f_lasti, module, caller))
 
 
-def _called_from(frame: FrameType) -> tuple[str, int] | None:
+def _called_from(frame: FrameType) -> tuple[CodeType, int] | None:
     """The nearest line of a module's or a class's body that led here."""
     outer: FrameType | None = frame
     for _ in range(_MOST_FRAMES):
         outer = None if outer is None else outer.f_back
         if outer is not None and not outer.f_code.co_flags & CO_OPTIMIZED:
-            return outer.f_code.co_filename, outer.f_lineno or 0
+            return outer.f_code, outer.f_lasti
     return None
 
 
@@ -133,15 +139,15 @@ def creation_place(signal: Signal, name: str) -> tuple[str, int]:
     module that holds it, and 0; ("", 0) where that has no file.
     """
     creation = _creations.get(signal)
-    if creation is not None and creation.called_from is None:
-        return creation.path, creation.line
+    if creation is not None and creation.caller is None:
+        return creation.place
     module = name
     while module and module not in sys.modules:
         module = module.rpartition(".")[0]
     file = instance_attribute(sys.modules.get(module), "__file__")
     if creation is not None:
-        from_module = creation.called_from is not None and creation.called_from[0] == file
-        return creation.called_from if from_module else (creation.path, creation.line)  # type: ignore[return-value]
+        called_from = creation.called_from
+        return called_from if called_from and called_from[0] == file else creation.place
     return (file, 0) if type(file) is str else ("", 0)
 
 
@@ -189,16 +195,16 @@ def _anonymous_name(signal: Signal) -> str:
     creation = _creations.get(signal)
     if creation is None:
         return f"anonymous {class_path(type(signal))}"
-    where = creation.module or Path(creation.path).name
-    return f"{where}:{creation.line} (anonymous)"
+    path, line = creation.place
+    return f"{creation.module or Path(path).name}:{line} (anonymous)"
 
 
 def _find(signal: Signal) -> Place | None:
     creation = _creations.get(signal)
-    if creation is not None and creation.module:
+    name = "" if creation is None else creation.module
+    if name:
         # One module is quick to walk, and this one may have been importing at the last scan.
-        module = sys.modules.get(creation.module)
-        found = places_in_module(creation.module, module, set(), [])
+        found = places_in_module(name, sys.modules.get(name), set(), [])
         places = [place for held, place in found if held is signal]
         if places:
             return _choose(places)

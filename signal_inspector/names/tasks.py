@@ -59,7 +59,10 @@ def is_signature(receiver: object) -> bool:
 
 
 def _is_of(receiver: object, module: str, name: str) -> bool:
-    cls = instance_attribute(sys.modules.get(module), name)
+    loaded = sys.modules.get(module)
+    if loaded is None:
+        return False
+    cls = instance_attribute(loaded, name)
     return cls is not None and issubclass(type(receiver), cls)  # type: ignore[arg-type]
 
 

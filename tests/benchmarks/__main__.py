@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks``: what a send costs, beside bare Django, in one run.
+"""``python -m tests.benchmarks``: what a send and a connect cost, beside bare Django, in one run.
 
 ``--quick`` measures less, for a gate. ``--check`` fails where a "must" is missed by more than
 the noise, after having measured again. ``--only PART`` measures one part of it. ``--json FILE``
@@ -13,6 +13,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from itertools import chain
@@ -30,7 +31,7 @@ from tests.benchmarks.sentry import Sentry, version
 _FULL: Final = Effort(rounds=25, turns=12)
 _QUICK: Final = Effort(rounds=10, turns=8)
 _ATTEMPTS: Final = 3  # at rows that miss, after the first
-_PARTS: Final = ("sync", "async", "tracing")
+_PARTS: Final = ("sync", "async", "connect", "tracing")
 _SDK: Final = "opentelemetry-sdk"
 
 
@@ -88,7 +89,7 @@ def _setting(effort: Effort) -> str:
         f"{effort.turns} turns of {SENDS} sends,\nwhich the contestants take one after another. "
         "Processor time. Receivers do nothing. Garbage is collected\nas Python has it. What a "
         f"turn has recorded is let go of after it, outside its time; its first {FIRST} sends more "
-        "are not timed."
+        "are not timed.\nOf connect() the microseconds that are added stand in the ratio's place."
     )
 
 
@@ -99,6 +100,8 @@ def _all_rows(
         yield from _sync_rows(sentry, effort, attempts)
     if only in (None, "async"):
         yield from _async_rows(effort)
+    if only in (None, "connect"):
+        yield from _connecting_rows(effort, attempts)
     if only not in (None, "tracing"):
         return
     if _sdk_version() is None:
@@ -113,6 +116,14 @@ def _sync_rows(sentry: Sentry | None, effort: Effort, attempts: int) -> Iterator
         if receivers and sentry is not None:
             contestants.append(sentry.contestant(receivers))
         yield from _rows(contestants, effort, receivers, attempts)
+
+
+def _connecting_rows(effort: Effort, attempts: int) -> Iterator[Row]:
+    for connected in contest.CONNECTED:
+        contestants = contest.connecting_contestants(connected)
+        # A connect goes through all that are there: that takes its time.
+        few = effort if connected < 1_000 else replace(effort, turns=2)
+        yield from _rows(contestants, few, connected, attempts)
 
 
 def _tracing_rows(sentry: Sentry | None, effort: Effort, attempts: int) -> Iterator[Row]:

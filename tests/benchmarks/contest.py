@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from django.dispatch import Signal
 
-from signal_inspector import Details, capture, instrument
+from signal_inspector import Details, capture, connections, instrument
 from signal_inspector.scopes import (
     Collector,
     add_sink,
@@ -32,6 +32,7 @@ API_ONLY: Final = "tracing, API only"
 UNSAMPLED: Final = "tracing, unsampled"
 SAMPLED: Final = "tracing, sampled"
 SAMPLED_BY_HAND: Final = "tracing, sampled: by hand"
+CONNECTING: Final = "connect(), added µs"
 
 # At module level, as in any project: a signal that no module holds is looked up again and again.
 signal_0 = Signal()
@@ -44,7 +45,12 @@ signal_async_5 = Signal()
 SIGNALS: Final = {0: signal_0, 1: signal_1, 5: signal_5, 20: signal_20}
 ASYNC_SIGNALS: Final = {1: signal_async_1, 5: signal_async_5}
 
-_bare: Final = {name: Signal.__dict__[name] for name in ("send", "asend", "_live_receivers")}
+#: So many receivers are there already where one more is connected.
+CONNECTED: Final = (1, 100, 1_000, 3_000)
+
+_bare: Final = {
+    name: Signal.__dict__[name] for name in ("send", "asend", "connect", "_live_receivers")
+}
 
 
 def prepare() -> None:
@@ -161,6 +167,38 @@ def _async_turn(asend: Any, signal: Signal, runner: asyncio.Runner, *, records: 
             return await sends()
 
     return lambda: runner.run(take())
+
+
+def connecting_contestants(connected: int) -> list[Contestant]:
+    """Those who connect receivers to a signal that has so many."""
+    return [
+        Contestant(BARE, _connecting_turn(_bare["connect"], connected)),
+        Contestant(CONNECTING, _connecting_turn(Signal.connect, connected)),
+    ]
+
+
+def _connecting_turn(connect: Callable[..., Any], connected: int) -> Turn:
+    """A turn that connects receivers, each for the first time, and takes them out afterwards."""
+    signal = Signal()
+    kept = list(sync_receivers(connected))
+    for receiver in kept:
+        connect(signal, receiver)
+
+    def take() -> int:
+        passing = list(sync_receivers(FIRST + SENDS))
+        for receiver in passing[:FIRST]:
+            connect(signal, receiver)
+        began = process_time_ns()
+        for receiver in passing[FIRST:]:
+            connect(signal, receiver)
+        taken = process_time_ns() - began
+        assert len(signal.receivers) == len(kept) + len(passing)
+        del signal.receivers[len(kept) :]  # Django's disconnect() goes through all of them
+        for receiver in passing:
+            connections.note_disconnect(signal, receiver, None, None)
+        return taken
+
+    return take
 
 
 def name_of(receivers: int) -> str:
