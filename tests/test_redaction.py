@@ -41,6 +41,7 @@ SECRET_KEYS = words("""
     ssn SSN user_ssn social_security_number otp totp otp_code one_time_otp pin PIN user_pin
     pin_code recovery_codes pw PW db_pw psw passw mnemonic seed_phrase recovery_phrase signature
     X-Amz-Signature sig hmac dsn SENTRY_DSN connection_string connectionString conn_str
+    sshpass storepass ansible_become_pass bindpw psk passwort mot_de_passe senha
     webhook_url invite_link password_reset_url sid connect.sid bearer smtp_pass
 """)
 
@@ -259,6 +260,28 @@ ORDINARY_TEXT = [
         "it\u2019s Ann\u2019s \u201ctoken\u201d",
         "**token** of thanks",
         "update the token set of 3",
+        "token count: 15, tokens used: 1,024 of 4,096",
+        "password reset mail sent to ann at 10:15",
+        "author=jane, sku=XJ900-BLK-42",
+        'File "/app/password/forms.py", line 12, in clean_password',
+        "C:\\Users\\ann\\Documents\\secret-santa.txt",
+        "order id 8f14e45f-ceea-467f-a0e6-5a2f3b1c9d7e",
+        "UPDATE product SET price = 12.50 WHERE id = 7",
+        "INSERT INTO product (name, price) VALUES ('Lamp', 12.5)",
+        "UPDATE auth_user SET password=%s WHERE id=%s",
+        'SELECT "auth_user"."id" FROM "auth_user" WHERE "auth_user"."email" = \'a@b.c\'',
+        "{'max_tokens': 100, 'token_count': 15, 'company': 'ACME'}",
+        "{'name': 'color', 'value': 'red'}",
+        "TypeError: login() missing 1 required positional argument: 'password'",
+        "AttributeError: 'User' object has no attribute 'token'",
+        "https://example.com/blog/2024/05/10-best-tips",
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        'ETag: "33a64df551425fcc55e4d42a148795d9f25f89d4"',
+        "python -m pip install -U pip, pytest -p no:cacheprovider, mkdir -p /tmp/x1",
+        "discount code SUMMER24, zip code is 90210",
+        "100% done & 5 < 6, AT&amp;T, %20",
+        "password \u2192 login form",
+        "passenger=Ann, boarding_pass=B12, bypass=1",
     ],
 ]
 
@@ -313,6 +336,9 @@ FORMS = [
     "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19",
     "Your verification code is 123456 <- 123456",
     "the PIN was: 1234 <- 1234",
+    "Your OTP is 482913. <- 482913",
+    "482913 is your verification code <- 482913",
+    "G-482913 is your Google verification code <- 482913",
     "DE89 3704 0044 0532 0130 00",
     "GB82WEST12345698765432",
 ]
@@ -345,7 +371,7 @@ SHAPES = [
 ]  # fmt: skip
 
 HOSTILE = ["a=","://a:","4111 ","'","eyJ","eyJ-","password=[","password='","\\","-----BEGIN PRIVATE KEY-----","token ","{","[","(","\"","\\\"","--a=","<a","<password>","<a>","--password ","-p ","mysql -p","value=[","{value=[","{\"value\":{","name=password,","password: ","password:\n ","password: |\n ","\n","a ","a-","a.",":","=","%22","&quot;","\\u0022","('password',","('password'","password=(","password=a(","password == [","password='a''","token=(","--token [","/reset/a","/a-","1 ","12345678:","$2b$","pbkdf2_","DE89 ","DE89AAAA","AAAA","form-data; name=","Failing row contains (","(a)=(","Duplicate entry '","-u a:","password is ","password\t","Digest a=","Cookie: ","a"*50+" ","é","\x00","x@",
-"://","http://a@","www.","a/","/","hooks.slack.com/","<value>","<name>","<name>password</name><value>","&lt;a","&lt;password&gt;","name=password value=[","v=x,","v=[,","key=loc:[","identified ","identified by ","password for a","SG.aaaaaaaaaa","ghp_","-- ","/*","$a$","''","\"\"\"","'''","password\n ","a\n ","\"value\": \"","value:\n ", "password:\r\n", "a, ", "'a', ", "password=a,","password=a;","password=&","password=\\","password=a\\\\","x=\"\\\\\"", "f(\"", "token=\"a\" + ", "IDENTIFIED BY '", "a::b ", "a]"]  # fmt: skip
+"://","http://a@","www.","a/","/","hooks.slack.com/","<value>","<name>","<name>password</name><value>","&lt;a","&lt;password&gt;","name=password value=[","v=x,","v=[,","key=loc:[","identified ","identified by ","password for a","SG.aaaaaaaaaa","ghp_","-- ","/*","$a$","''","\"\"\"","'''","password\n ","a\n ","\"value\": \"","value:\n ", "password:\r\n", "a, ", "'a', ", "password=a,","password=a;","password=&","password=\\","password=a\\\\","x=\"\\\\\"", "f(\"", "'SELECT token ', ", "'SELECT token ',(", "'SELECT token' args=(", "VALUES (", "SELECT token VALUES (\"a\",", "\\u005C", "&amp;", "%25", "a email ", "token: !", "token -> ", "123456 is ", "sqlplus a/", "token=\"a\" + ", "IDENTIFIED BY '", "a::b ", "a]"]  # fmt: skip
 
 
 class TestText:
@@ -451,7 +477,7 @@ class TestText:
             text = quote(text)
         assert "hunter2" not in redactor.redact_text(text)
 
-    @settings(deadline=None, max_examples=900, derandomize=True)
+    @settings(deadline=None, max_examples=600, derandomize=True)
     @given(st.sampled_from(carriers("hunter2")), st.lists(st.sampled_from(QUOTING), max_size=4))
     def test_carrier_in_carriers(self, text: str, around: list[Callable[[str], str]]) -> None:
         """However often what carries a secret is quoted in other texts, the secret is found."""

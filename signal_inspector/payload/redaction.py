@@ -24,8 +24,13 @@ _KEY_PATTERNS = (
     (
         "password",
         (
-            r"pass_?word|passwd|pass_?phrase|pass_?code|pwd|_(?:pw|psw|passw)_?\d*_|^_pass_$"
-            r"|_(?:db|smtp|user|ftp|e?mail|login|root|admin|mysql|redis|http|proxy)_pass_"
+            r"pass_?wor[dt]|passwd|pass_?phrase|pass_?code|pwd|_(?:pw|psw|passw|psk)_?\d*_|^_pass_$"
+            r"|(?:db|smtp|user|ftp|e?mail|login|root|admin|mysql|redis|http|proxy|ssh|become|sudo"
+            r"|store|key|bind|require|wifi|postgres|pg|ldap|vault|service|client)_?pass_"
+            r"|_(?:bind|root|user|admin|db)_?pw_"
+            # As people of other languages call it.
+            r"|kennwort|contrase(?:ñ|n)a|_mot_?de_?passe_|_senha_|wachtwoord|пароль|parola_|hasło"
+            r"|lösenord|salasana|_şifre_|パスワード|密码|密碼|비밀번호"
         ),
     ),
     ("recovery phrase", r"mnemonic|(?:seed|recovery|backup|wallet)_?(?:phrase|words)"),

@@ -106,6 +106,8 @@ _LINK = re.compile(
     r"/(?P<secret>[^\s\"'<>\\?#]{4,400})",
     re.IGNORECASE,
 )
+# Oracle's, which have no colon.
+_ORACLE = re.compile(r"(?:thin:|sqlplus[ ]{1,9})[\w.$#-]{1,60}/(?P<secret>[^\s/@\"']{1,200})(?=@)")
 _CODE_IN_URL = re.compile(r"[?&]code=(?P<secret>[\w.~%/+-]{16,})")
 _SEGMENT = re.compile(r"[^/]+")
 # A header is secret to the end of its line: cookies and credentials have spaces in them.
@@ -160,8 +162,9 @@ def spans(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
 
 def _addresses(text: str, lower: str) -> Iterator[Span]:
     """What is secret in URLs and in the paths of links."""
-    if "://" in text and "@" in text:
+    if "@" in text:
         yield from spans(_URL_PASSWORD, text)
+        yield from spans(_ORACLE, text)
         yield from _random(text, spans(_URL_USER, text))
     if "code=" in text:
         yield from spans(_CODE_IN_URL, text)

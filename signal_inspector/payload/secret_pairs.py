@@ -12,6 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 IsSecretKey = Callable[[str], str | None]
@@ -48,17 +49,20 @@ _TOKEN = re.compile(
 _WORD_BEFORE = re.compile(r"([^\W\d_][\w-]{0,30}) \Z")
 
 _OPENING = re.compile(
-    rf"[bBrRuUfF]{{0,2}}+(?P<quote>(?P<one>{_QUOTE})(?:(?P=one)){{2}}|{_QUOTE})"
+    rf"[bBrRuUfFnNeE]{{0,2}}+(?P<quote>(?P<one>{_QUOTE})(?:(?P=one)){{2}}|{_QUOTE})"
 ).match
 # pprint parts a long text in several, and what tells of changes has two.
 _GOES_ON = re.compile(
-    rf"\s{{1,200}}+(?:(?:->|=>|to|!=)\s{{1,9}})?[bBrRuU]?(?P<quote>{_QUOTE})"
+    rf"\s{{1,200}}+(?:(?:->|=>|to|!=|\+)\s{{1,9}})?[bBrRuU]?(?P<quote>{_QUOTE})"
 ).match
-# "password: str = 'x'": behind a type, the value.
+# "password: str = 'x'", and as PHP and Go show it: behind a type, the value.
 _ANNOTATION = re.compile(
-    r"[A-Za-z_][\w.]{0,60}+(?:\[[\w., |\[\]]{0,80}\])?+(?:[ ]?\|[ ]?[A-Za-z_][\w.]{0,60}+){0,4}"
-    r"[ ]?=[ ]?(?=[bBrRuUfF]{0,2}\\{0,70}[\"'])"
+    r"(?:[A-Za-z_][\w.]{0,60}+(?:\[[\w., |\[\]]{0,80}\])?+(?:[ ]?\|[ ]?[A-Za-z_][\w.]{0,60}+){0,4}"
+    r"[ ]?=[ ]?|\s{0,40}+(?:\((?:len=\d{1,9}|[a-z]\w{0,20}+)\)[ ]|string\(\d{1,9}\)[ ]){1,3})"
+    r"(?=[bBrRuUfF]{0,2}\\{0,70}[\"'])"
 ).match
+# YAML's tags and anchors: "password: !!str &pw x".
+_TAGGED = re.compile(r"(?:(?:![\w!./-]{0,40}|&\w{1,40})[ ]{1,9}){1,2}(?=\S)").match
 # To the next space, ampersand, semicolon or quote; to a comma only where another pair begins.
 _PLAIN_END = r"\s,;&\"'`()\[\]{}<>\\"
 _UNQUOTED = re.compile(
@@ -76,7 +80,7 @@ _NAME_CALLED = re.compile(r"[A-Za-z_][\w.]{0,80}+\(").match
 _NO_SECRET = re.compile(
     r"(?:an?|and|any|are|bool|bytes|can|cannot|could|did|does|enter|expected|expired|false|field"
     r"|float|for|has|have|in|int|invalid|is|it|list|missing|must|needs|no|none|not|null|ok|or"
-    r"|please|required|should|str|string|that|the|this|too|true|unknown|was|will|wrong|your?)[.!?]?",
+    r"|please|required|should|str|string|that|the|this|too|true|unknown|was|will|wrong|your?|%s|\?|\$\d{1,2}|%\(\w{1,40}\)s)[.!?]?",
     re.IGNORECASE,
 ).fullmatch
 _NUMBER = re.compile(r"\d[\d_.]{2,}+").match
@@ -109,11 +113,13 @@ _EXPRESSION = re.compile(
 _MARK_END: Final = {mark: re.compile(rf"(?<!\\)\\*+{re.escape(mark)}") for mark in ('"', "'", "`")}
 
 
+@lru_cache(1_000)
 def is_name(key: str) -> bool:
     """Whether what stands under a key may name another value: ``name``, ``headerName``."""
     return _NAMES(key[-40:]) is not None
 
 
+@lru_cache(1_000)
 def is_value(key: str) -> bool:
     """Whether what stands under a key may be what such a name is of: ``value``, ``input``."""
     return _VALUES(key[-40:]) is not None
@@ -280,9 +286,9 @@ class _Scan:
             return self._hide(position, match if has_sep else None, in_code=not has_sep)
         if not has_sep:
             return position
-        if _NAMES(key):
+        if is_name(key):
             self._name(position)
-        elif _VALUES(key):
+        elif is_value(key):
             if self._is_named_secret():
                 return self._hide(position, match)
             self._wait(position)
@@ -353,6 +359,8 @@ class _Scan:
         """Take the value that begins here for a secret; where it ends."""
         if pair is not None and (typed := _ANNOTATION(self._text, position)) is not None:
             position, pair, in_code = typed.end(), None, True
+        elif pair is not None and (tagged := _TAGGED(self._text, position)) is not None:
+            position = tagged.end()
         opening = _OPENING(self._text, position)
         if self._code and opening is None:
             if not in_code:
@@ -383,6 +391,8 @@ class _Scan:
             end = quote_end(text, start, quote)
             after = min(end + len(quote), len(text))
             while (more := _GOES_ON(text, after)) is not None and len(more["quote"]) == len(quote):
+                if self._code and "+" in more[0]:
+                    break
                 end = quote_end(text, more.end(), more["quote"])
                 after = min(end + len(quote), len(text))
             return start, end, after

@@ -36,23 +36,44 @@ _IS_NAME = re.compile(_AFTER_NAME).match
 _NAME = re.compile(r"[\w $.\-]*").fullmatch
 _CRYPTOGRAPHIC = re.compile(
     r"\b(?:identified\s|crypt\(|pgp_\w|aes_\w|digest\(|hmac\(|encrypt|decrypt|pragma\s+(?:re)?key"
-    r"|gen_salt)",
+    r"|gen_salt|key\s{1,9}\\*'|sp_\w{0,20}(?:login|password))",
     re.IGNORECASE,
 ).search
-_CRYPTOGRAPHIC_WORDS = ("identified", "crypt", "pgp_", "aes_", "digest(", "hmac(", "key", "salt")
+_CRYPTOGRAPHIC_WORDS = (
+    "identified",
+    "crypt",
+    "pgp_",
+    "aes_",
+    "digest(",
+    "hmac(",
+    "key",
+    "salt",
+    "sp_",
+)
 _NUMBER = re.compile(r"\d\d\d").search
 _SHORTEST_NUMBER = 3
 
 # A statement in a message.
-_VERBS: Final = ("insert", "replace", "update", "select", "delete", "merge", "call ", "exec")
+_VERBS: Final = (
+    "insert",
+    "replace",
+    "update",
+    "select",
+    "delete",
+    "merge",
+    "call ",
+    "exec",
+    "attach",
+)
 _STATEMENT = re.compile(
     r"\b(?:(?i:INSERT|REPLACE|MERGE)\s{1,9}(?i:INTO)|(?i:UPDATE)\s{1,9}\S{1,80}\s{1,9}(?i:SET)"
-    r"|SELECT|DELETE\s{1,9}FROM|CALL|EXEC(?:UTE)?)\s"
+    r"|SELECT|DELETE\s{1,9}FROM|CALL|EXEC(?:UTE)?|ATTACH)\s"
 )
 _PARAMETERS = re.compile(
-    r"\b(?i:param|parameter|arg|argument|bind|binding)(?i:s|_?list)?\b[^\w(\[{]{1,12}"
+    r"\b(?i:param|parameter|arg|argument|bind|binding)(?i:s|_?list)?\b[^\w(\[{]{1,140}"
     r"(?P<bracket>[(\[{])"
 )
+_NEXT_ARGUMENT = re.compile(r"\\*[\"']{1,3},\s{0,40}(?P<bracket>[(\[{])").match
 
 
 def sql_secrets(sql: str, is_secret_key: IsSecretKey) -> list[Span]:
@@ -72,21 +93,33 @@ def statement_secrets(
     found: list[Span] = []
     if not any(map(lower.__contains__, _VERBS)):
         return found
-    position = 0
+    # Quotes that a repr() escaped look as if they ended what stands around them.
+    as_is = as_is and "\\'" not in text and '\\"' not in text
+    position = arguments_end = 0
+    first = len(text)
     while (statement := _STATEMENT.search(text, position)) is not None:
         start = statement.start()
-        end = position = _statement_end(text, start) if as_is else len(text)
-        if not _names_secret(text[start:end], is_secret_key):
+        end = _statement_end(text, start)
+        position = end if as_is else len(text)
+        if not _names_secret(text[start:position], is_secret_key):
             continue
-        found += _literals(text, start, end)
-        parameters = _PARAMETERS.search(text, start)
-        while parameters is not None:
-            position = bracket_end(text, parameters.end())
-            closed = text[position - 1] in ")]}"
-            found.append((parameters.end(), position - 1 if closed else position))
-            parameters = _PARAMETERS.search(text, position)
-        position = max(position, end)
+        first = min(first, start)
+        found += _literals(text, start, position)
+        # cursor.execute("UPDATE …", [1, 2])
+        argument = _NEXT_ARGUMENT(text, end)
+        if argument is not None and argument.end() > arguments_end:
+            found.append(_in_brackets(text, argument.end()))
+            arguments_end = found[-1][1]
+    while (parameters := _PARAMETERS.search(text, first)) is not None:
+        found.append(_in_brackets(text, parameters.end()))
+        first = found[-1][1]
     return found
+
+
+def _in_brackets(text: str, start: int) -> Span:
+    """What stands in the brackets of which the first is just before ``start``."""
+    end = bracket_end(text, start)
+    return start, end - 1 if end > start and text[end - 1] in ")]}" else end
 
 
 def _statement_end(text: str, start: int) -> int:

@@ -265,10 +265,10 @@ _USER_OPTION = re.compile(
 )
 _COMMAND = re.compile(
     r"\b(?:mysql\w{0,12}|mariadb[\w-]{0,12}|sshpass|mongo\w{0,10}|docker\W{1,6}login|redis-cli|smbclient"
-    r"|ldap\w{2,8}|(?:un)?zip|7z|openssl|htpasswd|rabbitmqctl|sqlcmd|psexec|plink|pscp|az)\b"
+    r"|ldap\w{2,8}|(?:un)?zip|7z|openssl|htpasswd|rabbitmqctl|sqlcmd|psexec|plink|pscp|az|twine)\b"
 )
 _LETTER_OPTION = re.compile(
-    r"-(?<![\w-].)[paPwW](?:(?P<glued>[^\s\"',\\-][^\s\"',\\]{0,200})"
+    r"-(?<![\w-].)[paPwWk](?:(?P<glued>[^\s\"',\\-][^\s\"',\\]{0,200})"
     r"|(?:[ \t]{1,9}+|\\*[\"'][ \t]?,\s?\\*[\"'])(?P<secret>[^\s\"',\\-][^\s\"',\\]{0,200}))"
 )
 _PORTS = re.compile(r"\d{1,5}(?::\d{1,5})?").fullmatch
@@ -307,7 +307,8 @@ def _secret_matches(
 
 # "password hunter2", "the token is 12ab34cd": what no sentence goes on with.
 _SPOKEN = re.compile(
-    r"(?<![\w-])(?P<key>[A-Za-z][\w-]{1,40}+)(?:[ \t]{1,9}+|:\s{1,9}+)"
+    r"(?<![\w-])(?P<key>[A-Za-z_][\w-]{1,40}+)"
+    r"(?:[ \t]{1,9}+(?:(?:[-=]{0,2}>|[\u2192|])[ \t]{1,9}+)?|:\s{1,9}+)"
     r"(?:(?i:is|was|value|of|from|to|set[ ]to|was[ ]set|changed)(?::\s{0,9}+|[ \t]{1,9}+))?"
     r"[\"'`(]?"
     r"(?P<secret>(?=[^\s\d]{0,60}\d)(?=[^\sA-Za-z]{0,60}[A-Za-z])[^\s\"'`<>()\[\]{},;]{6,})"
@@ -316,7 +317,12 @@ _SPOKEN = re.compile(
 # "Your verification code is 123456": a code for one time may be of digits alone.
 _SPOKEN_CODE = re.compile(
     r"(?<![\w-])(?P<key>(?:[A-Za-z]{2,20}[ -])?[A-Za-z]{3,20}+)[ \t]{1,9}+(?i:is|was)"
-    r"[ \t]{0,9}+:?[ \t]{0,9}+[\"'`(]?(?P<secret>\d{3}[ -]?\d{1,5})(?![\w.])"
+    r"[ \t]{0,9}+:?[ \t]{0,9}+[\"'`(]?(?P<secret>\d{3}[ -]?\d{1,5})(?!\w|\.\d)"
+)
+# "123456 is your verification code"
+_CODE_SPOKEN = re.compile(
+    r"(?P<secret>\d{3}[ -]?\d{1,5})[ \t]{1,9}+(?i:is|was)[ \t]{1,9}+(?i:your|the)[ \t]{1,9}+"
+    r"(?P<key>(?:[A-Za-z0-9]{2,20}[ -]){0,4}[A-Za-z]{3,20}+)"
 )
 _CODES = ("one-time code", "pin", "password", "cvv")
 
@@ -327,6 +333,7 @@ def _spoken(text: str, is_secret_key: IsSecretKey) -> Iterator[Span]:
             yield match.span("secret")
             yield match.span("next")
     told = " is" in text or " was" in text
-    for match in _SPOKEN_CODE.finditer(text) if told else ():
-        if is_secret_key(match["key"]) in _CODES:
-            yield match.span("secret")
+    for pattern in (_SPOKEN_CODE, _CODE_SPOKEN) if told else ():
+        for match in pattern.finditer(text):
+            if is_secret_key(match["key"]) in _CODES:
+                yield match.span("secret")
