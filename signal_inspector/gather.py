@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
-from typing import Any, Final
+from contextvars import ContextVar, copy_context
+from typing import Any, Final, ParamSpec, TypeVar
 
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
@@ -24,6 +24,9 @@ from signal_inspector.payload import (
 from signal_inspector.quiet import own_work
 from signal_inspector.records import Details, Failure, Summary
 from signal_inspector.scopes import suppress
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: The span that code belongs to without running in it: the request's, of a streamed body.
 outer_trace: Final[ContextVar[TraceIds | None]] = ContextVar(
@@ -169,7 +172,8 @@ def failure(dispatch: Dispatch, error: BaseException) -> Failure:
     """What is kept of an exception, with its traceback if somebody asked for it."""
     try:
         config = get_config()
-        return summarize_exception(
+        return unrecorded(
+            summarize_exception,
             error,
             config.limits,
             with_traceback=bool(dispatch.audience.details & Details.TRACEBACK),
@@ -178,6 +182,19 @@ def failure(dispatch: Dispatch, error: BaseException) -> Failure:
     except Exception as problem:
         trouble.report("gathering an exception", problem)
         return class_of(error)
+
+
+def unrecorded(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call what asks an exception for its text: that is code of the user's, and our doing.
+
+    What it sends and asks the database is nobody's, and it leaves nothing in the context.
+    """
+
+    def run() -> T:
+        with suppress(), own_work():
+            return call(*args, **kwargs)
+
+    return copy_context().run(run)
 
 
 def class_of(error: BaseException) -> Failure:

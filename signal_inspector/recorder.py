@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from threading import get_ident
 from typing import Any, Final, overload
 
@@ -196,11 +197,15 @@ def _prepare(
     dispatch.restart(perf_counter_ns())
 
 
+#: Of names that are not final too, as those of signals that no module holds, for these settings.
+_is_inspected: Final = lru_cache(maxsize=1_000)(is_inspected)
+
+
 def _decide(signal: Signal) -> str:
     """The signal's name if it is to be inspected, else ""; remembered once it is final."""
     name = signal_name(signal)
     config = get_config()
-    decided = name if is_inspected(name, config.include, config.exclude) else ""
+    decided = name if _is_inspected(name, config.include, config.exclude) else ""
     if signal in signal_names and settings.configured:
         _inspected.set(signal, decided)
     return decided

@@ -187,6 +187,28 @@ class TestCounting:
             ask()
         assert dispatches[0].query_count == 1
 
+    def test_queries_of_an_exceptions_text_are_nobodys(self, way: str) -> None:
+        """To ask an exception for its text is our doing: what that asks and sends is not told."""
+        told = Signal()
+
+        class AskingError(Exception):
+            def __str__(self) -> str:
+                told.send(None)
+                ask()
+                return "no stock"
+
+        def failing(**kwargs: Any) -> None:
+            ask()
+            raise AskingError
+
+        signal = connected(failing)
+        with capture() as dispatches, pytest.raises(AskingError):
+            signal.send(None)  # for send_robust() Django logs the text, which is not our doing
+        [dispatch] = dispatches
+        [call] = dispatch.calls
+        assert call.failure is not None
+        assert (call.failure.message, call.query_count) == ("no stock", 1)
+
     def test_suppressed_queries_are_nobodys(self) -> None:
         """Inside suppress() queries are not counted."""
 

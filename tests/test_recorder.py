@@ -1096,6 +1096,18 @@ class TestWhichSignals:
         assert dispatches[0].signal.endswith("(anonymous)")
         assert dispatches[1].signal == f"{__name__}.found_later"
 
+    def test_whether_an_anonymous_signal_is_inspected_is_remembered(self) -> None:
+        """Its name is not final, but the globs are not matched again for the same one."""
+        signal = Signal()
+        with capture() as dispatches:
+            signal.send(None)
+            with mock.patch("signal_inspector.names.globs.fnmatchcase") as fnmatch:
+                signal.send(None)
+            assert not fnmatch.called
+            with override_settings(SIGNAL_INSPECTOR={"EXCLUDE": ["django.*", "*(anonymous)"]}):
+                signal.send(None)
+        assert len(dispatches) == 2
+
     def test_what_is_excluded_costs_its_receivers_no_parent(self) -> None:
         """What receivers of an excluded signal send is recorded under the dispatch around it."""
 

@@ -43,7 +43,8 @@ def told(error: BaseException, tracing: Tracing, known: Failure | None = None) -
     if known is not None and not _lacks(known, tracing):
         return tellable(known, tracing)
     config = get_config()
-    return summarize_exception(
+    return gather.unrecorded(
+        summarize_exception,
         error,
         config.limits,
         with_traceback=tracing.exception_stacktraces,
