@@ -80,6 +80,17 @@ class TestKeys:
         """No look ahead of the search lets a text pass that has such a key."""
         assert redactor.redact_text(f"order: 7, {key}=Xy7abc") == f"order: 7, {key}={MARK}"
 
+    @pytest.mark.parametrize(
+        "key",
+        [
+            *("credit card", "card number", "api key", "private key", "session id", "auth code"),
+            *("recovery phrase", "security code", "verification code", "conn str", "db pass"),
+        ],
+    )
+    def test_is_secret_inside_text_in_two_words(self, redactor: Redactor, key: str) -> None:
+        """Nor one whose key is of two words, neither of which may be secret alone."""
+        assert redactor.redact_text(f"a 7; {key}: Xy7abc, x") == f"a 7; {key}: {MARK}, x"
+
     @pytest.mark.parametrize("key", HARMLESS_KEYS)
     def test_harmless(self, redactor: Redactor, key: str) -> None:
         """A key that merely contains the letters of a secret one raises no alarm."""

@@ -202,13 +202,15 @@ class Redactor:
         return no_key
 
     def _has_key(self, words: list[str], doubtful: set[str]) -> bool:
-        """Whether one of these with the words beside it may be a secret key: "card number"."""
-        reach = self._most_words - 1
+        """Whether one of these with the words beside it is a secret key: "card number"."""
         words = ["" if word in self._harmless else word for word in words]
+        most = self._most_words
         phrases = {
-            "_".join(words[max(index - reach, 0) : index + reach + 1])
+            "_".join(words[start : start + number])
             for index, word in enumerate(words)
             if word in doubtful
+            for number in range(2, most + 1)
+            for start in range(max(index - number + 1, 0), index + 1)
         }
         phrases -= self._plain
         if any(self._find(_words(phrase)) for phrase in phrases):
