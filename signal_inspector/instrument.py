@@ -257,8 +257,19 @@ def _sync_method(method: SendMethod, original: Callable[..., Any]) -> Callable[.
 
 def _async_method(method: SendMethod, original: Callable[..., Any]) -> Callable[..., Any]:
     """asend() or asend_robust(): always Django's own, on watched receivers if recorded."""
+    is_djangos = _is_known(method)
 
     async def through_django(self: Signal, /, *args: Any, **kwargs: Any) -> Any:
+        if (  # a second coroutine takes longer than all else
+            not ears
+            and is_djangos
+            and type(self) is Signal  # a class of its own may count how often it is asked
+            and not self.receivers
+            and len(args) == 1
+            and "sender" not in kwargs
+            and "self" not in kwargs
+        ):
+            return []
         dispatch = _begin(self, args, kwargs, method) if ears else None
         if dispatch is None:
             return await original(self, *args, **kwargs)

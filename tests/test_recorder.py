@@ -535,6 +535,26 @@ class TestDetails:
         assert functions == ["test_the_stack_leads_to_the_caller", "outer"]
 
     @override_settings(SIGNAL_INSPECTOR={"LIMITS": {"STACK_DEPTH": 3}})
+    @pytest.mark.parametrize("send", ["send", "send_robust"])
+    def test_the_stack_of_a_nested_dispatch_holds_no_frame_of_ours(self, send: str) -> None:
+        """A dispatch that a receiver sends has the receiver on its stack, and its sender."""
+        outer_signal, inner_signal = Signal(), Signal()
+
+        def relay(**kwargs: Any) -> None:
+            getattr(inner_signal, send)(None)
+
+        outer_signal.connect(relay)
+        with capture() as dispatches:
+            getattr(outer_signal, send)(None)
+        around, inner = dispatches
+        assert around.caller is not None
+        assert inner.caller is not None
+        assert inner.stack[-1] == inner.caller == inner.project_caller
+        assert [frame.function for frame in inner.stack[-2:]] == [
+            around.caller.function,
+            relay.__qualname__,
+        ]
+
     def test_the_stack_is_capped(self) -> None:
         """LIMITS["STACK_DEPTH"] frames are kept, the innermost ones."""
 

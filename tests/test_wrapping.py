@@ -368,3 +368,15 @@ def test_a_parent_gets_the_time_of_a_dispatch_that_nobody_reads() -> None:
     assert call.self_ns == call.duration_ns - (child.marks[-1] - child.start_ns)
     assert child.parent is None
     assert child.parent_id == parent.id
+
+
+@pytest.mark.parametrize("method", ["asend", "asend_robust"])
+def test_a_send_to_nobody_that_nobody_hears_takes_what_djangos_takes(method: str) -> None:
+    """With no receivers and no listeners it ends at once, and refuses what Django's refuses."""
+    signal = Signal()
+    send = getattr(signal, method)
+    assert asyncio.run(send(None, number=1)) == []
+    assert asyncio.run(send(sender=None)) == []
+    for arguments, named in ((), {}), ((None,), {"sender": 1}), ((None,), {"self": 1}):
+        with pytest.raises(TypeError):
+            asyncio.run(send(*arguments, **named))

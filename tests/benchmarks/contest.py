@@ -39,11 +39,12 @@ signal_0 = Signal()
 signal_1 = Signal()
 signal_5 = Signal()
 signal_20 = Signal()
+signal_async_0 = Signal()
 signal_async_1 = Signal()
 signal_async_5 = Signal()
 
 SIGNALS: Final = {0: signal_0, 1: signal_1, 5: signal_5, 20: signal_20}
-ASYNC_SIGNALS: Final = {1: signal_async_1, 5: signal_async_5}
+ASYNC_SIGNALS: Final = {0: signal_async_0, 1: signal_async_1, 5: signal_async_5}
 
 #: So many receivers are there already where one more is connected.
 CONNECTED: Final = (1, 100, 1_000, 3_000)
