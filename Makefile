@@ -1,5 +1,6 @@
 # Everything that a developer runs. `make` alone lists it; README.md says when to use what.
-# Variables: DJANGO (52, 60 or 61), PYTHON, VENV, PYTEST_ARGS, DEMO_PORT.
+# Variables: DJANGO (52, 60 or 61), PYTHON, VENV, PYTEST_ARGS, DATABASE_TESTS, SUITES_ARGS,
+# BENCH_ARGS, DEMO_PORT.
 
 DJANGO ?= 52
 VENV ?= $(if $(filter 52,$(DJANGO)),.venv,.ci/cache/django$(DJANGO))
@@ -10,17 +11,17 @@ PYTEST_ARGS ?=
 PYTHON ?= $(shell $(if $(filter 52,$(DJANGO)),.ci/find-python,.ci/find-python 3.13 || .ci/find-python 3.12))
 
 py := $(VENV)/bin/python
-pip := $(py) -m pip --disable-pip-version-check --quiet install
+pip := $(py) -m pip --disable-pip-version-check --quiet --quiet install
 django := requirements/django$(DJANGO).txt
 manage := $(py) example_project/manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-databases test-thirdparty sdists postgresql mariadb browser otlp rotel pictures django-suites matrix lint format \
+.PHONY: help test test-core test-databases test-thirdparty sdists postgresql mariadb browser otlp rotel pictures django-suites matrix lint format \
         types imports check bench bench-audit \
         demo demo-data demo-asgi build docs-check lock clean
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- virtual environment: each stamp stands for one set of packages, installed once ---
 
@@ -40,19 +41,30 @@ $(VENV)/.%: requirements/%.txt $(django) $(VENV)/.package
 
 # --- tests ---
 
-test: $(VENV)/.tests ## Run the tests (browser tests too, where Chromium is installed)
-	$(py) -m pytest $(PYTEST_ARGS)
+# In as many processes as there are cores; the tests of a file share servers, and stay together.
+parallel := -n auto --maxprocesses 8 --dist loadfile
+
+test: $(VENV)/.tests ## Run the tests, but for those in a browser
+	$(py) -m pytest -m "not browser" $(parallel) $(PYTEST_ARGS)
+
+# What depends on Python and Django themselves: the wrapper, and what it knows of the code around
+# it. Not the rooms, the servers and the documents.
+core := $(filter-out tests/test_benchmarks.py tests/test_example%.py tests/test_seed_page.py, \
+          $(wildcard tests/test_*.py)) tests/names tests/testing
+
+test-core: $(VENV)/.tests ## Run those of them that depend the most on Python and Django
+	$(py) -m pytest $(core) $(parallel) $(PYTEST_ARGS)
 
 # What depends on the database: the audit, and what it knows of transactions and connections.
-on_databases := tests/audit tests/test_connections.py tests/test_databases.py \
-                tests/test_queries.py tests/test_transactions.py
+DATABASE_TESTS ?= tests/audit tests/test_connections.py tests/test_databases.py \
+                  tests/test_queries.py tests/test_transactions.py
 
 test-databases: $(VENV)/.tests $(VENV)/.databases ## Run what depends on the database on the server of SIGNAL_INSPECTOR_TEST_DATABASE
 	@test -n "$$SIGNAL_INSPECTOR_TEST_DATABASE" || { echo "Say where: SIGNAL_INSPECTOR_TEST_DATABASE=postgresql://user:password@host:port/name, or have a server made: .ci/databases run postgresql make test-databases" >&2; exit 1; }
-	$(py) -m pytest $(on_databases) -m "not browser and not otlp" $(PYTEST_ARGS)
+	$(py) -m pytest $(DATABASE_TESTS) -m "not browser and not otlp" $(parallel) $(PYTEST_ARGS)
 
 test-thirdparty: $(VENV)/.tests $(VENV)/.thirdparty sdists ## Run the system checks on real apps, and the own tests of others inspected
-	THIRDPARTY=required $(py) -m pytest -m thirdparty $(PYTEST_ARGS)
+	THIRDPARTY=required $(py) -m pytest -m thirdparty -o faulthandler_timeout=1200 $(PYTEST_ARGS)
 
 # The packages whose own tests are run, as requirements/thirdparty.txt pins them.
 with_tests := django-axes django-filter django-guardian django-reversion django-simple-history openedx-events
@@ -61,7 +73,7 @@ sdists: .ci/cache/sdists/.fetched ## Fetch the sdists that hold these tests
 
 .ci/cache/sdists/.fetched: requirements/thirdparty.txt | $(VENV)/.tests $(VENV)/.thirdparty
 	$(py) -m pip freeze | grep -E "^($$(echo $(with_tests) | tr ' ' '|'))==" > $(VENV)/sdists.txt
-	$(py) -m pip --disable-pip-version-check --quiet download --no-deps --no-binary :all: \
+	$(py) -m pip --disable-pip-version-check --quiet --quiet download --no-deps --no-binary :all: \
 	    --dest .ci/cache/sdists --requirement $(VENV)/sdists.txt
 	@touch $@
 
@@ -71,7 +83,7 @@ postgresql: ## The same on a PostgreSQL that is made for it, and removed
 mariadb: ## The same on a MariaDB
 	.ci/databases run $@ $(MAKE) --no-print-directory test-databases
 
-browser: $(VENV)/.tests ## Run the tests of the panel in Chromium, on the real demo
+browser: $(VENV)/.tests ## Run the tests in Chromium, on the real demo
 	$(py) -m pytest -m browser $(PYTEST_ARGS)
 
 otlp: $(VENV)/.tests rotel ## Run the tests that send traces to a real collector
@@ -86,7 +98,7 @@ pictures: $(VENV)/.tests ## Take the pictures that the documents show, on the re
 	$(py) -m tests.browser.pictures docs/images
 
 django-suites: $(VENV)/.tests ## Run Django's own tests with every signal recorded
-	$(py) tests/django_suites/run.py
+	$(py) tests/django_suites/run.py $(SUITES_ARGS)
 
 matrix: ## Run the tests on each supported pair of Python and Django
 	.ci/matrix

@@ -11,6 +11,7 @@ from typing import Any
 
 from signal_inspector.audit.choices import GapReason, NameKind
 from signal_inspector.audit.folding import LEVELS, LONGEST, new_row
+from signal_inspector.audit.histograms import bucket_of
 from signal_inspector.audit.lookups import number_of
 from signal_inspector.audit.models import Gap, Name, Tally
 from signal_inspector.audit.tallies import SLOT_SECONDS, Failures, Figures, Measure, slot_of
@@ -29,6 +30,7 @@ class Receiver:
     p50: float
     spread: float
     share: float
+    samples: int = 60  # how many different durations it has in a slot, at most
 
 
 RECEIVERS = [
@@ -99,7 +101,13 @@ def tell(now: int = NOW, *, volume: float = 1.0, more_receivers: int = 0, days: 
     """Two months until now, with what the pictures show; how many dispatches that are."""
     chance = random.Random(42)
     many = RECEIVERS + [
-        Receiver(f"shop.parts.part_{i}.on_order", chance.uniform(0.2, 60), 0.3, chance.random())
+        Receiver(
+            f"shop.parts.part_{i}.on_order",
+            chance.uniform(0.2, 60),
+            0.3,
+            chance.random(),
+            samples=4,
+        )
         for i in range(more_receivers)
     ]
     total = 0
@@ -116,8 +124,8 @@ def tell(now: int = NOW, *, volume: float = 1.0, more_receivers: int = 0, days: 
             measure.failed = int(number * share * 0.0015 * chance.random() * 2)
             figures.signals[key] = measure
         for key, each in zip(numbers, many, strict=True):
-            timed = _timed(int(number * each.share * 0.1), each.p50, each.spread, chance)
-            figures.receivers[key] = timed
+            times = int(number * each.share * 0.1)
+            figures.receivers[key] = _timed(times, each.p50, each.spread, chance, each.samples)
         rows.append(Tally(**dict(zip(("id", "slot", "seconds", "content"),
                     new_row(slot, seconds, _with_failures(figures, slot, seconds, now)),
                     strict=True))))  # fmt: skip
@@ -144,19 +152,20 @@ def _busy(slot: int, seconds: int) -> float:
     return 1_900 + 1_700 * math.sin((hour - 11) / 24 * 2 * math.pi)
 
 
-def _timed(number: int, p50: float, spread: float, chance: random.Random) -> Measure:
+def _timed(
+    number: int, p50: float, spread: float, chance: random.Random, samples: int = 60
+) -> Measure:
     measure = Measure()
-    samples = min(number, 60)
+    samples = min(number, samples)
     for index in range(samples):
         # Each sample stands for several calls.
         ms = p50 * math.exp(chance.gauss(0, spread))
-        one = Measure()
-        one.add(int(ms * 1e6), False)
+        nanoseconds = int(ms * 1e6)
         times = number // samples + (index < number % samples)
-        bucket = next(iter(one.buckets))
+        bucket = bucket_of(nanoseconds)
         measure.count += times
-        measure.total_ns += one.total_ns * times
-        measure.longest_ns = max(measure.longest_ns, one.longest_ns)
+        measure.total_ns += nanoseconds * times
+        measure.longest_ns = max(measure.longest_ns, nanoseconds)
         measure.buckets[bucket] = measure.buckets.get(bucket, 0) + times
     return measure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ _asked: dict[str, Any] = json.loads(os.environ["SUITE"])
 _ended: dict[str, str] = {}
 
 if _asked["inspected"]:
+    from django.db import DEFAULT_DB_ALIAS
+    from django.test import SimpleTestCase
     from opentelemetry import metrics, trace
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -22,6 +25,7 @@ if _asked["inspected"]:
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
     from signal_inspector import Details, Dispatch, Sink, trouble
+    from signal_inspector.audit.testing import audited
 
     _spans = InMemorySpanExporter()
     _provider = TracerProvider()
@@ -39,11 +43,21 @@ if _asked["inspected"]:
             json.dumps(dispatch.as_dict())
             Everything.heard += 1
 
-    @pytest.fixture(autouse=True, scope="session")
-    def _audited() -> Iterator[None]:
-        from signal_inspector.audit import audited
+    def _may_write(request: pytest.FixtureRequest) -> bool:
+        """Whether the tests may use the database, as the audit does that writes in their place."""
+        if request.cls is not None and issubclass(request.cls, SimpleTestCase):
+            return DEFAULT_DB_ALIAS in request.cls.databases
+        return "db" in request.fixturenames or request.node.get_closest_marker("django_db")
 
-        with audited():
+    @pytest.fixture(autouse=True, scope="class")
+    def _class_audited(request: pytest.FixtureRequest) -> Iterator[None]:
+        of_django = request.cls is not None and issubclass(request.cls, SimpleTestCase)
+        with audited() if of_django and _may_write(request) else nullcontext():
+            yield
+
+    @pytest.fixture(autouse=True)
+    def _audited(request: pytest.FixtureRequest) -> Iterator[None]:
+        with audited() if _may_write(request) else nullcontext():
             yield
 
 
