@@ -18,10 +18,13 @@ from django.dispatch import Signal
 
 from signal_inspector import connections, trouble
 from signal_inspector.catalog.sources import read_directory
+from signal_inspector.checks import facts
 from signal_inspector.checks.facts import Facts
 from signal_inspector.checks.findings import Finding
 from signal_inspector.checks.options import Checks
 from signal_inspector.checks.signals import Rule, findings
+from signal_inspector.names.scan import by_name, walk
+from signal_inspector.names.signals import signal_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 120  # seconds
@@ -46,6 +49,17 @@ class World:
         monkeypatch.setattr(
             Facts, "sources", property(lambda facts: read_directory(str(directory)))
         )
+        monkeypatch.setattr(facts, "loaded_signals", self.signals)
+
+    @staticmethod
+    def signals() -> dict[str, Signal]:
+        """What ``loaded_signals`` says, of the modules that can matter here: all are very many."""
+        near = {
+            name: module
+            for name, module in dict.copy(sys.modules).items()
+            if name.partition(".")[0] in ("bazaar", "twin", "django")
+        }
+        return {signal_name(signal): signal for signal, _ in walk(by_name(near), set())}
 
     def load(self, source: str, name: str = "bazaar.signals") -> ModuleType:
         """Write a module and import it."""

@@ -335,7 +335,7 @@ class TestWhere:
         plain.connect(second)
 
         def work(receiver: Any, left: list[str]) -> None:
-            for _ in range(200):
+            for _ in range(60):
                 with mute(receiver):
                     if not set(send(plain)) <= set(left):
                         wrong.append(receiver)

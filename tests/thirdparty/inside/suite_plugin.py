@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ if _asked["inspected"]:
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
     from signal_inspector import Details, Dispatch, Sink, trouble
-    from signal_inspector.audit.testing import audited
 
     _spans = InMemorySpanExporter()
     _provider = TracerProvider()
@@ -43,21 +42,28 @@ if _asked["inspected"]:
             json.dumps(dispatch.as_dict())
             Everything.heard += 1
 
-    def _may_write(request: pytest.FixtureRequest) -> bool:
-        """Whether the tests may use the database, as the audit does that writes in their place."""
+    def _audited(request: pytest.FixtureRequest) -> AbstractContextManager[object]:
+        """With the audit where a test may use the database: what it writes is in its place."""
+        from signal_inspector.audit import audited
+
         if request.cls is not None and issubclass(request.cls, SimpleTestCase):
-            return DEFAULT_DB_ALIAS in request.cls.databases
-        return "db" in request.fixturenames or request.node.get_closest_marker("django_db")
+            databases = request.cls.databases
+            uses_database = databases == "__all__" or DEFAULT_DB_ALIAS in databases
+        else:
+            marked = request.node.get_closest_marker("django_db") is not None
+            uses_database = marked or "db" in request.fixturenames
+        return audited() if uses_database else nullcontext()
 
     @pytest.fixture(autouse=True, scope="class")
     def _class_audited(request: pytest.FixtureRequest) -> Iterator[None]:
+        """Before setUpTestData."""
         of_django = request.cls is not None and issubclass(request.cls, SimpleTestCase)
-        with audited() if of_django and _may_write(request) else nullcontext():
+        with _audited(request) if of_django else nullcontext():
             yield
 
     @pytest.fixture(autouse=True)
-    def _audited(request: pytest.FixtureRequest) -> Iterator[None]:
-        with audited() if _may_write(request) else nullcontext():
+    def _test_audited(request: pytest.FixtureRequest) -> Iterator[None]:
+        with _audited(request):
             yield
 
 
