@@ -32,9 +32,9 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from signal_inspector import Details, capture
 from signal_inspector.audit.acts import Acting
-from signal_inspector.audit.choices import ActKind
 from signal_inspector.audit.exporting.formats import Csv, Format, JsonLines
 from signal_inspector.audit.exporting.streaming import chunks
+from signal_inspector.audit.models import ActKind
 from signal_inspector.audit.reading.entries import Wanted
 from signal_inspector.audit.reading.selection import Selection
 from signal_inspector.audit.testing import audited

@@ -53,7 +53,8 @@ def test_the_audit_writes_untraced(monkeypatch: pytest.MonkeyPatch) -> None:
     from opentelemetry.context import get_current
     from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
-    from signal_inspector.audit import scribe, writing
+    from signal_inspector.audit import scribe
+    from signal_inspector.audit.destinations.database import writing
     from signal_inspector.tracing import TracingSink
 
     enabled: list[bool] = []

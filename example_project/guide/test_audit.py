@@ -19,8 +19,12 @@ from shop.models import Order
 
 if settings.WITH_INSPECTOR:
     from signal_inspector.audit import audited, lookups
-    from signal_inspector.audit.choices import Origin, TransactionOutcome
-    from signal_inspector.audit.models import AuditedCall, AuditedDispatch
+    from signal_inspector.audit.models import (
+        AuditedCall,
+        AuditedDispatch,
+        Origin,
+        TransactionOutcome,
+    )
 
 #: What scripts read and no browser runs: no policy forbids it.
 DATA = re.compile(r"<script[^>]* type=\"application/json\"")

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from signal_inspector.audit.circumstances import audit_circumstances
+    from signal_inspector.audit.attribution.circumstances import audit_circumstances
     from signal_inspector.audit.deliveries.base import Delivery
     from signal_inspector.audit.delivering import flush
     from signal_inspector.audit.signals import audit_lost
@@ -17,7 +17,7 @@ __all__ = ["Delivery", "audit_circumstances", "audit_lost", "audited", "flush"]
 # Imported when they are asked for: an app's package is imported before there are any models.
 _HOMES: Final = {
     "Delivery": "deliveries.base",
-    "audit_circumstances": "circumstances",
+    "audit_circumstances": "attribution.circumstances",
     "audit_lost": "signals",
     "audited": "testing",
     "flush": "delivering",

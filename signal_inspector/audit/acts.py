@@ -8,11 +8,9 @@ from typing import Final, Self
 from django.db import DatabaseError, InterfaceError, connections
 
 from signal_inspector import trouble
-from signal_inspector.audit.binding import stored_now
-from signal_inspector.audit.bookkeeping import ACTOR_LABEL_LENGTH, ACTOR_LENGTH
-from signal_inspector.audit.choices import ActKind
-from signal_inspector.audit.cleaning import storable
-from signal_inspector.audit.models import Act
+from signal_inspector.audit.destinations.database.adapters import stored_now
+from signal_inspector.audit.models import ACTOR_LABEL_LENGTH, ACTOR_LENGTH, Act, ActKind
+from signal_inspector.audit.sanitize import storable
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.ids import monotonic
 

@@ -11,14 +11,14 @@ from django.db import connections
 from django.utils.module_loading import import_string
 
 from signal_inspector import trouble
-from signal_inspector.audit import processes
+from signal_inspector.audit.attribution import processes
 from signal_inspector.audit.deliveries.base import Delivery
 from signal_inspector.audit.deliveries.buffered import Buffered
 from signal_inspector.audit.deliveries.caller import Caller
 from signal_inspector.audit.deliveries.inline import Inline
 from signal_inspector.audit.deliveries.spool import Spool
+from signal_inspector.audit.destinations.database.own_connections import OwnConnection
 from signal_inspector.audit.gaps import losses
-from signal_inspector.audit.own_connections import OwnConnection
 from signal_inspector.audit.scribe import put_off
 from signal_inspector.audit.settings import Audit, get_settings
 from signal_inspector.scopes import suppress

@@ -10,11 +10,10 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from signal_inspector import trouble
-from signal_inspector.audit import processes
-from signal_inspector.audit.binding import stored, stored_now
-from signal_inspector.audit.choices import GapReason
-from signal_inspector.audit.cleaning import storable
-from signal_inspector.audit.models import Gap
+from signal_inspector.audit.attribution import processes
+from signal_inspector.audit.destinations.database.adapters import stored, stored_now
+from signal_inspector.audit.models import Gap, GapReason
+from signal_inspector.audit.sanitize import storable
 from signal_inspector.audit.signals import audit_lost
 from signal_inspector.ids import time_ns
 from signal_inspector.scopes import suppress

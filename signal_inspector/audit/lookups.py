@@ -1,8 +1,9 @@
-"""What readers of the log need: ids for dates, numbers for names, keys of objects, gaps."""
+"""What readers of the log need: ids for dates, names by number, keys of objects, gaps."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -11,15 +12,26 @@ from django.apps import apps
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
-from signal_inspector.audit.binding import moment, stored
-from signal_inspector.audit.choices import NameKind
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject, Gap, Name
-from signal_inspector.audit.names import name_id, name_text
+from signal_inspector.audit.destinations.database.adapters import moment, stored
+from signal_inspector.audit.models import (
+    AuditedCall,
+    AuditedDispatch,
+    AuditedObject,
+    Gap,
+    Name,
+    NameKind,
+)
+from signal_inspector.audit.sanitize import name_id, name_text
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.names.globs import PARTIAL
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _VERSION: Final = 7 << 76
 _VARIANT: Final = 0b10 << 62
+
+OFFERED: Final = 500  # names that a filter offers
+_ALIKE: Final = 20
+GONE: Final = "(name not found)"
 
 
 def dispatches() -> QuerySet[AuditedDispatch]:
@@ -120,3 +132,48 @@ def gaps_in(start: datetime | None, end: datetime | None) -> QuerySet[Gap]:
 def _aware(when: datetime) -> datetime:
     """A naive time is one of the current time zone."""
     return timezone.make_aware(when) if timezone.is_naive(when) else when
+
+
+class Texts:
+    """The names of a page."""
+
+    def __init__(self, numbers: Iterable[int | None]) -> None:
+        wanted = {number for number in numbers if number is not None}
+        found = _names().filter(id__in=wanted) if wanted else []
+        self._texts = {name.id: name.text for name in found}
+
+    def __getitem__(self, number: int | None) -> str:
+        """The text; "" for None."""
+        return "" if number is None else self._texts.get(number, GONE)
+
+
+def offered(*kinds: NameKind) -> dict[NameKind, list[str]]:
+    """The names of these kinds, in order; of one that has very many only some of them."""
+    texts: dict[NameKind, list[str]] = {}
+    for kind in kinds:
+        found = _names().filter(kind=kind).values_list("text", flat=True)
+        texts[kind] = sorted(found[:OFFERED])
+    return texts
+
+
+def named(text: str, *kinds: NameKind) -> list[NameKind]:
+    """Of which of these kinds there is a name that is exactly so."""
+    numbers = {number_of(kind, text): kind for kind in kinds}
+    found = set(_names().filter(id__in=numbers).values_list("id", flat=True))
+    return [kind for number, kind in numbers.items() if number in found]
+
+
+def ending_in(last: str, *kinds: NameKind) -> list[tuple[NameKind, str]]:
+    """Names whose last parts are these: "order_placed" of "shop.signals.order_placed".
+
+    Reads the names alone, of which there are few, and never the log.
+    """
+    wanted = _names().filter(
+        Q(text__endswith=f".{last}") | Q(text__endswith=f".{last}{PARTIAL}"), kind__in=kinds
+    )
+    found = wanted.values_list("kind", "text")[:_ALIKE]
+    return sorted((NameKind(kind), text) for kind, text in found)
+
+
+def _names() -> QuerySet[Name]:
+    return Name.objects.using(get_settings().database)

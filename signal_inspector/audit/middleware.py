@@ -12,8 +12,17 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from signal_inspector import gather, trouble
-from signal_inspector.audit.circumstances import Circumstances, Surroundings, surroundings
-from signal_inspector.audit.requests import circumstances_of, keeps_paths, known_route, known_user
+from signal_inspector.audit.attribution.circumstances import (
+    Circumstances,
+    Surroundings,
+    surroundings,
+)
+from signal_inspector.audit.attribution.requests import (
+    circumstances_of,
+    keeps_paths,
+    known_route,
+    known_user,
+)
 from signal_inspector.dispatches import TraceIds
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from signal_inspector.audit.choices import TransactionOutcome
+from signal_inspector.audit.models import TransactionOutcome
 from signal_inspector.audit.rows import DISPATCH_COLUMNS, Rows
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.scopes import NOBODY

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from signal_inspector.audit.cleaning import storable
+from signal_inspector.audit.sanitize import storable
 from signal_inspector.records import Summary
 
 #: The kind of a value that the policy of its signal keeps out of the log.

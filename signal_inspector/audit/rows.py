@@ -12,26 +12,30 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from signal_inspector.audit.choices import (
+from signal_inspector.audit.attribution.circumstances import Circumstances
+from signal_inspector.audit.models import (
     ENDINGS,
     METHODS,
+    OBJECT_KEY_LENGTH,
+    ORIGIN_NAME_LENGTH,
+    OWN_METHOD_LENGTH,
+    REQUEST_ID_LENGTH,
     UNSEEN,
     Method,
     NameKind,
     TransactionOutcome,
 )
-from signal_inspector.audit.circumstances import Circumstances
-from signal_inspector.audit.cleaning import INTEGER, SMALL, bounded, clean, storable
-from signal_inspector.audit.models import (
-    OBJECT_KEY_LENGTH,
-    ORIGIN_NAME_LENGTH,
-    OWN_METHOD_LENGTH,
-    REQUEST_ID_LENGTH,
-)
-from signal_inspector.audit.names import name_text
 from signal_inspector.audit.payloads import carried_objects, payload_text, response_text
-from signal_inspector.audit.places import place
 from signal_inspector.audit.policies import Policy
+from signal_inspector.audit.sanitize import (
+    INTEGER,
+    SMALL,
+    bounded,
+    clean,
+    name_text,
+    place,
+    storable,
+)
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Caller, Outcome, ReceiverCall, Summary
 

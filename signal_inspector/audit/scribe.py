@@ -9,14 +9,17 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError
 
 from signal_inspector import quiet, trouble
-from signal_inspector.audit import processes, writing
-from signal_inspector.audit.blame import lacks_tables, no_tables
-from signal_inspector.audit.choices import GapReason, TransactionOutcome
+from signal_inspector.audit.attribution import processes
+from signal_inspector.audit.destinations.database import writing
+from signal_inspector.audit.destinations.database.statements import (
+    Unavailable,
+    lacks_tables,
+    no_tables,
+)
 from signal_inspector.audit.gaps import losses
-from signal_inspector.audit.models import AuditedDispatch
+from signal_inspector.audit.models import AuditedDispatch, GapReason, TransactionOutcome
 from signal_inspector.audit.outcomes import outcome_of, transaction_id_of, with_outcome
 from signal_inspector.audit.rows import Item, Rows, render
-from signal_inspector.audit.statements import Unavailable
 
 __all__ = ["NOT_NOW", "Unavailable", "correct", "put_off", "rendered", "written"]
 

@@ -7,8 +7,8 @@ import sys
 from typing import Any
 
 from signal_inspector import scopes
-from signal_inspector.audit import tasks
-from signal_inspector.audit.circumstances import current
+from signal_inspector.audit.attribution import tasks
+from signal_inspector.audit.attribution.circumstances import current
 from signal_inspector.audit.delivering import process
 from signal_inspector.audit.outcomes import detached
 from signal_inspector.audit.policies import details_of, policy_for, wanted_details

@@ -28,7 +28,7 @@ from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from signal_inspector import trouble
-from signal_inspector.audit import processes
+from signal_inspector.audit.attribution import processes
 from signal_inspector.ids import time
 
 FORMAT: Final = 1

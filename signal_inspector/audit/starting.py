@@ -11,7 +11,9 @@ from django.db.backends.base.creation import BaseDatabaseCreation
 from django.db.models.signals import post_migrate
 
 from signal_inspector import scopes, trouble
-from signal_inspector.audit import own_connections, processes, watching
+from signal_inspector.audit import watching
+from signal_inspector.audit.attribution import processes
+from signal_inspector.audit.attribution.tasks import connect_task_signals
 from signal_inspector.audit.checks import (
     check_cachalot,
     check_delivery,
@@ -20,12 +22,12 @@ from signal_inspector.audit.checks import (
 )
 from signal_inspector.audit.deliveries.caller import Caller
 from signal_inspector.audit.delivering import process
-from signal_inspector.audit.naming import forget_names
+from signal_inspector.audit.destinations.database import own_connections
+from signal_inspector.audit.destinations.database.adapters import forget_names
 from signal_inspector.audit.policies import forget_policies
 from signal_inspector.audit.reading.sent_on import sent_on
 from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.sink import AuditSink
-from signal_inspector.audit.tasks import connect_task_signals
 from signal_inspector.catalog import recorded
 from signal_inspector.conf import SETTING, forget_config, register_section
 

@@ -6,7 +6,8 @@ from contextlib import ContextDecorator
 from types import TracebackType
 
 from signal_inspector import scopes
-from signal_inspector.audit import processes, starting
+from signal_inspector.audit import starting
+from signal_inspector.audit.attribution import processes
 from signal_inspector.audit.deliveries.base import Delivery
 from signal_inspector.audit.delivering import delivery_class, process
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from django.db import DatabaseError, InterfaceError, connections
 
-from signal_inspector.audit.choices import TransactionOutcome
 from signal_inspector.audit.commands.base import require_tables
 from signal_inspector.audit.exporting.values import call_values, dispatch_values
+from signal_inspector.audit.models import TransactionOutcome
 from signal_inspector.audit.payloads import read_payload, read_response
 from signal_inspector.audit.reading.entries import Entry, Reader, Wanted
 from signal_inspector.audit.reading.following import Follower, start_of

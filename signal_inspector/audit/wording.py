@@ -8,8 +8,14 @@ from typing import Final
 
 from django.utils import timezone
 
-from signal_inspector.audit.choices import Ending, Method, TransactionOutcome, Unseen
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch
+from signal_inspector.audit.models import (
+    AuditedCall,
+    AuditedDispatch,
+    Ending,
+    Method,
+    TransactionOutcome,
+    Unseen,
+)
 
 _ROBUST: Final = (Method.SEND_ROBUST, Method.ASEND_ROBUST)
 

@@ -13,11 +13,10 @@ from uuid import uuid4
 
 from django.db import connections, transaction
 
-from signal_inspector.audit import processes
-from signal_inspector.audit.binding import stored_now, utc_of
-from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit.attribution import processes
+from signal_inspector.audit.destinations.database.adapters import stored_now, utc_of
 from signal_inspector.audit.gaps import Loss, tell, write_loss
-from signal_inspector.audit.models import Writer
+from signal_inspector.audit.models import GapReason, Writer
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.ids import monotonic
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.dispatch import Signal
 
 from signal_inspector import capture
-from signal_inspector.audit.circumstances import Circumstances
+from signal_inspector.audit.attribution.circumstances import Circumstances
 from signal_inspector.audit.policies import Policy
 from signal_inspector.audit.rows import CALL_COLUMNS, DISPATCH_COLUMNS, Item, Rows, render
 from signal_inspector.dispatches import Dispatch

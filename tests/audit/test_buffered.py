@@ -15,17 +15,23 @@ from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.signals import connection_created
 
 from signal_inspector import trouble
-from signal_inspector.audit import delivering, own_connections
-from signal_inspector.audit.choices import GapReason, TransactionOutcome
-from signal_inspector.audit.circumstances import Circumstances
+from signal_inspector.audit import delivering
+from signal_inspector.audit.attribution.circumstances import Circumstances
 from signal_inspector.audit.deliveries import buffered, courier
 from signal_inspector.audit.deliveries.buffered import Buffered
+from signal_inspector.audit.destinations.database import own_connections
+from signal_inspector.audit.destinations.database.writing import Unavailable
 from signal_inspector.audit.gaps import losses
-from signal_inspector.audit.models import AuditedDispatch, Gap, Writer
+from signal_inspector.audit.models import (
+    AuditedDispatch,
+    Gap,
+    GapReason,
+    TransactionOutcome,
+    Writer,
+)
 from signal_inspector.audit.rows import DISPATCH_COLUMNS, Item, Rows
 from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.testing import audited
-from signal_inspector.audit.writing import Unavailable
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.transactions import TransactionMark
 from tests.audit.programs import eventually

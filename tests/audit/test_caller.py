@@ -31,14 +31,21 @@ from django.test import TestCase, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from signal_inspector import capture, scopes, trouble
-from signal_inspector.audit import delivering, own_connections, scribe
-from signal_inspector.audit.choices import GapReason, TransactionOutcome
+from signal_inspector.audit import delivering, scribe
 from signal_inspector.audit.deliveries import caller, inline
 from signal_inspector.audit.deliveries.base import Delivery
-from signal_inspector.audit.models import AuditedDispatch, Gap, Name, Tally
-from signal_inspector.audit.naming import forget_names
-from signal_inspector.audit.statements import _is_begun_on_mysql, is_begun
-from signal_inspector.audit.tallies import Figures
+from signal_inspector.audit.destinations.database import own_connections
+from signal_inspector.audit.destinations.database.adapters import forget_names
+from signal_inspector.audit.destinations.database.statements import _is_begun_on_mysql, is_begun
+from signal_inspector.audit.models import (
+    AuditedDispatch,
+    Gap,
+    GapReason,
+    Name,
+    Tally,
+    TransactionOutcome,
+)
+from signal_inspector.audit.stats.counts import Figures
 from signal_inspector.audit.testing import audited
 from tests.audit.programs import eventually
 from tests.audit.rows_made import needs

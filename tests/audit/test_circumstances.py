@@ -26,18 +26,18 @@ from django.urls import include, path, re_path, resolve
 from django.utils.functional import SimpleLazyObject
 
 from signal_inspector import trouble
-from signal_inspector.audit import circumstances, origins, requests, tasks
-from signal_inspector.audit.actors import actor_of
-from signal_inspector.audit.choices import Origin
-from signal_inspector.audit.circumstances import (
+from signal_inspector.audit.attribution import circumstances, processes, requests, tasks
+from signal_inspector.audit.attribution.circumstances import (
     Circumstances,
     Surroundings,
+    actor_of,
     audit_circumstances,
     current,
     surroundings,
 )
+from signal_inspector.audit.attribution.requests import client_address, known_user
 from signal_inspector.audit.middleware import AuditMiddleware
-from signal_inspector.audit.requests import client_address, known_user
+from signal_inspector.audit.models import Origin
 from signal_inspector.audit.settings import Audit, get_settings
 from tests.listening import run_python
 from tests.payload_app.models import RushOrder
@@ -619,7 +619,7 @@ class TestProcess:
         if argv and argv[0].endswith("__main__.py"):
             spec = types.SimpleNamespace(parent="django")
             monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
-        origin, name = origins.process_origin()
+        origin, name = processes.process_origin()
         assert origin is expected[0]
         assert name == expected[1] or (expected[1] is None and len(name) == 500)
 
@@ -627,7 +627,7 @@ class TestProcess:
         """An interactive interpreter is a shell."""
         monkeypatch.setattr(sys, "argv", [""])
         monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
-        assert origins.process_origin() == (Origin.SHELL, "python")
+        assert processes.process_origin() == (Origin.SHELL, "python")
 
     def test_it_is_found_out_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """All that runs in no request shares one object."""

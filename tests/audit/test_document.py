@@ -16,13 +16,13 @@ import pytest
 from django.core.management import load_command_class
 from django.dispatch import Signal
 
-from signal_inspector.audit import audit_lost, audited, checks, scribe, writing
-from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit import audit_lost, audited, checks, scribe
 from signal_inspector.audit.deliveries import spool
 from signal_inspector.audit.delivering import BUILT_IN
+from signal_inspector.audit.destinations.database import writing
 from signal_inspector.audit.gaps import Loss, losses, tell
 from signal_inspector.audit.management.commands.signal_audit import SUBCOMMANDS
-from signal_inspector.audit.models import Act, AuditedDispatch, Gap, Retry
+from signal_inspector.audit.models import Act, AuditedDispatch, Gap, GapReason, Retry
 from signal_inspector.audit.settings import Audit, Rule
 from signal_inspector.conf import config_problems
 from tests.audit import document

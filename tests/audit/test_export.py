@@ -18,10 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_inspector.audit.acts import Acting
-from signal_inspector.audit.choices import ActKind
 from signal_inspector.audit.exporting.formats import Csv, Format, JsonLines, escaped
 from signal_inspector.audit.exporting.streaming import Stream, chunks
-from signal_inspector.audit.models import Act, AuditedDispatch
+from signal_inspector.audit.models import Act, ActKind, AuditedDispatch
 from signal_inspector.audit.reading.entries import Reader, Wanted
 from signal_inspector.audit.reading.selection import Selection, read_selection
 from tests.audit.commands.made import made, put

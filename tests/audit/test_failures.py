@@ -20,12 +20,12 @@ from django.dispatch import Signal
 from django.test import override_settings
 
 from signal_inspector import trouble
-from signal_inspector.audit import delivering, own_connections, scribe
-from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit import delivering, scribe
 from signal_inspector.audit.deliveries import caller, courier
+from signal_inspector.audit.destinations.database import own_connections
+from signal_inspector.audit.destinations.database.adapters import forget_names
 from signal_inspector.audit.gaps import losses
-from signal_inspector.audit.models import AuditedDispatch, Gap
-from signal_inspector.audit.naming import forget_names
+from signal_inspector.audit.models import AuditedDispatch, Gap, GapReason
 from signal_inspector.audit.rows import Rows, render
 from signal_inspector.audit.testing import audited
 from tests.audit.programs import eventually

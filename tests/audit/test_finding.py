@@ -11,8 +11,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from signal_inspector.audit.choices import Ending, Method
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject
+from signal_inspector.audit.models import (
+    AuditedCall,
+    AuditedDispatch,
+    AuditedObject,
+    Ending,
+    Method,
+)
 from signal_inspector.audit.reading import finding
 from signal_inspector.audit.reading.conditions import conditions_of, everything
 from signal_inspector.audit.reading.finding import find, scan

@@ -16,10 +16,10 @@ from django.test import override_settings
 from django.utils import timezone
 
 from signal_inspector import capture, trouble
-from signal_inspector.audit import checks, gaps, processes, writers
-from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit import checks, gaps, writers
+from signal_inspector.audit.attribution import processes
 from signal_inspector.audit.gaps import Loss, Losses, losses
-from signal_inspector.audit.models import Gap, Writer
+from signal_inspector.audit.models import Gap, GapReason, Writer
 from signal_inspector.audit.signals import audit_lost
 from signal_inspector.audit.status import status
 from signal_inspector.audit.testing import audited

@@ -11,7 +11,8 @@ from django.db.models import Q
 from django.test import override_settings
 from django.utils import timezone
 
-from signal_inspector.audit.choices import GapReason, NameKind
+from signal_inspector.audit.destinations.database.adapters import forget_names
+from signal_inspector.audit.destinations.database.writing import write
 from signal_inspector.audit.lookups import (
     calls,
     carriers_of,
@@ -23,11 +24,9 @@ from signal_inspector.audit.lookups import (
     object_key,
     open_gaps,
 )
-from signal_inspector.audit.models import Gap
-from signal_inspector.audit.naming import forget_names
+from signal_inspector.audit.models import Gap, GapReason, NameKind
 from signal_inspector.audit.reading.conditions import conditions_of
 from signal_inspector.audit.reading.selection import Selection
-from signal_inspector.audit.writing import write
 from tests.audit.rows_made import dispatched, many_rows, on_order, rows_of, with_column
 from tests.payload_app.models import Order, RushOrder
 

@@ -13,22 +13,25 @@ from django.contrib.auth.models import Permission
 from django.core import checks
 from django.core.management import call_command
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.models import QuerySet
 
 from signal_inspector.audit import rows as rows_module
-from signal_inspector.audit.choices import (
+from signal_inspector.audit.destinations.database.adapters import forget_names
+from signal_inspector.audit.destinations.database.writing import write
+from signal_inspector.audit.lookups import carriers_of, first_id_at, in_time, number_of, time_of
+from signal_inspector.audit.models import (
     ENDINGS,
     METHODS,
     UNSEEN,
+    AuditedCall,
+    AuditedDispatch,
+    AuditedObject,
     Ending,
     Method,
     NameKind,
     Unseen,
 )
-from signal_inspector.audit.lookups import carriers_of, first_id_at, in_time, number_of, time_of
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject
-from signal_inspector.audit.naming import forget_names
-from signal_inspector.audit.writing import write
 from signal_inspector.ids import uuid7
 from signal_inspector.records import Outcome, SendMethod
 from tests.audit.rows_made import (
@@ -50,6 +53,12 @@ def test_migrations_are_complete() -> None:
     output = StringIO()
     call_command("makemigrations", "signal_audit", check=True, dry_run=True, stdout=output)
     assert "No changes detected" in output.getvalue()
+
+
+def test_one_migration_makes_all() -> None:
+    """There is one migration until there is a release."""
+    recorded = MigrationLoader(connection).disk_migrations
+    assert [name for app, name in recorded if app == "signal_audit"] == ["0001_initial"]
 
 
 def test_no_check_complains() -> None:

@@ -1,4 +1,4 @@
-"""``signal_inspector.audit.names`` and ``naming``."""
+"""Names: ``signal_inspector.audit.sanitize``, and the ones that a database holds."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, connections, transaction
 
-from signal_inspector.audit import naming
-from signal_inspector.audit.choices import NameKind
+from signal_inspector.audit.destinations.database import adapters
+from signal_inspector.audit.destinations.database.adapters import forget_names
+from signal_inspector.audit.destinations.database.writing import write
 from signal_inspector.audit.lookups import names_of
-from signal_inspector.audit.models import AuditedDispatch, Name
-from signal_inspector.audit.names import NAME_LENGTH, name_id, name_text
-from signal_inspector.audit.naming import forget_names
-from signal_inspector.audit.writing import write
+from signal_inspector.audit.models import AuditedDispatch, Name, NameKind
+from signal_inspector.audit.sanitize import NAME_LENGTH, name_id, name_text
 from tests.audit.rows_made import dispatched, many_rows, needs, on_order, rows_of, with_column
 
 
@@ -91,15 +90,15 @@ class TestCommitted:
             write(many_rows(1), "default")
             write(many_rows(1), "default")
             if connection.vendor == "sqlite":  # a server has them from another connection
-                assert naming._committed["default"] == set()
+                assert adapters._committed["default"] == set()
         write(many_rows(1), "default")
-        assert naming._committed["default"] == set(Name.objects.values_list("id", flat=True))
+        assert adapters._committed["default"] == set(Name.objects.values_list("id", flat=True))
 
     def test_a_flush_is_noticed(self) -> None:
         """After a flush, which empties the tables, names are added again."""
         write(many_rows(1), "default")
         call_command("flush", interactive=False, verbosity=0)
-        assert naming._committed == {}
+        assert adapters._committed == {}
         write(many_rows(1), "default")
         assert str(AuditedDispatch.objects.get().sender) == "str"
 
@@ -126,7 +125,7 @@ class TestCommitted:
         for number, batch in enumerate(batches):
             named = [with_column(rows, "sender_id", f"s{n}") for n, rows in enumerate(batch)]
             batches[number] = named if number % 2 else named[::-1]
-        committed = naming._committed
+        committed = adapters._committed
 
         def work(batch: list[object]) -> None:
             try:
@@ -151,7 +150,7 @@ class TestCommitted:
 
 def test_forgetting_one_database() -> None:
     """Forgetting one alias leaves what is known of the others."""
-    naming._committed.update({"default": {1}, "other": {2}})
+    adapters._committed.update({"default": {1}, "other": {2}})
     forget_names("default")
-    assert naming._committed == {"other": {2}}
+    assert adapters._committed == {"other": {2}}
     assert connection.alias == "default"

@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit.models import GapReason
 from tests.audit.programs import Programs, real
 
 pytestmark = real
@@ -83,7 +83,7 @@ class TestSigterm:
     def test_in_a_command_of_ours(self, programs: Programs) -> None:
         """Our commands end in order on SIGTERM: nothing is lost."""
         code = """
-        from signal_inspector.audit.processes import ending_in_order
+        from signal_inspector.audit.attribution.processes import ending_in_order
         with ending_in_order():
             place(100)
             os.kill(os.getpid(), signal.SIGTERM)
@@ -95,7 +95,7 @@ class TestSigterm:
     def test_anothers_handler_stays(self, programs: Programs) -> None:
         """A handler that the program has set itself is left alone."""
         code = """
-        from signal_inspector.audit.processes import ending_in_order
+        from signal_inspector.audit.attribution.processes import ending_in_order
         def handler(*args): print("mine")
         signal.signal(signal.SIGTERM, handler)
         with ending_in_order():
@@ -203,7 +203,7 @@ class TestForks:
         """A gap of the parent's is written by the parent alone."""
         code = """
         import warnings; warnings.simplefilter("ignore", DeprecationWarning)
-        from signal_inspector.audit.choices import GapReason
+        from signal_inspector.audit.models import GapReason
         process.get().lose(GapReason.OVERFLOW, 5)
         if os.fork() == 0:
             place(1)

@@ -17,9 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_inspector import capture
-from signal_inspector.audit.choices import Method, Unseen
-from signal_inspector.audit.circumstances import Circumstances
-from signal_inspector.audit.cleaning import INTEGER, LARGEST, bounded
+from signal_inspector.audit.attribution.circumstances import Circumstances
+from signal_inspector.audit.models import Method, Unseen
 from signal_inspector.audit.payloads import (
     carried_objects,
     payload_text,
@@ -29,6 +28,7 @@ from signal_inspector.audit.payloads import (
 )
 from signal_inspector.audit.policies import Policy
 from signal_inspector.audit.rows import CALL_COLUMNS, Rows, in_ascii
+from signal_inspector.audit.sanitize import INTEGER, LARGEST, bounded
 from signal_inspector.conf import get_config
 from signal_inspector.payload import Redactor, summarize_arguments
 from signal_inspector.records import Summary

@@ -19,8 +19,7 @@ from django.test.utils import _TestState
 
 from signal_inspector import Details, capture, gather, scopes, trouble
 from signal_inspector.audit import delivering, scribe, starting
-from signal_inspector.audit.choices import GapReason
-from signal_inspector.audit.circumstances import Circumstances
+from signal_inspector.audit.attribution.circumstances import Circumstances
 from signal_inspector.audit.deliveries import caller, courier
 from signal_inspector.audit.deliveries.base import Delivery
 from signal_inspector.audit.deliveries.buffered import Buffered
@@ -29,7 +28,7 @@ from signal_inspector.audit.deliveries.inline import Inline
 from signal_inspector.audit.deliveries.spool import Spool
 from signal_inspector.audit.delivering import chosen_class, delivery_class, process
 from signal_inspector.audit.gaps import QUIET_NS, losses
-from signal_inspector.audit.models import AuditedDispatch, Gap
+from signal_inspector.audit.models import AuditedDispatch, Gap, GapReason
 from signal_inspector.audit.rows import Item
 from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.testing import audited

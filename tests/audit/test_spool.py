@@ -13,7 +13,7 @@ import pytest
 
 from signal_inspector import trouble
 from signal_inspector.audit import spool_files
-from signal_inspector.audit.choices import GapReason, TransactionOutcome
+from signal_inspector.audit.models import GapReason, TransactionOutcome
 from signal_inspector.audit.spool_files import OwnFile, Segment, decoded, encoded, orphans
 from tests.audit.programs import Programs, real
 

@@ -22,9 +22,9 @@ from django.utils.decorators import sync_and_async_middleware
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
 
 from signal_inspector import capture, trouble
-from signal_inspector.audit.choices import Origin
-from signal_inspector.audit.circumstances import Circumstances, current, surroundings
+from signal_inspector.audit.attribution.circumstances import Circumstances, current, surroundings
 from signal_inspector.audit.middleware import AuditMiddleware
+from signal_inspector.audit.models import Origin
 from tests.tracing.spans import Traces
 
 chunk_made = Signal()

@@ -10,10 +10,10 @@ from django.dispatch import Signal
 
 from signal_inspector import capture
 from signal_inspector.audit import watching
+from signal_inspector.audit.destinations.database.writing import write
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch
 from signal_inspector.audit.reading.following import Follower
 from signal_inspector.audit.reading.sent_on import sent_on
-from signal_inspector.audit.writing import write
 from signal_inspector.catalog import recorded
 from signal_inspector.catalog.recorded import SentOn
 from signal_inspector.watching import sources

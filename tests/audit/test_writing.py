@@ -1,4 +1,4 @@
-"""``signal_inspector.audit.writing``, on the database of the tests."""
+"""``signal_inspector.audit.destinations.database.writing``, on the database of the tests."""
 
 from __future__ import annotations
 
@@ -24,20 +24,14 @@ from django.db import (
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from signal_inspector.audit import naming, writing
-from signal_inspector.audit.blame import Blame, blame
-from signal_inspector.audit.models import (
-    AuditedCall,
-    AuditedDispatch,
-    AuditedObject,
-    Name,
-    Tally,
-)
-from signal_inspector.audit.naming import forget_names
+from signal_inspector.audit.destinations.database import adapters, writing
+from signal_inspector.audit.destinations.database.adapters import forget_names
+from signal_inspector.audit.destinations.database.statements import Blame, blame
+from signal_inspector.audit.destinations.database.writing import Unavailable, write
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject, Name, Tally
 from signal_inspector.audit.payloads import read_payload
 from signal_inspector.audit.probing import takes_rows
 from signal_inspector.audit.rows import CALL_COLUMNS, DISPATCH_COLUMNS, Rows
-from signal_inspector.audit.writing import Unavailable, write
 from tests.audit.rows_made import (
     dispatched,
     many_rows,
@@ -304,7 +298,7 @@ class TestUnavailable:
         with pytest.raises(Unavailable, match="signal_audit_absent"):
             write(batch, "default")
         monkeypatch.undo()
-        assert naming._committed == {}
+        assert adapters._committed == {}
         assert AuditedDispatch.objects.count() == 0
         assert write(batch, "default").count == 20
 

@@ -132,8 +132,8 @@ class Filling:
 
     def name(self, kind: str, text: str) -> int:
         """The number of a name, which is written at the end of the preparation."""
-        from signal_inspector.audit.choices import NameKind
-        from signal_inspector.audit.names import name_id
+        from signal_inspector.audit.models import NameKind
+        from signal_inspector.audit.sanitize import name_id
 
         number = name_id(NameKind[kind], text)
         self._names[NameKind[kind], text] = number
@@ -291,9 +291,9 @@ def _insert(table: str, columns: dict[str, Any], source: str) -> str:
 
 def fill_tallies(start: datetime, end: datetime) -> None:
     """The rows of the overview, as folding leaves them, counted from what is there."""
-    from signal_inspector.audit.folding import LEVELS, LONGEST, TALLIES, new_row
-    from signal_inspector.audit.tallies import slot_of
-    from signal_inspector.audit.tally_models import Tally
+    from signal_inspector.audit.models import Tally
+    from signal_inspector.audit.stats.counts import slot_of
+    from signal_inspector.audit.stats.rollup import LEVELS, LONGEST, TALLIES, new_row
 
     assert Tally._meta.db_table == TALLIES.name
     now, at = int(end.timestamp()), slot_of(int(start.timestamp()), LONGEST)
@@ -320,9 +320,8 @@ def counted(at: int, seconds: int) -> Any:
     """``Figures`` of the dispatches of a slot."""
     from django.db.models import Count
 
-    from signal_inspector.audit.histograms import bucket_of
     from signal_inspector.audit.lookups import calls, dispatches, in_time
-    from signal_inspector.audit.tallies import Failures, Figures, Measure
+    from signal_inspector.audit.stats.counts import Failures, Figures, Measure, bucket_of
 
     def add(measure: Measure, duration: int, has_failed: bool, count: int) -> None:
         one = Measure(

@@ -125,7 +125,7 @@ def pages() -> Iterator[tuple[str, str]]:
 def _overview() -> Iterator[tuple[str, str]]:
     from django.urls import reverse
 
-    from signal_inspector.audit.overview.spans import KINDS
+    from signal_inspector.audit.stats.overview import KINDS
 
     url = reverse("admin:app_list", args=["signal_audit"])
     for kind in KINDS:

@@ -21,7 +21,7 @@ from django.dispatch import Signal
 from django.test import override_settings
 
 from signal_inspector.audit import starting
-from signal_inspector.audit.circumstances import audit_circumstances
+from signal_inspector.audit.attribution.circumstances import audit_circumstances
 from signal_inspector.audit.deliveries.base import Delivery
 from signal_inspector.audit.delivering import delivery_class, process
 from signal_inspector.audit.gaps import losses

@@ -18,8 +18,9 @@ from django.db import connections, models, transaction
 from django.dispatch import Signal
 
 from signal_inspector import capture
-from signal_inspector.audit.binding import Binder, moment
-from signal_inspector.audit.circumstances import Circumstances
+from signal_inspector.audit.attribution.circumstances import Circumstances
+from signal_inspector.audit.destinations.database.adapters import Binder, moment
+from signal_inspector.audit.destinations.database.writing import write
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject
 from signal_inspector.audit.policies import policies
 from signal_inspector.audit.rows import (
@@ -30,7 +31,6 @@ from signal_inspector.audit.rows import (
     Rows,
     render,
 )
-from signal_inspector.audit.writing import write
 
 BATCH: Final = 500
 COPY_MUST: Final = 10.0  # times as many as save(), on PostgreSQL

@@ -9,14 +9,12 @@ from typing import Any, Final
 from django.contrib.admin import AdminSite
 
 from signal_inspector.audit.admin.changelist import changelist_url, detail_url
-from signal_inspector.audit.choices import TransactionOutcome
-from signal_inspector.audit.lookups import dispatches
-from signal_inspector.audit.models import AuditedDispatch, AuditedObject
+from signal_inspector.audit.lookups import Texts, dispatches
+from signal_inspector.audit.models import AuditedDispatch, AuditedObject, TransactionOutcome
 from signal_inspector.audit.reading.conditions import conditions_of
 from signal_inspector.audit.reading.counting import count_ids
 from signal_inspector.audit.reading.periods import day_of
 from signal_inspector.audit.reading.selection import Selection
-from signal_inspector.audit.reading.texts import Texts
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.wording import dotted, plural
 from signal_inspector.conf import get_config

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch
-from signal_inspector.audit.reading.texts import Texts
 
 _DISPATCH: Final = (
     "duration_ns",

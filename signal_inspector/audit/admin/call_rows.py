@@ -10,10 +10,9 @@ from signal_inspector.audit.admin import waterfall
 from signal_inspector.audit.admin.arguments import response_words
 from signal_inspector.audit.admin.changelist import changelist_url, detail_url
 from signal_inspector.audit.admin.waterfall import CallRow, NestedRow, Scale
-from signal_inspector.audit.choices import Ending
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch
+from signal_inspector.audit.lookups import Texts
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending
 from signal_inspector.audit.reading.selection import Selection
-from signal_inspector.audit.reading.texts import Texts
 from signal_inspector.audit.wording import (
     call_outcome,
     dispatch_outcome,

@@ -26,16 +26,13 @@ from signal_inspector.audit.admin.catalogue_rows import (
     numbers_of,
 )
 from signal_inspector.audit.admin.changelist import changelist_url
-from signal_inspector.audit.choices import NameKind
-from signal_inspector.audit.lookups import number_of
-from signal_inspector.audit.overview.figures import read_whole
-from signal_inspector.audit.overview.links import Links
-from signal_inspector.audit.overview.spans import KINDS, read_span
+from signal_inspector.audit.lookups import GONE, Texts, number_of
+from signal_inspector.audit.models import NameKind
 from signal_inspector.audit.overview.wording import short_ms
-from signal_inspector.audit.places import place
-from signal_inspector.audit.reading.texts import GONE, Texts
+from signal_inspector.audit.sanitize import place
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.audit.tallies import Measure
+from signal_inspector.audit.stats.counts import Measure
+from signal_inspector.audit.stats.overview import KINDS, Links, read_span, read_whole
 from signal_inspector.audit.wording import dotted, number, plural
 from signal_inspector.catalog import SignalEntry, describe
 from signal_inspector.catalog.marks import Marked, connected_elsewhere, marked

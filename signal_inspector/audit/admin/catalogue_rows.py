@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from signal_inspector.audit.choices import NameKind
 from signal_inspector.audit.lookups import number_of
-from signal_inspector.audit.tallies import Figures, Measure
+from signal_inspector.audit.models import NameKind
+from signal_inspector.audit.stats.counts import Figures, Measure
 from signal_inspector.audit.wording import DottedName
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.marks import Mark

@@ -12,12 +12,11 @@ from django.contrib.admin import AdminSite
 from django.urls import reverse
 
 from signal_inspector.audit.admin.filters import Filters, filters_for
-from signal_inspector.audit.lookups import dispatches, gaps_in, time_of
+from signal_inspector.audit.lookups import Texts, dispatches, gaps_in, time_of
 from signal_inspector.audit.models import AuditedDispatch
 from signal_inspector.audit.reading.counting import Counted, count
 from signal_inspector.audit.reading.finding import Found, find
 from signal_inspector.audit.reading.selection import Selection, read_id, read_selection
-from signal_inspector.audit.reading.texts import Texts
 from signal_inspector.audit.reading.words import Meaning, Understood, by_label, understand
 from signal_inspector.audit.wording import (
     DottedName,

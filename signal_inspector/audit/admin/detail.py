@@ -25,11 +25,9 @@ from signal_inspector.audit.admin.linking import object_url
 from signal_inspector.audit.admin.readonly import may_see_payloads
 from signal_inspector.audit.admin.sentence import Words, sentence
 from signal_inspector.audit.admin.waterfall import NESTED, CallRow, NestedRow, Scale
-from signal_inspector.audit.choices import Ending
-from signal_inspector.audit.lookups import calls, dispatches
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch
+from signal_inspector.audit.lookups import Texts, calls, dispatches
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending
 from signal_inspector.audit.reading.selection import Selection
-from signal_inspector.audit.reading.texts import Texts
 from signal_inspector.audit.wording import (
     DottedName,
     OutcomeWords,

@@ -12,13 +12,13 @@ from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 
-from signal_inspector.audit.actors import actor_of
 from signal_inspector.audit.acts import Acting
 from signal_inspector.audit.admin.changelist import Changelist
 from signal_inspector.audit.admin.readonly import may_see_payloads
-from signal_inspector.audit.choices import ActKind
+from signal_inspector.audit.attribution.circumstances import actor_of
 from signal_inspector.audit.exporting.formats import FORMATS, Csv, Format
 from signal_inspector.audit.exporting.streaming import AsyncStream, Stream, chunks, described
+from signal_inspector.audit.models import ActKind
 from signal_inspector.audit.reading.entries import Wanted
 from signal_inspector.audit.reading.periods import PARAMETERS, PRESETS
 from signal_inspector.audit.reading.selection import Selection

@@ -8,10 +8,9 @@ from django.http import HttpRequest
 from signal_inspector.audit.admin.around import trace_url
 from signal_inspector.audit.admin.changelist import changelist_url
 from signal_inspector.audit.admin.linking import object_url
-from signal_inspector.audit.choices import TransactionOutcome
-from signal_inspector.audit.models import AuditedDispatch
+from signal_inspector.audit.lookups import Texts
+from signal_inspector.audit.models import AuditedDispatch, TransactionOutcome
 from signal_inspector.audit.reading.selection import Selection
-from signal_inspector.audit.reading.texts import Texts
 from signal_inspector.audit.wording import (
     OutcomeWords,
     clock,

@@ -9,11 +9,10 @@ from uuid import UUID
 from django.contrib.admin import AdminSite
 
 from signal_inspector.audit.admin.changelist import changelist_url, detail_url
-from signal_inspector.audit.lookups import calls, time_of
+from signal_inspector.audit.lookups import Texts, calls, time_of
 from signal_inspector.audit.models import AuditedCall
 from signal_inspector.audit.reading.periods import Period
 from signal_inspector.audit.reading.selection import Selection
-from signal_inspector.audit.reading.texts import Texts
 from signal_inspector.audit.wording import class_name, clock, dotted, local, number
 
 _LOOKED_AT: Final = 2_000  # rows of an index, per question

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from signal_inspector.audit.choices import NameKind
+from signal_inspector.audit.lookups import OFFERED, offered
+from signal_inspector.audit.models import NameKind
 from signal_inspector.audit.reading.periods import PARAMETERS, PRESETS, Period
 from signal_inspector.audit.reading.selection import (
     ENDINGS,
@@ -15,7 +16,6 @@ from signal_inspector.audit.reading.selection import (
     OUTCOMES,
     Selection,
 )
-from signal_inspector.audit.reading.texts import OFFERED, offered
 from signal_inspector.audit.wording import local
 
 _FEW: Final = 40  # names that a list to choose from may have

@@ -11,9 +11,8 @@ from django.utils.html import format_html
 
 from signal_inspector.audit.admin.changelist import detail_url
 from signal_inspector.audit.admin.readonly import ReadOnlyAdmin, may_see_payloads
-from signal_inspector.audit.binding import stored_now
-from signal_inspector.audit.choices import GapReason
-from signal_inspector.audit.models import Gap, Retry
+from signal_inspector.audit.destinations.database.adapters import stored_now
+from signal_inspector.audit.models import Gap, GapReason, Retry
 from signal_inspector.audit.wording import ms, plural
 
 

@@ -17,10 +17,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
-from signal_inspector.audit.actors import actor_of
 from signal_inspector.audit.acts import Acting
 from signal_inspector.audit.admin.changelist import changelist_url
-from signal_inspector.audit.choices import ActKind
+from signal_inspector.audit.attribution.circumstances import actor_of
+from signal_inspector.audit.models import ActKind
 from signal_inspector.audit.pruning.purging import purge
 from signal_inspector.audit.reading.counting import Counted, count
 from signal_inspector.audit.reading.selection import Selection, read_selection

@@ -16,10 +16,8 @@ from django.views.decorators.http import require_http_methods
 
 from signal_inspector.audit.admin.changelist import detail_url
 from signal_inspector.audit.admin.readonly import may_see_payloads
-from signal_inspector.audit.choices import Ending, RetryOutcome
 from signal_inspector.audit.lookups import calls
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Retry
-from signal_inspector.audit.places import place
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending, Retry, RetryOutcome
 from signal_inspector.audit.policies import policy_for
 from signal_inspector.audit.retrying.conditions import (
     Condition,
@@ -35,6 +33,7 @@ from signal_inspector.audit.retrying.running import (
     run_again,
     will_run_in,
 )
+from signal_inspector.audit.sanitize import place
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.wording import (
     DottedName,

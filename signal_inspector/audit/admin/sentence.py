@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from signal_inspector.audit.admin.waterfall import CallRow
-from signal_inspector.audit.choices import Ending, Unseen
-from signal_inspector.audit.models import AuditedDispatch
+from signal_inspector.audit.models import AuditedDispatch, Ending, Unseen
 from signal_inspector.audit.wording import is_robust, number, plural
 
 _NAMED = 3  # receivers that are named; more are counted

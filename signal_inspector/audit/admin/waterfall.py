@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from signal_inspector.audit.choices import Ending
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending
 from signal_inspector.audit.wording import (
     DottedName,
     OutcomeWords,

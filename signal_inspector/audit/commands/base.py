@@ -17,7 +17,7 @@ from django.core.management.base import (
 from django.core.management.color import Style
 from django.db import connections
 
-from signal_inspector.audit.blame import no_tables
+from signal_inspector.audit.destinations.database.statements import no_tables
 from signal_inspector.audit.models import AuditedDispatch
 from signal_inspector.audit.settings import get_settings
 

@@ -9,7 +9,6 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from signal_inspector.audit.acts import Acting
-from signal_inspector.audit.choices import ActKind
 from signal_inspector.audit.commands.base import OK, PROBLEM, Subcommand, usage
 from signal_inspector.audit.commands.filters import add_filters, read_filters
 from signal_inspector.audit.commands.person import person
@@ -17,6 +16,7 @@ from signal_inspector.audit.commands.stopping import Stop
 from signal_inspector.audit.exporting.files import Write, let_go, to_stream, whole_file
 from signal_inspector.audit.exporting.formats import FORMATS, Csv, Format
 from signal_inspector.audit.exporting.streaming import chunks, described
+from signal_inspector.audit.models import ActKind
 from signal_inspector.audit.reading.entries import Wanted
 
 

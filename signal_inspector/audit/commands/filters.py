@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
 
-from signal_inspector.audit.choices import NameKind
 from signal_inspector.audit.commands.base import length_of_time, usage
+from signal_inspector.audit.lookups import ending_in, named
+from signal_inspector.audit.models import NameKind
 from signal_inspector.audit.reading.entries import Wanted
 from signal_inspector.audit.reading.periods import Period
 from signal_inspector.audit.reading.selection import (
@@ -21,7 +22,6 @@ from signal_inspector.audit.reading.selection import (
     Selection,
     read_selection,
 )
-from signal_inspector.audit.reading.texts import ending_in, named
 
 _PERIOD: Final = ("day", "from", "to")
 _OPTIONS: Final = (

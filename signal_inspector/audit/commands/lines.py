@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.core.management.color import Style
 from django.utils import timezone
 
-from signal_inspector.audit.choices import Ending, TransactionOutcome, Unseen
+from signal_inspector.audit.models import Ending, TransactionOutcome, Unseen
 from signal_inspector.audit.reading.entries import Entry, utc
 from signal_inspector.watching.terminal import printable
 

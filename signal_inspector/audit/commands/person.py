@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 
-from signal_inspector.audit import processes
+from signal_inspector.audit.attribution import processes
 
 
 def person() -> tuple[str, str]:

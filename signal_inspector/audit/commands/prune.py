@@ -14,16 +14,16 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector.audit.acts import Acting
-from signal_inspector.audit.choices import ActKind
 from signal_inspector.audit.commands.base import OK, Subcommand, length_of_time, usage
 from signal_inspector.audit.commands.person import person
 from signal_inspector.audit.commands.progress import Progress, is_terminal
 from signal_inspector.audit.commands.stopping import Stop
-from signal_inspector.audit.folding import tidy
+from signal_inspector.audit.models import ActKind
 from signal_inspector.audit.pruning.deleting import Chunks
 from signal_inspector.audit.pruning.plans import Ages, Share, Stratum, by_age, by_rules
 from signal_inspector.audit.pruning.sweeping import sweep
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.audit.stats.rollup import tidy
 from signal_inspector.conf import SETTING, config_problems
 
 _SAME_TIME: Final = timedelta(minutes=5)  # by which two clocks may differ

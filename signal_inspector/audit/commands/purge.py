@@ -7,11 +7,11 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from signal_inspector.audit.acts import Acting
-from signal_inspector.audit.choices import ActKind
 from signal_inspector.audit.commands.base import OK, Subcommand, usage
 from signal_inspector.audit.commands.person import person
 from signal_inspector.audit.commands.progress import is_terminal
 from signal_inspector.audit.commands.stopping import Stop
+from signal_inspector.audit.models import ActKind
 from signal_inspector.audit.pruning.purging import purge
 from signal_inspector.audit.reading.entries import Reader, Wanted
 from signal_inspector.audit.reading.selection import Selection, read_selection

@@ -7,16 +7,15 @@ from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
 
-from signal_inspector.audit.choices import Ending, RetryOutcome
-from signal_inspector.audit.cleaning import clean
 from signal_inspector.audit.commands.base import OK, PROBLEM, Subcommand, usage
 from signal_inspector.audit.commands.person import person
 from signal_inspector.audit.commands.progress import is_terminal
 from signal_inspector.audit.lookups import calls
-from signal_inspector.audit.models import AuditedCall, Retry
+from signal_inspector.audit.models import AuditedCall, Ending, Retry, RetryOutcome
 from signal_inspector.audit.reading.selection import read_id
 from signal_inspector.audit.retrying.conditions import Examined, State, examine, find_call
 from signal_inspector.audit.retrying.running import RefusedError, run_again, will_run_in
+from signal_inspector.audit.sanitize import clean
 from signal_inspector.watching.terminal import printable
 
 #: The exit status where the receiver ran and raised.

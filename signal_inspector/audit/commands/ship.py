@@ -9,9 +9,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from signal_inspector.audit.commands.base import OK, PROBLEM, Subcommand, usage
 from signal_inspector.audit.deliveries.shipping import ship
+from signal_inspector.audit.destinations.database.statements import Unavailable
 from signal_inspector.audit.gaps import losses
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.audit.statements import Unavailable
 
 
 class Ship(Subcommand):

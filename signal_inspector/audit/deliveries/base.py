@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
 
-from signal_inspector.audit.choices import GapReason
 from signal_inspector.audit.gaps import losses
+from signal_inspector.audit.models import GapReason
 from signal_inspector.audit.rows import Item, Rows
 from signal_inspector.audit.scribe import written
 from signal_inspector.audit.settings import Audit, get_settings

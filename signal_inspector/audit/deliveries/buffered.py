@@ -8,9 +8,9 @@ from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
 from signal_inspector.audit import outcomes
-from signal_inspector.audit.choices import GapReason, TransactionOutcome
 from signal_inspector.audit.deliveries.base import Delivery
 from signal_inspector.audit.deliveries.courier import Courier
+from signal_inspector.audit.models import GapReason, TransactionOutcome
 from signal_inspector.audit.rows import DISPATCH_COLUMNS, Item, Rows
 from signal_inspector.audit.scribe import rendered
 from signal_inspector.audit.settings import Audit

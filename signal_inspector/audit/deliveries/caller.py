@@ -15,15 +15,16 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector import transactions, trouble
-from signal_inspector.audit import outcomes, own_connections
-from signal_inspector.audit.choices import GapReason, TransactionOutcome
+from signal_inspector.audit import outcomes
 from signal_inspector.audit.deliveries.base import Delivery
+from signal_inspector.audit.destinations.database import own_connections
+from signal_inspector.audit.destinations.database.own_connections import OwnConnection
+from signal_inspector.audit.destinations.database.statements import is_begun
 from signal_inspector.audit.gaps import losses
-from signal_inspector.audit.own_connections import OwnConnection
+from signal_inspector.audit.models import GapReason, TransactionOutcome
 from signal_inspector.audit.rows import Item
 from signal_inspector.audit.scribe import NOT_NOW, put_off, rendered, written
 from signal_inspector.audit.settings import Audit
-from signal_inspector.audit.statements import is_begun
 from signal_inspector.ids import monotonic
 from signal_inspector.scopes import suppress
 

@@ -13,10 +13,11 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from signal_inspector import trouble
-from signal_inspector.audit import own_connections, processes
-from signal_inspector.audit.choices import GapReason, TransactionOutcome
+from signal_inspector.audit.attribution import processes
+from signal_inspector.audit.destinations.database import own_connections
+from signal_inspector.audit.destinations.database.own_connections import OwnConnection
 from signal_inspector.audit.gaps import losses
-from signal_inspector.audit.own_connections import OwnConnection
+from signal_inspector.audit.models import GapReason, TransactionOutcome
 from signal_inspector.audit.rows import Rows
 from signal_inspector.audit.scribe import NOT_NOW, correct, put_off, written
 from signal_inspector.audit.settings import Audit

@@ -9,12 +9,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector import quiet, transactions, trouble
 from signal_inspector.audit import outcomes
-from signal_inspector.audit.choices import TransactionOutcome
 from signal_inspector.audit.deliveries.caller import Caller, running_loop, unseen
-from signal_inspector.audit.folding import when_over
-from signal_inspector.audit.rows import Item
-from signal_inspector.audit.scribe import written
-from signal_inspector.audit.statements import (
+from signal_inspector.audit.destinations.database.statements import (
     driver_cursor,
     is_begun,
     is_failed,
@@ -22,6 +18,10 @@ from signal_inspector.audit.statements import (
     is_of_a_test,
     transaction,
 )
+from signal_inspector.audit.models import TransactionOutcome
+from signal_inspector.audit.rows import Item
+from signal_inspector.audit.scribe import written
+from signal_inspector.audit.stats.rollup import when_over
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.scopes import suppress
 

@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from signal_inspector import trouble
-from signal_inspector.audit.choices import GapReason, TransactionOutcome
 from signal_inspector.audit.deliveries.buffered import TRANSACTION_SECONDS
 from signal_inspector.audit.gaps import losses
+from signal_inspector.audit.models import GapReason, TransactionOutcome
 from signal_inspector.audit.outcomes import with_outcome
 from signal_inspector.audit.rows import DISPATCH_COLUMNS, Rows
 from signal_inspector.audit.scribe import correct, written

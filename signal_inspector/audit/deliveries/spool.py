@@ -13,10 +13,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 from signal_inspector import transactions, trouble
 from signal_inspector.audit import outcomes
-from signal_inspector.audit.choices import GapReason
 from signal_inspector.audit.deliveries.base import Delivery
 from signal_inspector.audit.deliveries.courier import Courier
 from signal_inspector.audit.deliveries.shipping import Shipment
+from signal_inspector.audit.models import GapReason
 from signal_inspector.audit.rows import Item
 from signal_inspector.audit.scribe import rendered
 from signal_inspector.audit.settings import Audit

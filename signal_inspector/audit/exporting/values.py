@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
-from signal_inspector.audit.choices import Ending, Method, Origin, TransactionOutcome, Unseen
+from signal_inspector.audit.models import Ending, Method, Origin, TransactionOutcome, Unseen
 from signal_inspector.audit.reading.entries import Entry, utc
 
 _WORDS: Final[dict[str, dict[int, str]]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import django.db.models.deletion
 from django.db import migrations, models
 
-import signal_inspector.audit.indexes
+import signal_inspector.audit.models.dispatches
 
 
 class Migration(migrations.Migration):
@@ -71,6 +71,20 @@ class Migration(migrations.Migration):
                 "ordering": ["-from_at", "-id"],
                 "permissions": [("close_gap", "Can mark a gap in the signal audit as dealt with")],
                 "default_permissions": ("view",),
+            },
+        ),
+        migrations.CreateModel(
+            name="Tally",
+            fields=[
+                ("id", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("slot", models.BigIntegerField()),
+                ("seconds", models.IntegerField()),
+                ("content", models.TextField()),
+            ],
+            options={
+                "verbose_name_plural": "tallies",
+                "db_table": "signal_audit_tally",
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
@@ -456,7 +470,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="auditeddispatch",
-            index=signal_inspector.audit.indexes.PartialIndex(
+            index=signal_inspector.audit.models.dispatches.PartialIndex(
                 fields=["is_failed", "id"],
                 name="signal_audit_failed",
                 where=models.Q(("is_failed__isnull", False)),
@@ -464,7 +478,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="auditeddispatch",
-            index=signal_inspector.audit.indexes.PartialIndex(
+            index=signal_inspector.audit.models.dispatches.PartialIndex(
                 fields=["actor", "id"],
                 name="signal_audit_by_actor",
                 where=models.Q(("actor__isnull", False)),
@@ -472,7 +486,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="auditeddispatch",
-            index=signal_inspector.audit.indexes.PartialIndex(
+            index=signal_inspector.audit.models.dispatches.PartialIndex(
                 fields=["request_id", "id"],
                 name="signal_audit_by_request",
                 where=models.Q(("request_id__isnull", False)),
@@ -480,7 +494,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="auditeddispatch",
-            index=signal_inspector.audit.indexes.PartialIndex(
+            index=signal_inspector.audit.models.dispatches.PartialIndex(
                 fields=["trace_id"],
                 name="signal_audit_by_trace",
                 where=models.Q(("trace_id__isnull", False)),
@@ -488,7 +502,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="auditeddispatch",
-            index=signal_inspector.audit.indexes.PartialIndex(
+            index=signal_inspector.audit.models.dispatches.PartialIndex(
                 fields=["parent_id"],
                 name="signal_audit_by_parent",
                 where=models.Q(("parent_id__isnull", False)),
@@ -496,7 +510,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="auditeddispatch",
-            index=signal_inspector.audit.indexes.PartialIndex(
+            index=signal_inspector.audit.models.dispatches.PartialIndex(
                 fields=["transaction_id", "id"],
                 name="signal_audit_by_transaction",
                 where=models.Q(("transaction_id__isnull", False)),
@@ -508,10 +522,18 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="auditedcall",
-            index=signal_inspector.audit.indexes.PartialIndex(
+            index=signal_inspector.audit.models.dispatches.PartialIndex(
                 fields=["exception", "dispatch"],
                 name="signal_audit_by_exception",
                 where=models.Q(("exception__isnull", False)),
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="auditeddispatch",
+            index=signal_inspector.audit.models.dispatches.PartialIndex(
+                fields=["is_failed", "signal", "id"],
+                name="signal_audit_signal_failed",
+                where=models.Q(("is_failed__isnull", False)),
             ),
         ),
     ]

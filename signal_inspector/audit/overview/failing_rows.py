@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.overview.charts import Tick
-from signal_inspector.audit.overview.failing import Started
-from signal_inspector.audit.overview.figures import Read
-from signal_inspector.audit.overview.links import Links
-from signal_inspector.audit.overview.spans import Span, here, short
 from signal_inspector.audit.overview.wording import ago, percent
-from signal_inspector.audit.reading.texts import Texts
+from signal_inspector.audit.stats.failing import Started
+from signal_inspector.audit.stats.overview import Links, Read, Span, here, short
 from signal_inspector.audit.wording import (
     DottedName,
     OutcomeWords,

@@ -9,12 +9,11 @@ from typing import Final
 from django.conf import settings
 from django.db.models import Count, Q, Sum
 
-from signal_inspector.audit.binding import utc_of
-from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit.destinations.database.adapters import utc_of
 from signal_inspector.audit.lookups import gaps_in
-from signal_inspector.audit.models import Gap
+from signal_inspector.audit.models import Gap, GapReason
 from signal_inspector.audit.overview.charts import Band, bands
-from signal_inspector.audit.overview.spans import Span, here, short
+from signal_inspector.audit.stats.overview import Span, here, short
 from signal_inspector.audit.wording import OutcomeWords, number, plural
 
 SHOWN: Final = 20

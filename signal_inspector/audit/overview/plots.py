@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.overview import charts
-from signal_inspector.audit.overview.figures import Read
-from signal_inspector.audit.overview.links import Links
-from signal_inspector.audit.overview.spans import Span
 from signal_inspector.audit.overview.wording import long_time, short_ms
-from signal_inspector.audit.reading.texts import Texts
-from signal_inspector.audit.tallies import Measure
+from signal_inspector.audit.stats.counts import Measure
+from signal_inspector.audit.stats.overview import Links, Read, Span
 from signal_inspector.audit.wording import DottedName, dotted, number, plural
 
 FEW: Final = 6  # receivers that are shown at first

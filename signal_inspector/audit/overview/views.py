@@ -13,18 +13,25 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from signal_inspector import trouble
-from signal_inspector.audit.binding import utc_of
+from signal_inspector.audit.destinations.database.adapters import utc_of
+from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.overview import plots
 from signal_inspector.audit.overview.charts import Tick
-from signal_inspector.audit.overview.failing import Started, started_failing
 from signal_inspector.audit.overview.failing_rows import FailingRow, failing_rows, marks
-from signal_inspector.audit.overview.figures import Read, read
 from signal_inspector.audit.overview.gap_rows import Gaps, gaps_of
-from signal_inspector.audit.overview.links import Links, links_of
-from signal_inspector.audit.overview.spans import KINDS, Span, here, read_span
 from signal_inspector.audit.overview.wording import ago, compared, percent, short_ms
-from signal_inspector.audit.reading.texts import Texts
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.audit.stats.failing import Started, started_failing
+from signal_inspector.audit.stats.overview import (
+    KINDS,
+    Links,
+    Read,
+    Span,
+    here,
+    links_of,
+    read,
+    read_span,
+)
 from signal_inspector.audit.status import Status, status
 from signal_inspector.audit.wording import number, plural
 

@@ -18,11 +18,11 @@ from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector import trouble
-from signal_inspector.audit.binding import Binder
+from signal_inspector.audit.destinations.database.adapters import Binder
+from signal_inspector.audit.destinations.database.statements import driver_cursor, transaction
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject, Retry
 from signal_inspector.audit.pruning.plans import Stratum
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.audit.statements import driver_cursor, transaction
 
 SECONDS: Final = 0.08  # that a chunk should take: it grows and shrinks to fit
 _FIRST, _FEWEST, _MOST = 500, 50, 5_000  # dispatches in a chunk

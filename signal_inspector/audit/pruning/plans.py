@@ -10,8 +10,8 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from signal_inspector.audit.choices import NameKind
 from signal_inspector.audit.lookups import dispatches, first_id_at, names_of
+from signal_inspector.audit.models import NameKind
 from signal_inspector.audit.policies import Policy, policies
 from signal_inspector.names import name_matches
 

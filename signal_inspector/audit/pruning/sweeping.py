@@ -9,11 +9,16 @@ from uuid import UUID
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signal_inspector.audit.binding import Binder
+from signal_inspector.audit.destinations.database.adapters import Binder
+from signal_inspector.audit.destinations.database.statements import (
+    Table,
+    driver_cursor,
+    select_in,
+    transaction,
+)
 from signal_inspector.audit.lookups import dispatches, first_id_at
 from signal_inspector.audit.models import AuditedCall, AuditedObject
 from signal_inspector.audit.pruning.deleting import DISPATCHES, delete_keys
-from signal_inspector.audit.statements import Table, driver_cursor, select_in, transaction
 
 _SIZE: Final = 2_000  # ids that are looked at in one transaction
 _SETTLED: Final = timedelta(hours=1)  # younger rows are left alone: they may be on their way

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from signal_inspector.audit.choices import Ending, NameKind, Origin, Unseen
 from signal_inspector.audit.lookups import (
     as_logged,
     calls,
@@ -20,6 +19,7 @@ from signal_inspector.audit.lookups import (
     first_id_at,
     number_of,
 )
+from signal_inspector.audit.models import Ending, NameKind, Origin, Unseen
 from signal_inspector.audit.reading.selection import (
     ENDINGS,
     METHODS,

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from signal_inspector.audit.binding import utc_of
+from signal_inspector.audit.destinations.database.adapters import utc_of
 from signal_inspector.audit.lookups import calls, dispatches, time_of
 from signal_inspector.audit.models import AuditedObject, Name
 from signal_inspector.audit.reading.finding import scan

@@ -9,11 +9,10 @@ from uuid import UUID
 
 from django.db.models import Avg, Count, F, Max, Q
 
-from signal_inspector.audit.choices import Ending, Origin
-from signal_inspector.audit.lookups import calls, dispatches, gaps_in, in_time, time_of
+from signal_inspector.audit.lookups import Texts, calls, dispatches, gaps_in, in_time, time_of
+from signal_inspector.audit.models import Ending, Origin
 from signal_inspector.audit.reading.counting import Counted, count
 from signal_inspector.audit.reading.selection import Selection
-from signal_inspector.audit.reading.texts import Texts
 
 SHOWN: Final = 20
 _RETRIED: Final = Q(origin=Origin.RETRY)

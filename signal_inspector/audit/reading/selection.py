@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from signal_inspector.audit.choices import Method, Origin, TransactionOutcome
+from signal_inspector.audit.models import Method, Origin, TransactionOutcome
 from signal_inspector.audit.reading.periods import Period, read_period
 
 #: Values of ``outcome``, with words for them.

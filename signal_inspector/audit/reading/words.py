@@ -9,11 +9,10 @@ from typing import Any, Final
 
 from django.contrib.auth import get_user_model
 
-from signal_inspector.audit.choices import NameKind
-from signal_inspector.audit.lookups import object_key
+from signal_inspector.audit.lookups import ending_in, named, object_key
+from signal_inspector.audit.models import NameKind
 from signal_inspector.audit.reading.conditions import conditions_of
 from signal_inspector.audit.reading.selection import Selection, read_id
-from signal_inspector.audit.reading.texts import ending_in, named
 
 _KINDS: Final = (NameKind.SIGNAL, NameKind.RECEIVER, NameKind.EXCEPTION)
 _FIELDS: Final = {kind: str(kind.label) for kind in _KINDS}

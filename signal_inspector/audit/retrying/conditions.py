@@ -9,10 +9,15 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from signal_inspector.audit.binding import utc_of
-from signal_inspector.audit.choices import Ending, RetryOutcome, TransactionOutcome
+from signal_inspector.audit.destinations.database.adapters import utc_of
 from signal_inspector.audit.lookups import calls, time_of
-from signal_inspector.audit.models import AuditedCall, Retry
+from signal_inspector.audit.models import (
+    AuditedCall,
+    Ending,
+    Retry,
+    RetryOutcome,
+    TransactionOutcome,
+)
 from signal_inspector.audit.retrying.finding import Found, NotFoundError, find
 from signal_inspector.audit.retrying.restore import Arguments, restore
 from signal_inspector.audit.settings import get_settings

@@ -12,8 +12,8 @@ from django.db.models import Model
 from django.dispatch import Signal
 
 from signal_inspector import catalog, connections
-from signal_inspector.audit.names import name_text
 from signal_inspector.audit.retrying.loaded import loaded_member, loaded_module, loaded_object
+from signal_inspector.audit.sanitize import name_text
 from signal_inspector.names import (
     class_path,
     loaded_signals,

@@ -12,16 +12,14 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, IntegrityError, connectio
 from django.dispatch import Signal
 
 from signal_inspector import trouble
-from signal_inspector.audit.actors import actor_of
-from signal_inspector.audit.binding import stored_now
-from signal_inspector.audit.choices import RetryOutcome
-from signal_inspector.audit.circumstances import audit_circumstances
-from signal_inspector.audit.cleaning import storable
-from signal_inspector.audit.models import AuditedCall, Retry
+from signal_inspector.audit.attribution.circumstances import actor_of, audit_circumstances
+from signal_inspector.audit.destinations.database.adapters import stored_now
+from signal_inspector.audit.models import AuditedCall, Retry, RetryOutcome
 from signal_inspector.audit.policies import policy_for
 from signal_inspector.audit.retrying.conditions import Examined, examine
 from signal_inspector.audit.retrying.finding import Found
 from signal_inspector.audit.retrying.restore import restore
+from signal_inspector.audit.sanitize import storable
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.conf import get_config
 from signal_inspector.gather import redactor

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django import template
 from django.template import RequestContext
 
-from signal_inspector.audit.overview.links import Links, links_of
 from signal_inspector.audit.overview.views import Overview, overview_or_trouble
+from signal_inspector.audit.stats.overview import Links, links_of
 
 register = template.Library()
 

@@ -8,15 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from signal_inspector.audit.choices import Ending, Method, NameKind, Origin, TransactionOutcome
 from signal_inspector.audit.lookups import first_id_at, number_of
 from signal_inspector.audit.models import (
     AuditedCall,
     AuditedDispatch,
     AuditedObject,
+    Ending,
     Gap,
+    Method,
     Name,
+    NameKind,
+    Origin,
     Retry,
+    TransactionOutcome,
 )
 from signal_inspector.audit.payloads import payload_text
 from signal_inspector.audit.settings import get_settings

@@ -13,8 +13,8 @@ from django.test import Client
 
 from signal_inspector import trouble
 from signal_inspector.audit.admin import catalogue
-from signal_inspector.audit.choices import NameKind
-from signal_inspector.audit.tallies import SLOT_SECONDS, Figures
+from signal_inspector.audit.models import NameKind
+from signal_inspector.audit.stats.counts import SLOT_SECONDS, Figures
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.marks import marked
 from tests.audit.admin.conftest import client_of, person

@@ -15,8 +15,7 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
-from signal_inspector.audit.choices import Ending, Method
-from signal_inspector.audit.models import AuditedDispatch
+from signal_inspector.audit.models import AuditedDispatch, Ending, Method
 from tests.audit.admin.conftest import LIST
 from tests.audit.admin.logged import START, call, dispatched, model, order_42, plain, retried
 

@@ -10,8 +10,14 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from signal_inspector.audit.admin import purge
-from signal_inspector.audit.choices import ActKind
-from signal_inspector.audit.models import Act, AuditedCall, AuditedDispatch, AuditedObject, Retry
+from signal_inspector.audit.models import (
+    Act,
+    ActKind,
+    AuditedCall,
+    AuditedDispatch,
+    AuditedObject,
+    Retry,
+)
 from tests.audit.admin.conftest import LIST, client_of, person
 from tests.audit.admin.logged import call, dispatched, order_42, retried
 

@@ -15,14 +15,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from signal_inspector.audit.circumstances import Circumstances
-from signal_inspector.audit.cleaning import storable
+from signal_inspector.audit.attribution.circumstances import Circumstances
+from signal_inspector.audit.destinations.database.writing import write
 from signal_inspector.audit.lookups import first_id_at
 from signal_inspector.audit.models import AuditedDispatch
-from signal_inspector.audit.names import name_text
 from signal_inspector.audit.rows import DISPATCH_COLUMNS, Rows
+from signal_inspector.audit.sanitize import name_text, storable
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.audit.writing import write
 from tests.audit.programs import Programs
 from tests.audit.rows_made import dispatched, on_order, on_order_badly, rows_of
 

@@ -13,24 +13,25 @@ from django.db import OperationalError, connection
 from django.test import override_settings
 from django.utils import timezone
 
-from signal_inspector.audit import folding
-from signal_inspector.audit.blame import Blame
-from signal_inspector.audit.choices import ActKind, RetryOutcome
 from signal_inspector.audit.commands import prune
-from signal_inspector.audit.folding import TALLIES, new_row
+from signal_inspector.audit.destinations.database.statements import Blame
 from signal_inspector.audit.lookups import first_id_at
 from signal_inspector.audit.models import (
     Act,
+    ActKind,
     AuditedCall,
     AuditedDispatch,
     AuditedObject,
     Retry,
+    RetryOutcome,
     Tally,
 )
 from signal_inspector.audit.pruning import deleting
 from signal_inspector.audit.pruning.deleting import Chunks
 from signal_inspector.audit.pruning.plans import Stratum
-from signal_inspector.audit.tallies import Figures, slot_of
+from signal_inspector.audit.stats import rollup
+from signal_inspector.audit.stats.counts import Figures, slot_of
+from signal_inspector.audit.stats.rollup import TALLIES, new_row
 from tests.audit.commands.made import (
     fill,
     finish,
@@ -304,8 +305,8 @@ class TestCounts:
         def refuse(*args: Any) -> int:
             raise OperationalError("busy")
 
-        monkeypatch.setattr(folding, "forget_tallies", refuse)
-        monkeypatch.setattr(folding, "blame", lambda *args: Blame.DATABASE)
+        monkeypatch.setattr(rollup, "forget_tallies", refuse)
+        monkeypatch.setattr(rollup, "blame", lambda *args: Blame.DATABASE)
         counted(3 * 366 * DAY, 1)
         assert run_json("prune", "--json")["counts"] == 0
         assert Tally.objects.count() == 1

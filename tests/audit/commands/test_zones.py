@@ -10,7 +10,7 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
-from signal_inspector.audit.binding import stored, stored_now, utc_of
+from signal_inspector.audit.destinations.database.adapters import stored, stored_now, utc_of
 from tests.listening import run_python
 
 PROGRAM = """
@@ -29,7 +29,7 @@ import django
 django.setup()
 from django.core.management import call_command
 from django.dispatch import Signal
-from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit.models import GapReason
 from signal_inspector.audit.gaps import losses
 from signal_inspector.audit.models import AuditedDispatch, Writer
 from signal_inspector.audit.status import late_writers, status

@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from signal_inspector.audit.choices import GapReason, NameKind
-from signal_inspector.audit.folding import LEVELS, LONGEST, new_row
-from signal_inspector.audit.histograms import bucket_of
 from signal_inspector.audit.lookups import number_of
-from signal_inspector.audit.models import Gap, Name, Tally
-from signal_inspector.audit.tallies import SLOT_SECONDS, Failures, Figures, Measure, slot_of
+from signal_inspector.audit.models import Gap, GapReason, Name, NameKind, Tally
+from signal_inspector.audit.stats.counts import (
+    SLOT_SECONDS,
+    Failures,
+    Figures,
+    Measure,
+    bucket_of,
+    slot_of,
+)
+from signal_inspector.audit.stats.rollup import LEVELS, LONGEST, new_row
 
 #: A Sunday; the hour, the quarter of a day and the day are not over.
 NOW = int(datetime(2026, 11, 22, 10, 32, 10, tzinfo=UTC).timestamp())

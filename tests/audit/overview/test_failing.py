@@ -1,13 +1,12 @@
-"""``signal_inspector.audit.overview.failing``: which receivers started failing, and since when."""
+"""``signal_inspector.audit.stats.failing``: which receivers started failing, and since when."""
 
 from __future__ import annotations
 
 import pytest
 
-from signal_inspector.audit.choices import NameKind
-from signal_inspector.audit.overview.failing import Counts, Started, _chance, started_failing
-from signal_inspector.audit.overview.figures import read
-from signal_inspector.audit.overview.spans import Span
+from signal_inspector.audit.models import NameKind
+from signal_inspector.audit.stats.failing import Counts, Started, _chance, started_failing
+from signal_inspector.audit.stats.overview import Span, read
 from tests.audit.overview.story import ABUSE, DAY, HOUR, NOW, POINTS, called, name, receiver
 
 pytestmark = pytest.mark.django_db

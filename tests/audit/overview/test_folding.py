@@ -1,4 +1,4 @@
-"""``signal_inspector.audit.folding``, on the database of the tests."""
+"""``signal_inspector.audit.stats.rollup``, on the database of the tests."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection, connections
 
-from signal_inspector.audit import folding
-from signal_inspector.audit.blame import Blame, blame
-from signal_inspector.audit.folding import fold, forget_tallies, tidy
+from signal_inspector.audit.destinations.database.statements import Blame, blame
 from signal_inspector.audit.models import Tally
-from signal_inspector.audit.tallies import Figures
+from signal_inspector.audit.stats import rollup
+from signal_inspector.audit.stats.counts import Figures
+from signal_inspector.audit.stats.rollup import fold, forget_tallies, tidy
 from tests.audit.overview.story import DAY, HOUR, NOW, calls, count
 from tests.audit.rows_made import needs
 
@@ -22,9 +22,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _as_new() -> Iterator[None]:
-    folding._own.clear()
+    rollup._own.clear()
     yield
-    folding._own.clear()
+    rollup._own.clear()
 
 
 def part(slot: int, number: int = 1, seconds: int = 300) -> None:
@@ -95,9 +95,9 @@ def test_somebody_was_first() -> None:
     """Rows that are gone when they are to be replaced leave all as it was."""
     part(NOW - HOUR, 3)
     [id_] = Tally.objects.values_list("id", flat=True)
-    row = folding.new_row(NOW - HOUR, 300, Figures())
-    with folding.driver_cursor(connection) as cursor:
-        assert not folding._replace(connection, cursor, [id_, id_ + 1], row)
+    row = rollup.new_row(NOW - HOUR, 300, Figures())
+    with rollup.driver_cursor(connection) as cursor:
+        assert not rollup._replace(connection, cursor, [id_, id_ + 1], row)
     assert slots() == [(NOW - HOUR, 300, 3)]
 
 
@@ -130,15 +130,15 @@ def test_two_at_once() -> None:
 
 def test_fork() -> None:
     """A forked child owns none of its parent's rows, and waits for no thread of it."""
-    folding._own["default"] = folding._Own(NOW, [1, 2])
-    with folding._lock:
+    rollup._own["default"] = rollup._Own(NOW, [1, 2])
+    with rollup._lock:
         child = os.fork()
         if not child:
-            free = folding._lock.acquire(timeout=1)
-            os._exit(0 if free and not folding._own else 1)
+            free = rollup._lock.acquire(timeout=1)
+            os._exit(0 if free and not rollup._own else 1)
         _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
-    assert folding._own
+    assert rollup._own
 
 
 def test_forget() -> None:
@@ -151,11 +151,11 @@ def test_forget() -> None:
 
 def test_prune_folds_until_done(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many rows a slot has, prune leaves one; others who fold do only so many at once."""
-    monkeypatch.setattr(folding, "_MOST", 20)
+    monkeypatch.setattr(rollup, "_MOST", 20)
     present = NOW // 300 * 300
     for _ in range(90):
         part(present - 300)
-    assert fold(connection, NOW, folding._MOST) <= 20
+    assert fold(connection, NOW, rollup._MOST) <= 20
     assert tidy(connection, NOW) > 0
     assert slots() == [(present - 300, 300, 90)]
     assert tidy(connection, NOW) == 0

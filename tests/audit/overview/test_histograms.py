@@ -1,4 +1,4 @@
-"""``signal_inspector.audit.histograms``."""
+"""``signal_inspector.audit.stats.counts``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signal_inspector.audit.histograms import ERROR, bounds, bucket_of, percentile
+from signal_inspector.audit.stats.counts import ERROR, bounds, bucket_of, percentile
 
 
 def exact(durations: list[int], share: float) -> int:

@@ -13,7 +13,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from signal_inspector.audit.choices import GapReason
+from signal_inspector.audit.models import GapReason
 from tests.audit.overview import story
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def keep(page: Page, name: str) -> None:
 @pytest.fixture(autouse=True)
 def _at_the_end_of_the_story(monkeypatch: pytest.MonkeyPatch) -> None:
     from signal_inspector.audit.overview import views
-    from signal_inspector.audit.overview.spans import KINDS, Span
+    from signal_inspector.audit.stats.overview import KINDS, Span
 
     def read(params: Any, now: Any = None) -> Span:
         key = params.get("when", "24h")

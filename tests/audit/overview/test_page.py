@@ -12,10 +12,10 @@ from django.db import DatabaseError
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from signal_inspector.audit.choices import Ending, GapReason, Origin
+from signal_inspector.audit.destinations.database.writing import write
+from signal_inspector.audit.models import Ending, GapReason, Origin
 from signal_inspector.audit.overview import views
-from signal_inspector.audit.overview.spans import KINDS, Span
-from signal_inspector.audit.writing import write
+from signal_inspector.audit.stats.overview import KINDS, Span
 from tests.audit.admin.conftest import auditor, client_of, person, superuser, viewer
 from tests.audit.overview import story
 from tests.audit.rows_made import many_rows, with_column

@@ -1,4 +1,4 @@
-"""``signal_inspector.audit.tallies``: what the writer counts, on the database of the tests."""
+"""``signal_inspector.audit.stats.counts``: what the writer counts, on the tests' database."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pytest
 from django.db import transaction
 
 from signal_inspector import capture, trouble
-from signal_inspector.audit import counting, folding, writing
-from signal_inspector.audit.choices import Ending, NameKind, Origin
-from signal_inspector.audit.folding import _own
+from signal_inspector.audit.destinations.database import writing
+from signal_inspector.audit.destinations.database.adapters import forget_names
+from signal_inspector.audit.destinations.database.writing import write
 from signal_inspector.audit.lookups import number_of
-from signal_inspector.audit.models import AuditedDispatch, Tally
-from signal_inspector.audit.naming import forget_names
+from signal_inspector.audit.models import AuditedDispatch, Ending, NameKind, Origin, Tally
 from signal_inspector.audit.rows import Rows
-from signal_inspector.audit.tallies import Figures, slot_of
-from signal_inspector.audit.writing import write
+from signal_inspector.audit.stats import rollup
+from signal_inspector.audit.stats.counts import Figures, slot_of
+from signal_inspector.audit.stats.rollup import _own
 from tests.audit.rows_made import (
     dispatched,
     many_rows,
@@ -155,14 +155,14 @@ class TestCounted:
         def fail(*args: Any) -> None:
             raise RuntimeError("ours")
 
-        monkeypatch.setattr(counting, "tallied", fail)
+        monkeypatch.setattr(rollup, "tallied", fail)
         assert write(many_rows(2), "default").count == 2
         assert AuditedDispatch.objects.count() == 2
         assert len(told) == 1
 
     def test_own_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A process makes one row of its own now and then, and what they count stays."""
-        monkeypatch.setattr(folding, "_PARTS", 5)
+        monkeypatch.setattr(rollup, "_PARTS", 5)
         now = slot_of(1_700_000_000)
         for rows in many_rows(23):
             write([started(rows, now)], "default")

@@ -15,15 +15,18 @@ from django.dispatch import Signal
 from django.test import override_settings
 from django.utils import timezone
 
-from signal_inspector.audit.choices import (
+from signal_inspector.audit.lookups import number_of
+from signal_inspector.audit.models import (
+    AuditedCall,
+    AuditedDispatch,
     Ending,
+    Name,
     NameKind,
     Origin,
+    Retry,
     RetryOutcome,
     TransactionOutcome,
 )
-from signal_inspector.audit.lookups import number_of
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Name, Retry
 from signal_inspector.audit.retrying.conditions import (
     FORGOTTEN_SECONDS,
     Condition,

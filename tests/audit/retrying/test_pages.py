@@ -9,8 +9,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from signal_inspector.audit.choices import RetryOutcome
-from signal_inspector.audit.models import AuditedCall, Retry
+from signal_inspector.audit.models import AuditedCall, Retry, RetryOutcome
 from tests.audit.admin.conftest import client_of, person
 from tests.audit.retrying.shop import Calls, fail, order_placed, recorded
 from tests.payload_app.models import Order

@@ -12,12 +12,18 @@ from django.db import connections, transaction
 from django.dispatch import Signal
 
 from signal_inspector import capture
-from signal_inspector.audit.choices import Origin, RetryOutcome
-from signal_inspector.audit.circumstances import audit_circumstances
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Name, Retry
+from signal_inspector.audit.attribution.circumstances import audit_circumstances
+from signal_inspector.audit.attribution.tasks import task_ended, task_started
+from signal_inspector.audit.models import (
+    AuditedCall,
+    AuditedDispatch,
+    Name,
+    Origin,
+    Retry,
+    RetryOutcome,
+)
 from signal_inspector.audit.retrying.conditions import examine
 from signal_inspector.audit.retrying.running import RefusedError, run_again, will_run_in
-from signal_inspector.audit.tasks import task_ended, task_started
 from signal_inspector.audit.testing import audited
 from tests.audit.retrying.shop import (
     Calls,

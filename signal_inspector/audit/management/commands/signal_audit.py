@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
 from signal_inspector.audit import delivering
+from signal_inspector.audit.attribution.processes import ending_in_order
 from signal_inspector.audit.commands.base import Subcommand, require_tables
 from signal_inspector.audit.commands.export import Export
 from signal_inspector.audit.commands.prune import Prune
@@ -19,7 +20,6 @@ from signal_inspector.audit.commands.ship import Ship
 from signal_inspector.audit.commands.stats import Stats
 from signal_inspector.audit.commands.tail import Tail
 from signal_inspector.audit.exporting.files import let_go
-from signal_inspector.audit.processes import ending_in_order
 
 SUBCOMMANDS: Final[dict[str, type[Subcommand]]] = {
     each.name: each for each in (Export, Prune, Purge, RetryPart, Ship, Stats, Tail)

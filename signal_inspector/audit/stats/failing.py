@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from signal_inspector.audit.overview.figures import Part, Read
-from signal_inspector.audit.tallies import Failures
+from signal_inspector.audit.stats.counts import Failures
+from signal_inspector.audit.stats.overview import Part, Read
 
 #: How rarely so many failures would be seen if nothing had changed.
 _RARELY: Final = 0.000_01

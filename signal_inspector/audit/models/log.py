@@ -1,4 +1,7 @@
-"""The tables that tell of the log itself: its gaps, its writers, and what was done with it."""
+"""The tables that tell of the log itself.
+
+Its gaps, its writers, what was done with it, and the counts that the overview is drawn from.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import ClassVar, Final
 
 from django.db import models
 
-from signal_inspector.audit.choices import ActKind, GapReason, RetryOutcome
+from signal_inspector.audit.models.choices import ActKind, GapReason, RetryOutcome
 
 ACTOR_LENGTH: Final = 200
 ACTOR_LABEL_LENGTH: Final = 150
@@ -124,3 +127,27 @@ class Act(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.rows} rows"
+
+
+class Tally(models.Model):
+    """What was dispatched in a slot of time, as one or several rows counted it.
+
+    A writer adds a row with each batch, in the batch's own transaction, and changes none: so
+    writers never wait for each other here. Rows of a slot are to be added up by who reads them,
+    and are replaced by their sum now and then (``folding.fold``). So there are some hundreds of
+    them, which need no index. They stay when the dispatches are pruned.
+    """
+
+    #: Of time and chance, so that a writer knows it without asking.
+    id = models.BigIntegerField(primary_key=True)
+    slot = models.BigIntegerField()  # Unix seconds at which the slot begins, a multiple of:
+    seconds = models.IntegerField()  # how long it is
+    content = models.TextField()  # see tallies.Figures
+
+    class Meta:
+        db_table = "signal_audit_tally"
+        verbose_name_plural = "tallies"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.seconds} s from {self.slot} on"

@@ -1,4 +1,10 @@
-"""Rows into the database: a batch in one transaction, and nothing lost for one bad row."""
+"""Rows into the database: a batch in one transaction, and nothing lost for one bad row.
+
+A row is refused for what it holds, or because the table is another one than this code writes to:
+of a newer version with a column more, behind a trigger that says no, partitioned without a place
+for today. The error is the same. So a dispatch that nothing is wrong with tells which it was
+(``takes_rows``): it is written, and rolled back.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +13,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, NoReturn
 
-from django.db import Error, IntegrityError, connections
+from django.db import Error, IntegrityError, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signal_inspector.audit.binding import Binder, Bound
-from signal_inspector.audit.blame import Blame, blame
-from signal_inspector.audit.cleaning import storable
-from signal_inspector.audit.counting import count
-from signal_inspector.audit.folding import TALLIES, added
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject
-from signal_inspector.audit.naming import add_names, forget_names
-from signal_inspector.audit.probing import takes_rows
-from signal_inspector.audit.rows import (
-    CALL_COLUMNS,
-    DISPATCH_COLUMNS,
-    OBJECT_COLUMNS,
-    Rows,
-    in_ascii,
+from signal_inspector.audit.destinations.database.adapters import (
+    NAMES,
+    Binder,
+    Bound,
+    add_names,
+    forget_names,
 )
-from signal_inspector.audit.statements import (
+from signal_inspector.audit.destinations.database.statements import (
+    Blame,
     Table,
     Unavailable,
+    blame,
     can_copy,
     copy,
     driver_cursor,
@@ -36,7 +36,21 @@ from signal_inspector.audit.statements import (
     tells_of_conflicts,
     transaction,
 )
-from signal_inspector.ids import utc_now
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject
+from signal_inspector.audit.rows import (
+    CALL_COLUMNS,
+    CALL_NAMES,
+    DISPATCH_COLUMNS,
+    DISPATCH_NAMES,
+    OBJECT_COLUMNS,
+    OBJECT_NAMES,
+    Row,
+    Rows,
+    in_ascii,
+)
+from signal_inspector.audit.sanitize import storable
+from signal_inspector.audit.stats.rollup import TALLIES, added, count
+from signal_inspector.ids import next_sequence, time_ns, utc_now, uuid7_text
 
 DISPATCHES: Final = Table(AuditedDispatch._meta.db_table, DISPATCH_COLUMNS, ("id",))
 CALLS: Final = Table(AuditedCall._meta.db_table, CALL_COLUMNS, ("dispatch_id", "index"))
@@ -46,6 +60,8 @@ _TABLES: Final = (DISPATCHES, CALLS, OBJECTS)
 _REASON_LENGTH: Final = 500  # characters of why a row was refused
 #: What writing raises where a database, or its driver, does not take rows.
 _REFUSALS: Final = (Error, ValueError, TypeError, OverflowError)
+
+_NAME: Final = "signal_inspector"  # of whatever needs one: plain text, and short
 
 
 class Unwritable(NamedTuple):
@@ -234,3 +250,61 @@ def _give_up(error: Exception, using: str) -> NoReturn:
 
 def _reason(error: Exception) -> str:
     return storable(f"{type(error).__name__}: {error}")[:_REASON_LENGTH].strip()
+
+
+class _Undone(Exception):  # noqa: N818 - no error: it only ends the transaction
+    """All of it was taken, and none of it is to stay."""
+
+
+def takes_rows(connection: BaseDatabaseWrapper, tables: Sequence[Table]) -> bool:
+    """Whether the tables take the rows of a plain dispatch. Writes them, and rolls back."""
+    try:
+        _write_and_undo(connection, tables)
+    except _Undone:
+        return True
+    except (Error, ValueError, TypeError, OverflowError):
+        return False
+
+
+def _write_and_undo(connection: BaseDatabaseWrapper, tables: Sequence[Table]) -> NoReturn:
+    batch = [_plain_rows()]
+    binder = Binder(connection)
+    bound = binder.bind(batch, utc_now())
+    names = [(number, int(kind), text) for number, (kind, text) in sorted(binder.names.items())]
+    with driver_cursor(connection) as cursor, transaction(connection, cursor):
+        insert(connection, cursor, NAMES, names)
+        for table, rows in zip(tables, bound, strict=True):
+            insert(connection, cursor, table, rows)
+        insert(connection, cursor, TALLIES, count(batch, bound).rows)
+        raise _Undone
+
+
+def _plain_rows() -> Rows:
+    now = time_ns()
+    id_ = uuid7_text(now, next_sequence())
+    at = {"started_at": now // 1_000, "written_at": 0}
+    dispatch = _plain_row(AuditedDispatch, DISPATCH_COLUMNS, DISPATCH_NAMES, {"id": id_, **at})
+    of_it = {"dispatch_id": id_}
+    call = _plain_row(AuditedCall, CALL_COLUMNS, CALL_NAMES, of_it)
+    object_ = _plain_row(AuditedObject, OBJECT_COLUMNS, OBJECT_NAMES, of_it)
+    return Rows(dispatch, [call], [object_])
+
+
+def _plain_row(
+    model: type[models.Model],
+    columns: Sequence[str],
+    names: Sequence[tuple[int, Any]],
+    known: dict[str, Any],
+) -> Row:
+    """A row with as little in it as the columns allow."""
+    named = dict.fromkeys([columns[position] for position, _ in names], _NAME)
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    return tuple([(known | named).get(column, _least(fields[column])) for column in columns])
+
+
+def _least(field: models.Field[Any, Any]) -> Any:
+    if field.null:
+        return None
+    if isinstance(field, models.BooleanField):
+        return False
+    return "" if isinstance(field, (models.CharField, models.TextField)) else 0

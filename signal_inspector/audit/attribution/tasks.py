@@ -1,6 +1,7 @@
 """Tasks say what they are: Django's own and Celery's, where they are there, without an import.
 
 For jobs of RQ and others there is ``audit_circumstances``.
+
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from signal_inspector import trouble
-from signal_inspector.audit.choices import Origin
-from signal_inspector.audit.circumstances import (
+from signal_inspector.audit.attribution.circumstances import (
     Circumstances,
     Surroundings,
     current,
     surroundings,
 )
-from signal_inspector.audit.cleaning import clean
+from signal_inspector.audit.models import Origin
+from signal_inspector.audit.sanitize import clean
 
 _NAME_LENGTH: Final = 500
 _ID_LENGTH: Final = 200
 _UID: Final = "signal_inspector.audit"
+
+hears_celery = False
 
 
 class _TaskSurroundings(Surroundings):
@@ -68,9 +71,6 @@ def connect_task_signals() -> None:
         django_signals.task_started.connect(_django_started, dispatch_uid=_UID)
         django_signals.task_finished.connect(_django_finished, dispatch_uid=_UID)
     hear_celery()
-
-
-hears_celery = False
 
 
 def hear_celery() -> None:

@@ -1,11 +1,11 @@
-"""The tables of the audit log.
+"""The tables of dispatches, of their receiver calls and of the objects they carry, and of names.
 
 Ids of dispatches are UUIDv7, so their order is the order of time: every index "by time" is one by
-id, dates are ranges of ids (``lookups.ids_between``), and no index on a time is needed.
+id, dates are ranges of ids (``lookups.in_time``), and no index on a time is needed.
 
 No table has a foreign key constraint, neither into other apps nor among these: a log must not
 keep anybody from deleting what it tells of, and the tables can be partitioned, shipped and pruned
-one by one. Names are referred to by numbers that follow from their text (``names.name_id``).
+one by one. Names are referred to by numbers that follow from their text (``sanitize.name_id``).
 Numbers are not "positive" fields: the checks that these bring cost on every row.
 """
 
@@ -14,16 +14,11 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final
 
 from django.db import models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.backends.ddl_references import Statement
+from django.db.models import Index, Model, Q
 
-from signal_inspector.audit.bookkeeping import (
-    ACTOR_LABEL_LENGTH,
-    ACTOR_LENGTH,
-    Act,
-    Gap,
-    Retry,
-    Writer,
-)
-from signal_inspector.audit.choices import (
+from signal_inspector.audit.models.choices import (
     Ending,
     Method,
     NameKind,
@@ -31,25 +26,37 @@ from signal_inspector.audit.choices import (
     TransactionOutcome,
     Unseen,
 )
-from signal_inspector.audit.indexes import PartialIndex
-from signal_inspector.audit.tally_models import Tally
-
-__all__ = [
-    "Act",
-    "AuditedCall",
-    "AuditedDispatch",
-    "AuditedObject",
-    "Gap",
-    "Name",
-    "Retry",
-    "Tally",
-    "Writer",
-]
+from signal_inspector.audit.models.log import ACTOR_LABEL_LENGTH, ACTOR_LENGTH
 
 REQUEST_ID_LENGTH: Final = 200
 ORIGIN_NAME_LENGTH: Final = 500
 OWN_METHOD_LENGTH: Final = 100
 OBJECT_KEY_LENGTH: Final = 200
+
+
+class PartialIndex(Index):
+    """``Index(fields=…, condition=where)``, or the same without the condition."""
+
+    def __init__(self, *expressions: Any, where: Q, **options: Any) -> None:
+        super().__init__(*expressions, **options)
+        # Not named `condition`: that is what Django's check looks at.
+        self.where = where
+
+    def create_sql(
+        self, model: type[Model], schema_editor: BaseDatabaseSchemaEditor, *args: Any, **kw: Any
+    ) -> Statement:
+        """The statement for the database of this schema editor."""
+        supported = schema_editor.connection.features.supports_partial_indexes
+        plain = Index(
+            fields=[name for name, _ in self.fields_orders],
+            name=self.name,
+            condition=self.where if supported else None,
+        )
+        return plain.create_sql(model, schema_editor, *args, **kw)
+
+    def deconstruct(self) -> Any:
+        path, expressions, options = super().deconstruct()
+        return path, expressions, {**options, "where": self.where}
 
 
 def _reference(to: type[models.Model] | str, **options: Any) -> models.ForeignKey[Any, Any]:

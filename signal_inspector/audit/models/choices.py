@@ -1,6 +1,7 @@
 """The numbers that stand for words in the tables of the audit.
 
 They are stored: a number that was once given keeps its meaning for ever.
+
 """
 
 from __future__ import annotations
@@ -104,5 +105,7 @@ class ActKind(IntegerChoices):
 
 
 METHODS: Final = {method: int(Method[method.name]) for method in SendMethod}
+
 UNSEEN: Final = {unseen: int(Unseen[unseen.name]) for unseen in records.Unseen}
+
 ENDINGS: Final = {outcome: int(Ending[outcome.name]) for outcome in Outcome}

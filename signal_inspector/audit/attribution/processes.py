@@ -1,4 +1,4 @@
-"""This process: what it is called in the log, and what is to be done when it forks or ends."""
+"""This process: what started it, what it is called in the log, and how it forks and ends."""
 
 from __future__ import annotations
 
@@ -16,11 +16,19 @@ from types import FrameType
 from typing import Any, Final, Protocol
 
 from signal_inspector import trouble
+from signal_inspector.audit.models import Origin
+from signal_inspector.audit.sanitize import clean
 
 #: How long an ending process waits for the log to be written, in seconds.
 EXIT_SECONDS: Final = 5.0
 
 _label = ""
+_finalizers: set[str] = set()  # modules whose finalizers know of us in this process
+
+_MANAGERS: Final = ("manage.py", "django-admin", "django-admin.py", "django-admin.exe")
+_SHELLS: Final = ("shell", "shell_plus", "dbshell")
+_INTERPRETERS: Final = ("ipython", "ipython3", "bpython", "ptpython")
+_NAME_LENGTH: Final = 500
 
 
 def host() -> str:
@@ -69,7 +77,6 @@ class Ending(Protocol):
 
 
 _endings: weakref.WeakSet[Ending] = weakref.WeakSet()
-_finalizers: set[str] = set()  # modules whose finalizers know of us in this process
 
 
 def watch(ending: Ending) -> None:
@@ -126,6 +133,7 @@ if hasattr(os, "register_at_fork"):  # Windows has no forks
         after_in_parent=lambda: _tell("go_on"),
         after_in_child=_forked,
     )
+
 atexit.register(close_all)
 
 
@@ -150,3 +158,35 @@ def ending_in_order() -> Iterator[None]:
 
 def _exit(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
+
+
+def process_origin() -> tuple[Origin, str]:
+    """The origin of code that runs in no request and no task, and what it is called."""
+    program, arguments = _program()
+    command = _command(program, arguments)
+    if command is not None:
+        name = clean(f"{program} {command}", _NAME_LENGTH)
+        return (Origin.SHELL if command in _SHELLS else Origin.COMMAND), name
+    if hasattr(sys, "ps1") or sys.flags.interactive or program in _INTERPRETERS:
+        return Origin.SHELL, clean(program or "python", _NAME_LENGTH)
+    return Origin.OTHER, clean(program, _NAME_LENGTH)
+
+
+def _program() -> tuple[str, list[str]]:
+    """The name of what was started, and its arguments; ``python -m module`` goes by its module."""
+    if not sys.argv or sys.argv[0] in ("", "-c", "-m"):
+        return "", []
+    path = PurePath(sys.argv[0])
+    if path.name == "__main__.py":
+        spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+        module = getattr(spec, "parent", "") or path.parent.name
+        name = "django-admin" if module == "django" else f"python -m {module}"
+        return name, sys.argv[1:]
+    return path.name, sys.argv[1:]
+
+
+def _command(program: str, arguments: list[str]) -> str | None:
+    """The management command that the process runs, if it runs one."""
+    if program not in _MANAGERS or not arguments or arguments[0].startswith("-"):
+        return None  # what follows an option may be its value, and a secret
+    return arguments[0]

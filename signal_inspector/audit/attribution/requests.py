@@ -12,9 +12,9 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.functional import LazyObject
 
-from signal_inspector.audit.choices import Origin
-from signal_inspector.audit.circumstances import Circumstances, origin_name
-from signal_inspector.audit.cleaning import clean
+from signal_inspector.audit.attribution.circumstances import Circumstances, origin_name
+from signal_inspector.audit.models import Origin
+from signal_inspector.audit.sanitize import clean
 from signal_inspector.audit.settings import Audit, get_settings
 from signal_inspector.conf import get_config
 from signal_inspector.ids import next_sequence, time_ns, uuid7_text

@@ -1,9 +1,10 @@
-"""Rows of ``Tally`` replaced by their sum, so that the overview reads some two hundred of them.
+"""Counts of a batch as rows of ``Tally``, which are replaced by their sum as they age.
 
-A slot's rows become one when it is over, and slots become longer ones as they age: 5 minutes,
+So the overview reads some two hundred rows. The rows of a batch are written in its own
+transaction. A slot's rows become one when it is over, and slots become longer ones: 5 minutes,
 an hour, six hours, a day. Whoever writes to the log does it now and then, after its batch. It
-takes no lock: of two that fold the same rows the second finds that they are gone and undoes its
-work, and a row that comes later is folded later.
+takes no lock: of two that roll up the same rows the second finds that they are gone and undoes
+its work, and a row that comes later is rolled up later.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector import trouble
-from signal_inspector.audit.blame import Blame, blame
-from signal_inspector.audit.statements import (
+from signal_inspector.audit.destinations.database.adapters import Bound
+from signal_inspector.audit.destinations.database.statements import (
+    Blame,
     Table,
+    blame,
     driver_cursor,
     insert,
     is_nested,
@@ -30,8 +33,9 @@ from signal_inspector.audit.statements import (
     select_in,
     transaction,
 )
-from signal_inspector.audit.tallies import SLOT_SECONDS, Figures, slot_of
-from signal_inspector.audit.tally_models import Tally
+from signal_inspector.audit.models import Tally
+from signal_inspector.audit.rows import Rows
+from signal_inspector.audit.stats.counts import SLOT_SECONDS, Figures, slot_of, tallied
 from signal_inspector.ids import time, time_ns
 
 TALLIES: Final = Table(Tally._meta.db_table, ("id", "slot", "seconds", "content"), ("id",))
@@ -50,6 +54,10 @@ _MOST: Final = 2_000  # rows folded at once
 _CHANCE_BITS: Final = 12  # of an id; the others are the time, to 4 us
 
 TallyRow = tuple[int, int, int, str]  # as the columns of TALLIES
+#: Rows that were added inside transactions, until these have ended.
+_pending: dict[str, list[Mapping[int, tuple[int, Figures]]]] = {}
+_MOST_PENDING: Final = 1_000
+_lock = threading.Lock()
 
 
 @dataclass(slots=True)
@@ -62,10 +70,6 @@ class _Own:
 
 
 _own: dict[str, _Own] = {}  # by database alias
-#: Rows that were added inside transactions, until these have ended.
-_pending: dict[str, list[Mapping[int, tuple[int, Figures]]]] = {}
-_MOST_PENDING: Final = 1_000
-_lock = threading.Lock()
 
 
 def _forked() -> None:
@@ -243,3 +247,24 @@ def forget_tallies(using: str, before: int) -> int:
     """Delete figures of slots that were over at this Unix time; how many rows."""
     old = Tally.objects.using(using).filter(slot__lt=before - LONGEST)
     return int(old.delete()[0])
+
+
+class Counted(NamedTuple):
+    """A batch, counted: mostly one row, as few batches lie across two slots."""
+
+    rows: list[TallyRow]
+    figures: dict[int, tuple[int, Figures]]  # slot and figures, by the id of the row
+
+
+def count(batch: Sequence[Rows], bound: Bound) -> Counted:
+    """Count dispatches that are not in the log yet.
+
+    Nothing if that fails, which is reported: the log is worth more than its figures.
+    """
+    try:
+        slots = tallied(batch, bound[0], bound[1])
+        rows = [new_row(slot, SLOT_SECONDS, figures) for slot, figures in slots.items()]
+    except Exception as error:
+        trouble.report("counting dispatches for the audit's overview", error)
+        return Counted([], {})
+    return Counted(rows, {row[0]: (row[1], slots[row[1]]) for row in rows})

@@ -1,0 +1,1 @@
+"""Who sends, and where: requests, tasks, commands, and the processes they run in."""

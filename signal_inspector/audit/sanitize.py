@@ -1,0 +1,82 @@
+"""Values made fit to be stored: cleaned, bounded, shortened, and numbered where they are names.
+
+What a database refuses would lose a whole batch. Names are stored once: a number that follows
+from kind and text stands for each in the rows. So no process asks another one for it, rows of
+different databases can be put together, and a name that a rollback takes away leaves no wrong
+number behind: it is added again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final
+
+from signal_inspector.audit.models import NameKind
+from signal_inspector.payload import clean_text
+
+LARGEST: Final = 2**63 - 1
+SMALL: Final = 2**15 - 1
+INTEGER: Final = 2**31 - 1
+
+# NUL is refused by PostgreSQL, a lone surrogate by every driver.
+_REFUSED: Final = re.compile("[\x00\ud800-\udfff]")
+
+NAME_LENGTH: Final = 1_000
+_MASK: Final = 2**63 - 1
+_DIGITS: Final = 16  # of the digest that a shortened name ends with
+
+
+def clean(text: str, limit: int) -> str:
+    """The text in at most ``limit`` characters: storable, and without hidden characters."""
+    return text if len(text) <= limit and text.isprintable() else clean_text(text, limit)
+
+
+def storable(text: str) -> str:
+    """The text with an escape for every character that no database takes; else as it is."""
+    if text.isprintable() or _REFUSED.search(text) is None:
+        return text
+    return _REFUSED.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+def bounded(number: int, largest: int = LARGEST) -> int:
+    """The number, or the nearest one that the column holds."""
+    if -largest <= number <= largest:
+        return number
+    return largest if number > 0 else -largest
+
+
+@lru_cache(maxsize=20_000)
+def name_id(kind: NameKind, text: str) -> int:
+    """The ``Name.id`` of a text as ``name_text`` gives it: 63 bits of its digest."""
+    digest = blake2b(f"{int(kind)} {text}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") & _MASK
+
+
+@lru_cache(maxsize=20_000)
+def name_text(text: str) -> str:
+    """The text as it is stored; one that is too long keeps its digest, so that it stays unique."""
+    if len(text) <= NAME_LENGTH:
+        return clean(text, NAME_LENGTH)
+    digest = blake2b(storable(text).encode(), digest_size=_DIGITS // 2).hexdigest()
+    return f"{clean(text, NAME_LENGTH - _DIGITS - 1)} {digest}"
+
+
+@lru_cache(maxsize=4_096)
+def short_path(path: str) -> str:
+    """A file's path from the directory that Python imports it from: ``shop/services.py``."""
+    roots = [root for root in sys.path if root and path.startswith(root.rstrip(os.sep) + os.sep)]
+    longest = max(roots, key=len, default="")
+    shortened = path[len(longest.rstrip(os.sep)) + 1 :] if longest else path
+    return shortened.replace(os.sep, "/")
+
+
+@lru_cache(maxsize=20_000)
+def place(path: str, line: int) -> str:
+    """``shop/receivers.py:18``; "" for what has no source file."""
+    if not path:
+        return ""
+    return f"{short_path(path)}:{line}" if line else short_path(path)
