@@ -34,10 +34,10 @@ def _fresh_state() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _no_audit() -> None:
     """The audit stops to listen at the first dispatch of a test run: here, before the first."""
-    from signal_inspector.audit import starting
+    from signal_inspector.audit import sink
 
-    if starting.sink is not None:
-        scopes.remove_sink(starting.sink)
+    if sink.installed is not None:
+        scopes.remove_sink(sink.installed)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -53,7 +53,7 @@ def test_the_audit_writes_untraced(monkeypatch: pytest.MonkeyPatch) -> None:
     from opentelemetry.context import get_current
     from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
-    from signal_inspector.audit import scribe
+    from signal_inspector.audit.delivery import base
     from signal_inspector.audit.destinations.database import writing
     from signal_inspector.tracing import TracingSink
 
@@ -65,8 +65,8 @@ def test_the_audit_writes_untraced(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(writing, "write", write)
     before = get_current()
-    scribe.written([object()], "default")  # type: ignore[list-item]
+    base.written([object()], "default")  # type: ignore[list-item]
     TracingSink()
-    scribe.written([object()], "default")  # type: ignore[list-item]
+    base.written([object()], "default")  # type: ignore[list-item]
     assert enabled == [True, False]
     assert get_current() == before

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from signal_inspector.audit.attribution.circumstances import audit_circumstances
-    from signal_inspector.audit.deliveries.base import Delivery
-    from signal_inspector.audit.delivering import flush
+    from signal_inspector.audit.delivery.base import Delivery
+    from signal_inspector.audit.delivery.current import flush
     from signal_inspector.audit.signals import audit_lost
     from signal_inspector.audit.testing import audited
 
@@ -16,11 +16,11 @@ __all__ = ["Delivery", "audit_circumstances", "audit_lost", "audited", "flush"]
 
 # Imported when they are asked for: an app's package is imported before there are any models.
 _HOMES: Final = {
-    "Delivery": "deliveries.base",
+    "Delivery": "delivery.base",
     "audit_circumstances": "attribution.circumstances",
     "audit_lost": "signals",
     "audited": "testing",
-    "flush": "delivering",
+    "flush": "delivery.current",
 }
 
 

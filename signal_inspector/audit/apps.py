@@ -15,9 +15,9 @@ class SignalAuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from signal_inspector.audit import starting  # noqa: PLC0415 - needs the models
+        from signal_inspector.audit import sink  # noqa: PLC0415 - needs the models
 
-        starting.start()
+        sink.start()
 
     def page_of(self, signal: str, dispatch_id: str) -> str:
         """The URL in the admin of a dispatch; "" if its signal is not audited, or has no page.

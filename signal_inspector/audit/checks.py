@@ -15,7 +15,7 @@ from django.db import DatabaseError, connections, router
 from django.db.models import Sum
 from django.utils.module_loading import import_string
 
-from signal_inspector.audit.delivering import delivery_class, shares_a_file
+from signal_inspector.audit.delivery.current import delivery_class, shares_a_file
 from signal_inspector.audit.destinations.database.adapters import stored_now
 from signal_inspector.audit.middleware import AuditMiddleware
 from signal_inspector.audit.models import AuditedDispatch, Gap, GapReason

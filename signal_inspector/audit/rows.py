@@ -137,7 +137,7 @@ class Rows(NamedTuple):
 def render(item: Item, *, process: str, delivery: str) -> Rows:
     """The rows of a dispatch that has ended.
 
-    The end of its transaction is for ``outcomes.with_outcome`` to fill in, the time of writing
+    The end of its transaction is for ``with_outcome`` to fill in, the time of writing
     (0 here) for the writer. ``process`` and ``delivery`` are names: "web-2, pid 4127, uvicorn"
     and "buffered".
     """

@@ -1,23 +1,49 @@
-"""The sink: from a dispatch that has ended to the delivery, in a few microseconds."""
+"""The sink: from a dispatch that has ended to the delivery, in a few microseconds.
+
+``start`` lets it listen when the project starts, and look anew when its settings change.
+"""
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
-from typing import Any
+from typing import Any, Final
 
-from signal_inspector import scopes
-from signal_inspector.audit.attribution import tasks
+from django.core import checks
+from django.core.signals import request_finished, setting_changed
+from django.db.backends.base.creation import BaseDatabaseCreation
+from django.db.models.signals import post_migrate
+
+from signal_inspector import scopes, trouble
+from signal_inspector.audit import watching
+from signal_inspector.audit.attribution import processes, tasks
 from signal_inspector.audit.attribution.circumstances import current
-from signal_inspector.audit.delivering import process
-from signal_inspector.audit.outcomes import detached
-from signal_inspector.audit.policies import details_of, policy_for, wanted_details
+from signal_inspector.audit.attribution.tasks import connect_task_signals
+from signal_inspector.audit.checks import (
+    check_cachalot,
+    check_delivery,
+    check_installation,
+    check_log,
+)
+from signal_inspector.audit.delivery.after_transaction import AfterTransaction
+from signal_inspector.audit.delivery.base import detached
+from signal_inspector.audit.delivery.current import process
+from signal_inspector.audit.destinations.database import own_connections
+from signal_inspector.audit.destinations.database.adapters import forget_names
+from signal_inspector.audit.policies import details_of, forget_policies, policy_for, wanted_details
+from signal_inspector.audit.reading.sent_on import sent_on
 from signal_inspector.audit.rows import Item
+from signal_inspector.audit.settings import Audit
+from signal_inspector.catalog import recorded
+from signal_inspector.conf import SETTING, forget_config, register_section
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details
 from signal_inspector.sinks import Sink
 
 _logger = logging.getLogger("signal_inspector")
+
+_UID: Final = "signal_inspector.audit"
 
 
 def is_testing() -> bool:
@@ -71,3 +97,73 @@ class AuditSink(Sink):
         """Gather what the settings ask for now."""
         self.details = wanted_details()
         scopes.refresh_sinks()
+
+
+installed: AuditSink | None = None
+
+
+def start() -> None:
+    """Listen from now on. Starting twice is harmless."""
+    global installed
+    register_section("AUDIT", Audit)
+    checks.register(check_delivery)
+    checks.register(check_installation)
+    checks.register(check_cachalot)
+    checks.register(check_log, checks.Tags.database)
+    setting_changed.connect(_setting_changed, weak=False, dispatch_uid=_UID)
+    request_finished.connect(_request_finished, weak=False, dispatch_uid=_UID)
+    post_migrate.connect(_migrated, weak=False, dispatch_uid=_UID)
+    _watch_test_databases()
+    connect_task_signals()
+    watching.offer()
+    recorded.register("audit", sent_on)
+    if installed is None:
+        installed = AuditSink()
+    listen()
+
+
+def listen() -> AuditSink:
+    """Let the sink hear of dispatches, once; it stops by itself under a test runner."""
+    assert installed is not None  # noqa: S101 - `start` has been called by the app
+    scopes.remove_sink(installed)
+    scopes.add_sink(installed)
+    return installed
+
+
+def _watch_test_databases() -> None:
+    """Close our connections before a test database is destroyed, which they would forbid."""
+    original = BaseDatabaseCreation.destroy_test_db
+    if hasattr(original, "__signal_inspector_original__"):
+        return
+
+    @functools.wraps(original)
+    def destroy_test_db(self: BaseDatabaseCreation, /, *args: Any, **kwargs: Any) -> Any:
+        try:
+            process.renew()
+            own_connections.close_all(processes.EXIT_SECONDS)
+        except Exception as error:
+            trouble.report("closing the connections of the audit", error)
+        return original(self, *args, **kwargs)
+
+    watched: Any = destroy_test_db
+    watched.__signal_inspector_original__ = original
+    setattr(BaseDatabaseCreation, "destroy_test_db", watched)  # noqa: B010 - mypy
+
+
+def _setting_changed(setting: str, **kwargs: object) -> None:
+    if setting == SETTING:
+        forget_config()
+        forget_policies()
+        process.renew()
+        if installed is not None:
+            installed.renew()
+
+
+def _migrated(using: str, **kwargs: object) -> None:
+    forget_names(using)  # `flush` sends it too, which empties the tables
+
+
+def _request_finished(**kwargs: object) -> None:
+    delivery = process.delivery
+    if isinstance(delivery, AfterTransaction):
+        delivery.look()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Max, Sum
 
-from signal_inspector.audit.delivering import process
+from signal_inspector.audit.delivery.current import process
 from signal_inspector.audit.destinations.database.adapters import stored_now
 from signal_inspector.audit.models import AuditedDispatch, Gap, Writer
 from signal_inspector.audit.settings import get_settings

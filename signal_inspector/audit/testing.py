@@ -6,10 +6,10 @@ from contextlib import ContextDecorator
 from types import TracebackType
 
 from signal_inspector import scopes
-from signal_inspector.audit import starting
+from signal_inspector.audit import sink
 from signal_inspector.audit.attribution import processes
-from signal_inspector.audit.deliveries.base import Delivery
-from signal_inspector.audit.delivering import delivery_class, process
+from signal_inspector.audit.delivery.base import Delivery
+from signal_inspector.audit.delivery.current import delivery_class, process
 
 
 class audited(ContextDecorator):  # noqa: N801 - reads as a statement, like contextlib.suppress
@@ -31,7 +31,7 @@ class audited(ContextDecorator):  # noqa: N801 - reads as a statement, like cont
         delivery_class(self._name)
         process.asked.append(self._name)
         self._before.append(process.use(None))
-        starting.listen().asked += 1
+        sink.listen().asked += 1
 
     def __exit__(
         self,
@@ -39,10 +39,10 @@ class audited(ContextDecorator):  # noqa: N801 - reads as a statement, like cont
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        sink = starting.listen()
-        sink.asked -= 1
-        if not sink.asked:
-            scopes.remove_sink(sink)
+        listening = sink.listen()
+        listening.asked -= 1
+        if not listening.asked:
+            scopes.remove_sink(listening)
         process.asked.pop()
         delivery = process.use(self._before.pop())
         if delivery is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from signal_inspector.audit.gaps import losses
+from signal_inspector.audit.delivery.gaps import losses
 from tests.audit.programs import migrated, programs
 
 __all__ = ["migrated", "programs"]

@@ -28,7 +28,7 @@ import django
 django.setup()
 from django.db import connections, transaction
 from django.dispatch import Signal
-from signal_inspector.audit.delivering import flush, process
+from signal_inspector.audit.delivery.current import flush, process
 
 placed = Signal()
 

@@ -15,13 +15,12 @@ from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.signals import connection_created
 
 from signal_inspector import trouble
-from signal_inspector.audit import delivering
 from signal_inspector.audit.attribution.circumstances import Circumstances
-from signal_inspector.audit.deliveries import buffered, courier
-from signal_inspector.audit.deliveries.buffered import Buffered
+from signal_inspector.audit.delivery import buffered, current, writer
+from signal_inspector.audit.delivery.buffered import Buffered
+from signal_inspector.audit.delivery.gaps import losses
 from signal_inspector.audit.destinations.database import own_connections
 from signal_inspector.audit.destinations.database.writing import Unavailable
-from signal_inspector.audit.gaps import losses
 from signal_inspector.audit.models import (
     AuditedDispatch,
     Gap,
@@ -110,12 +109,12 @@ class Waits(threading.Event):
 @pytest.fixture
 def book(monkeypatch: pytest.MonkeyPatch) -> Book:
     book = Book()
-    monkeypatch.setattr(courier, "written", book.written)
-    monkeypatch.setattr(courier, "correct", book.correct)
-    monkeypatch.setattr(courier, "Register", NoRegister)
+    monkeypatch.setattr(writer, "written", book.written)
+    monkeypatch.setattr(writer, "correct", book.correct)
+    monkeypatch.setattr(writer, "Register", NoRegister)
     monkeypatch.setattr(losses, "write", lambda using, is_last=False: None)
-    monkeypatch.setattr(courier, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(courier, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(writer, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(writer, "_LONGEST_PAUSE", 0.01)
     return book
 
 
@@ -166,7 +165,7 @@ class TestQueue:
             delivery.take(item(1))
             eventually(lambda: book.numbers == [1])
             delivery.take(item(2))
-            eventually(lambda: delivery._courier._register.said[-1:] == [1])  # type: ignore[attr-defined]
+            eventually(lambda: delivery._writer._register.said[-1:] == [1])  # type: ignore[attr-defined]
             assert delivery.waiting == 1
             assert book.numbers == [1]
 
@@ -296,7 +295,7 @@ class TestALostDatabase:
         with delivering_by(queue_size=5) as delivery:
             for each in items(*range(5)):
                 delivery.take(each)
-            eventually(lambda: delivery._courier.is_cut_off)
+            eventually(lambda: delivery._writer.is_cut_off)
             for each in items(5, 6):
                 delivery.take(each)
             assert list(losses._open) == [GapReason.DATABASE]
@@ -323,31 +322,31 @@ class TestALostDatabase:
 
     def test_pauses_grow(self, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
         """After each failure in a row it waits for twice as long, up to half a minute."""
-        monkeypatch.setattr(courier, "_FIRST_PAUSE", 0.5)
-        monkeypatch.setattr(courier, "_LONGEST_PAUSE", 30.0)
-        monkeypatch.setattr(courier.random, "uniform", lambda least, most: most)
+        monkeypatch.setattr(writer, "_FIRST_PAUSE", 0.5)
+        monkeypatch.setattr(writer, "_LONGEST_PAUSE", 30.0)
+        monkeypatch.setattr(writer.random, "uniform", lambda least, most: most)
         delivery = Buffered(Audit())
         waited: list[float | None] = []
-        delivery._courier._event = Waits(waited)  # type: ignore[assignment]
+        delivery._writer._event = Waits(waited)  # type: ignore[assignment]
         delivery._queue.append(item())
         book.error = Unavailable("away")
         for _ in range(9):
-            assert not delivery._courier._work(is_last=False)
-            delivery._courier._rest()
+            assert not delivery._writer._work(is_last=False)
+            delivery._writer._rest()
         assert waited == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
         book.error = None
-        assert delivery._courier._work(is_last=False)
-        assert delivery._courier._pause == 0
+        assert delivery._writer._work(is_last=False)
+        assert delivery._writer._pause == 0
 
     def test_pauses_differ(self, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
         """Processes that lost the same database do not all come back to it at once."""
-        monkeypatch.setattr(courier, "_FIRST_PAUSE", 0.5)
+        monkeypatch.setattr(writer, "_FIRST_PAUSE", 0.5)
         asked: list[tuple[float, float]] = []
-        monkeypatch.setattr(courier.random, "uniform", lambda *share: asked.append(share) or 0.5)
+        monkeypatch.setattr(writer.random, "uniform", lambda *share: asked.append(share) or 0.5)
         delivery = Buffered(Audit())
         delivery._queue.append(item())
         book.error = Unavailable("away")
-        assert not delivery._courier._work(is_last=False)
+        assert not delivery._writer._work(is_last=False)
         assert asked == [(0.5, 1.0)]
         book.error = None
 
@@ -402,10 +401,10 @@ class TestTheEnd:
         delivery = Buffered(Audit(flush_seconds=600))
         for each in items(1, 2):
             delivery.take(each)
-        parent = delivery._courier._thread
+        parent = delivery._writer._thread
         delivery.forked()
         assert delivery.waiting == 0
-        assert delivery._courier._thread is None
+        assert delivery._writer._thread is None
         book.is_open.set()
         delivery.take(item(3))
         assert delivery.close(60)
@@ -448,7 +447,7 @@ class TestAServer:
             Group.objects.create(name="gone")
             self.place()
             transaction.set_rollback(True)
-        assert delivering.flush(60)
+        assert current.flush(60)
         assert AuditedDispatch.objects.get().transaction_outcome == TransactionOutcome.ROLLED_BACK
         assert not Group.objects.exists()
 
@@ -458,7 +457,7 @@ class TestAServer:
         raw = connection.connection
         with django_assert_num_queries(0):
             self.place()
-            assert delivering.flush(60)
+            assert current.flush(60)
         assert connection.connection is raw
         assert AuditedDispatch.objects.count() == 1
 
@@ -466,10 +465,10 @@ class TestAServer:
         """When the server drops the writer's connection another one is made: nothing is lost."""
         for number in range(3):
             self.place(number)
-            assert delivering.flush(60)
+            assert current.flush(60)
             assert self.kill_writers() >= 1
         self.place(3)
-        assert delivering.flush(60)
+        assert current.flush(60)
         assert AuditedDispatch.objects.count() == 4
         assert Gap.objects.count() == 0
 
@@ -483,14 +482,14 @@ class TestAServer:
                 eventually(lambda: trouble.counts().get(NOT_NOW))
             finally:
                 cursor.execute(f"ALTER TABLE {name('away')} RENAME TO {name(table)}")
-        assert delivering.flush(60)
+        assert current.flush(60)
         assert AuditedDispatch.objects.count() == 1
         assert Gap.objects.count() == 0
 
     def test_the_writers_row(self) -> None:
         """The row of the writer says how much it wrote, and when."""
         self.place()
-        assert delivering.flush(60)
+        assert current.flush(60)
         writer = Writer.objects.get()
         assert (writer.written, writer.waiting, writer.stopped_at) == (1, 0, None)
         assert writer.last_write_at is not None
@@ -505,7 +504,7 @@ class TestAServer:
         connection_created.connect(note)
         for number in range(20):
             self.place(number)
-            assert delivering.flush(60)
+            assert current.flush(60)
         connection_created.disconnect(note)
         assert AuditedDispatch.objects.count() == 20
         assert len(made) == 1
@@ -516,7 +515,7 @@ class TestAServer:
         monkeypatch.setattr(own_connections, "IDLE_SECONDS", 0.0)
         for number in range(2):
             self.place(number)
-            assert delivering.flush(60)
+            assert current.flush(60)
             eventually(lambda: self.kill_writers() == 0)
         assert AuditedDispatch.objects.count() == 2
         assert trouble.counts() == {}
@@ -524,12 +523,12 @@ class TestAServer:
     def test_a_fork(self) -> None:
         """Before a fork the connection is closed, so that no child has a copy of it."""
         self.place()
-        assert delivering.flush(60)
-        delivering.process.hold()
+        assert current.flush(60)
+        current.process.hold()
         assert self.kill_writers() == 0
-        delivering.process.go_on()
+        current.process.go_on()
         self.place(1)
-        assert delivering.flush(60)
+        assert current.flush(60)
         assert AuditedDispatch.objects.count() == 2
 
     def test_a_test_database_that_is_destroyed(self) -> None:
@@ -555,7 +554,7 @@ class TestAServer:
     def test_no_connection_stays(self) -> None:
         """Closing the delivery closes its connection, and no other."""
         self.place()
-        delivery = delivering.process.use(None)
+        delivery = current.process.use(None)
         assert delivery is not None
         assert delivery.close(60)
         assert self.kill_writers() == 0

@@ -31,9 +31,8 @@ from django.test import TestCase, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from signal_inspector import capture, scopes, trouble
-from signal_inspector.audit import delivering, scribe
-from signal_inspector.audit.deliveries import caller, inline
-from signal_inspector.audit.deliveries.base import Delivery
+from signal_inspector.audit.delivery import after_transaction, base, current, inline
+from signal_inspector.audit.delivery.base import Delivery
 from signal_inspector.audit.destinations.database import own_connections
 from signal_inspector.audit.destinations.database.adapters import forget_names
 from signal_inspector.audit.destinations.database.statements import _is_begun_on_mysql, is_begun
@@ -84,7 +83,7 @@ def outcomes() -> list[int]:
 
 
 def the_delivery() -> Delivery:
-    found = delivering.process.delivery
+    found = current.process.delivery
     assert found is not None
     return found
 
@@ -284,15 +283,15 @@ class TestADatabaseThatDoesNot:
     @pytest.fixture
     def broken(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception | None], None]:
         """Let writing raise this, or let it work again."""
-        real = scribe.written
+        real = base.written
 
         def break_by(error: Exception | None) -> None:
             def fails(*args: Any) -> int:
                 assert error is not None
                 raise error
 
-            monkeypatch.setattr(caller, "written", real if error is None else fails)
-            monkeypatch.setattr(caller, "_PAUSE", 0.0)
+            monkeypatch.setattr(after_transaction, "written", real if error is None else fails)
+            monkeypatch.setattr(after_transaction, "_PAUSE", 0.0)
 
         return break_by
 
@@ -389,7 +388,7 @@ class TestAFile:
         connection_created.disconnect(note)
         assert len(made) == 1
         assert made[0] is not in_a_file
-        delivering.flush()
+        current.flush()
         assert AuditedDispatch.objects.using("file").count() == 15
         the_delivery().close(1)
         assert made[0].connection is None
@@ -436,7 +435,7 @@ class TestAFile:
         def fails(*args: Any) -> int:
             raise DatabaseError("locked")
 
-        monkeypatch.setattr(caller, "written", fails)
+        monkeypatch.setattr(after_transaction, "written", fails)
         place()
         [record] = [each for each in caplog.records if each.name == "signal_inspector"]
         told = logging.Formatter().format(record)
@@ -444,7 +443,7 @@ class TestAFile:
         assert "event loop" not in told
         assert "During handling" not in told
         monkeypatch.undo()
-        delivering.flush()
+        current.flush()
         trouble.reset()
 
     def test_threads(self, in_a_file: BaseDatabaseWrapper) -> None:
@@ -479,7 +478,7 @@ class TestAFile:
         self, in_a_file: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """While another writes to the file the sender waits shortly, and the rows wait on."""
-        monkeypatch.setattr(caller, "_PAUSE", 0.0)
+        monkeypatch.setattr(after_transaction, "_PAUSE", 0.0)
         place()
         other = sqlite3.connect(in_a_file.settings_dict["NAME"], isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -775,7 +774,7 @@ class TestNewNames:
             wrapper.settings_dict = {**wrapper.settings_dict, "PORT": "1"}
             return wrapper
 
-        monkeypatch.setattr(caller, "_PAUSE", 0.0)
+        monkeypatch.setattr(after_transaction, "_PAUSE", 0.0)
         monkeypatch.setattr(own_connections, "_made", refused)
         with transaction.atomic():
             Group.objects.create(name="kept")

@@ -16,11 +16,11 @@ import pytest
 from django.core.management import load_command_class
 from django.dispatch import Signal
 
-from signal_inspector.audit import audit_lost, audited, checks, scribe
-from signal_inspector.audit.deliveries import spool
-from signal_inspector.audit.delivering import BUILT_IN
+from signal_inspector.audit import audit_lost, audited, checks
+from signal_inspector.audit.delivery import base, spooled
+from signal_inspector.audit.delivery.current import BUILT_IN
+from signal_inspector.audit.delivery.gaps import Loss, losses, tell
 from signal_inspector.audit.destinations.database import writing
-from signal_inspector.audit.gaps import Loss, losses, tell
 from signal_inspector.audit.management.commands.signal_audit import SUBCOMMANDS
 from signal_inspector.audit.models import Act, AuditedDispatch, Gap, GapReason, Retry
 from signal_inspector.audit.settings import Audit, Rule
@@ -91,7 +91,7 @@ def test_the_troubles_are_those_of_the_code() -> None:
     """The last table has every reason for a gap and every system check."""
     table = document.section("## When something is missing")
     assert set(re.findall(r"a gap \"([^\"]+)\"", table)) == {reason.label for reason in GapReason}
-    sources = [Path(str(module.__file__)).read_text() for module in (checks, spool)]
+    sources = [Path(str(module.__file__)).read_text() for module in (checks, spooled)]
     ids = set(re.findall(r"signal_audit\.([EW]\d+)", "".join(sources)))
     assert {each for each in ids if f"`signal_audit.{each}`" not in table} <= {"E002", "W003"}
     assert set(re.findall(r"\b[EW]00\d\b", table)) == ids
@@ -301,7 +301,7 @@ def test_the_consumer_example_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert AuditedDispatch.objects.count() == 2
 
     def away(*args: Any) -> int:
-        raise scribe.Unavailable("away")
+        raise base.Unavailable("away")
 
     monkeypatch.setattr(writing, "write", away)
     consumer["Command"]().handle()

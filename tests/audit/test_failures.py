@@ -20,11 +20,10 @@ from django.dispatch import Signal
 from django.test import override_settings
 
 from signal_inspector import trouble
-from signal_inspector.audit import delivering, scribe
-from signal_inspector.audit.deliveries import caller, courier
+from signal_inspector.audit.delivery import after_transaction, base, current, writer
+from signal_inspector.audit.delivery.gaps import losses
 from signal_inspector.audit.destinations.database import own_connections
 from signal_inspector.audit.destinations.database.adapters import forget_names
-from signal_inspector.audit.gaps import losses
 from signal_inspector.audit.models import AuditedDispatch, Gap, GapReason
 from signal_inspector.audit.rows import Rows, render
 from signal_inspector.audit.testing import audited
@@ -116,9 +115,9 @@ def shop(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Shop]:
     """On the server of the tests, or in a SQLite file."""
-    monkeypatch.setattr(caller, "_PAUSE", 0.0)
-    monkeypatch.setattr(courier, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(courier, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(after_transaction, "_PAUSE", 0.0)
+    monkeypatch.setattr(writer, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(writer, "_LONGEST_PAUSE", 0.01)
     alias = "default"
     with ExitStack() as stack:
         if connection.vendor == "sqlite":
@@ -264,16 +263,16 @@ def missing(shop: Shop) -> Iterator[None]:
 @contextmanager
 def row_refused(shop: Shop) -> Iterator[None]:
     """The database does not take this one row."""
-    real = scribe.render
+    real = base.render
 
     def rendered(*args: Any, **kwargs: Any) -> Rows:
         return with_column(render(*args, **kwargs), "receiver_count", 2**70)
 
-    scribe.render = rendered
+    base.render = rendered
     try:
         yield
     finally:
-        scribe.render = real
+        base.render = real
 
 
 FAULTS = {
@@ -288,8 +287,8 @@ FAULTS = {
 
 def settle(shop: Shop) -> None:
     """Let the log be written now that nothing is wrong."""
-    if delivering.process.delivery is not None:
-        eventually(lambda: delivering.flush(1) and not delivering.process.delivery.waiting)
+    if current.process.delivery is not None:
+        eventually(lambda: current.flush(1) and not current.process.delivery.waiting)
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)

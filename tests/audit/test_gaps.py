@@ -16,14 +16,14 @@ from django.test import override_settings
 from django.utils import timezone
 
 from signal_inspector import capture, trouble
-from signal_inspector.audit import checks, gaps, writers
+from signal_inspector.audit import checks
 from signal_inspector.audit.attribution import processes
-from signal_inspector.audit.gaps import Loss, Losses, losses
+from signal_inspector.audit.delivery import gaps
+from signal_inspector.audit.delivery.gaps import Loss, Losses, Register, losses, notice_the_dead
 from signal_inspector.audit.models import Gap, GapReason, Writer
 from signal_inspector.audit.signals import audit_lost
 from signal_inspector.audit.status import status
 from signal_inspector.audit.testing import audited
-from signal_inspector.audit.writers import Register, notice_the_dead
 from tests.audit.rows_made import dispatched, on_order
 
 pytestmark = pytest.mark.django_db
@@ -206,7 +206,7 @@ def writer(**fields: Any) -> Writer:
     return Writer.objects.create(**values)
 
 
-LONG_AGO = timedelta(seconds=writers.SILENT_SECONDS + 5)
+LONG_AGO = timedelta(seconds=gaps.SILENT_SECONDS + 5)
 
 
 class TestTheDead:
@@ -230,7 +230,7 @@ class TestTheDead:
         """Here a writer is dead as soon as there is no such process; a living one never is."""
         silent = timezone.now() - LONG_AGO
         living = writer(host=processes.machine(), pid=os.getppid(), seen_at=silent)
-        pid = next(pid for pid in range(4_000_000, 2**22) if not writers._exists(pid))
+        pid = next(pid for pid in range(4_000_000, 2**22) if not gaps._exists(pid))
         writer(host=processes.machine(), pid=pid)
         assert notice_the_dead("default") == 1
         living.refresh_from_db()
@@ -312,7 +312,7 @@ class TestChecks:
             ({"DELIVERY": "pigeon"}, ["signal_audit.E002"]),
             ({"DELIVERY": "shop.missing.Delivery"}, ["signal_audit.E002"]),
             ({"DELIVERY": "signal_inspector.Sink"}, ["signal_audit.E002"]),
-            ({"DELIVERY": "signal_inspector.audit.deliveries.inline.Inline"}, []),
+            ({"DELIVERY": "signal_inspector.audit.delivery.inline.Inline"}, []),
         ],
     )
     def test_the_settings(self, audit: dict[str, Any], expected: list[str]) -> None:

@@ -18,16 +18,16 @@ from django.test import override_settings
 from django.test.utils import _TestState
 
 from signal_inspector import Details, capture, gather, scopes, trouble
-from signal_inspector.audit import delivering, scribe, starting
+from signal_inspector.audit import sink
 from signal_inspector.audit.attribution.circumstances import Circumstances
-from signal_inspector.audit.deliveries import caller, courier
-from signal_inspector.audit.deliveries.base import Delivery
-from signal_inspector.audit.deliveries.buffered import Buffered
-from signal_inspector.audit.deliveries.caller import Caller
-from signal_inspector.audit.deliveries.inline import Inline
-from signal_inspector.audit.deliveries.spool import Spool
-from signal_inspector.audit.delivering import chosen_class, delivery_class, process
-from signal_inspector.audit.gaps import QUIET_NS, losses
+from signal_inspector.audit.delivery import after_transaction, base, current, writer
+from signal_inspector.audit.delivery.after_transaction import AfterTransaction
+from signal_inspector.audit.delivery.base import Delivery
+from signal_inspector.audit.delivery.buffered import Buffered
+from signal_inspector.audit.delivery.current import chosen_class, delivery_class, process
+from signal_inspector.audit.delivery.gaps import QUIET_NS, losses
+from signal_inspector.audit.delivery.inline import Inline
+from signal_inspector.audit.delivery.spooled import Spooled
 from signal_inspector.audit.models import AuditedDispatch, Gap, GapReason
 from signal_inspector.audit.rows import Item
 from signal_inspector.audit.settings import Audit
@@ -137,8 +137,8 @@ class TestSink:
         payloads = [item.dispatch.payload is None for item in Kept.taken]
         assert payloads[0] is False
         assert payloads[2] is False
-        assert starting.sink is not None
-        assert Details.PAYLOAD in starting.sink.details
+        assert sink.installed is not None
+        assert Details.PAYLOAD in sink.installed.details
 
     def test_keeps_no_collector_alive(self, signal: Signal) -> None:
         """A dispatch that waits in a queue holds neither a capture() nor what that collected."""
@@ -173,7 +173,7 @@ class TestSink:
 class TestUnderATestRunner:
     def test_nothing_listens(self, signal: Signal) -> None:
         """The first dispatch of a test run that has not asked ends the listening."""
-        starting.listen()
+        sink.listen()
         assert scopes.process_audience().sinks
         signal.send(None)
         assert not scopes.process_audience().sinks
@@ -182,7 +182,7 @@ class TestUnderATestRunner:
     def test_that_is_said(self, signal: Signal, caplog: pytest.LogCaptureFixture) -> None:
         """The log of the process says once that the audit keeps nothing from here on."""
         caplog.set_level("INFO", logger="signal_inspector")
-        starting.listen()
+        sink.listen()
         for _ in range(3):
             signal.send(None)
         [record] = caplog.records
@@ -192,7 +192,7 @@ class TestUnderATestRunner:
     def test_what_was_sent_before(self, signal: Signal) -> None:
         """What waits from before the tests is written, and its delivery does not stay."""
         process.use(Kept(Audit()))
-        starting.listen()
+        sink.listen()
         signal.send(None)
         assert process.delivery is None
         assert len(Kept.closed) == 1
@@ -208,11 +208,11 @@ class TestUnderATestRunner:
         monkeypatch.setattr(mail, "outbox", [], raising=False)
         before = process.use(Kept(Audit()))
         monkeypatch.delattr(_TestState, "saved_data")
-        sink = starting.listen()
+        listening = sink.listen()
         try:
             signal.send(None)
         finally:
-            scopes.remove_sink(sink)
+            scopes.remove_sink(listening)
             process.use(before)
         assert len(Kept.taken) == 1
 
@@ -246,10 +246,10 @@ class TestUnderATestRunner:
 class TestChoosing:
     def test_auto(self) -> None:
         """auto is the caller's connection on SQLite and the queue elsewhere."""
-        expected = Caller if connection.vendor == "sqlite" else Buffered
+        expected = AfterTransaction if connection.vendor == "sqlite" else Buffered
         assert chosen_class(Audit()) is expected
 
-    @pytest.mark.parametrize("chosen", [Buffered, Caller, Inline, Spool])
+    @pytest.mark.parametrize("chosen", [Buffered, AfterTransaction, Inline, Spooled])
     def test_by_name(self, chosen: type[Delivery]) -> None:
         """Each of the built-in ones has a name."""
         assert delivery_class(chosen.name) is chosen
@@ -271,7 +271,9 @@ class TestChoosing:
     def test_no_thread_writes_to_a_shared_file(self, name: str) -> None:
         """On a SQLite file that the project uses, no thread of ours writes, whatever is asked."""
         chosen = chosen_class(Audit(delivery=name))
-        assert chosen is (Caller if connection.vendor == "sqlite" else delivery_class(name))
+        assert chosen is (
+            AfterTransaction if connection.vendor == "sqlite" else delivery_class(name)
+        )
 
     def test_wrong_settings(self, signal: Signal) -> None:
         """With a wrong name in the settings dispatches are delivered as by auto; it is told."""
@@ -285,7 +287,7 @@ class TestChoosing:
 class TestContract:
     def test_every_built_in_one_says_what_it_promises_and_loses(self) -> None:
         """The docstring of a delivery says what it promises and what it loses."""
-        for built_in in delivering.BUILT_IN.values():
+        for built_in in current.BUILT_IN.values():
             assert built_in.__doc__ is not None
             assert "Promises:" in built_in.__doc__
             assert "Loses:" in built_in.__doc__
@@ -317,9 +319,9 @@ class TestContract:
 
     def test_no_other_way_to_write(self) -> None:
         """The module that the contract names has nothing that writes and does not count."""
-        assert not hasattr(scribe, "write")
-        for name in scribe.__all__:
-            assert getattr(scribe, name) is not None
+        assert not hasattr(base, "write")
+        for name in base.__all__:
+            assert getattr(base, name) is not None
 
 
 class TestTheEnd:
@@ -335,7 +337,7 @@ class TestTheEnd:
         return told
 
     @pytest.mark.django_db(transaction=True)
-    @pytest.mark.parametrize("delivery", [Buffered, Caller])
+    @pytest.mark.parametrize("delivery", [Buffered, AfterTransaction])
     def test_what_could_not_be_written(
         self,
         delivery: type[Delivery],
@@ -348,8 +350,8 @@ class TestTheEnd:
         def away(*args: Any) -> int:
             raise OperationalError("away")
 
-        monkeypatch.setattr(courier, "written", away)
-        monkeypatch.setattr(caller, "written", away)
+        monkeypatch.setattr(writer, "written", away)
+        monkeypatch.setattr(after_transaction, "written", away)
         monkeypatch.setattr(losses, "write", away)
         made = delivery(Audit())
         first = dispatched(on_order)
@@ -395,7 +397,7 @@ class TestTheEnd:
         from signal_inspector import audit
 
         assert audit.Delivery is Delivery
-        assert audit.flush is delivering.flush
+        assert audit.flush is current.flush
         for name in audit.__all__:
             assert getattr(audit, name) is not None
         with pytest.raises(AttributeError, match="nonsense"):
@@ -404,4 +406,4 @@ class TestTheEnd:
     def test_flush_without_a_delivery(self) -> None:
         """flush() has nothing to do where nothing was sent."""
         assert process.delivery is None
-        assert delivering.flush(0)
+        assert current.flush(0)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from signal_inspector import trouble
-from signal_inspector.audit import spool_files
+from signal_inspector.audit.delivery import spool_files
+from signal_inspector.audit.delivery.spool_files import OwnFile, Segment, decoded, encoded, orphans
 from signal_inspector.audit.models import GapReason, TransactionOutcome
-from signal_inspector.audit.spool_files import OwnFile, Segment, decoded, encoded, orphans
 from tests.audit.programs import Programs, real
 
 pytestmark = real
@@ -29,7 +29,7 @@ for number in range(int({start}), 10**9):
 
 SHIP = """
 from pathlib import Path
-from signal_inspector.audit.deliveries.shipping import ship
+from signal_inspector.audit.delivery.spooled import ship
 print(ship(Path({directory!r}), "audit"))
 """
 
@@ -86,7 +86,7 @@ class TestAKill:
 
     def test_the_next_process_takes_over(self, spooling: Programs, directory: Path) -> None:
         """What a killed process left is written by the next that uses the directory."""
-        code = "process.get()._courier.wake = lambda: None; place(10); os._exit(7)"
+        code = "process.get()._writer.wake = lambda: None; place(10); os._exit(7)"
         spooling.run(code, 7)
         assert spooling.count() == 0
         spooling.run("place(1, start=10)")
@@ -96,7 +96,7 @@ class TestAKill:
     def test_a_living_process_keeps_its_file(self, spooling: Programs, directory: Path) -> None:
         """The file of a process that lives is not taken over."""
         code = """
-        process.get()._courier.wake = lambda: None
+        process.get()._writer.wake = lambda: None
         place(10)
         print("ready", flush=True)
         time.sleep(60)
@@ -113,7 +113,7 @@ class TestAKill:
 
     def test_several_who_ship(self, spooling: Programs, directory: Path) -> None:
         """However many take over at once, each file is shipped by one of them."""
-        quiet = "process.get()._courier.wake = lambda: None;"
+        quiet = "process.get()._writer.wake = lambda: None;"
         for start in range(0, 90, 30):
             spooling.run(f"{quiet} place(30, start={start}); os._exit(7)", 7)
         shippers = [spooling.start(SHIP.format(directory=str(directory))) for _ in range(3)]
@@ -144,7 +144,7 @@ class TestAFork:
         """A forked child has a file of its own, and does not keep the parent's locked."""
         code = """
         import warnings; warnings.simplefilter("ignore", DeprecationWarning)
-        process.get()._courier.wake = lambda: None
+        process.get()._writer.wake = lambda: None
         place(10)
         pid = os.fork()
         if pid == 0:
@@ -214,7 +214,7 @@ class TestAFullDisk:
         assert flush(60)
         kept = resource.getrlimit(resource.RLIMIT_FSIZE)
         # A SQLite log would not fit either: its writer waits meanwhile.
-        with process.get()._courier._turn:
+        with process.get()._writer._turn:
             resource.setrlimit(resource.RLIMIT_FSIZE, (0, kept[1]))
             place(7, start=100)
             resource.setrlimit(resource.RLIMIT_FSIZE, kept)
@@ -314,7 +314,7 @@ class TestDamage:
     @pytest.fixture
     def left(self, spooling: Programs, directory: Path) -> Programs:
         """A killed process has left a file with three dispatches."""
-        code = "process.get()._courier.wake = lambda: None; place(3); os._exit(7)"
+        code = "process.get()._writer.wake = lambda: None; place(3); os._exit(7)"
         spooling.run(code, 7)
         return spooling
 

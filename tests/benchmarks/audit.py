@@ -106,14 +106,14 @@ def _take_away(servers: list[str]) -> None:
 def _measure(
     directory: Path, servers: list[str], effort: Effort, arguments: argparse.Namespace
 ) -> int:
-    from signal_inspector.audit import starting
+    from signal_inspector.audit import sink
     from signal_inspector.scopes import remove_sink
     from tests.benchmarks import audit_sending, audit_writing
 
     contest.prepare()
     _prepare(servers)
-    assert starting.sink is not None
-    remove_sink(starting.sink)  # it would hear of bare sends of others, too
+    assert sink.installed is not None
+    remove_sink(sink.installed)  # it would hear of bare sends of others, too
     ways = audit_sending.ways(directory, servers)
     attempts = 3 if arguments.check else 0
     added = list(audit_sending.measured(ways, effort, attempts))

@@ -20,11 +20,11 @@ from django.db import transaction
 from django.dispatch import Signal
 from django.test import override_settings
 
-from signal_inspector.audit import starting
+from signal_inspector.audit import sink
 from signal_inspector.audit.attribution.circumstances import audit_circumstances
-from signal_inspector.audit.deliveries.base import Delivery
-from signal_inspector.audit.delivering import delivery_class, process
-from signal_inspector.audit.gaps import losses
+from signal_inspector.audit.delivery.base import Delivery
+from signal_inspector.audit.delivery.current import delivery_class, process
+from signal_inspector.audit.delivery.gaps import losses
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.scopes import remove_sink
 from tests.benchmarks import contest
@@ -65,12 +65,12 @@ class Way:
             if self._made is None:
                 self._made = delivery_class(self.delivery)(get_settings())
             process.use(self._made)
-            sink = starting.listen()
+            listening = sink.listen()
             try:
                 with audit_circumstances(origin="request", name="POST /checkout/"), self.within():
                     yield
             finally:
-                remove_sink(sink)
+                remove_sink(listening)
                 process.use(None)
                 assert self._made.flush(60), f"{self.name}: not written"
                 assert not losses.has_news, f"{self.name}: lost some"

@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from signal_inspector.audit.commands.base import OK, PROBLEM, Subcommand, usage
-from signal_inspector.audit.deliveries.shipping import ship
+from signal_inspector.audit.delivery.gaps import losses
+from signal_inspector.audit.delivery.spooled import ship
 from signal_inspector.audit.destinations.database.statements import Unavailable
-from signal_inspector.audit.gaps import losses
 from signal_inspector.audit.settings import get_settings
 
 

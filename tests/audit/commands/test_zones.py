@@ -30,10 +30,10 @@ django.setup()
 from django.core.management import call_command
 from django.dispatch import Signal
 from signal_inspector.audit.models import GapReason
-from signal_inspector.audit.gaps import losses
+from signal_inspector.audit.delivery.gaps import losses
 from signal_inspector.audit.models import AuditedDispatch, Writer
 from signal_inspector.audit.status import late_writers, status
-from signal_inspector.audit.writers import Register
+from signal_inspector.audit.delivery.gaps import Register
 
 order_placed = Signal()
 call_command("migrate", verbosity=0)

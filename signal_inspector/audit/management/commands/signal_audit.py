@@ -9,7 +9,6 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
-from signal_inspector.audit import delivering
 from signal_inspector.audit.attribution.processes import ending_in_order
 from signal_inspector.audit.commands.base import Subcommand, require_tables
 from signal_inspector.audit.commands.export import Export
@@ -19,6 +18,7 @@ from signal_inspector.audit.commands.retry import RetryPart
 from signal_inspector.audit.commands.ship import Ship
 from signal_inspector.audit.commands.stats import Stats
 from signal_inspector.audit.commands.tail import Tail
+from signal_inspector.audit.delivery import current
 from signal_inspector.audit.exporting.files import let_go
 
 SUBCOMMANDS: Final[dict[str, type[Subcommand]]] = {
@@ -62,7 +62,7 @@ class Command(BaseCommand):
                 raise
             raise CommandError(f"The database says: {str(error).strip()}") from error
         finally:
-            delivering.flush()
+            current.flush()
         if status:
             sys.exit(status)
 

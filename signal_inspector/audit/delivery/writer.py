@@ -1,6 +1,7 @@
 """The thread that writes: one per process, on a connection of its own.
 
 That is no connection of Django's, nor of its pool: see ``own_connections``.
+
 """
 
 from __future__ import annotations
@@ -14,14 +15,13 @@ from uuid import UUID
 
 from signal_inspector import trouble
 from signal_inspector.audit.attribution import processes
+from signal_inspector.audit.delivery.base import NOT_NOW, correct, put_off, written
+from signal_inspector.audit.delivery.gaps import HEARTBEAT_SECONDS, Register, losses
 from signal_inspector.audit.destinations.database import own_connections
 from signal_inspector.audit.destinations.database.own_connections import OwnConnection
-from signal_inspector.audit.gaps import losses
 from signal_inspector.audit.models import GapReason, TransactionOutcome
 from signal_inspector.audit.rows import Rows
-from signal_inspector.audit.scribe import NOT_NOW, correct, put_off, written
 from signal_inspector.audit.settings import Audit
-from signal_inspector.audit.writers import HEARTBEAT_SECONDS, Register
 from signal_inspector.ids import monotonic
 from signal_inspector.scopes import SILENCE, current
 
@@ -66,7 +66,7 @@ class Source(Protocol):
         """When the oldest of what waits was sent, in Unix time; None where that is not lost."""
 
 
-class Courier:
+class BackgroundWriter:
     """Writes what its source has: at once after an idle time, else every ``FLUSH_SECONDS``.
 
     A sender compares what waits with ``wake_at`` and calls ``wake`` from there on; that is all it

@@ -12,21 +12,20 @@ from django.utils.module_loading import import_string
 
 from signal_inspector import trouble
 from signal_inspector.audit.attribution import processes
-from signal_inspector.audit.deliveries.base import Delivery
-from signal_inspector.audit.deliveries.buffered import Buffered
-from signal_inspector.audit.deliveries.caller import Caller
-from signal_inspector.audit.deliveries.inline import Inline
-from signal_inspector.audit.deliveries.spool import Spool
+from signal_inspector.audit.delivery.after_transaction import AfterTransaction
+from signal_inspector.audit.delivery.base import Delivery, put_off
+from signal_inspector.audit.delivery.buffered import Buffered
+from signal_inspector.audit.delivery.gaps import losses
+from signal_inspector.audit.delivery.inline import Inline
+from signal_inspector.audit.delivery.spooled import Spooled
 from signal_inspector.audit.destinations.database.own_connections import OwnConnection
-from signal_inspector.audit.gaps import losses
-from signal_inspector.audit.scribe import put_off
 from signal_inspector.audit.settings import Audit, get_settings
 from signal_inspector.scopes import suppress
 
 _logger = logging.getLogger("signal_inspector")
 
 BUILT_IN: dict[str, type[Delivery]] = {
-    each.name: each for each in (Buffered, Caller, Inline, Spool)
+    each.name: each for each in (Buffered, AfterTransaction, Inline, Spooled)
 }
 
 
@@ -69,10 +68,10 @@ def shares_a_file(using: str) -> bool:
 def chosen_class(settings: Audit) -> type[Delivery]:
     """What the settings ask for. A thread of ours never writes to the SQLite file of others."""
     if settings.delivery == "auto":
-        return Caller if connections[settings.database].vendor == "sqlite" else Buffered
+        return AfterTransaction if connections[settings.database].vendor == "sqlite" else Buffered
     chosen = delivery_class(settings.delivery)
     if chosen.has_own_connection and shares_a_file(settings.database):
-        return Caller
+        return AfterTransaction
     return chosen
 
 
@@ -122,7 +121,7 @@ class Process:
         delivery = self.delivery
         is_done = delivery is None or delivery.close(timeout)
         if delivery is not None and losses.unwritten():
-            if not isinstance(delivery, (Buffered, Caller, Spool)):  # which have tried
+            if not isinstance(delivery, (Buffered, AfterTransaction, Spooled)):  # which have tried
                 _write_gaps(delivery.using)
             _tell_of_losses()
         return is_done
@@ -170,6 +169,7 @@ def _tell_of_losses() -> None:
 
 
 process = Process()
+
 processes.watch(process)
 
 

@@ -8,8 +8,12 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector import quiet, transactions, trouble
-from signal_inspector.audit import outcomes
-from signal_inspector.audit.deliveries.caller import Caller, running_loop, unseen
+from signal_inspector.audit.delivery.after_transaction import (
+    AfterTransaction,
+    running_loop,
+    unseen,
+)
+from signal_inspector.audit.delivery.base import is_transaction_open, written
 from signal_inspector.audit.destinations.database.statements import (
     driver_cursor,
     is_begun,
@@ -20,7 +24,6 @@ from signal_inspector.audit.destinations.database.statements import (
 )
 from signal_inspector.audit.models import TransactionOutcome
 from signal_inspector.audit.rows import Item
-from signal_inspector.audit.scribe import written
 from signal_inspector.audit.stats.rollup import when_over
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.scopes import suppress
@@ -28,7 +31,7 @@ from signal_inspector.scopes import suppress
 _SAVEPOINT: Final = "signal_inspector_inline"
 
 
-class Inline(Caller):
+class Inline(AfterTransaction):
     """For those who want a dispatch in the log if and only if their transaction commits.
 
     Promises: the row is there when ``send`` returns, in the sender's transaction where one is
@@ -93,7 +96,7 @@ class Inline(Caller):
     ) -> TransactionOutcome | None:
         """Committed, as the row is there only if this transaction is; None: ask the marks."""
         in_sql = not connection.in_atomic_block and connection.autocommit and is_begun(connection)
-        if not in_sql and not outcomes.is_open(dispatch.transactions):
+        if not in_sql and not is_transaction_open(dispatch.transactions):
             return None
         others = [
             each

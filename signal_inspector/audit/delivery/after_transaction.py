@@ -15,15 +15,20 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector import transactions, trouble
-from signal_inspector.audit import outcomes
-from signal_inspector.audit.deliveries.base import Delivery
+from signal_inspector.audit.delivery.base import (
+    NOT_NOW,
+    Delivery,
+    is_transaction_open,
+    put_off,
+    rendered,
+    written,
+)
+from signal_inspector.audit.delivery.gaps import losses
 from signal_inspector.audit.destinations.database import own_connections
 from signal_inspector.audit.destinations.database.own_connections import OwnConnection
 from signal_inspector.audit.destinations.database.statements import is_begun
-from signal_inspector.audit.gaps import losses
 from signal_inspector.audit.models import GapReason, TransactionOutcome
 from signal_inspector.audit.rows import Item
-from signal_inspector.audit.scribe import NOT_NOW, put_off, rendered, written
 from signal_inspector.audit.settings import Audit
 from signal_inspector.ids import monotonic
 from signal_inspector.scopes import suppress
@@ -34,7 +39,7 @@ _PAUSE: Final = 0.5  # seconds without an attempt after one that failed
 _TRIES: Final = 3
 
 
-class Caller(Delivery):
+class AfterTransaction(Delivery):
     """For SQLite, and what ``auto`` takes there: a file has one writer, and that is the caller.
 
     Promises: a dispatch is written on the sender's own connection when the outermost transaction
@@ -77,7 +82,7 @@ class Caller(Delivery):
         if self.waiting >= self.settings.queue_size:
             self.lose(GapReason.DATABASE if self._failures else GapReason.OVERFLOW)
             return
-        if outcomes.is_open(item.dispatch.transactions):
+        if is_transaction_open(item.dispatch.transactions):
             self._held.append(item)
             self._expect_ends()
             if not self._ready:
@@ -146,7 +151,7 @@ class Caller(Delivery):
         with self._lock:
             for _ in range(len(self._held)):
                 item = self._held.popleft()
-                if everything or not outcomes.is_open(item.dispatch.transactions):
+                if everything or not is_transaction_open(item.dispatch.transactions):
                     self._ready.append(item)
                 else:
                     self._held.append(item)

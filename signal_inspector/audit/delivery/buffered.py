@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
-from signal_inspector.audit import outcomes
-from signal_inspector.audit.deliveries.base import Delivery
-from signal_inspector.audit.deliveries.courier import Courier
+from signal_inspector.audit.delivery.base import (
+    Delivery,
+    is_transaction_open,
+    outcome_of_marks,
+    rendered,
+)
+from signal_inspector.audit.delivery.writer import BackgroundWriter
 from signal_inspector.audit.models import GapReason, TransactionOutcome
 from signal_inspector.audit.rows import DISPATCH_COLUMNS, Item, Rows
-from signal_inspector.audit.scribe import rendered
 from signal_inspector.audit.settings import Audit
 from signal_inspector.ids import monotonic
 from signal_inspector.transactions import TransactionMark
@@ -49,45 +52,45 @@ class Buffered(Delivery):
         super().__init__(settings)
         self._queue: deque[Item] = deque()
         self._source = Waiting(self._queue, settings.queue_size, self.label())
-        self._courier = Courier(self._source, settings, self.label(), settings.queue_size)
+        self._writer = BackgroundWriter(self._source, settings, self.label(), settings.queue_size)
 
     def take(self, item: Item) -> None:
-        queue, courier = self._queue, self._courier
+        queue, writer = self._queue, self._writer
         count = len(queue)
         if count >= self._source.room:
             self._refuse()
             return
         queue.append(item)
-        if count + 1 >= courier.wake_at:
-            courier.wake()
+        if count + 1 >= writer.wake_at:
+            writer.wake()
 
     def _refuse(self) -> None:
         if self._source.is_closed:
             self.lose(GapReason.SHUTDOWN)
         else:
-            self.lose(GapReason.DATABASE if self._courier.is_cut_off else GapReason.OVERFLOW)
+            self.lose(GapReason.DATABASE if self._writer.is_cut_off else GapReason.OVERFLOW)
 
     @property
     def waiting(self) -> int:
         return self._source.waiting
 
     def flush(self, timeout: float) -> bool:
-        return self._courier.flush(timeout)
+        return self._writer.flush(timeout)
 
     def close(self, timeout: float) -> bool:
         self._source.is_closed = True
-        return self._courier.close(timeout)
+        return self._writer.close(timeout)
 
     def hold(self) -> None:
-        self._courier.hold()
+        self._writer.hold()
 
     def go_on(self) -> None:
-        self._courier.go_on()
+        self._writer.go_on()
 
     def forked(self) -> None:
         self._source.is_closed = False
         self._source.give_up()
-        self._courier.forked()
+        self._writer.forked()
 
 
 class Waiting:
@@ -134,10 +137,10 @@ class Waiting:
     def corrections(self) -> list[tuple[UUID, TransactionOutcome]]:
         for _ in range(len(self._unknown)):
             unknown = self._unknown.popleft()
-            if outcomes.is_open(unknown.marks):
+            if is_transaction_open(unknown.marks):
                 self._unknown.append(unknown)
             else:
-                self._known.append((unknown.id, outcomes.outcome_of_marks(unknown.marks)))
+                self._known.append((unknown.id, outcome_of_marks(unknown.marks)))
         return self._known
 
     def corrected(self) -> None:
@@ -171,13 +174,13 @@ class Waiting:
         now = monotonic()
         for _ in range(min(len(self._queue), limit - len(items))):
             item = self._queue.popleft()
-            if is_last or not outcomes.is_open(item.dispatch.transactions):
+            if is_last or not is_transaction_open(item.dispatch.transactions):
                 items.append(item)
             else:
                 self._held.append((now, item))
         for item in items:
             marks = item.dispatch.transactions
-            if outcomes.is_open(marks):
+            if is_transaction_open(marks):
                 self._unknown.append(_Unknown(item.dispatch.id, marks))
         return items
 
@@ -194,7 +197,7 @@ class Waiting:
         still: deque[tuple[float, Item]] = deque()
         for position, (since, item) in enumerate(self._held):
             is_late = everything or position < crowd or since < oldest
-            if is_late or not outcomes.is_open(item.dispatch.transactions):
+            if is_late or not is_transaction_open(item.dispatch.transactions):
                 self._due.append(item)
             else:
                 still.append((since, item))
