@@ -31,12 +31,11 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from signal_inspector import Details, capture
-from signal_inspector.audit.acts import Acting
-from signal_inspector.audit.exporting.formats import Csv, Format, JsonLines
-from signal_inspector.audit.exporting.streaming import chunks
 from signal_inspector.audit.models import ActKind
-from signal_inspector.audit.reading.entries import Wanted
-from signal_inspector.audit.reading.selection import Selection
+from signal_inspector.audit.operations.base import Acting
+from signal_inspector.audit.operations.export import Csv, Format, JsonLines, chunks
+from signal_inspector.audit.search.entries import Wanted
+from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.testing import audited
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.toolbar.stored_requests import SUMMARY_ID

@@ -19,8 +19,8 @@ from signal_inspector.audit.delivery.current import delivery_class, shares_a_fil
 from signal_inspector.audit.destinations.database.adapters import stored_now
 from signal_inspector.audit.middleware import AuditMiddleware
 from signal_inspector.audit.models import AuditedDispatch, Gap, GapReason
+from signal_inspector.audit.operations.health import late_writers
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.audit.status import late_writers
 
 _DAYS = 7
 _MIDDLEWARE: Final = f"{AuditMiddleware.__module__}.{AuditMiddleware.__qualname__}"

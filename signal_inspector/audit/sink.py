@@ -16,7 +16,7 @@ from django.db.backends.base.creation import BaseDatabaseCreation
 from django.db.models.signals import post_migrate
 
 from signal_inspector import scopes, trouble
-from signal_inspector.audit import watching
+from signal_inspector.audit import log_source
 from signal_inspector.audit.attribution import processes, tasks
 from signal_inspector.audit.attribution.circumstances import current
 from signal_inspector.audit.attribution.tasks import connect_task_signals
@@ -31,8 +31,8 @@ from signal_inspector.audit.delivery.base import detached
 from signal_inspector.audit.delivery.current import process
 from signal_inspector.audit.destinations.database import own_connections
 from signal_inspector.audit.destinations.database.adapters import forget_names
+from signal_inspector.audit.log_source import sent_on
 from signal_inspector.audit.policies import details_of, forget_policies, policy_for, wanted_details
-from signal_inspector.audit.reading.sent_on import sent_on
 from signal_inspector.audit.rows import Item
 from signal_inspector.audit.settings import Audit
 from signal_inspector.catalog import recorded
@@ -115,7 +115,7 @@ def start() -> None:
     post_migrate.connect(_migrated, weak=False, dispatch_uid=_UID)
     _watch_test_databases()
     connect_task_signals()
-    watching.offer()
+    log_source.offer()
     recorded.register("audit", sent_on)
     if installed is None:
         installed = AuditSink()

@@ -17,12 +17,18 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signal_inspector.audit.acts import Acting
-from signal_inspector.audit.exporting.formats import Csv, Format, JsonLines, escaped
-from signal_inspector.audit.exporting.streaming import Stream, chunks
 from signal_inspector.audit.models import Act, ActKind, AuditedDispatch
-from signal_inspector.audit.reading.entries import Reader, Wanted
-from signal_inspector.audit.reading.selection import Selection, read_selection
+from signal_inspector.audit.operations.base import Acting
+from signal_inspector.audit.operations.export import (
+    Csv,
+    Format,
+    JsonLines,
+    Stream,
+    chunks,
+    escaped,
+)
+from signal_inspector.audit.search.entries import Reader, Wanted
+from signal_inspector.audit.search.selection import Selection, read_selection
 from tests.audit.commands.made import made, put
 from tests.audit.rows_made import on_order, on_order_badly
 

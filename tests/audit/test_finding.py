@@ -18,11 +18,10 @@ from signal_inspector.audit.models import (
     Ending,
     Method,
 )
-from signal_inspector.audit.reading import finding
-from signal_inspector.audit.reading.conditions import conditions_of, everything
-from signal_inspector.audit.reading.finding import find, scan
-from signal_inspector.audit.reading.periods import read_period
-from signal_inspector.audit.reading.selection import Selection, read_selection
+from signal_inspector.audit.search import finding
+from signal_inspector.audit.search.conditions import conditions_of, everything
+from signal_inspector.audit.search.finding import find, scan
+from signal_inspector.audit.search.selection import Selection, read_period, read_selection
 from tests.audit.admin.logged import START, call, dispatched
 
 pytestmark = pytest.mark.django_db

@@ -21,8 +21,8 @@ from signal_inspector.audit.attribution import processes
 from signal_inspector.audit.delivery import gaps
 from signal_inspector.audit.delivery.gaps import Loss, Losses, Register, losses, notice_the_dead
 from signal_inspector.audit.models import Gap, GapReason, Writer
+from signal_inspector.audit.operations.health import status
 from signal_inspector.audit.signals import audit_lost
-from signal_inspector.audit.status import status
 from signal_inspector.audit.testing import audited
 from tests.audit.rows_made import dispatched, on_order
 

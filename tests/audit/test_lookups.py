@@ -25,8 +25,8 @@ from signal_inspector.audit.lookups import (
     open_gaps,
 )
 from signal_inspector.audit.models import Gap, GapReason, NameKind
-from signal_inspector.audit.reading.conditions import conditions_of
-from signal_inspector.audit.reading.selection import Selection
+from signal_inspector.audit.search.conditions import conditions_of
+from signal_inspector.audit.search.selection import Selection
 from tests.audit.rows_made import dispatched, many_rows, on_order, rows_of, with_column
 from tests.payload_app.models import Order, RushOrder
 

@@ -9,11 +9,11 @@ from django.db import DatabaseError, connection, connections
 from django.dispatch import Signal
 
 from signal_inspector import capture
-from signal_inspector.audit import watching
+from signal_inspector.audit import log_source
 from signal_inspector.audit.destinations.database.writing import write
+from signal_inspector.audit.log_source import sent_on
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch
-from signal_inspector.audit.reading.following import Follower
-from signal_inspector.audit.reading.sent_on import sent_on
+from signal_inspector.audit.search.entries import Follower
 from signal_inspector.catalog import recorded
 from signal_inspector.catalog.recorded import SentOn
 from signal_inspector.watching import sources
@@ -47,12 +47,12 @@ def sent() -> None:
 class TestSource:
     def test_is_offered(self) -> None:
         """The app registers it under the name that the command asks for."""
-        assert sources.source("audit") is watching.open_source
+        assert sources.source("audit") is log_source.open_source
 
     def test_new_ones_once(self) -> None:
         """What is written from now on comes once, in the form of the recorder's."""
         write(many_rows(1), "default")
-        log = watching.open_source(Asked())
+        log = log_source.open_source(Asked())
         assert list(log.look()) == []
         write(many_rows(2, password="hunter2", order=42), "default")
         found = list(log.look())
@@ -68,7 +68,7 @@ class TestSource:
 
     def test_the_same_as_from_the_recorder(self, sent: None) -> None:
         """Where the log has a value at all, it is that of Dispatch.as_dict()."""
-        log = watching.open_source(Asked())
+        log = log_source.open_source(Asked())
         outer.connect(send_on)
         with capture() as dispatches:
             outer.send("a till")
@@ -87,8 +87,8 @@ class TestSource:
 
     def test_filters(self) -> None:
         """Only what is asked for is read."""
-        log = watching.open_source(Asked(signal="nothing.*"))
-        failures = watching.open_source(Asked(failures=True))
+        log = log_source.open_source(Asked(signal="nothing.*"))
+        failures = log_source.open_source(Asked(failures=True))
         rows = many_rows(2)
         write([rows[0], with_column(rows[1], "is_failed", None)], "default")
         assert list(log.look()) == []
@@ -96,7 +96,7 @@ class TestSource:
 
     def test_database_that_is_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is worth another try, and a person is told."""
-        log = watching.open_source(Asked())
+        log = log_source.open_source(Asked())
 
         def away(self: Follower, now: Any) -> Any:
             raise DatabaseError("no route")

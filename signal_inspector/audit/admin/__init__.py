@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from signal_inspector.audit.admin.dispatches import AuditedDispatchAdmin
-from signal_inspector.audit.admin.log import ActAdmin, GapAdmin, RetryAdmin
+from signal_inspector.audit.admin.model_admins import (
+    ActAdmin,
+    AuditedDispatchAdmin,
+    GapAdmin,
+    RetryAdmin,
+)
 from signal_inspector.audit.models import Act, AuditedDispatch, Gap, Retry
 
 __all__ = ["register"]

@@ -17,14 +17,14 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
-from signal_inspector.audit.acts import Acting
 from signal_inspector.audit.admin.changelist import changelist_url
+from signal_inspector.audit.admin.display import number, plural
 from signal_inspector.audit.attribution.circumstances import actor_of
 from signal_inspector.audit.models import ActKind
-from signal_inspector.audit.pruning.purging import purge
-from signal_inspector.audit.reading.counting import Counted, count
-from signal_inspector.audit.reading.selection import Selection, read_selection
-from signal_inspector.audit.wording import number, plural
+from signal_inspector.audit.operations.base import Acting
+from signal_inspector.audit.operations.prune import purge
+from signal_inspector.audit.search.finding import Counted, count
+from signal_inspector.audit.search.selection import Selection, read_selection
 
 PERMISSION: Final = "signal_audit.purge_dispatches"
 #: What may be deleted: words for it, and whose dispatches these are.

@@ -14,28 +14,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods
 
+from signal_inspector.audit.admin.base import may_see_payloads
 from signal_inspector.audit.admin.changelist import detail_url
-from signal_inspector.audit.admin.readonly import may_see_payloads
-from signal_inspector.audit.lookups import calls
-from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending, Retry, RetryOutcome
-from signal_inspector.audit.policies import policy_for
-from signal_inspector.audit.retrying.conditions import (
-    Condition,
-    Examined,
-    State,
-    attempts_at,
-    examine,
-    find_call,
-)
-from signal_inspector.audit.retrying.running import (
-    REASON_LENGTH,
-    RefusedError,
-    run_again,
-    will_run_in,
-)
-from signal_inspector.audit.sanitize import place
-from signal_inspector.audit.settings import get_settings
-from signal_inspector.audit.wording import (
+from signal_inspector.audit.admin.display import (
     DottedName,
     OutcomeWords,
     class_name,
@@ -43,6 +24,25 @@ from signal_inspector.audit.wording import (
     dotted,
     ms,
 )
+from signal_inspector.audit.lookups import calls
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending, Retry, RetryOutcome
+from signal_inspector.audit.operations.retry import (
+    REASON_LENGTH,
+    RefusedError,
+    run_again,
+    will_run_in,
+)
+from signal_inspector.audit.operations.retry_conditions import (
+    Condition,
+    Examined,
+    State,
+    attempts_at,
+    examine,
+    find_call,
+)
+from signal_inspector.audit.policies import policy_for
+from signal_inspector.audit.sanitize import place
+from signal_inspector.audit.settings import get_settings
 
 PERMISSION: Final = "signal_audit.retry_receivers"
 _NAME: Final = "signal_audit_auditeddispatch_retry"

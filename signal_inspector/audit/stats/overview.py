@@ -16,8 +16,7 @@ from signal_inspector import trouble
 from signal_inspector.audit.destinations.database.adapters import moment
 from signal_inspector.audit.lookups import GONE
 from signal_inspector.audit.models import Tally
-from signal_inspector.audit.reading.periods import Period
-from signal_inspector.audit.reading.selection import NO_RETRY, Selection
+from signal_inspector.audit.search.selection import NO_RETRY, Period, Selection
 from signal_inspector.audit.stats.counts import Figures, Measure, slot_of
 
 _HOUR: Final = 3_600

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import template
 from django.template import RequestContext
 
-from signal_inspector.audit.overview.views import Overview, overview_or_trouble
+from signal_inspector.audit.admin.overview import Overview, overview_or_trouble
 from signal_inspector.audit.stats.overview import Links, links_of
 
 register = template.Library()

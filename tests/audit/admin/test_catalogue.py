@@ -12,7 +12,7 @@ from django.dispatch import Signal, receiver
 from django.test import Client
 
 from signal_inspector import trouble
-from signal_inspector.audit.admin import catalogue
+from signal_inspector.audit.admin import catalog
 from signal_inspector.audit.models import NameKind
 from signal_inspector.audit.stats.counts import SLOT_SECONDS, Figures
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
@@ -117,7 +117,7 @@ def test_in_the_log_alone(viewer: Client) -> None:
 def test_receiver_of_several_signals(viewer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its figures are of all of them together, which is said."""
     both = [SignalEntry(signal=f"s.{n}", receivers=(entry("r.same"),)) for n in "ab"]
-    monkeypatch.setattr(catalogue, "describe", lambda: both)
+    monkeypatch.setattr(catalog, "describe", lambda: both)
     counted(NameKind.RECEIVER, "r.same", 9)
     html = page(viewer)
     assert words(html).count("counted on 2 signals together") == 2
@@ -181,7 +181,7 @@ def test_catalogue_that_cannot_be_read(viewer: Client, monkeypatch: pytest.Monke
     def broken() -> list[SignalEntry]:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(catalogue, "describe", broken)
+    monkeypatch.setattr(catalog, "describe", broken)
     assert "This process has no custom signals." in words(page(viewer))
     assert trouble.counts() == {"the catalogue": 1}
 
@@ -194,13 +194,13 @@ def test_many_names(
         SignalEntry(signal=f"s.signal_{n:04}", receivers=(entry(f"r.a_{n}"), entry(f"r.b_{n}")))
         for n in range(3_000)
     ]
-    monkeypatch.setattr(catalogue, "describe", lambda: many)
+    monkeypatch.setattr(catalog, "describe", lambda: many)
     story.tell(more_receivers=300)
     page(viewer)
     with django_assert_max_num_queries(8):
         html = page(viewer, when="30d")
-    assert html.count('class="sa-signal') == catalogue.MOST_SIGNALS
-    assert html.count("sa-step") == catalogue.MOST_RECEIVERS
+    assert html.count('class="sa-signal') == catalog.MOST_SIGNALS
+    assert html.count("sa-step") == catalog.MOST_RECEIVERS
     assert "200 of 3,000 custom signals" in words(html)
     assert "search for a part of the name" in html
     assert words(page(viewer, q="signal_2999")).count("s.signal_") == 1

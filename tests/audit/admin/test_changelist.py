@@ -12,9 +12,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from signal_inspector.audit.reading.conditions import everything
-from signal_inspector.audit.reading.counting import count_ids
-from signal_inspector.audit.reading.selection import Selection
+from signal_inspector.audit.search.conditions import everything
+from signal_inspector.audit.search.finding import count_ids
+from signal_inspector.audit.search.selection import Selection
 from tests.audit.admin.conftest import LIST, Visit
 from tests.audit.admin.logged import START, call, dispatched, gap, history, order_42
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from signal_inspector.audit.exporting.files import whole_file
 from signal_inspector.audit.models import Act
+from signal_inspector.audit.operations.export import whole_file
 from tests.audit.commands.made import fill, finish, made, put, refused, run, start, told
 from tests.audit.programs import Programs, eventually, real
 

@@ -13,9 +13,9 @@ from django.db import OperationalError, connection
 from django.test import override_settings
 from django.utils import timezone
 
-from signal_inspector.audit.commands import prune
 from signal_inspector.audit.destinations.database.statements import Blame
 from signal_inspector.audit.lookups import first_id_at
+from signal_inspector.audit.management.signal_audit import prune as prune_part
 from signal_inspector.audit.models import (
     Act,
     ActKind,
@@ -26,9 +26,8 @@ from signal_inspector.audit.models import (
     RetryOutcome,
     Tally,
 )
-from signal_inspector.audit.pruning import deleting
-from signal_inspector.audit.pruning.deleting import Chunks
-from signal_inspector.audit.pruning.plans import Stratum
+from signal_inspector.audit.operations import prune
+from signal_inspector.audit.operations.prune import Chunks, Stratum
 from signal_inspector.audit.stats import rollup
 from signal_inspector.audit.stats.counts import Figures, slot_of
 from signal_inspector.audit.stats.rollup import TALLIES, new_row
@@ -66,7 +65,7 @@ class TestClock:
         """Where the database takes it to be another time nothing is deleted."""
         put(made(200 * DAY))
         theirs = datetime.now(UTC) + timedelta(hours=hours)
-        monkeypatch.setattr(prune, "clock_of_server", lambda connection: theirs)
+        monkeypatch.setattr(prune_part, "clock_of_server", lambda connection: theirs)
         with rules(any={"KEEP_DAYS": 30}):
             said = refused(1, "prune", *options)
         assert said.startswith("Nothing is deleted: it is ")
@@ -77,13 +76,13 @@ class TestClock:
         """A minute or two is no difference."""
         put(made(200 * DAY))
         theirs = datetime.now(UTC) + timedelta(minutes=2)
-        monkeypatch.setattr(prune, "clock_of_server", lambda connection: theirs)
+        monkeypatch.setattr(prune_part, "clock_of_server", lambda connection: theirs)
         run("prune", "--older-than", "90d")
         assert kept() == []
 
     def test_the_clock_of_the_server(self) -> None:
         """A server is asked what time it is; SQLite has the clock of this machine."""
-        theirs = prune.clock_of_server(connection)
+        theirs = prune_part.clock_of_server(connection)
         if connection.vendor == "sqlite":
             assert theirs is None
         else:
@@ -316,8 +315,8 @@ class TestCounts:
 class TestChunks:
     def test_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Many chunks delete all of a stratum and no more, and skip what stays between."""
-        monkeypatch.setattr(deleting, "_FIRST", 7)
-        monkeypatch.setattr(deleting, "_MOST", 7)
+        monkeypatch.setattr(prune, "_FIRST", 7)
+        monkeypatch.setattr(prune, "_MOST", 7)
         put(*[made((n + 2) * DAY, failed=n % 3 == 0) for n in range(60)])
         run("prune", "--older-than", "1d", "--failures-older-than", "9999d")
         assert len(kept()) == 20
@@ -326,7 +325,7 @@ class TestChunks:
     def test_busy(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A chunk that the database refuses for now is tried again."""
         put(made(3 * DAY))
-        real_delete = deleting.delete_rows
+        real_delete = prune.delete_rows
         refusals = [OperationalError("deadlock"), OperationalError("locked")]
 
         def refuse(*args: Any) -> int:
@@ -334,7 +333,7 @@ class TestChunks:
                 raise refusals.pop()
             return real_delete(*args)
 
-        monkeypatch.setattr(deleting, "delete_rows", refuse)
+        monkeypatch.setattr(prune, "delete_rows", refuse)
         run("prune", "--older-than", "1d")
         assert kept() == []
 
@@ -366,8 +365,8 @@ class TestChunks:
 
 
 SLOW = """
-from signal_inspector.audit.pruning import deleting
-deleting._FIRST = deleting._MOST = 50
+from signal_inspector.audit.operations import prune
+prune._FIRST = prune._MOST = 50
 """
 
 
@@ -433,7 +432,7 @@ def test_indexes_are_used() -> None:
             plans.append("\n".join(row[0] for row in cursor.fetchall()))
 
     ids = [f"{{{UUID(int=1)},{UUID(int=2)}}}"]
-    for table in deleting.CHILDREN:
+    for table in prune.CHILDREN:
         find(f"DELETE FROM {table} WHERE dispatch_id = ANY(%s::uuid[])", ids)
     find("DELETE FROM signal_audit_dispatch WHERE id = ANY(%s::uuid[])", ids)
     assert not [plan for plan in plans if "Seq Scan" in plan]

@@ -15,12 +15,11 @@ import pytest
 from django.core.management.color import no_style
 from django.utils import timezone
 
-from signal_inspector.audit.commands.lines import entry_lines
-from signal_inspector.audit.commands.progress import Progress, is_terminal
+from signal_inspector.audit.management.signal_audit.base import Progress, is_terminal
+from signal_inspector.audit.management.signal_audit.tail import entry_lines
 from signal_inspector.audit.models import AuditedDispatch
-from signal_inspector.audit.reading.entries import Reader, Wanted
-from signal_inspector.audit.reading.following import Follower
-from signal_inspector.audit.reading.selection import Selection
+from signal_inspector.audit.search.entries import Follower, Reader, Wanted
+from signal_inspector.audit.search.selection import Selection
 from signal_inspector.watching.terminal import printable
 from tests.audit.commands.made import fill, finish, made, put, run, start
 from tests.audit.programs import Programs, real

@@ -32,7 +32,7 @@ from django.dispatch import Signal
 from signal_inspector.audit.models import GapReason
 from signal_inspector.audit.delivery.gaps import losses
 from signal_inspector.audit.models import AuditedDispatch, Writer
-from signal_inspector.audit.status import late_writers, status
+from signal_inspector.audit.operations.health import late_writers, status
 from signal_inspector.audit.delivery.gaps import Register
 
 order_placed = Signal()

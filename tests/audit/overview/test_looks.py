@@ -100,14 +100,14 @@ def keep(page: Page, name: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _at_the_end_of_the_story(monkeypatch: pytest.MonkeyPatch) -> None:
-    from signal_inspector.audit.overview import views
+    from signal_inspector.audit.admin import overview
     from signal_inspector.audit.stats.overview import KINDS, Span
 
     def read(params: Any, now: Any = None) -> Span:
         key = params.get("when", "24h")
         return Span(key if key in KINDS else "24h", story.NOW)
 
-    monkeypatch.setattr(views, "read_span", read)
+    monkeypatch.setattr(overview, "read_span", read)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -12,9 +12,9 @@ from django.db import DatabaseError
 from django.test import Client, override_settings
 from django.utils import timezone
 
+from signal_inspector.audit.admin import overview
 from signal_inspector.audit.destinations.database.writing import write
 from signal_inspector.audit.models import Ending, GapReason, Origin
-from signal_inspector.audit.overview import views
 from signal_inspector.audit.stats.overview import KINDS, Span
 from tests.audit.admin.conftest import auditor, client_of, person, superuser, viewer
 from tests.audit.overview import story
@@ -36,7 +36,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> int:
         key = params.get("when", "24h")
         return Span(key if key in KINDS else "24h", story.NOW)
 
-    monkeypatch.setattr(views, "read_span", read)
+    monkeypatch.setattr(overview, "read_span", read)
     return story.NOW
 
 
@@ -248,7 +248,7 @@ def test_unreadable(viewer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: Any) -> None:
         raise DatabaseError("no such table")
 
-    monkeypatch.setattr(views, "read", fail)
+    monkeypatch.setattr(overview, "read", fail)
     html = page(viewer)
     assert "the figures of the audit cannot be read" in html
     assert "auditeddispatch" in html

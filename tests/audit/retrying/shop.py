@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from django.dispatch import Signal
 
 from signal_inspector.audit.models import AuditedCall
-from signal_inspector.audit.retrying.conditions import find_call
+from signal_inspector.audit.operations.retry_conditions import find_call
 from signal_inspector.audit.testing import audited
 from tests.payload_app.models import Order
 

@@ -21,8 +21,8 @@ def award_points(**kwargs):
 
 placed.connect(award_points)
 
-from signal_inspector.audit.retrying.conditions import find_call
-from signal_inspector.audit.retrying.running import RefusedError, run_again
+from signal_inspector.audit.operations.retry_conditions import find_call
+from signal_inspector.audit.operations.retry import RefusedError, run_again
 from signal_inspector.audit.models import AuditedCall
 
 def the_call():

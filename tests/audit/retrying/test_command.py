@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from signal_inspector.audit.commands import retry as retry_part
-from signal_inspector.audit.commands.person import person
+from signal_inspector.audit.management.signal_audit import retry as retry_part
+from signal_inspector.audit.management.signal_audit.base import person
 from signal_inspector.audit.models import AuditedCall, Retry, RetryOutcome
 from tests.audit.retrying.shop import Calls, fail, order_placed, recorded
 from tests.payload_app.models import Order

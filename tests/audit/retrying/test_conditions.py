@@ -27,7 +27,8 @@ from signal_inspector.audit.models import (
     RetryOutcome,
     TransactionOutcome,
 )
-from signal_inspector.audit.retrying.conditions import (
+from signal_inspector.audit.operations.retry import RefusedError, run_again
+from signal_inspector.audit.operations.retry_conditions import (
     FORGOTTEN_SECONDS,
     Condition,
     State,
@@ -35,7 +36,6 @@ from signal_inspector.audit.retrying.conditions import (
     find_call,
     in_words,
 )
-from signal_inspector.audit.retrying.running import RefusedError, run_again
 from tests.audit.retrying.shop import Calls, Till, award_points, order_placed, recorded
 from tests.payload_app.models import Order
 

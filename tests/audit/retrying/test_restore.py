@@ -23,9 +23,9 @@ from django.utils.safestring import mark_safe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from signal_inspector.audit.operations import retry_arguments as restoring
+from signal_inspector.audit.operations.retry_arguments import Arguments, restore
 from signal_inspector.audit.payloads import payload_text
-from signal_inspector.audit.retrying import restore as restoring
-from signal_inspector.audit.retrying.restore import Arguments, restore
 from signal_inspector.conf import Limits
 from signal_inspector.payload import Redactor, summarize_arguments
 from tests.audit.retrying.shop import Channel

@@ -22,8 +22,8 @@ from signal_inspector.audit.models import (
     Retry,
     RetryOutcome,
 )
-from signal_inspector.audit.retrying.conditions import examine
-from signal_inspector.audit.retrying.running import RefusedError, run_again, will_run_in
+from signal_inspector.audit.operations.retry import RefusedError, run_again, will_run_in
+from signal_inspector.audit.operations.retry_conditions import examine
 from signal_inspector.audit.testing import audited
 from tests.audit.retrying.shop import (
     Calls,
@@ -257,7 +257,7 @@ class TestOutcome:
 
 
 def _latest() -> AuditedCall:
-    from signal_inspector.audit.retrying.conditions import find_call
+    from signal_inspector.audit.operations.retry_conditions import find_call
 
     call = AuditedCall.objects.filter(exception__isnull=False).latest("dispatch_id")
     return find_call(call.dispatch_id, call.index)

@@ -10,16 +10,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
 from signal_inspector.audit.attribution.processes import ending_in_order
-from signal_inspector.audit.commands.base import Subcommand, require_tables
-from signal_inspector.audit.commands.export import Export
-from signal_inspector.audit.commands.prune import Prune
-from signal_inspector.audit.commands.purge import Purge
-from signal_inspector.audit.commands.retry import RetryPart
-from signal_inspector.audit.commands.ship import Ship
-from signal_inspector.audit.commands.stats import Stats
-from signal_inspector.audit.commands.tail import Tail
 from signal_inspector.audit.delivery import current
-from signal_inspector.audit.exporting.files import let_go
+from signal_inspector.audit.management.signal_audit.base import Subcommand, require_tables
+from signal_inspector.audit.management.signal_audit.export import Export
+from signal_inspector.audit.management.signal_audit.prune import Prune, Purge
+from signal_inspector.audit.management.signal_audit.retry import RetryPart
+from signal_inspector.audit.management.signal_audit.ship import Ship
+from signal_inspector.audit.management.signal_audit.stats import Stats
+from signal_inspector.audit.management.signal_audit.tail import Tail
+from signal_inspector.audit.operations.export import let_go
 
 SUBCOMMANDS: Final[dict[str, type[Subcommand]]] = {
     each.name: each for each in (Export, Prune, Purge, RetryPart, Ship, Stats, Tail)

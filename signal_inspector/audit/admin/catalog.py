@@ -1,0 +1,261 @@
+"""The catalog: what is connected in this process now, beside what the log counted of it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from signal_inspector import trouble
+from signal_inspector.audit.admin.changelist import changelist_url
+from signal_inspector.audit.admin.display import DottedName, dotted, number, plural, short_ms
+from signal_inspector.audit.lookups import GONE, Texts, number_of
+from signal_inspector.audit.models import NameKind
+from signal_inspector.audit.sanitize import place
+from signal_inspector.audit.settings import get_settings
+from signal_inspector.audit.stats.counts import Figures, Measure
+from signal_inspector.audit.stats.overview import KINDS, Links, read_span, read_whole
+from signal_inspector.catalog import ReceiverEntry, SignalEntry, describe
+from signal_inspector.catalog.marks import Mark, Marked, connected_elsewhere, marked
+
+#: Signals and receivers that the page shows at most; a text narrows what is meant.
+MOST_SIGNALS: Final = 200
+MOST_RECEIVERS: Final = 400
+_MOST_LOST: Final = 50
+
+_NONE: Final = Measure()
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the log counted of a signal or a receiver in the chosen time."""
+
+    calls: str
+    calls_url: str  # "" where there is nothing to show
+    failed: str
+    failed_url: str
+    p50: str
+    p95: str
+
+    @property
+    def is_failed(self) -> bool:
+        return bool(self.failed_url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverRow:
+    """A connection."""
+
+    order: str  # "" where it would not run
+    name: DottedName
+    place: str  # "shop/receivers.py:18"
+    connected_at: str  # "" where it is defined there
+    marks: tuple[Mark, ...]
+    counted: Counted
+    also: str  # "counted on 3 signals together"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalRows:
+    """A signal with its receivers."""
+
+    name: DottedName
+    place: str
+    problem: str  # why its receivers cannot be read
+    receivers: list[ReceiverRow]
+    more: int  # receivers that are not shown
+    counted: Counted
+
+
+@dataclass(frozen=True, slots=True)
+class LostRow:
+    """A name that was counted, and is not connected now."""
+
+    kind: str  # "signal" or "receiver"
+    name: DottedName
+    counted: Counted
+
+
+def connections_of(entry: SignalEntry) -> list[ReceiverEntry]:
+    """All connections of a signal, whether they would run or not."""
+    return [*entry.receivers, *entry.pending, *entry.taken_out]
+
+
+def numbers_of(known: Sequence[SignalEntry]) -> tuple[set[int], set[int]]:
+    """The numbers by which the log knows what is connected."""
+    names = {each.receiver for entry in known for each in connections_of(entry)}
+    return (
+        {number_of(NameKind.SIGNAL, entry.signal) for entry in known},
+        {number_of(NameKind.RECEIVER, name) for name in names},
+    )
+
+
+def not_connected(
+    figures: Figures, signals: set[int], receivers: set[int]
+) -> list[tuple[str, int, Measure]]:
+    """Kind, number and figures of what was counted under other names than these."""
+    lost = [("signal", key, m) for key, m in figures.signals.items() if key not in signals]
+    lost += [("receiver", key, m) for key, m in figures.receivers.items() if key not in receivers]
+    return [each for each in lost if each[2].count]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A time that can be chosen."""
+
+    words: str
+    url: str
+    is_current: bool
+
+
+class Catalog:
+    """The page, as a query string asks for it."""
+
+    def __init__(
+        self, params: Mapping[str, str], site: AdminSite, now: datetime | None = None
+    ) -> None:
+        self.text = params.get("q", "").replace("\0", "").strip()[:200]
+        self.span = read_span(params, now)
+        self.pid = os.getpid()
+        read = read_whole(self.span, get_settings().database)
+        self._links = Links(changelist_url(site)).of(read.whole)
+        self.unreadable = read.unreadable
+        self._figures = read.whole
+        known = _connected()
+        self._on = Counter(
+            name for entry in known for name in {e.receiver for e in connections_of(entry)}
+        )
+        found = [entry for entry in known if self._is_meant(entry)]
+        self.total = len(known)
+        self.found = len(found)
+        self.signals = self._rows(found)
+        self.lost, self.lost_more = self._lost(known)
+
+    @property
+    def choices(self) -> list[Choice]:
+        text = {"q": self.text} if self.text else {}
+        return [
+            Choice(kind.words, f"?{urlencode({'when': key} | text)}", key == self.span.key)
+            for key, kind in KINDS.items()
+        ]
+
+    @property
+    def words(self) -> str:
+        """How many signals are shown."""
+        shown = len(self.signals)
+        if shown == self.total:
+            return plural(self.total, "custom signal")
+        return f"{number(shown)} of {plural(self.total, 'custom signal')}"
+
+    def _is_meant(self, entry: SignalEntry) -> bool:
+        wanted = self.text.lower()
+        names = (entry.signal, *(each.receiver for each in connections_of(entry)))
+        return not wanted or any(wanted in name.lower() for name in names)
+
+    def _rows(self, entries: Sequence[SignalEntry]) -> list[SignalRows]:
+        rows: list[SignalRows] = []
+        left = MOST_RECEIVERS
+        for entry in entries[:MOST_SIGNALS]:
+            receivers = marked(entry)
+            rows.append(
+                SignalRows(
+                    name=dotted(entry.signal),
+                    place=place(entry.path, entry.line),
+                    problem=entry.problem,
+                    receivers=[self._receiver(each, entry.signal) for each in receivers[:left]],
+                    more=max(len(receivers) - left, 0),
+                    counted=self._of_signal(entry.signal),
+                )
+            )
+            left = max(left - len(receivers), 0)
+        return rows
+
+    def _receiver(self, found: Marked, signal: str) -> ReceiverRow:
+        entry = found.entry
+        at = connected_elsewhere(entry)
+        on = self._on[entry.receiver]
+        return ReceiverRow(
+            order=str(found.order or ""),
+            name=dotted(entry.receiver),
+            place=place(entry.path, entry.line),
+            connected_at="" if at is None else place(at.path, at.line),
+            marks=found.marks,
+            counted=self._of_receiver(entry.receiver, signal if on == 1 else ""),
+            also=f"counted on {on} signals together" if on > 1 else "",
+        )
+
+    def _of_signal(self, name: str) -> Counted:
+        measure = self._figures.signals.get(number_of(NameKind.SIGNAL, name), _NONE)
+        return self._counted(measure, signal=name)
+
+    def _of_receiver(self, name: str, signal: str) -> Counted:
+        measure = self._figures.receivers.get(number_of(NameKind.RECEIVER, name), _NONE)
+        return self._counted(measure, receiver=name, signal=signal)
+
+    def _counted(self, measure: Measure, **wanted: Any) -> Counted:
+        start, links = self.span.start, self._links
+        return Counted(
+            number(measure.count),
+            links.to(start, **wanted) if measure.count else "",
+            number(measure.failed),
+            links.to(start, **wanted, outcome="failed") if measure.failed else "",
+            short_ms(measure.percentile(0.5)),
+            short_ms(measure.percentile(0.95)),
+        )
+
+    def _lost(self, known: Sequence[SignalEntry]) -> tuple[list[LostRow], int]:
+        """What was counted and is not connected: gone, renamed, or of another process's code."""
+        signals, receivers = numbers_of(known)
+        lost = not_connected(self._figures, signals, receivers)
+        texts = Texts(key for _, key, _ in lost)
+        rows = [
+            LostRow(kind, dotted(texts[key]), self._counted(measure, **{kind: texts[key]}))
+            for kind, key, measure in lost
+            if texts[key] != GONE and self.text.lower() in texts[key].lower()
+        ]
+        rows.sort(key=lambda row: (row.kind != "signal", row.name.full))
+        return rows[:_MOST_LOST], max(len(rows) - _MOST_LOST, 0)
+
+
+def _connected() -> list[SignalEntry]:
+    """The catalogue; empty where it cannot be read."""
+    try:
+        return describe()
+    except Exception as error:
+        trouble.report("the catalogue", error)
+        return []
+
+
+class CatalogPage:
+    """The page, for the admin of dispatches."""
+
+    admin_site: AdminSite
+
+    def catalogue_urls(self) -> list[URLPattern]:
+        """Its URL, to stand before those of the admin itself."""
+        name = "signal_audit_auditeddispatch_catalogue"
+        return [path("catalogue/", self.admin_site.admin_view(self.catalogue_view), name=name)]
+
+    def catalogue_view(self, request: HttpRequest) -> TemplateResponse:
+        """What is connected, with its figures."""
+        self._check(request)
+        page = Catalog(request.GET.dict(), self.admin_site)
+        context = {"title": "Signals and receivers", "page": page}
+        return self._answer(request, "signal_inspector/audit/catalogue.html", context)
+
+    def _check(self, request: HttpRequest) -> None:
+        raise NotImplementedError
+
+    def _answer(
+        self, request: HttpRequest, template: Any, context: dict[str, Any]
+    ) -> TemplateResponse:
+        raise NotImplementedError

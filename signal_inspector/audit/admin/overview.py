@@ -1,0 +1,207 @@
+"""The overview put together: what the template of the app's index shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import DatabaseError
+from django.http import HttpRequest
+from django.utils import timezone
+
+from signal_inspector import trouble
+from signal_inspector.audit.admin import overview_plots
+from signal_inspector.audit.admin.display import ago, compared, number, percent, plural, short_ms
+from signal_inspector.audit.admin.overview_charts import Tick
+from signal_inspector.audit.admin.overview_rows import (
+    FailingRow,
+    Gaps,
+    failing_rows,
+    gaps_of,
+    marks,
+)
+from signal_inspector.audit.destinations.database.adapters import utc_of
+from signal_inspector.audit.lookups import Texts
+from signal_inspector.audit.operations.health import Status, status
+from signal_inspector.audit.settings import get_settings
+from signal_inspector.audit.stats.failing import Started, started_failing
+from signal_inspector.audit.stats.overview import (
+    KINDS,
+    Links,
+    Read,
+    Span,
+    here,
+    links_of,
+    read,
+    read_span,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A time that can be chosen."""
+
+    words: str
+    url: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A figure."""
+
+    title: str
+    value: str
+    details: list[str]
+    tone: str = ""  # "bad" or "warn", with a glyph
+    glyph: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """All that the page shows; None where there is nothing to show."""
+
+    span: Span
+    choices: list[Choice]
+    time: str
+    links: Links
+    gaps: Gaps
+    cards: list[Card]
+    is_empty: bool  # nothing was ever counted
+    is_quiet: bool  # nothing was in this time
+    unreadable: int
+    failing: list[FailingRow]
+    failing_more: int
+    marks: list[Tick]
+    over_time: overview_plots.OverTime
+    multiples: list[overview_plots.Multiple]
+    ticks: list[Tick]
+    slowest: list[overview_plots.SlowRow]
+    scale: list[Tick]
+    receivers: int  # in this time
+    all_url: str  # "" where all are shown
+
+
+def overview(
+    request: HttpRequest, app_list: Sequence[Mapping[str, Any]], now: datetime | None = None
+) -> Overview | None:
+    """The overview for the user of this request; None without permission to see dispatches."""
+    links = links_of(app_list)
+    if not links.dispatches:
+        return None
+    span = read_span(request.GET, now)
+    using = get_settings().database
+    limit = overview_plots.MANY if request.GET.get("receivers") == "all" else overview_plots.FEW
+    figures = read(span, using)
+    links = links.of(figures.whole)
+    found = started_failing(figures)
+    wanted, slow = overview_plots.chosen(figures, limit), overview_plots.slowest(figures, limit)
+    texts = Texts({*wanted, *slow, *_named(found)})
+    gaps = gaps_of(span)
+    slowest, scale = overview_plots.slow_rows(figures, texts, links, slow)
+    number_of_receivers = sum(1 for each in figures.whole.receivers.values() if each.buckets)
+    return Overview(
+        span=span,
+        choices=[
+            Choice(kind.words, f"?when={key}", key == span.key) for key, kind in KINDS.items()
+        ],
+        time=_time(span),
+        links=links,
+        gaps=gaps,
+        cards=_cards(figures, gaps, status(using), links),
+        is_empty=figures.is_empty,
+        is_quiet=not figures.whole.signals,
+        unreadable=figures.unreadable,
+        failing=failing_rows(found, figures, texts, links),
+        failing_more=max(len(found) - len(failing_rows(found, figures, texts, links)), 0),
+        marks=marks(found, span, texts),
+        over_time=overview_plots.over_time(figures, links, gaps=gaps.count),
+        multiples=overview_plots.multiples(figures, texts, links, wanted),
+        ticks=overview_plots.slot_ticks(span),
+        slowest=slowest,
+        scale=scale,
+        receivers=number_of_receivers,
+        all_url=f"?when={span.key}&receivers=all" if number_of_receivers > limit else "",
+    )
+
+
+def overview_or_trouble(
+    request: HttpRequest, app_list: Sequence[Mapping[str, Any]]
+) -> tuple[Overview | None, str]:
+    """The overview, or why it cannot be shown: the page has links that still help then."""
+    try:
+        return overview(request, app_list), ""
+    except DatabaseError as error:
+        trouble.report("reading the figures of the audit", error)
+        return None, f"{type(error).__name__}: the figures of the audit cannot be read."
+
+
+def _named(found: Sequence[Started]) -> set[int]:
+    return {each.receiver for each in found} | {key for each in found for key in each.exceptions}
+
+
+def _time(span: Span) -> str:
+    start, end = here(span.start), here(span.now)
+    year = f" {end.year}" if end.year != start.year else ""
+    zone = timezone.get_current_timezone_name()
+    return f"{start.day} {start:%b %Y, %H:%M} to {end.day} {end:%b}{year}, {end:%H:%M} {zone}"
+
+
+def _cards(figures: Read, gaps: Gaps, log: Status, links: Links) -> list[Card]:
+    kind, span = figures.span.kind, figures.span
+    now, before = figures.whole.dispatches(), figures.before.dispatches()
+    was, is_ = figures.before_over, figures.whole_over
+    has_before = bool(before.count)
+    failed_before = f"{kind.before} {percent(was.failed, was.count)}" if has_before else ""
+    p95_before = f"{kind.before} p95 {short_ms(before.percentile(0.95))}" if has_before else ""
+    failed = [percent(now.failed, now.count) + (f", {failed_before}" if failed_before else "")]
+    return [
+        Card(
+            "Dispatches",
+            number(now.count),
+            [compared(is_.count, was.count, kind.before), *_retries(figures)],
+            url=links.to(span.start),
+        ),
+        Card(
+            "Failed",
+            number(now.failed),
+            failed,
+            *(("bad", "raised") if now.failed else ("", "")),
+            url=links.to(span.start, outcome="failed"),
+        ),
+        Card(
+            "Dispatch time, p95",
+            short_ms(now.percentile(0.95)),
+            [f"p50 {short_ms(now.percentile(0.5))}", *([p95_before] if p95_before else [])],
+        ),
+        _log_card(gaps, log),
+    ]
+
+
+def _retries(figures: Read) -> list[str]:
+    """What no other figure counts."""
+    retries = figures.whole.retries
+    if not retries.count:
+        return []
+    failed = f", {number(retries.failed)} failed" if retries.failed else ""
+    return [f"beside {plural(retries.count, 'retry', 'retries')}{failed}"]
+
+
+def _log_card(gaps: Gaps, log: Status) -> Card:
+    if log.last_write_at is None:
+        written = "nothing was ever written"
+    else:
+        at = utc_of(log.last_write_at).timestamp()
+        written = f"last write {ago(time.time() - at)} ago"
+    details = [f"{written}, {number(log.waiting)} waiting"]
+    if log.late:
+        details.append(f"{plural(log.late, 'process', 'processes')} late with writing")
+    if gaps.count:
+        return Card("Log", plural(gaps.count, "gap"), details, "warn", "warn")
+    if log.late:
+        return Card("Log", "late", details, "warn", "warn")
+    return Card("Log", "no gaps", details)

@@ -1,0 +1,260 @@
+"""The plots of the overview, each with its numbers as a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from signal_inspector.audit.admin import overview_charts
+from signal_inspector.audit.admin.display import (
+    DottedName,
+    dotted,
+    long_time,
+    number,
+    plural,
+    short_ms,
+)
+from signal_inspector.audit.lookups import Texts
+from signal_inspector.audit.stats.counts import Measure
+from signal_inspector.audit.stats.overview import Links, Read, Span
+
+FEW: Final = 6  # receivers that are shown at first
+MANY: Final = 60  # and at most
+_CHANGED: Final = 2  # of the few: those that changed most
+_ENOUGH: Final = 20  # calls, for a comparison
+_NOTABLE: Final = 0.25  # a change, far beyond what percentiles are off by
+_NONE: Final = Measure()
+_HOUR: Final = 3_600
+_DAY: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRow:
+    """A slot in the table beside the bars."""
+
+    time: str
+    url: str
+    dispatches: str
+    failed: str
+    failed_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class OverTime:
+    """Dispatches and failures over time."""
+
+    dispatches: overview_charts.Bars
+    failed: overview_charts.Bars
+    ticks: list[overview_charts.Tick]
+    rows: list[SlotRow]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRow:
+    """A slot in the table beside the lines."""
+
+    time: str
+    p50: str
+    p95: str
+    calls: str
+
+
+@dataclass(frozen=True, slots=True)
+class Multiple:
+    """The time of one receiver."""
+
+    name: DottedName
+    url: str
+    p50: str
+    p95: str
+    change: str
+    is_worse: bool
+    lines: overview_charts.Lines
+    rows: list[TimeRow]
+
+
+@dataclass(frozen=True, slots=True)
+class SlowRow:
+    """A receiver among the slowest."""
+
+    name: DottedName
+    url: str
+    lane: overview_charts.Lane
+    p50: str
+    p95: str
+    longest: str
+    calls: str
+    together: str
+
+
+def over_time(read: Read, links: Links, *, gaps: int) -> OverTime:
+    """Counts of every slot."""
+    span = read.span
+    measures = [bar.dispatches() for bar in read.bars]
+    times = slot_times(span)
+    counts, failed = [m.count for m in measures], [m.failed for m in measures]
+    more = f"; {plural(gaps, 'gap')} in the log" if gaps else ""
+    return OverTime(
+        overview_charts.bars(
+            counts,
+            [
+                f"{t}: {plural(n, 'dispatch', 'dispatches')}"
+                for t, n in zip(times, counts, strict=True)
+            ],
+            height=130,
+            label=_said("Dispatches", counts, times, span) + more,
+        ),
+        overview_charts.bars(
+            failed,
+            [f"{time}: {number(n)} failed" for time, n in zip(times, failed, strict=True)],
+            height=70,
+            label=_said("Failed dispatches", failed, times, span),
+        ),
+        slot_ticks(span),
+        [
+            SlotRow(
+                time,
+                links.of_slot(index, span),
+                number(measure.count),
+                number(measure.failed),
+                links.of_slot(index, span, outcome="failed"),
+            )
+            for index, (time, measure) in enumerate(zip(times, measures, strict=True))
+        ],
+    )
+
+
+def multiples(read: Read, texts: Texts, links: Links, wanted: Sequence[int]) -> list[Multiple]:
+    """The times of these receivers, slot by slot."""
+    return [_multiple(receiver, read, texts[receiver], links) for receiver in wanted]
+
+
+def chosen(read: Read, limit: int) -> list[int]:
+    """Receivers to show: those that took most time in all, and of the few those that changed."""
+    receivers = read.whole.receivers
+    by_time = sorted(receivers, key=lambda key: -receivers[key].total_ns)
+    by_time = [key for key in by_time if receivers[key].buckets]
+    if len(by_time) <= limit or limit > FEW:
+        return by_time[:limit]
+    first = by_time[: limit - _CHANGED]
+    rest = sorted(by_time[limit - _CHANGED :], key=lambda key: -_changed(key, read))
+    return first + rest[:_CHANGED]
+
+
+def slowest(read: Read, limit: int) -> list[int]:
+    """Receivers by their p95, the slowest first."""
+    receivers = read.whole.receivers
+    known = [key for key in receivers if receivers[key].buckets]
+    return sorted(known, key=lambda key: -(receivers[key].percentile(0.95) or 0))[:limit]
+
+
+def slow_rows(
+    read: Read, texts: Texts, links: Links, wanted: Sequence[int]
+) -> tuple[list[SlowRow], list[overview_charts.Tick]]:
+    """These receivers on one scale, and the words of that scale."""
+    measures = [read.whole.receivers[receiver] for receiver in wanted]
+    largest = max(((m.percentile(0.95) or 0) for m in measures), default=0) / 1e6
+    top = overview_charts.top_of(largest * 1.2)
+    rows = [
+        _slow_row(measure, texts[receiver], links, read.span, top)
+        for receiver, measure in zip(wanted, measures, strict=True)
+    ]
+    return rows, overview_charts.scale_of(top)
+
+
+def slot_times(span: Span) -> list[str]:
+    """The time of every slot in words: "22 Nov 10:00"; the day alone where a slot is one."""
+    clock = "" if span.seconds >= _DAY else "%H:%M"
+    day = "" if span.seconds < _HOUR else "%d %b "
+    return [f"{span.local(start):{day}{clock}}".strip() for start in span.starts()]
+
+
+def slot_ticks(span: Span) -> list[overview_charts.Tick]:
+    """The words under the slots."""
+    texts = [f"{span.local(start):{span.kind.labels}}" for start in span.starts()]
+    return overview_charts.ticks(texts, span.kind.each)
+
+
+def _said(what: str, values: Sequence[int], times: Sequence[str], span: Span) -> str:
+    most = max(range(len(values)), key=lambda index: values[index])
+    said = f"{what} per {span.kind.slot_words}: {number(sum(values))} in all"
+    return (
+        f"{said}, most from {times[most]} on with {number(values[most])}" if values[most] else said
+    )
+
+
+def _multiple(receiver: int, read: Read, name: str, links: Links) -> Multiple:
+    span = read.span
+    measures = [bar.receivers.get(receiver, _NONE) for bar in read.bars]
+    p50 = [measure.percentile(0.5) for measure in measures]
+    p95 = [measure.percentile(0.95) for measure in measures]
+    whole = read.whole.receivers[receiver]
+    said50, said95 = short_ms(whole.percentile(0.5)), short_ms(whole.percentile(0.95))
+    change, is_worse = _change(whole, read.before.receivers.get(receiver, _NONE), span)
+    parts = dotted(name)
+    label = f"{parts.last}: p50 {said50}, p95 {said95}, {change}"
+    return Multiple(
+        parts,
+        links.to(span.start, receiver=name),
+        said50,
+        said95,
+        change,
+        is_worse,
+        overview_charts.lines(p50, p95, label=label),
+        [
+            TimeRow(time, short_ms(low), short_ms(high), number(measure.count))
+            for time, low, high, measure in zip(slot_times(span), p50, p95, measures, strict=True)
+            if measure.count
+        ],
+    )
+
+
+def _ratios(now: Measure, before: Measure) -> list[tuple[str, float]]:
+    """How p50 and p95 changed, where there were enough calls to say."""
+    if min(sum(now.buckets.values()), sum(before.buckets.values())) < _ENOUGH:
+        return []
+    pairs = [
+        (word, now.percentile(s), before.percentile(s))
+        for word, s in (("p50", 0.5), ("p95", 0.95))
+    ]
+    return [(word, a / b) for word, a, b in pairs if a and b]
+
+
+def _changed(receiver: int, read: Read) -> float:
+    now, before = (f.receivers.get(receiver, _NONE) for f in (read.whole, read.before))
+    return max((abs(math.log(ratio)) for _, ratio in _ratios(now, before)), default=0.0)
+
+
+def _change(now: Measure, before: Measure, span: Span) -> tuple[str, bool]:
+    """In words, and whether it is for the worse."""
+    when = span.kind.before
+    if not before.count:
+        return f"not called {when}", False
+    ratios = _ratios(now, before)
+    if not ratios:
+        return "too few calls to compare", False
+    word, ratio = max(ratios, key=lambda each: abs(math.log(each[1])))
+    if abs(math.log(ratio)) < math.log(1 + _NOTABLE):
+        return f"as {when}", False
+    if ratio > 1:
+        words = f"{ratio:,.0f} times" if ratio >= 3 else f"up {100 * (ratio - 1):.0f} % on"
+        return f"{word} {words} {when}", True
+    return f"{word} down {100 * (1 - ratio):.0f} % on {when}", False
+
+
+def _slow_row(measure: Measure, name: str, links: Links, span: Span, top: float) -> SlowRow:
+    p50, p95 = measure.percentile(0.5) or 0, measure.percentile(0.95) or 0
+    said50, said95, longest = (short_ms(value) for value in (p50, p95, measure.longest_ns))
+    label = f"p50 {said50}, p95 {said95}, longest {longest}"
+    return SlowRow(
+        dotted(name),
+        links.to(span.start, receiver=name),
+        overview_charts.lane(p50, p95, measure.longest_ns, top, label),
+        said50,
+        said95,
+        longest,
+        number(measure.count),
+        long_time(measure.total_ns),
+    )

@@ -1,0 +1,257 @@
+"""The tables of the overview: receivers that started failing, and what is missing in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from django.conf import settings
+from django.db.models import Count, Q, Sum
+
+from signal_inspector.audit.admin.display import (
+    DottedName,
+    OutcomeWords,
+    ago,
+    class_name,
+    dotted,
+    number,
+    percent,
+    plural,
+)
+from signal_inspector.audit.admin.overview_charts import Band, Tick, bands
+from signal_inspector.audit.destinations.database.adapters import utc_of
+from signal_inspector.audit.lookups import Texts, gaps_in
+from signal_inspector.audit.models import Gap, GapReason
+from signal_inspector.audit.stats.failing import Started
+from signal_inspector.audit.stats.overview import Links, Read, Span, here, short
+
+FAILING_SHOWN: Final = 10
+_MARKS: Final = 3  # of these that are marked in the plot
+_MARK_ROOM: Final = 0.14  # of its width, that the words of a mark take
+_MILLION: Final = 1_000_000
+_HOUR: Final = 3_600
+_DAY: Final = 86_400
+
+GAPS_SHOWN: Final = 20
+
+_WHY: Final = {
+    GapReason.OVERFLOW: "More was sent than could be written: the queue was full.",
+    GapReason.DATABASE: "The database took nothing, and too many were waiting for it.",
+    GapReason.UNWRITABLE: "The database refused this dispatch.",
+    GapReason.DEAD_WRITER: "The process ended before it had written all.",
+    GapReason.SPOOL: "A spool file was damaged, or could not be written.",
+    GapReason.FAILURE: "The audit itself failed. The logger “signal_inspector” says how.",
+    GapReason.SHUTDOWN: "The process ended, and the database did not take all in time.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FailingRow:
+    """One receiver."""
+
+    name: DottedName
+    url: str
+    exception: str
+    other_exceptions: int
+    since: str
+    since_detail: str
+    now: str
+    now_detail: str
+    before: str
+    before_detail: str
+    effect: OutcomeWords
+    is_recovered: bool
+
+
+def failing_rows(
+    found: Sequence[Started], read: Read, texts: Texts, links: Links
+) -> list[FailingRow]:
+    """The first of them as rows."""
+    return [_failing_row(each, read, texts, links) for each in found[:FAILING_SHOWN]]
+
+
+def _failing_row(each: Started, read: Read, texts: Texts, links: Links) -> FailingRow:
+    span = read.span
+    since, until = each.since_us / _MILLION, each.until_us / _MILLION
+    receiver = texts[each.receiver]
+    exception = max(each.exceptions, key=lambda key: each.exceptions[key].count)
+    share = percent(each.now.failed, each.now.count)
+    return FailingRow(
+        name=dotted(receiver),
+        url=links.to(int(since), receiver=receiver, outcome="failed"),
+        exception=class_name(texts[exception or None]),
+        other_exceptions=len(each.exceptions) - 1,
+        since=short(since, span),
+        since_detail=(
+            f"until {short(until, span)}" if each.is_recovered else f"{ago(span.now - since)} ago"
+        ),
+        now=f"{number(each.now.failed)} of {plural(each.now.count, 'call')}",
+        now_detail=f"{'' if each.is_recovered else share + ' '}since {_start(each, span)}",
+        before=_before(each),
+        before_detail=_baseline(each),
+        effect=_effect(each),
+        is_recovered=each.is_recovered,
+    )
+
+
+def _start(each: Started, span: Span) -> str:
+    return short(each.now_from, span).removesuffix(":00")
+
+
+def _before(each: Started) -> str:
+    if not each.before.count:
+        return "no call"
+    return f"{number(each.before.failed)} of {number(each.before.count)}"
+
+
+def _baseline(each: Started) -> str:
+    """For how long the figures before it are known."""
+    seconds = each.since_us / _MILLION - each.known_from
+    if not each.before.count and seconds < _HOUR:
+        return "the log begins here"
+    return f"in {plural(round(seconds / _DAY), 'day')}" if seconds > _DAY else f"in {ago(seconds)}"
+
+
+def _effect(each: Started) -> OutcomeWords:
+    together = each.together
+    if each.is_recovered:
+        words = f"{plural(together.count, 'call')} failed"
+        return OutcomeWords("ok", "ok", "recovered", words)
+    rolled_back = _rolled_back(each)
+    if not together.raised:
+        detail = rolled_back or "the sender went on"
+        return OutcomeWords("bad", "swallowed", "swallowed", detail)
+    sends = f"{plural(together.raised, 'send')} ended by it"
+    detail = f"{sends}, {rolled_back}" if rolled_back else sends
+    if together.skipped:
+        return OutcomeWords("bad", "raised", f"stopped {plural(together.skipped, 'call')}", detail)
+    return OutcomeWords("bad", "raised", "raised to the sender", detail)
+
+
+def _rolled_back(each: Started) -> str:
+    count, of = each.together.rolled_back, each.together.count
+    if not count:
+        return ""
+    return "all rolled back" if count == of else f"{number(count)} rolled back"
+
+
+def marks(found: Sequence[Started], span: Span, texts: Texts) -> list[Tick]:
+    """Where the latest of those began that fail still, for the plot; none over another's words."""
+    made: list[Tick] = []
+    places: list[float] = []
+    for each in found:
+        place = span.place(each.since_us / _MILLION)
+        is_free = all(abs(place - other) > _MARK_ROOM for other in places)
+        if not each.is_recovered and is_free and len(made) < _MARKS:
+            when = here(each.since_us / _MILLION)
+            words = f"{when:%H:%M}" if span.seconds <= 3_600 else f"{when.day} {when:%b}"
+            last = dotted(texts[each.receiver]).last[:40]
+            anchor = "end" if place > 0.5 else "start"
+            made.append(Tick(f"{place * 100:.2f}%", f"{words} {last}", anchor))
+            places.append(place)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """One gap."""
+
+    time: str
+    missing: str
+    is_upper_bound: bool
+    why: str
+    process: str
+    state: OutcomeWords
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """The gaps that touch a span."""
+
+    count: int
+    exact: int  # dispatches that are missing
+    up_to: int  # and so many more at most
+    rows: list[GapRow]
+    bands: list[Band]
+
+    @property
+    def words(self) -> str:
+        """How many are missing: "1,204 dispatches are missing, and up to 412 more"."""
+        verb = "is" if self.exact == 1 else "are"
+        exact = f"{plural(self.exact, 'dispatch', 'dispatches')} {verb} missing"
+        if not self.up_to:
+            return exact
+        if not self.exact:
+            return f"up to {plural(self.up_to, 'dispatch', 'dispatches')} are missing"
+        return f"{exact}, and up to {number(self.up_to)} more"
+
+
+def gaps_of(span: Span) -> Gaps:
+    """The gaps of a span, the latest first; two queries."""
+    found = gaps_in(moment_of(span.start), None)
+    counted = found.aggregate(
+        count=Count("id"),
+        exact=Sum("missing", filter=Q(is_upper_bound=False)),
+        up_to=Sum("missing", filter=Q(is_upper_bound=True)),
+    )
+    gaps = list(found[:GAPS_SHOWN]) if counted["count"] else []
+    return Gaps(
+        counted["count"],
+        counted["exact"] or 0,
+        counted["up_to"] or 0,
+        [_gap_row(gap, span) for gap in gaps],
+        bands([_share(gap, span) for gap in reversed(gaps)]),
+    )
+
+
+def moment_of(unix_seconds: int) -> datetime:
+    """A moment as the tables hold it."""
+    return datetime.fromtimestamp(unix_seconds, UTC if settings.USE_TZ else None)
+
+
+def _gap_row(gap: Gap, span: Span) -> GapRow:
+    start, end = (
+        _unix(gap.from_at),
+        _unix(gap.to_at) if gap.to_at else None,
+    )
+    time = short(start, span)
+    if end is not None and end - start >= 1:
+        same_day = here(start).date() == here(end).date()
+        until = short(end, span)
+        time = f"{time} to {until.split()[-1] if same_day else until}"
+    return GapRow(
+        time,
+        number(gap.missing),
+        gap.is_upper_bound,
+        _WHY[GapReason(gap.reason)],
+        gap.process,
+        _state(gap, span),
+    )
+
+
+def _state(gap: Gap, span: Span) -> OutcomeWords:
+    if gap.closed_at is not None:
+        return OutcomeWords("ok", "ok", "dealt with", short(_unix(gap.closed_at), span))
+    if gap.to_at is None:
+        return OutcomeWords("warn", "warn", "may go on", "nothing tells of its end yet")
+    if gap.is_upper_bound:
+        hint = "DELIVERY “spool” survives this" if gap.reason == GapReason.DEAD_WRITER else ""
+        return OutcomeWords("warn", "warn", "cannot be known more exactly", hint)
+    if gap.reason == GapReason.UNWRITABLE:
+        return OutcomeWords("warn", "warn", "one dispatch, for good")
+    return OutcomeWords("ok", "ok", f"writing again since {short(_unix(gap.to_at), span)}")
+
+
+def _share(gap: Gap, span: Span) -> tuple[float, float, str]:
+    start = _unix(gap.from_at)
+    end = _unix(gap.to_at) if gap.to_at else span.now
+    bound = "up to " if gap.is_upper_bound else ""
+    missing = plural(gap.missing, "dispatch", "dispatches")
+    title = f"{short(start, span)}: {bound}{missing} missing"
+    return span.place(start), span.place(end), title
+
+
+def _unix(when: datetime) -> float:
+    return utc_of(when).timestamp()

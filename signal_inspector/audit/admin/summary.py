@@ -1,0 +1,191 @@
+"""The head of a dispatch's page: what happened in a sentence or two, badges, a table of facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+
+from signal_inspector.audit.admin.base import object_url
+from signal_inspector.audit.admin.changelist import changelist_url
+from signal_inspector.audit.admin.display import (
+    OutcomeWords,
+    clock,
+    dispatch_outcome,
+    is_robust,
+    ms,
+    number,
+    plural,
+    sql,
+    transaction_words,
+)
+from signal_inspector.audit.admin.related import trace_url
+from signal_inspector.audit.admin.timeline import CallRow
+from signal_inspector.audit.lookups import Texts
+from signal_inspector.audit.models import AuditedDispatch, Ending, TransactionOutcome, Unseen
+from signal_inspector.audit.search.selection import Selection
+
+_NAMED = 3  # receivers that are named; more are counted
+
+_ENDED = (TransactionOutcome.COMMITTED, TransactionOutcome.ROLLED_BACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A part of the sentence."""
+
+    text: str
+    style: str = ""  # "strong" or "bad"
+    url: str = ""
+
+
+def sentence(
+    dispatch: AuditedDispatch,
+    rows: Sequence[CallRow],
+    raised: Sequence[tuple[str, str]],
+    objects: Sequence[tuple[str, str]],
+) -> list[Words]:
+    """Who caused it, where, with what; then what became of its receivers.
+
+    ``raised`` are receivers with the class of their exceptions, also of those that are not among
+    the rows; ``objects`` are keys with their links.
+    """
+    return [*_cause(dispatch, objects), *_course(dispatch, rows, raised)]
+
+
+def _cause(dispatch: AuditedDispatch, objects: Sequence[tuple[str, str]]) -> Iterator[Words]:
+    yield Words("Sent")
+    if dispatch.origin_name:
+        yield Words(" in ")
+        yield Words(dispatch.origin_name, "strong")
+    if dispatch.actor:
+        yield Words(" on behalf of " if dispatch.origin_name else " by ")
+        yield Words(dispatch.actor_label or dispatch.actor, "strong")
+    if objects:
+        others = [each for each in objects if each[0] != dispatch.actor]
+        objects = others or objects
+        yield Words(" with ")
+        for place, (key, url) in enumerate(objects[:_NAMED]):
+            yield from _joint(place, min(len(objects), _NAMED), len(objects) <= _NAMED)
+            yield Words(key, "", url)
+        if len(objects) > _NAMED:
+            yield Words(" and others")
+    yield Words(". ")
+
+
+def _course(
+    dispatch: AuditedDispatch, rows: Sequence[CallRow], raised: Sequence[tuple[str, str]]
+) -> Iterator[Words]:
+    if dispatch.unseen == Unseen.PUT_OFF:
+        yield Words(f"{dispatch.method_name} put it off: it called no receiver.")
+        return
+    if dispatch.unseen == Unseen.UNTOLD and not dispatch.failed_count:
+        yield Words(f"{dispatch.method_name} called receivers itself: which ones, is not known.")
+        return
+    if not dispatch.receiver_count:
+        yield Words("Nobody received it.")
+        return
+    returned = dispatch.receiver_count - dispatch.failed_count - dispatch.skipped_count
+    failed = [f"{receiver} raised {exception}" for receiver, exception in raised]
+    cancelled = [row.receiver.last for row in rows if row.outcome.glyph == "cancelled"]
+    failed += [f"{receiver} was cancelled" for receiver in cancelled]
+    if not failed:
+        yield from _others(dispatch, rows, returned)
+        return
+    if returned > 0:
+        yield from _others(dispatch, rows, returned, end="; ")
+    for place, words in enumerate(failed[:_NAMED]):
+        yield Words("; " if place else "")
+        yield Words(words, "bad")
+    if dispatch.failed_count > _NAMED:
+        yield Words(f"; {number(dispatch.failed_count - _NAMED)} more failed", "bad")
+    yield Words(_consequence(dispatch) if raised else ".")
+
+
+def _others(
+    dispatch: AuditedDispatch, rows: Sequence[CallRow], returned: int, end: str = "."
+) -> Iterator[Words]:
+    names = [row.receiver.last for row in rows if row.outcome.glyph == "ok"]
+    if dispatch.outcome == Ending.CANCELLED and not names:
+        yield Words("It was cancelled.")
+        return
+    if returned <= _NAMED and len(names) == returned and names:
+        for place, name in enumerate(names):
+            yield from _joint(place, len(names), True)
+            yield Words(name, "strong")
+        yield Words(f" returned{end}")
+    else:
+        yield Words(f"{plural(returned, 'receiver')} returned{end}")
+
+
+def _joint(place: int, length: int, is_all: bool) -> Iterator[Words]:
+    if place:
+        yield Words(" and " if is_all and place == length - 1 else ", ")
+
+
+def _consequence(dispatch: AuditedDispatch) -> str:
+    method = dispatch.method_name
+    if is_robust(dispatch):
+        what = "the exception" if dispatch.failed_count == 1 else "the exceptions"
+        return f". {method} handed {what} to the sender and went on."
+    if dispatch.skipped_count:
+        skipped = plural(dispatch.skipped_count, "receiver")
+        return f", which {method} passed on to the sender: {skipped} never ran."
+    return f", which {method} passed on to the sender."
+
+
+def badges_of(dispatch: AuditedDispatch) -> list[OutcomeWords]:
+    """How it ended, and its transaction where there was one."""
+    ended = dispatch_outcome(dispatch)
+    text = ended.text
+    if dispatch.failed_count:
+        failed = f"{dispatch.failed_count:,} of {plural(dispatch.receiver_count, 'receiver')}"
+        how = "swallowed" if is_robust(dispatch) else "raised to the sender"
+        text = f"{failed} failed, {how}"
+    badges = [OutcomeWords(ended.tone, ended.glyph, text)]
+    if dispatch.transaction_outcome in _ENDED:
+        words = transaction_words(dispatch.transaction_outcome)
+        badges.append(OutcomeWords(words.tone, words.glyph, f"transaction {words.text}"))
+    return badges
+
+
+def facts_of(
+    dispatch: AuditedDispatch, texts: Texts, request: HttpRequest, site: AdminSite
+) -> dict[str, str]:
+    """Words and links for the facts, by what the template calls them."""
+    place, function = _place(texts[dispatch.caller_id])
+    line = texts[dispatch.project_caller_id]
+    led_by = _place(line) if dispatch.project_caller_id != dispatch.caller_id else ("", "")
+    wait = (dispatch.written_at - dispatch.started_at).total_seconds()
+    wait -= dispatch.duration_ns / 1e9
+    queries = sql(dispatch.query_count, dispatch.query_ns)
+    noun = "query" if dispatch.query_count == 1 else "queries"
+    actor = dispatch.actor or ""
+    return {
+        "sent": clock(dispatch.started_at),
+        "took": ms(dispatch.duration_ns),
+        "queries": queries.replace(" in ", f" {noun} in ", 1),
+        "sender": texts[dispatch.sender_id],
+        "place": place,
+        "function": function,
+        "project_place": led_by[0],
+        "project_function": led_by[1],
+        "line_url": changelist_url(site, Selection(line=line)) if line else "",
+        "actor_url": object_url(actor, request, site),
+        "actor_list_url": changelist_url(site, Selection(actor=actor)) if actor else "",
+        "request_url": changelist_url(site, Selection(request=dispatch.request_id or "")),
+        "transaction_url": changelist_url(site, Selection(in_transaction=dispatch.transaction_id)),
+        "transaction": transaction_words(dispatch.transaction_outcome).text,
+        "trace_url": trace_url(dispatch),
+        "process": texts[dispatch.process_id],
+        "delivery": texts[dispatch.delivery_id],
+        "wait": f"{max(wait, 0):.1f} s later",
+    }
+
+
+def _place(line: str) -> tuple[str, str]:
+    """File with line, and function, of "shop/services.py:131 place_order"."""
+    at, _, function = line.rpartition(" ")
+    return (at, function) if at else (function, "")

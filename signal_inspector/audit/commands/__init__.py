@@ -1,1 +1,0 @@
-"""The parts of ``manage.py signal_audit``, a module for each."""

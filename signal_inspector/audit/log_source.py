@@ -1,0 +1,191 @@
+"""The log as a source for other rooms: for ``signals watch``, and for the graph of signals.
+
+``signals watch`` reads what is written, as it comes. The graph asks which receiver sent which
+signal on, as the newest part of the log tells it: by the index of parents, so in a time that the
+length of the log does not change.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, connections
+
+from signal_inspector.audit.lookups import calls, dispatches
+from signal_inspector.audit.models import Name, TransactionOutcome
+from signal_inspector.audit.payloads import read_payload, read_response
+from signal_inspector.audit.search.entries import (
+    Entry,
+    Follower,
+    Reader,
+    Wanted,
+    call_values,
+    dispatch_values,
+    start_of,
+)
+from signal_inspector.audit.search.selection import Selection
+from signal_inspector.audit.settings import get_settings
+from signal_inspector.catalog.recorded import SentOn
+from signal_inspector.watching.sources import Asked, Source, SourceAwayError, register
+
+NAME: Final = "audit"
+
+#: How long after its start a dispatch may be written and is still shown.
+_WINDOW: Final = timedelta(minutes=5)
+
+#: The newest dispatches that were sent in a receiver, of which the counts are taken.
+SAMPLE: Final = 5_000
+
+_AT_ONCE: Final = 400  # ids in one query
+
+T = TypeVar("T")
+
+
+def offer() -> None:
+    """Let ``signals watch --via audit`` read the log. Twice is harmless."""
+    register(NAME, open_source)
+
+
+def open_source(asked: Asked) -> Source:
+    """The log from now on. Raises ``CommandError`` where it has no tables."""
+    # Only now: the source is offered when the project starts.
+    from signal_inspector.audit.management.signal_audit.base import require_tables  # noqa: PLC0415
+
+    require_tables()
+    return _Log(asked)
+
+
+class _Log:
+    interval: Final = 1.0
+
+    def __init__(self, asked: Asked) -> None:
+        reader = Reader(
+            Wanted(
+                selection=Selection(outcome="failed" if asked.failures else ""),
+                signal_glob="" if asked.signal == "*" else asked.signal,
+            )
+        )
+        self._follower = Follower(reader, start_of([], datetime.now(UTC)), _WINDOW)
+
+    def look(self) -> Iterator[dict[str, Any]]:
+        try:
+            for ids in self._follower.look(datetime.now(UTC)):
+                for entry in self._follower.entries(ids):
+                    yield as_record(entry)
+        except (DatabaseError, InterfaceError) as error:
+            connections[get_settings().database].close()
+            raise SourceAwayError(f"The database is away: {str(error).strip()}") from error
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def as_record(entry: Entry) -> dict[str, Any]:
+    """An entry in the form of ``Dispatch.as_dict()``, as far as the log has it."""
+    dispatch = dispatch_values(entry)
+    ending = entry.dispatch["transaction_outcome"]
+    unknown = ending == TransactionOutcome.UNKNOWN
+    return {
+        **{key: dispatch[key] for key in ("id", "parent_id", "parent_call", "signal", "sender")},
+        "method": dispatch["own_method"] or dispatch["method"],
+        "unseen": dispatch["unseen"],
+        "by_time": dispatch["by_time"],
+        "trace_id": dispatch["trace_id"] or "",
+        "span_id": dispatch["span_id"],
+        "trace_sampled": dispatch["trace_sampled"],
+        "started_at": dispatch["started_at"],
+        "duration_ns": dispatch["duration_ns"],
+        "outcome": dispatch["outcome"],
+        "caller": dispatch["caller"] or None,
+        "project_caller": dispatch["project_caller"] or None,
+        "payload": _payload(entry.dispatch["payload"]),
+        "payload_dropped": dispatch["payload_dropped"],
+        "in_transaction": None if unknown else ending != TransactionOutcome.NONE,
+        "rolled_back": None if unknown else ending == TransactionOutcome.ROLLED_BACK,
+        "calls": [_call(call) for call in entry.calls],
+        "process": dispatch["process"],
+    }
+
+
+def _call(row: dict[str, Any]) -> dict[str, Any]:
+    call = call_values(row)
+    failure = {key: call[key] for key in ("message", "traceback")}
+    return {
+        **{key: call[key] for key in ("receiver", "is_async", "outcome", "offset_ns")},
+        **{key: call[key] for key in ("duration_ns", "self_ns", "query_count", "query_ns")},
+        "queries_by_time": call["queries_by_time"],
+        "location": call["location"],
+        "timed": call["offset_ns"] is not None,
+        "response": _response(row["response"]),
+        "failure": {"exception_class": call["exception"], **failure}
+        if call["exception"]
+        else None,
+    }
+
+
+def _payload(text: str) -> dict[str, Any] | None:
+    if not text:
+        return None
+    try:
+        return {name: summary.as_dict() for name, summary in read_payload(text).items()}
+    except (ValueError, RecursionError):
+        return None
+
+
+def _response(text: str) -> dict[str, Any] | None:
+    try:
+        summary = read_response(text)
+    except (ValueError, RecursionError):
+        return None
+    return None if summary is None else summary.as_dict()
+
+
+def sent_on(sample: int = SAMPLE) -> list[SentOn]:
+    """What receivers sent in the newest ``sample`` dispatches that have a parent."""
+    rows = dispatches().filter(parent_id__isnull=False).order_by("-parent_id")
+    sent = [
+        (parent, index, signal)
+        for parent, index, signal in rows.values_list("parent_id", "parent_call", "signal_id")[
+            :sample
+        ]
+        if parent is not None and index is not None
+    ]
+    receivers = _receivers({parent for parent, _, _ in sent})
+    counts = Counter(
+        (receivers[parent, index], signal)
+        for parent, index, signal in sent
+        if (parent, index) in receivers  # not where the parent is not audited
+    )
+    texts = _texts({number for pair in counts for number in pair})
+    return [
+        SentOn(receiver=texts[receiver], signal=texts[signal], count=count)
+        for (receiver, signal), count in counts.items()
+        if receiver in texts and signal in texts
+    ]
+
+
+def _receivers(parents: set[UUID]) -> dict[tuple[UUID, int], int]:
+    found: dict[tuple[UUID, int], int] = {}
+    for ids in _parts(sorted(parents)):
+        rows = (
+            calls().filter(dispatch_id__in=ids).values_list("dispatch_id", "index", "receiver_id")
+        )
+        found.update(((id_, index), receiver) for id_, index, receiver in rows)
+    return found
+
+
+def _texts(numbers: set[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for ids in _parts(sorted(numbers)):
+        rows = Name.objects.using(get_settings().database).filter(id__in=ids)
+        found.update(rows.values_list("id", "text"))
+    return found
+
+
+def _parts(items: list[T]) -> Iterator[list[T]]:
+    for start in range(0, len(items), _AT_ONCE):
+        yield items[start : start + _AT_ONCE]

@@ -1,0 +1,122 @@
+"""``signal_audit export``."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from signal_inspector.audit.management.signal_audit.base import (
+    OK,
+    PROBLEM,
+    Stop,
+    Subcommand,
+    person,
+    usage,
+)
+from signal_inspector.audit.management.signal_audit.filters import add_filters, read_filters
+from signal_inspector.audit.models import ActKind
+from signal_inspector.audit.operations.base import Acting
+from signal_inspector.audit.operations.export import (
+    FORMATS,
+    Csv,
+    Format,
+    Write,
+    chunks,
+    described,
+    let_go,
+    to_stream,
+    whole_file,
+)
+from signal_inspector.audit.search.entries import Wanted
+
+
+class Export(Subcommand):
+    """Dispatches as JSON Lines or CSV."""
+
+    name = "export"
+    help = "write dispatches as JSON Lines or CSV, to a file or to stdout"
+    description = (
+        "Writes dispatches in the order of time. JSON Lines has one on each line; CSV has a "
+        "receiver call on each line, and an apostrophe before every text that a spreadsheet "
+        "might take for a formula (one that begins with = + - @, a tab, a line end or an "
+        "apostrophe). The export is noted in the log, with its filters and its count."
+    )
+
+    @classmethod
+    def add_arguments(cls, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--format",
+            choices=list(FORMATS),
+            help="by default that of the file's name, and jsonl for stdout",
+        )
+        parser.add_argument(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="readable by its owner alone, and there only when it is whole; "
+            "compressed if it ends in .gz",
+        )
+        parser.add_argument("--force", action="store_true", help="replace a file that is there")
+        parser.add_argument(
+            "--no-payloads",
+            action="store_true",
+            help="without arguments, responses, messages and tracebacks",
+        )
+        parser.add_argument(
+            "--bom", action="store_true", help="begin CSV with the mark by which Excel knows UTF-8"
+        )
+        add_filters(parser)
+
+    def run(self, options: dict[str, Any]) -> int:
+        wanted = read_filters(options, payloads=not options["no_payloads"])
+        path = Path(options["output"]) if options["output"] not in (None, "-") else None
+        form = self._format(options, path)
+        acting = Acting(ActKind.EXPORT, described(wanted, form), *person())
+        if path is None:
+            return self._to_stdout(wanted, form, acting)
+        try:
+            with whole_file(path, replace=options["force"]) as write:
+                self._write(wanted, form, acting, write)
+        except FileExistsError as error:
+            raise CommandError(f"{error} Use --force to replace it.") from None
+        except OSError as error:
+            raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from error
+        self.say(f"{acting.rows:,} dispatches in {path}")
+        return OK
+
+    def _to_stdout(self, wanted: Wanted, form: Format, acting: Acting) -> int:
+        try:
+            self._write(wanted, form, acting, to_stream(self.stdout))
+        except BrokenPipeError:
+            let_go(self.stdout)
+            return PROBLEM
+        self.say(f"{acting.rows:,} dispatches")
+        return OK
+
+    def _write(self, wanted: Wanted, form: Format, acting: Acting, write: Write) -> None:
+        # A signal in the middle of a query would leave some drivers' connections unusable, and
+        # the act without its end; one that comes while a pipe is full must not wait for it.
+        with Stop() as stop, acting, closing(chunks(wanted, form, acting)) as parts:
+            for part in parts:
+                with stop.allowed():
+                    write(part)
+
+    def _format(self, options: dict[str, Any], path: Path | None) -> Format:
+        name = options["format"]
+        if name is None and path is not None:
+            suffixes = [each for each in path.suffixes[-2:] if each != ".gz"]
+            names = [each for each in FORMATS if suffixes[-1:] == [FORMATS[each].suffix]]
+            if not names:
+                known = ", ".join(FORMATS)
+                raise usage(f"The name {path.name} tells no format. Use --format, one of {known}.")
+            name = names[0]
+        payloads = not options["no_payloads"]
+        form = FORMATS[name or "jsonl"]
+        if options["bom"] and form is not Csv:
+            raise usage("--bom is for CSV.")
+        return (
+            Csv(payloads=payloads, mark=options["bom"]) if form is Csv else form(payloads=payloads)
+        )

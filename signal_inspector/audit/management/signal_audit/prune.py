@@ -1,0 +1,343 @@
+"""``signal_audit prune`` and ``signal_audit purge``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from signal_inspector.audit.management.signal_audit.base import (
+    OK,
+    Progress,
+    Stop,
+    Subcommand,
+    is_terminal,
+    length_of_time,
+    person,
+    usage,
+)
+from signal_inspector.audit.models import ActKind
+from signal_inspector.audit.operations.base import Acting
+from signal_inspector.audit.operations.prune import (
+    Ages,
+    Chunks,
+    Share,
+    Stratum,
+    by_age,
+    by_rules,
+    purge,
+    sweep,
+)
+from signal_inspector.audit.search.entries import Reader, Wanted
+from signal_inspector.audit.search.selection import Selection, read_selection
+from signal_inspector.audit.settings import get_settings
+from signal_inspector.audit.stats.rollup import tidy
+from signal_inspector.conf import SETTING, config_problems
+
+_SAME_TIME: Final = timedelta(minutes=5)  # by which two clocks may differ
+# Seconds since 1970 by the clock of a server; SQLite has no clock but ours.
+_CLOCKS: Final = {
+    "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
+    "mysql": "SELECT unix_timestamp(sysdate(6))",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A share of the log, and what is to go of it."""
+
+    share: Share
+    strata: list[Stratum]
+    count: int | None  # None: not counted
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "glob": self.share.glob,
+            "signals": [name for _, name in self.share.signals],
+            "dispatches": self.count,
+        }
+
+
+class Prune(Subcommand):
+    """Deletes what the rules say is old."""
+
+    name = "prune"
+    help = "delete what is older, or more, than AUDIT['RULES'] say"
+    description = (
+        "Deletes dispatches as KEEP_DAYS, KEEP_FAILURES_DAYS and MAX_ROWS of AUDIT['RULES'] say, "
+        "with their receiver calls, objects and retries, some at a time in short transactions. "
+        "It can be stopped at any time and run again; two at once share the work."
+    )
+
+    @classmethod
+    def add_arguments(cls, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="count what would go, and delete nothing"
+        )
+        parser.add_argument(
+            "--older-than",
+            metavar="TIME",
+            type=length_of_time,
+            help="90d, 36h: delete all that is older, whatever the rules say",
+        )
+        parser.add_argument(
+            "--failures-older-than",
+            metavar="TIME",
+            type=length_of_time,
+            help="with --older-than: another age for dispatches in which something failed",
+        )
+        parser.add_argument(
+            "--signal",
+            metavar="GLOB",
+            action="append",
+            default=[],
+            help="these signals alone; can be given several times",
+        )
+        parser.add_argument(
+            "--sweep",
+            action="store_true",
+            help="look through all tables for rows that hang on no dispatch; takes its time",
+        )
+        parser.add_argument(
+            "--pause", metavar="SECONDS", type=float, help="rest between two transactions"
+        )
+        parser.add_argument("--json", action="store_true", help="tell the counts as JSON")
+
+    def run(self, options: dict[str, Any]) -> int:
+        now = datetime.now(UTC)
+        shares = self._shares(options)
+        _require_a_right_clock(now)
+        is_watched = not options["json"] and is_terminal(self.stderr) and self.verbosity > 0
+        parts = [
+            self._part(share, now, counted=options["dry_run"] or is_watched) for share in shares
+        ]
+        if options["dry_run"]:
+            self._show(parts, options)
+            return OK
+        if not any(part.strata for part in parts) and not options["older_than"]:
+            self.say("No rule in AUDIT['RULES'] says how long to keep anything: nothing goes.")
+        total = sum(part.count or 0 for part in parts)
+        chunks = Chunks(options["pause"])
+        started = time.monotonic()
+        with (
+            Stop() as stop,
+            Acting(ActKind.PRUNE, _described(options), *person()) as acting,
+        ):
+            if is_watched:
+                with Progress(self.stderr, total) as bar:
+                    self._delete(parts, chunks, stop, acting, bar)
+            else:
+                self._delete(parts, chunks, stop, acting, None)
+            swept = 0
+            for count in sweep(chunks.connection, now, thorough=options["sweep"]):
+                swept += count
+                if stop.asked:
+                    break
+            counts = 0 if stop.asked else tidy(chunks.connection, int(now.timestamp()))
+            if stop.asked:
+                acting.end(f"Not complete: stopped by {stop.asked.name}.")
+        self._tell(acting.rows, (swept, counts), time.monotonic() - started, chunks, stop, options)
+        return stop.status
+
+    def _delete(
+        self,
+        parts: list[_Part],
+        chunks: Chunks,
+        stop: Stop,
+        acting: Acting,
+        bar: Progress | None,
+    ) -> None:
+        for count in _deletions(parts, chunks):
+            acting.count(count)
+            if bar is not None:
+                bar.add(count)
+            if stop.asked:
+                return
+
+    def _shares(self, options: dict[str, Any]) -> list[Share]:
+        older, failures = options["older_than"], options["failures_older_than"]
+        if older is not None:
+            kept = failures if failures is not None else older
+            return by_age(Ages(others=older, failures=kept), options["signal"])
+        if failures is not None:
+            raise usage("--failures-older-than is for --older-than.")
+        wrong = [
+            f"{problem.key} {problem.message.removeprefix(problem.key).strip()}"
+            for problem in config_problems(getattr(settings, SETTING, {}))
+            if '"AUDIT"' in problem.key
+        ]
+        if wrong:
+            raise CommandError("Nothing is deleted by rules that are wrong: " + " ".join(wrong))
+        return by_rules(options["signal"])
+
+    def _part(self, share: Share, now: datetime, *, counted: bool) -> _Part:
+        strata = share.strata(now)
+        return _Part(share, strata, share.count(strata) if counted else None)
+
+    def _show(self, parts: list[_Part], options: dict[str, Any]) -> None:
+        total = sum(part.count or 0 for part in parts)
+        if options["json"]:
+            self.print_json({"dispatches": total, "by_glob": [part.as_dict() for part in parts]})
+            return
+        width = max(len(part.share.glob) for part in parts)
+        for part in parts:
+            signals = len(part.share.signals)
+            noun = "signal" if signals == 1 else "signals"
+            self.stdout.write(
+                f"{part.share.glob:<{width}}  {part.count or 0:>12,}  of {signals} {noun}"
+            )
+        self.stdout.write(f"{total:,} dispatches would be deleted.")
+
+    def _tell(
+        self,
+        rows: int,
+        others: tuple[int, int],
+        seconds: float,
+        chunks: Chunks,
+        stop: Stop,
+        options: dict[str, Any],
+    ) -> None:
+        swept, counts = others
+        if options["json"]:
+            self.print_json(
+                {
+                    "dispatches": rows,
+                    "swept": swept,
+                    "counts": counts,
+                    "seconds": round(seconds, 3),
+                    "longest_chunk_seconds": round(chunks.longest, 3),
+                    "is_complete": stop.asked is None,
+                }
+            )
+            return
+        orphans = f", and {swept:,} rows that hung on none" if swept else ""
+        self.say(
+            f"{rows:,} dispatches deleted{orphans}, in {seconds:,.1f} s; "
+            f"the longest transaction took {chunks.longest * 1_000:,.0f} ms."
+        )
+        if stop.asked:
+            self.say(f"Stopped by {stop.asked.name}: run it again to go on.")
+
+
+def _require_a_right_clock(now: datetime) -> None:
+    """Raise a ``CommandError`` if the database does not agree on what time it is."""
+    theirs = clock_of_server(connections[get_settings().database])
+    if theirs is not None and abs(theirs - now) > _SAME_TIME:
+        raise CommandError(
+            f"Nothing is deleted: it is {now:%Y-%m-%d %H:%M:%S} by the clock of this machine, and "
+            f"{theirs:%Y-%m-%d %H:%M:%S} (UTC) by that of the database. Ages are reckoned by the "
+            "first: set the wrong one right."
+        )
+
+
+def clock_of_server(connection: BaseDatabaseWrapper) -> datetime | None:
+    """What time it is by the database, in UTC; None where it has no clock of its own."""
+    statement = _CLOCKS.get(connection.vendor)
+    if statement is None:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return datetime.fromtimestamp(float(cursor.fetchone()[0]), UTC)
+
+
+def _deletions(parts: list[_Part], chunks: Chunks) -> Iterator[int]:
+    for part in parts:
+        for stratum in part.strata:
+            for number, _ in part.share.signals:
+                yield from chunks.of_signal(number, stratum)
+
+
+def _described(options: dict[str, Any]) -> str:
+    words = [f"--signal {glob}" for glob in options["signal"]]
+    words += [
+        f"--{name.replace('_', '-')} {options[name]}"
+        for name in ("older_than", "failures_older_than")
+        if options[name] is not None
+    ]
+    if options["older_than"] is None:
+        words.insert(0, "by the rules")
+    return " ".join(words)
+
+
+class Purge(Subcommand):
+    """Deletes all of one object, actor or request."""
+
+    name = "purge"
+    help = "delete every dispatch that carried an object, or was caused by an actor"
+    description = (
+        "For the erasure of personal data: deletes every dispatch that carried an object "
+        "(--object shop.Order:42), or that an actor caused (--actor auth.User:7), with its "
+        "receiver calls and retries. With both, those that both hold for. The purge is noted in "
+        "the log by that key. Exports and retries that the actor made stay noted."
+    )
+
+    @classmethod
+    def add_arguments(cls, parser: CommandParser) -> None:
+        parser.add_argument("--object", metavar="KEY", help="such as shop.Order:42")
+        parser.add_argument("--actor", metavar="KEY", help="such as auth.User:7")
+        parser.add_argument("--request", metavar="ID", help="the id of a request")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="count what would go, and delete nothing"
+        )
+        parser.add_argument(
+            "--no-input", "--noinput", action="store_true", help="do not ask whether it is meant"
+        )
+        parser.add_argument("--json", action="store_true", help="tell the count as JSON")
+
+    def run(self, options: dict[str, Any]) -> int:
+        selection = _selection(options)
+        keys = ", ".join(f"{key} {text}" for key, text in selection.params().items())
+        if options["dry_run"]:
+            reader = Reader(Wanted(selection=selection, payloads=False))
+            count = sum(len(ids) for ids in reader.ids())
+            self._tell(count, f"{count:,} dispatches of {keys} would be deleted.", options)
+            return OK
+        if not options["no_input"]:
+            self._ask(keys)
+        with Stop() as stop, Acting(ActKind.PURGE, keys, *person()) as acting:
+            for count in purge(selection):
+                acting.count(count)
+                if stop.asked:
+                    acting.end(f"Not complete: stopped by {stop.asked.name}.")
+                    break
+        ended = f" Stopped by {stop.asked.name}: run it again to go on." if stop.asked else ""
+        self._tell(acting.rows, f"{acting.rows:,} dispatches of {keys} deleted.{ended}", options)
+        return stop.status
+
+    def _tell(self, count: int, words: str, options: dict[str, Any]) -> None:
+        if options["json"]:
+            self.print_json({"dispatches": count})
+        else:
+            self.stdout.write(words)
+
+    def _ask(self, keys: str) -> None:
+        if not is_terminal(self.stderr):
+            raise usage("Nobody is there to be asked: use --no-input.")
+        self.stderr.write(f"Delete every dispatch of {keys}? [yes/no] ", ending="")
+        try:
+            answer = input()
+        except EOFError:
+            answer = ""
+        if answer.strip().lower() != "yes":
+            raise CommandError("Nothing was deleted.")
+
+
+def _selection(options: dict[str, Any]) -> Selection:
+    params = {
+        key: (options[key] or "").strip()
+        for key in ("object", "actor", "request")
+        if options[key] is not None
+    }
+    if not params:
+        raise usage("Say what is to go: --object, --actor or --request.")
+    selection = read_selection(params)
+    if selection.params().keys() != params.keys():
+        raise usage("A key is empty.")
+    return selection

@@ -1,0 +1,57 @@
+"""``signal_audit ship``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from signal_inspector.audit.delivery.gaps import losses
+from signal_inspector.audit.delivery.spooled import ship
+from signal_inspector.audit.destinations.database.statements import Unavailable
+from signal_inspector.audit.management.signal_audit.base import OK, PROBLEM, Subcommand, usage
+from signal_inspector.audit.settings import get_settings
+
+
+class Ship(Subcommand):
+    """Writes what dead processes left in spool files."""
+
+    name = "ship"
+    help = "write what processes that ended left in their spool files to the database"
+    description = (
+        "For DELIVERY 'spool'. A process ships its own file, and those of dead ones on its "
+        "machine; this does it where no process runs any more. Safe while others run, and safe "
+        "to repeat: what is in the log already stays there once."
+    )
+
+    @classmethod
+    def add_arguments(cls, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--directory", metavar="DIR", help="where the files are (AUDIT['SPOOL_DIR'])"
+        )
+        parser.add_argument("--json", action="store_true", help="tell the counts as JSON")
+
+    def run(self, options: dict[str, Any]) -> int:
+        audit = get_settings()
+        name = options["directory"] or audit.spool_dir
+        if not name:
+            raise usage("There is no AUDIT['SPOOL_DIR']: say --directory.")
+        directory = Path(name)
+        if not directory.is_dir():
+            raise CommandError(f"{directory} is no directory.")
+        before = losses.total
+        try:
+            count = ship(directory, audit.database, audit.batch_size)
+        except Unavailable as error:
+            raise CommandError(
+                f"The database takes nothing now, so the files stay: {error}"
+            ) from error
+        lost = losses.total - before
+        if options["json"]:
+            self.print_json({"dispatches": count, "lost": lost})
+        else:
+            self.stdout.write(f"{count:,} dispatches shipped from {directory}")
+            if lost:
+                self.say(f"{lost:,} could not be: the gaps of the log say why.")
+        return PROBLEM if lost else OK

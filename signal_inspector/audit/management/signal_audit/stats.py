@@ -1,0 +1,197 @@
+"""``signal_audit stats``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+
+from signal_inspector.audit.management.signal_audit.base import (
+    OK,
+    Subcommand,
+    length_of_time,
+    percent,
+    usage,
+    whole_number,
+)
+from signal_inspector.audit.operations.health import database_size, status, table_sizes
+from signal_inspector.audit.search.entries import iso, utc
+from signal_inspector.audit.settings import get_settings
+from signal_inspector.audit.stats import report
+from signal_inspector.audit.stats.report import Line
+from signal_inspector.watching.terminal import printable
+
+
+class Stats(Subcommand):
+    """Tells how the log does."""
+
+    name = "stats"
+    help = "how large the log is, what is in it, and whether all is well with it"
+
+    @classmethod
+    def add_arguments(cls, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--last",
+            metavar="TIME",
+            type=length_of_time,
+            default=timedelta(days=1),
+            help="the time to look at by signal and receiver: 1h, 7d (1d)",
+        )
+        parser.add_argument(
+            "--top",
+            metavar="N",
+            type=whole_number(1),
+            default=report.SHOWN,
+            help=f"signals and receivers shown ({report.SHOWN})",
+        )
+        parser.add_argument(
+            "--exact", action="store_true", help="count every row, which takes its time"
+        )
+        parser.add_argument("--json", action="store_true", help="as JSON")
+
+    def run(self, options: dict[str, Any]) -> int:
+        now = datetime.now(UTC)
+        if not options["last"]:
+            raise usage("--last: that is no time at all.")
+        try:
+            start = now - options["last"]
+        except OverflowError:
+            raise usage("--last: that is before any time.") from None
+        data = gathered(start, now, exact=options["exact"], top=options["top"])
+        if options["json"]:
+            self.print_json(data)
+        else:
+            self._show(data, options["last"])
+        return OK
+
+    def _show(self, data: dict[str, Any], last: timedelta) -> None:
+        write = self.stdout.write
+        about = "about " if data["dispatches"]["is_estimate"] else ""
+        about = "more than " if data["dispatches"]["is_capped"] else about
+        write(f"Database     {data['database']}")
+        write(f"Dispatches   {about}{data['dispatches']['number']:,}")
+        write(f"Oldest       {_here(data['oldest'])}")
+        write(f"Newest       {_here(data['newest'])}")
+        write(f"Last write   {_here(data['last_write_at'])}")
+        write(
+            f"Writers      {data['writers']} alive, {data['late_writers']} late, "
+            f"{data['waiting']:,} dispatches waiting"
+        )
+        gaps = data["open_gaps"]
+        bound = "" if gaps["is_exact"] else "up to "
+        write(f"Open gaps    {gaps['number']}, {bound}{gaps['missing']:,} dispatches missing")
+        self._sizes(data)
+        recent = data["recent"]
+        write(f"\nIn the last {_length(last)}")
+        write(
+            f"  {recent['dispatches']:,} dispatches, {recent['per_hour']:,.1f} an hour; "
+            f"{recent['failed']:,} failed "
+            f"({percent(recent['failed'], recent['dispatches'])}); "
+            f"{recent['gaps']['number']} gaps, {recent['gaps']['missing']:,} missing"
+        )
+        again = recent["retries"]
+        if again["dispatches"]:
+            write(f"  beside {_retries(again['dispatches'])}, {again['failed']:,} failed")
+        self._table("signal", recent["signals"])
+        self._table("receiver", recent["receivers"])
+
+    def _sizes(self, data: dict[str, Any]) -> None:
+        told = {name: size for name, size in data["bytes"].items() if size is not None}
+        if told:
+            self.stdout.write("Size")
+            for name, size in sorted(told.items(), key=lambda item: -item[1]):
+                self.stdout.write(f"  {_bytes(size):>12}  {name}")
+        if data["database_bytes"] is not None:
+            self.stdout.write(f"Whole file   {_bytes(data['database_bytes'])}")
+
+    def _table(self, what: str, rows: Sequence[dict[str, Any]]) -> None:
+        if not rows:
+            return
+        self.stdout.write(
+            f"\n  {'count':>10}  {'failed':>8}  {'mean ms':>9}  {'longest':>9}  {what}"
+        )
+        for row in rows:
+            line = (
+                f"  {row['count']:>10,}  {row['failed']:>8,}  {_ms(row['mean_ms']):>9}  "
+                f"{_ms(row['longest_ms']):>9}  {printable(row['name'])}"
+            )
+            self.stdout.write(self.style.ERROR(line) if row["failed"] else line)
+
+
+def gathered(start: datetime, now: datetime, *, exact: bool, top: int) -> dict[str, Any]:
+    """All that is told, as plain values."""
+    state = status()
+    number = report.total(exact=exact)
+    span = report.span()
+    recent, failed = report.in_stretch(start, now)
+    again, again_failed = report.retries(start, now)
+    gaps, missing, is_exact = report.missing(start, now)
+    return {
+        "database": get_settings().database,
+        "dispatches": asdict(number),
+        "oldest": None if span is None else iso(span[0]),
+        "newest": None if span is None else iso(span[1]),
+        "last_write_at": None if state.last_write_at is None else iso(utc(state.last_write_at)),
+        "waiting": state.waiting,
+        "writers": state.writers,
+        "late_writers": state.late,
+        "open_gaps": {
+            "number": state.open_gaps,
+            "missing": state.missing,
+            "is_exact": state.is_missing_exact,
+        },
+        "bytes": table_sizes(),
+        "database_bytes": database_size(),
+        "recent": {
+            "from": iso(utc(start)),
+            "to": iso(utc(now)),
+            "dispatches": recent,
+            "failed": failed,
+            "per_hour": round(recent * 3_600 / (now - start).total_seconds(), 3),
+            "retries": {"dispatches": again, "failed": again_failed},
+            "gaps": {"number": gaps, "missing": missing, "is_exact": is_exact},
+            "signals": _dicts(report.by_signal(start, now, top)),
+            "receivers": _dicts(report.by_receiver(start, now, top)),
+        },
+    }
+
+
+def _dicts(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    return [line.as_dict() for line in lines]
+
+
+def _length(time: timedelta) -> str:
+    """ "36 hours", "7 days"; minutes where it is less than an hour."""
+    minutes = time.total_seconds() / 60
+    for unit, size in (("days", 2_880), ("hours", 120)):
+        if minutes >= size:
+            return f"{minutes / (1_440 if unit == 'days' else 60):g} {unit}"
+    return f"{minutes:g} minutes"
+
+
+def _here(text: str | None) -> str:
+    """A time as ``tail`` tells it: in the current time zone."""
+    if text is None:
+        return "-"
+    return f"{timezone.localtime(datetime.fromisoformat(text)):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _retries(number: int) -> str:
+    return "1 retry" if number == 1 else f"{number:,} retries"
+
+
+def _ms(number: float | None) -> str:
+    return "-" if number is None else f"{number:,.2f}"
+
+
+def _bytes(size: int) -> str:
+    amount, unit = float(size), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:,.0f} {unit}" if unit == "B" else f"{amount:,.1f} {unit}"

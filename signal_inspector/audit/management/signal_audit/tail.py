@@ -1,0 +1,187 @@
+"""``signal_audit tail``: dispatches as lines for a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from django.core.management.base import CommandError, CommandParser
+from django.core.management.color import Style
+from django.db import DatabaseError, InterfaceError, connections
+from django.utils import timezone
+
+from signal_inspector.audit.management.signal_audit.base import (
+    OK,
+    Subcommand,
+    length_of_time,
+    whole_number,
+)
+from signal_inspector.audit.management.signal_audit.filters import add_filters, read_filters
+from signal_inspector.audit.models import Ending, TransactionOutcome, Unseen
+from signal_inspector.audit.operations.export import JsonLines, Write, let_go, to_stream
+from signal_inspector.audit.search.entries import Entry, Follower, Reader, Wanted, start_of, utc
+from signal_inspector.audit.search.finding import scan
+from signal_inspector.audit.settings import get_settings
+from signal_inspector.watching.terminal import printable
+
+_MARKS: Final = {
+    Ending.RETURNED: "ok",
+    Ending.RAISED: "RAISED",
+    Ending.SKIPPED: "skipped",
+    Ending.CANCELLED: "cancelled",
+    Ending.RUNNING: "running",
+}
+_MESSAGE: Final = 200  # characters
+
+_LEAST: Final = 0.05  # seconds between two looks
+_PATIENCE: Final = 60.0  # seconds between attempts to reach a database that is away, at most
+
+
+def entry_lines(entry: Entry, style: Style) -> str:
+    """One line for the dispatch, and one for each receiver that failed, with the last line end."""
+    dispatch = entry.dispatch
+    at = timezone.localtime(utc(dispatch["started_at"], entry.id))
+    parts = [
+        f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1_000:03}",
+        _outcome(dispatch, style),
+        printable(dispatch["signal"]),
+        f"{dispatch['duration_ns'] / 1e6:,.1f} ms",
+        _receivers(dispatch),
+    ]
+    if dispatch["transaction_outcome"] == TransactionOutcome.ROLLED_BACK:
+        parts.append(style.WARNING("rolled back"))
+    parts += [printable(text) for text in (dispatch["actor"], dispatch["origin_name"]) if text]
+    parts += [printable(key) for key in entry.objects[:3]]
+    failed = [call for call in entry.calls if call["outcome"] == Ending.RAISED]
+    return "".join(
+        f"{line}\n" for line in ["  ".join(parts), *(_failure(call, style) for call in failed)]
+    )
+
+
+def _outcome(dispatch: dict[str, Any], style: Style) -> str:
+    if dispatch["outcome"] != Ending.RETURNED:
+        word = _MARKS.get(dispatch["outcome"], "?")
+        return style.ERROR(f"{word:<9}")
+    if dispatch["is_failed"]:
+        return style.ERROR(f"{'failed':<9}")
+    if dispatch["unseen"] == Unseen.PUT_OFF:
+        return style.WARNING(f"{'put off':<9}")
+    if not dispatch["receiver_count"]:
+        return style.WARNING(f"{'orphan':<9}")
+    return style.SUCCESS(f"{'ok':<9}")
+
+
+def _receivers(dispatch: dict[str, Any]) -> str:
+    count = dispatch["receiver_count"]
+    words = f"{count} receiver{'' if count == 1 else 's'}"
+    if dispatch["failed_count"]:
+        words += f", {dispatch['failed_count']} failed"
+    if dispatch["skipped_count"]:
+        words += f", {dispatch['skipped_count']} skipped"
+    return words
+
+
+def _failure(call: dict[str, Any], style: Style) -> str:
+    where = f" ({call['location']})" if call["location"] else ""
+    message = str(call.get("message", ""))
+    short = message if len(message) <= _MESSAGE else f"{message[:_MESSAGE]}…"
+    text = printable(f"{call['receiver']}{where}: {call['exception']}: {short}")
+    return f"    {style.ERROR(text)}"
+
+
+class Tail(Subcommand):
+    """Shows dispatches as they are written."""
+
+    name = "tail"
+    help = "follow the log: show dispatches as they are written"
+    description = (
+        "Shows the last dispatches, then each new one, until Ctrl-C. One that is written late "
+        "(its receivers took long, or its writer was busy) is shown when it comes, once."
+    )
+
+    @classmethod
+    def add_arguments(cls, parser: CommandParser) -> None:
+        parser.add_argument(
+            "-n",
+            "--lines",
+            type=whole_number(0),
+            default=10,
+            metavar="N",
+            help="how many of the last to begin with (10)",
+        )
+        parser.add_argument("--no-follow", action="store_true", help="end after the last ones")
+        parser.add_argument("--json", action="store_true", help="as JSON Lines, like export")
+        parser.add_argument(
+            "--interval", type=float, default=1.0, metavar="SECONDS", help="between looks (1)"
+        )
+        parser.add_argument(
+            "--window",
+            type=length_of_time,
+            default=timedelta(minutes=5),
+            metavar="TIME",
+            help="how long after its start a dispatch may come and is still shown (5m)",
+        )
+        add_filters(parser, periods=False)
+
+    def run(self, options: dict[str, Any]) -> int:
+        wanted = read_filters(options)
+        self._form = JsonLines(payloads=True) if options["json"] else None
+        write = to_stream(self.stdout)
+        try:
+            self._follow(wanted, options, write)
+        except BrokenPipeError:
+            let_go(self.stdout)
+        except KeyboardInterrupt:
+            if options["no_follow"]:
+                raise
+        return OK
+
+    def _follow(self, wanted: Wanted, options: dict[str, Any], write: Write) -> None:
+        reader = Reader(wanted)
+        now = datetime.now(UTC)
+        last = _last(reader, wanted, options["lines"])
+        self._show(reader.fetch(last), write)
+        if options["no_follow"]:
+            return
+        follower = Follower(reader, start_of([], now), options["window"])
+        follower.skip(last)
+        wait = interval = max(options["interval"], _LEAST)
+        while True:
+            time.sleep(wait)
+            try:
+                for ids in follower.look(datetime.now(UTC)):
+                    self._show(follower.entries(ids), write)
+                wait = interval
+            except (DatabaseError, InterfaceError) as error:
+                self._lost(error)
+                wait = min(wait * 2, _PATIENCE)
+
+    def _lost(self, error: Exception) -> None:
+        """A server that restarts is worth waiting for; a mistake is not."""
+        connection = connections[get_settings().database]
+        if connection.is_usable():
+            raise CommandError(f"The database says: {str(error).strip()}") from error
+        connection.close()
+        self.say(f"The database is away: {str(error).strip()}")
+
+    def _show(self, entries: Iterable[Entry], write: Write) -> None:
+        if self._form is not None:
+            data = self._form.lines(entries)
+        else:
+            text = "".join(entry_lines(entry, self.style) for entry in entries)
+            data = text.encode("utf-8", "backslashreplace")
+        if data:
+            write(data)
+
+
+def _last(reader: Reader, wanted: Wanted, count: int) -> list[Any]:
+    """The ids of the last so many, in the order of time."""
+    found: list[Any] = []
+    if count:
+        for step in scan(wanted.selection, count):
+            found += reader.of_signals(step.ids)
+            if len(found) >= count:
+                break
+    return found[:count][::-1]

@@ -1,0 +1,237 @@
+"""Running a failed receiver again from its record: recorded first, in its own transaction, once.
+
+Nothing is imported, evaluated or called by a name from the table. A name is compared with those
+of what is loaded and connected in this process already, and where nothing answers to it, or more
+than one thing does, the receiver does not run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, IntegrityError, connections, transaction
+from django.dispatch import Signal
+
+from signal_inspector import trouble
+from signal_inspector.audit.attribution.circumstances import actor_of, audit_circumstances
+from signal_inspector.audit.destinations.database.adapters import stored_now
+from signal_inspector.audit.models import AuditedCall, Retry, RetryOutcome
+from signal_inspector.audit.operations.retry_arguments import restore
+from signal_inspector.audit.operations.retry_conditions import Examined, examine
+from signal_inspector.audit.operations.retry_receivers import Found
+from signal_inspector.audit.policies import policy_for
+from signal_inspector.audit.sanitize import storable
+from signal_inspector.audit.settings import get_settings
+from signal_inspector.conf import get_config
+from signal_inspector.gather import redactor
+from signal_inspector.ids import perf_counter_ns
+from signal_inspector.names import signal_names
+from signal_inspector.payload import summarize_exception
+from signal_inspector.records import Details, Failure
+from signal_inspector.scopes import capture, suppress
+
+REASON_LENGTH: Final = 2_000
+_DUMMY: Final = "django.db.backends.dummy"
+
+
+class RefusedError(Exception):
+    """Nothing has run; the message says why, for a person."""
+
+
+@dataclass(slots=True)
+class _Ended:
+    """How an attempt ended, as far as it has."""
+
+    has_returned: bool = False
+    committed: list[str] = field(default_factory=list)  # aliases
+    recorded_as: UUID | None = None
+    refused: str = ""
+
+
+def run_again(
+    call: AuditedCall, *, reason: str, actor: object, expected: int | None = None
+) -> Retry:
+    """Run the receiver of a failed call once more, and tell how that ended.
+
+    ``call`` is as ``find_call`` gives it, ``actor`` a user or a text, ``expected`` the number
+    that this attempt was to have when it was decided on. ``RefusedError``: a condition fails, or
+    somebody else was first. An exception of the receiver is in the ``Retry``; one that is no
+    ``Exception`` is raised as well.
+    """
+    text = storable(reason.strip())[:REASON_LENGTH]
+    if not text:
+        raise RefusedError("Nothing has run: a reason is required.")
+    examined = examine(call)
+    if not examined.may_run:
+        raise RefusedError(f"Nothing has run: {' '.join(examined.obstacles)}")
+    if expected not in (None, examined.next_attempt):
+        said = "there was another attempt meanwhile. Look at how it ended first."
+        raise RefusedError(f"Nothing has run: {said}")
+    return _run(_start(examined, text, actor), examined, actor)
+
+
+def will_run_in(examined: Examined) -> list[str]:
+    """The databases on which the attempt has a transaction of its own."""
+    aliases = {DEFAULT_DB_ALIAS, *examined.arguments.aliases}
+    if examined.found is not None and examined.found.sender_alias is not None:
+        aliases.add(examined.found.sender_alias)
+    known = connections.settings
+    return sorted(
+        alias for alias in aliases if alias in known and known[alias]["ENGINE"] != _DUMMY
+    )
+
+
+def _start(examined: Examined, reason: str, actor: object) -> Retry:
+    """The record of an attempt, committed before it starts. Its number can be had once only."""
+    call = examined.call
+    key, label = actor_of(actor)
+    using = get_settings().database
+    try:
+        with suppress(), transaction.atomic(using=using, durable=True):
+            return Retry.objects.using(using).create(
+                dispatch_id=call.dispatch_id,
+                call_index=call.index,
+                attempt=examined.next_attempt,
+                signal=call.dispatch.signal.text,
+                receiver=call.receiver.text,
+                at=stored_now(),
+                actor=key,
+                actor_label=label,
+                reason=reason,
+                outcome=RetryOutcome.STARTED,
+            )
+    except IntegrityError:
+        raise RefusedError(
+            "Nothing has run: somebody else has just started this attempt."
+        ) from None
+    except DatabaseError as error:
+        trouble.report("recording a retry", error)
+        raise RefusedError("Nothing has run: the attempt could not be recorded.") from error
+
+
+def _run(record: Retry, examined: Examined, actor: object) -> Retry:
+    ended = _Ended()
+    start = perf_counter_ns()
+    failure: Failure | None = None
+    try:
+        with audit_circumstances(origin="retry", name="retry", actor=actor) as around:
+            around.origin_name = f"retry {record.pk}"
+            _in_transactions(examined, ended)
+    except BaseException as error:
+        failure = _in_words(error)
+        if not isinstance(error, Exception):
+            _finish(record, ended, perf_counter_ns() - start, failure, examined)
+            raise
+    _finish(record, ended, perf_counter_ns() - start, failure, examined)
+    return record
+
+
+class _StopError(Exception):
+    """Ends the transactions of an attempt that cannot be made."""
+
+
+def _in_transactions(examined: Examined, ended: _Ended) -> None:
+    """All that the receiver does in these databases stays if it returns, and goes if it raises."""
+    try:
+        with ExitStack() as stack:
+            for alias in will_run_in(examined):
+                stack.enter_context(transaction.atomic(using=alias, durable=True))
+                transaction.on_commit(_noting(ended.committed, alias), using=alias)
+            found, arguments = _still_there(examined)
+            _send(found, examined.call.dispatch.signal.text, arguments, ended)
+            ended.has_returned = True
+    except _StopError:
+        ended.refused = "Its arguments could be restored a moment ago, and cannot now."
+
+
+def _still_there(examined: Examined) -> tuple[Found, dict[str, Any]]:
+    """What is to be called, and the arguments, read again inside the transactions."""
+    dispatch = examined.call.dispatch
+    arguments = restore(dispatch.payload, dispatch.payload_dropped)
+    if examined.found is None or not arguments.are_complete:
+        raise _StopError
+    return examined.found, arguments.values()
+
+
+def _noting(aliases: list[str], alias: str) -> Callable[[], None]:
+    return lambda: aliases.append(alias)
+
+
+def _send(found: Found, name: str, arguments: dict[str, Any], ended: _Ended) -> None:
+    """Send to the one receiver alone, as the signal itself would.
+
+    It goes through a signal of that name to which nothing else is connected. So Django calls the
+    receiver, sync or async, the inspector records it, and what it sends is seen to be its doing.
+    """
+    signal = Signal()
+    signal.connect(_only(found), weak=False)
+    signal_names.set(signal, name)
+    with capture(details=Details.NONE, limit=1) as dispatches:
+        try:
+            signal.send(found.sender, **arguments)
+        finally:
+            if dispatches and policy_for(name) is not None:
+                ended.recorded_as = dispatches[0].id
+
+
+def _only(found: Found) -> Callable[..., Any]:
+    """The receiver, told of the signal that it is connected to."""
+    receiver = found.receiver.function
+
+    def run(*, signal: Signal, **named: Any) -> Any:
+        return receiver(signal=found.signal, **named)
+
+    async def arun(*, signal: Signal, **named: Any) -> Any:
+        return await receiver(signal=found.signal, **named)
+
+    chosen: Any = arun if found.receiver.is_async else run
+    chosen.__wrapped__ = receiver  # it is called by its own name in the log
+    return chosen  # type: ignore[no-any-return]
+
+
+def _in_words(error: BaseException) -> Failure:
+    config = get_config()
+    return summarize_exception(
+        error, config.limits, with_traceback=True, redactor=redactor(config)
+    )
+
+
+def _finish(
+    record: Retry, ended: _Ended, duration_ns: int, failure: Failure | None, examined: Examined
+) -> None:
+    """Complete the record. If that fails the attempt stays "started", and it is reported."""
+    record.outcome = _outcome(ended, failure, will_run_in(examined))
+    record.duration_ns = duration_ns
+    record.recorded_as = ended.recorded_as
+    record.message = ended.refused
+    if failure is not None:
+        record.exception_class = storable(failure.exception_class)
+        record.message = storable(_after_commit(ended) + failure.message)
+        record.traceback = storable(failure.traceback or "")
+    changed = ("outcome", "duration_ns", "recorded_as", "message", "exception_class", "traceback")
+    try:
+        with suppress():
+            rows = Retry.objects.using(get_settings().database).filter(pk=record.pk)
+            rows.update(**{name: getattr(record, name) for name in changed})
+    except Exception as error:
+        trouble.report("recording the end of a retry", error)
+
+
+def _outcome(ended: _Ended, failure: Failure | None, aliases: Collection[str]) -> RetryOutcome:
+    if ended.refused:
+        return RetryOutcome.REFUSED
+    if failure is None:
+        return RetryOutcome.RETURNED
+    # What is raised by a callback of on_commit() takes nothing back: it must not run again.
+    is_done = ended.has_returned and set(ended.committed) >= set(aliases)
+    return RetryOutcome.RETURNED if is_done and aliases else RetryOutcome.RAISED
+
+
+def _after_commit(ended: _Ended) -> str:
+    if not ended.committed:
+        return ""
+    return f"(after the commit on {', '.join(ended.committed)}) "

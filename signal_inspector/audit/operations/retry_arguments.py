@@ -1,0 +1,285 @@
+"""From the payload in the log to the arguments of a call. Never raises, whatever the text is.
+
+A plain value is the very same again, or it is not made at all.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from typing import Any, Final, cast
+from uuid import UUID
+
+from django.db.models import Model
+from django.utils.dateparse import parse_duration
+from django.utils.duration import duration_iso_string
+
+from signal_inspector import trouble
+from signal_inspector.audit.operations.retry_instances import Found, Reference, fetch, reference
+from signal_inspector.audit.operations.retry_receivers import loaded_class
+from signal_inspector.audit.payloads import WITHHELD, read_payload
+from signal_inspector.names.safe import class_attribute, class_mro
+from signal_inspector.payload import clean_text
+from signal_inspector.records import Summary
+
+_LONGEST: Final = 5_000  # characters of a number, a date and the like
+_INTEGER: Final = re.compile(r"-?[0-9]{1,700}")
+_NOT_FINITE: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+_MOST_VALUES: Final = 5_000
+_DEEPEST: Final = 40
+_LONGEST_WHY: Final = 300
+_TAKEN: Final = ("signal", "sender")  # what Django itself passes
+_WHY_NOT: Final = {
+    "redacted": "it was redacted: its value is not in the log",
+    WITHHELD: "the rule of its signal keeps nothing but model instances",
+    "unreadable": "it could not be read when it was recorded",
+}
+
+_COLLECTIONS: Final[Mapping[str, Any]] = {
+    "list": list,
+    "tuple": tuple,
+    "dict": dict,
+    "set": set,
+    "frozenset": frozenset,
+}
+
+
+class CannotRestoreError(Exception):
+    """A value of the log that cannot be had again; the message says why, for a person."""
+
+
+def plain_value(summary: Summary) -> Any:
+    """The value of a "plain" summary. ``CannotRestoreError`` if it cannot be had exactly."""
+    read = _READERS.get(summary.type)
+    if read is not None:
+        return read(summary)
+    if type(summary.value) is not str:
+        raise _unknown(summary)
+    return _member(summary.type, summary.value)
+
+
+def _none(summary: Summary) -> None:
+    if summary.value is not None:
+        raise _unknown(summary)
+
+
+def _bool(summary: Summary) -> bool:
+    if type(summary.value) is not bool:
+        raise _unknown(summary)
+    return summary.value
+
+
+def _int(summary: Summary) -> int:
+    """A large one is kept as text."""
+    value = summary.value
+    if type(value) is int:
+        return value
+    if type(value) is not str or _INTEGER.fullmatch(value) is None:
+        raise _unknown(summary)
+    return int(value)
+
+
+def _float(summary: Summary) -> float:
+    """Those that JSON cannot hold are kept in words."""
+    value = summary.value
+    if value is None and summary.text in _NOT_FINITE:
+        return _NOT_FINITE[summary.text]
+    if type(value) is not float or not math.isfinite(value):
+        raise _unknown(summary)
+    return value
+
+
+def _str(summary: Summary) -> str:
+    if type(summary.value) is not str:
+        raise _unknown(summary)
+    return summary.value
+
+
+def _by_text(parse: Callable[[str], Any], write: Callable[[Any], str]) -> Callable[..., Any]:
+    """Reads what is kept as text, if writing it again gives the same text."""
+
+    def read(summary: Summary) -> Any:
+        text = summary.value
+        if type(text) is not str or len(text) > _LONGEST:
+            raise _unknown(summary)
+        try:
+            value = parse(text)
+            if write(value) == text:
+                return value
+        except (ValueError, TypeError, OverflowError, InvalidOperation, AttributeError):
+            pass
+        raise _unknown(summary)
+
+    return read
+
+
+def _member(path: str, name: str) -> Enum:
+    """A member of an Enum that is loaded."""
+    cls = loaded_class(path)
+    if cls is None or not any(base is Enum for base in class_mro(cls)):
+        raise CannotRestoreError(f"values of {path} cannot be made again")
+    members = class_attribute(cls, "_member_map_")
+    member: Any = dict.get(members, name) if type(members) is dict else None
+    if type(member) is not cls:
+        raise CannotRestoreError(f"{path} has no member {name} now")
+    return cast("Enum", member)
+
+
+def _unknown(summary: Summary) -> CannotRestoreError:
+    return CannotRestoreError(f"what the log holds is no exact {summary.type}")
+
+
+_READERS: Final[Mapping[str, Callable[[Summary], Any]]] = {
+    "NoneType": _none,
+    "bool": _bool,
+    "int": _int,
+    "float": _float,
+    "str": _str,
+    "decimal.Decimal": _by_text(Decimal, str),
+    "datetime.date": _by_text(date.fromisoformat, date.isoformat),
+    "datetime.datetime": _by_text(datetime.fromisoformat, datetime.isoformat),
+    "datetime.time": _by_text(time.fromisoformat, time.isoformat),
+    "datetime.timedelta": _by_text(parse_duration, duration_iso_string),
+    "uuid.UUID": _by_text(UUID, str),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """An argument of the recorded dispatch, and whether it can be passed again."""
+
+    name: str
+    text: str  # in a few words
+    why_not: str = ""  # "" where it is restored
+    value: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """All arguments of a recorded dispatch."""
+
+    each: tuple[Argument, ...] = ()
+    fault: str = ""  # what is wrong with the payload as a whole
+    aliases: frozenset[str] = frozenset()  # databases that instances come from
+    objects: int = 0
+    plain: int = 0
+
+    @property
+    def missing(self) -> list[Argument]:
+        """Those that cannot be restored."""
+        return [argument for argument in self.each if argument.why_not]
+
+    @property
+    def are_complete(self) -> bool:
+        """Whether a call can be made with them."""
+        return not self.fault and not self.missing
+
+    def values(self) -> dict[str, Any]:
+        """The arguments of the call, if they are complete."""
+        return {argument.name: argument.value for argument in self.each}
+
+
+def restore(text: str, dropped: int) -> Arguments:
+    """The arguments in a payload as ``payloads.payload_text`` wrote it.
+
+    ``dropped`` is how many more there were. Model instances are read from their databases now;
+    one that occurs several times is one instance.
+    """
+    if not text:
+        return Arguments(fault="its arguments were not kept")
+    try:
+        return _restore(read_payload(text), dropped)
+    except Exception as error:  # the text may be anything: nested too deep, too long a number
+        trouble.let_through(error)
+        return Arguments(fault="what the log holds of its arguments cannot be read")
+
+
+def _restore(payload: Mapping[str, Summary], dropped: int) -> Arguments:
+    values = list(_walk(payload))
+    if len(values) > _MOST_VALUES:
+        return Arguments(fault="it had too many values")
+    references = {_reference_of(each) for each in values if each.kind == "model"}
+    found = fetch(references)
+    plural = "argument was" if dropped == 1 else "arguments were"
+    return Arguments(
+        each=tuple(_argument(name, summary, found) for name, summary in payload.items()),
+        fault=f"{dropped} more {plural} not kept" if dropped else "",
+        aliases=frozenset(each.alias for each in references),
+        objects=sum(1 for each in found.values() if isinstance(each, Model)),
+        plain=sum(1 for each in values if each.kind == "plain"),
+    )
+
+
+def _walk(payload: Mapping[str, Summary]) -> Iterator[Summary]:
+    """Every value, those in collections too; one more than are allowed at most."""
+    waiting = list(payload.values())
+    for _ in range(_MOST_VALUES + 1):
+        if not waiting:
+            return
+        summary = waiting.pop()
+        yield summary
+        waiting.extend(item for _, item in summary.items)
+
+
+def _argument(name: str, summary: Summary, found: Found) -> Argument:
+    text = clean_text(str(summary.text), _LONGEST_WHY)
+    if not name.isidentifier() or name in _TAKEN:
+        return Argument(name=name, text=text, why_not="no argument can have this name")
+    try:
+        return Argument(name=name, text=text, value=_value(summary, found, 0))
+    except CannotRestoreError as error:
+        return Argument(name=name, text=text, why_not=clean_text(str(error), _LONGEST_WHY))
+
+
+def _value(summary: Summary, found: Found, depth: int) -> Any:
+    if summary.kind in _WHY_NOT:
+        raise CannotRestoreError(_WHY_NOT[summary.kind])
+    if summary.truncated:
+        raise CannotRestoreError("it was cut when it was recorded")
+    if summary.kind == "model":
+        return _instance(summary, found)
+    if summary.kind == "plain":
+        return plain_value(summary)
+    if summary.kind == "collection":
+        return _collection(summary, found, depth)
+    raise CannotRestoreError(f"an object of {summary.type} cannot be made again")
+
+
+def _instance(summary: Summary, found: Found) -> Model:
+    instance = found[_reference_of(summary)]
+    if isinstance(instance, str):
+        raise CannotRestoreError(instance)
+    return instance
+
+
+def _reference_of(summary: Summary) -> Reference:
+    return reference(summary)
+
+
+def _collection(summary: Summary, found: Found, depth: int) -> Any:
+    make = _COLLECTIONS.get(summary.type)
+    if make is None:
+        raise CannotRestoreError(f"a {summary.type} cannot be made again")
+    if make is dict and summary.value is False:
+        raise CannotRestoreError("its keys are in the log in words alone")
+    if depth > _DEEPEST:
+        raise CannotRestoreError("it is nested too deep")
+    members = []
+    for key, item in summary.items:
+        try:
+            members.append((key, _value(item, found, depth + 1)))
+        except CannotRestoreError as error:
+            raise CannotRestoreError(f"its item {key}: {error}") from None
+    try:
+        made = make(members) if make is dict else make(member for _, member in members)
+    except TypeError:  # a set of what cannot be in one
+        raise CannotRestoreError(f"no {summary.type} can hold these items") from None
+    if len(made) != len(members):
+        raise CannotRestoreError("items of it are equal that were not")
+    return made

@@ -1,0 +1,219 @@
+"""What has to hold before a receiver runs again; each condition with its state and a why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from signal_inspector.audit.destinations.database.adapters import utc_of
+from signal_inspector.audit.lookups import calls, time_of
+from signal_inspector.audit.models import (
+    AuditedCall,
+    Ending,
+    Retry,
+    RetryOutcome,
+    TransactionOutcome,
+)
+from signal_inspector.audit.operations.retry_arguments import Arguments, restore
+from signal_inspector.audit.operations.retry_receivers import Found, NotFoundError, find
+from signal_inspector.audit.settings import get_settings
+
+#: An attempt that never ended is taken to run no more after so many seconds.
+FORGOTTEN_SECONDS: Final = 3_600
+_RAN: Final = (RetryOutcome.STARTED, RetryOutcome.RETURNED, RetryOutcome.RAISED)
+
+
+class State(StrEnum):
+    """Of a condition."""
+
+    MET = "met"
+    FAILED = "failed"  # it forbids the attempt
+    NOTE = "note"  # it forbids nothing, and whoever decides has to know of it
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One of them, in words."""
+
+    name: str
+    state: State
+    text: str
+    discreet: str = ""  # for those who may not see payloads, where the text tells of one
+
+    def words(self, may_see: bool) -> str:
+        """The text that may be shown."""
+        return self.text if may_see or not self.discreet else self.discreet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """A failed receiver call, and whether it can be run again."""
+
+    call: AuditedCall
+    attempts: list[Retry]  # the first one first
+    conditions: list[Condition]
+    arguments: Arguments
+    found: Found | None
+
+    @property
+    def may_run(self) -> bool:
+        """Whether nothing forbids it."""
+        return all(each.state is not State.FAILED for each in self.conditions)
+
+    @property
+    def obstacles(self) -> list[str]:
+        """What forbids it, without anything of the payload."""
+        failed = (each for each in self.conditions if each.state is State.FAILED)
+        return [each.words(may_see=False) for each in failed]
+
+    @property
+    def next_attempt(self) -> int:
+        """The number that the next attempt has."""
+        return self.attempts[-1].attempt + 1 if self.attempts else 1
+
+
+def find_call(dispatch_id: UUID, index: int) -> AuditedCall:
+    """A receiver call of the log, with its dispatch and names. ``AuditedCall.DoesNotExist``."""
+    together = ("dispatch__signal", "dispatch__sender", "receiver", "exception", "location")
+    return calls().select_related(*together).get(dispatch_id=dispatch_id, index=index)
+
+
+def attempts_at(dispatch_id: UUID, index: int) -> list[Retry]:
+    """The attempts at a receiver call, the first one first."""
+    using = get_settings().database
+    found = Retry.objects.using(using).filter(dispatch_id=dispatch_id, call_index=index)
+    return list(found.order_by("attempt"))
+
+
+def examine(call: AuditedCall) -> Examined:
+    """Look at everything that decides, as it is now; ``call`` is as ``find_call`` gives it."""
+    dispatch = call.dispatch
+    attempts = attempts_at(call.dispatch_id, call.index)
+    arguments = restore(dispatch.payload, dispatch.payload_dropped)
+    found: Found | None = None
+    missing = ""
+    try:
+        found = find(dispatch.signal.text, dispatch.sender.text, call.receiver.text)
+    except NotFoundError as error:
+        missing = str(error)
+    conditions = [
+        _raised(call),
+        _no_success(attempts),
+        *_none_under_way(attempts),
+        _old_enough(call),
+        _attempts_left(attempts),
+        _transaction(call),
+        _restorable(arguments),
+        *_connected(call, found, missing),
+    ]
+    return Examined(
+        call=call, attempts=attempts, conditions=conditions, arguments=arguments, found=found
+    )
+
+
+def _condition(name: str, is_met: bool, met: str, failed: str) -> Condition:
+    return Condition(name, State.MET, met) if is_met else Condition(name, State.FAILED, failed)
+
+
+def _raised(call: AuditedCall) -> Condition:
+    what = "an exception" if call.exception is None else call.exception.text
+    words = dict(Ending.choices).get(call.outcome, "unknown")
+    failed = f"Only a receiver that raised can run again; how this one ended: {words}."
+    return _condition("raised", call.outcome == Ending.RAISED, f"It raised {what}.", failed)
+
+
+def _no_success(attempts: list[Retry]) -> Condition:
+    done = next((each for each in attempts if each.outcome == RetryOutcome.RETURNED), None)
+    failed = (
+        "" if done is None else f"Attempt {done.attempt} has succeeded: it need not run again."
+    )
+    return _condition("no success", done is None, "No attempt has succeeded since.", failed)
+
+
+def _none_under_way(attempts: list[Retry]) -> Iterator[Condition]:
+    """Nothing tells a long attempt from one whose process ended: it is given an hour."""
+    for each in attempts:
+        if each.outcome != RetryOutcome.STARTED:
+            continue
+        if datetime.now(UTC) - utc_of(each.at) < timedelta(seconds=FORGOTTEN_SECONDS):
+            wait = "Wait until it has ended, or an hour from its start if its process is gone."
+            text = f"Attempt {each.attempt} has started and not ended. {wait}"
+            yield Condition("under way", State.FAILED, text)
+        else:
+            text = (
+                f"Attempt {each.attempt} never ended: its process is gone, or still at it. "
+                "Its transaction did not commit if the process is gone; what it did elsewhere "
+                "is not known."
+            )
+            yield Condition("under way", State.NOTE, text)
+
+
+def _old_enough(call: AuditedCall) -> Condition:
+    minimum = get_settings().retry_minimum_age
+    ended = time_of(call.dispatch_id) + timedelta(microseconds=call.dispatch.duration_ns // 1_000)
+    age = max((datetime.now(UTC) - ended).total_seconds(), 0)
+    told = f"It is {in_words(age)} old; the minimum is {in_words(minimum)}"
+    return _condition("age", age >= minimum, f"{told}.", f"{told}: what failed may still mend.")
+
+
+def _attempts_left(attempts: list[Retry]) -> Condition:
+    most = get_settings().retry_attempts
+    used = sum(1 for each in attempts if each.outcome in _RAN)
+    told = f"{used} of {most} attempts {'is' if used == 1 else 'are'} used"
+    return _condition("attempts", used < most, f"{told}.", f"{told}: no more are allowed.")
+
+
+def _transaction(call: AuditedCall) -> Condition:
+    outcome = call.dispatch.transaction_outcome
+    if outcome == TransactionOutcome.ROLLED_BACK:
+        text = (
+            "The transaction that it was sent in rolled back: what the signal told of was undone, "
+            "and its keys may be those of other objects by now."
+        )
+        return Condition("transaction", State.FAILED, text)
+    if outcome == TransactionOutcome.COMMITTED:
+        return Condition("transaction", State.MET, "Its transaction committed.")
+    if outcome == TransactionOutcome.NONE:
+        return Condition("transaction", State.MET, "It was sent outside any transaction.")
+    text = (
+        "How its transaction ended is not known. If it rolled back, what the signal told of was "
+        "undone, and its keys may be those of other objects by now: look at them first."
+    )
+    return Condition("transaction", State.NOTE, text)
+
+
+def _restorable(arguments: Arguments) -> Condition:
+    if arguments.are_complete:
+        objects = "1 object by its key" if arguments.objects == 1 else ""
+        objects = objects or f"{arguments.objects} objects by their keys"
+        plain = "1 plain value" if arguments.plain == 1 else f"{arguments.plain} plain values"
+        text = f"Its arguments can be restored: {objects}, {plain}."
+        return Condition("arguments", State.MET, text)
+    missing = arguments.missing
+    whys = [f"{each.name} – {each.why_not}" for each in missing[:3]]
+    more = f"; and {len(missing) - 3} more" if len(missing) > 3 else ""
+    told = arguments.fault or "; ".join(whys) + more
+    counted = arguments.fault or f"{len(missing)} of {len(arguments.each)}"
+    cannot = "Its arguments cannot be restored"
+    return Condition("arguments", State.FAILED, f"{cannot}: {told}.", f"{cannot}: {counted}.")
+
+
+def _connected(call: AuditedCall, found: Found | None, missing: str) -> Iterator[Condition]:
+    signal = call.dispatch.signal.text
+    if found is None:
+        text = f"The receiver cannot be found in the running code: {missing}."
+        yield Condition("connected", State.FAILED, text)
+        return
+    yield Condition("connected", State.MET, f"The receiver is connected to {signal} now.")
+
+
+def in_words(seconds: float) -> str:
+    """A length of time, roughly: "18 minutes"."""
+    units = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+    unit, length = next((each for each in units if seconds >= each[1]), units[-1])
+    count = int(seconds // length)
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"

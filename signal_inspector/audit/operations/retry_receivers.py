@@ -1,0 +1,191 @@
+"""The signal, the sender and the receiver of a record among what lives in this process.
+
+What stands under a dotted name is looked for in modules that are loaded already: nothing is
+imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final
+
+from django.apps import apps
+from django.db import router
+from django.db.models import Model
+from django.dispatch import Signal
+
+from signal_inspector import catalog, connections
+from signal_inspector.audit.sanitize import name_text
+from signal_inspector.names import (
+    class_path,
+    loaded_signals,
+    receiver_name,
+    sender_name,
+    signal_name,
+    unmarked,
+)
+from signal_inspector.names.globs import INSTANCE
+from signal_inspector.names.safe import class_mro, class_namespace, is_class, namespace_of
+
+_MOST_PARTS = 50
+
+NOBODY: Final = "None"  # how the log writes that there was no sender
+
+
+def loaded_object(path: str) -> object | None:
+    """What the dicts of loaded modules and classes hold under this dotted name.
+
+    Neither a module's ``__getattr__`` nor a property or metaclass is asked, so looking runs no
+    code. None where there is nothing.
+    """
+    parts = path.split(".")
+    if len(parts) > _MOST_PARTS:
+        return None
+    for end in range(len(parts) - 1, 0, -1):
+        module = loaded_module(".".join(parts[:end]))
+        if module is not None:
+            return _inside(module, parts[end:])
+    return None
+
+
+def loaded_class(path: str) -> type | None:
+    """The loaded class of this dotted name, if it goes by that name itself."""
+    found = loaded_object(path)
+    return found if is_class(found) and class_path(found) == path else None
+
+
+def loaded_member(path: str) -> object | None:
+    """The member of a loaded enumeration: "shop.Color.RED"."""
+    cls = loaded_class(path.rpartition(".")[0])
+    members = None if cls is None else class_namespace(cls).get("_member_map_")
+    return dict.get(members, path.rpartition(".")[2]) if type(members) is dict else None
+
+
+def loaded_module(name: str) -> ModuleType | None:
+    """The loaded module of this name."""
+    module = sys.modules.get(name)
+    return module if issubclass(type(module), ModuleType) else None
+
+
+def _inside(module: ModuleType, parts: list[str]) -> object | None:
+    found: object | None = module
+    for number, part in enumerate(parts):
+        if number and not is_class(found):
+            return None
+        namespace = class_namespace(found) if is_class(found) else namespace_of(found)
+        found = None if namespace is None else namespace.get(part)
+    return found
+
+
+class NotFoundError(Exception):
+    """What the record names is not there, or is not clear; the message says why, for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """A receiver that is connected now."""
+
+    function: Any
+    is_async: bool
+    place: str  # "/srv/shop/receivers.py:18"; "" where it is not known
+    hears_only_sender: bool  # connected to this one sender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """All that a call needs but its arguments."""
+
+    signal: Signal
+    sender: Any
+    receiver: Receiver
+
+    @property
+    def sender_alias(self) -> str | None:
+        """The database that the sender is written to, if it is a model."""
+        return router.db_for_write(self.sender) if _is_model(self.sender) else None
+
+
+def find(signal: str, sender: str, receiver: str) -> Found:
+    """What these names of the log stand for now. ``NotFoundError`` says what is missing."""
+    live_signal = find_signal(signal)
+    live_sender = find_sender(sender)
+    live_receiver = find_receiver(live_signal, live_sender, receiver, signal)
+    return Found(signal=live_signal, sender=live_sender, receiver=live_receiver)
+
+
+def find_signal(name: str) -> Signal:
+    """The signal that a loaded module holds under this name."""
+    found = loaded_object(name)
+    if issubclass(type(found), Signal) and name_text(signal_name(found)) == name:  # type: ignore[arg-type]
+        return found  # type: ignore[return-value]
+    for each, signal in loaded_signals().items():  # one in a dict goes by its key
+        if name_text(each) == name:
+            return signal
+    raise NotFoundError(f"no signal {name} is loaded")
+
+
+def find_sender(name: str) -> Any:
+    """The sender: a model, or what modules of the installed apps hold, a text, or None.
+
+    What they hold is a class, a function, a member of an enumeration, a signal, or a module.
+    """
+    if name == NOBODY:
+        return None
+    if name[:1] == name[-1:] == "'" and len(name) > 2:
+        # Receivers are connected to one text object; that of a literal is the interned one.
+        return sys.intern(name[1:-1])
+    if name.endswith(INSTANCE):
+        why = (
+            f"the sender was an instance of {unmarked(name)}, and which one the log does not tell"
+        )
+        raise NotFoundError(why)
+    for model in apps.get_models(include_auto_created=True, include_swapped=True):
+        if name_text(class_path(model)) == name:
+            return model
+    if apps.get_containing_app_config(name) is not None:
+        for found in (loaded_object(name), loaded_member(name), loaded_module(name)):
+            if found is not None and name_text(sender_name(found)) == name:
+                return found
+    raise NotFoundError(f"no sender {name} is found among the models and in the installed apps")
+
+
+def find_receiver(signal: Signal, sender: Any, name: str, signal_text: str) -> Receiver:
+    """The one receiver of this name that a send from this sender would reach now."""
+    mine = connections.lookup_key(None, sender, None)[1]
+    reached: dict[object, Receiver] = {}
+    others = 0
+    for key, function, is_async in connections.entries(signal):
+        told = None if function is None else receiver_name(function)
+        if told is None or name_text(told.name) != name:
+            continue
+        hears_any = connections.hears_any_sender(key)
+        if not hears_any and key[1] != mine:
+            others += 1
+            continue
+        reached[connections.lookup_key(function, None, None)[0]] = Receiver(
+            function=function,
+            is_async=is_async,
+            place=f"{told.path}:{told.line}" if told.path else "",
+            hears_only_sender=not hears_any,
+        )
+    if len(reached) == 1:
+        return next(iter(reached.values()))
+    if reached:
+        why = f"{len(reached)} receivers of this name are connected, and the log tells no more"
+        raise NotFoundError(why)
+    raise NotFoundError(_why_not(signal, name, signal_text, others))
+
+
+def _why_not(signal: Signal, name: str, signal_text: str, others: int) -> str:
+    if others:
+        return "it is connected for another sender only"
+    entries = catalog.receivers_of(signal)
+    if any(entry.is_dead and name_text(entry.receiver) == name for entry in entries):
+        return "it was connected by a weak reference, which is dead"
+    return f"it is not connected to {signal_text} in this process"
+
+
+def _is_model(sender: object) -> bool:
+    return is_class(sender) and any(base is Model for base in class_mro(sender))

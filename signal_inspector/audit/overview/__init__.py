@@ -1,1 +1,0 @@
-"""The overview of the audit: the index page of the app in the admin."""

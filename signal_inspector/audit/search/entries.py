@@ -1,0 +1,324 @@
+"""The log as a stream: dispatches with their receiver calls, in constant memory.
+
+Goes by ids, some at a time, with short queries in between which nothing stays open: no
+transaction, no cursor on the server. So it works through a pooler that hands out a connection per
+transaction, and a slow reader holds nothing up. The names are few, so most stay in memory.
+
+``dispatch_values`` and ``call_values`` are an entry as plain values: words for numbers, texts for
+times and ids. ``Follower`` gives what is new as it comes: a dispatch has the id of its start and
+is written when it has ended, by whichever process, so it may appear behind others that started
+later. Each look reaches back by an overlap, and every so often by all of a window; what was shown
+before is known by its id.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any, Final, NoReturn
+from uuid import UUID
+
+from django.utils import timezone
+
+from signal_inspector.audit.destinations.database.adapters import utc_of
+from signal_inspector.audit.lookups import calls, dispatches, first_id_at, time_of
+from signal_inspector.audit.models import (
+    AuditedObject,
+    Ending,
+    Method,
+    Name,
+    Origin,
+    TransactionOutcome,
+    Unseen,
+)
+from signal_inspector.audit.rows import CALL_COLUMNS, CALL_NAMES, DISPATCH_COLUMNS, DISPATCH_NAMES
+from signal_inspector.audit.search.finding import scan
+from signal_inspector.audit.search.selection import Selection
+from signal_inspector.audit.settings import get_settings
+from signal_inspector.names import name_matches
+
+#: What view_payloads is for: values of the application, and texts that may hold some.
+DISPATCH_VALUES: Final = ("payload",)
+CALL_VALUES: Final = ("message", "traceback", "response")
+
+OLDEST: Final = UUID(int=0)
+_AT_ONCE: Final = 250  # dispatches in memory together
+_NAMES: Final = 20_000  # names in memory
+_NUMBERS: Final = frozenset(
+    [
+        *(DISPATCH_COLUMNS[column] for column, _ in DISPATCH_NAMES),
+        *(CALL_COLUMNS[column] for column, _ in CALL_NAMES),
+    ]
+)
+
+_WORDS: Final[dict[str, dict[int, str]]] = {
+    "method": {each.value: each.label for each in Method},
+    "unseen": {each.value: each.label for each in Unseen},
+    "outcome": {each.value: each.label for each in Ending},
+    "transaction_outcome": {each.value: each.label for each in TransactionOutcome},
+    "origin": {each.value: each.label for each in Origin},
+}
+#: Canonical JSON in the log.
+DOCUMENTS: Final = ("payload", "response")
+
+#: How far back each look goes: the usual time from a start to the row, and clocks that differ.
+OVERLAP: Final = timedelta(seconds=10)
+_FAR: Final = 10  # looks of which one goes back by all of the window
+_NEW_AT_ONCE: Final = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A dispatch of the log: its columns, with texts for names, and those of its calls."""
+
+    id: UUID
+    dispatch: dict[str, Any]
+    calls: list[dict[str, Any]]
+    objects: list[str]  # "shop.Order:42", sorted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a reader is to yield."""
+
+    selection: Selection
+    signal_glob: str = ""  # in addition; "": any
+    payloads: bool = True  # whether to read DISPATCH_VALUES and CALL_VALUES
+
+
+class Reader:
+    """Reads entries; remembers names from one call to the next."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._texts: OrderedDict[int, str] = OrderedDict()
+        hidden = () if wanted.payloads else (*DISPATCH_VALUES, *CALL_VALUES)
+        self._dispatch_columns = [name for name in DISPATCH_COLUMNS if name not in hidden]
+        self._call_columns = [name for name in CALL_COLUMNS if name not in hidden]
+        self._matches: dict[int, bool] = {}  # whether the glob takes a signal
+
+    def entries(self, *, before: UUID | None = None, after: UUID = OLDEST) -> Iterator[Entry]:
+        """Those of the selection between these ids, the oldest first.
+
+        Give ``before`` where others write meanwhile, or this may have no end.
+        """
+        for batch in self.batches(before=before, after=after):
+            yield from batch
+
+    def batches(
+        self, *, before: UUID | None = None, after: UUID = OLDEST
+    ) -> Iterator[list[Entry]]:
+        """The same, some at a time."""
+        for ids in self.ids(before=before, after=after):
+            for start in range(0, len(ids), _AT_ONCE):
+                yield self.fetch(ids[start : start + _AT_ONCE])
+
+    def ids(self, *, before: UUID | None = None, after: UUID = OLDEST) -> Iterator[list[UUID]]:
+        """Their ids, by and by; an empty list now and then, where nothing was found for long."""
+        selection = self._wanted.selection
+        for step in scan(selection, after=after):
+            ids = step.ids if before is None else [id_ for id_ in step.ids if id_ < before]
+            yield self.of_signals(ids)
+            if before is not None and step.looked_to is not None and step.looked_to >= before:
+                return
+
+    def fetch(self, ids: list[UUID]) -> list[Entry]:
+        """The entries of these ids, in their order; what is gone by now is left out."""
+        rows = {
+            row[0]: dict(zip(self._dispatch_columns, row, strict=True))
+            for row in dispatches().filter(id__in=ids).values_list(*self._dispatch_columns)
+        }
+        received = self._calls(ids)
+        carried = self._objects(ids)
+        self._learn(rows.values(), *received.values())
+        return [
+            Entry(
+                id_,
+                self._named(rows[id_]),
+                [self._named(call) for call in received[id_]],
+                sorted(f"{self._texts.get(model, '')}:{key}" for model, key in carried[id_]),
+            )
+            for id_ in ids
+            if id_ in rows
+        ]
+
+    def _calls(self, ids: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+        found: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+        rows = calls().filter(dispatch_id__in=ids).order_by("dispatch_id", "index")
+        for row in rows.values_list(*self._call_columns):
+            found[row[0]].append(dict(zip(self._call_columns, row, strict=True)))
+        return found
+
+    def _objects(self, ids: list[UUID]) -> dict[UUID, list[tuple[int, str]]]:
+        found: dict[UUID, list[tuple[int, str]]] = defaultdict(list)
+        rows = AuditedObject.objects.using(get_settings().database).filter(dispatch_id__in=ids)
+        for id_, model, key in rows.values_list("dispatch_id", "model_id", "object_pk"):
+            found[id_].append((model, key))
+        self._look_up({model for keys in found.values() for model, _ in keys})
+        return found
+
+    def _learn(self, rows: Iterable[dict[str, Any]], *of_calls: list[dict[str, Any]]) -> None:
+        every = chain(rows, *of_calls)
+        self._look_up({row[column] for row in every for column in _NUMBERS & row.keys()})
+
+    def _look_up(self, numbers: Iterable[int | None]) -> None:
+        missing = []
+        for number in numbers:
+            if number is None:
+                continue
+            if number in self._texts:
+                self._texts.move_to_end(number)
+            else:
+                missing.append(number)
+        rows = Name.objects.using(get_settings().database)
+        for start in range(0, len(missing), _AT_ONCE):
+            found = rows.filter(id__in=missing[start : start + _AT_ONCE])
+            self._texts.update(found.values_list("id", "text"))
+        while len(self._texts) > max(_NAMES, len(missing)):
+            self._texts.popitem(last=False)
+
+    def _named(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row with texts for numbers: ``signal`` for ``signal_id``."""
+        texts = self._texts
+        return {
+            shown(column): texts.get(value, "") if column in _NUMBERS else value
+            for column, value in row.items()
+        }
+
+    def of_signals(self, ids: list[UUID]) -> list[UUID]:
+        """Those of the signals that the glob matches."""
+        if not self._wanted.signal_glob or not ids:
+            return ids
+        rows = dispatches().filter(id__in=ids).values_list("id", "signal_id")
+        signals: dict[UUID, int] = dict(rows)
+        self._look_up(signals.values())
+        return [id_ for id_ in ids if id_ in signals and self._is_wanted(signals[id_])]
+
+    def _is_wanted(self, signal: int) -> bool:
+        if signal not in self._matches:
+            self._matches[signal] = name_matches(
+                self._texts.get(signal, ""), self._wanted.signal_glob
+            )
+        return self._matches[signal]
+
+
+def shown(column: str) -> str:
+    """What a column is called where its number is put as text: ``signal`` for ``signal_id``."""
+    return column[:-3] if column in _NUMBERS else column
+
+
+def utc(moment: datetime, id_: UUID | None = None) -> datetime:
+    """A time of the log in UTC; ``id_`` where it is that of the start.
+
+    Without USE_TZ the database holds local times, of which an hour a year comes twice: the id
+    knows which one it was.
+    """
+    if id_ is not None and timezone.is_naive(moment):
+        return time_of(id_)
+    return utc_of(moment)
+
+
+def dispatch_values(entry: Entry) -> dict[str, Any]:
+    """The columns of the dispatch, without its calls."""
+    found = {column: _plain(column, value) for column, value in entry.dispatch.items()}
+    found["started_at"] = iso(utc(entry.dispatch["started_at"], entry.id))
+    found["is_failed"] = bool(entry.dispatch["is_failed"])
+    found["by_time"] = bool(entry.dispatch["by_time"])
+    sampled = entry.dispatch["trace_sampled"]
+    found["trace_sampled"] = None if sampled is None else bool(sampled)
+    return found
+
+
+def call_values(call: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a receiver call, without the id of its dispatch."""
+    found = {column: _plain(column, value) for column, value in call.items()}
+    del found["dispatch_id"]
+    found["is_async"] = bool(found["is_async"])
+    return found
+
+
+def iso(moment: datetime) -> str:
+    """A time with its microseconds and its zone: ``2026-11-22T14:03:07.120000+00:00``."""
+    return moment.isoformat(timespec="microseconds")
+
+
+def document(text: str) -> Any:
+    """What a JSON text of the log holds; None for "", and the text itself if it is none."""
+    if not text:
+        return None
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"JSON does not hold {constant}.")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse_constant(digits)
+
+
+def _plain(column: str, value: Any) -> Any:
+    if column in _WORDS and value is not None:
+        return _WORDS[column].get(value, str(value))
+    convert = _CONVERSIONS.get(type(value))
+    return value if convert is None else convert(value)
+
+
+_CONVERSIONS: Final[dict[type, Callable[[Any], Any]]] = {
+    UUID: str,
+    datetime: lambda moment: iso(utc(moment)),
+}
+
+
+class Follower:
+    """Yields each entry once, in the order of time within one look."""
+
+    def __init__(self, reader: Reader, start: datetime, window: timedelta) -> None:
+        self._reader = reader
+        self._start = start
+        self._window = window
+        self._seen: set[UUID] = set()
+        self._looks = 0
+
+    def skip(self, ids: list[UUID]) -> None:
+        """These have been shown."""
+        self._seen.update(ids)
+
+    def look(self, now: datetime) -> list[list[UUID]]:
+        """The ids that are new, some at a time. To be shown with ``entries``."""
+        reach = self._window if self._looks % _FAR == 0 else min(OVERLAP, self._window)
+        self._looks += 1
+        since = max(self._start, now - reach)
+        self._forget(now)
+        found = []
+        for ids in self._reader.ids(after=UUID(int=first_id_at(since).int - 1)):
+            new = [id_ for id_ in ids if id_ not in self._seen]
+            self._seen.update(new)
+            found += [
+                new[start : start + _NEW_AT_ONCE] for start in range(0, len(new), _NEW_AT_ONCE)
+            ]
+        return found
+
+    def entries(self, ids: list[UUID]) -> list[Entry]:
+        """The entries of such ids."""
+        return self._reader.fetch(ids)
+
+    def _forget(self, now: datetime) -> None:
+        """No look goes back so far any more."""
+        if self._looks % _FAR == 1:
+            oldest = first_id_at(now - self._window - timedelta(seconds=1))
+            self._seen = {id_ for id_ in self._seen if id_ >= oldest}
+
+
+def start_of(ids: list[UUID], now: datetime) -> datetime:
+    """From when on to follow, where these were shown last."""
+    return min([now, *(time_of(id_) for id_ in ids)])
