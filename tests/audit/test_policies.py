@@ -1,4 +1,4 @@
-"""``signal_inspector.audit.policies``, ``settings``, ``setting_rules`` and ``routers``."""
+"""``signal_inspector.audit.policies``, ``settings`` and ``routers``."""
 
 from __future__ import annotations
 

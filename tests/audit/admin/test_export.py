@@ -18,7 +18,7 @@ from django.test import AsyncClient, Client
 
 from signal_inspector.audit.models import Act
 from tests.audit.admin.conftest import LIST, client_of, person
-from tests.audit.commands.made import made, put
+from tests.audit.management.made import made, put
 from tests.audit.rows_made import needs
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.audit.admin.urls")]

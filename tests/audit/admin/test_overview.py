@@ -17,8 +17,8 @@ from signal_inspector.audit.destinations.database.writing import write
 from signal_inspector.audit.models import Ending, GapReason, Origin
 from signal_inspector.audit.stats.overview import KINDS, Span
 from tests.audit.admin.conftest import auditor, client_of, person, superuser, viewer
-from tests.audit.overview import story
 from tests.audit.rows_made import many_rows, with_column
+from tests.audit.stats import story
 
 __all__ = ["auditor", "superuser", "viewer"]
 

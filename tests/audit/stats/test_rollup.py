@@ -14,8 +14,8 @@ from signal_inspector.audit.models import Tally
 from signal_inspector.audit.stats import rollup
 from signal_inspector.audit.stats.counts import Figures
 from signal_inspector.audit.stats.rollup import fold, forget_tallies, tidy
-from tests.audit.overview.story import DAY, HOUR, NOW, calls, count
 from tests.audit.rows_made import needs
+from tests.audit.stats.story import DAY, HOUR, NOW, calls, count
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

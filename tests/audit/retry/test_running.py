@@ -25,7 +25,7 @@ from signal_inspector.audit.models import (
 from signal_inspector.audit.operations.retry import RefusedError, run_again, will_run_in
 from signal_inspector.audit.operations.retry_conditions import examine
 from signal_inspector.audit.testing import audited
-from tests.audit.retrying.shop import (
+from tests.audit.retry.shop import (
     Calls,
     Channel,
     Desk,
@@ -170,8 +170,8 @@ class TestOutcome:
         assert kept.outcome == retry.outcome == RetryOutcome.RETURNED
         assert (kept.dispatch_id, kept.call_index) == (call.dispatch_id, call.index)
         assert (kept.attempt, kept.reason, kept.actor) == (1, "points are back", "mira")
-        assert kept.signal == "tests.audit.retrying.shop.order_placed"
-        assert kept.receiver == "tests.audit.retrying.shop.award_points"
+        assert kept.signal == "tests.audit.retry.shop.order_placed"
+        assert kept.receiver == "tests.audit.retry.shop.award_points"
         assert kept.duration_ns is not None
         assert kept.duration_ns > 0
 
@@ -182,7 +182,7 @@ class TestOutcome:
         again(call)
         kept = Retry.objects.get()
         assert kept.outcome == RetryOutcome.RAISED
-        assert kept.exception_class == "tests.audit.retrying.shop.MineError"
+        assert kept.exception_class == "tests.audit.retry.shop.MineError"
         assert kept.message == "no points today"
         assert "in fail" in kept.traceback
         assert "retrying/running.py" not in kept.traceback
@@ -378,12 +378,12 @@ class TestInTheLog:
         with audited():
             retry = again(call)
         row = AuditedDispatch.objects.select_related("signal").get(id=retry.recorded_as)
-        assert row.signal.text == "tests.audit.retrying.shop.order_placed"
+        assert row.signal.text == "tests.audit.retry.shop.order_placed"
         assert (row.origin, row.origin_name) == (Origin.RETRY, f"retry {retry.pk}")
         assert (row.actor, row.receiver_count, row.parent_id) == ("mira", 1, None)
         receivers = AuditedCall.objects.filter(dispatch_id=row.id)
         names = Name.objects.filter(id__in=receivers.values("receiver_id"))
-        assert [name.text for name in names] == ["tests.audit.retrying.shop.award_points"]
+        assert [name.text for name in names] == ["tests.audit.retry.shop.award_points"]
 
     def test_what_it_sends(self) -> None:
         """What the receiver sends is recorded as its doing, with the origin "retry"."""
@@ -431,5 +431,5 @@ class TestInTheLog:
         call = recorded()
         with capture() as dispatches:
             again(call)
-        assert [each.signal for each in dispatches] == ["tests.audit.retrying.shop.order_placed"]
+        assert [each.signal for each in dispatches] == ["tests.audit.retry.shop.order_placed"]
         assert isinstance(order_placed, Signal)

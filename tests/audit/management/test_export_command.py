@@ -14,7 +14,7 @@ import pytest
 
 from signal_inspector.audit.models import Act
 from signal_inspector.audit.operations.export import whole_file
-from tests.audit.commands.made import fill, finish, made, put, refused, run, start, told
+from tests.audit.management.made import fill, finish, made, put, refused, run, start, told
 from tests.audit.programs import Programs, eventually, real
 
 
@@ -141,9 +141,9 @@ class TestProgram:
     def test_sigterm(self, programs: Programs, tmp_path: Path) -> None:
         """SIGTERM leaves no part of a file, and the act has its end."""
         fill(programs, "put(*[made(timedelta(seconds=n)) for n in range(600)])")
-        slow = "from signal_inspector.audit.exporting import formats\n"
-        slow += "lines = formats.JsonLines.lines\n"
-        slow += "formats.JsonLines.lines = lambda *a: (time.sleep(0.5), lines(*a))[1]\n"
+        slow = "from signal_inspector.audit.operations import export\n"
+        slow += "lines = export.JsonLines.lines\n"
+        slow += "export.JsonLines.lines = lambda *a: (time.sleep(0.5), lines(*a))[1]\n"
         path = tmp_path / "out" / "log.jsonl"
         path.parent.mkdir()
         process = start(programs, "export", "-o", str(path), before=slow)

@@ -1,4 +1,4 @@
-"""``signal_inspector.audit.stats.counts``."""
+"""``signal_inspector.audit.stats.counts``: durations in buckets, and percentiles of them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from signal_inspector.audit.stats.counts import SLOT_SECONDS, Figures
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.marks import marked
 from tests.audit.admin.conftest import client_of, person
-from tests.audit.overview import story
+from tests.audit.stats import story
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.audit.admin.urls")]
 PAGE = "/admin/signal_audit/auditeddispatch/catalogue/"
@@ -77,7 +77,7 @@ def test_connected(viewer: Client) -> None:
     said = words(page(viewer, q=HERE))
     assert f"{HERE}.catalogue_placed" in said
     assert f"{HERE}.catalogue_unheard no receiver" in said
-    assert re.search(rf"1 ?{HERE}.on_placed ?tests/audit/admin/test_catalogue.py:\d+", said)
+    assert re.search(rf"1 ?{HERE}.on_placed ?tests/audit/admin/test_catalog.py:\d+", said)
     later = said[said.index(f"{HERE}.on_placed_later") :]
     for mark in ("async", "only django.test.client.Client", "uid <b>uid</b>"):
         assert mark in later

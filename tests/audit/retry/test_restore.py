@@ -28,7 +28,7 @@ from signal_inspector.audit.operations.retry_arguments import Arguments, restore
 from signal_inspector.audit.payloads import payload_text
 from signal_inspector.conf import Limits
 from signal_inspector.payload import Redactor, summarize_arguments
-from tests.audit.retrying.shop import Channel
+from tests.audit.retry.shop import Channel
 from tests.payload_app.models import ExpressOrder, Line, Order, Parcel, RushOrder, Seat, Ticket
 
 LIMITS = Limits(payload_length=10_000)
@@ -351,8 +351,8 @@ NAMES = st.sampled_from(
     [
         *("int", "str", "float", "bool", "NoneType", "list", "dict", "tuple", "set", "frozenset"),
         *("decimal.Decimal", "datetime.datetime", "datetime.timedelta", "uuid.UUID"),
-        *("os.system", "antigravity", "this.s", "subprocess.Popen", "tests.audit.retrying.shop"),
-        *("tests.audit.retrying.shop.Channel", "enum.Enum", "payload_app.Order:1", "a.b:c"),
+        *("os.system", "antigravity", "this.s", "subprocess.Popen", "tests.audit.retry.shop"),
+        *("tests.audit.retry.shop.Channel", "enum.Enum", "payload_app.Order:1", "a.b:c"),
         *("builtins.eval", "__main__.x", "auth.User:1", "sys.modules", "typing.NoReturn"),
     ]
 ) | st.text(max_size=30)
@@ -451,7 +451,7 @@ class TestHostileText:
 
     @pytest.mark.parametrize(
         "path",
-        ["enum.Enum", "re.RegexFlag.A", "tests.audit.retrying.shop.Channel.WEB", "os.system"],
+        ["enum.Enum", "re.RegexFlag.A", "tests.audit.retry.shop.Channel.WEB", "os.system"],
     )
     @pytest.mark.parametrize("member", ["name", "WEB", "__class__", "_member_map_", "mro"])
     def test_enum(self, path: str, member: str) -> None:
@@ -461,12 +461,12 @@ class TestHostileText:
 
     def test_lazy_module(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A module that imports on demand is not asked for what it does not hold."""
-        import tests.audit.retrying.shop as shop
+        import tests.audit.retry.shop as shop
 
         def touched(name: str) -> None:
             raise TouchedError(name)
 
         monkeypatch.setattr(shop, "__getattr__", touched, raising=False)
-        name = "tests.audit.retrying.shop.Lazy"
+        name = "tests.audit.retry.shop.Lazy"
         text = json.dumps({"x": {"kind": "plain", "type": name, "value": "A"}})
         assert restored(text, 0).missing

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from signal_inspector.audit.models import GapReason
-from tests.audit.overview import story
+from tests.audit.stats import story
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

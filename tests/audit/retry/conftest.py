@@ -8,7 +8,7 @@ import pytest
 from django.test import override_settings
 
 from signal_inspector import trouble
-from tests.audit.retrying import shop
+from tests.audit.retry import shop
 
 SETTINGS = {"AUDIT": {"RETRY_MINIMUM_AGE": 0}}
 

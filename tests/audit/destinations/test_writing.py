@@ -27,10 +27,9 @@ from django.test.utils import CaptureQueriesContext
 from signal_inspector.audit.destinations.database import adapters, writing
 from signal_inspector.audit.destinations.database.adapters import forget_names
 from signal_inspector.audit.destinations.database.statements import Blame, blame
-from signal_inspector.audit.destinations.database.writing import Unavailable, write
+from signal_inspector.audit.destinations.database.writing import Unavailable, takes_rows, write
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject, Name, Tally
 from signal_inspector.audit.payloads import read_payload
-from signal_inspector.audit.probing import takes_rows
 from signal_inspector.audit.rows import CALL_COLUMNS, DISPATCH_COLUMNS, Rows
 from tests.audit.rows_made import (
     dispatched,

@@ -31,7 +31,7 @@ from signal_inspector.audit.operations.prune import Chunks, Stratum
 from signal_inspector.audit.stats import rollup
 from signal_inspector.audit.stats.counts import Figures, slot_of
 from signal_inspector.audit.stats.rollup import TALLIES, new_row
-from tests.audit.commands.made import (
+from tests.audit.management.made import (
     fill,
     finish,
     kept,

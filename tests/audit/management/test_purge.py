@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from signal_inspector.audit.models import Act, ActKind, AuditedCall, AuditedObject
-from tests.audit.commands.made import kept, made, put, refused, run, run_json
+from tests.audit.management.made import kept, made, put, refused, run, run_json
 
 pytestmark = pytest.mark.django_db
 

@@ -36,7 +36,7 @@ from signal_inspector.audit.operations.retry_conditions import (
     find_call,
     in_words,
 )
-from tests.audit.retrying.shop import Calls, Till, award_points, order_placed, recorded
+from tests.audit.retry.shop import Calls, Till, award_points, order_placed, recorded
 from tests.payload_app.models import Order
 
 pytestmark = pytest.mark.django_db
@@ -88,7 +88,7 @@ class TestRaised:
         """A receiver that raised may run again."""
         found = condition(recorded(), "raised")
         assert found.state is State.MET
-        assert found.text == "It raised tests.audit.retrying.shop.MineError."
+        assert found.text == "It raised tests.audit.retry.shop.MineError."
 
     @pytest.mark.parametrize(
         "ending", [Ending.RETURNED, Ending.SKIPPED, Ending.CANCELLED, Ending.RUNNING]
@@ -297,10 +297,10 @@ class TestConnected:
         "name",
         [
             "os.system",
-            "tests.audit.retrying.shop.nothing",
-            "tests.audit.retrying.shop.award_points",
+            "tests.audit.retry.shop.nothing",
+            "tests.audit.retry.shop.award_points",
             "no.such.module.signal",
-            "tests.audit.retrying.shop.Channel",
+            "tests.audit.retry.shop.Channel",
             "",
             ".",
             "a" * 900,
@@ -315,7 +315,7 @@ class TestConnected:
 
     def test_alias(self) -> None:
         """A name under which another module holds the signal is not its name."""
-        name = "tests.audit.retrying.test_conditions.order_placed"
+        name = "tests.audit.retry.test_conditions.order_placed"
         assert isinstance(order_placed, Signal)
         call = rename(recorded(), NameKind.SIGNAL, name)
         assert condition(call, "connected").state is State.FAILED
@@ -352,7 +352,7 @@ class TestSender:
         """The log tells an instance from its class, and not which one it was."""
         found = condition(recorded(Till()), "connected")
         assert found.state is State.FAILED
-        assert "the sender was an instance of tests.audit.retrying.shop.Till" in found.text
+        assert "the sender was an instance of tests.audit.retry.shop.Till" in found.text
 
     @pytest.mark.parametrize(
         "sender", [Order, authenticate, Origin.RETRY, user_logged_in, django.contrib.auth.models]

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from signal_inspector.audit.models import AuditedCall, Retry, RetryOutcome
 from tests.audit.admin.conftest import client_of, person
-from tests.audit.retrying.shop import Calls, fail, order_placed, recorded
+from tests.audit.retry.shop import Calls, fail, order_placed, recorded
 from tests.payload_app.models import Order
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.audit.admin.urls")]
@@ -139,7 +139,7 @@ class TestConfirming:
         page = mira.post(confirm(call), {"reason": 'because "so"'}).content.decode()
         for text in (
             "It can be run again",
-            "tests/audit/retrying/shop.py",
+            "tests/audit/retry/shop.py",
             "tests.payload_app.models.Order",
             "bystander",
             "Run award_points now",
@@ -205,7 +205,7 @@ class TestConfirming:
         order_placed.receivers.clear()
         page = mira.get(confirm(call)).content.decode()
         assert "It cannot be run again" in page
-        assert "it is not connected to tests.audit.retrying.shop.order_placed" in page
+        assert "it is not connected to tests.audit.retry.shop.order_placed" in page
         assert "<form" not in page.partition('<div id="content"')[2].partition("<footer")[0]
         assert mira.post(confirm(call), REASON).status_code == 409
 

@@ -191,8 +191,8 @@ class TestTransactions:
     def test_an_end_after_it_was_written(self, spooling: Programs) -> None:
         """One that is written as unknown, as it takes too long, is corrected at its end."""
         code = """
-        from signal_inspector.audit.deliveries import shipping
-        shipping.TRANSACTION_SECONDS = 0.0
+        from signal_inspector.audit.delivery import spooled
+        spooled.TRANSACTION_SECONDS = 0.0
         from signal_inspector.audit.models import AuditedDispatch
         rows = AuditedDispatch.objects.using("audit")
         with transaction.atomic():

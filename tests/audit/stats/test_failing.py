@@ -7,7 +7,7 @@ import pytest
 from signal_inspector.audit.models import NameKind
 from signal_inspector.audit.stats.failing import Counts, Started, _chance, started_failing
 from signal_inspector.audit.stats.overview import Span, read
-from tests.audit.overview.story import ABUSE, DAY, HOUR, NOW, POINTS, called, name, receiver
+from tests.audit.stats.story import ABUSE, DAY, HOUR, NOW, POINTS, called, name, receiver
 
 pytestmark = pytest.mark.django_db
 WHO = "loyalty.receivers.award_points"

@@ -98,7 +98,7 @@ def refused(status: int, *arguments: str) -> str:
 def fill(programs: Programs, code: str) -> None:
     """Put dispatches into the log of programs: ``put(made(...))``."""
     # What it sends to make them is not to be in the log as well.
-    programs.run(f"from tests.audit.commands.made import *\n{code}", EXCLUDE=["*"])
+    programs.run(f"from tests.audit.management.made import *\n{code}", EXCLUDE=["*"])
 
 
 def start(programs: Programs, *arguments: str, before: str = "", **audit: Any) -> Any:

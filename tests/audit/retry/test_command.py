@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from signal_inspector.audit.management.signal_audit import retry as retry_part
 from signal_inspector.audit.management.signal_audit.base import person
 from signal_inspector.audit.models import AuditedCall, Retry, RetryOutcome
-from tests.audit.retrying.shop import Calls, fail, order_placed, recorded
+from tests.audit.retry.shop import Calls, fail, order_placed, recorded
 from tests.payload_app.models import Order
 
 pytestmark = pytest.mark.django_db
@@ -74,7 +74,7 @@ def test_dry_run() -> None:
     status, output = retry(recorded(n=7), "--dry-run")
     assert status == 0
     assert output.count("ok  ") == 7
-    assert "tests.audit.retrying.shop.award_points" in output
+    assert "tests.audit.retry.shop.award_points" in output
     assert (Calls.seen, Retry.objects.count()) == ([], 0)
 
 
@@ -117,7 +117,7 @@ class TestWhich:
         assert "test_command._other" in output
 
     @pytest.mark.parametrize(
-        "name", ["award_points", "shop.award_points", "tests.audit.retrying.shop.award_points"]
+        "name", ["award_points", "shop.award_points", "tests.audit.retry.shop.award_points"]
     )
     def test_named(self, name: str) -> None:
         """The whole name or its end will do."""

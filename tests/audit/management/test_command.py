@@ -10,7 +10,7 @@ import pytest
 from django.test import override_settings
 
 from signal_inspector.audit.management.commands.signal_audit import SUBCOMMANDS
-from tests.audit.commands.made import finish, refused, start
+from tests.audit.management.made import finish, refused, start
 from tests.audit.programs import Programs, eventually, real
 
 

@@ -29,7 +29,7 @@ from signal_inspector.audit.operations.export import (
 )
 from signal_inspector.audit.search.entries import Reader, Wanted
 from signal_inspector.audit.search.selection import Selection, read_selection
-from tests.audit.commands.made import made, put
+from tests.audit.management.made import made, put
 from tests.audit.rows_made import on_order, on_order_badly
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from signal_inspector.audit.models import Ending, Gap, GapReason, Origin, Writer
-from tests.audit.commands.made import finish, made, put, refused, run, run_json, start
+from tests.audit.management.made import finish, made, put, refused, run, run_json, start
 from tests.audit.programs import Programs, real
 from tests.audit.rows_made import on_order, on_order_badly, with_calls, with_column
 
