@@ -31,8 +31,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from signal_inspector import Details, capture
-from signal_inspector.audit.models import ActKind
-from signal_inspector.audit.operations.base import Acting
+from signal_inspector.audit.models import OperationKind
+from signal_inspector.audit.operations.base import RunningOperation
 from signal_inspector.audit.operations.export import Csv, Format, JsonLines, chunks
 from signal_inspector.audit.search.entries import Wanted
 from signal_inspector.audit.search.selection import Selection
@@ -211,7 +211,9 @@ def _admin(sent: Sent) -> str:
 
 def _export(form: Format) -> str:
     wanted = Wanted(selection=Selection(), payloads=True)
-    return b"".join(chunks(wanted, form, Acting(ActKind.EXPORT, "a test").begin())).decode()
+    return b"".join(
+        chunks(wanted, form, RunningOperation(OperationKind.EXPORT, "a test").begin())
+    ).decode()
 
 
 def _tail(*arguments: str) -> str:

@@ -20,7 +20,7 @@ COUPON = "WELCOME10"
 PAST_ORDERS = 41  # so that the first order in the demo is number 42
 ADDRESS = "1 Harbour Street, Portsmouth"
 #: May read the audit; what exactly was sent is another permission.
-READ = ["view_auditeddispatch", "view_gap", "view_retry", "view_act"]
+READ = ["view_auditeddispatch", "view_gap", "view_retry", "view_operation"]
 
 
 def fill(past_orders: int = PAST_ORDERS) -> bool:

@@ -145,7 +145,7 @@ class AdminTest(ShopTestCase):
     def test_pages_open(self):
         """Each page of the audit opens for the admin, and keeps the shop's strict policy."""
         self.client.force_login(self.admin)
-        pages = ["", "gap/", "retry/", "act/", "auditeddispatch/"]
+        pages = ["", "gap/", "retry/", "operation/", "auditeddispatch/"]
         for path in [*(f"/admin/signal_audit/{page}" for page in pages), page_of(self.placed)]:
             with self.subTest(path):
                 response = self.client.get(path)

@@ -22,7 +22,7 @@ from signal_inspector.audit.delivery.current import BUILT_IN
 from signal_inspector.audit.delivery.gaps import Loss, losses, tell
 from signal_inspector.audit.destinations.database import writing
 from signal_inspector.audit.management.commands.signal_audit import SUBCOMMANDS
-from signal_inspector.audit.models import Act, AuditedDispatch, Gap, GapReason, Retry
+from signal_inspector.audit.models import AuditedDispatch, Gap, GapReason, Operation, Retry
 from signal_inspector.audit.settings import Audit, Rule
 from signal_inspector.conf import config_problems
 from tests.audit import document
@@ -78,7 +78,7 @@ def test_the_permissions_are_those_of_the_code() -> None:
     """The table of permissions names such as there are."""
     known = {
         codename
-        for model in (AuditedDispatch, Gap, Retry, Act)
+        for model in (AuditedDispatch, Gap, Retry, Operation)
         for codename in [
             f"view_{model._meta.model_name}",
             *(name for name, _ in model._meta.permissions),

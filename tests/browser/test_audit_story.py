@@ -155,7 +155,7 @@ def test_an_export(page: Page, shop: str, tmp_path: Path) -> None:
     dispatches = [json.loads(line) for line in file.read_text().splitlines()]
     assert dispatches
     assert all(each["failed_count"] for each in dispatches)
-    page.goto(f"{shop}/admin/signal_audit/act/")
+    page.goto(f"{shop}/admin/signal_audit/operation/")
     expect(page.locator("#result_list tbody tr").first).to_contain_text("joan")
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.contrib import admin
 
 from signal_inspector.audit.admin.model_admins import (
-    ActAdmin,
     AuditedDispatchAdmin,
     GapAdmin,
+    OperationAdmin,
     RetryAdmin,
 )
-from signal_inspector.audit.models import Act, AuditedDispatch, Gap, Retry
+from signal_inspector.audit.models import AuditedDispatch, Gap, Operation, Retry
 
 __all__ = ["register"]
 
@@ -20,7 +20,7 @@ def register(site: admin.AdminSite) -> None:
     site.register(AuditedDispatch, AuditedDispatchAdmin)
     site.register(Gap, GapAdmin)
     site.register(Retry, RetryAdmin)
-    site.register(Act, ActAdmin)
+    site.register(Operation, OperationAdmin)
 
 
 register(admin.site)

@@ -15,8 +15,8 @@ from django.http import HttpRequest, StreamingHttpResponse
 from signal_inspector.audit.admin.base import may_see_payloads
 from signal_inspector.audit.admin.changelist import Changelist
 from signal_inspector.audit.attribution.circumstances import actor_of
-from signal_inspector.audit.models import ActKind
-from signal_inspector.audit.operations.base import Acting
+from signal_inspector.audit.models import OperationKind
+from signal_inspector.audit.operations.base import RunningOperation
 from signal_inspector.audit.operations.export import (
     FORMATS,
     AsyncStream,
@@ -125,8 +125,10 @@ def export_response(request: HttpRequest, page: ExportPage) -> StreamingHttpResp
     form = page.format()
     wanted = Wanted(selection=page.selection, payloads=page.with_payloads)
     actor, label = actor_of(request.user)
-    acting = Acting(ActKind.EXPORT, described(wanted, form), actor, label).begin()
-    stream = Stream(chunks(wanted, form, acting), acting)
+    operation = RunningOperation(
+        OperationKind.EXPORT, described(wanted, form), actor, label
+    ).begin()
+    stream = Stream(chunks(wanted, form, operation), operation)
     content: Any = AsyncStream(stream) if isinstance(request, ASGIRequest) else stream
     name = f"signal-audit-{datetime.now(UTC):%Y-%m-%dT%H%M%S}{form.suffix}"
     return StreamingHttpResponse(

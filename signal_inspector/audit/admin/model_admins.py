@@ -89,7 +89,7 @@ class RetryAdmin(ReadOnlyAdmin):
         return "" if retry.duration_ns is None else ms(retry.duration_ns)
 
 
-class ActAdmin(ReadOnlyAdmin):
+class OperationAdmin(ReadOnlyAdmin):
     """The log of exports and deletions."""
 
     list_display = ("at", "kind", "rows", "actor_label", "detail", "ended_at")

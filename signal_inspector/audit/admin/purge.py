@@ -20,8 +20,8 @@ from django.views.decorators.http import require_http_methods
 from signal_inspector.audit.admin.changelist import changelist_url
 from signal_inspector.audit.admin.display import number, plural
 from signal_inspector.audit.attribution.circumstances import actor_of
-from signal_inspector.audit.models import ActKind
-from signal_inspector.audit.operations.base import Acting
+from signal_inspector.audit.models import OperationKind
+from signal_inspector.audit.operations.base import RunningOperation
 from signal_inspector.audit.operations.prune import purge
 from signal_inspector.audit.search.finding import Counted, count
 from signal_inspector.audit.search.selection import Selection, read_selection
@@ -150,17 +150,19 @@ class PurgePages:
             return ""
         until = time.monotonic() + SECONDS
         left = Counted(0)
-        with Acting(ActKind.PURGE, form.described(counted), *actor_of(request.user)) as acting:
+        with RunningOperation(
+            OperationKind.PURGE, form.described(counted), *actor_of(request.user)
+        ) as operation:
             for deleted in purge(selection):
-                acting.count(deleted)
+                operation.count(deleted)
                 if time.monotonic() >= until:
                     left = form.counted()
                     break
             if left.number:
-                acting.end(f"Not complete: {left.words} left after {SECONDS:.0f} s.")
+                operation.end(f"Not complete: {left.words} left after {SECONDS:.0f} s.")
         if left.number:
-            return f"{number(acting.rows)} deleted so far, {left.words} left."
-        said = f"{plural(acting.rows, 'dispatch', 'dispatches')} of {form.key} deleted."
+            return f"{number(operation.rows)} deleted so far, {left.words} left."
+        said = f"{plural(operation.rows, 'dispatch', 'dispatches')} of {form.key} deleted."
         messages.success(request, said)
         return ""
 

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="Act",
+            name="Operation",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
                 (
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "export or deletion",
                 "verbose_name_plural": "log of exports and deletions",
-                "db_table": "signal_audit_act",
+                "db_table": "signal_audit_operation",
                 "ordering": ["-at", "-id"],
                 "default_permissions": ("view",),
             },

@@ -96,7 +96,7 @@ class RetryOutcome(IntegerChoices):
     REFUSED = 3, "refused"
 
 
-class ActKind(IntegerChoices):
+class OperationKind(IntegerChoices):
     """What somebody did with the log as a whole."""
 
     EXPORT = 1, "export"

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 from django.db import models
 
-from signal_inspector.audit.models.choices import ActKind, GapReason, RetryOutcome
+from signal_inspector.audit.models.choices import GapReason, OperationKind, RetryOutcome
 
 ACTOR_LENGTH: Final = 200
 ACTOR_LABEL_LENGTH: Final = 150
@@ -106,11 +106,11 @@ class Retry(models.Model):
         return f"{self.receiver}: {self.get_outcome_display()}"
 
 
-class Act(models.Model):
+class Operation(models.Model):
     """What somebody did with the log as a whole: an export, a prune, a purge."""
 
     id = models.BigAutoField(primary_key=True)
-    kind = models.SmallIntegerField(choices=ActKind.choices)
+    kind = models.SmallIntegerField(choices=OperationKind.choices)
     at = models.DateTimeField()
     actor = models.CharField(max_length=ACTOR_LENGTH, blank=True)  # "" for a command
     actor_label = models.CharField(max_length=ACTOR_LABEL_LENGTH, blank=True)
@@ -119,7 +119,7 @@ class Act(models.Model):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
-        db_table = "signal_audit_act"
+        db_table = "signal_audit_operation"
         verbose_name = "export or deletion"
         verbose_name_plural = "log of exports and deletions"
         ordering: ClassVar = ["-at", "-id"]

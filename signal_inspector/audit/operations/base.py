@@ -9,7 +9,12 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from signal_inspector import trouble
 from signal_inspector.audit.destinations.database.adapters import stored_now
-from signal_inspector.audit.models import ACTOR_LABEL_LENGTH, ACTOR_LENGTH, Act, ActKind
+from signal_inspector.audit.models import (
+    ACTOR_LABEL_LENGTH,
+    ACTOR_LENGTH,
+    Operation,
+    OperationKind,
+)
 from signal_inspector.audit.sanitize import storable
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.ids import monotonic
@@ -18,15 +23,15 @@ _DETAIL_LENGTH: Final = 4_000
 _SECONDS: Final = 5.0  # between two notes of how far it has come
 
 
-class Acting:
-    """An export, a prune or a purge while it goes on: ``with Acting(ActKind.PRUNE, "…") as it:``.
+class RunningOperation:
+    """An export, a prune or a purge while it goes on, noted in the log. A context manager.
 
     Its row is there before anything is done; if that cannot be written, nothing is done. A row
     without an end is that of a process that was killed, and tells how far it had come.
     """
 
-    def __init__(self, kind: ActKind, detail: str, actor: str = "", label: str = "") -> None:
-        self._act = Act(
+    def __init__(self, kind: OperationKind, detail: str, actor: str = "", label: str = "") -> None:
+        self._operation = Operation(
             kind=kind,
             at=stored_now(),
             actor=storable(actor)[:ACTOR_LENGTH],
@@ -39,7 +44,7 @@ class Acting:
 
     def begin(self) -> Self:
         """Write that it begins; raises what the database raises."""
-        self._act.save(using=get_settings().database, force_insert=True)
+        self._operation.save(using=get_settings().database, force_insert=True)
         return self
 
     def count(self, rows: int) -> None:
@@ -50,11 +55,11 @@ class Acting:
 
     def end(self, how: str = "") -> None:
         """Write that it ended, once: ``how`` if it was not complete. Never raises."""
-        if self._act.ended_at is not None:
+        if self._operation.ended_at is not None:
             return
-        self._act.ended_at = stored_now()
+        self._operation.ended_at = stored_now()
         if how:
-            self._act.detail = f"{self._act.detail}\n{storable(how)}"[:_DETAIL_LENGTH]
+            self._operation.detail = f"{self._operation.detail}\n{storable(how)}"[:_DETAIL_LENGTH]
         self._note()
 
     def __enter__(self) -> Self:
@@ -70,7 +75,7 @@ class Acting:
 
     def _note(self) -> None:
         self._noted = monotonic()
-        self._act.rows = self.rows
+        self._operation.rows = self.rows
         try:
             try:
                 self._save()
@@ -82,4 +87,6 @@ class Acting:
             trouble.report("noting an export, a prune or a purge of the audit", error)
 
     def _save(self) -> None:
-        self._act.save(using=get_settings().database, update_fields=["rows", "ended_at", "detail"])
+        self._operation.save(
+            using=get_settings().database, update_fields=["rows", "ended_at", "detail"]
+        )

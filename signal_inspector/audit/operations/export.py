@@ -26,7 +26,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 
 from signal_inspector.audit.lookups import first_id_at
-from signal_inspector.audit.operations.base import Acting
+from signal_inspector.audit.operations.base import RunningOperation
 from signal_inspector.audit.rows import CALL_COLUMNS, DISPATCH_COLUMNS
 from signal_inspector.audit.search.entries import (
     CALL_VALUES,
@@ -176,7 +176,7 @@ def _cell(value: Any) -> Any:
 
 
 def described(wanted: Wanted, form: Format) -> str:
-    """What an ``Act`` says of an export: format, payloads, filters."""
+    """What an ``Operation`` says of an export: format, payloads, filters."""
     filters = [f"{key}={value}" for key, value in sorted(wanted.selection.params().items())]
     if wanted.signal_glob:
         filters.append(f"signal={wanted.signal_glob}")
@@ -184,8 +184,10 @@ def described(wanted: Wanted, form: Format) -> str:
     return f"{form.name}, {payloads}: {', '.join(filters) or 'everything'}"
 
 
-def chunks(wanted: Wanted, form: Format, acting: Acting, until: UUID | None = None) -> Chunks:
-    """The export, some dispatches at a time. The act ends with it, also where it is closed early.
+def chunks(
+    wanted: Wanted, form: Format, operation: RunningOperation, until: UUID | None = None
+) -> Chunks:
+    """The export, some dispatches at a time. The operation ends with it, also if closed early.
 
     It holds what has been sent before now (or before ``until``), however much is written
     meanwhile.
@@ -198,7 +200,7 @@ def chunks(wanted: Wanted, form: Format, acting: Acting, until: UUID | None = No
             yield header
         for batch in Reader(wanted).batches(before=until):
             yield form.lines(batch)
-            acting.count(len(batch))
+            operation.count(len(batch))
         how = ""
     except GeneratorExit:
         raise
@@ -206,15 +208,15 @@ def chunks(wanted: Wanted, form: Format, acting: Acting, until: UUID | None = No
         how = f"Not complete: {type(error).__name__} {error}".rstrip()
         raise
     finally:
-        acting.end(how)
+        operation.end(how)
 
 
 class Stream:
     """Chunks for a response of a sync server, which closes it also where the client hangs up."""
 
-    def __init__(self, source: Chunks, acting: Acting) -> None:
+    def __init__(self, source: Chunks, operation: RunningOperation) -> None:
         self._source = source
-        self._acting = acting
+        self._operation = operation
         self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -230,7 +232,7 @@ class Stream:
         """Stop. Waits for a chunk that is being made in another thread."""
         with self._lock:
             self._source.close()
-        self._acting.end("Not complete: it was never begun.")  # if nothing has ended it before
+        self._operation.end("Not complete: it was never begun.")  # if nothing has ended it before
 
 
 class AsyncStream:

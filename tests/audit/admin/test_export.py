@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 from django.core.asgi import get_asgi_application
 from django.test import AsyncClient, Client
 
-from signal_inspector.audit.models import Act
+from signal_inspector.audit.models import Operation
 from tests.audit.admin.conftest import LIST, client_of, person
 from tests.audit.management.made import made, put
 from tests.audit.rows_made import needs
@@ -42,7 +42,7 @@ class TestPermissions:
     def test_nobody(self) -> None:
         """Who is not logged in is sent to do so, and nothing is noted."""
         assert Client().post(URL, {"format": "csv"}).status_code == 302
-        assert not Act.objects.exists()
+        assert not Operation.objects.exists()
 
     @pytest.mark.parametrize("permissions", [MAY[:1], MAY[1:], ("view_payloads",)])
     def test_not_allowed(self, permissions: tuple[str, ...]) -> None:
@@ -50,7 +50,7 @@ class TestPermissions:
         client = client_of(person(*permissions))
         assert client.get(URL).status_code == 403
         assert client.post(URL, {"format": "csv"}).status_code == 403
-        assert not Act.objects.exists()
+        assert not Operation.objects.exists()
 
     def test_payloads(self, exporter: Client) -> None:
         """Arguments, messages and tracebacks come for who may see them, and only if asked for."""
@@ -71,7 +71,7 @@ class TestPermissions:
         client = Client(enforce_csrf_checks=True)
         client.force_login(person(*MAY))
         assert client.post(URL, {"format": "csv"}).status_code in (200, 403)
-        assert not Act.objects.exists()
+        assert not Operation.objects.exists()
 
     def test_link(self, exporter: Client, viewer: Client) -> None:
         """The list leads there with its filters, for who may."""
@@ -87,7 +87,7 @@ class TestForm:
         page = exporter.get(URL, {"signal": "shop.a", "when": "7d"}).content.decode()
         for part in ('name="signal" value="shop.a"', 'value="7d" selected', "1 dispatch."):
             assert part in page
-        assert not Act.objects.exists()
+        assert not Operation.objects.exists()
 
     @pytest.mark.parametrize(
         "wrong",
@@ -103,7 +103,7 @@ class TestForm:
         put(made())
         response = exporter.post(URL, {"format": "csv", **wrong})
         assert "no time that can be read" in response.content.decode()
-        assert not Act.objects.exists()
+        assert not Operation.objects.exists()
 
     def test_unknown_text(self, exporter: Client) -> None:
         """A search for what the log does not have exports nothing."""
@@ -151,10 +151,10 @@ class TestFile:
         user = person(*MAY)
         put(made(signal="shop.a"), made(signal="shop.b"))
         content(client_of(user).post(URL, {"format": "jsonl", "signal": "shop.a"}))
-        act = Act.objects.get()
-        assert (act.actor, act.actor_label) == (f"auth.User:{user.pk}", user.username)
-        assert (act.detail, act.rows) == ("jsonl, without payloads: signal=shop.a", 1)
-        assert act.ended_at is not None
+        operation = Operation.objects.get()
+        assert (operation.actor, operation.actor_label) == (f"auth.User:{user.pk}", user.username)
+        assert (operation.detail, operation.rows) == ("jsonl, without payloads: signal=shop.a", 1)
+        assert operation.ended_at is not None
 
     @pytest.mark.django_db(transaction=True)
     def test_hung_up(self, exporter: Client) -> None:
@@ -164,12 +164,12 @@ class TestFile:
         parts: Iterator[bytes] = iter(response.streaming_content)
         next(parts)
         next(parts)
-        assert Act.objects.get().ended_at is None
+        assert Operation.objects.get().ended_at is None
         response.close()
-        act = Act.objects.get()
-        assert "Not complete" in act.detail
-        assert 0 < act.rows < 600
-        assert act.ended_at is not None
+        operation = Operation.objects.get()
+        assert "Not complete" in operation.detail
+        assert 0 < operation.rows < 600
+        assert operation.ended_at is not None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -188,7 +188,7 @@ class TestAsync:
 
         text = async_to_sync(ask)(person(*MAY))
         assert [json.loads(line)["id"] for line in text.splitlines()] == [str(id_) for id_ in ids]
-        assert Act.objects.get().rows == 600
+        assert Operation.objects.get().rows == 600
 
     def test_hung_up(self) -> None:
         """A client of an async server that hangs up is noted, too."""
@@ -219,6 +219,6 @@ class TestAsync:
             await server.wait(30)
 
         async_to_sync(ask)()
-        act = Act.objects.get()
-        assert act.ended_at is not None
-        assert ("Not complete" in act.detail) == (act.rows < 600)
+        operation = Operation.objects.get()
+        assert operation.ended_at is not None
+        assert ("Not complete" in operation.detail) == (operation.rows < 600)

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from signal_inspector.audit.models import Act, AuditedDispatch
+from signal_inspector.audit.models import AuditedDispatch, Operation
 from tests.audit.admin.conftest import LIST, client_of, person
 from tests.audit.admin.logged import call, dispatched, gap, order_42, plain, retried
 
@@ -146,13 +146,13 @@ def test_what_the_log_holds(hostile: str, everybody: Client) -> None:
     )
     attempt = retried(dispatch, call_index=0, reason=hostile, message=hostile, actor_label=hostile)
     missing = gap(detail=hostile, process=hostile)
-    Act.objects.create(kind=1, at=timezone.now(), actor_label=hostile, detail=hostile)
+    Operation.objects.create(kind=1, at=timezone.now(), actor_label=hostile, detail=hostile)
     pages = [
         *PAGES,
         f"{LIST}{dispatch.id}/change/",
         f"{LIST}{dispatch.id}/retry/0/",
         f"{LIST}{dispatch.id}/retry/0/{attempt.attempt}/",
-        *(f"/admin/signal_audit/{model}/" for model in ("gap", "retry", "act")),
+        *(f"/admin/signal_audit/{model}/" for model in ("gap", "retry", "operation")),
         f"/admin/signal_audit/gap/{missing.pk}/change/",
         f"/admin/signal_audit/retry/{attempt.pk}/change/",
     ]
@@ -164,7 +164,7 @@ def test_what_the_log_holds(hostile: str, everybody: Client) -> None:
 
 @pytest.mark.parametrize(
     ("model", "column"),
-    [("retry", "message"), ("retry", "traceback"), ("gap", "detail"), ("act", "detail")],
+    [("retry", "message"), ("retry", "traceback"), ("gap", "detail"), ("operation", "detail")],
 )
 def test_no_column_can_be_guessed(model: str, column: str) -> None:
     """A list is filtered by what stands at its side: not, letter by letter, by what is hidden."""
@@ -181,7 +181,7 @@ def test_no_column_can_be_guessed(model: str, column: str) -> None:
     [
         ("retry", "outcome__exact=1"),
         ("gap", "reason__exact=3&closed_at__isempty=1"),
-        ("act", "kind__exact=2"),
+        ("operation", "kind__exact=2"),
         ("gap", "_popup=1&o=1.-2&p=0&all="),
     ],
 )

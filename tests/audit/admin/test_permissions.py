@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client, RequestFactory
 from django.urls import NoReverseMatch, reverse
 
-from signal_inspector.audit.models import Act, AuditedDispatch, Gap, Retry
+from signal_inspector.audit.models import AuditedDispatch, Gap, Operation, Retry
 from tests.audit.admin.conftest import LIST, client_of, person
 from tests.audit.admin.logged import gap, order_42, retried
 
@@ -80,7 +80,7 @@ def test_refused_row_is_private() -> None:
     assert b"Failing row" in client_of(person("view_gap", "view_payloads")).get(url).content
 
 
-@pytest.mark.parametrize("model", [AuditedDispatch, Gap, Retry, Act])
+@pytest.mark.parametrize("model", [AuditedDispatch, Gap, Retry, Operation])
 def test_superuser_changes_nothing(model: type, rf: RequestFactory) -> None:
     """A superuser may view, and neither add, change nor delete."""
     request = rf.get("/")
@@ -128,6 +128,6 @@ def test_pages_of_the_log(superuser: Client) -> None:
     """Gaps, retries, exports and deletions have lists, by these names."""
     gap()
     retried(order_42())
-    for model in ("gap", "retry", "act"):
+    for model in ("gap", "retry", "operation"):
         assert superuser.get(f"/admin/signal_audit/{model}/").status_code == 200
     assert b"Log of exports and deletions" in superuser.get("/admin/signal_audit/").content

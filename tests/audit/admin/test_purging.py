@@ -11,11 +11,11 @@ from django.test.utils import CaptureQueriesContext
 
 from signal_inspector.audit.admin import purge
 from signal_inspector.audit.models import (
-    Act,
-    ActKind,
     AuditedCall,
     AuditedDispatch,
     AuditedObject,
+    Operation,
+    OperationKind,
     Retry,
 )
 from tests.audit.admin.conftest import LIST, client_of, person
@@ -47,7 +47,7 @@ class TestPermissions:
         """Who is not logged in is sent to do so, and deletes nothing."""
         order_42()
         assert post(Client()).status_code == 302
-        assert (kept(), Act.objects.count()) == (3, 0)
+        assert (kept(), Operation.objects.count()) == (3, 0)
 
     @pytest.mark.parametrize(
         "permissions",
@@ -64,7 +64,7 @@ class TestPermissions:
         client = client_of(person(*permissions))
         assert client.get(URL, ORDER).status_code == 403
         assert post(client).status_code == 403
-        assert (kept(), Act.objects.count()) == (3, 0)
+        assert (kept(), Operation.objects.count()) == (3, 0)
 
     def test_taken_away(self) -> None:
         """Who saw the page and then loses the permission deletes nothing."""
@@ -97,7 +97,7 @@ class TestPermissions:
         client = Client(enforce_csrf_checks=True)
         client.force_login(person(*MAY))
         assert post(client).status_code == 403
-        assert (kept(), Act.objects.count()) == (3, 0)
+        assert (kept(), Operation.objects.count()) == (3, 0)
         client.get(URL, ORDER)
         token = client.cookies["csrftoken"].value
         assert post(client, csrfmiddlewaretoken=token).status_code == 302
@@ -118,7 +118,7 @@ class TestAsking:
         page = purger.get(URL, ORDER).content.decode()
         assert "What goes: 1 dispatch<" in page
         assert 'name="key" value="shop.Order:42"' in page
-        assert (kept(), Act.objects.count()) == (3, 0)
+        assert (kept(), Operation.objects.count()) == (3, 0)
 
     @pytest.mark.parametrize("method", ["put", "patch", "delete", "options"])
     def test_other_methods(self, purger: Client, method: str) -> None:
@@ -191,26 +191,26 @@ class TestDeleting:
         order_42()
         user = person(*MAY)
         post(client_of(user), reason=" by letter,\nof 22 November ")
-        act = Act.objects.get()
-        assert (act.kind, act.rows) == (ActKind.PURGE, 1)
-        assert (act.actor, act.actor_label) == (f"auth.User:{user.pk}", user.username)
-        assert act.detail == (
+        operation = Operation.objects.get()
+        assert (operation.kind, operation.rows) == (OperationKind.PURGE, 1)
+        assert (operation.actor, operation.actor_label) == (f"auth.User:{user.pk}", user.username)
+        assert operation.detail == (
             "object shop.Order:42 (1 dispatch). Reason: by letter, of 22 November"
         )
-        assert act.ended_at is not None
+        assert operation.ended_at is not None
 
     def test_noted_before(self, purger: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         """The note is there before anything goes, and says so if it did not end well."""
         order_42()
 
         def fails(selection: object) -> Any:
-            assert Act.objects.get().ended_at is None
+            assert Operation.objects.get().ended_at is None
             raise OSError("disk")
 
         monkeypatch.setattr(purge, "purge", fails)
         with pytest.raises(OSError, match="disk"):
             post(purger)
-        assert "Not complete: OSError disk" in Act.objects.get().detail
+        assert "Not complete: OSError disk" in Operation.objects.get().detail
         assert kept() == 3
 
     @pytest.mark.parametrize("reason", ["", "   "])
@@ -220,14 +220,14 @@ class TestDeleting:
         response = post(purger, reason=reason)
         assert response.status_code == 400
         assert "a reason is required" in response.content.decode()
-        assert (kept(), Act.objects.count()) == (3, 0)
+        assert (kept(), Operation.objects.count()) == (3, 0)
 
     def test_nothing_there(self, purger: Client) -> None:
         """A key that the log does not have deletes and notes nothing, and it is said."""
         order_42()
         response = purger.post(URL, {**ORDER, "key": "shop.Order:43"}, follow=True)
         assert "no dispatches of shop.Order:43" in response.content.decode()
-        assert (kept(), Act.objects.count()) == (3, 0)
+        assert (kept(), Operation.objects.count()) == (3, 0)
 
     def test_in_parts(self, purger: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         """After its time it stops, says what is left, and goes on when it is asked to."""
@@ -239,10 +239,13 @@ class TestDeleting:
         assert response.status_code == 200
         assert "250 deleted so far, 10 dispatches left." in page
         assert "Go on" in page
-        act = Act.objects.get()
-        assert (act.rows, "Not complete: 10 dispatches left" in act.detail) == (250, True)
+        operation = Operation.objects.get()
+        assert (operation.rows, "Not complete: 10 dispatches left" in operation.detail) == (
+            250,
+            True,
+        )
         assert post(purger, what="actor", key="auth.User:9").status_code == 302
-        assert (kept(), Act.objects.count()) == (0, 2)
+        assert (kept(), Operation.objects.count()) == (0, 2)
 
 
 class TestHostile:
@@ -268,7 +271,7 @@ class TestHostile:
         response = post(purger, **wrong)
         assert response.status_code == 400
         assert "errornote" in response.content.decode()
-        assert (kept(), Act.objects.count()) == (3, 0)
+        assert (kept(), Operation.objects.count()) == (3, 0)
 
     @pytest.mark.parametrize(
         "key", ["%", "shop.Order:%", "*", "shop.Order:", "' OR 1=1 --", "é\ud800"]
@@ -278,7 +281,7 @@ class TestHostile:
         order_42()
         for kind in purge.KINDS:
             post(purger, what=kind, key=key.encode("utf-8", "replace").decode())
-        assert (kept(), Act.objects.count()) == (3, 0)
+        assert (kept(), Operation.objects.count()) == (3, 0)
 
     def test_query_of_a_post(self, purger: Client) -> None:
         """A POST deletes by its body alone."""
@@ -311,4 +314,4 @@ def test_database() -> None:
         3,
         2,
     ]
-    assert [Act.objects.using(alias).count() for alias in ("default", "other")] == [0, 1]
+    assert [Operation.objects.using(alias).count() for alias in ("default", "other")] == [0, 1]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from signal_inspector.audit.models import Act
+from signal_inspector.audit.models import Operation
 from signal_inspector.audit.operations.export import whole_file
 from tests.audit.management.made import fill, finish, made, put, refused, run, start, told
 from tests.audit.programs import Programs, eventually, real
@@ -71,13 +71,13 @@ class TestFile:
 @pytest.mark.django_db
 class TestCommandLine:
     def test_note(self) -> None:
-        """The act says format, payloads, filters, and who ran it."""
+        """The operation says format, payloads, filters, and who ran it."""
         put(made(actor="auth.User:7"))
         run("export", "--actor", "auth.User:7", "--format", "csv", "--no-payloads")
-        act = Act.objects.get()
-        assert act.detail == "csv, without payloads: actor=auth.User:7"
-        assert (act.rows, act.actor) == (1, "")
-        assert " on " in act.actor_label
+        operation = Operation.objects.get()
+        assert operation.detail == "csv, without payloads: actor=auth.User:7"
+        assert (operation.rows, operation.actor) == (1, "")
+        assert " on " in operation.actor_label
 
     def test_last_part_of_a_name(self) -> None:
         """A signal may be named by its last part, where just one has it."""
@@ -126,7 +126,7 @@ class TestCommandLine:
 @real
 class TestProgram:
     def test_pipe_that_closes(self, programs: Programs) -> None:
-        """``export | head -1`` ends quietly, and the act says that it is not complete."""
+        """``export | head -1`` ends quietly, and the operation says that it is not complete."""
         fill(programs, "put(*[made(timedelta(seconds=n), note='x' * 150) for n in range(600)])")
         process = start(programs, "export")
         assert process.stdout.readline().startswith("{")
@@ -134,12 +134,12 @@ class TestProgram:
         assert process.wait(60) == 1
         assert process.stderr.read() == ""
         process.stderr.close()
-        ((detail, ended),) = programs.query("SELECT detail, ended_at FROM signal_audit_act")
+        ((detail, ended),) = programs.query("SELECT detail, ended_at FROM signal_audit_operation")
         assert "Not complete" in detail
         assert ended is not None
 
     def test_sigterm(self, programs: Programs, tmp_path: Path) -> None:
-        """SIGTERM leaves no part of a file, and the act has its end."""
+        """SIGTERM leaves no part of a file, and the operation has its end."""
         fill(programs, "put(*[made(timedelta(seconds=n)) for n in range(600)])")
         slow = "from signal_inspector.audit.operations import export\n"
         slow += "lines = export.JsonLines.lines\n"
@@ -147,12 +147,12 @@ class TestProgram:
         path = tmp_path / "out" / "log.jsonl"
         path.parent.mkdir()
         process = start(programs, "export", "-o", str(path), before=slow)
-        eventually(lambda: programs.query("SELECT id FROM signal_audit_act"))
+        eventually(lambda: programs.query("SELECT id FROM signal_audit_operation"))
         assert len(list(path.parent.glob("*.part"))) == 1
         process.send_signal(signal.SIGTERM)
         finish(process, 128 + signal.SIGTERM)
         assert list(path.parent.iterdir()) == []
-        ((detail,),) = programs.query("SELECT detail FROM signal_audit_act")
+        ((detail,),) = programs.query("SELECT detail FROM signal_audit_operation")
         assert "Not complete" in detail
 
     def test_stdout_is_the_export_alone(self, programs: Programs) -> None:

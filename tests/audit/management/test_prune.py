@@ -17,11 +17,11 @@ from signal_inspector.audit.destinations.database.statements import Blame
 from signal_inspector.audit.lookups import first_id_at
 from signal_inspector.audit.management.signal_audit import prune as prune_part
 from signal_inspector.audit.models import (
-    Act,
-    ActKind,
     AuditedCall,
     AuditedDispatch,
     AuditedObject,
+    Operation,
+    OperationKind,
     Retry,
     RetryOutcome,
     Tally,
@@ -213,7 +213,7 @@ class TestOptions:
         """--dry-run counts by glob what would go, exactly, and deletes and notes nothing."""
         put(made(100 * DAY, failed=True), *[made(age * DAY) for age in (40, 35, 3, 2, 1)])
         told_ = run_json("prune", "--dry-run", "--json")
-        assert (len(kept()), Act.objects.count()) == (6, 0)
+        assert (len(kept()), Operation.objects.count()) == (6, 0)
         assert [(each["glob"], each["dispatches"]) for each in told_["by_glob"]] == [
             ("shop.*", 4),
             ("*", 0),
@@ -320,7 +320,7 @@ class TestChunks:
         put(*[made((n + 2) * DAY, failed=n % 3 == 0) for n in range(60)])
         run("prune", "--older-than", "1d", "--failures-older-than", "9999d")
         assert len(kept()) == 20
-        assert Act.objects.get().rows == 40
+        assert Operation.objects.get().rows == 40
 
     def test_busy(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A chunk that the database refuses for now is tried again."""
@@ -341,10 +341,10 @@ class TestChunks:
         """A prune is noted, with what was asked for and its count."""
         put(made(3 * DAY))
         run("prune", "--older-than", "1d", "--signal", "shop.*")
-        act = Act.objects.get()
-        assert (act.kind, act.rows) == (ActKind.PRUNE, 1)
-        assert act.detail == "--signal shop.* --older-than 1 day, 0:00:00"
-        assert act.ended_at is not None
+        operation = Operation.objects.get()
+        assert (operation.kind, operation.rows) == (OperationKind.PRUNE, 1)
+        assert operation.detail == "--signal shop.* --older-than 1 day, 0:00:00"
+        assert operation.ended_at is not None
 
     def test_size_fits_the_time(self) -> None:
         """Chunks shrink where they take long and grow where they do not."""
@@ -388,7 +388,7 @@ class TestProgram:
         assert 0 < left < 500
         assert f"{500 - left} dispatches deleted" in err
         assert f"Stopped by {number.name}" in err
-        ((rows, detail),) = full.query("SELECT a.rows, a.detail FROM signal_audit_act a")
+        ((rows, detail),) = full.query("SELECT a.rows, a.detail FROM signal_audit_operation a")
         assert rows == 500 - left
         assert "Not complete" in detail
         finish(start(full, "prune", "--older-than", "1d"))
@@ -402,7 +402,7 @@ class TestProgram:
         for process in both:
             finish(process)
         assert full.count() == 0
-        assert full.query("SELECT sum(a.rows) FROM signal_audit_act a") == [(500,)]
+        assert full.query("SELECT sum(a.rows) FROM signal_audit_operation a") == [(500,)]
 
     def test_killed(self, full: Programs) -> None:
         """After kill -9 no call is left without its dispatch, and the next run goes on."""

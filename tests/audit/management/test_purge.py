@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from signal_inspector.audit.models import Act, ActKind, AuditedCall, AuditedObject
+from signal_inspector.audit.models import AuditedCall, AuditedObject, Operation, OperationKind
 from tests.audit.management.made import kept, made, put, refused, run, run_json
 
 pytestmark = pytest.mark.django_db
@@ -31,15 +31,19 @@ def test_noted() -> None:
     """A purge is noted by the key, and by its count."""
     put(made(actor="auth.User:7"))
     run("purge", "--actor", "auth.User:7", "--no-input")
-    act = Act.objects.get()
-    assert (act.kind, act.detail, act.rows) == (ActKind.PURGE, "actor auth.User:7", 1)
+    operation = Operation.objects.get()
+    assert (operation.kind, operation.detail, operation.rows) == (
+        OperationKind.PURGE,
+        "actor auth.User:7",
+        1,
+    )
 
 
 def test_dry_run() -> None:
     """--dry-run counts, and deletes nothing."""
     put(made(actor="auth.User:7"))
     assert "1 dispatches" in run("purge", "--actor", "auth.User:7", "--dry-run")
-    assert (len(kept()), Act.objects.count()) == (1, 0)
+    assert (len(kept()), Operation.objects.count()) == (1, 0)
 
 
 @pytest.mark.parametrize("options", [[], ["--actor", ""], ["--object", " "]])

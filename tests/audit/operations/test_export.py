@@ -17,8 +17,8 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signal_inspector.audit.models import Act, ActKind, AuditedDispatch
-from signal_inspector.audit.operations.base import Acting
+from signal_inspector.audit.models import AuditedDispatch, Operation, OperationKind
+from signal_inspector.audit.operations.base import RunningOperation
 from signal_inspector.audit.operations.export import (
     Csv,
     Format,
@@ -54,7 +54,7 @@ HOSTILE = [
 
 def exported(form: Format, selection: Selection | None = None, **wanted: Any) -> bytes:
     asked = Wanted(selection=selection or Selection(), payloads=form.payloads, **wanted)
-    return b"".join(chunks(asked, form, Acting(ActKind.EXPORT, "a test").begin()))
+    return b"".join(chunks(asked, form, RunningOperation(OperationKind.EXPORT, "a test").begin()))
 
 
 def json_lines(selection: Selection | None = None, **wanted: Any) -> list[dict[str, Any]]:
@@ -219,34 +219,38 @@ class TestAct:
         """An export is noted with its count and its end."""
         put(made(), made())
         json_lines()
-        act = Act.objects.get()
-        assert (act.kind, act.rows, act.detail) == (ActKind.EXPORT, 2, "a test")
-        assert act.ended_at is not None
+        operation = Operation.objects.get()
+        assert (operation.kind, operation.rows, operation.detail) == (
+            OperationKind.EXPORT,
+            2,
+            "a test",
+        )
+        assert operation.ended_at is not None
 
     def test_begins_in_the_log(self) -> None:
         """It stands in the log, without an end, before the first byte."""
-        Acting(ActKind.EXPORT, "a test").begin()
-        assert Act.objects.get().ended_at is None
+        RunningOperation(OperationKind.EXPORT, "a test").begin()
+        assert Operation.objects.get().ended_at is None
 
     def test_stopped(self) -> None:
         """An export that nobody takes to its end says so, with what was taken."""
         put(*[made(timedelta(minutes=number)) for number in range(300)])
-        acting = Acting(ActKind.EXPORT, "a test").begin()
+        operation = RunningOperation(OperationKind.EXPORT, "a test").begin()
         wanted = Wanted(selection=Selection())
-        with closing(chunks(wanted, JsonLines(payloads=True), acting)) as parts:
+        with closing(chunks(wanted, JsonLines(payloads=True), operation)) as parts:
             next(parts)
             next(parts)
-        act = Act.objects.get()
-        assert 0 < act.rows < 300
-        assert "Not complete" in act.detail
-        assert act.ended_at is not None
+        operation = Operation.objects.get()
+        assert 0 < operation.rows < 300
+        assert "Not complete" in operation.detail
+        assert operation.ended_at is not None
 
     def test_never_begun(self) -> None:
-        """A response that is closed before its first byte ends the act, too."""
-        acting = Acting(ActKind.EXPORT, "a test").begin()
+        """A response that is closed before its first byte ends the operation, too."""
+        operation = RunningOperation(OperationKind.EXPORT, "a test").begin()
         form = JsonLines(payloads=True)
-        Stream(chunks(Wanted(selection=Selection()), form, acting), acting).close()
-        assert "never begun" in Act.objects.get().detail
+        Stream(chunks(Wanted(selection=Selection()), form, operation), operation).close()
+        assert "never begun" in Operation.objects.get().detail
 
     def test_failure(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """One that fails says by what."""
@@ -258,7 +262,7 @@ class TestAct:
         monkeypatch.setattr(Reader, "fetch", fail)
         with pytest.raises(OSError, match="disk gone"):
             json_lines()
-        assert "OSError disk gone" in Act.objects.get().detail
+        assert "OSError disk gone" in Operation.objects.get().detail
 
 
 def test_gone_meanwhile() -> None:
@@ -275,10 +279,10 @@ def test_memory() -> None:
     def peak(count: int) -> int:
         put(*[made(timedelta(minutes=number), note="x" * 150) for number in range(count)])
         wanted = Wanted(selection=Selection())
-        acting = Acting(ActKind.EXPORT, "a test").begin()
+        operation = RunningOperation(OperationKind.EXPORT, "a test").begin()
         tracemalloc.start()
         try:
-            deque(chunks(wanted, Csv(payloads=True), acting), maxlen=0)
+            deque(chunks(wanted, Csv(payloads=True), operation), maxlen=0)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

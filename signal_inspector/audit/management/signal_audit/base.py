@@ -124,7 +124,7 @@ def percent(part: float, whole: float) -> str:
 
 
 def person() -> tuple[str, str]:
-    """Actor and label for an ``Act``: "" and ``deploy on web-2``."""
+    """Actor and label for an ``Operation``: "" and ``deploy on web-2``."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError, ImportError):  # a number without a name, in a container

@@ -17,8 +17,8 @@ from signal_inspector.audit.management.signal_audit.base import (
     usage,
 )
 from signal_inspector.audit.management.signal_audit.filters import add_filters, read_filters
-from signal_inspector.audit.models import ActKind
-from signal_inspector.audit.operations.base import Acting
+from signal_inspector.audit.models import OperationKind
+from signal_inspector.audit.operations.base import RunningOperation
 from signal_inspector.audit.operations.export import (
     FORMATS,
     Csv,
@@ -74,32 +74,34 @@ class Export(Subcommand):
         wanted = read_filters(options, payloads=not options["no_payloads"])
         path = Path(options["output"]) if options["output"] not in (None, "-") else None
         form = self._format(options, path)
-        acting = Acting(ActKind.EXPORT, described(wanted, form), *person())
+        operation = RunningOperation(OperationKind.EXPORT, described(wanted, form), *person())
         if path is None:
-            return self._to_stdout(wanted, form, acting)
+            return self._to_stdout(wanted, form, operation)
         try:
             with whole_file(path, replace=options["force"]) as write:
-                self._write(wanted, form, acting, write)
+                self._write(wanted, form, operation, write)
         except FileExistsError as error:
             raise CommandError(f"{error} Use --force to replace it.") from None
         except OSError as error:
             raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from error
-        self.say(f"{acting.rows:,} dispatches in {path}")
+        self.say(f"{operation.rows:,} dispatches in {path}")
         return OK
 
-    def _to_stdout(self, wanted: Wanted, form: Format, acting: Acting) -> int:
+    def _to_stdout(self, wanted: Wanted, form: Format, operation: RunningOperation) -> int:
         try:
-            self._write(wanted, form, acting, to_stream(self.stdout))
+            self._write(wanted, form, operation, to_stream(self.stdout))
         except BrokenPipeError:
             let_go(self.stdout)
             return PROBLEM
-        self.say(f"{acting.rows:,} dispatches")
+        self.say(f"{operation.rows:,} dispatches")
         return OK
 
-    def _write(self, wanted: Wanted, form: Format, acting: Acting, write: Write) -> None:
+    def _write(
+        self, wanted: Wanted, form: Format, operation: RunningOperation, write: Write
+    ) -> None:
         # A signal in the middle of a query would leave some drivers' connections unusable, and
-        # the act without its end; one that comes while a pipe is full must not wait for it.
-        with Stop() as stop, acting, closing(chunks(wanted, form, acting)) as parts:
+        # the operation without its end; one that comes while a pipe is full must not wait for it.
+        with Stop() as stop, operation, closing(chunks(wanted, form, operation)) as parts:
             for part in parts:
                 with stop.allowed():
                     write(part)

@@ -23,8 +23,8 @@ from signal_inspector.audit.management.signal_audit.base import (
     person,
     usage,
 )
-from signal_inspector.audit.models import ActKind
-from signal_inspector.audit.operations.base import Acting
+from signal_inspector.audit.models import OperationKind
+from signal_inspector.audit.operations.base import RunningOperation
 from signal_inspector.audit.operations.prune import (
     Ages,
     Chunks,
@@ -128,13 +128,13 @@ class Prune(Subcommand):
         started = time.monotonic()
         with (
             Stop() as stop,
-            Acting(ActKind.PRUNE, _described(options), *person()) as acting,
+            RunningOperation(OperationKind.PRUNE, _described(options), *person()) as operation,
         ):
             if is_watched:
                 with Progress(self.stderr, total) as bar:
-                    self._delete(parts, chunks, stop, acting, bar)
+                    self._delete(parts, chunks, stop, operation, bar)
             else:
-                self._delete(parts, chunks, stop, acting, None)
+                self._delete(parts, chunks, stop, operation, None)
             swept = 0
             for count in sweep(chunks.connection, now, thorough=options["sweep"]):
                 swept += count
@@ -142,8 +142,10 @@ class Prune(Subcommand):
                     break
             counts = 0 if stop.asked else tidy(chunks.connection, int(now.timestamp()))
             if stop.asked:
-                acting.end(f"Not complete: stopped by {stop.asked.name}.")
-        self._tell(acting.rows, (swept, counts), time.monotonic() - started, chunks, stop, options)
+                operation.end(f"Not complete: stopped by {stop.asked.name}.")
+        self._tell(
+            operation.rows, (swept, counts), time.monotonic() - started, chunks, stop, options
+        )
         return stop.status
 
     def _delete(
@@ -151,11 +153,11 @@ class Prune(Subcommand):
         parts: list[_Part],
         chunks: Chunks,
         stop: Stop,
-        acting: Acting,
+        operation: RunningOperation,
         bar: Progress | None,
     ) -> None:
         for count in _deletions(parts, chunks):
-            acting.count(count)
+            operation.count(count)
             if bar is not None:
                 bar.add(count)
             if stop.asked:
@@ -301,14 +303,16 @@ class Purge(Subcommand):
             return OK
         if not options["no_input"]:
             self._ask(keys)
-        with Stop() as stop, Acting(ActKind.PURGE, keys, *person()) as acting:
+        with Stop() as stop, RunningOperation(OperationKind.PURGE, keys, *person()) as operation:
             for count in purge(selection):
-                acting.count(count)
+                operation.count(count)
                 if stop.asked:
-                    acting.end(f"Not complete: stopped by {stop.asked.name}.")
+                    operation.end(f"Not complete: stopped by {stop.asked.name}.")
                     break
         ended = f" Stopped by {stop.asked.name}: run it again to go on." if stop.asked else ""
-        self._tell(acting.rows, f"{acting.rows:,} dispatches of {keys} deleted.{ended}", options)
+        self._tell(
+            operation.rows, f"{operation.rows:,} dispatches of {keys} deleted.{ended}", options
+        )
         return stop.status
 
     def _tell(self, count: int, words: str, options: dict[str, Any]) -> None:
