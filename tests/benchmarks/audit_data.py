@@ -290,7 +290,7 @@ def _insert(table: str, columns: dict[str, Any], source: str) -> str:
 
 
 def fill_tallies(start: datetime, end: datetime) -> None:
-    """The rows of the overview, as folding leaves them, counted from what is there."""
+    """The rows of the overview, as the rollup leaves them, counted from what is there."""
     from signal_inspector.audit.models import Tally
     from signal_inspector.audit.stats.counts import slot_of
     from signal_inspector.audit.stats.rollup import LEVELS, LONGEST, TALLIES, new_row

@@ -68,7 +68,7 @@ def test_order_is_found(page: Page, shop: str) -> None:
     page.locator(".sa-dispatches tr.sa-failed a").first.click()
     failure = page.get_by_role("region", name="Exception in award_points")
     expect(failure.locator("pre")).to_contain_text("Traceback")
-    around = page.get_by_role("region", name="Around it")
+    around = page.get_by_role("region", name="Related")
     around.get_by_role("link", name=re.compile(r"^shop\.Order:\d+$")).click()
     expect(page.locator(".sa-dispatches tbody tr").first).to_be_visible()
     expect(page.locator(".sa-chips")).to_contain_text("carried: shop.Order:")
@@ -87,7 +87,7 @@ def test_nested_and_back(page: Page, shop: str) -> None:
     page.locator(".sa-dispatches tbody a").first.click()
     here = page.url
     page.locator(".sa-nested a").first.click()
-    page.get_by_role("region", name="Around it").locator("li", has_text="Parent").get_by_role(
+    page.get_by_role("region", name="Related").locator("li", has_text="Parent").get_by_role(
         "link"
     ).click()
     expect(page).to_have_url(here)
@@ -192,7 +192,7 @@ def test_pictures(new_page: NewPage, shop: str, pictures: Path, look: str) -> No
     page.goto(f"{shop}{FAILED}")
     page.screenshot(path=pictures / f"audit-filtered-{look}.png", full_page=True)
     page.locator(".sa-dispatches tbody a").first.click()
-    expect(page.get_by_role("region", name="Around it")).to_be_visible()
+    expect(page.get_by_role("region", name="Related")).to_be_visible()
     page.screenshot(path=pictures / f"audit-detail-{look}.png", full_page=True)
     names = ("list", "filtered", "detail")
     assert all((pictures / f"audit-{name}-{look}.png").stat().st_size > 20_000 for name in names)

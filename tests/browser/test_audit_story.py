@@ -95,7 +95,7 @@ def test_from_the_panel_to_the_trace(page: Page, shop: str) -> None:
         kept.get_by_role("button", name="Log in").click()
     signal = str(identity.get_attribute("title")).partition(" ")[0]
     expect(kept.locator(".sa")).to_contain_text(signal)
-    around = kept.get_by_role("region", name="Around it")
+    around = kept.get_by_role("region", name="Related")
     around.get_by_role("link", name="Trace", exact=True).click()
     expect(kept.get_by_role("heading", level=1)).to_contain_text("POST /checkout/")
 

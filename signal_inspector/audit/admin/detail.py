@@ -25,12 +25,12 @@ from signal_inspector.audit.admin.display import (
 from signal_inspector.audit.admin.related import (
     Carried,
     FailureRow,
-    Near,
     Related,
+    RelatedLine,
     carried_by,
     failures_of,
 )
-from signal_inspector.audit.admin.summary import Words, badges_of, facts_of, sentence
+from signal_inspector.audit.admin.summary import Words, badges_of, facts_of, summary
 from signal_inspector.audit.admin.timeline import NESTED, CallRow, CallRows, NestedRow, Scale
 from signal_inspector.audit.lookups import Texts, calls, dispatches
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending
@@ -206,10 +206,10 @@ class Detail:
         return badges_of(self.dispatch)
 
     @property
-    def sentence(self) -> list[Words]:
+    def summary(self) -> list[Words]:
         objects = [(key, self._list(Selection(object=key))) for key in self.carried.keys]
         raised = [(each.receiver, each.short) for each in self.failures]
-        return sentence(self.dispatch, self.rows, raised, objects)
+        return summary(self.dispatch, self.rows, raised, objects)
 
     @property
     def carried(self) -> Carried:
@@ -265,7 +265,7 @@ class Detail:
         end = self.first_call + CALLS
         return f"?first_call={end}" if end < self.dispatch.receiver_count else ""
 
-    # -- What failed, the payload, what is around ------------------------------------------------
+    # -- What failed, the payload, what is related -----------------------------------------------
 
     @cached_property
     def failures(self) -> list[FailureRow]:
@@ -288,9 +288,9 @@ class Detail:
         return plural(self.arguments.count + self.dispatch.payload_dropped, "argument")
 
     @cached_property
-    def around(self) -> list[Near]:
-        around = Related(self.dispatch, self._parent, self._site)
-        return around.lines(self.texts, self.carried, len(self._nested))
+    def related(self) -> list[RelatedLine]:
+        related = Related(self.dispatch, self._parent, self._site)
+        return related.lines(self.texts, self.carried, len(self._nested))
 
     @property
     def data(self) -> dict[str, Any]:

@@ -32,7 +32,7 @@ _TOLD: Final = 3  # failures of a dispatch whose history is told
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class RelatedLine:
     """A line of it."""
 
     title: str
@@ -71,7 +71,7 @@ class Related:
     ) -> None:
         self._dispatch, self._parent, self._site = dispatch, parent, site
 
-    def lines(self, texts: Texts, carried: Carried, nested: int) -> list[Near]:
+    def lines(self, texts: Texts, carried: Carried, nested: int) -> list[RelatedLine]:
         """All of them, by one short query for each that counts."""
         return [
             *self._request(),
@@ -83,16 +83,16 @@ class Related:
             *self._actor(),
         ]
 
-    def _request(self) -> Iterator[Near]:
+    def _request(self) -> Iterator[RelatedLine]:
         request = self._dispatch.request_id
         if request:
             rows = dispatches().filter(request_id=request).order_by("-id")
             failed = list(rows.values_list("is_failed", flat=True)[: _MANY + 1])
             more = f", {failed.count(1):,} failed" if any(failed) else ""
             url = self._list(Selection(request=request))
-            yield Near("Same request", _many(len(failed)) + more, url)
+            yield RelatedLine("Same request", _many(len(failed)) + more, url)
 
-    def _transaction(self) -> Iterator[Near]:
+    def _transaction(self) -> Iterator[RelatedLine]:
         id_ = self._dispatch.transaction_id
         if id_ is not None:
             rows = dispatches().filter(transaction_id=id_).order_by("-id")
@@ -100,47 +100,47 @@ class Related:
             back = ends.count(TransactionOutcome.ROLLED_BACK)
             more = f", {back:,} rolled back" if back else ""
             url = self._list(Selection(in_transaction=id_))
-            yield Near("Same transaction", _many(len(ends)) + more, url)
+            yield RelatedLine("Same transaction", _many(len(ends)) + more, url)
 
-    def _sent_in(self, texts: Texts) -> Near:
+    def _sent_in(self, texts: Texts) -> RelatedLine:
         id_ = self._dispatch.parent_id
         if id_ is None:
-            return Near("Parent", "none: not sent in a receiver")
+            return RelatedLine("Parent", "none: not sent in a receiver")
         if self._parent is None:
-            return Near("Parent", f"{id_}, not in the log")
+            return RelatedLine("Parent", f"{id_}, not in the log")
         call = self._dispatch.parent_call
         place = "" if call is None else f", in its receiver {call + 1}"
         name = dotted(texts[self._parent.signal_id]).last
-        return Near("Parent", f"{name}{place}", detail_url(self._site, id_))
+        return RelatedLine("Parent", f"{name}{place}", detail_url(self._site, id_))
 
-    def _nested(self, number: int) -> Iterator[Near]:
+    def _nested(self, number: int) -> Iterator[RelatedLine]:
         if number:
             asked = Selection(parent=self._dispatch.id)
-            yield Near("Nested", self._counted(asked), self._list(asked))
+            yield RelatedLine("Nested", self._counted(asked), self._list(asked))
 
-    def _trace(self) -> Iterator[Near]:
+    def _trace(self) -> Iterator[RelatedLine]:
         trace = self._dispatch.trace_id
         if trace:
             outside = trace_url(self._dispatch)
             if outside:
-                yield Near("Trace", "in the trace viewer", outside, is_outside=True)
+                yield RelatedLine("Trace", "in the trace viewer", outside, is_outside=True)
             asked = Selection(trace=trace)
-            yield Near("Same trace", self._counted(asked), self._list(asked))
+            yield RelatedLine("Same trace", self._counted(asked), self._list(asked))
 
-    def _objects(self, carried: Carried) -> Iterator[Near]:
+    def _objects(self, carried: Carried) -> Iterator[RelatedLine]:
         for key in carried.keys:
             asked = Selection(object=key)
             text = f"{self._counted(asked)} carried it"
-            yield Near(key, text, self._list(asked))
+            yield RelatedLine(key, text, self._list(asked))
         if carried.has_more:
-            yield Near("More objects", "are among its arguments")
+            yield RelatedLine("More objects", "are among its arguments")
 
-    def _actor(self) -> Iterator[Near]:
+    def _actor(self) -> Iterator[RelatedLine]:
         actor = self._dispatch.actor
         if actor:
             asked = Selection(actor=actor, period=day_of(self._dispatch.started_at))
             name = self._dispatch.actor_label or actor
-            yield Near(f"{name}, the same day", self._counted(asked), self._list(asked))
+            yield RelatedLine(f"{name}, the same day", self._counted(asked), self._list(asked))
 
     def _counted(self, asked: Selection) -> str:
         (condition,) = conditions_of(asked)

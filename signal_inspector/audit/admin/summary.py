@@ -41,7 +41,7 @@ class Words:
     url: str = ""
 
 
-def sentence(
+def summary(
     dispatch: AuditedDispatch,
     rows: Sequence[CallRow],
     raised: Sequence[tuple[str, str]],

@@ -134,7 +134,7 @@ class Tally(models.Model):
 
     A writer adds a row with each batch, in the batch's own transaction, and changes none: so
     writers never wait for each other here. Rows of a slot are to be added up by who reads them,
-    and are replaced by their sum now and then (``stats.rollup.fold``). So there are some hundreds
+    and are replaced by their sum now and then (see ``stats.rollup``). So there are some hundreds
     of them, which need no index. They stay when the dispatches are pruned.
     """
 

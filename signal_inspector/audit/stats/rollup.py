@@ -50,7 +50,7 @@ LONGEST: Final = _DAY
 #: with the one before by whoever asks the table.
 _KEPT: Final = 2 * 366 * _DAY
 _PARTS: Final = 64  # rows of a slot that a process adds before it makes one of them
-_MOST: Final = 2_000  # rows folded at once
+_MOST: Final = 2_000  # rows rolled up at once
 _CHANCE_BITS: Final = 12  # of an id; the others are the time, to 4 us
 
 TallyRow = tuple[int, int, int, str]  # as the columns of TALLIES
@@ -146,18 +146,18 @@ def _added(connection: BaseDatabaseWrapper, id_: int, slot: int, figures: Figure
                 found = select_in(connection, cursor, TALLIES, ("id",), full.ids)
                 left = [known for (known,) in found]
                 if len(left) > 1:
-                    _fold(connection, cursor, (full.slot, SLOT_SECONDS), left)
+                    _roll_up(connection, cursor, (full.slot, SLOT_SECONDS), left)
     if slot > before > 0:
-        fold(connection, int(time()))
+        roll_up(connection, int(time()))
 
 
-def fold(connection: BaseDatabaseWrapper, now: int, most: int = _MOST) -> int:
-    """Fold what is to be folded at this Unix time; how many rows became fewer. Safe to repeat.
+def roll_up(connection: BaseDatabaseWrapper, now: int, most: int = _MOST) -> int:
+    """Roll up what is to be at this Unix time; how many rows became fewer. Safe to repeat.
 
-    It begins no more when ``most`` rows have been folded. No transaction is longer than that of
+    It begins no more when ``most`` rows have been rolled up. No transaction is longer than that of
     ``_MOST`` rows.
     """
-    folded = 0
+    rolled_up = 0
     with driver_cursor(connection) as cursor:
         quoted = connection.ops.quote_name
         cursor.execute(f"SELECT id, slot, seconds FROM {quoted(TALLIES.name)}")  # noqa: S608
@@ -172,10 +172,10 @@ def fold(connection: BaseDatabaseWrapper, now: int, most: int = _MOST) -> int:
             is_needed = len(ids) > 1 or (slot, seconds) not in alone
             if is_needed and slot + seconds <= now:
                 for start in range(0, len(ids), _MOST):
-                    if folded < most:
-                        chunk = ids[start : start + min(_MOST, most - folded)]
-                        folded += _fold(connection, cursor, (slot, seconds), chunk)
-    return folded
+                    if rolled_up < most:
+                        chunk = ids[start : start + min(_MOST, most - rolled_up)]
+                        rolled_up += _roll_up(connection, cursor, (slot, seconds), chunk)
+    return rolled_up
 
 
 def _wanted(slot: int, seconds: int, now: int) -> tuple[int, int]:
@@ -187,7 +187,7 @@ def _wanted(slot: int, seconds: int, now: int) -> tuple[int, int]:
     return slot_of(slot, LONGEST), LONGEST
 
 
-def _fold(
+def _roll_up(
     connection: BaseDatabaseWrapper, cursor: Any, to: tuple[int, int], ids: Sequence[int]
 ) -> int:
     """Put one row in place of these; how many became fewer, or 0 if somebody else has done so."""
@@ -212,7 +212,7 @@ def _replace(
 
 
 class _Gone(Exception):  # noqa: N818 - no error: somebody else was first
-    """Rows that were to be folded are not there any longer."""
+    """Rows that were to be rolled up are not there any longer."""
 
 
 def _delete(connection: BaseDatabaseWrapper, cursor: Any, ids: Sequence[int]) -> None:
@@ -227,16 +227,16 @@ def _delete(connection: BaseDatabaseWrapper, cursor: Any, ids: Sequence[int]) ->
 
 
 def tidy(connection: BaseDatabaseWrapper, now: int) -> int:
-    """Delete what is older than anybody asks for, and fold; how many rows became fewer.
+    """Delete what is older than anybody asks for, and roll up; how many rows became fewer.
 
-    For ``prune``: a process folds what it writes, and one that has ended folds nothing. It goes
-    on until nothing is left to fold, or the database is busy.
+    For ``prune``: a process rolls up what it writes, and one that has ended does not. It goes
+    on until nothing is left to roll up, or the database is busy.
     """
     fewer = 0
     try:
         fewer += forget_tallies(connection.alias, now - _KEPT)
-        while folded := fold(connection, now, sys.maxsize):
-            fewer += folded
+        while rolled_up := roll_up(connection, now, sys.maxsize):
+            fewer += rolled_up
     except Error as error:
         if blame(error, connection) is not Blame.DATABASE:
             raise

@@ -166,12 +166,12 @@ def test_unreadable_payload(auditor: Client, payload: str) -> None:
     assert "cannot be read" in section(page, "payload")
 
 
-def test_around(auditor: Client) -> None:
+def test_related(auditor: Client) -> None:
     """Links to the same request, transaction, trace, objects and day, with how many there are."""
     dispatch = order_42()
     dispatched(objects=["shop.Order:42"], request_id="other")
     page = page_of(auditor, dispatch)
-    text = section(page, "around")
+    text = section(page, "related")
     for line in (
         "Same request 3 dispatches, 1 failed",
         "Same transaction 3 dispatches",
@@ -192,10 +192,10 @@ def test_parent(auditor: Client) -> None:
     nested = AuditedDispatch.objects.filter(parent_id=dispatch.id).first()
     assert nested is not None
     page = page_of(auditor, nested)
-    assert "Parent order_placed, in its receiver 3" in section(page, "around")
+    assert "Parent order_placed, in its receiver 3" in section(page, "related")
     assert f"{LIST}{dispatch.id}/change/" in page
     orphaned = dispatched(parent_id=UUID(int=5), parent_call=0)
-    assert "not in the log" in section(page_of(auditor, orphaned), "around")
+    assert "not in the log" in section(page_of(auditor, orphaned), "related")
 
 
 @override_settings(
@@ -326,7 +326,7 @@ def test_many_nested(auditor: Client) -> None:
         page = page_of(auditor, dispatch)
     assert page.count("sa-nested") == 100
     assert "All nested dispatches" in page
-    assert "Nested more than 1,000 dispatches" in section(page, "around")
+    assert "Nested more than 1,000 dispatches" in section(page, "related")
     assert len(page) < 400_000
     assert len(queries) < 30
 

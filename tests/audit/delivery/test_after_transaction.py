@@ -789,7 +789,7 @@ class TestNewNames:
 @committing
 @pytest.mark.usefixtures("by_inline")
 class TestFigures:
-    def test_rows_of_transactions_are_folded(self) -> None:
+    def test_rows_of_transactions_are_rolled_up(self) -> None:
         """Counts of dispatches that are sent in transactions are put together as others are."""
         for number in range(200):
             with undone() if number % 10 == 0 else transaction.atomic():

@@ -139,7 +139,7 @@ def tell(now: int = NOW, *, volume: float = 1.0, more_receivers: int = 0, days: 
 
 
 def _slots(now: int, days: int) -> Iterator[tuple[int, int]]:
-    """The slots as folding leaves them."""
+    """The slots as the rollup leaves them."""
     slot = slot_of(now - days * DAY, DAY)
     while slot <= now:
         seconds = LONGEST

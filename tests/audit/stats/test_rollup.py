@@ -13,7 +13,7 @@ from signal_inspector.audit.destinations.database.statements import Blame, blame
 from signal_inspector.audit.models import Tally
 from signal_inspector.audit.stats import rollup
 from signal_inspector.audit.stats.counts import Figures
-from signal_inspector.audit.stats.rollup import fold, forget_tallies, tidy
+from signal_inspector.audit.stats.rollup import forget_tallies, roll_up, tidy
 from tests.audit.rows_made import needs
 from tests.audit.stats.story import DAY, HOUR, NOW, calls, count
 
@@ -49,7 +49,7 @@ def test_slot_that_is_over() -> None:
     for number in (1, 2, 4):
         part(present - 300, number)
         part(present, number)
-    assert fold(connection, NOW) == 2
+    assert roll_up(connection, NOW) == 2
     assert slots() == [
         (present - 300, 300, 7),
         (present, 300, 1),
@@ -65,29 +65,29 @@ def test_ages() -> None:
         start = (NOW - age) // DAY * DAY if age == day else (NOW - age) // HOUR * HOUR
         part(start, 1)
         part(start + 300, 2)
-    fold(connection, NOW)
+    roll_up(connection, NOW)
     found = {seconds: (slot % seconds, number) for slot, seconds, number in slots()}
     assert found == {3_600: (0, 3), 21_600: (0, 3), 86_400: (0, 3)}
 
 
 def test_again() -> None:
-    """Folding what is folded changes nothing; a late row is added to what is there."""
+    """Rolling up what was changes nothing; a late row is added to what is there."""
     old = (NOW - 40 * DAY) // DAY * DAY
     part(old, 3)
-    fold(connection, NOW)
-    assert fold(connection, NOW) == 0
+    roll_up(connection, NOW)
+    assert roll_up(connection, NOW) == 0
     part(old + 7 * HOUR // 300 * 300, 2)
-    fold(connection, NOW)
+    roll_up(connection, NOW)
     assert slots() == [(old, DAY, 5)]
 
 
 def test_nothing_is_lost_over_time() -> None:
-    """However often it is folded while time goes on, every dispatch stays counted once."""
+    """However often it is rolled up while time goes on, every dispatch stays counted once."""
     start = NOW - 20 * DAY
     for hours in range(0, 20 * 24, 7):
         part((start + hours * HOUR) // 300 * 300, 1)
-        fold(connection, start + hours * HOUR + 400)
-    fold(connection, NOW)
+        roll_up(connection, start + hours * HOUR + 400)
+    roll_up(connection, NOW)
     assert sum(number for _, _, number in slots()) == len(range(0, 20 * 24, 7))
 
 
@@ -102,7 +102,7 @@ def test_somebody_was_first() -> None:
 
 
 def test_two_at_once() -> None:
-    """Two that fold the same at the same time lose nothing and count nothing twice."""
+    """Two that roll up the same at the same time lose nothing and count nothing twice."""
     needs("postgresql", "mysql")
     for number in range(60):
         part(NOW // 300 * 300 - 300 * (1 + number % 3), 1)
@@ -112,7 +112,7 @@ def test_two_at_once() -> None:
     def run() -> None:
         barrier.wait()
         try:
-            fold(connections["default"], NOW)
+            roll_up(connections["default"], NOW)
         except Exception as error:  # a deadlock: another time, then
             blamed.append(blame(error, connections["default"]))
         finally:
@@ -123,7 +123,7 @@ def test_two_at_once() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    fold(connection, NOW)
+    roll_up(connection, NOW)
     assert set(blamed) <= {Blame.DATABASE}
     assert [number for _, _, number in slots()] == [20, 20, 20]
 
@@ -149,13 +149,13 @@ def test_forget() -> None:
     assert len(slots()) == 1
 
 
-def test_prune_folds_until_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many rows a slot has, prune leaves one; others who fold do only so many at once."""
+def test_prune_rolls_up_until_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows a slot has, prune leaves one; others do only so many at once."""
     monkeypatch.setattr(rollup, "_MOST", 20)
     present = NOW // 300 * 300
     for _ in range(90):
         part(present - 300)
-    assert fold(connection, NOW, rollup._MOST) <= 20
+    assert roll_up(connection, NOW, rollup._MOST) <= 20
     assert tidy(connection, NOW) > 0
     assert slots() == [(present - 300, 300, 90)]
     assert tidy(connection, NOW) == 0
