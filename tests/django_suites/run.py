@@ -131,7 +131,7 @@ def fetch_source() -> Path:
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
             # Not `--no-binary :all:`: it would have the build tools built from source too.
-            options = ["--quiet", "--disable-pip-version-check", "--no-deps"]
+            options = ["--quiet", "--quiet", "--disable-pip-version-check", "--no-deps"]
             options += ["--no-binary", "django", "--dest", scratch]
             subprocess.run([*_pip(), "download", *options, f"Django=={version}"], check=True)
             (archive,) = Path(scratch).glob("*.tar.gz")
