@@ -38,6 +38,9 @@ from signal_inspector.names.globs import INSTANCE
 from signal_inspector.names.safe import Place, class_mro, is_class, line_at
 from signal_inspector.records import Caller, NotCalled, NotCalledReason, ReceiverName
 
+#: A test, Django's own among them, may replace ``weakref.ref`` to see what Django asks of it.
+_weak: Final = weakref.ref
+
 LookupKey = tuple[Any, Any]
 
 
@@ -92,14 +95,14 @@ class Connection:
         if type(receiver) is FunctionType and not receiver.__dict__:  # nearly all: half the time
             self._name = untold_name(receiver)
             self.is_async = receiver.__code__.co_flags & CO_COROUTINE != 0
-            self.reference = None if when_dead is None else weakref.ref(receiver, when_dead)
-            self._living = self.reference or weakref.ref(receiver)
+            self.reference = None if when_dead is None else _weak(receiver, when_dead)
+            self._living = self.reference or _weak(receiver)
         else:
             self._name = noted_name(receiver)
             self.is_async = _is_async(receiver)
             self.reference = None if when_dead is None else _reference(receiver, when_dead)
             is_named = type(self._name) is ReceiverName
-            self._living = None if is_named else weakref.ref(receiver)
+            self._living = None if is_named else _weak(receiver)
         #: Name of the sender it is limited to, None for any.
         self.sender: str | None = None
         #: None of any sender, and of what cannot be watched.
@@ -407,15 +410,15 @@ def _reference(receiver: Any, when_dead: Callable[[weakref.ref[Any]], object]) -
     """
     is_method = type(receiver) is MethodType
     if is_method or (hasattr(receiver, "__self__") and hasattr(receiver, "__func__")):
-        return weakref.ref(receiver.__self__, when_dead)
-    return weakref.ref(receiver, when_dead)
+        return _weak(receiver.__self__, when_dead)
+    return _weak(receiver, when_dead)
 
 
 def _sender_reference(sender: object) -> weakref.ref[Any] | None:
     if sender is None:
         return None
     try:
-        return weakref.ref(sender)
+        return _weak(sender)
     except TypeError:  # a text, or an instance with slots
         return None
 

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import django
 import pytest
@@ -379,6 +380,17 @@ class TestNotes:
         with muted(signal):
             assert [each.reason for each in missed(signal, Web)] == [NotCalledReason.OTHER_SENDER]
         assert len(missed(signal, Web)) == 1
+
+
+@pytest.mark.parametrize("sender", [None, Till])
+@pytest.mark.parametrize("receiver", [on_order, functools.partial(on_order)])
+def test_no_weak_reference_is_seen(receiver: Any, sender: Any) -> None:
+    """Who looks at what Django asks of ``weakref`` sees Django's references alone."""
+    signal = Signal()
+    with mock.patch("weakref.ref") as ref:
+        signal.connect(receiver, sender, weak=False)
+        signal.disconnect(receiver, sender)
+    ref.assert_not_called()
 
 
 class TestModelSignals:

@@ -6,6 +6,9 @@ import weakref
 from functools import partial
 from typing import Generic, TypeVar, overload
 
+#: A test may replace ``weakref.ref`` to see what Django asks of it.
+_weak = weakref.ref
+
 V = TypeVar("V")
 D = TypeVar("D")
 
@@ -45,7 +48,7 @@ class IdentityMap(Generic[V]):
             forget, let_go = partial(self.by_id.pop, key), partial(self._refs.pop, key)
             try:
                 # The one that was made last is called first.
-                self._refs[key] = weakref.ref(obj, let_go), weakref.ref(obj, forget)
+                self._refs[key] = _weak(obj, let_go), _weak(obj, forget)
             except TypeError:
                 return False
         self.by_id[key] = value
