@@ -13,7 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from signal_inspector.testing import CapturedDispatches
-    from signal_inspector.testing.wanted import Receiver, SignalOrName
+    from signal_inspector.testing.captures import Receiver, SignalOrName
 
 _MARKERS = (
     "dispatches(*signals, also=(), threads=False): what the fixture `dispatches` captures",

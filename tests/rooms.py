@@ -40,12 +40,9 @@ from signal_inspector.audit.testing import audited
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.toolbar.stored_requests import SUMMARY_ID
 from signal_inspector.toolbar.urls import PANEL_ID
-from signal_inspector.watching import wire
-from signal_inspector.watching.families import Families
-from signal_inspector.watching.filters import Filters
-from signal_inspector.watching.seen import read_seen
-from signal_inspector.watching.showing import Lines, Shown
-from signal_inspector.watching.terminal import Signs
+from signal_inspector.watch import wire
+from signal_inspector.watch.dispatches import Families, Filters, read_seen
+from signal_inspector.watch.terminal import Lines, Shown, Signs
 from tests.tracing.spans import Traces
 
 LOG: Final = "/admin/signal_audit/"

@@ -154,7 +154,7 @@ SIGNAL_INSPECTOR = {
     "SINKS": [
         *(["signal_inspector.tracing.TracingSink"] if WITH_TELEMETRY else []),
         # For `manage.py signals watch` in a second terminal.
-        *(["signal_inspector.watching.WatchSink"] if DEBUG else []),
+        *(["signal_inspector.watch.WatchSink"] if DEBUG else []),
     ],
     "TRACING": {"LOG_FAILURES": True},
     "TOOLBAR": {

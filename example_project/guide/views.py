@@ -10,8 +10,8 @@ from django.views.decorators.http import require_POST
 
 from guide.steps import CHAPTERS, STEPS, WORD, destination
 from shop.basket import Basket
-from signal_inspector.catalog.graph import project_graph
-from signal_inspector.graphs import LayoutMissingError, as_html
+from signal_inspector.graph import LayoutMissingError, as_html
+from signal_inspector.graph.building import project_graph
 
 
 def guide(request: HttpRequest) -> HttpResponse:

@@ -30,7 +30,7 @@ from signal_inspector.audit.search.entries import (
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.catalog.recorded import SentOn
-from signal_inspector.watching.sources import Asked, Source, SourceAwayError, register
+from signal_inspector.watch.dispatches import Asked, Source, SourceAwayError, register
 
 NAME: Final = "audit"
 

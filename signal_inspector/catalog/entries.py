@@ -1,17 +1,24 @@
-"""What is connected in this process now: signals, and their receivers in order of execution."""
+"""What is connected in this process now: signals, and their receivers in order of execution.
+
+``marks`` says what is unusual about a connection in a word or three; what is as usual has none.
+"""
 
 from __future__ import annotations
 
+import sys
+import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
+from django.apps import apps
 from django.dispatch import Signal
 
 from signal_inspector import connections, trouble
-from signal_inspector.catalog import pending, repeats, senders
+from signal_inspector.catalog import duplicates, pending
 from signal_inspector.conf import get_config
-from signal_inspector.connections import Connection
+from signal_inspector.connections import Connection, Entry
 from signal_inspector.names import (
     anonymous_signals,
     class_path,
@@ -19,8 +26,56 @@ from signal_inspector.names import (
     is_inspected,
     loaded_signals,
     receiver_name,
+    sender_name,
 )
+from signal_inspector.names.safe import is_class, namespace_of
 from signal_inspector.records import Caller, ReceiverName
+
+UNKNOWN: Final = "?"
+
+_found: dict[int, weakref.ref[type]] = {}
+_missed: dict[int, int] = {}  # how many modules were loaded when no class of this id was found
+
+_NEAR: Final = 5  # lines from a definition to its decorator
+
+
+def name_of_unknown(entry: Entry) -> str:
+    """The name of the one sender of a connection that nobody saw being made, or "?".
+
+    Django 5.2 keeps no more of a sender than its id. The class that has this id now is the one
+    whose sends reach the receiver, even if it should not be the one that was meant.
+    """
+    if entry.sender is not None:
+        return sender_name(entry.sender)
+    cls = _class_of(entry.key[1]) if isinstance(entry.key[1], int) else None
+    return UNKNOWN if cls is None else class_path(cls)
+
+
+def _class_of(wanted: int) -> type | None:
+    """The class that has this id."""
+    known = _found.get(wanted)
+    cls = None if known is None else known()
+    if cls is not None or _missed.get(wanted) == len(sys.modules):
+        return cls
+    for found in (*_models(), *_loaded_classes()):
+        if id(found) == wanted:
+            _found[wanted] = weakref.ref(found)
+            return found
+    _missed[wanted] = len(sys.modules)
+    return None
+
+
+def _models() -> Iterator[type]:
+    if apps.models_ready:
+        yield from apps.get_models(include_auto_created=True, include_swapped=True)
+
+
+def _loaded_classes() -> Iterator[type]:
+    """The classes that are attributes of the loaded modules, some of them more than once."""
+    for module in dict.copy(sys.modules).values():
+        for value in dict.copy(namespace_of(module) or {}).values():
+            if is_class(value):
+                yield value
 
 
 class State(StrEnum):
@@ -151,7 +206,7 @@ def connected(signal: Signal) -> list[tuple[connections.Entry, ReceiverEntry]]:
             continue
         live.append((found, _live(found, connection)))
     live.sort(key=lambda pair: pair[1].is_async)
-    numbers = repeats.numbered([found for found, _ in live])
+    numbers = duplicates.numbered([found for found, _ in live])
     return [
         (found, replace(entry, repetition=number) if number else entry)
         for (found, entry), number in zip(live, numbers, strict=True)
@@ -193,7 +248,7 @@ def _live(found: connections.Entry, connection: Connection | None) -> ReceiverEn
     elif connections.hears_any_sender(found.key):
         sender = None
     else:
-        sender = senders.name_of_unknown(found)
+        sender = name_of_unknown(found)
     return _entry(
         name,
         sender=sender,
@@ -233,3 +288,63 @@ def _entry(name: ReceiverName, **told: Any) -> ReceiverEntry:
     return ReceiverEntry(
         receiver=name.name, path=name.path, line=name.line, **(unless_told | told)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A word beside a receiver."""
+
+    text: str
+    is_wrong: bool = False  # it keeps the receiver from running, or has it run too often
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A connection with its marks."""
+
+    order: int  # from 1 on, in the order in which they would run; 0: it would not run
+    entry: ReceiverEntry
+    marks: tuple[Mark, ...]
+
+
+def marked(signal: SignalEntry) -> list[Marked]:
+    """All connections of a signal: those that run, in their order, and then those that do not."""
+    found = []
+    order = 0
+    for entry in signal.receivers:
+        order += not entry.is_dead
+        found.append(Marked(0 if entry.is_dead else order, entry, tuple(_marks(entry))))
+    found += [Marked(0, entry, tuple(_marks(entry))) for entry in signal.pending]
+    taken_out = Mark("taken out of the signal", is_wrong=True)
+    found += [Marked(0, entry, (*_marks(entry), taken_out)) for entry in signal.taken_out]
+    return found
+
+
+def connected_elsewhere(entry: ReceiverEntry) -> Caller | None:
+    """Where it was connected from, unless that is where it is defined, as with a decorator."""
+    at = entry.connected_at
+    if at is None or (at.path == entry.path and abs(at.line - entry.line) <= _NEAR):
+        return None
+    return at
+
+
+def twice(signal: SignalEntry) -> int:
+    """How many receivers one dispatch may call more than once."""
+    return len({entry.repetition for entry in signal.receivers} - {0})
+
+
+def _marks(entry: ReceiverEntry) -> Iterator[Mark]:
+    if entry.is_async:
+        yield Mark("async")
+    if entry.is_pending:
+        yield Mark(f"waits for the model {entry.sender}", is_wrong=True)
+    elif entry.sender is not None:
+        yield Mark("one sender only" if entry.sender == "?" else f"only {entry.sender}")
+    if entry.dispatch_uid is not None:
+        yield Mark(f"uid {entry.dispatch_uid}")
+    if entry.is_weak is False:
+        yield Mark("strong")
+    if entry.is_dead:
+        yield Mark("dead reference", is_wrong=True)
+    if entry.repetition:
+        yield Mark("connected twice", is_wrong=True)

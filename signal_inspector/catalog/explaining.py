@@ -1,7 +1,11 @@
-"""Who would be called by a send now, who would not, and why."""
+"""Who would be called by a send now, who would not, and why.
+
+Also receivers that the source connects to a signal, and that are not connected all the same.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,14 +16,12 @@ from django.dispatch import Signal
 
 from signal_inspector import connections, trouble
 from signal_inspector.callers import is_third_party
-from signal_inspector.catalog import absent, entries, senders, sources
+from signal_inspector.catalog import entries
+from signal_inspector.catalog.duplicates import repeats
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, State
-from signal_inspector.catalog.finding import NotFoundError, find_signal
+from signal_inspector.catalog.finding import NotFoundError, find_signal, in_order
 from signal_inspector.catalog.matching import matches
 from signal_inspector.catalog.pending import why_pending
-from signal_inspector.catalog.repeats import repeats
-from signal_inspector.catalog.selection import in_order
-from signal_inspector.catalog.source_records import Mention, ModuleSource, Send
 from signal_inspector.conf import get_config
 from signal_inspector.connections import known_connections, reaches, why_other_sender
 from signal_inspector.muting import is_receiver_muted
@@ -34,6 +36,60 @@ from signal_inspector.names import (
 )
 from signal_inspector.names.safe import class_mro, class_namespace
 from signal_inspector.records import SendMethod
+from signal_inspector.source_code import project
+from signal_inspector.source_code.records import Connect, Mention, ModuleSource, Send
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """What the source says, and whether its module was ever imported."""
+
+    connect: Connect
+    module: str
+    is_imported: bool
+
+
+def absent(signal: SignalEntry, read: Sequence[ModuleSource]) -> Iterator[Absent]:
+    """What these modules would connect to the signal, and have not.
+
+    Where that is not clear it counts as connected: nobody should look for a mistake that is none.
+    """
+    known = [receiver for _, receiver in in_order(signal)]
+    said = [
+        (module.module, connect)
+        for module in read
+        for connect in module.connects
+        if connect.signal == signal.signal
+    ]
+    may_be_any = _has_stranger(known, {connect.receiver for _, connect in said})
+    for module, connect in said:
+        is_imported = module in sys.modules
+        if not (_is_done(connect, known) or (is_imported and may_be_any)):
+            yield Absent(connect=connect, module=module, is_imported=is_imported)
+
+
+def _has_stranger(known: Sequence[ReceiverEntry], named: set[str]) -> bool:
+    """Whether one goes by another name than in the source, and nobody saw it being connected.
+
+    As a decorator makes it that does not keep the name of what it decorates.
+    """
+    return any(
+        entry.connected_at is None and not entry.is_pending and entry.receiver not in named
+        for entry in known
+    )
+
+
+def _is_done(connect: Connect, known: Sequence[ReceiverEntry]) -> bool:
+    """Whether one of the connections is what this code makes, by its name or its place."""
+    for entry in known:
+        if connect.receiver and entry.receiver == connect.receiver:
+            return True
+        at = entry.connected_at
+        if at is not None and (at.path, at.line) == (connect.path, connect.line):
+            return True
+        if at is None and entry.path == connect.path and not connect.receiver:
+            return True
+    return False
 
 
 class Standing(StrEnum):
@@ -113,7 +169,7 @@ def explain(signal: Signal | str, sender: object = None) -> Explanation:
     lost = [each for _, each in in_order(entry) if each.state is not State.CONNECTED]
     not_called += [_lost(each) for each in lost]
     refused = connections.refusals(signal)
-    not_called += [_absent(each, refused) for each in absent.absent(entry, read)]
+    not_called += [_absent(each, refused) for each in absent(entry, read)]
     sends = tuple(each for module in read for each in module.sends if each.signal == entry.signal)
     return Explanation(
         signal=entry,
@@ -190,7 +246,7 @@ def explain_receiver(text: str) -> tuple[str, list[Part]]:
 
 def _only_in_source(text: str) -> Iterator[tuple[str, SignalEntry, ExplainedReceiver]]:
     """What the project's source connects, and has not: its receiver, signal and why."""
-    read = sources.project_sources(brief=True)
+    read = project.project_sources(brief=True)
     wanted = {
         connect.signal
         for module in read
@@ -201,7 +257,7 @@ def _only_in_source(text: str) -> Iterator[tuple[str, SignalEntry, ExplainedRece
     for name in sorted(wanted & signals.keys()):
         entry = entries.describe_signal(signals[name], name)
         refused = connections.refusals(signals[name])
-        for each in absent.absent(entry, read):
+        for each in absent(entry, read):
             if matches(text, each.connect.receiver):
                 yield each.connect.receiver, entry, _absent(each, refused)
 
@@ -212,14 +268,14 @@ def _read(entry: SignalEntry) -> tuple[str, list[ModuleSource]]:
     Of files that name nothing of signals those that name this one.
     """
     about = frozenset({entry.signal.rpartition(".")[2]})
-    readings = sources.project_readings(brief=True, about=about)
+    readings = project.project_readings(brief=True, about=about)
     package = ""
     if entry.path and is_third_party(entry.path):
         package = entry.signal.partition(".")[0]
         known = {reading.path for reading in readings}
-        more = sources.package_readings(entry.signal, about)
+        more = project.package_readings(entry.signal, about)
         readings += [each for each in more if each.path not in known]
-    return package, sources.settle(readings)
+    return package, project.settle(readings)
 
 
 def _handed_on(
@@ -244,7 +300,7 @@ def _connected(
     for pair in entries.connected(signal):
         found, entry = pair
         if not reaches(found.key, sender):
-            only = None if entry.sender == senders.UNKNOWN else entry.sender
+            only = None if entry.sender == entries.UNKNOWN else entry.sender
             why = why_other_sender(known.get(found.key), sender, only)
             missed.append(_known(entry, Standing.OTHER_SENDER, f"it {why}"))
         elif is_receiver_muted(signal, found.receiver):
@@ -293,7 +349,7 @@ def _known(
     )
 
 
-def _absent(found: absent.Absent, refused: Sequence[connections.Refusal]) -> ExplainedReceiver:
+def _absent(found: Absent, refused: Sequence[connections.Refusal]) -> ExplainedReceiver:
     connect = found.connect
     is_at_import = connect.function == found.module
     taken = next((it for it in refused if it.refused.receiver.name == connect.receiver), None)

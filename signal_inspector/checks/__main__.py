@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from signal_inspector.catalog.source_records import ModuleSource
-from signal_inspector.catalog.sources import read_directory, read_module
 from signal_inspector.checks.findings import place
 from signal_inspector.checks.providing_args import removed
+from signal_inspector.source_code.project import read_directory, read_module
+from signal_inspector.source_code.records import ModuleSource
 
 _FOUND, _UNUSABLE = 1, 2
 

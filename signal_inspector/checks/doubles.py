@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from signal_inspector import connections
-from signal_inspector.catalog.repeats import identity, source
+from signal_inspector.catalog.duplicates import identity, source
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at, listed
 from signal_inspector.names import unmarked

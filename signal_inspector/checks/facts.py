@@ -12,20 +12,14 @@ from django.dispatch import Signal
 
 from signal_inspector import connections, trouble
 from signal_inspector.callers import is_third_party
-from signal_inspector.catalog.source_files import names_signals, reading_of
-from signal_inspector.catalog.source_records import (
-    Connect,
-    Creation,
-    Mention,
-    ModuleSource,
-    Send,
-)
-from signal_inspector.catalog.sources import project_readings, settle
 from signal_inspector.checks.options import Checks, concerns
 from signal_inspector.connections import Connection
 from signal_inspector.names import creation_place, loaded_signals, receiver_name
 from signal_inspector.names.safe import instance_attribute
 from signal_inspector.records import Caller, ReceiverName
+from signal_inspector.source_code.files import names_signals, reading_of
+from signal_inspector.source_code.project import project_readings, settle
+from signal_inspector.source_code.records import Connect, Creation, Mention, ModuleSource, Send
 
 _NOBODYS = ("django.", "debug_toolbar.", "signal_inspector.")  # not for the project to mend
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from signal_inspector.catalog.source_records import Creation
 from signal_inspector.checks.facts import Facts
 from signal_inspector.checks.findings import Finding, Kind, place
+from signal_inspector.source_code.records import Creation
 
 
 def providing_args(facts: Facts) -> Iterator[Finding]:

@@ -12,7 +12,6 @@ from typing import Final
 from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
-from signal_inspector.catalog.source_records import Connect, Send
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at, listed
 from signal_inspector.names.receivers import innermost
@@ -24,6 +23,7 @@ from signal_inspector.names.safe import (
     namespace_of,
     native_attribute,
 )
+from signal_inspector.source_code.records import Connect, Send
 
 _NAME: Final = "__qualname__"
 _MOST_DECORATORS: Final = 20  # above one function

@@ -9,10 +9,10 @@ from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
 from signal_inspector.callers import is_third_party
-from signal_inspector.catalog.source_records import Send
 from signal_inspector.checks.facts import Connected, Facts, file_of
 from signal_inspector.checks.findings import Finding, Kind, at, listed
 from signal_inspector.names import is_item
+from signal_inspector.source_code.records import Send
 
 _NAMED = 3  # receivers that a message names; of more it tells how many
 

@@ -10,24 +10,32 @@ from unittest.mock import ANY
 from signal_inspector.muting import is_receiver
 from signal_inspector.names import receiver_name
 from signal_inspector.records import SendMethod
-from signal_inspector.testing import reasons, swallowed
-from signal_inspector.testing.captured import CapturedCall, CapturedDispatch
-from signal_inspector.testing.instead import first_missing, first_out_of_place, instead
-from signal_inspector.testing.mutes import check_receivers
-from signal_inspector.testing.patterns import Pattern, sending
-from signal_inspector.testing.wanted import Receiver, SignalOrName
-from signal_inspector.testing.wording import (
+from signal_inspector.testing import messages, swallowed
+from signal_inspector.testing.captures import (
+    CapturedCall,
+    CapturedDispatch,
+    Receiver,
+    SignalOrName,
+)
+from signal_inspector.testing.messages import (
+    Pattern,
     count_of,
     dispatch_lines,
+    first_missing,
+    first_out_of_place,
     indented,
+    instead,
     list_of,
     place,
+    sending,
     so_often,
     statements,
 )
+from signal_inspector.testing.mutes import check_receivers
 
 if TYPE_CHECKING:
     from signal_inspector.testing.captures import CapturedDispatches
+
 
 __unittest = True  # unittest leaves our frames out of the traceback of a failure
 
@@ -243,7 +251,7 @@ class Assertions:
         self, receiver: Receiver, signal: SignalOrName | None, others: list[str]
     ) -> AssertionError:
         sent_here = self._asserted()
-        reason = reasons.why_not(receiver, sent_here.of(*_one(signal)), others)
+        reason = messages.why_not(receiver, sent_here.of(*_one(signal)), others)
         elsewhere = sent_here.sent_elsewhere(signal, receiver)
         return _failure(f"Not called: {receiver_name(receiver).name}", [*elsewhere, *reason])
 

@@ -1,25 +1,274 @@
-"""The list that a capture gives: its dispatches, and what can be asserted of them."""
+"""The dispatches that a capture gives to a test, and which signals it is about.
+
+A test sees the record of a dispatch, and beside it the objects themselves.
+"""
 
 from __future__ import annotations
 
+import difflib
+import gc
+import sys
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from threading import current_thread
+from typing import Any, TypeAlias, cast
 
 from django.dispatch import Signal
 
-from signal_inspector.names import loaded_signals, receiver_name, signal_name
-from signal_inspector.testing.assertions import Assertions
-from signal_inspector.testing.captured import CapturedDispatch
-from signal_inspector.testing.wanted import (
-    Receiver,
-    SignalOrName,
-    Wanted,
-    find_signal,
-    is_connected,
+from signal_inspector.conf import get_config
+from signal_inspector.connections import entries
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.muting import is_receiver
+from signal_inspector.names import (
+    is_inspected,
+    loaded_signals,
+    name_matches,
+    receiver_name,
+    signal_name,
 )
-from signal_inspector.testing.wording import so_often
+from signal_inspector.names.safe import class_attribute, instance_attribute, is_class
+from signal_inspector.records import Outcome, ReceiverCall, SendMethod
+from signal_inspector.testing.assertions import Assertions
+from signal_inspector.testing.messages import so_often
 
 __unittest = True  # unittest leaves our frames out of the traceback of a failure
+
+#: A signal, or its dotted name.
+SignalOrName: TypeAlias = Signal | str
+Receiver: TypeAlias = Callable[..., Any]
+
+_WILDCARDS = frozenset("*?[")
+
+
+class CapturedCall:
+    """One receiver's part in a dispatch, with what it returned or raised."""
+
+    __slots__ = ("exception", "receiver", "record", "response")
+
+    def __init__(
+        self, record: ReceiverCall, receiver: Any, response: Any, exception: BaseException | None
+    ) -> None:
+        self.record = record  # times, queries, the failure in words
+        self.receiver = receiver  # None where it was not told: an override that raised
+        self.response = response
+        self.exception = exception
+
+    @property
+    def name(self) -> str:
+        """``module.qualname`` of the receiver."""
+        return self.record.receiver
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+        return self.record.outcome
+
+    @property
+    def ran(self) -> bool:
+        """Whether it was called: it is skipped if an earlier receiver raised."""
+        return self.outcome is not Outcome.SKIPPED
+
+    def __repr__(self) -> str:
+        return f"<CapturedCall {self.name}: {self.outcome.value}>"
+
+
+class CapturedDispatch:
+    """One send, with the objects that were sent: nothing in it is copied, cut or redacted."""
+
+    def __init__(
+        self, record: Dispatch, signal: Signal, sender: Any, payload: dict[str, Any]
+    ) -> None:
+        self.record = record  # names, times, the caller, receiver calls in words
+        self.signal = signal
+        self.sender = sender
+        self.payload = payload  # the arguments but the sender
+        self.muted: tuple[Any, ...] = ()  # receivers that ``mute`` or ``only`` kept from it
+        self.receivers: Sequence[Any] = ()
+        self._responses: dict[int, Any] = {}
+        self._exceptions: dict[int, BaseException] = {}
+
+    @property
+    def name(self) -> str:
+        """The dotted name of the signal."""
+        return self.record.signal
+
+    @property
+    def method(self) -> SendMethod:
+        """The method of the signal that was called."""
+        return self.record.method
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the send ended for its sender."""
+        return self.record.outcome
+
+    @property
+    def calls(self) -> list[CapturedCall]:
+        """The receiver calls in the order of Django's responses: sync, then async ones."""
+        return [self._call(index, record) for index, record in enumerate(self.record.calls)]
+
+    @property
+    def failures(self) -> list[CapturedCall]:
+        """The receiver calls that raised."""
+        return [call for call in self.calls if call.outcome is Outcome.RAISED]
+
+    def note_receivers(self, receivers: Sequence[Any]) -> None:
+        """Note whom Django calls, in order."""
+        self.receivers = receivers
+
+    def note_response(self, index: int, response: Any) -> None:
+        """Note what a receiver returned."""
+        self._responses[index] = response
+
+    def note_exception(self, index: int, error: BaseException) -> None:
+        """Note what a receiver raised."""
+        self._exceptions[index] = error
+
+    def _call(self, index: int, record: ReceiverCall) -> CapturedCall:
+        return CapturedCall(
+            record,
+            self.receivers[index] if index < len(self.receivers) else None,
+            self._responses.get(index),
+            self._exceptions.get(index),
+        )
+
+    def __repr__(self) -> str:
+        # Names only: whoever shows more of a payload has to do it with care (see ``wording``).
+        arguments = ", ".join(self.payload)
+        return f"<CapturedDispatch {self.name} from {self.record.sender} ({arguments})>"
+
+
+def find_signal(signal: SignalOrName) -> Signal:
+    """The signal itself; ValueError if no loaded module has one of this name."""
+    __tracebackhide__ = True
+    if isinstance(signal, Signal):
+        return signal
+    if not isinstance(signal, str):
+        raise TypeError(f"Name a signal or its dotted name, not {type(signal).__qualname__}.")
+    found = _named(signal)
+    if found is not None:
+        return found
+    known = loaded_signals()
+    if signal in known:
+        return known[signal]
+    close = difflib.get_close_matches(signal, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"No loaded module has a signal {signal!r}.{hint}")
+
+
+def _named(name: str) -> Signal | None:
+    """The signal of this name if it is where the name says, without a look at all modules."""
+    found = _at(name)
+    if not issubclass(type(found), Signal):  # not isinstance(), which asks lazy objects
+        return None
+    signal: Signal = found
+    return signal if signal_name(signal) == name else None
+
+
+def _at(name: str) -> Any:
+    """What a loaded module, or a class in it, has under this dotted name; None if nothing."""
+    module, path = name, ""
+    while module and module not in sys.modules:
+        module, _, attribute = module.rpartition(".")
+        path = f"{attribute}.{path}" if path else attribute
+    found: Any = sys.modules.get(module)
+    for attribute in path.split("."):
+        look = class_attribute if is_class(found) else instance_attribute
+        found = look(found, attribute)
+    return found
+
+
+def find_target(target: str) -> Signal | Receiver:
+    """The signal or the receiver of this dotted name; ValueError if nothing has it.
+
+    A name is that of a signal, of a function, method or object of a loaded module, or the one
+    that records give a connected receiver.
+    """
+    __tracebackhide__ = True
+    found = _at(target)
+    if type(found) in (staticmethod, classmethod):
+        found = found.__func__
+    if isinstance(found, Signal):
+        return found
+    if callable(found):
+        return cast("Receiver", found)
+    known = loaded_signals()
+    if target in known:
+        return known[target]
+    receivers = {
+        receiver_name(receiver).name: receiver
+        for signal in known.values()
+        for _, receiver, _ in entries(signal)
+        if receiver is not None
+    }
+    if target in receivers:
+        return receivers[target]  # type: ignore[no-any-return]
+    close = difflib.get_close_matches(target, [*known, *receivers], n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"No signal, receiver or loaded function is called {target!r}.{hint}")
+
+
+def is_connected(receiver: Receiver, signals: Iterable[Signal] | None = None) -> bool:
+    """Whether a receiver is connected to one of these signals, or to any."""
+    if signals is None:
+        # The objects themselves: tests make signals that no module has.
+        signals = (each for each in gc.get_objects() if issubclass(type(each), Signal))
+    return any(
+        is_receiver(receiver, connected)
+        for signal in signals
+        for _, connected, _ in entries(signal)
+        if connected is not None
+    )
+
+
+class Wanted:
+    """The signals that a capture was told of.
+
+    ``signals`` limit it to those; ``also`` names some more that settings leave out. Dotted names
+    may be globs. Signals that are named outright are captured whatever ``INCLUDE`` says.
+    """
+
+    def __init__(self, signals: Iterable[SignalOrName], also: Iterable[SignalOrName] = ()) -> None:
+        self._named, self._globs = _sorted(signals)
+        self._also, self._also_globs = _sorted(also)
+        self._all = not self._named and not self._globs
+
+    def asks_for(self, signal: Signal) -> bool:
+        """Whether the signal is wanted whatever settings say."""
+        if any(each is signal for each in (*self._named, *self._also)):
+            return True
+        globs = (*self._globs, *self._also_globs)
+        return bool(globs) and _matches(signal, globs)
+
+    def covers(self, signal: Signal) -> bool:
+        """Whether a dispatch of this signal is captured."""
+        if self.asks_for(signal):
+            return True
+        if not self._all:
+            return False
+        config = get_config()
+        return is_inspected(signal_name(signal), config.include, config.exclude)
+
+    def add(self, signals: Iterable[SignalOrName]) -> None:
+        """Want these too."""
+        named, globs = _sorted(signals)
+        self._also, self._also_globs = (*self._also, *named), (*self._also_globs, *globs)
+
+
+def _sorted(signals: Iterable[SignalOrName]) -> tuple[tuple[Signal, ...], tuple[str, ...]]:
+    """The signals, and the globs on names."""
+    named, globs = [], []
+    for signal in signals:
+        if isinstance(signal, str) and _WILDCARDS.intersection(signal):
+            globs.append(signal)
+        else:
+            named.append(find_signal(signal))
+    return tuple(named), tuple(globs)
+
+
+def _matches(signal: Signal, globs: tuple[str, ...]) -> bool:
+    name = signal_name(signal)
+    return any(name_matches(name, glob) for glob in globs)
 
 
 class CapturedDispatches(list[CapturedDispatch], Assertions):

@@ -16,11 +16,14 @@ from signal_inspector.dispatches import Dispatch
 from signal_inspector.keeping import Keeper
 from signal_inspector.records import Details
 from signal_inspector.testing import installation
-from signal_inspector.testing.captured import CapturedDispatch
-from signal_inspector.testing.captures import CapturedDispatches
+from signal_inspector.testing.captures import (
+    CapturedDispatch,
+    CapturedDispatches,
+    SignalOrName,
+    Wanted,
+)
 from signal_inspector.testing.contexts import TestContext
-from signal_inspector.testing.stand_ins import real
-from signal_inspector.testing.wanted import SignalOrName, Wanted
+from signal_inspector.testing.faults import real
 
 __unittest = True
 
@@ -28,6 +31,7 @@ __unittest = True
 _DETAILS: Final = Details.CALLER | Details.TRACEBACK | Details.STATEMENTS | Details.NOT_CALLED
 
 D = TypeVar("D", bound=Callable[..., Any])
+
 
 #: The captures that the code of this context runs in.
 _inside: ContextVar[tuple[Capture, ...]] = ContextVar("signal_inspector_captures", default=())

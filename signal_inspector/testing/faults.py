@@ -1,23 +1,147 @@
-"""``inject_failure`` and ``delay``: receivers that fail or are slow while a test runs."""
+"""``inject_failure`` and ``delay``: receivers that fail or are slow while a test runs.
+
+A stand-in is called in the place of a receiver and known by its name. One is made for each
+dispatch, and gone from the responses before the sender sees them.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
+from collections.abc import Callable, Iterator
+from functools import wraps
 from threading import RLock
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from django.dispatch import Signal
 
 from signal_inspector import muting
 from signal_inspector.muting import MutedReceivers
-from signal_inspector.testing import installation, stand_ins
+from signal_inspector.records import SendMethod
+from signal_inspector.testing import installation
+from signal_inspector.testing.captures import Receiver, SignalOrName, find_signal, find_target
 from signal_inspector.testing.contexts import TestContext
 from signal_inspector.testing.mutes import check_receivers, check_was_connected
-from signal_inspector.testing.wanted import Receiver, SignalOrName, find_signal, find_target
+
+_lock = RLock()
+_users = 0
+_originals: dict[tuple[type[Signal], str], Callable[..., Any]] = {}
+_ours: dict[tuple[type[Signal], str], Callable[..., Any]] = {}
 
 __unittest = True  # unittest leaves our frames out of the traceback of a failure
+
+
+class Calling(Protocol):
+    """What decides how a receiver is called."""
+
+    def call(self, receiver: Any, named: dict[str, Any]) -> Any: ...
+
+    def acall(self, receiver: Any, named: dict[str, Any]) -> Any: ...
+
+
+class StandIn:
+    """Is called in the place of a receiver, and is taken for it by whoever looks at it."""
+
+    def __init__(self, receiver: Any, fault: Calling) -> None:
+        self.__wrapped__ = receiver
+        self.__fault = fault
+        module = getattr(receiver, "__module__", None)
+        if module is not None:
+            self.__module__ = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__wrapped__, name)
+
+    def __call__(self, **named: Any) -> Any:
+        return self.__fault.call(self.__wrapped__, named)
+
+
+class AsyncStandIn(StandIn):
+    """The same of an async receiver."""
+
+    def __call__(self, **named: Any) -> Any:
+        return self._StandIn__fault.acall(self.__wrapped__, named)
+
+
+_KINDS = (StandIn, AsyncStandIn)
+
+
+def real(receiver: Any) -> Any:
+    """The receiver that somebody connected, where a stand-in may be meant."""
+    while type(receiver) in _KINDS:
+        receiver = receiver.__wrapped__
+    return receiver
+
+
+def acquire() -> None:
+    """Have sends answer with receivers, where they would with stand-ins, until ``release``."""
+    global _users
+    with _lock:
+        _users += 1
+        for place in _places():
+            if place not in _ours:
+                kind, method = place
+                _originals[place] = original = kind.__dict__[method]
+                _ours[place] = _answering(original)
+                setattr(kind, method, _ours[place])
+
+
+def release() -> None:
+    """Undo ``acquire``; the last one puts back the send methods."""
+    global _users
+    with _lock:
+        _users -= 1
+        if _users:
+            return
+        for place, ours in list(_ours.items()):
+            kind, method = place
+            if kind.__dict__.get(method) is ours:  # else another patch lies upon it: it stays
+                setattr(kind, method, _originals.pop(place))
+                del _ours[place]
+
+
+def _places() -> Iterator[tuple[type[Signal], str]]:
+    """The send methods of Signal and of its subclasses, where they are defined."""
+    waiting = [Signal]
+    while waiting:
+        kind = waiting.pop()
+        waiting.extend(kind.__subclasses__())
+        for method in SendMethod:
+            if inspect.isfunction(kind.__dict__.get(method)):
+                yield kind, method.value
+
+
+def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A send method that answers with receivers, where it would with stand-ins for them."""
+    if inspect.iscoroutinefunction(original):
+
+        @wraps(original)
+        async def answering(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return _with_receivers(await original(self, *args, **kwargs))
+
+    else:
+
+        @wraps(original)
+        def answering(self: Any, *args: Any, **kwargs: Any) -> Any:
+            answer = original(self, *args, **kwargs)
+            # An asend() that is no coroutine function itself.
+            return _awaited(answer) if inspect.iscoroutine(answer) else _with_receivers(answer)
+
+    return answering
+
+
+async def _awaited(answer: Any) -> Any:
+    return _with_receivers(await answer)
+
+
+def _with_receivers(responses: Any) -> Any:
+    if isinstance(responses, list):
+        for index, pair in enumerate(responses):
+            if isinstance(pair, tuple) and len(pair) == 2 and type(pair[0]) in _KINDS:
+                responses[index] = (real(pair[0]), pair[1])
+    return responses
 
 
 class Fault(TestContext[Any]):
@@ -46,7 +170,7 @@ class Fault(TestContext[Any]):
         self._wanted = MutedReceivers(receivers, limited)
         self.calls = 0
         installation.acquire()  # first: its wrapper has to lie below that of the stand-ins
-        stand_ins.acquire()
+        acquire()
         muting.add(self)
         return self
 
@@ -58,14 +182,14 @@ class Fault(TestContext[Any]):
     ) -> None:
         __tracebackhide__ = True
         muting.remove(self)
-        stand_ins.release()
+        release()
         installation.release()
         if exc is None and not self.is_of_class:
             check_was_connected(self._wanted.idle(), self._who)
 
     def live(self, signal: Signal, receivers: list[Any], *, is_async: bool) -> list[Any]:
         """As ``muting.Change`` has it."""
-        kind = stand_ins.AsyncStandIn if is_async else stand_ins.StandIn
+        kind = AsyncStandIn if is_async else StandIn
         return [
             kind(each, self) if self._wanted.silences(signal, each) else each for each in receivers
         ]

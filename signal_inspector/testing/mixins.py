@@ -10,9 +10,8 @@ from typing import ClassVar
 from django.test import LiveServerTestCase
 
 from signal_inspector.testing.assertions import Assertions
-from signal_inspector.testing.captures import CapturedDispatches
+from signal_inspector.testing.captures import CapturedDispatches, SignalOrName, Wanted
 from signal_inspector.testing.capturing import Capture
-from signal_inspector.testing.wanted import SignalOrName, Wanted
 
 __unittest = True
 

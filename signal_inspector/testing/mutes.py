@@ -17,14 +17,14 @@ from signal_inspector.muting import (
     held,
 )
 from signal_inspector.names import receiver_name
-from signal_inspector.testing.contexts import TestContext
-from signal_inspector.testing.wanted import (
+from signal_inspector.testing.captures import (
     Receiver,
     SignalOrName,
     find_signal,
     find_target,
     is_connected,
 )
+from signal_inspector.testing.contexts import TestContext
 
 __unittest = True  # unittest leaves our frames out of the traceback of a failure
 

@@ -16,11 +16,10 @@ from signal_inspector.muting import is_receiver
 from signal_inspector.names import receiver_name, signal_name
 from signal_inspector.records import Details
 from signal_inspector.testing import installation
+from signal_inspector.testing.captures import Receiver, SignalOrName, find_signal
 from signal_inspector.testing.contexts import TestContext
-from signal_inspector.testing.faults import was_injected
+from signal_inspector.testing.faults import real, was_injected
 from signal_inspector.testing.mutes import check_receivers
-from signal_inspector.testing.stand_ins import real
-from signal_inspector.testing.wanted import Receiver, SignalOrName, find_signal
 
 __unittest = True
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from signal_inspector import trouble
 from signal_inspector.catalog import SignalEntry, describe
-from signal_inspector.catalog.marks import Mark, Marked, connected_elsewhere, marked, twice
+from signal_inspector.catalog.entries import Mark, Marked, connected_elsewhere, marked, twice
 from signal_inspector.records import Outcome
 from signal_inspector.toolbar.parts import Badge, OutcomeCell
 from signal_inspector.toolbar.places import place

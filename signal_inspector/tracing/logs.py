@@ -24,7 +24,7 @@ from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.ids import time_ns
 from signal_inspector.records import Failure
-from signal_inspector.tracing import scope
+from signal_inspector.tracing import otel
 from signal_inspector.tracing.attributes import (
     DISPATCH_ID,
     FUNCTION,
@@ -45,7 +45,7 @@ class FailureLog:
     """Emits log records by one logger provider; None stands for the global one."""
 
     def __init__(self, logger_provider: LoggerProvider | None = None) -> None:
-        self._logger = get_logger(scope.NAME, scope.VERSION, logger_provider, scope.SCHEMA_URL)
+        self._logger = get_logger(otel.NAME, otel.VERSION, logger_provider, otel.SCHEMA_URL)
         self._looked_for_doubles = False
 
     def is_idle(self) -> bool:

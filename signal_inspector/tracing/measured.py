@@ -16,10 +16,10 @@ from opentelemetry.trace import Span, Tracer
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Failure, Outcome
 from signal_inspector.tracing import exceptions
-from signal_inspector.tracing.attached import Attached
+from signal_inspector.tracing.context import Attached
 from signal_inspector.tracing.logs import FailureLog
 from signal_inspector.tracing.metrics import Meters
-from signal_inspector.tracing.sampling import follows_parent
+from signal_inspector.tracing.otel import follows_parent
 from signal_inspector.tracing.settings import Tracing
 
 #: Tells one exception from another without keeping it: its id alone may be given anew.

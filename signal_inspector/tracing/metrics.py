@@ -1,23 +1,31 @@
-"""How long dispatches and receiver calls took, as histograms.
+"""How long dispatches and receiver calls took, as histograms; and our own losses, as counters.
 
 Measured while the span of what is measured is current, so that the SDK can attach exemplars.
-
-A receiver call that was skipped never ran, and is not measured. One that was cancelled took its
-time and is measured, without ``error.type``: its task was called off from outside, so it says
-nothing about the receiver, and would make a rate of failures out of every client that hangs up.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable, Mapping
+from threading import Lock
 from typing import Final
+from weakref import WeakSet
 
-from opentelemetry.metrics import Histogram, MeterProvider, NoOpHistogram, get_meter
+from opentelemetry.metrics import (
+    CallbackOptions,
+    Histogram,
+    MeterProvider,
+    NoOpHistogram,
+    Observation,
+    get_meter,
+    get_meter_provider,
+)
 
 from signal_inspector import trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.names.safe import class_path
 from signal_inspector.records import Outcome
-from signal_inspector.tracing import scope
+from signal_inspector.tracing import otel
 from signal_inspector.tracing.attributes import ERROR_TYPE, FUNCTION, METHOD, SIGNAL
 
 #: Upper bounds of the buckets, in seconds. A receiver may take microseconds, or wait for a slow
@@ -33,12 +41,19 @@ OTHER: Final = "_OTHER"
 
 _SECOND: Final = 1e9  # in nanoseconds
 
+KIND: Final = "django.signal.inspector.kind"
+
+#: Providers that have the counters. Weak, and the callbacks know no provider either: one that
+#: is thrown away, as tests do, is not kept alive by having been observed.
+_observed: WeakSet[MeterProvider] = WeakSet()
+_lock = Lock()
+
 
 class Meters:
     """The histograms of one meter provider; None stands for the global one."""
 
     def __init__(self, meter_provider: MeterProvider | None = None, *, limit: int = LIMIT) -> None:
-        meter = get_meter(scope.NAME, scope.VERSION, meter_provider, scope.SCHEMA_URL)
+        meter = get_meter(otel.NAME, otel.VERSION, meter_provider, otel.SCHEMA_URL)
         self._send = meter.create_histogram(
             "django.signal.send.duration",
             unit="s",
@@ -111,3 +126,58 @@ def _is_idle(histogram: Histogram) -> bool:
     # under this name; should the name go, we measure into nothing, which is slow but right.
     real = getattr(histogram, "_real_instrument", histogram)
     return real is None or type(real) is NoOpHistogram
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = Lock()  # the thread that held it is not in the child
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def observe(meter_provider: MeterProvider | None = None) -> None:
+    """Let a meter provider read our counts; None stands for the global one. Idempotent.
+
+    The counts are those of the process: each provider that observes them exports all of them.
+    """
+    provider = get_meter_provider() if meter_provider is None else meter_provider
+    with _lock:
+        if _is_observed(provider):
+            return
+        _observed.add(provider)
+    meter = get_meter(otel.NAME, otel.VERSION, provider, otel.SCHEMA_URL)
+    meter.create_observable_counter(
+        "django.signal.inspector.dropped",
+        callbacks=[_observer(trouble.known_drops)],
+        unit="{item}",
+        description="What Signal Inspector did not keep as a limit was reached.",
+    )
+    meter.create_observable_counter(
+        "django.signal.inspector.failures",
+        callbacks=[_observer(trouble.known_counts)],
+        unit="{failure}",
+        description="Failures inside Signal Inspector; the signals were sent all the same.",
+    )
+
+
+def _is_observed(provider: MeterProvider) -> bool:
+    if provider in _observed:
+        return True
+    # The API's stand-in hands its instruments on to the global provider that is set later.
+    is_global = provider is get_meter_provider()
+    return is_global and any(_is_stand_in(each) for each in _observed)
+
+
+def _is_stand_in(provider: MeterProvider) -> bool:
+    return type(provider).__name__ == "_ProxyMeterProvider"
+
+
+def _observer(
+    read: Callable[[], Mapping[str, int]],
+) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    def observed(options: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(count, {KIND: kind}) for kind, count in read().items()]
+
+    return observed

@@ -28,15 +28,15 @@ from signal_inspector.ids import time_ns
 from signal_inspector.names import is_inspected
 from signal_inspector.records import Details, SendMethod
 from signal_inspector.sinks import Follower, Sink
-from signal_inspector.tracing import health, hooks, scope
-from signal_inspector.tracing.attached import SPAN_KEY, Attached
+from signal_inspector.tracing import metrics, otel
 from signal_inspector.tracing.attributes import Attributes, Described, of_dispatch
-from signal_inspector.tracing.followers import DispatchSpan, ReceiverSpans
+from signal_inspector.tracing.context import SPAN_KEY, Attached
 from signal_inspector.tracing.logs import FailureLog
 from signal_inspector.tracing.measured import Measured, Tools
 from signal_inspector.tracing.metrics import Meters
+from signal_inspector.tracing.otel import SUPPRESSED, SUPPRESSED_PLAINLY, untraced
 from signal_inspector.tracing.settings import Tracing
-from signal_inspector.tracing.suppression import SUPPRESSED, SUPPRESSED_PLAINLY, untraced
+from signal_inspector.tracing.spans import DispatchSpan, ReceiverSpans
 
 _SAMPLED: Final = TraceFlags.SAMPLED
 
@@ -155,7 +155,7 @@ class TracingSink(Sink):
         self._described = {}
         self._spans = ReceiverSpans if settings.receiver_spans else DispatchSpan
         tracers = self._find("TRACER_PROVIDER")
-        tracer = get_tracer(scope.NAME, scope.VERSION, tracers, scope.SCHEMA_URL)
+        tracer = get_tracer(otel.NAME, otel.VERSION, tracers, otel.SCHEMA_URL)
         self._is_global = tracers is None
         self._provider = _global_provider()  # None until there is an SDK
         waits = self._is_global and self._provider is None
@@ -165,14 +165,14 @@ class TracingSink(Sink):
             tracer=tracer,
             meters=None,
             log=FailureLog(self._find("LOGGER_PROVIDER")),
-            dispatch_hook=hooks.guarded(self._find("DISPATCH_HOOK"), "DISPATCH_HOOK"),
-            receiver_hook=hooks.guarded(self._find("RECEIVER_HOOK"), "RECEIVER_HOOK"),
+            dispatch_hook=otel.guarded(self._find("DISPATCH_HOOK"), "DISPATCH_HOOK"),
+            receiver_hook=otel.guarded(self._find("RECEIVER_HOOK"), "RECEIVER_HOOK"),
         )
         self._sleeping = None
         if settings.metrics:
             meters = self._find("METER_PROVIDER")
             self._sleeping = Meters(meters)
-            health.observe(meters)
+            metrics.observe(meters)
 
     def _find(self, key: str) -> Any:
         """What was given to the constructor, or else what the settings name."""
@@ -185,7 +185,7 @@ class TracingSink(Sink):
             # models, which it could not yet, or not all: it is looked for once they are there.
             self._puts_off = True
             return None
-        return hooks.found(named, key)
+        return otel.found(named, key)
 
     def _take_provider(self) -> None:
         """Go on with the global provider that has been set, or put in place of another."""
@@ -194,7 +194,7 @@ class TracingSink(Sink):
             return
         self._provider = _global_provider()
         # Asked for anew: the stand-in would go on asking at every span.
-        tracer = get_tracer(scope.NAME, scope.VERSION, None, scope.SCHEMA_URL)
+        tracer = get_tracer(otel.NAME, otel.VERSION, None, otel.SCHEMA_URL)
         self._tools = replace(self._tools, tracer=tracer)
         self._tracer = None if isinstance(tracer, NoOpTracer) else tracer
 

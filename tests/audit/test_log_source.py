@@ -16,9 +16,8 @@ from signal_inspector.audit.models import AuditedCall, AuditedDispatch
 from signal_inspector.audit.search.entries import Follower
 from signal_inspector.catalog import recorded
 from signal_inspector.catalog.recorded import SentOn
-from signal_inspector.watching import sources
-from signal_inspector.watching.seen import read_seen
-from signal_inspector.watching.sources import Asked, SourceAwayError
+from signal_inspector.watch import sources
+from signal_inspector.watch.dispatches import Asked, SourceAwayError, read_seen
 from tests.audit.rows_made import many_rows, rows_of, with_column
 
 pytestmark = pytest.mark.django_db

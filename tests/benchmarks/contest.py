@@ -18,7 +18,7 @@ from signal_inspector.scopes import (
     open_collector,
     remove_sink,
 )
-from signal_inspector.watching import WatchSink
+from signal_inspector.watch import WatchSink
 from tests.benchmarks.measure import FIRST, SENDS, Contestant, Sender, Turn, turn
 
 BARE: Final = "bare Django"

@@ -11,8 +11,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from signal_inspector.graphs import as_dot, as_html, as_json, as_mermaid, as_svg
-from tests.graphs.graphs_made import large
+from signal_inspector.graph import as_dot, as_html, as_json, as_mermaid, as_svg
+from tests.graph.graphs_made import large
 
 _ROUNDS = 5
 

@@ -26,7 +26,7 @@ signal_5 = Signal()
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="si-") as home:
-        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.watching.server_settings"
+        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.watch.server_settings"
         os.environ["WATCH_DIRECTORY"] = home
         django.setup()
         for receivers, signal in ((1, signal_1), (5, signal_5)):

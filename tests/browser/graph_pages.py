@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from signal_inspector.graphs import as_html
+from signal_inspector.graph import as_html
 from tests.browser.shops import SHOP
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-    from signal_inspector.catalog.graph_records import Graph
+    from signal_inspector.graph.model import Graph
 
 
 def shop_page(path: Path) -> str:

@@ -9,7 +9,7 @@ import pytest
 from tests.browser.graph_pages import box, page_of, shop_page
 from tests.browser.playing import expect
 from tests.browser.test_looks import LOW_CONTRAST
-from tests.graphs.graphs_made import HOSTILE, cascade, hostile, large
+from tests.graph.graphs_made import HOSTILE, cascade, hostile, large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

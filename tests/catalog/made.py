@@ -74,7 +74,7 @@ FILES: dict[str, str | bytes] = {
         class ShopConfig(AppConfig):
             name = "shop"
             def ready(self):
-                import shop.receivers
+                import shop.receivers  # noqa: F401
                 from shop.signals import order_placed
                 order_placed.connect(shop.receivers.thank, dispatch_uid="again")
                 order_placed.connect(lambda **kwargs: None)

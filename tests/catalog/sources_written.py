@@ -6,8 +6,8 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from signal_inspector.catalog.source_records import Connect, Creation, ModuleSource, Send
-from signal_inspector.catalog.sources import read_directory
+from signal_inspector.source_code.project import read_directory
+from signal_inspector.source_code.records import Connect, Creation, ModuleSource, Send
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import pytest
 from django.core.management import load_command_class
 
 from signal_inspector.catalog import Standing, State
-from signal_inspector.catalog.snapshot_text import parse
+from signal_inspector.catalog.snapshots import parse
 from tests.test_example_project import ROOT, manage
 
 TEXT = (ROOT / "docs" / "catalogue.md").read_text()

@@ -27,11 +27,11 @@ from signal_inspector.catalog import (
     Standing,
     explain,
 )
-from signal_inspector.catalog.absent import absent
+from signal_inspector.catalog.explaining import absent
 from signal_inspector.catalog.finding import find_sender, find_signal
-from signal_inspector.catalog.source_records import Connect, ModuleSource
-from signal_inspector.catalog.sources import read_directory
 from signal_inspector.records import Caller, SendMethod
+from signal_inspector.source_code.project import read_directory
+from signal_inspector.source_code.records import Connect, ModuleSource
 from tests.catalog.made import module
 from tests.checks.worlds import Project
 

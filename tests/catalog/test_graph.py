@@ -14,17 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_inspector import capture, trouble
-from signal_inspector.catalog import graph_calls, recorded
+from signal_inspector.catalog import recorded
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry
-from signal_inspector.catalog.graph import build, project_graph
-from signal_inspector.catalog.graph_cycles import cycles_in
-from signal_inspector.catalog.graph_records import Graph, Known, SendingOn
-from signal_inspector.catalog.graph_selection import select
 from signal_inspector.catalog.recorded import SentOn, sent_on_in
-from signal_inspector.catalog.source_files import files_below, reading_of
+from signal_inspector.graph import building
+from signal_inspector.graph.building import build, project_graph
+from signal_inspector.graph.model import Graph, Known, SendingOn, cycles_in, select
 from signal_inspector.records import SendMethod
+from signal_inspector.source_code.files import files_below, reading_of
 from tests.catalog.sources_written import write
-from tests.graphs.graphs_made import cascade, receiving, sending_on
+from tests.graph.graphs_made import cascade, receiving, sending_on
 
 SIGNALS = """
     from django.dispatch import Signal
@@ -210,7 +209,7 @@ class Work:
 
     def test_a_long_way_is_not_followed(self, tmp_path: Path) -> None:
         """Beyond ``MOST_CALLS`` calls nothing is claimed."""
-        most = graph_calls.MOST_CALLS
+        most = building.MOST_CALLS
         calls = "".join(f"def f{at}(**kw):\n    f{at + 1}()\n" for at in range(most + 1))
         code = f"{calls}def f{most + 1}():\n    paid.send(None)\n"
         near = graph_of(tmp_path, code, entry(PLACED, "shop.work.f1"))

@@ -11,9 +11,17 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signal_inspector.catalog.snapshot_changes import changes
-from signal_inspector.catalog.snapshot_text import BrokenError, parse, render
-from signal_inspector.catalog.snapshots import Line, Scope, Snapshot, let_go, take
+from signal_inspector.catalog.snapshots import (
+    BrokenError,
+    Line,
+    Scope,
+    Snapshot,
+    changes,
+    let_go,
+    parse,
+    render,
+    take,
+)
 from tests.catalog.made import module
 
 SOURCE = """

@@ -15,13 +15,9 @@ from hypothesis import strategies as st
 
 import signal_inspector
 from signal_inspector.callers import is_third_party
-from signal_inspector.catalog import source_files, source_names, sources
-from signal_inspector.catalog.sources import (
-    project_sources,
-    read_directory,
-    read_module,
-)
 from signal_inspector.records import SendMethod
+from signal_inspector.source_code import files, names, project
+from signal_inspector.source_code.project import project_sources, read_directory, read_module
 from tests.catalog.sources_written import SIGNALS, Sources, read, write
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -132,7 +128,7 @@ class TestNames:
             asked.append(dotted)
             return None
 
-        monkeypatch.setattr(source_names, "loaded", loaded)
+        monkeypatch.setattr(names, "loaded", loaded)
         files: dict[str, str | bytes] = {
             "shop/__init__.py": "from shop.parts import *\nfrom shop.pieces.all import *\n",
             "shop/work.py": "import shop\nshop.Thing.pre_save.send(None)\n",
@@ -726,7 +722,7 @@ class TestProblems:
 
     def test_a_huge_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A file that only a program can have written is passed by."""
-        monkeypatch.setattr(source_files, "_MAX_SIZE", 10)
+        monkeypatch.setattr(files, "_MAX_SIZE", 10)
         assert all("too large" in each for each in body(tmp_path, "x = 1 + 1 + 1").problems)
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
@@ -778,10 +774,10 @@ class TestFiles:
     def test_a_file_is_read_again_when_it_has_changed(self, tmp_path: Path) -> None:
         """A reading is kept as long as time and size of the file stay."""
         path = write(tmp_path, {"it.py": SIGNALS}) / "it.py"
-        first = source_files.reading_of("it", str(path))
-        assert source_files.reading_of("it", str(path)) is first
+        first = files.reading_of("it", str(path))
+        assert files.reading_of("it", str(path)) is first
         path.write_text("x = 1\n")
-        assert source_files.reading_of("it", str(path)).creations == []
+        assert files.reading_of("it", str(path)).creations == []
 
     def test_what_is_passed_by(self, tmp_path: Path) -> None:
         """Hidden directories, installed packages, environments and caches are not read."""
@@ -820,7 +816,7 @@ class TestFiles:
         """Reading a directory needs neither settings nor apps, and imports nothing of it."""
         code = (
             "import sys\n"
-            "from signal_inspector.catalog.sources import read_directory\n"
+            "from signal_inspector.source_code.project import read_directory\n"
             f"found = read_directory({str(SHOP)!r})\n"
             "assert 'shop' not in sys.modules\n"
             "print(sum(len(each.sends) for each in found))\n"
@@ -849,7 +845,7 @@ class TestFiles:
 
     def test_a_loaded_name_is_looked_up_without_running_code(self) -> None:
         """What ``sys.modules`` holds is read past ``__getattr__``; what is missing is None."""
-        from signal_inspector.catalog.source_names import loaded
+        from signal_inspector.source_code.names import loaded
 
         assert loaded("django.db.models.signals.post_save") is post_save
         assert loaded("django.db.models.signals.post_save.nothing") is None
@@ -859,4 +855,4 @@ class TestFiles:
 
 def test_what_is_exported() -> None:
     """The public names are there."""
-    assert all(hasattr(sources, name) for name in sources.__all__)
+    assert all(hasattr(project, name) for name in project.__all__)

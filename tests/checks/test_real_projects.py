@@ -70,7 +70,7 @@ class TestShop:
         """Reading without them gives the same as reading all of the shop."""
         program = (
             "import django; django.setup()\n"
-            "from signal_inspector.catalog.sources import project_sources as read\n"
+            "from signal_inspector.source_code.project import project_sources as read\n"
             "def told(sources):\n"
             "    return [it for it in sources if it.creations or it.sends or it.connects]\n"
             "whole, brief = read(), read(brief=True)\n"

@@ -17,7 +17,6 @@ import pytest
 from django.dispatch import Signal
 
 from signal_inspector import connections, trouble
-from signal_inspector.catalog.sources import read_directory
 from signal_inspector.checks import facts
 from signal_inspector.checks.facts import Facts
 from signal_inspector.checks.findings import Finding
@@ -25,6 +24,7 @@ from signal_inspector.checks.options import Checks
 from signal_inspector.checks.signals import Rule, findings
 from signal_inspector.names.scan import by_name, walk
 from signal_inspector.names.signals import signal_name
+from signal_inspector.source_code.project import read_directory
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 120  # seconds

@@ -17,9 +17,9 @@ from django.dispatch import Signal
 
 from signal_inspector.catalog import recorded
 from signal_inspector.catalog.recorded import SentOn
-from signal_inspector.graphs import as_json
+from signal_inspector.graph import as_json
 from signal_inspector.management.signals import graph as command
-from tests.graphs.graphs_made import hostile
+from tests.graph.graphs_made import hostile
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 graph_drawn = Signal()

@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from signal_inspector.conf import config_problems
-from signal_inspector.tracing import attributes, health, metrics
+from signal_inspector.tracing import attributes, metrics
 from tests.tracing import document
 from tests.tracing.processes import (
     PLACED,
@@ -225,4 +225,4 @@ def test_metrics_are_as_the_document_says() -> None:
     assert f"in seconds: {bounds}." in prose
     assert f"at most {metrics.LIMIT} sets of attributes" in prose
     assert f"`{metrics.OTHER}`" in prose
-    assert f"`{health.KIND}`" in table_after("Metrics")
+    assert f"`{metrics.KIND}`" in table_after("Metrics")

@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from pytest_django import Settings
 
 from signal_inspector import trouble
-from signal_inspector.tracing import health
+from signal_inspector.tracing import metrics
 from tests.listening import run_python
 from tests.tracing.spans import Traces
 
@@ -49,7 +49,7 @@ def read(reader: InMemoryMetricReader, *, with_zeros: bool = False) -> dict[str,
     assert len({metric.name for metric in metrics}) == len(metrics)
     found = {
         metric.name: {
-            point.attributes[health.KIND]: point.value
+            point.attributes[metrics.KIND]: point.value
             for point in metric.data.data_points
             if point.value or with_zeros
         }
@@ -62,7 +62,7 @@ def read(reader: InMemoryMetricReader, *, with_zeros: bool = False) -> dict[str,
 def reader() -> Iterator[InMemoryMetricReader]:
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader])
-    health.observe(provider)
+    metrics.observe(provider)
     yield reader
     provider.shutdown()
 
@@ -121,15 +121,15 @@ class TestRegistration:
                 return super().get_meter(name, *args, **kwargs)  # type: ignore[arg-type]
 
         provider = Asked()
-        health.observe(provider)
-        health.observe(provider)
+        metrics.observe(provider)
+        metrics.observe(provider)
         assert asked == ["signal_inspector"]
         provider.shutdown()
 
     def test_keeps_no_provider_alive(self) -> None:
         """A provider that is thrown away is collected."""
         provider = MeterProvider(shutdown_on_exit=False)
-        health.observe(provider)
+        metrics.observe(provider)
         gone = weakref.ref(provider)
         provider.shutdown()
         del provider
@@ -167,7 +167,7 @@ class TestRegistration:
         """Two providers both tell what happened in the process."""
         other = InMemoryMetricReader()
         provider = MeterProvider([other])
-        health.observe(provider)
+        metrics.observe(provider)
         trouble.drop("dispatches")
         assert read(reader) == read(other) == {DROPPED: {"dispatches": 1}}
         provider.shutdown()

@@ -18,7 +18,7 @@ from pytest_django import Settings
 from signal_inspector import trouble
 from signal_inspector.records import SendMethod
 from signal_inspector.sinks import Follower
-from signal_inspector.tracing import health
+from signal_inspector.tracing import metrics
 from signal_inspector.tracing.metrics import BOUNDARIES, OTHER, Meters
 from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
 from tests.listening import SHARES_CONTEXT, following, listening, run_python
@@ -311,11 +311,11 @@ class TestCardinality:
 
     def test_losses_are_exported(self, measured: Measured) -> None:
         """How much was measured without its name is a metric of its own, beside the histograms."""
-        health.observe(measured.provider)
+        metrics.observe(measured.provider)
         send(SendMethod.SEND, Meters(measured.provider, limit=0))
         points = measured.metrics()["django.signal.inspector.dropped"].data.data_points
         [point] = [point for point in points if point.value]
-        assert dict(point.attributes) == {health.KIND: "metric attributes"}
+        assert dict(point.attributes) == {metrics.KIND: "metric attributes"}
         assert point.value == 1
 
     def test_failures_stay_failures(self, measured: Measured) -> None:

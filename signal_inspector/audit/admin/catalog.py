@@ -25,7 +25,7 @@ from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.stats.counts import Figures, Measure
 from signal_inspector.audit.stats.overview import KINDS, Links, read_span, read_whole
 from signal_inspector.catalog import ReceiverEntry, SignalEntry, describe
-from signal_inspector.catalog.marks import Mark, Marked, connected_elsewhere, marked
+from signal_inspector.catalog.entries import Mark, Marked, connected_elsewhere, marked
 
 #: Signals and receivers that the page shows at most; a text narrows what is meant.
 MOST_SIGNALS: Final = 200

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandParser, OutputWrapper
 
-from signal_inspector.management.signals import explanation, graph, listing, snapshot, watch
+from signal_inspector.management.signals import explain, graph, list_signals, snapshot, watch
 from signal_inspector.management.signals.base import Subcommand, add_common
 
 #: The subcommands by name, in the order in which --help lists them.
 SUBCOMMANDS: Final[dict[str, Subcommand]] = {
-    "list": listing,
-    "explain": explanation,
+    "list": list_signals,
+    "explain": explain,
     "snapshot": snapshot,
     "graph": graph,
     "watch": watch,

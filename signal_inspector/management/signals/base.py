@@ -1,4 +1,4 @@
-"""What the subcommands have in common."""
+"""What the subcommands have in common, and what they say where nothing is found."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import argparse
 import contextlib
 import json
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from signal_inspector.catalog import ReceiverEntry, SignalEntry
+from signal_inspector.catalog.finding import Wanted, in_order, select
 from signal_inspector.catalog.loading import load_as_server
-from signal_inspector.watching.terminal import printable
+from signal_inspector.catalog.matching import near
+from signal_inspector.watch.terminal import printable
 
 #: Exit statuses: all is well; something is not as it should be; the command line is wrong.
 OK: Final = 0
@@ -101,3 +105,53 @@ def short_path(path: str) -> str:
         return str(Path(path).relative_to(Path.cwd()))
     except (OSError, ValueError):  # elsewhere, or the current directory is gone
         return path
+
+
+def nothing_found(
+    wanted: Wanted, entries: Sequence[SignalEntry], everything: Sequence[SignalEntry]
+) -> Iterator[str]:
+    """Why there is nothing to list, and what was perhaps meant."""
+    asked = [
+        f"--{name} {printable(text)}"
+        for name in ("app", "signal", "receiver", "sender")
+        if (text := getattr(wanted, name))
+    ]
+    if not asked:
+        yield "No signal is inspected. --builtin lists those that are not."
+        return
+    yield f"Nothing is found for {' '.join(asked)}."
+    beyond = len(list(select(everything, wanted)))
+    if beyond and len(entries) < len(everything):
+        yield (
+            f"Among the signals that are not inspected, {beyond:,} would be: add --builtin to see."
+        )
+        return
+    yield from filter(None, (_advice(name, wanted, everything) for name in _KNOWN))
+
+
+def _advice(name: str, wanted: Wanted, everything: Sequence[SignalEntry]) -> str:
+    """What was perhaps meant by one of the filters; "" where it alone finds something."""
+    text = getattr(wanted, name)
+    if not text or any(True for _ in select(everything, Wanted(**{name: text}))):
+        return ""
+    known = sorted(set(_KNOWN[name](everything)))
+    perhaps = did_you_mean(text, known)
+    return perhaps and f"--{name}:{perhaps}"
+
+
+def _receivers(everything: Sequence[SignalEntry]) -> Iterator[ReceiverEntry]:
+    for entry in everything:
+        yield from (receiver for _, receiver in in_order(entry))
+
+
+_KNOWN: Final[dict[str, Any]] = {
+    "signal": lambda all_: [entry.signal for entry in all_],
+    "receiver": lambda all_: [receiver.receiver for receiver in _receivers(all_)],
+    "sender": lambda all_: [each.sender for each in _receivers(all_) if each.sender],
+}
+
+
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    """ " Did you mean a or b?", to be put behind a sentence; "" if nothing is like the text."""
+    found = near(text, known)
+    return f" Did you mean {' or '.join(map(printable, found))}?" if found else ""

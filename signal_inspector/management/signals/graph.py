@@ -10,12 +10,12 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from signal_inspector import graphs
-from signal_inspector.catalog import graph_selection
-from signal_inspector.catalog.graph import Graph, project_graph
+from signal_inspector import graph as formats
 from signal_inspector.catalog.matching import near
+from signal_inspector.graph import model
+from signal_inspector.graph.building import Graph, project_graph
 from signal_inspector.management.signals.base import OK, add_loading, load, plural, say
-from signal_inspector.watching.terminal import printable
+from signal_inspector.watch.terminal import printable
 
 HELP: Final = "who sends and receives which signal, as a picture, a page or data"
 DESCRIPTION: Final = (
@@ -83,7 +83,7 @@ def run(command: BaseCommand, options: dict[str, Any]) -> int:
         on_problem=lambda text: say(command, command.style.WARNING(printable(text))),
     )
     _check_signals(options["signal"], whole)
-    graph = graph_selection.select(whole, apps=wanted, signals=options["signal"])
+    graph = model.select(whole, apps=wanted, signals=options["signal"])
     # Half a surrogate pair, which a name in JSON may hold, becomes its escape: JSON reads that.
     text = _rendered(graph, form).encode("utf-8", "backslashreplace").decode("utf-8")
     if not options["output"]:
@@ -107,16 +107,16 @@ def _rendered(graph: Graph, form: str) -> str:
     try:
         match form:
             case "json":
-                return json.dumps(graphs.as_json(graph), indent=2, ensure_ascii=False) + "\n"
+                return json.dumps(formats.as_json(graph), indent=2, ensure_ascii=False) + "\n"
             case "dot":
-                return graphs.as_dot(graph)
+                return formats.as_dot(graph)
             case "svg":
-                return graphs.as_svg(graph)
+                return formats.as_svg(graph)
             case "html":
-                return graphs.as_html(graph, title=_project())
+                return formats.as_html(graph, title=_project())
             case _:
-                return graphs.as_mermaid(graph)
-    except graphs.LayoutMissingError as error:
+                return formats.as_mermaid(graph)
+    except formats.LayoutMissingError as error:
         raise CommandError(str(error)) from error
 
 
@@ -145,7 +145,7 @@ def _label(name: str) -> str:
 def _check_signals(patterns: list[str], graph: Graph) -> None:
     names = [signal.name for signal in graph.signals]
     for pattern in patterns:
-        if not graph_selection.matching(names, pattern):
+        if not model.matching(names, pattern):
             found = _perhaps(pattern, names)
             raise CommandError(f"--signal: no inspected signal is called {pattern!r}.{found}")
 

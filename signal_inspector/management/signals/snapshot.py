@@ -8,26 +8,30 @@ from typing import Any, Final
 from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from signal_inspector.catalog.snapshot_changes import Change, changes
-from signal_inspector.catalog.snapshot_text import (
+from signal_inspector.catalog.snapshots import (
     COMMAND,
     BrokenError,
+    Change,
+    Scope,
+    Snapshot,
+    changes,
+    let_go,
     parse,
     render,
     scope_options,
+    take,
 )
-from signal_inspector.catalog.snapshots import Scope, Snapshot, let_go, take
 from signal_inspector.management.signals.base import (
     OK,
     PROBLEM,
     add_loading,
+    did_you_mean,
     load,
     plural,
     say,
     usage,
 )
-from signal_inspector.management.signals.suggesting import did_you_mean
-from signal_inspector.watching.terminal import printable
+from signal_inspector.watch.terminal import printable
 
 HELP: Final = "who receives which signal, as a text to commit, and whether it still holds"
 DESCRIPTION: Final = (

@@ -20,13 +20,13 @@ DESCRIPTION: Final = (
 _NO_WAY: Final = """\
 There is nothing to watch through. Add the sink to the settings, and restart the server:
 
-    SIGNAL_INSPECTOR = {"SINKS": ["signal_inspector.watching.WatchSink"]}
+    SIGNAL_INSPECTOR = {"SINKS": ["signal_inspector.watch.WatchSink"]}
 
 Or add "signal_inspector.audit" to INSTALLED_APPS, and migrate: then the log can be watched."""
 _NO_SINK: Final = """\
 No process of these settings sends to a watcher. Add the sink to them, and restart the server:
 
-    SIGNAL_INSPECTOR = {"SINKS": ["signal_inspector.watching.WatchSink"]}"""
+    SIGNAL_INSPECTOR = {"SINKS": ["signal_inspector.watch.WatchSink"]}"""
 _NO_AUDIT: Final = """\
 There is no log to watch: "signal_inspector.audit" is not in INSTALLED_APPS."""
 
@@ -72,19 +72,19 @@ def run(command: BaseCommand, options: dict[str, Any]) -> int:
 def _way(via: str) -> str:
     """How to learn of dispatches, as far as the settings allow it."""
     from signal_inspector.scopes import process_audience  # noqa: PLC0415
-    from signal_inspector.watching import WatchSink, sources  # noqa: PLC0415
+    from signal_inspector.watch import WatchSink, dispatches  # noqa: PLC0415
 
     has_sink = any(isinstance(sink, WatchSink) for sink in process_audience().sinks)
     if via in ("auto", "socket") and has_sink:
         return "socket"
-    if via in ("auto", "audit") and sources.source("audit") is not None:
+    if via in ("auto", "audit") and dispatches.source("audit") is not None:
         return "audit"
     raise CommandError({"socket": _NO_SINK, "audit": _NO_AUDIT}.get(via, _NO_WAY))
 
 
 def _through_socket(command: BaseCommand, options: dict[str, Any]) -> None:
-    from signal_inspector.watching.listening import Listener  # noqa: PLC0415
-    from signal_inspector.watching.places import RefusedError, place, project_words  # noqa: PLC0415
+    from signal_inspector.watch.listening import Listener  # noqa: PLC0415
+    from signal_inspector.watch.meeting import RefusedError, place, project_words  # noqa: PLC0415
 
     where = place()
     try:
@@ -105,13 +105,13 @@ def _through_socket(command: BaseCommand, options: dict[str, Any]) -> None:
 
 
 def _through_audit(command: BaseCommand, options: dict[str, Any]) -> None:
-    from signal_inspector.watching import sources  # noqa: PLC0415
+    from signal_inspector.watch import dispatches  # noqa: PLC0415
 
-    opens = sources.source("audit")
+    opens = dispatches.source("audit")
     if opens is None:
         raise CommandError(_NO_AUDIT)
     globs = options["signal"]
-    asked = sources.Asked(
+    asked = dispatches.Asked(
         signal=globs[0] if len(globs) == 1 and "." in globs[0] else "*",
         failures=options["failures"],
     )
@@ -127,10 +127,9 @@ def _through_audit(command: BaseCommand, options: dict[str, Any]) -> None:
 @contextmanager
 def _watching(command: BaseCommand, options: dict[str, Any]) -> Iterator[Any]:
     """A watcher that ends with a summary."""
-    from signal_inspector.watching.filters import Filters  # noqa: PLC0415
-    from signal_inspector.watching.showing import Lines, Shown  # noqa: PLC0415
-    from signal_inspector.watching.terminal import Signs  # noqa: PLC0415
-    from signal_inspector.watching.watcher import Watcher  # noqa: PLC0415
+    from signal_inspector.watch.dispatches import Filters  # noqa: PLC0415
+    from signal_inspector.watch.terminal import Lines, Shown, Signs  # noqa: PLC0415
+    from signal_inspector.watch.watcher import Watcher  # noqa: PLC0415
 
     slower = options["slower_than"]
     shown = Shown(

@@ -16,7 +16,7 @@ from signal_inspector.audit.admin import catalog
 from signal_inspector.audit.models import NameKind
 from signal_inspector.audit.stats.counts import SLOT_SECONDS, Figures
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
-from signal_inspector.catalog.marks import marked
+from signal_inspector.catalog.entries import marked
 from tests.audit.admin.conftest import client_of, person
 from tests.audit.stats import story
 

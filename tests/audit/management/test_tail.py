@@ -20,7 +20,7 @@ from signal_inspector.audit.management.signal_audit.tail import entry_lines
 from signal_inspector.audit.models import AuditedDispatch
 from signal_inspector.audit.search.entries import Follower, Reader, Wanted
 from signal_inspector.audit.search.selection import Selection
-from signal_inspector.watching.terminal import printable
+from signal_inspector.watch.terminal import printable
 from tests.audit.management.made import fill, finish, made, put, run, start
 from tests.audit.programs import Programs, real
 

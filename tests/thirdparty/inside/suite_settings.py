@@ -41,7 +41,7 @@ if _asked["inspected"]:
         "SINKS": [
             "suite_plugin.Everything",
             "signal_inspector.tracing.TracingSink",
-            "signal_inspector.watching.WatchSink",
+            "signal_inspector.watch.WatchSink",
         ],
         # Django's own signals are sent for every row; the other sinks hear them.
         "AUDIT": {"EXCLUDE": ["django.*"]},

@@ -21,7 +21,7 @@ from signal_inspector.audit.operations.retry import RefusedError, run_again, wil
 from signal_inspector.audit.operations.retry_conditions import Examined, State, examine, find_call
 from signal_inspector.audit.sanitize import clean
 from signal_inspector.audit.search.selection import read_id
-from signal_inspector.watching.terminal import printable
+from signal_inspector.watch.terminal import printable
 
 #: The exit status where the receiver ran and raised.
 RAISED: Final = 3

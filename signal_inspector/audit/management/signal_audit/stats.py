@@ -23,7 +23,7 @@ from signal_inspector.audit.search.entries import iso, utc
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.stats import report
 from signal_inspector.audit.stats.report import Line
-from signal_inspector.watching.terminal import printable
+from signal_inspector.watch.terminal import printable
 
 
 class Stats(Subcommand):

@@ -24,7 +24,7 @@ from signal_inspector.audit.operations.export import JsonLines, Write, let_go, t
 from signal_inspector.audit.search.entries import Entry, Follower, Reader, Wanted, start_of, utc
 from signal_inspector.audit.search.finding import scan
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.watching.terminal import printable
+from signal_inspector.watch.terminal import printable
 
 _MARKS: Final = {
     Ending.RETURNED: "ok",

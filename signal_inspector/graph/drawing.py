@@ -1,0 +1,281 @@
+"""What is drawn, whatever the format: boxes with two lines of text, and arrows with words."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from signal_inspector.graph.model import (
+    Function,
+    Graph,
+    Known,
+    Receiving,
+    Sending,
+    SendingOn,
+    SignalNode,
+)
+
+_LIBRARIES = ("site-packages", "dist-packages")
+
+#: What a receiver that no signal calls is marked with.
+_NOT_CALLED = {"recorded": "not connected"}
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """The part of a dotted name that tells it apart, and what stands before it.
+
+    ``shop.services.Checkout.place`` is ``Checkout.place`` of ``shop.services``.
+    """
+    place, colon, rest = name.partition(":")  # "shop.services:41 (anonymous)"
+    parts = place.split(".")
+    start = len(parts) - 1
+    if "<locals>" not in parts:
+        start = next((at for at, part in enumerate(parts) if at and part[:1].isupper()), start)
+    return ".".join(parts[start:]) + colon + rest, ".".join(parts[:start])
+
+
+def shortened(text: str, most: int) -> str:
+    """The text with its middle left out where it is longer than ``most`` characters."""
+    if len(text) <= most:
+        return text
+    head = most // 2
+    return f"{text[:head]}…{text[len(text) - (most - head - 1) :]}"
+
+
+def shown_path(path: str) -> str:
+    """A path as others can read it: from the current directory, or from its library, on."""
+    if not path:
+        return ""
+    parts = Path(path).parts
+    for library in _LIBRARIES:
+        if library in parts:
+            return "/".join(parts[len(parts) - parts[::-1].index(library) :])
+    for root in (Path.cwd(), Path(sys.base_prefix)):
+        if Path(path).is_relative_to(root):
+            return Path(path).relative_to(root).as_posix()
+    return path
+
+
+def shown_place(path: str, line: int) -> str:
+    """``shop/receivers.py:12``; "" where it is not known."""
+    shown = shown_path(path)
+    return f"{shown}:{line}" if shown and line else shown
+
+
+def listed(words: Iterable[str]) -> str:
+    """``a, b, c``, each once."""
+    return ", ".join(dict.fromkeys(words))
+
+
+def plural(number: int, word: str) -> str:
+    """ "1 signal", "2 signals"."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+class Shape(StrEnum):
+    """What a box stands for."""
+
+    SENDER = "sender"
+    SIGNAL = "signal"
+    RECEIVER = "receiver"
+
+
+class Kind(StrEnum):
+    """What an arrow says."""
+
+    SENDS = "sends"
+    RECEIVES = "receives"
+    SENDS_ON = "sends-on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A function or a signal."""
+
+    key: str  # "n12": safe in every format
+    name: str
+    shape: Shape
+    title: str
+    subtitle: str
+    app: str
+    words: tuple[str, ...]  # what is unusual: "async", "nobody receives it"
+    is_cyclic: bool
+    is_faint: bool  # it is not connected now, or not loaded
+    is_orphan: bool  # a signal that nobody receives
+    place: str  # "shop/receivers.py:12"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrow:
+    """One or more sends, or connections, between the same two boxes."""
+
+    key: str  # "e7"
+    source: str  # a box's key
+    target: str
+    kind: Kind
+    label: str  # a word or number, for the arrow itself
+    says: str  # a sentence
+    is_cyclic: bool
+    is_faint: bool  # a connection that is not called
+    is_certain: bool  # False where it goes by way of calls, or was only recorded
+    rank: int = 0  # of a connection: its place in the order of calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """All of it, in a steady order."""
+
+    boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...]
+
+
+def draw(graph: Graph) -> Drawing:
+    """The boxes and arrows of a graph."""
+    steps = graph.cyclic_steps()
+    boxes = [replace(box, key=f"n{at}") for at, box in enumerate(_boxes(graph))]
+    keys = {(box.name, box.shape is Shape.SIGNAL): box.key for box in boxes}
+    arrows: list[Arrow] = []
+    ranks = {(each.signal, each.receiver): each.order or 10_000 for each in graph.receivings}
+    for kind, source, target, label, says, faint, certain in _joined(graph):
+        ends = (source, kind is Kind.RECEIVES), (target, kind is not Kind.RECEIVES)
+        if not all(end in keys for end in ends):
+            continue
+        arrows.append(
+            Arrow(
+                key=f"e{len(arrows)}",
+                source=keys[ends[0]],
+                target=keys[ends[1]],
+                kind=kind,
+                label=label,
+                says=says,
+                is_cyclic=(source, target) in steps,
+                is_faint=faint,
+                is_certain=certain,
+                rank=ranks.get((source, target), 0) if kind is Kind.RECEIVES else 0,
+            )
+        )
+    return Drawing(boxes=tuple(boxes), arrows=tuple(arrows))
+
+
+_Joined = tuple[Kind, str, str, str, str, bool, bool]
+
+
+def _boxes(graph: Graph) -> Iterator[Box]:
+    cyclic = {name for cycle in graph.cycles for name in cycle}
+    for signal in graph.signals:
+        words = [] if signal.is_loaded else ["not loaded"]
+        words += ["nobody receives it"] if signal.is_orphan else []
+        yield _box(
+            Shape.SIGNAL,
+            signal,
+            words=tuple(words),
+            is_cyclic=signal.name in cyclic,
+            is_faint=not signal.is_loaded,
+            is_orphan=signal.is_orphan,
+        )
+    for function in graph.functions:
+        faint = function.is_receiver and function.state != "connected"
+        words = ["async"] if function.is_async else []
+        words += [_NOT_CALLED.get(function.state, function.state)] if faint else []
+        yield _box(
+            Shape.RECEIVER if function.is_receiver else Shape.SENDER,
+            function,
+            words=tuple(words),
+            is_cyclic=function.name in cyclic,
+            is_faint=faint,
+        )
+
+
+def _box(
+    shape: Shape,
+    node: SignalNode | Function,
+    *,
+    words: tuple[str, ...],
+    is_cyclic: bool,
+    is_faint: bool,
+    is_orphan: bool = False,
+) -> Box:
+    title, subtitle = split_name(node.name)
+    return Box(
+        key="",  # numbered when all are there
+        name=node.name,
+        shape=shape,
+        title=title,
+        subtitle=subtitle,
+        app=node.app,
+        words=words,
+        is_cyclic=is_cyclic,
+        is_faint=is_faint,
+        is_orphan=is_orphan,
+        place=shown_place(node.path, node.line),
+    )
+
+
+def _joined(graph: Graph) -> Iterator[_Joined]:
+    """Kind, source, target, label, sentence, whether faint, whether certain."""
+    sendings: dict[tuple[str, str], list[Sending]] = {}
+    for sending in graph.sendings:
+        sendings.setdefault((sending.function, sending.signal), []).append(sending)
+    for (function, signal), sends in sendings.items():
+        yield Kind.SENDS, function, signal, _methods(sends), _sent(function, sends), False, True
+    receivings: dict[tuple[str, str], list[Receiving]] = {}
+    for receiving in graph.receivings:
+        receivings.setdefault((receiving.signal, receiving.receiver), []).append(receiving)
+    for (signal, receiver), its in receivings.items():
+        faint = all(each.order is None for each in its)
+        says = f"{receiver} receives {signal}: {'; '.join(map(connection_words, its))}"
+        yield Kind.RECEIVES, signal, receiver, _orders(its), says, faint, True
+    for each in graph.sendings_on:
+        certain = Known.CODE in each.known
+        says = f"{each.receiver} sends {each.signal} on: {known_words(each)}"
+        yield Kind.SENDS_ON, each.receiver, each.signal, _label(each), says, False, certain
+
+
+def _methods(sends: Iterable[Sending]) -> str:
+    return listed(send.method.value for send in sends)
+
+
+def _sent(function: str, sends: list[Sending]) -> str:
+    places = listed(f"{send.method} at {shown_place(send.path, send.line)}" for send in sends)
+    return f"{function} sends {sends[0].signal}: {places}"
+
+
+def _orders(receivings: Iterable[Receiving]) -> str:
+    return listed(str(each.order) for each in receivings if each.order is not None)
+
+
+def _label(sending: SendingOn) -> str:
+    if sending.sends:
+        return _methods(sending.sends)
+    return f"recorded {sending.count:,} ×" if sending.count is not None else ""
+
+
+def connection_words(receiving: Receiving, *, with_order: bool = True) -> str:
+    """A connection in words: "number 2, sender shop.models.Order only, async"."""
+    words = [receiving.state] if receiving.order is None else []
+    words += [f"number {receiving.order}"] if receiving.order and with_order else []
+    if receiving.sender is not None:
+        words.append(f"sender {receiving.sender} only")
+    if receiving.is_async:
+        words.append("async")
+    if receiving.dispatch_uid is not None:
+        words.append(f"dispatch_uid {receiving.dispatch_uid}")
+    return ", ".join(words)
+
+
+def known_words(sending: SendingOn) -> str:
+    """How it is known that a receiver sends on, in words."""
+    words = []
+    places = listed(
+        f"{each.method} at {shown_place(each.path, each.line)}" for each in sending.sends
+    )
+    if places:
+        words.append(places)
+    if sending.through:
+        words.append(f"by way of {' → '.join(sending.through)}")
+    if sending.count is not None:
+        words.append(f"recorded {sending.count:,} ×")
+    return ", ".join(words)

@@ -1,0 +1,238 @@
+"""The graph as one page that a person opens and explores: a single file, without a network.
+
+Beside the picture stand what the page's script knows of each box, and a table that says the same
+to those who do not look at pictures, and on paper.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from signal_inspector.graph.drawing import (
+    Drawing,
+    Shape,
+    connection_words,
+    draw,
+    known_words,
+    plural,
+    shown_place,
+)
+from signal_inspector.graph.layout import lay_out
+from signal_inspector.graph.model import Graph, Receiving, Sending, SendingOn
+from signal_inspector.graph.svg import asset, content, text
+
+_SCRIPTS = ("boxes", "view", "pointing", "focus", "panel", "filters", "buttons")
+#: "<" and "&" would be read as HTML; the others as ends of lines by old scripts.
+_IN_SCRIPT = {each: f"\\u{each:04x}" for each in map(ord, "<>&\u2028\u2029")}
+
+
+def as_table(graph: Graph) -> str:
+    """Rows of a table: signal, who sends it, who receives it in order, what follows."""
+    rows = []
+    for signal in graph.signals:
+        sent = [
+            (each.function, f"{each.method} at {shown_place(each.path, each.line)}")
+            for each in graph.sendings
+            if each.signal == signal.name
+        ]
+        sent += [
+            (each.receiver, known_words(each))
+            for each in graph.sendings_on
+            if each.signal == signal.name
+        ]
+        received = [
+            (each.receiver, connection_words(each, with_order=False))
+            for each in graph.receivings
+            if each.signal == signal.name
+        ]
+        receivers = {name for name, _ in received}
+        follows = [
+            (each.signal, f"sent by {each.receiver}")
+            for each in graph.sendings_on
+            if each.receiver in receivers
+        ]
+        place = shown_place(signal.path, signal.line)
+        rows.append(
+            f'<tr><th scope="row">{_name(signal.name)}<small>{text(place)}</small></th>'
+            f"<td>{_list(sent, 'nobody, as far as the code tells')}</td>"
+            f"<td>{_list(received, 'nobody', 'ol')}</td><td>{_list(follows, '–')}</td></tr>\n"
+        )
+    return "".join(rows)
+
+
+def _list(items: Iterable[tuple[str, str]], nothing: str, tag: str = "ul") -> str:
+    lines = [
+        f"<li>{_name(name)}{f'<small>{text(words)}</small>' if words else ''}</li>"
+        for name, words in items
+    ]
+    return (
+        f"<{tag}>{''.join(lines)}</{tag}>"
+        if lines
+        else f'<span class="none">{text(nothing)}</span>'
+    )
+
+
+def _name(name: str) -> str:
+    """A dotted name that may be broken after each dot."""
+    return f"<code>{text(name).replace('.', '.<wbr>')}</code>"
+
+
+def details_of(graph: Graph, drawing: Drawing) -> dict[str, Any]:
+    """Boxes and arrows by their keys, with the sentences that the panel shows; plain data."""
+    signals = {box.name: box.key for box in drawing.boxes if box.shape is Shape.SIGNAL}
+    functions = {box.name: box.key for box in drawing.boxes if box.shape is not Shape.SIGNAL}
+    found: dict[str, dict[str, Any]] = {
+        box.key: {
+            "name": box.name,
+            "title": box.title,
+            "shape": box.shape.value,
+            "app": box.app,
+            "place": box.place,
+            "words": list(box.words),
+            "cyclic": box.is_cyclic,
+            "orphan": box.is_orphan,
+            "sends": [],
+            "sentBy": [],
+            "receives": [],
+            "receivedBy": [],
+        }
+        for box in drawing.boxes
+    }
+    for sending in graph.sendings:
+        _join(found, functions, signals, sending.function, sending.signal, [_send(sending)])
+    for each in graph.sendings_on:
+        lines = [_send(sending) for sending in each.sends] or [known_words(each)]
+        lines += _knowledge(each)
+        _join(found, functions, signals, each.receiver, each.signal, lines)
+    for receiving in graph.receivings:
+        signal, receiver = signals.get(receiving.signal), functions.get(receiving.receiver)
+        if signal is not None and receiver is not None:
+            told = _connection(receiving)
+            found[signal]["receivedBy"].append(told | {"key": receiver})
+            found[receiver]["receives"].append(told | {"key": signal})
+    return {
+        "boxes": found,
+        "arrows": {
+            arrow.key: [arrow.source, arrow.target, arrow.is_cyclic] for arrow in drawing.arrows
+        },
+        "cycles": [
+            [
+                (signals if at % 2 == 0 else functions)[name]
+                for at, name in enumerate(cycle)
+                if name in (signals if at % 2 == 0 else functions)
+            ]
+            for cycle in graph.cycles
+        ],
+    }
+
+
+def _join(
+    found: dict[str, dict[str, Any]],
+    functions: dict[str, str],
+    signals: dict[str, str],
+    function: str,
+    signal: str,
+    lines: list[str],
+) -> None:
+    source, target = functions.get(function), signals.get(signal)
+    if source is not None and target is not None:
+        found[source]["sends"].append({"key": target, "lines": lines})
+        found[target]["sentBy"].append({"key": source, "lines": lines})
+
+
+def _send(sending: Sending) -> str:
+    sender = f", sender {sending.sender}" if sending.sender else ""
+    return f"{sending.method} at {shown_place(sending.path, sending.line)}{sender}"
+
+
+def _knowledge(sending: SendingOn) -> list[str]:
+    lines = []
+    if sending.through:
+        lines.append(f"by way of {' → '.join(sending.through)}")
+    if sending.count is not None and sending.sends:
+        lines.append(f"recorded {sending.count:,} ×")
+    return lines
+
+
+def _connection(receiving: Receiving) -> dict[str, Any]:
+    lines = []
+    if receiving.sender is not None:
+        lines.append(f"sender {receiving.sender} only")
+    if receiving.dispatch_uid is not None:
+        lines.append(f"dispatch_uid {receiving.dispatch_uid}")
+    words = ["async"] if receiving.is_async else []
+    if receiving.is_weak is False:
+        words.append("held strongly")
+    if receiving.order is None:
+        words.append(receiving.state)
+    return {"order": receiving.order, "lines": lines, "words": words}
+
+
+def as_html(graph: Graph, *, title: str = "") -> str:
+    """One HTML document. ``title`` is the project's name. Raises ``LayoutMissingError``."""
+    drawing = draw(graph)
+    placed = lay_out(drawing)
+    style = asset("picture.css") + asset("page.css")
+    script = _script()
+    parts = {
+        "policy": _policy(style, script),
+        "title": text(f"Signals of {title}" if title else "Signals"),
+        "counts": text(_counts(graph)),
+        "apps": _apps(drawing),
+        "cycles": str(len(graph.cycles)),
+        "orphans": str(sum(signal.is_orphan for signal in graph.signals)),
+        "width": f"{max(placed.width, 320):.0f}",
+        "height": f"{max(placed.height, 80):.0f}",
+        "picture": content(placed),
+        "table": as_table(graph),
+        "data": in_script(details_of(graph, drawing)),
+        "style": style,
+        "script": script,
+    }
+    pieces = asset("page.html").split("{{")
+    page = [pieces[0]]
+    for piece in pieces[1:]:
+        name, _, rest = piece.partition("}}")
+        page += [parts[name], rest]
+    return "".join(page)
+
+
+def in_script(data: Any) -> str:
+    """JSON that may stand in a ``<script>``: nothing in it can end the element."""
+    return json.dumps(data, ensure_ascii=True, separators=(",", ":")).translate(_IN_SCRIPT)
+
+
+def _script() -> str:
+    """The parts in one function, so that nothing of theirs is global."""
+    parts = "".join(asset(f"{name}.js") for name in _SCRIPTS)
+    return f'(() => {{\n"use strict";\n{parts}}})();'
+
+
+def _policy(style: str, script: str) -> str:
+    """A Content-Security-Policy that lets nothing but this page's own style and script run."""
+    return (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(content: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
+
+
+def _counts(graph: Graph) -> str:
+    receivers = sum(each.is_receiver for each in graph.functions)
+    senders = len(graph.functions) - receivers
+    return (
+        f"{plural(len(graph.signals), 'signal')}, {plural(receivers, 'receiver')}, "
+        f"{plural(senders, 'sender')}"
+    )
+
+
+def _apps(drawing: Drawing) -> str:
+    labels = sorted({box.app for box in drawing.boxes if box.app})
+    return "".join(f'<option value="{text(label)}">{text(label)}</option>' for label in labels)

@@ -1,0 +1,178 @@
+"""The graph as a picture of its own: readable text, light and dark as the reader's system is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from html import escape
+from importlib.resources import files
+
+from signal_inspector.graph.drawing import Arrow, Box, Kind, Shape, draw, plural, shortened
+from signal_inspector.graph.layout import LOOP, Place, Placed, lay_out, text_width
+from signal_inspector.graph.model import Graph
+
+_MOST_TITLE, _MOST_SUBTITLE = 38, 50  # characters
+_RADIUS = {Shape.SENDER: 0, Shape.SIGNAL: 21, Shape.RECEIVER: 6}
+_CLEAN = dict.fromkeys((*range(32), 127, 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)), " ")
+
+
+def as_svg(graph: Graph) -> str:
+    """One SVG document. Raises ``LayoutMissingError``."""
+    placed = lay_out(draw(graph))
+    width, height = max(placed.width, 320), max(placed.height, 80)
+    title = (
+        f"{plural(len(graph.signals), 'signal')}, {plural(len(graph.functions), 'function')}, "
+        f"{plural(len(graph.cycles), 'cycle')}"
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'width="{width:.0f}" height="{height:.0f}" role="img" aria-label="{text(title)}">\n'
+        f"<title>{text(title)}</title>\n"
+        f"<style>{asset('picture.css')}</style>\n"
+        f'<rect class="paper" width="100%" height="100%"/>\n'
+        f"{content(placed)}</svg>\n"
+    )
+
+
+def content(placed: Placed) -> str:
+    """The arrows, and the boxes above them."""
+    if not placed.places:
+        return '<text class="title" x="28" y="44">No signals.</text>\n'
+    late = _labelled_late(placed.drawing.arrows)
+    arrows = "".join(_arrow(arrow, placed, late) for arrow in placed.drawing.arrows)
+    boxes = "".join(_box(box, placed.places[box.key]) for box in placed.drawing.boxes)
+    return f'{_MARKERS}<g class="arrows">\n{arrows}</g>\n<g class="boxes">\n{boxes}</g>\n'
+
+
+def text(value: str) -> str:
+    """Text for an element or an attribute; what XML cannot hold becomes a space."""
+    return escape(value.translate(_CLEAN))
+
+
+@lru_cache(maxsize=8)
+def asset(name: str) -> str:
+    """A file that belongs to the picture or the page."""
+    return files("signal_inspector.graph").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _marker(name: str) -> str:
+    return (
+        f'<marker id="tip-{name}" class="tip {name}" viewBox="0 0 10 10" refX="9" refY="5" '
+        'markerWidth="7" markerHeight="7" orient="auto"><path d="M0 1 10 5 0 9z"/></marker>'
+    )
+
+
+_MARKERS = f"<defs>{''.join(map(_marker, ('sends', 'receives', 'sends-on', 'cyclic')))}</defs>\n"
+
+
+def _box(box: Box, place: Place) -> str:
+    x = 18 if box.shape is Shape.SIGNAL else 12
+    title, subtitle = shortened(box.title, _MOST_TITLE), shortened(box.subtitle, _MOST_SUBTITLE)
+    corner = f"translate({place.x:.1f} {place.y:.1f})"
+    says = ", ".join(filter(None, (box.name, box.place, *box.words)))
+    lines = [
+        f'<g class="{_classes(box)}" id="{box.key}" data-key="{box.key}" transform="{corner}">',
+        f"<title>{text(says)}</title>",
+        f'<rect class="shape" width="{place.width:.1f}" height="{place.height:.1f}"',
+        f' rx="{_RADIUS[box.shape]}"/>',
+        f'<text class="title" x="{x}" y="{18 if subtitle else 26}">{text(title)}</text>',
+    ]
+    if subtitle:
+        lines.append(f'<text class="subtitle" x="{x}" y="33">{text(subtitle)}</text>')
+    return "".join([*lines, *_badges(box, place), "</g>\n"])
+
+
+def _classes(box: Box) -> str:
+    marks = {
+        "cyclic": box.is_cyclic,
+        "faint": box.is_faint,
+        "orphan": box.is_orphan,
+    }
+    return " ".join(["box", box.shape.value, *(name for name, on in marks.items() if on)])
+
+
+def _badges(box: Box, place: Place) -> list[str]:
+    """Words at the right of the upper line, from right to left."""
+    found = []
+    right = place.width - (16 if box.shape is Shape.SIGNAL else 8)
+    for word in reversed(box.words):
+        width = text_width(word, 10.5) + 12
+        right -= width
+        found.append(
+            f'<g class="badge"><rect x="{right:.1f}" y="5" width="{width:.1f}" height="16" '
+            f'rx="8"/><text x="{right + width / 2:.1f}" y="16.5">{text(word)}</text></g>'
+        )
+        right -= 4
+    return found
+
+
+def _labelled_late(arrows: Iterable[Arrow]) -> set[str]:
+    """The arrows whose labels stand where they arrive: orders, and what differs at one source."""
+    arrows = list(arrows)
+    labels: dict[str, set[str]] = {}
+    for arrow in arrows:
+        labels.setdefault(arrow.source, set()).add(arrow.label)
+    return {
+        arrow.key
+        for arrow in arrows
+        if arrow.kind is Kind.RECEIVES or len(labels[arrow.source]) > 1
+    }
+
+
+def _arrow(arrow: Arrow, placed: Placed, late: set[str]) -> str:
+    classes = ["arrow", arrow.kind.value]
+    classes += ["cyclic"] if arrow.is_cyclic else []
+    classes += ["faint"] if arrow.is_faint else []
+    classes += [] if arrow.is_certain else ["uncertain"]
+    tip = "cyclic" if arrow.is_cyclic else arrow.kind.value
+    path = _path(arrow, placed)
+    lines = [
+        f'<g class="{" ".join(classes)}" id="{arrow.key}" data-key="{arrow.key}">',
+        f"<title>{text(arrow.says)}</title>",
+        f'<path class="touch" d="{path}"/>',
+        f'<path class="line" d="{path}" marker-end="url(#tip-{tip})"/>',
+    ]
+    if arrow.label:
+        x, y, anchor = _label_place(arrow, placed, late)
+        lines.append(
+            f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
+            f"{text(arrow.label)}</text>"
+        )
+    return "".join(lines) + "</g>\n"
+
+
+def _label_place(arrow: Arrow, placed: Placed, late: set[str]) -> tuple[float, float, str]:
+    (x, y), (end_x, end_y) = placed.places[arrow.source].right, placed.places[arrow.target].left
+    if arrow.key in placed.lanes:
+        return (x + end_x) / 2, placed.lanes[arrow.key] - 4, "middle"
+    if arrow.key in late:
+        return end_x - 12, end_y - 5, "end"
+    return x + 6, y - 5, "start"
+
+
+def _path(arrow: Arrow, placed: Placed) -> str:
+    (x, y), (end_x, end_y) = placed.places[arrow.source].right, placed.places[arrow.target].left
+    if arrow.key in placed.lanes:
+        return _way_back(x, y, end_x, end_y, placed.lanes[arrow.key])
+    steps = [f"M{x:.1f} {y:.1f}"]
+    for left, right, at in placed.passes[arrow.key]:
+        steps.append(f"{_curve(x, y, left, at)}L{right:.1f} {at:.1f}")
+        x, y = right, at
+    steps.append(_curve(x, y, end_x, end_y))
+    return "".join(steps)
+
+
+def _curve(x: float, y: float, end_x: float, end_y: float) -> str:
+    bend = (end_x - x) / 2
+    return f"C{x + bend:.1f} {y:.1f} {end_x - bend:.1f} {end_y:.1f} {end_x:.1f} {end_y:.1f}"
+
+
+def _way_back(x: float, y: float, end_x: float, end_y: float, lane: float) -> str:
+    """An arrow to a column further left: down beside its box, below all boxes, and up again."""
+    out, into, round_off = x + LOOP, end_x - LOOP, 10.0
+    return (
+        f"M{x:.1f} {y:.1f}Q{out:.1f} {y:.1f} {out:.1f} {y + round_off:.1f}"
+        f"V{lane - round_off:.1f}Q{out:.1f} {lane:.1f} {out - round_off:.1f} {lane:.1f}"
+        f"H{into + round_off:.1f}Q{into:.1f} {lane:.1f} {into:.1f} {lane - round_off:.1f}"
+        f"V{end_y + round_off:.1f}Q{into:.1f} {end_y:.1f} {end_x:.1f} {end_y:.1f}"
+    )

@@ -1,0 +1,332 @@
+"""``signals explain``, as lines for a terminal or as JSON.
+
+The JSON is documented in docs/catalog.md, and stable.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.color import Style
+
+from signal_inspector.catalog import (
+    ExplainedReceiver,
+    Explanation,
+    NotFoundError,
+    Standing,
+    explain,
+)
+from signal_inspector.catalog.entries import describe_signal
+from signal_inspector.catalog.explaining import Part, explain_receiver, explain_sender
+from signal_inspector.catalog.finding import find_sender, find_signal, in_order
+from signal_inspector.management.signals.base import OK, add_loading, load, plural, print_json
+from signal_inspector.management.signals.list_signals import (
+    INDENT,
+    VERSION,
+    WIDTH,
+    fact_lines,
+    head_lines,
+    location,
+    name_line,
+    receiver_as_json,
+    signal_as_json,
+)
+from signal_inspector.names import sender_name
+from signal_inspector.source_code.records import Send
+from signal_inspector.watch.terminal import printable
+
+HELP: Final = "who would be called by a send of a signal, who would not, and why"
+DESCRIPTION: Final = (
+    "Tells who would be called, in order, if the signal were sent now; who would not be, and why; "
+    "and where the project's source sends it. Of a receiver: which signals it is connected to. "
+    "Nothing is sent."
+)
+
+
+def as_json(explanation: Explanation) -> dict[str, Any]:
+    """All of an explanation."""
+    return {
+        "version": VERSION,
+        **signal_as_json(explanation.signal),
+        "inspected": explanation.inspected,
+        "remark": explanation.remark or None,
+        "sender": explanation.sender,
+        "called": [_receiver(each) for each in explanation.called],
+        "not_called": [_receiver(each) for each in explanation.not_called],
+        "sends": [
+            {
+                "method": send.method.value,
+                "function": send.function,
+                "path": send.path,
+                "line": send.line,
+                "sender": send.sender or None,
+                "arguments": list(send.arguments),
+                "has_more_arguments": send.is_open,
+                "through": send.through or None,
+            }
+            for send in explanation.sends
+        ],
+        "handed_on": [
+            {"path": each.path, "line": each.line, "to": each.label or None}
+            for each in explanation.handed_on
+        ],
+        "unread": [
+            {"module": module.module, "path": module.path, "problem": module.problem}
+            for module in explanation.unread
+        ],
+    }
+
+
+def parts_as_json(parts: Sequence[Part], **about: str) -> dict[str, Any]:
+    """What signals have to do with a sender or a receiver."""
+    return {
+        "version": VERSION,
+        **about,
+        "signals": [
+            {
+                **signal_as_json(part.signal),
+                "called": [_receiver(each) for each in part.called],
+                "not_called": [_receiver(each) for each in part.not_called],
+            }
+            for part in parts
+        ],
+    }
+
+
+def _receiver(each: ExplainedReceiver) -> dict[str, Any]:
+    """One receiver; the facts of a connection are null of what was never connected."""
+    told = {"standing": each.standing.value, "detail": each.detail or None}
+    if each.entry is not None:
+        return receiver_as_json(each.order, each.entry) | told
+    return {
+        "order": None,
+        "state": None,
+        "receiver": each.receiver,
+        "path": each.path,
+        "line": each.line,
+        "sender": each.sender,
+        "is_async": None,
+        "is_weak": None,
+        "dispatch_uid": None,
+        "connected_at": None,
+    } | told
+
+
+def explanation_lines(explanation: Explanation, style: Style) -> Iterator[str]:
+    """The signal, who is called and who is not, and where it is sent."""
+    yield from head_lines(explanation.signal, style)
+    yield f"  {printable(explanation.inspected)}"
+    for line in textwrap.wrap(printable(explanation.remark), WIDTH - 2, break_long_words=False):
+        yield f"  {style.WARNING(line)}"
+    if explanation.signal.problem:
+        yield f"  {style.ERROR(printable(explanation.signal.problem))}"
+    yield ""
+    others = [each for each in explanation.not_called if _is_choice(each)]
+    yield from _called(explanation, bool(others), style)
+    missing = [each for each in explanation.not_called if not _is_choice(each)]
+    if explanation.sender is None:
+        title = "Called if the sender is the one they listen to"
+    else:
+        title = "Not called: they listen to another sender"
+    yield from _group(title, others, style)
+    yield from _group("Not called", missing, style)
+    yield from _sends(explanation, style)
+    for module in explanation.unread:
+        text = f"Not read: {location(module.path, 0)} {module.problem}"
+        yield style.WARNING(printable(text))
+
+
+def sender_lines(sender: str, parts: Sequence[Part], style: Style) -> Iterator[str]:
+    """All that happens if this sender sends."""
+    if not parts:
+        yield style.WARNING(f"Nobody is called, whatever {printable(sender)} sends.")
+        return
+    yield f"Called, in this order, if {printable(sender)} sends:"
+    for part in parts:
+        yield ""
+        yield from head_lines(part.signal, style)
+        yield from _receivers(part.called, style)
+        yield from _group("Not called", part.not_called, style)
+
+
+def receiver_lines(name: str, parts: Sequence[Part], style: Style) -> Iterator[str]:
+    """The signals that a receiver is connected to, and those that it is not, and why."""
+    yield style.MIGRATE_LABEL(printable(name))
+    for title, lost in (("Connected to", False), ("Not called", True)):
+        of_kind = [part for part in parts if (part.not_called if lost else part.called)]
+        if of_kind:
+            yield ""
+            yield style.MIGRATE_LABEL(f"{title}:")
+        for part in of_kind:
+            yield f"  {style.MIGRATE_HEADING(printable(part.signal.signal))}"
+            yield from _receivers(part.not_called if lost else part.called, style)
+
+
+def _is_choice(each: ExplainedReceiver) -> bool:
+    """Whether nothing is wrong with it: it was connected for another sender."""
+    return each.standing is Standing.OTHER_SENDER
+
+
+def _is_told(each: ExplainedReceiver) -> bool:
+    """Whether its detail says no more than which sender it listens to."""
+    sender = "another sender" if each.sender == "?" else f"sender {each.sender}"
+    return _is_choice(each) and each.detail == f"it listens to {sender} only"
+
+
+def _called(explanation: Explanation, has_others: bool, style: Style) -> Iterator[str]:
+    if explanation.sender is not None:
+        sender = printable(explanation.sender)
+        title = f"Called, in this order, if {sender} sends it"
+        nobody = f"Nobody is called if {sender} sends it."
+    else:
+        title = "Called, in this order, whoever sends it"
+        nobody = "Nobody listens to every sender." if has_others else "Nobody is called."
+    if explanation.called:
+        yield from _group(title, explanation.called, style)
+    else:
+        yield style.WARNING(nobody)
+        yield ""
+
+
+def _group(title: str, receivers: Sequence[ExplainedReceiver], style: Style) -> Iterator[str]:
+    if not receivers:
+        return
+    yield style.MIGRATE_LABEL(f"{title}:")
+    yield from _receivers(receivers, style)
+    yield ""
+
+
+def _receivers(receivers: Sequence[ExplainedReceiver], style: Style) -> Iterator[str]:
+    for each in receivers:
+        yield name_line(each.order, each.receiver, style)
+        if each.entry is not None:
+            yield from fact_lines(each.entry)
+        else:
+            only = f", sender {printable(each.sender)} only" if each.sender else ""
+            yield f"{INDENT}in the source at {location(each.path, each.line)}{only}"
+        if each.detail and not _is_told(each):
+            for line in wrapped(each.detail):
+                yield f"{INDENT}{style.WARNING(line)}"
+
+
+def _sends(explanation: Explanation, style: Style) -> Iterator[str]:
+    sends = explanation.sends
+    if not sends:
+        read = "Installed packages are not read."
+        if explanation.package:
+            read = f"Of installed packages {printable(explanation.package)} was read."
+        yield f"No send of it is found in the project's source. {read}"
+        yield from _handed_on(explanation)
+        return
+    yield style.MIGRATE_LABEL(f"Sent in {plural(len(sends), 'place')} of the source:")
+    for send in sends:
+        sender = f", sender {send.sender}" if send.sender else ""
+        yield f"  -   {printable(send.function)}"
+        yield f"{INDENT}{location(send.path, send.line)}, {send.method.value}(){printable(sender)}"
+        for line in wrapped(_given(send)):
+            yield f"{INDENT}{line}"
+    yield from _handed_on(explanation)
+
+
+def _given(send: Send) -> str:
+    """``arguments order, user``; what is not told stands for nothing."""
+    names = ", ".join((*send.arguments, *(["perhaps others"] if send.is_open else [])))
+    told = [f"arguments {names}"] if names else []
+    if send.through:
+        told.append(f"by way of {send.through}")
+    return ", ".join(told)
+
+
+def _handed_on(explanation: Explanation) -> Iterator[str]:
+    for each in explanation.handed_on:
+        label = f" ({printable(each.label)})" if each.label else ""
+        where = location(each.path, each.line)
+        yield f"It is handed on in {where}{label}: it may be sent from there."
+
+
+def wrapped(text: str) -> list[str]:
+    """Lines that fit behind the indent; a word that is longer stays whole."""
+    return textwrap.wrap(
+        printable(text), WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False
+    )
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Add the signal or receiver, and the sender."""
+    parser.add_argument(
+        "signal",
+        metavar="NAME",
+        nargs="?",
+        help="of a signal or a receiver, or the end of it: shop.signals.order_placed",
+    )
+    parser.add_argument(
+        "--sender",
+        metavar="NAME",
+        help=(
+            "who would send it: shop.models.Order, shop.Order, a module, \"'a text'\"; alone: "
+            "everything that is called if it sends"
+        ),
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    add_loading(parser)
+
+
+def run(command: BaseCommand, options: dict[str, Any]) -> int:
+    """Write the explanation."""
+    load(command, options)
+    text, sender_text = options["signal"], options["sender"]
+    if text is None and sender_text is None:
+        raise CommandError("Name a signal or a receiver, or a sender with --sender.")
+    try:
+        if text is None:
+            return _explain_sender(command, options)
+        try:
+            name, signal = find_signal(text)
+        except NotFoundError as error:
+            return _explain_receiver(command, options, error)
+        sender = None
+        if sender_text is not None:
+            entry = describe_signal(signal, name)
+            known = (receiver.sender for _, receiver in in_order(entry))
+            sender = find_sender(sender_text, tuple(each for each in known if each))
+        explanation = explain(signal, sender)
+    except NotFoundError as error:
+        raise CommandError(str(error)) from error
+    if options["json"]:
+        print_json(command, as_json(explanation))
+    else:
+        _write(command, explanation_lines(explanation, command.style))
+    return OK
+
+
+def _explain_sender(command: BaseCommand, options: dict[str, Any]) -> int:
+    sender = find_sender(options["sender"])
+    parts = explain_sender(sender)
+    name = sender_name(sender)
+    if options["json"]:
+        print_json(command, parts_as_json(parts, sender=name))
+    else:
+        _write(command, sender_lines(name, parts, command.style))
+    return OK
+
+
+def _explain_receiver(
+    command: BaseCommand, options: dict[str, Any], no_signal: NotFoundError
+) -> int:
+    try:
+        name, parts = explain_receiver(options["signal"])
+    except NotFoundError as error:
+        raise (error if "may be" in str(error) else no_signal) from None
+    if options["json"]:
+        print_json(command, parts_as_json(parts, receiver=name))
+    else:
+        _write(command, receiver_lines(name, parts, command.style))
+    return OK
+
+
+def _write(command: BaseCommand, lines: Iterable[str]) -> None:
+    for line in lines:
+        command.stdout.write(line)

@@ -1,0 +1,262 @@
+"""``signals list``, as lines for a terminal or as JSON.
+
+The JSON is documented in docs/catalog.md, and stable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from django.apps import apps
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.color import Style
+
+from signal_inspector.catalog import ReceiverEntry, SignalEntry, State, describe
+from signal_inspector.catalog.finding import Selected, Wanted, select
+from signal_inspector.catalog.matching import app_label_of
+from signal_inspector.management.signals.base import (
+    OK,
+    add_loading,
+    did_you_mean,
+    load,
+    nothing_found,
+    plural,
+    print_json,
+    say,
+    short_path,
+)
+from signal_inspector.watch.terminal import printable
+
+VERSION: Final = 1  # raised when a key changes its meaning or goes; new keys may come without
+
+WIDTH: Final = 80  # lines that can be broken are; names and paths are never cut
+INDENT: Final = " " * 6
+_WORDS: Final = {
+    State.DEAD: "dead: nothing but a weak reference held it, so it is never called",
+    State.PENDING: "pending: the model is not loaded, so it is not called",
+    State.SENDERLESS: "sender gone: the only one it listened to is no more",
+    State.TAKEN_OUT: "taken out: somebody has replaced signal.receivers, so it is not called",
+}
+_PLAIN: Final = "django.dispatch.dispatcher.Signal"
+
+HELP: Final = "the signals, and who receives them, in the order of execution"
+DESCRIPTION: Final = (
+    "Lists every inspected signal with its receivers, in the order in which Django calls them. "
+    "Names may be whole (shop.signals.order_placed), end parts (order_placed) or globs "
+    "('order_*')."
+)
+
+
+def as_json(selected: Sequence[Selected], others: int) -> dict[str, Any]:
+    """``others``: signals that the filters let through, left out as they are not inspected."""
+    return {
+        "version": VERSION,
+        "not_inspected_left_out": others,
+        "signals": [_signal(each) for each in selected],
+    }
+
+
+def _signal(selected: Selected) -> dict[str, Any]:
+    return signal_as_json(selected.entry) | {
+        "receivers": [receiver_as_json(order, each) for order, each in selected.receivers],
+        "receivers_left_out": selected.left_out,
+    }
+
+
+def signal_as_json(entry: SignalEntry) -> dict[str, Any]:
+    """The signal itself, without its receivers."""
+    return {
+        "signal": entry.signal,
+        "class": entry.kind,
+        "app": app_label_of(entry.signal) or None,
+        "path": entry.path or None,
+        "line": entry.line or None,
+        "is_inspected": entry.is_inspected,
+        "problem": entry.problem or None,
+    }
+
+
+def receiver_as_json(order: int | None, receiver: ReceiverEntry) -> dict[str, Any]:
+    """One connection; ``order`` is its place in the order of execution if it is called."""
+    caller = receiver.connected_at
+    connected_at = caller and {
+        "path": caller.path,
+        "line": caller.line,
+        "function": caller.function,
+    }
+    return {
+        "order": order,
+        "state": receiver.state.value,
+        "receiver": receiver.receiver,
+        "path": receiver.path or None,
+        "line": receiver.line or None,
+        "sender": receiver.sender,
+        "is_async": receiver.is_async,
+        "is_weak": receiver.is_weak,
+        "dispatch_uid": receiver.dispatch_uid,
+        "connected_at": connected_at,
+    }
+
+
+def signal_lines(selected: Selected, style: Style) -> Iterator[str]:
+    """The signal, where it is made, and its receivers one below the other."""
+    entry = selected.entry
+    yield from head_lines(entry, style)
+    if entry.problem:
+        yield f"  {style.ERROR(printable(entry.problem))}"
+    for order, receiver in selected.receivers:
+        yield from receiver_lines(order, receiver, style)
+    if selected.left_out:
+        yield f"{INDENT}and {plural(selected.left_out, 'other receiver')}"
+    elif not selected.receivers and not entry.problem:
+        yield f"  {style.WARNING('no receiver')}"
+
+
+def head_lines(entry: SignalEntry, style: Style) -> Iterator[str]:
+    """The signal's name, and where it is made."""
+    remarks = [] if entry.kind == _PLAIN else [printable(entry.kind)]
+    if not entry.is_inspected:
+        remarks.append("not inspected")
+    name = style.MIGRATE_HEADING(printable(entry.signal))
+    yield f"{name} ({', '.join(remarks)})" if remarks else name
+    if entry.path:
+        yield f"  {location(entry.path, entry.line)}"
+
+
+def receiver_lines(order: int | None, receiver: ReceiverEntry, style: Style) -> Iterator[str]:
+    """One receiver: its name, where it is and was connected, how, and what is wrong with it."""
+    yield name_line(order, receiver.receiver, style)
+    yield from fact_lines(receiver)
+    if receiver.state in _WORDS:
+        yield f"{INDENT}{style.WARNING(_WORDS[receiver.state])}"
+
+
+def name_line(order: int | None, name: str, style: Style) -> str:
+    """The first line of a receiver, with its place in the order of execution if it is called."""
+    number = "  - " if order is None else f"{order:>3} "
+    return f"{number}  {style.MIGRATE_LABEL(printable(name))}"
+
+
+def fact_lines(receiver: ReceiverEntry) -> Iterator[str]:
+    """Where a receiver is defined and connected, and how."""
+    place = location(receiver.path, receiver.line) if receiver.path else "no file"
+    connected = _connected(receiver)
+    if len(f"{INDENT}{place}, {connected}") <= WIDTH:
+        yield f"{INDENT}{place}, {connected}"
+    else:
+        yield f"{INDENT}{place}"
+        yield f"{INDENT}{connected}"
+    yield f"{INDENT}{_facts(receiver)}"
+
+
+def _connected(receiver: ReceiverEntry) -> str:
+    caller = receiver.connected_at
+    if receiver.is_pending:
+        return "where from is not known"
+    if caller is None:
+        return "connected before the inspector was installed"
+    if (caller.path, caller.line) == (receiver.path, receiver.line):
+        return "connected there"  # by a decorator
+    if caller.path == receiver.path:
+        return f"connected in line {caller.line}"
+    return f"connected at {location(caller.path, caller.line)}"
+
+
+def _facts(receiver: ReceiverEntry) -> str:
+    facts = ["async" if receiver.is_async else "sync"]
+    if receiver.is_weak is not None:
+        facts.append("weak" if receiver.is_weak else "strong")
+    if receiver.sender is None:
+        facts.append("any sender")
+    elif receiver.sender == "?":
+        facts.append("one sender only, which is not known")
+    else:
+        facts.append(f"sender {printable(receiver.sender)} only")
+    if receiver.dispatch_uid is not None:
+        facts.append(f"dispatch_uid {json.dumps(receiver.dispatch_uid, ensure_ascii=False)}")
+    return ", ".join(facts)
+
+
+def location(path: str, line: int) -> str:
+    """``shop/signals.py:14``, from the current directory if the file is in there."""
+    where = printable(short_path(path))
+    return f"{where}:{line}" if line else where
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Add the filters."""
+    parser.add_argument(
+        "--app", default="", metavar="APP", help="signals and receivers that this app defines"
+    )
+    parser.add_argument("--signal", default="", metavar="NAME", help="signals of this name")
+    parser.add_argument("--receiver", default="", metavar="NAME", help="receivers of this name")
+    parser.add_argument(
+        "--sender",
+        default="",
+        metavar="NAME",
+        help="receivers that listen to this sender only: shop.models.Order, or shop.Order",
+    )
+    parser.add_argument(
+        "--builtin",
+        "--all",
+        action="store_true",
+        help="signals that are not inspected, too: Django's own, and what EXCLUDE names",
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    add_loading(parser)
+
+
+def run(command: BaseCommand, options: dict[str, Any]) -> int:
+    """Write the list."""
+    load(command, options)
+    wanted = Wanted(**{key: options[key] for key in ("app", "signal", "receiver", "sender")})
+    _check_app(wanted.app)
+    everything = describe(everything=True)
+    entries = [each for each in everything if each.is_inspected or options["builtin"]]
+    selected = list(select(entries, wanted))
+    others = sum(not each.entry.is_inspected for each in select(everything, wanted))
+    others = 0 if options["builtin"] else others
+    if options["json"]:
+        print_json(command, as_json(selected, others))
+    else:
+        _write(command, selected, others)
+    if not selected:
+        for line in nothing_found(wanted, entries, everything):
+            say(command, line)
+    elif wanted.sender:
+        say(command, "Receivers of any sender are called, too: see manage.py signals explain.")
+    return OK
+
+
+def _write(command: BaseCommand, selected: Sequence[Selected], others: int) -> None:
+    for each in selected:
+        for line in signal_lines(each, command.style):
+            command.stdout.write(line)
+        command.stdout.write("")
+    if selected:
+        command.stdout.write(_summary(selected, others))
+
+
+def _check_app(app: str) -> None:
+    configs = list(apps.get_app_configs())
+    known = {name for config in configs for name in (config.label, config.name)}
+    if app and app not in known:
+        raise CommandError(f"--app: no installed app is called {app!r}.{did_you_mean(app, known)}")
+
+
+def _summary(selected: Sequence[Selected], others: int) -> str:
+    states = Counter(receiver.state for each in selected for _, receiver in each.receivers)
+    parts = [plural(len(selected), "signal"), plural(states.total(), "receiver")]
+    parts += [
+        f"{number} of them {state}"
+        for state in State
+        if state is not State.CONNECTED and (number := states[state])
+    ]
+    text = ", ".join(parts) + "."
+    if others:
+        left = f"{plural(others, 'signal')} that {'is' if others == 1 else 'are'} not inspected"
+        text += f"\nLeft out: {left}, such as Django's own. --builtin shows them."
+    return text

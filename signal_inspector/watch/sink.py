@@ -1,0 +1,229 @@
+"""``WatchSink``: sends each dispatch to whoever watches, and costs little while nobody does."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import sys
+import threading
+import weakref
+from pathlib import Path, PurePath
+from time import sleep
+from typing import Final
+
+from signal_inspector import scopes, trouble
+from signal_inspector.conf import get_config
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.ids import monotonic
+from signal_inspector.records import Details, SendMethod
+from signal_inspector.sinks import Follower, Sink
+from signal_inspector.watch import wire
+from signal_inspector.watch.meeting import Place, RefusedError, place
+from signal_inspector.watch.wire import GoneError, Line
+
+#: Seconds from one look for watchers to the next.
+INTERVAL: Final = 1.0
+
+#: What is gathered while somebody watches.
+DETAILS: Final = (
+    Details.PAYLOAD | Details.CALLER | Details.TRACEBACK | Details.TRANSACTION | Details.TRACE
+)
+
+
+_sinks: weakref.WeakSet[WatchSink] = weakref.WeakSet()
+
+
+class WatchSink(Sink):
+    """Name it in ``SINKS``, and ``manage.py signals watch`` shows what this process sends.
+
+    Looks for watchers when a signal is sent, once a second at most. There is no thread, except
+    while a watcher is slow to take what it was sent.
+    """
+
+    details = Details.NONE
+
+    def __init__(self) -> None:
+        self._next_look = 0.0
+        self._is_alone = True
+        self._lines: dict[Path, Line] = {}
+        self._place: Place | None = None
+        self._config: object = None
+        self._lock = threading.RLock()
+        self._drainer: threading.Thread | None = None
+        _sinks.add(self)
+
+    def is_idle(self) -> bool:
+        # In this form as each dispatch of a process that nobody watches runs it.
+        if monotonic() >= self._next_look:
+            self._look()
+        return self._is_alone
+
+    def follow(
+        self,
+        signal: str,  # noqa: ARG002
+        sender: str,  # noqa: ARG002
+        method: SendMethod,  # noqa: ARG002
+        receivers: int | None,  # noqa: ARG002
+    ) -> Follower | None:
+        return None if self._is_alone else _Telling(self)
+
+    def send(self, dispatch: Dispatch) -> None:
+        """Send a dispatch that has ended to all who watch."""
+        line = wire.dispatch_line(dispatch)
+        lines = list(self._lines.values())
+        for each in lines:
+            each.offer(line)
+        if any(each.has_waiting for each in lines):
+            self._drain()
+        if any(each.is_closed for each in lines):
+            self._next_look = 0.0
+
+    def close(self) -> None:
+        """Let go of all watchers; the next look finds them anew."""
+        lines, self._lines = self._lines, {}
+        for line in lines.values():
+            line.close()
+        self._next_look = 0.0
+
+    def _look(self) -> None:
+        self._next_look = monotonic() + INTERVAL
+        try:
+            if not self._lock.acquire(blocking=False):  # another thread looks just now
+                return
+            self._meet()
+        except RefusedError as error:
+            trouble.report("the directory of watchers", error)
+        except Exception as error:
+            trouble.report("looking for watchers", error)
+        finally:
+            # A signal handler may raise in here as soon as the lock is taken.
+            if self._lock._is_owned():  # type: ignore[attr-defined]
+                self._lock.release()
+
+    def _meet(self) -> None:
+        """Call those that have come, forget those that have gone."""
+        if self._place is None or self._config is not get_config():
+            self._config, self._place = get_config(), place()
+        lines = dict(self._lines)
+        for line in lines.values():
+            line.look()
+        lines = {path: line for path, line in lines.items() if not line.is_closed}
+        for path in self._place.watchers():
+            if path not in lines:
+                called = _call(path)
+                if called is not None:
+                    lines[path] = called
+        self._lines = lines
+        is_alone = not lines
+        if is_alone is not self._is_alone:
+            self.details = Details.NONE if is_alone else DETAILS
+            self._is_alone = is_alone
+            scopes.refresh_sinks()
+
+    def _drain(self) -> None:
+        """Have a thread send on what watchers have not taken yet."""
+        with self._lock:
+            if self._drainer is not None:
+                return
+            drainer = threading.Thread(
+                target=self._send_on, name="signal_inspector.watch", daemon=True
+            )
+            self._drainer = drainer
+        try:
+            drainer.start()
+        except RuntimeError:  # the process ends, or may have no more of them: the next send helps
+            self._drainer = None
+
+    def _send_on(self) -> None:
+        try:
+            with scopes.suppress():
+                while self._send_some():
+                    pass
+        except Exception as error:
+            trouble.report("sending to watchers", error)
+            self._drainer = None
+
+    def _send_some(self) -> bool:
+        """Wait until a watcher takes something; whether anything waits still."""
+        with self._lock:
+            waiting = [line for line in self._lines.values() if line.has_waiting]
+            if not waiting:
+                self._drainer = None
+                return False
+        try:
+            with selectors.DefaultSelector() as selector:
+                for line in waiting:
+                    read = line.waits_to_hear
+                    selector.register(
+                        line.socket, selectors.EVENT_READ if read else selectors.EVENT_WRITE
+                    )
+                selector.select(INTERVAL)
+        except (OSError, ValueError, KeyError):  # closed meanwhile
+            sleep(0.05)
+        for line in waiting:
+            line.pump()
+        return True
+
+    def _forked(self) -> None:
+        """The lines are the parent's, and so is the thread."""
+        self._lock = threading.RLock()
+        self._drainer = None
+        lines, self._lines = self._lines, {}
+        for line in lines.values():
+            line.forget()
+        self._next_look = 0.0
+
+
+class _Telling(Follower):
+    """Hands a dispatch to the sink when it has ended."""
+
+    by_receiver = False
+
+    def __init__(self, sink: WatchSink) -> None:
+        self._sink = sink
+
+    def finished(self, error: BaseException | None) -> None:  # noqa: ARG002
+        self._sink.send(self.dispatch)
+
+
+def _call(path: Path) -> Line | None:
+    """A line to a watcher; None where there is none, or not yet."""
+    try:
+        return Line(path, process_words())
+    except GoneError:
+        # It put the socket there when it listened already, so it was killed.
+        path.unlink(missing_ok=True)
+    except BlockingIOError:  # too many call at once
+        pass
+    except FileNotFoundError:  # it has just ended
+        pass
+    except RefusedError as error:
+        trouble.report("a foreign file among the watchers", error)
+    except (ValueError, KeyError, TypeError) as error:
+        trouble.report("the address of a watcher", error)
+    except OSError as error:  # of this one alone: the others are called all the same
+        trouble.report("calling a watcher", error)
+    return None
+
+
+def process_words() -> str:
+    """``runserver``, ``gunicorn``: this process, for a person."""
+    arguments = [str(each) for each in getattr(sys, "argv", [])]
+    name = PurePath(arguments[0] if arguments else "").name
+    if name in {"manage.py", "django-admin"} and len(arguments) > 1:
+        return arguments[1][:100]
+    if name in {"", "-c", "-m", "__main__.py"}:
+        name = PurePath(arguments[0]).parent.name if name == "__main__.py" else ""
+    return (name or "python")[:100]
+
+
+def _forked() -> None:
+    for sink in list(_sinks):
+        try:
+            sink._forked()
+        except Exception as error:
+            trouble.report("forgetting a parent's watchers", error)
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,303 @@
+"""Dispatches as lines of a terminal, down to 80 columns.
+
+A line for the dispatch, one for where and with what it was sent, one for each receiver, and what
+a receiver sent in turn below it. An outcome has a glyph, a color and a word; what went well has no
+word. No character of a text that is not ours is a command to the terminal.
+"""
+
+from __future__ import annotations
+
+import shutil
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.utils import timezone
+
+from signal_inspector.watch.dispatches import Family, Filters, Seen, SeenCall
+
+#: Outcome: glyph, the same in ASCII, and the name of Django's style. The glyphs of the panel.
+_SIGNS: Final = {
+    "returned": ("✓", "+", "SUCCESS"),
+    "raised": ("⬢", "X", "ERROR"),
+    "swallowed": ("⬡", "x", "ERROR"),
+    "skipped": ("⊘", "-", "plain"),
+    "cancelled": ("▣", "o", "WARNING"),
+    "running": ("…", "~", "plain"),
+    "orphan": ("◌", "?", "WARNING"),
+    "put off": ("…", "~", "plain"),
+    "rolled back": ("↩", "<", "WARNING"),
+    "sent": ("→", ">", "plain"),
+    "cut": ("…", "~", "plain"),
+    "dot": ("·", "-", "plain"),
+    "minus": ("–", "-", "plain"),
+}
+
+_LEAST: Final = 40  # columns
+_NAME: Final = 16  # columns that a name keeps, whatever stands behind it
+_DEEPEST: Final = 6  # levels that are set in
+_MOST_CALLS: Final = 200  # receivers that are listed of a dispatch
+_WORDS: Final = {
+    "raised": "raised to the sender",
+    "swallowed": "failed, swallowed",
+    "skipped": "never ran",
+    "cancelled": "cancelled",
+    "running": "still running",
+    "orphan": "nobody received it",
+    "put off": "put off",
+}
+
+
+def printable(text: str) -> str:
+    """The text with escapes for control characters, and for what changes the direction."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
+
+
+def cells(text: str) -> int:
+    """How many columns a printable text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(_width(letter) for letter in text)
+
+
+def _width(letter: str) -> int:
+    if unicodedata.combining(letter):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def shortened(text: str, room: int, cut: str = "…") -> str:
+    """The beginning of a text, in so many columns."""
+    if cells(text) <= room:
+        return text
+    taken, used = [], cells(cut)
+    for letter in text:
+        used += _width(letter)
+        if used > room:
+            break
+        taken.append(letter)
+    return "".join(taken) + cut
+
+
+def end_of(text: str, room: int, cut: str = "…") -> str:
+    """The end of a text: what matters most of a dotted name."""
+    if cells(text) <= room:
+        return text
+    return shortened(text[::-1], room, cut)[::-1]
+
+
+class Signs:
+    """Glyphs in the colours of outcomes, as far as the output's encoding has them."""
+
+    def __init__(self, style: Any, encoding: str | None) -> None:
+        self._style = style
+        self._is_plain = not _takes(encoding)
+
+    def sign(self, what: str) -> str:
+        """The glyph, without colour."""
+        glyph, plain, _ = _SIGNS.get(what, _SIGNS["running"])
+        return plain if self._is_plain else glyph
+
+    def painted(self, what: str, text: str) -> str:
+        """The text in the colour of this outcome."""
+        name = _SIGNS.get(what, _SIGNS["running"])[2]
+        return text if name == "plain" else str(getattr(self._style, name)(text))
+
+    def strong(self, text: str) -> str:
+        """The text in bold."""
+        return str(self._style.HTTP_INFO(text))
+
+
+def _takes(encoding: str | None) -> bool:
+    try:
+        "".join(glyph for glyph, _, _ in _SIGNS.values()).encode(encoding or "ascii")
+    except (UnicodeError, LookupError):
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What is shown of dispatches."""
+
+    filters: Filters
+    receivers: bool = True
+    #: Columns; 0: those of the terminal, which may change at any time.
+    width: int = 0
+    #: Whether several processes send, so that each dispatch has to say which one sent it.
+    with_process: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    family: Family
+    depth: int
+
+
+class Lines:
+    """Makes the lines of families."""
+
+    def __init__(self, shown: Shown, signs: Signs) -> None:
+        self._shown = shown
+        self._signs = signs
+        #: Dispatches that were shown, failed among them, and that the filters left out.
+        self.count = self.failed = self.left_out = 0
+
+    def of(self, family: Family, *, with_process: bool = False) -> Iterator[str]:
+        """The lines of a family, without line ends."""
+        width = self._shown.width or max(shutil.get_terminal_size().columns, _LEAST)
+        todo: list[_Node | str] = [_Node(family, 0)]
+        while todo:
+            node = todo.pop()
+            if isinstance(node, str):
+                yield node
+            else:
+                todo += [*self._expanded(node, width, with_process)][::-1]
+
+    def taken(self, family: Family) -> Iterator[Seen]:
+        """The dispatches of a family that pass the filters, each before what it caused."""
+        todo = [family]
+        while todo:
+            each = todo.pop()
+            if self._take(each.seen):
+                yield each.seen
+            todo += each.children[::-1]
+
+    def _take(self, seen: Seen) -> bool:
+        if not self._shown.filters.take(seen):
+            self.left_out += 1
+            return False
+        self.count += 1
+        self.failed += seen.has_failed
+        return True
+
+    def _expanded(self, node: _Node, width: int, with_process: bool) -> Iterator[_Node | str]:
+        """The lines of one dispatch, and, in their places, the dispatches it caused."""
+        family, depth = node.family, node.depth
+        seen = family.seen
+        if not self._take(seen):
+            yield from (_Node(child, depth) for child in family.children)
+            return
+        indent = "    " * min(depth, _DEEPEST)
+        yield self._heading(family, indent, depth, width)
+        yield from self._circumstances(family, indent, width, with_process)
+        waiting = list(family.children)
+        for index, call in enumerate(seen.calls[:_MOST_CALLS]):
+            if self._shown.receivers:
+                yield from self._call(call, seen, indent, width)
+            yield from (
+                _Node(child, depth + 1) for child in waiting if child.seen.parent_call == index
+            )
+        if self._shown.receivers and len(seen.calls) > _MOST_CALLS:
+            yield f"{indent}  {len(seen.calls) - _MOST_CALLS:,} receivers more"
+        known = range(min(len(seen.calls), _MOST_CALLS))
+        yield from (
+            _Node(child, depth + 1) for child in waiting if child.seen.parent_call not in known
+        )
+
+    def _heading(self, family: Family, indent: str, depth: int, width: int) -> str:
+        seen = family.seen
+        outcome = outcome_of(seen)
+        at = timezone.localtime(seen.started_at)
+        start = (
+            f"{indent}{self._signs.sign('sent')} "
+            if depth
+            else f"{at:%H:%M:%S}.{at.microsecond // 1_000:03} "
+        )
+        more = ["rolled back"] if seen.rolled_back else []
+        time = ms(seen.duration_ns)
+        return self._row(start, outcome, seen.signal, more, time, width, strong=True)
+
+    def _circumstances(
+        self, family: Family, indent: str, width: int, with_process: bool
+    ) -> Iterator[str]:
+        seen = family.seen
+        parts = [f"{seen.method} from {seen.sender}"]
+        if seen.in_transaction and not seen.rolled_back:
+            parts.append("in a transaction")
+        if family.is_alone:
+            parts.append("sent by a receiver of another dispatch")
+        if with_process and not indent:
+            parts.append(f"process {seen.process}")
+        payload = printable(", ".join(f"{name}={text}" for name, text in seen.payload))
+        dot = f" {self._signs.sign('dot')} "
+        text = printable(dot.join(parts))
+        room = width - len(indent) - 2
+        together = f"{text}{dot}{payload}"
+        for line in [together] if cells(together) <= room else [text, payload]:
+            if line:
+                cut = self._signs.sign("cut")
+                yield f"{indent}  {shortened(line.removesuffix(dot), room, cut)}"
+
+    def _call(self, call: SeenCall, seen: Seen, indent: str, width: int) -> Iterator[str]:
+        outcome = call.outcome
+        if call.has_failed and seen.outcome != "raised":
+            outcome = "swallowed"
+        more = ["async"] if call.is_async else []
+        if call.query_count:
+            more.append(f"{call.query_count:,} {'query' if call.query_count == 1 else 'queries'}")
+        has_time = call.is_timed and outcome not in ("skipped", "running")
+        time = ms(call.duration_ns) if has_time else self._signs.sign("minus")
+        yield self._row(f"{indent}  ", outcome, call.receiver, more, time, width)
+        if call.exception:
+            name = call.exception.rpartition(".")[2] or call.exception
+            message = " ".join(call.message.split())
+            text = printable(f"{name}: {message}" if message else name)
+            room = width - len(indent) - 6
+            short = shortened(text, room, self._signs.sign("cut"))
+            yield f"{indent}      {self._signs.painted('raised', short)}"
+
+    def _row(
+        self,
+        start: str,
+        outcome: str,
+        name: str,
+        more: list[str],
+        time: str,
+        width: int,
+        *,
+        strong: bool = False,
+    ) -> str:
+        """``start ✓ name  word, more  time``: the time at the right, and what of the name fits."""
+        cut = self._signs.sign("cut")
+        room = width - len(start) - 2 - 11  # of the sign, and of the time with a blank before it
+        words = _listed([_WORDS.get(outcome, ""), *more])
+        words = shortened(words, max(room - _NAME - 2, 0), cut) if words else ""
+        left = room - (cells(words) + 2 if words else 0)
+        shown = end_of(printable(name), max(left, 8), cut)
+        gap = " " * max(left - cells(shown), 0)
+        if strong:
+            head, dot, last = shown.rpartition(".")
+            shown = f"{head}{dot}{self._signs.strong(last)}"
+        sign = self._signs.painted(outcome, self._signs.sign(outcome))
+        has_word = outcome in _WORDS
+        said = f"  {self._signs.painted(outcome, words) if has_word else words}" if words else ""
+        return f"{start}{sign} {shown}{said}{gap} {time:>10}"
+
+
+def outcome_of(seen: Seen) -> str:
+    """How a dispatch ended, in one word."""
+    if seen.outcome == "returned" and seen.has_failed:
+        return "swallowed"
+    if seen.unseen == "put off" and seen.outcome == "returned":
+        return "put off"
+    return "orphan" if seen.is_orphan else seen.outcome
+
+
+def ms(nanoseconds: int) -> str:
+    """A duration: "18.3 ms", "< 0.1 ms"."""
+    if 0 < nanoseconds < 50_000:
+        return "< 0.1 ms"
+    if nanoseconds >= 10_000_000_000:
+        return f"{nanoseconds / 1e9:,.1f} s"
+    return f"{nanoseconds / 1e6:,.1f} ms"
+
+
+def _listed(words: list[str]) -> str:
+    return ", ".join(word for word in words if word)

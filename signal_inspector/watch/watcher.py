@@ -1,0 +1,143 @@
+"""The loop of a watcher: what comes is put under what caused it, filtered and shown."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from signal_inspector.watch.dispatches import (
+    PATIENCE,
+    Families,
+    Family,
+    Source,
+    SourceAwayError,
+    read_seen,
+)
+from signal_inspector.watch.listening import Listener, Message
+from signal_inspector.watch.terminal import Lines, printable
+
+Write = Callable[[str], None]
+
+_WAIT: Final = 0.2  # seconds until what waits is looked at anew
+_LONGEST_WAIT: Final = 60.0  # between attempts to reach a source that is away
+_HINT: Final = 10.0  # seconds without a process after which a hint is given
+
+
+class Watcher:
+    """Shows dispatches, and counts for the summary."""
+
+    def __init__(
+        self, lines: Lines, *, out: Write, say: Write, as_json: bool, patience: float = PATIENCE
+    ) -> None:
+        """``say``: to a person, beside the output itself. Both add the line end."""
+        self._lines = lines
+        self._out = out
+        self._say = say
+        self._as_json = as_json
+        self._families = Families(patience)
+        self._began = time.monotonic()
+        self._processes: set[str] = set()
+        self._lost = self._unreadable = 0
+
+    def listen(self, listener: Listener, hint: str) -> None:
+        """Show what processes send, until interrupted."""
+        while True:
+            for message in listener.messages(_WAIT):
+                self._take(message)
+            self._show(self._families.waited(time.monotonic()))
+            if hint and (self._processes or time.monotonic() > self._began + _HINT):
+                if not self._processes:
+                    self._say(hint)
+                hint = ""
+
+    def follow(self, source: Source) -> None:
+        """Show what a source finds, until interrupted."""
+        wait = source.interval
+        while True:
+            try:
+                for data in source.look():
+                    self._add(data, str(data.get("process", "")))
+                wait = source.interval
+            except SourceAwayError as away:
+                wait = min(wait * 2, _LONGEST_WAIT)
+                self._say(f"{away} Next look in {wait:.0f} s.")
+            deadline = time.monotonic() + wait
+            while (left := deadline - time.monotonic()) > 0:
+                self._show(self._families.waited(time.monotonic()))
+                time.sleep(min(left, _WAIT))
+
+    def end(self) -> None:
+        """Show what waits still, and the summary."""
+        self._show(self._families.rest())
+        self._say(self.summary())
+
+    def summary(self) -> str:
+        """One line: what was seen, and what was not."""
+        lines = self._lines
+        parts = [f"{_count(lines.count, 'dispatch', 'dispatches')} in {_length(self._elapsed)}"]
+        if len(self._processes) > 1:
+            parts[0] += f" from {len(self._processes)} processes"
+        parts.append(f"{lines.failed:,} failed")
+        if lines.left_out:
+            parts.append(f"{lines.left_out:,} left out by the filters")
+        if self._lost:
+            parts.append(f"{self._lost:,} lost, as the watcher did not keep up")
+        if self._unreadable:
+            parts.append(f"{self._unreadable:,} not readable")
+        return ", ".join(parts) + "."
+
+    @property
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+    def _take(self, message: Message) -> None:
+        if message.kind == "dispatch":
+            self._add(message.content, message.process)
+        elif message.kind == "hello":
+            self._processes.add(message.process)
+            self._say(f"Process {printable(message.process)} is there.")
+        elif message.kind == "bye":
+            self._say(f"Process {printable(message.process)} has gone.")
+        elif message.kind == "lost":
+            self._lost += max(message.content, 0)
+            count = _count(message.content, "dispatch", "dispatches")
+            self._say(f"{count} of process {printable(message.process)} did not come through.")
+        else:
+            self._unreadable += 1
+
+    def _add(self, data: dict[str, Any], process: str) -> None:
+        try:
+            seen = read_seen(data, process)
+        except ValueError:
+            self._unreadable += 1
+            return
+        if process:
+            self._processes.add(process)
+        self._show(self._families.add(seen, time.monotonic()))
+
+    def _show(self, families: Iterable[Family]) -> None:
+        for family in families:
+            for line in self._json(family) if self._as_json else self._text(family):
+                self._out(line)
+
+    def _text(self, family: Family) -> Iterator[str]:
+        return self._lines.of(family, with_process=len(self._processes) > 1)
+
+    def _json(self, family: Family) -> Iterator[str]:
+        for seen in self._lines.taken(family):
+            yield json.dumps({**seen.data, "process": seen.process})
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _length(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3_600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3_600} h {whole % 3_600 // 60} min"

@@ -1,0 +1,268 @@
+"""A process's line to one watcher. Nothing in here ever waits.
+
+What goes over it is one JSON object a line. ``{"hello": {...}}`` comes first, then
+``{"dispatch": {...}}`` for each dispatch that ended, and ``{"lost": n}`` where some could not be
+sent. A watcher that is reached by a port says ``{"welcome": {...}}`` before it gets any of it.
+Nothing here trusts the other side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hmac
+import json
+import os
+import socket
+import stat
+from collections import deque
+from pathlib import Path
+from threading import RLock
+from typing import Any, Final
+
+from signal_inspector import trouble
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.ids import monotonic
+from signal_inspector.watch.meeting import ADDRESS, require_private
+
+VERSION: Final = 1
+
+#: Bytes of a line. A dispatch that is longer loses its payload first, then texts of failures.
+LONGEST: Final = 262_144
+
+_CALLS: Final = 500  # receiver calls that are told of one dispatch
+
+#: Bytes that wait for a watcher which does not keep up; what is beyond is counted as lost.
+MOST_WAITING: Final = 2_000_000
+
+_PATIENCE: Final = 5.0  # seconds in which a watcher behind a port has to answer
+_ADDRESS_LENGTH: Final = 1_000
+# A process may have given SIGPIPE its deadly meaning back.
+_QUIETLY: Final = getattr(socket, "MSG_NOSIGNAL", 0)
+_GONE: Final = {errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOENT}
+_ON_ITS_WAY: Final = {errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", 0)}
+
+
+def hello(pid: int, process: str, token: str = "") -> bytes:
+    """Who is sending."""
+    return _line({"hello": {"v": VERSION, "pid": pid, "process": process, "token": token}})
+
+
+def welcome(answer: str) -> bytes:
+    """That the watcher is the one whose address was read."""
+    return _line({"welcome": {"v": VERSION, "answer": answer}})
+
+
+def lost(count: int) -> bytes:
+    """That so many dispatches were not sent."""
+    return _line({"lost": count})
+
+
+def dispatch_line(dispatch: Dispatch) -> bytes | None:
+    """``Dispatch.as_dict()`` without call stack and SQL; None if it is too long all the same."""
+    data = dispatch.as_dict()
+    data["stack"] = []
+    for call in data["calls"]:
+        call["queries"] = []
+    line = _line({"dispatch": data})
+    if len(line) <= LONGEST:
+        return line
+    return _shortened(data)
+
+
+def _shortened(data: dict[str, Any]) -> bytes | None:
+    data["shortened"] = True
+    data["payload"] = None
+    line = _line({"dispatch": data})
+    if len(line) > LONGEST:
+        for call in data["calls"]:
+            call["response"] = None
+            if call["failure"]:
+                call["failure"]["traceback"] = None
+        line = _line({"dispatch": data})
+    if len(line) > LONGEST:
+        data["calls"] = data["calls"][:_CALLS]
+        data["not_called"] = []
+        line = _line({"dispatch": data})
+    return line if len(line) <= LONGEST else None
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    # In ASCII: a text may hold what UTF-8 has no bytes for.
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def read(line: bytes) -> dict[str, Any]:
+    """A message. Raises ValueError for what is none."""
+    try:
+        # NaN is no JSON, and what is read here may be written as JSON again.
+        message = json.loads(line, parse_constant=str)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("not a message") from error
+    if not isinstance(message, dict):
+        raise ValueError("not a message")  # noqa: TRY004 - whoever sent it, it cannot be read
+    return message
+
+
+class GoneError(Exception):
+    """Nobody listens there any more."""
+
+
+class Line:
+    """Sends what it is given as soon as the watcher takes it, in order."""
+
+    def __init__(self, path: Path, process: str) -> None:
+        """Raises GoneError, RefusedError or OSError; BlockingIOError: try again later."""
+        self._lock = RLock()
+        self._queue: deque[memoryview] = deque()
+        self._waiting = 0  # bytes in the queue
+        self._lost = 0
+        self._answer = ""  # that is to be read before anything but hello is sent
+        self._heard = b""
+        self._deadline = monotonic() + _PATIENCE
+        self.is_closed = False
+        opens = self._open_port if path.suffix == ADDRESS else self._open_socket
+        token = opens(path)
+        self._greeting: deque[memoryview] = deque([memoryview(hello(os.getpid(), process, token))])
+
+    def _open_socket(self, path: Path) -> str:
+        require_private(path, stat.S_ISSOCK, "a socket")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._connect(str(path))
+        return ""
+
+    def _open_port(self, path: Path) -> str:
+        require_private(path, stat.S_ISREG, "a file")
+        with path.open("rb") as file:
+            address = json.loads(file.read(_ADDRESS_LENGTH))
+        self._answer = str(address["answer"])
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._connect(("127.0.0.1", int(address["port"])))
+        return str(address["token"])
+
+    def _connect(self, address: Any) -> None:
+        self.socket.setblocking(False)
+        code = self.socket.connect_ex(address)
+        if code == 0 or (self._answer and code in _ON_ITS_WAY):
+            return
+        self.socket.close()
+        if code in _GONE:
+            raise GoneError
+        raise OSError(code, os.strerror(code))  # of errno.EAGAIN it makes a BlockingIOError
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether something waits for the watcher to take it."""
+        return not self.is_closed and bool(self._queue or self._greeting)
+
+    @property
+    def waits_to_hear(self) -> bool:
+        """Whether the watcher has to say something first."""
+        return bool(self._answer) and not self._greeting
+
+    def offer(self, line: bytes | None) -> None:
+        """Send a line, now or when that is possible; None: count it as lost."""
+        with self._lock:
+            if self.is_closed:
+                return
+            self._pump()
+            if line is None or self._waiting + len(line) > MOST_WAITING:
+                self._lost += 1
+                return
+            if self._lost:
+                self._add(lost(self._lost))
+                self._lost = 0
+            self._add(line)
+            self._pump()
+
+    def pump(self) -> None:
+        """Go on sending."""
+        with self._lock:
+            if not self.is_closed:
+                self._pump()
+
+    def look(self) -> None:
+        """Notice that the watcher has gone, and tell it of what is lost."""
+        with self._lock:
+            if self.is_closed:
+                return
+            self._hear()
+            self._pump()
+            if self._lost and not self._queue:
+                self._add(lost(self._lost))
+                self._lost = 0
+                self._pump()
+
+    def close(self) -> None:
+        """Let go of the watcher; in a forked child the parent's line stays as it is."""
+        self.is_closed = True
+        with contextlib.suppress(OSError):
+            self.socket.close()
+
+    def forget(self) -> None:
+        """The same in a forked child, where another thread may have held the lock."""
+        self._lock = RLock()
+        self.close()
+
+    def _add(self, line: bytes) -> None:
+        self._queue.append(memoryview(line))
+        self._waiting += len(line)
+
+    def _pump(self) -> None:
+        self._flush(self._greeting)
+        if self._answer and not self._greeting:
+            self._hear()
+        if not self._answer and not self._greeting:
+            self._waiting -= self._flush(self._queue)
+
+    def _flush(self, queue: deque[memoryview]) -> int:
+        """Send as much as is taken; the bytes of it."""
+        taken = 0
+        while queue and not self.is_closed:
+            try:
+                sent = self.socket.send(queue[0], _QUIETLY)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError as error:
+                trouble.let_through(error)
+                if error.errno != errno.ENOTCONN or monotonic() > self._deadline:
+                    self.close()
+                break
+            taken += sent
+            if sent == len(queue[0]):
+                queue.popleft()
+            else:
+                queue[0] = queue[0][sent:]
+        return taken
+
+    def _hear(self) -> None:
+        """Read what the watcher says: its answer, or nothing until it ends."""
+        if self._answer and monotonic() > self._deadline:
+            self.close()
+            return
+        try:
+            heard = self.socket.recv(4_096)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            trouble.let_through(error)
+            if error.errno != errno.ENOTCONN:
+                self.close()
+            return
+        if not heard:
+            self.close()
+        elif self._answer:
+            self._heard += heard
+            if b"\n" in self._heard or len(self._heard) > _ADDRESS_LENGTH:
+                self._check_answer()
+
+    def _check_answer(self) -> None:
+        try:
+            said = read(self._heard.split(b"\n", 1)[0])["welcome"]["answer"]
+            is_right = hmac.compare_digest(str(said).encode(), self._answer.encode())
+        except (ValueError, KeyError, TypeError):
+            is_right = False
+        if is_right:
+            self._answer = ""
+        else:  # another program has the port by now
+            self.close()
