@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from unittest.mock import ANY
 
-from signal_inspector.testing.captures import CapturedCall, CapturedDispatch, CapturedDispatches
-from signal_inspector.testing.capturing import capture_dispatches
+from signal_inspector.testing.captures import CapturedCall, CapturedDispatch
+from signal_inspector.testing.capturing import (
+    CapturedDispatches,
+    DispatchesMixin,
+    capture_dispatches,
+)
 from signal_inspector.testing.faults import delay, inject_failure
 from signal_inspector.testing.messages import sending, where
-from signal_inspector.testing.mixins import DispatchesMixin
 from signal_inspector.testing.mutes import mute, only
 from signal_inspector.testing.swallowed import expect_swallowed
 

@@ -34,7 +34,7 @@ from signal_inspector.testing.messages import (
 from signal_inspector.testing.mutes import check_receivers
 
 if TYPE_CHECKING:
-    from signal_inspector.testing.captures import CapturedDispatches
+    from signal_inspector.testing.capturing import CapturedDispatches
 
 
 __unittest = True  # unittest leaves our frames out of the traceback of a failure

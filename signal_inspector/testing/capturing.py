@@ -1,29 +1,42 @@
-"""``capture_dispatches``: the dispatches of a test, with the objects that were sent."""
+"""The dispatches of a test, with the objects that were sent.
+
+``capture_dispatches`` for a block or a function, ``DispatchesMixin`` for each test of a class; the
+list that they give has the assertions.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+import unittest
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import Context, ContextVar
-from threading import get_ident
+from threading import current_thread, get_ident
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from django.dispatch import Signal
+from django.test import LiveServerTestCase
 
 from signal_inspector import muting, scopes
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.keeping import Keeper
+from signal_inspector.names import loaded_signals, receiver_name, signal_name
 from signal_inspector.records import Details
 from signal_inspector.testing import installation
+from signal_inspector.testing.assertions import Assertions
 from signal_inspector.testing.captures import (
     CapturedDispatch,
-    CapturedDispatches,
+    Receiver,
     SignalOrName,
     Wanted,
+    find_signal,
+    is_connected,
 )
 from signal_inspector.testing.contexts import TestContext
 from signal_inspector.testing.faults import real
+from signal_inspector.testing.messages import so_often
 
 __unittest = True
 
@@ -35,6 +48,98 @@ D = TypeVar("D", bound=Callable[..., Any])
 
 #: The captures that the code of this context runs in.
 _inside: ContextVar[tuple[Capture, ...]] = ContextVar("signal_inspector_captures", default=())
+
+
+class CapturedDispatches(list[CapturedDispatch], Assertions):
+    """The dispatches of a capture in the order they started, and assertions about them."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        super().__init__()
+        self._wanted = wanted
+        #: What was sent in threads that do not belong to the capture: signals by their ids, and
+        #: how often in which thread.
+        self._elsewhere: dict[int, tuple[Signal, Counter[str]]] = {}
+
+    def also(self, *signals: SignalOrName) -> None:
+        """Capture these signals too from now on, though settings leave them out."""
+        self._wanted.add(signals)
+
+    def of(self, *signals: SignalOrName) -> list[CapturedDispatch]:
+        """The dispatches of these signals; of all where none is named."""
+        if not signals:
+            return list(self)
+        chosen = [self.named(signal) for signal in signals]
+        return [sent for sent in self if any(sent.signal is signal for signal in chosen)]
+
+    def named(self, signal: SignalOrName) -> Signal:
+        """The signal of this name; ValueError if it is not captured here."""
+        __tracebackhide__ = True
+        found = find_signal(signal)
+        if not self._wanted.covers(found):
+            raise ValueError(
+                f"{signal_name(found)} is not captured here, so nothing can be said of it. Name "
+                "it to capture_dispatches(), or to also() of what that gives."
+            )
+        return found
+
+    def check_heard(self, receiver: Receiver) -> None:
+        """ValueError if the receiver is connected, but to nothing that is captured here."""
+        __tracebackhide__ = True
+        if any(is_connected(receiver, [sent.signal]) for sent in self):
+            return  # without a look at all modules, which takes a few dozen milliseconds
+        heard = [
+            signal for signal in loaded_signals().values() if is_connected(receiver, [signal])
+        ]
+        if heard and not any(self._wanted.covers(signal) for signal in heard):
+            names = " and ".join(sorted(signal_name(signal) for signal in heard))
+            raise ValueError(
+                f"{receiver_name(receiver).name} is connected to {names}, which is not captured "
+                "here, so nothing can be said of it."
+            )
+
+    def note_elsewhere(self, signal: Signal) -> None:
+        """Count a dispatch of the current thread, which does not belong to the capture."""
+        _, threads = self._elsewhere.setdefault(id(signal), (signal, Counter()))
+        threads[current_thread().name] += 1
+
+    def sent_elsewhere(
+        self, signal: SignalOrName | None = None, receiver: Receiver | None = None
+    ) -> list[str]:
+        """What was sent in threads that are not captured, a line for each signal and thread.
+
+        ``signal`` limits it to one, ``receiver`` to those that it is connected to.
+        """
+        asked = None if signal is None else self.named(signal)
+        return [
+            f"{signal_name(sent)} was sent {so_often(count)} in the thread {thread}, which is not "
+            "captured. With threads=True all threads are."
+            for sent, threads in list(self._elsewhere.values())
+            if (asked is None or sent is asked)
+            and (receiver is None or is_connected(receiver, [sent]))
+            for thread, count in sorted(threads.items())
+        ]
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        super().clear()
+        self._elsewhere.clear()
+
+    def mark(self) -> tuple[int, dict[int, Counter[str]]]:
+        """How much there is now, for ``since``."""
+        elsewhere = {key: Counter(each) for key, (_, each) in list(self._elsewhere.items())}
+        return len(self), elsewhere
+
+    def since(self, mark: tuple[int, dict[int, Counter[str]]]) -> CapturedDispatches:
+        """What has come since the mark, with the assertions about it."""
+        start, before = mark
+        part = CapturedDispatches(self._wanted)
+        part.extend(self[start:])
+        for key, (signal, threads) in list(self._elsewhere.items()):
+            part._elsewhere[key] = signal, threads - before.get(key, Counter())
+        return part
+
+    def _asserted(self) -> CapturedDispatches:
+        return self
 
 
 class Capture(Keeper):
@@ -199,3 +304,45 @@ def _without_dispatches(decorated: D) -> D:
     left = [each for name, each in signature.parameters.items() if name != "dispatches"]
     decorated.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]
     return decorated
+
+
+class DispatchesMixin(Assertions, unittest.TestCase):
+    """For test classes of Django or ``unittest``: ``self.dispatches`` and its assertions.
+
+    What is sent from ``setUp`` to the last clean-up belongs to a test. Its list is emptied
+    afterwards: test runners keep test cases, and with them would keep what was sent.
+    """
+
+    #: Capture these signals alone, whatever settings say; empty for all that are inspected.
+    captured_signals: ClassVar[Sequence[SignalOrName]] = ()
+    #: Capture these too.
+    captured_also: ClassVar[Sequence[SignalOrName]] = ()
+    #: Whether what all threads send belongs to a test; None: if it has a live server.
+    captured_threads: ClassVar[bool | None] = None
+
+    dispatches: CapturedDispatches
+
+    def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
+        with self._capturing():
+            return super().run(result)
+
+    def debug(self) -> None:
+        with self._capturing():
+            super().debug()
+
+    @contextmanager
+    def _capturing(self) -> Iterator[None]:
+        everything = self.captured_threads
+        if everything is None:
+            everything = isinstance(self, LiveServerTestCase)
+        capture = Capture(Wanted(self.captured_signals, self.captured_also), everything=everything)
+        self.dispatches = dispatches = capture.open()
+        try:
+            capture.enter_context_of(self)
+            yield
+        finally:
+            capture.close()
+            dispatches.clear()
+
+    def _asserted(self) -> CapturedDispatches:
+        return self.dispatches
