@@ -1,12 +1,18 @@
-"""The overview for the template of the app's index, on whatever admin site it is shown."""
+"""The overview for the template of the app's index, on whatever admin site it is shown.
+
+Django imports this in a project without the admin, too: so the pages are imported when shown.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from django import template
 from django.template import RequestContext
 
-from signal_inspector.audit.admin.overview import Overview, overview_or_trouble
-from signal_inspector.audit.stats.overview import Links, links_of
+if TYPE_CHECKING:
+    from signal_inspector.audit.admin.overview import Overview
+    from signal_inspector.audit.stats.overview import Links
 
 register = template.Library()
 
@@ -14,6 +20,8 @@ register = template.Library()
 @register.simple_tag(takes_context=True)
 def audit_overview(context: RequestContext) -> dict[str, Overview | str | None]:
     """``{% audit_overview as found %}``: ``found.overview``, or None and ``found.trouble``."""
+    from signal_inspector.audit.admin.overview import overview_or_trouble  # noqa: PLC0415
+
     found, told = overview_or_trouble(context.request, context["app_list"])
     return {"overview": found, "trouble": told}
 
@@ -21,4 +29,6 @@ def audit_overview(context: RequestContext) -> dict[str, Overview | str | None]:
 @register.simple_tag(takes_context=True)
 def audit_links(context: RequestContext) -> Links:
     """``{% audit_links as links %}``: the pages of the audit that this user may see."""
+    from signal_inspector.audit.stats.overview import links_of  # noqa: PLC0415
+
     return links_of(context["app_list"])
