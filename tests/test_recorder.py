@@ -534,7 +534,6 @@ class TestDetails:
         functions = [frame.function.rpartition(".")[2] for frame in dispatch.stack[-2:]]
         assert functions == ["test_the_stack_leads_to_the_caller", "outer"]
 
-    @override_settings(SIGNAL_INSPECTOR={"LIMITS": {"STACK_DEPTH": 3}})
     @pytest.mark.parametrize("send", ["send", "send_robust"])
     def test_the_stack_of_a_nested_dispatch_holds_no_frame_of_ours(self, send: str) -> None:
         """A dispatch that a receiver sends has the receiver on its stack, and its sender."""
@@ -555,6 +554,7 @@ class TestDetails:
             relay.__qualname__,
         ]
 
+    @override_settings(SIGNAL_INSPECTOR={"LIMITS": {"STACK_DEPTH": 3}})
     def test_the_stack_is_capped(self) -> None:
         """LIMITS["STACK_DEPTH"] frames are kept, the innermost ones."""
 
@@ -757,7 +757,7 @@ class TestTroubleWithDetails:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """When the caller of connect() cannot be told, the receiver is connected all the same."""
-        monkeypatch.setattr(callers, "callers_of", None)
+        monkeypatch.setattr(callers, "_kinds", None)
         signal = connected(on_order)
         assert signal.send(None) == [(on_order, "done")]
         assert trouble.counts() == {"gathering the caller": 1}
