@@ -38,8 +38,7 @@ from signal_inspector.audit.search.entries import Wanted
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.testing import audited
 from signal_inspector.dispatches import Dispatch
-from signal_inspector.toolbar.stored_requests import SUMMARY_ID
-from signal_inspector.toolbar.urls import PANEL_ID
+from signal_inspector.toolbar.requests import PANEL_ID, SUMMARY_ID
 from signal_inspector.watch import wire
 from signal_inspector.watch.dispatches import Families, Filters, read_seen
 from signal_inspector.watch.terminal import Lines, Shown, Signs

@@ -12,7 +12,7 @@ from django.dispatch import Signal
 
 from signal_inspector import connections, trouble
 from signal_inspector.callers import is_third_party
-from signal_inspector.checks.options import Checks, concerns
+from signal_inspector.checks.findings import Checks, concerns
 from signal_inspector.connections import Connection
 from signal_inspector.names import creation_place, loaded_signals, receiver_name
 from signal_inspector.names.safe import instance_attribute

@@ -1,21 +1,138 @@
-"""Receivers that only Django's weak reference holds: those that died, and those that will."""
+"""Receivers that only Django's weak reference holds: those that died, and those that will.
+
+Who else holds a receiver is looked for among its referrers: whether anything does that lasts.
+"""
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Iterator
-from types import FunctionType, MethodType
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
+
+from django.utils import inspect as django_inspect
 
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at
-from signal_inspector.checks.holders import unheld
 from signal_inspector.names.safe import class_module, class_path, instance_attribute, is_class
+
+_MAX_STEPS: Final = 20  # from a holder to its holder
+_MAX_HOLDERS: Final = 500  # objects that hold one, directly or not; with more it is held
+_AT_ONCE: Final = 500  # receivers asked about in one walk: each object there is is compared to all
+_HERE: Final = str(Path(__file__).parent)
+
+#: Under DEBUG Django asks it about each receiver. It keeps 512 answers, and what they are about.
+_CACHE: Final = getattr(django_inspect, "_get_func_parameters", None)
 
 _HINT: Final = (
     "Connect a function of a module, keep what you connect in a variable that lasts, "
     "or connect it with weak=False."
 )
+
+
+def unheld(suspects: Sequence[Connected]) -> list[Connected]:
+    """Those of which nothing that lasts holds the receiver. Where that cannot be told, it is held.
+
+    It walks from holder to holder, for all of them at once, as each step looks at every object
+    there is. A module, or a function that is running, ends the walk: what it holds is held. So
+    does an object that nobody holds and that is there all the same, as code written in C must
+    have it. If the walk comes to an end without, the receiver is held by nothing but Django's
+    cache, or by what it holds itself.
+    """
+    found = []
+    for start in range(0, len(suspects), _AT_ONCE):
+        found += _Walk(suspects[start : start + _AT_ONCE]).unheld()
+    return found
+
+
+class _Walk:
+    """From some receivers to their holders, and on to theirs."""
+
+    def __init__(self, suspects: Sequence[Connected]) -> None:
+        self.suspects = suspects
+        self.objects: dict[int, Any] = {}  # all that was come by: an id is no other's meanwhile
+        self.holders: dict[int, list[int]] = {}  # of what was asked about
+        self.lasting: set[int] = set()
+
+    def unheld(self) -> list[Connected]:
+        starts = [self._start(each) for each in self.suspects]
+        open_ = set(starts)
+        for _ in range(_MAX_STEPS):
+            waiting: dict[int, None] = {}
+            for start in sorted(open_, key=starts.index):
+                reached = self._reached(start)
+                if reached is None or len(reached) > _MAX_HOLDERS:
+                    open_.discard(start)  # held, or that cannot be told
+                else:
+                    waiting.update((it, None) for it in reached if it not in self.holders)
+            if not waiting:
+                break
+            self._ask(list(waiting))
+        else:
+            open_.clear()
+        return [each for each, start in zip(self.suspects, starts, strict=True) if start in open_]
+
+    def _start(self, suspect: Connected) -> int:
+        receiver = suspect.receiver
+        start = receiver.__self__ if type(receiver) is MethodType else receiver
+        self.objects[id(start)] = start
+        return id(start)
+
+    def _reached(self, start: int) -> list[int] | None:
+        """All that is known to hold it, itself too; None where something among them lasts."""
+        reached = {start: None}
+        waiting = [start]
+        while waiting:
+            each = waiting.pop()
+            if each in self.lasting:
+                return None
+            for holder in self.holders.get(each, ()):
+                if holder not in reached:
+                    reached[holder] = None
+                    waiting.append(holder)
+            if len(reached) > _MAX_HOLDERS:
+                break
+        return list(reached)
+
+    def _ask(self, ids: list[int]) -> None:
+        """Who holds each of these."""
+        level = [self.objects[each] for each in ids]
+        own = {id(it) for it in (level, self.objects, self.holders, self.suspects)}
+        explained: set[int] = set()
+        for each in ids:
+            self.holders[each] = []
+        for holder in _referrers(level, own):
+            held = {id(it) for it in gc.get_referents(holder)}.intersection(ids)
+            explained |= held
+            if holder is _CACHE:
+                continue
+            self.objects[id(holder)] = holder
+            if type(holder) in (ModuleType, FrameType):
+                self.lasting.add(id(holder))
+            for each in held:
+                self.holders[each].append(id(holder))
+        self.lasting.update(each for each in ids if each not in explained)
+
+
+def _referrers(level: list[Any], own: set[int]) -> list[Any]:
+    """Who holds any of these objects, without what does so only because we look."""
+    mark = object()  # known by it: the tuple of arguments, which Python 3.13 finds as a holder
+    found = []
+    # No comprehension: before Python 3.12 it would have a cell that holds the mark.
+    for holder in gc.get_referrers(*level, mark):
+        if id(holder) not in own and not _is_ours(holder, mark):
+            found.append(holder)  # noqa: PERF401
+    return found
+
+
+def _is_ours(holder: Any, mark: object) -> bool:
+    if type(holder) is tuple:
+        return bool(holder) and holder[-1] is mark
+    if type(holder) is FrameType:
+        return holder.f_code.co_filename.startswith(_HERE)
+    return type(holder) is Connected
 
 
 def dead(facts: Facts) -> Iterator[Finding]:

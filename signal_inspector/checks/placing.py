@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from django.apps import apps
 
 from signal_inspector.checks.facts import Connected, Facts
-from signal_inspector.checks.findings import Finding, Kind, at
-from signal_inspector.checks.options import concerns
+from signal_inspector.checks.findings import Finding, Kind, at, concerns
 from signal_inspector.connections import Phase
 from signal_inspector.names.safe import class_path, instance_attribute
 from signal_inspector.source_code.records import Connect

@@ -1,8 +1,13 @@
-"""How signals are sent, as far as the source shows."""
+"""How signals are made and sent, as far as the source shows.
+
+``Signal(providing_args=…)``, which Django 4.0 removed, is found in the source: a module that says
+so cannot be imported, so no other check can tell of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from django.apps import apps
 from django.db.models.signals import ModelSignal
@@ -10,9 +15,9 @@ from django.dispatch import Signal
 
 from signal_inspector.callers import is_third_party
 from signal_inspector.checks.facts import Connected, Facts, file_of
-from signal_inspector.checks.findings import Finding, Kind, at, listed
+from signal_inspector.checks.findings import Finding, Kind, at, listed, place
 from signal_inspector.names import is_item
-from signal_inspector.source_code.records import Send
+from signal_inspector.source_code.records import Creation, Send
 
 _NAMED = 3  # receivers that a message names; of more it tells how many
 
@@ -128,3 +133,31 @@ def _names(receivers: Sequence[Connected]) -> str:
     names = list(dict.fromkeys(each.name.name for each in receivers))
     more = len(names) - _NAMED
     return listed([*names[:_NAMED], f"{more} more"] if more > 0 else names)
+
+
+def providing_args(facts: Facts) -> Iterator[Finding]:
+    """W023 in the project's source."""
+    for found in removed(facts.creations):
+        yield replace(found, message=f"{place(found.path, found.line)}: {found.message}")
+
+
+def removed(creations: Iterable[Creation]) -> Iterator[Finding]:
+    """W023 for each signal that is created so."""
+    for made in creations:
+        if made.providing_args is None or made.is_guarded:
+            continue
+        arguments = ", ".join(made.providing_args)
+        comment = f"  # Arguments: {arguments}." if arguments else ""
+        when = "importing this module" if made.is_at_import else "this call"
+        yield Finding(
+            kind=Kind.PROVIDING_ARGS,
+            subject=made.signal,
+            message=(
+                f"Signal() has had no providing_args since Django 4.0: {when} raises TypeError. "
+                "They never did more than document."
+            ),
+            hint=f"Write: {made.instead}{comment}",
+            names=(made.signal,),
+            path=made.path,
+            line=made.line,
+        )

@@ -1,28 +1,27 @@
-"""System checks of signals and receivers: which rules there are, and when each is asked."""
+"""System checks of signals and receivers: which rules there are, and when each is asked.
+
+Many commands run the checks that have no use for advice, so the command that asks is looked for.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from types import FrameType
 from typing import Any, Final
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage
+from django.core.management.base import BaseCommand
 
 from signal_inspector import trouble
-from signal_inspector.checks import (
-    doubles,
-    lifetimes,
-    naming,
-    placing,
-    providing_args,
-    receiving,
-    sending,
-)
-from signal_inspector.checks.asking import asking_command
+from signal_inspector.checks import duplicates, lifetimes, naming, placing, receiving, sending
 from signal_inspector.checks.facts import Facts
-from signal_inspector.checks.findings import Finding
-from signal_inspector.checks.options import get_options, is_ignored
+from signal_inspector.checks.findings import Finding, get_options, is_ignored
+from signal_inspector.checks.sending import providing_args
+
+_ENTRIES = (BaseCommand.execute.__code__, BaseCommand.check.__code__)
 
 Rule = Callable[[Facts], Iterable[Finding]]
 
@@ -31,10 +30,10 @@ FROM_CONNECTIONS: Final[tuple[Rule, ...]] = (
     receiving.without_kwargs,
     lifetimes.dead,
     lifetimes.fleeting,
-    doubles.connected_twice,
-    doubles.imported_twice,
-    doubles.uid_taken,
-    doubles.vain_disconnect,
+    duplicates.connected_twice,
+    duplicates.imported_twice,
+    duplicates.uid_taken,
+    duplicates.vain_disconnect,
     receiving.below_decorator,
     placing.misplaced,
 )
@@ -46,12 +45,28 @@ FROM_SOURCE: Final[tuple[Rule, ...]] = (
     receiving.unloggable,
     receiving.text_as_sender,
     receiving.unsent_parameter,
-    providing_args.providing_args,
+    providing_args,
     sending.never_sent,
     sending.nobody_connected,
     naming.names,
     sending.may_stop_others,
 )
+
+
+def asking_command() -> str | None:
+    """The name of the outermost management command that is running here; None for no command.
+
+    The outermost, because ``manage.py test`` calls ``check``. Found on the stack: ``sys.argv``
+    knows nothing of ``call_command()``, nor of the programs that are not called manage.py.
+    Under the autoreloader runserver checks in a thread of its own, from ``check()`` on.
+    """
+    command: object = None
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code in _ENTRIES:
+            command = frame.f_locals.get("self", command)
+        frame = frame.f_back
+    return None if command is None else type(command).__module__.rpartition(".")[2]
 
 
 def check_signals(

@@ -15,7 +15,7 @@ from signal_inspector.conf import Config
 from signal_inspector.records import ReceiverCall
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.parts import Badge, Segment
-from signal_inspector.toolbar.stored import StoredDispatch
+from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.wording import integer, last
 
 Severity = Literal["mend", "know"]

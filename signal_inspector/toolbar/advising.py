@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from signal_inspector import trouble
-from signal_inspector.toolbar import connection_rules, cost_rules, failure_rules
+from signal_inspector.toolbar import connection_rules, dispatch_rules
 from signal_inspector.toolbar.advice import Advice, Case, Severity, Target
 from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.parts import Segment
@@ -19,16 +19,16 @@ Rule = Callable[[Case], Iterator[Advice]]
 #: In the order in which their advice stands.
 RULES: Final[tuple[Rule, ...]] = (
     connection_rules.dropped,
-    failure_rules.stopped_others,
+    dispatch_rules.stopped_others,
     connection_rules.connected_twice,
-    cost_rules.slow_in_transaction,
-    cost_rules.ran_often,
-    cost_rules.repeated_query,
-    cost_rules.thread_for_asend,
+    dispatch_rules.slow_in_transaction,
+    dispatch_rules.ran_often,
+    dispatch_rules.repeated_query,
+    dispatch_rules.thread_for_asend,
     connection_rules.nobody_received,
-    failure_rules.swallowed_failures,
-    failure_rules.rolled_back,
-    failure_rules.recursion,
+    dispatch_rules.swallowed_failures,
+    dispatch_rules.rolled_back,
+    dispatch_rules.recursion,
 )
 
 _LINES = 15  # of each severity

@@ -13,22 +13,26 @@ from signal_inspector.catalog import SignalEntry
 from signal_inspector.conf import get_config
 from signal_inspector.toolbar.advice import Advice, Case
 from signal_inspector.toolbar.advising import DROPPED_ROW, advise, lines, remarks
-from signal_inspector.toolbar.catalogue import catalogue_rows, connected, intro, others_words
 from signal_inspector.toolbar.figures import figures
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.lanes import Scale, axis
-from signal_inspector.toolbar.parts import Segment
-from signal_inspector.toolbar.receivers import receiver_rows
-from signal_inspector.toolbar.rows import DroppedRow, Row
-from signal_inspector.toolbar.store import unpack
-from signal_inspector.toolbar.stored_requests import (
+from signal_inspector.toolbar.parts import DroppedRow, Row, Segment
+from signal_inspector.toolbar.requests import (
+    Links,
     StoredRequest,
     other_requests,
     request_line,
     stored_request,
 )
+from signal_inspector.toolbar.store import unpack
+from signal_inspector.toolbar.tables import (
+    catalogue_rows,
+    connected,
+    intro,
+    others_words,
+    receiver_rows,
+)
 from signal_inspector.toolbar.timeline import Timeline
-from signal_inspector.toolbar.urls import Links
 from signal_inspector.toolbar.view import LegendItem, PanelView
 from signal_inspector.toolbar.wording import bare_ms, integer, plural
 

@@ -8,19 +8,22 @@ from signal_inspector.conf import get_config
 from signal_inspector.records import Outcome, Query, ReceiverCall, SendMethod, Summary
 from signal_inspector.toolbar.grouping import Node
 from signal_inspector.toolbar.lanes import Scale, call_lane
-from signal_inspector.toolbar.outcomes import call_outcome
 from signal_inspector.toolbar.parts import (
     Argument,
     Badge,
+    CallFactsRow,
+    CallRow,
+    FactsRow,
+    NotCalledRow,
     OutcomeCell,
     QueryTable,
     StatementGroup,
 )
 from signal_inspector.toolbar.places import place, stack_frames, traceback_lines
-from signal_inspector.toolbar.rows import CallFactsRow, CallRow, FactsRow, NotCalledRow
-from signal_inspector.toolbar.stored import FAILED, StoredDispatch
-from signal_inspector.toolbar.urls import audit_href, trace_href
+from signal_inspector.toolbar.requests import audit_href, trace_href
+from signal_inspector.toolbar.store import FAILED, StoredDispatch
 from signal_inspector.toolbar.wording import (
+    call_outcome,
     error_line,
     integer,
     last,

@@ -12,7 +12,7 @@ from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.records import NotCalledReason, Outcome, ReceiverCall
 from signal_inspector.toolbar.advice import Advice, Case, mono, sentence, strong, times
 from signal_inspector.toolbar.parts import Badge, Segment
-from signal_inspector.toolbar.stored import StoredDispatch
+from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.wording import integer, plural
 
 _Face = tuple[str, str, int]  # the name of a receiver, its file and its line

@@ -9,16 +9,16 @@ from statistics import quantiles
 from signal_inspector.records import Outcome
 from signal_inspector.toolbar.grouping import Node, Tree
 from signal_inspector.toolbar.lanes import Scale, dispatch_lane, group_lane
-from signal_inspector.toolbar.outcomes import dispatch_outcome, group_outcome
-from signal_inspector.toolbar.parts import Badge, ErrorLine
+from signal_inspector.toolbar.parts import Badge, DispatchRow, ErrorLine
 from signal_inspector.toolbar.places import place
-from signal_inspector.toolbar.rows import DispatchRow
-from signal_inspector.toolbar.stored import StoredDispatch
+from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.wording import (
     about,
     bare_ms,
+    dispatch_outcome,
     error_line,
     exception_name,
+    group_outcome,
     integer,
     last,
     ms,

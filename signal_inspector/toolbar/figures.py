@@ -10,7 +10,7 @@ from signal_inspector.records import Outcome
 from signal_inspector.tallies import Busy
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.parts import Glyph, Tone
-from signal_inspector.toolbar.stored import StoredDispatch
+from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.view import Figure
 from signal_inspector.toolbar.wording import integer, ms, plural
 

@@ -3,6 +3,7 @@
 Siblings that follow each other with the same signal, sender, method and call site become one
 group, whatever came of them: a failure does not split it. What they sent on groups the same way
 inside it. Nodes are made when they are asked for, so a closed group costs one pass over it.
+
 """
 
 from __future__ import annotations
@@ -11,11 +12,16 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from signal_inspector.records import ReceiverCall
-from signal_inspector.toolbar.stored import StoredDispatch
+from signal_inspector.toolbar.store import StoredDispatch
+from signal_inspector.toolbar.wording import integer
 
 #: Where so many rows would stand side by side, equal ones are grouped although others are sent
 #: between them: a loop that sends two signals makes two rows, not twice as many as it has rounds.
 CROWDED = 40
+
+_FAILED = 20
+_SLOWEST = 3
+_WHOLE = 6  # a group of up to this many shows all of them, in the order they were sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +187,43 @@ def _node(
         is_member=is_member,
         sent_by=sent_by,
     )
+
+
+class Selection:
+    """What failed, then the slowest of the others, then the rest."""
+
+    def __init__(self, node: Node) -> None:
+        members = node.members
+        self.failed: Sequence[StoredDispatch] = ()
+        self.slowest: Sequence[StoredDispatch] = members
+        self.rest: Sequence[StoredDispatch] = ()
+        self.failed_heading = ""
+        self.slowest_heading = ""
+        if len(members) > _WHOLE:
+            self._choose(members)
+
+    @property
+    def extra_rows(self) -> int:
+        """Rows beside those of the dispatches themselves."""
+        return bool(self.failed_heading) + bool(self.slowest_heading) + bool(self.rest)
+
+    def _choose(self, members: Sequence[StoredDispatch]) -> None:
+        failed = [member for member in members if member.has_failed]
+        others = [member for member in members if not member.has_failed]
+        self.failed = failed[:_FAILED]
+        self.slowest = sorted(others, key=lambda member: -member.duration_ns)[:_SLOWEST]
+        shown = {member.index for member in (*self.failed, *self.slowest)}
+        self.rest = [member for member in members if member.index not in shown]
+        if failed:
+            self.failed_heading = _failed_heading(len(failed))
+        if self.slowest:
+            slowest = "slowest" if len(self.slowest) == 1 else f"{len(self.slowest)} slowest"
+            self.slowest_heading = f"The {slowest} of the others" if failed else f"The {slowest}"
+
+
+def _failed_heading(failed: int) -> str:
+    if failed == 1:
+        return "The one that failed"
+    if failed > _FAILED:
+        return f"The first {_FAILED} of {integer(failed)} that failed"
+    return f"All {failed} that failed"

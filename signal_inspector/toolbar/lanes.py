@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from signal_inspector.records import Outcome, ReceiverCall
 from signal_inspector.toolbar.parts import Axis, Bar, BarKind, Column, Lane, Span, Tick
-from signal_inspector.toolbar.stored import StoredDispatch
+from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.wording import bare_ms, integer, last
 
 _COLUMNS = 120

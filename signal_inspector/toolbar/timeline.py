@@ -19,12 +19,11 @@ from signal_inspector.toolbar.call_rows import (
     not_called_rows,
 )
 from signal_inspector.toolbar.dispatch_rows import Remarks, dispatch_row, is_open, percentile
-from signal_inspector.toolbar.grouping import Node, Tree
+from signal_inspector.toolbar.grouping import Node, Selection, Tree
 from signal_inspector.toolbar.lanes import Scale
-from signal_inspector.toolbar.rows import HeadingRow, MoreRow, Row
-from signal_inspector.toolbar.selection import Selection
-from signal_inspector.toolbar.stored import StoredDispatch
-from signal_inspector.toolbar.urls import Links
+from signal_inspector.toolbar.parts import HeadingRow, MoreRow, Row
+from signal_inspector.toolbar.requests import Links
+from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.wording import integer, ms
 
 ROWS = 300  # at first

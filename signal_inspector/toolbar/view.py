@@ -19,10 +19,10 @@ from signal_inspector.toolbar.parts import (
     Name,
     OutcomeCell,
     Place,
+    Row,
     Segment,
     Tone,
 )
-from signal_inspector.toolbar.rows import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

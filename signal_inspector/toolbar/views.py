@@ -16,10 +16,10 @@ from django.urls import path
 from signal_inspector import trouble
 from signal_inspector.scopes import suppress
 from signal_inspector.toolbar.assemble import Story, story
-from signal_inspector.toolbar.markup import printable
-from signal_inspector.toolbar.rows import Row
+from signal_inspector.toolbar.parts import Row
+from signal_inspector.toolbar.requests import PANEL_ID
 from signal_inspector.toolbar.store import unpack
-from signal_inspector.toolbar.urls import PANEL_ID
+from signal_inspector.toolbar.wording import printable
 
 View = Callable[[HttpRequest], HttpResponse]
 

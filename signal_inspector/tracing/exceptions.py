@@ -1,23 +1,146 @@
-"""An exception on a span, as an event or as a log record: one way for all of them."""
+"""An exception on a span: an event, or a log record in the context of the span.
+
+Two roads lead here, and a failure takes one of them:
+
+- ``emit_exception`` records an exception of a span where
+  ``OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN`` asks for log records.
+- ``swallowed`` is for ``LOG_FAILURES``: what a receiver raised under a robust send, which the
+  sender may never look at.
+
+Django logs the latter too, to the logger "django.dispatch" of the standard library, and where an
+OpenTelemetry handler exports such logs, ours would be the second of the same failure. That is
+why ``LOG_FAILURES`` is off unless asked for. What ours has and Django's has not: the names of
+signal and receiver and the dispatch id as attributes, an event name to route by, and the
+settings about messages and stack traces. With both on we say so, once.
+
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import replace
 from typing import Final
 
+from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger
 from opentelemetry.trace import Span, Status, StatusCode
 
 from signal_inspector import gather
 from signal_inspector.conf import get_config
+from signal_inspector.dispatches import Dispatch
 from signal_inspector.ids import time_ns
 from signal_inspector.payload import summarize_exception
 from signal_inspector.records import Failure
-from signal_inspector.tracing.attributes import ERROR_TYPE, FUNCTION, Attributes
-from signal_inspector.tracing.logs import FailureLog
+from signal_inspector.tracing import otel
+from signal_inspector.tracing.attributes import (
+    DISPATCH_ID,
+    ERROR_TYPE,
+    FUNCTION,
+    METHOD,
+    SIGNAL,
+    Attributes,
+)
 from signal_inspector.tracing.settings import Tracing
 
+EVENT: Final = "django.signal.receiver.exception"
+
+#: The logger of the standard library that Django tells of failures under robust sends.
+_DJANGOS_LOGGER: Final = "django.dispatch"
+
+logger = logging.getLogger("signal_inspector")
+
 _OPT_IN: Final = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
+
+
+class FailureLog:
+    """Emits log records by one logger provider; None stands for the global one."""
+
+    def __init__(self, logger_provider: LoggerProvider | None = None) -> None:
+        self._logger = get_logger(otel.NAME, otel.VERSION, logger_provider, otel.SCHEMA_URL)
+        self._looked_for_doubles = False
+
+    def is_idle(self) -> bool:
+        """Whether nothing would be emitted: no SDK is set, or it is switched off."""
+        enabled = getattr(self._logger, "enabled", None)  # older APIs have none
+        if enabled is None:
+            return False
+        return not enabled(severity_number=SeverityNumber.ERROR, event_name=EVENT)
+
+    def swallowed(self, dispatch: Dispatch, index: int, failure: Failure) -> None:
+        """Emit the failure of a receiver that a robust send swallowed.
+
+        To be called while the span of the receiver call is current, with what settings let be
+        told of the failure, and not where ``emit_exception`` was called for the same.
+        """
+        if self.is_idle():
+            return
+        self._look_for_doubles()
+        self.emit_exception(
+            failure.exception_class,
+            failure.message or None,
+            failure.traceback,
+            {
+                SIGNAL: dispatch.signal,
+                METHOD: dispatch.method.value,
+                DISPATCH_ID: dispatch.id_text,
+                FUNCTION: dispatch.receivers[index].name,
+            },
+        )
+
+    def emit_exception(
+        self,
+        exception_type: str,
+        message: str | None,  # None: not to be told
+        stacktrace: str | None,  # None: not to be told, or unknown
+        attributes: Attributes | None = None,
+    ) -> None:
+        """Emit an exception as a log record, with the span that is current as its context.
+
+        Its text is of the names that are among the attributes, and says nothing of the exception.
+        """
+        told: Attributes = {**(attributes or {})}
+        body = _in_words(told)
+        told["exception.type"] = exception_type
+        if message is not None:
+            told["exception.message"] = message
+        if stacktrace is not None:
+            told["exception.stacktrace"] = stacktrace
+        # Not by emit(exception=...): an SDK would add the message and stack trace by itself.
+        self._logger.emit(
+            timestamp=time_ns(),
+            severity_number=SeverityNumber.ERROR,
+            severity_text="ERROR",
+            event_name=EVENT,
+            body=body,
+            attributes=told,
+        )
+
+    def _look_for_doubles(self) -> None:
+        if not self._looked_for_doubles:
+            self._looked_for_doubles = True
+            if _is_exported(_DJANGOS_LOGGER):
+                logger.warning(
+                    'SIGNAL_INSPECTOR["TRACING"]["LOG_FAILURES"] is on, and a handler of '
+                    'OpenTelemetry exports what Django logs to "%s": each failure of a receiver '
+                    "under a robust send is exported twice. Turn one of the two off.",
+                    _DJANGOS_LOGGER,
+                )
+
+
+def _in_words(attributes: Attributes) -> str:
+    sent = f"{attributes.get(METHOD, 'send')} of {attributes.get(SIGNAL, 'a signal')}"
+    receiver = attributes.get(FUNCTION)
+    return f"{receiver} failed under {sent}" if receiver else f"{sent} failed"
+
+
+def _is_exported(name: str) -> bool:
+    """Whether a handler of OpenTelemetry hears what is logged under this name."""
+    place: logging.Logger | None = logging.getLogger(name)
+    while place is not None:
+        if any(type(each).__module__.startswith("opentelemetry.") for each in place.handlers):
+            return True
+        place = place.parent if place.propagate else None
+    return False
 
 
 def as_events() -> bool:

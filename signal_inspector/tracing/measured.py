@@ -17,7 +17,7 @@ from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Failure, Outcome
 from signal_inspector.tracing import exceptions
 from signal_inspector.tracing.context import Attached
-from signal_inspector.tracing.logs import FailureLog
+from signal_inspector.tracing.exceptions import FailureLog
 from signal_inspector.tracing.metrics import Meters
 from signal_inspector.tracing.otel import follows_parent
 from signal_inspector.tracing.settings import Tracing

@@ -31,7 +31,7 @@ from signal_inspector.sinks import Follower, Sink
 from signal_inspector.tracing import metrics, otel
 from signal_inspector.tracing.attributes import Attributes, Described, of_dispatch
 from signal_inspector.tracing.context import SPAN_KEY, Attached
-from signal_inspector.tracing.logs import FailureLog
+from signal_inspector.tracing.exceptions import FailureLog
 from signal_inspector.tracing.measured import Measured, Tools
 from signal_inspector.tracing.metrics import Meters
 from signal_inspector.tracing.otel import SUPPRESSED, SUPPRESSED_PLAINLY, untraced

@@ -23,7 +23,7 @@ started = time.process_time()
 django.setup()
 from signal_inspector.checks import signals
 from signal_inspector.checks.facts import Facts
-from signal_inspector.checks.options import get_options
+from signal_inspector.checks.findings import get_options
 ready = time.process_time()
 facts = Facts(get_options())
 signals.findings(facts, signals.FROM_CONNECTIONS)

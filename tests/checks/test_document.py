@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from signal_inspector.checks.findings import Kind
-from signal_inspector.checks.options import Checks
+from signal_inspector.checks.findings import Checks, Kind
 from signal_inspector.checks.signals import FROM_CONNECTIONS, FROM_SOURCE
 from signal_inspector.conf import config_problems
 from tests.checks.worlds import ROOT, Project, World

@@ -9,7 +9,7 @@ from django.dispatch import Signal
 
 from signal_inspector import trouble
 from signal_inspector.checks.facts import Facts
-from signal_inspector.checks.options import Checks
+from signal_inspector.checks.findings import Checks
 from signal_inspector.checks.signals import FROM_CONNECTIONS, FROM_SOURCE, findings
 from tests.checks.worlds import Project, World
 

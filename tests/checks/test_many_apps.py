@@ -413,7 +413,7 @@ def found(written: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
         "import django, json, os; django.setup()\n"
         "from signal_inspector import trouble\n"
         "from signal_inspector.checks.facts import Facts\n"
-        "from signal_inspector.checks.options import get_options\n"
+        "from signal_inspector.checks.findings import get_options\n"
         "from signal_inspector.checks.signals import FROM_CONNECTIONS, FROM_SOURCE, findings\n"
         "found = findings(Facts(get_options()), FROM_CONNECTIONS + FROM_SOURCE)\n"
         "assert not trouble.counts(), trouble.counts()\n"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from signal_inspector.checks import words
-from signal_inspector.checks.naming import names, suggestion, what_is_wrong
+from signal_inspector.checks.naming import ORDERS, names, suggestion, what_is_wrong
 from tests.checks.worlds import World
 
 #: Of Django, Wagtail, django-allauth, Oscar, Saleor, pretix, Celery, Flask, taggit, and shops.
@@ -168,7 +167,7 @@ def test_bad_names(name: str) -> None:
     assert suggestion(name) == BAD[name]
 
 
-@pytest.mark.parametrize("verb", words.ORDERS)
+@pytest.mark.parametrize("verb", ORDERS)
 def test_a_suggestion_is_a_good_name(verb: str) -> None:
     """Whatever is suggested would pass itself."""
     instead = suggestion(f"{verb}_order")

@@ -12,9 +12,8 @@ from django.test import override_settings
 
 from signal_inspector import trouble
 from signal_inspector.checks import TAG, check_signals, signals
-from signal_inspector.checks.asking import asking_command
-from signal_inspector.checks.findings import Kind
-from signal_inspector.checks.options import Checks
+from signal_inspector.checks.findings import Checks, Kind
+from signal_inspector.checks.signals import asking_command
 from signal_inspector.conf import config_problems, read_config
 from tests.checks.worlds import Project
 
@@ -240,6 +239,6 @@ def test_each_id_is_used_once() -> None:
 @override_settings(SIGNAL_INSPECTOR={"CHECKS": {"THIRD_PARTY": True}})
 def test_settings_are_read_anew() -> None:
     """The options are those of now."""
-    from signal_inspector.checks.options import get_options
+    from signal_inspector.checks.findings import get_options
 
     assert get_options().third_party is True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from signal_inspector.checks.providing_args import providing_args
+from signal_inspector.checks.sending import providing_args
 from tests.checks.worlds import Project, World, write
 
 OLD = """

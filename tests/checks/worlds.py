@@ -19,8 +19,7 @@ from django.dispatch import Signal
 from signal_inspector import connections, trouble
 from signal_inspector.checks import facts
 from signal_inspector.checks.facts import Facts
-from signal_inspector.checks.findings import Finding
-from signal_inspector.checks.options import Checks
+from signal_inspector.checks.findings import Checks, Finding
 from signal_inspector.checks.signals import Rule, findings
 from signal_inspector.names.scan import by_name, walk
 from signal_inspector.names.signals import signal_name

@@ -19,9 +19,9 @@ from signal_inspector.toolbar.advice import Case
 from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.lanes import Scale
-from signal_inspector.toolbar.stored import StoredDispatch
+from signal_inspector.toolbar.requests import Links
+from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.timeline import Timeline
-from signal_inspector.toolbar.urls import Links
 
 MS = 1_000_000
 

@@ -6,9 +6,8 @@ import pytest
 
 from signal_inspector.records import Caller, Summary
 from signal_inspector.toolbar.dispatch_rows import Remarks, dispatch_row, percentile
-from signal_inspector.toolbar.parts import Badge
-from signal_inspector.toolbar.rows import DispatchRow, HeadingRow
-from signal_inspector.toolbar.urls import Links
+from signal_inspector.toolbar.parts import Badge, DispatchRow, HeadingRow
+from signal_inspector.toolbar.requests import Links
 from signal_inspector.toolbar.wording import about
 from tests.toolbar.made import MS, World, call
 

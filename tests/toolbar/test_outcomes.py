@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from signal_inspector.records import NotCalledReason, Outcome, ReceiverCall, Summary, Unseen
-from signal_inspector.toolbar.outcomes import call_outcome, dispatch_outcome, group_outcome
+from signal_inspector.toolbar.wording import call_outcome, dispatch_outcome, group_outcome
 from tests.toolbar.made import World, call, not_called, skipped
 
 BROKEN = "builtins.ValueError: no"

@@ -18,7 +18,7 @@ from django.test import Client, RequestFactory
 from signal_inspector import scopes, trouble
 from signal_inspector.conf import forget_config
 from signal_inspector.toolbar import panel as panel_module
-from signal_inspector.toolbar.stored_requests import SUMMARY_ID
+from signal_inspector.toolbar.requests import SUMMARY_ID
 from tests.toolbar.conftest import PANEL, Shown
 
 STORES = [f"debug_toolbar.store.{name}" for name in ("MemoryStore", "DatabaseStore", "CacheStore")]

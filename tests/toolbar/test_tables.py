@@ -9,13 +9,11 @@ import pytest
 from signal_inspector import trouble
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.records import Outcome, Unseen
-from signal_inspector.toolbar import catalogue
-from signal_inspector.toolbar.catalogue import catalogue_rows, intro
+from signal_inspector.toolbar import tables
 from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.figures import covered_ns, figures
 from signal_inspector.toolbar.parts import Badge
-from signal_inspector.toolbar.receivers import receiver_rows
-from signal_inspector.toolbar.stored_requests import (
+from signal_inspector.toolbar.requests import (
     SUMMARY_ID,
     StoredRequest,
     ago,
@@ -23,6 +21,7 @@ from signal_inspector.toolbar.stored_requests import (
     request_line,
     stored_request,
 )
+from signal_inspector.toolbar.tables import catalogue_rows, intro, receiver_rows
 from signal_inspector.toolbar.view import Figure
 from tests.toolbar.made import MS, World, call, skipped
 
@@ -214,8 +213,8 @@ def test_catalogue_that_cannot_be_read_is_empty(monkeypatch: pytest.MonkeyPatch)
     def broken() -> None:
         raise RuntimeError("module")
 
-    monkeypatch.setattr(catalogue, "describe", broken)
-    assert catalogue.connected() == []
+    monkeypatch.setattr(tables, "describe", broken)
+    assert tables.connected() == []
     assert trouble.counts() == {"the catalogue": 1}
 
 

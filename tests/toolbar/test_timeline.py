@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from signal_inspector.records import NotCalledReason
 from signal_inspector.toolbar.dispatch_rows import Remarks
-from signal_inspector.toolbar.parts import Badge
-from signal_inspector.toolbar.rows import (
+from signal_inspector.toolbar.parts import (
+    Badge,
     CallRow,
     DispatchRow,
     FactsRow,

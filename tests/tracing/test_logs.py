@@ -20,7 +20,7 @@ from pytest_django import Settings
 from signal_inspector import Details, Outcome, trouble
 from signal_inspector.records import SendMethod
 from signal_inspector.sinks import Follower
-from signal_inspector.tracing.logs import EVENT, FailureLog
+from signal_inspector.tracing.exceptions import EVENT, FailureLog
 from tests.listening import following, listening, run_python
 from tests.tracing.spans import Traces
 
@@ -279,7 +279,7 @@ class TestIdle:
         """Where the API is alone nothing is emitted, until an SDK is set; then it is."""
         out = run_python(
             "from opentelemetry import _logs\n"
-            "from signal_inspector.tracing.logs import FailureLog\n"
+            "from signal_inspector.tracing.exceptions import FailureLog\n"
             "log = FailureLog()\n"
             "print(log.is_idle())\n"
             "log.emit_exception('Gone', None, None)\n"
