@@ -36,7 +36,7 @@ def fail(kind: str) -> None:
 
 def read(reader: InMemoryMetricReader, *, with_zeros: bool = False) -> dict[str, Counts]:
     data = reader.get_metrics_data()
-    metrics = (
+    exported = (
         []
         if data is None
         else [
@@ -46,14 +46,14 @@ def read(reader: InMemoryMetricReader, *, with_zeros: bool = False) -> dict[str,
             for metric in scope.metrics
         ]
     )
-    assert len({metric.name for metric in metrics}) == len(metrics)
+    assert len({metric.name for metric in exported}) == len(exported)
     found = {
         metric.name: {
             point.attributes[metrics.KIND]: point.value
             for point in metric.data.data_points
             if point.value or with_zeros
         }
-        for metric in metrics
+        for metric in exported
     }
     return {name: counts for name, counts in found.items() if counts}
 
@@ -143,18 +143,18 @@ class TestRegistration:
             "from opentelemetry.sdk.metrics import MeterProvider\n"
             "from opentelemetry.sdk.metrics.export import InMemoryMetricReader\n"
             "from signal_inspector import trouble\n"
-            "from signal_inspector.tracing import health\n"
+            "from signal_inspector.tracing.metrics import observe\n"
             "asked = []\n"
             "class Asked(MeterProvider):\n"
             "    def get_meter(self, name, *args, **kwargs):\n"
             "        asked.append(name)\n"
             "        return super().get_meter(name, *args, **kwargs)\n"
-            "health.observe()\n"
+            "observe()\n"
             "reader = InMemoryMetricReader()\n"
             "provider = Asked([reader])\n"
             "metrics.set_meter_provider(provider)\n"
-            "health.observe()\n"
-            "health.observe(provider)\n"
+            "observe()\n"
+            "observe(provider)\n"
             "trouble.drop('dispatches')\n"
             "metrics = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics\n"
             "[metric] = [metric for metric in metrics if metric.name.endswith('dropped')]\n"

@@ -55,7 +55,7 @@ def run(*options: str) -> tuple[str, str]:
 def test_nothing_to_watch_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the sink and without the audit it says what to add to the settings."""
     monkeypatch.setattr(dispatches, "_sources", {})
-    with pytest.raises(CommandError, match=r"signal_inspector\.watching\.WatchSink") as error:
+    with pytest.raises(CommandError, match=r"signal_inspector\.watch\.WatchSink") as error:
         run()
     assert "signal_inspector.audit" in str(error.value)
 
