@@ -113,7 +113,7 @@ format: $(VENV)/.lint ## Mend style and format where a tool can
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-types: $(VENV)/.lint ## Check the types, strictly
+types: $(VENV)/.lint $(VENV)/.tests ## Check the types, strictly
 	$(VENV)/bin/mypy
 
 imports: $(VENV)/.lint ## Check that imports point down
