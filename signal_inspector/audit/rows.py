@@ -1,4 +1,4 @@
-"""What was dispatched, as rows: plain tuples of text, numbers and None, names still as text.
+"""What was dispatched, as rows: named tuples of text, numbers and None, names still as text.
 
 Rows are clean (no database refuses them for what they hold) and plain enough for JSON, so that a
 delivery may keep them in a file or send them elsewhere, and write them later or in another
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
+from uuid import UUID
 
 from signal_inspector.audit.attribution.circumstances import Circumstances
 from signal_inspector.audit.models import (
@@ -39,77 +40,100 @@ from signal_inspector.audit.sanitize import (
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Caller, Outcome, ReceiverCall, Summary
 
-Row = tuple[Any, ...]
 
-DISPATCH_COLUMNS: Final = (
-    "id",
-    "started_at",
-    "duration_ns",
-    "signal_id",
-    "sender_id",
-    "caller_id",
-    "project_caller_id",
-    "process_id",
-    "delivery_id",
-    "method",
-    "own_method",
-    "outcome",
-    "unseen",
-    "is_failed",
-    "receiver_count",
-    "failed_count",
-    "skipped_count",
-    "parent_id",
-    "parent_call",
-    "by_time",
-    "transaction_outcome",
-    "transaction_id",
-    "query_count",
-    "query_ns",
-    "actor",
-    "actor_label",
-    "request_id",
-    "origin",
-    "origin_name",
-    "client",
-    "trace_id",
-    "span_id",
-    "trace_sampled",
-    "payload",
-    "payload_dropped",
-    "written_at",
-)
-CALL_COLUMNS: Final = (
-    "dispatch_id",
-    "index",
-    "receiver_id",
-    "location_id",
-    "exception_id",
-    "outcome",
-    "is_async",
-    "offset_ns",
-    "duration_ns",
-    "self_ns",
-    "query_count",
-    "query_ns",
-    "message",
-    "traceback",
-    "response",
-    "queries_by_time",
-)
-OBJECT_COLUMNS: Final = ("model_id", "object_pk", "dispatch_id")
+class DispatchRow(NamedTuple):
+    """A dispatch. Where it is bound for a database, ids and times have the form that this takes,
+    and numbers stand for names.
+    """
+
+    id: Any
+    started_at: Any
+    duration_ns: int
+    signal_id: Any
+    sender_id: Any
+    caller_id: Any
+    project_caller_id: Any
+    process_id: Any
+    delivery_id: Any
+    method: int
+    own_method: str
+    outcome: int
+    unseen: int | None
+    is_failed: int | None
+    receiver_count: int
+    failed_count: int
+    skipped_count: int
+    parent_id: Any
+    parent_call: int | None
+    by_time: int | None
+    transaction_outcome: int
+    transaction_id: Any
+    query_count: int
+    query_ns: int
+    actor: str | None
+    actor_label: str
+    request_id: str | None
+    origin: int
+    origin_name: str
+    client: str | None
+    trace_id: str | None
+    span_id: str
+    trace_sampled: int | None
+    payload: str
+    payload_dropped: int
+    written_at: Any
+
+
+class CallRow(NamedTuple):
+    """A receiver call of a dispatch; bound as the row of that."""
+
+    dispatch_id: Any
+    index: int  # type: ignore[assignment]
+    receiver_id: Any
+    location_id: Any
+    exception_id: Any
+    outcome: int
+    is_async: bool
+    offset_ns: int | None
+    duration_ns: int
+    self_ns: int
+    query_count: int
+    query_ns: int
+    message: str
+    traceback: str
+    response: str
+    queries_by_time: int
+
+
+class ObjectRow(NamedTuple):
+    """An object that a dispatch carries; bound as the row of that."""
+
+    model_id: Any
+    object_pk: str
+    dispatch_id: Any
+
+
+Row = TypeVar("Row", DispatchRow, CallRow, ObjectRow)
+
+DISPATCH_COLUMNS: Final = DispatchRow._fields
+CALL_COLUMNS: Final = CallRow._fields
+OBJECT_COLUMNS: Final = ObjectRow._fields
 
 #: Which columns of a row hold a name, and of which kind.
-DISPATCH_NAMES: Final = (
-    (3, NameKind.SIGNAL),
-    (4, NameKind.SENDER),
-    (5, NameKind.CALLER),
-    (6, NameKind.CALLER),
-    (7, NameKind.PROCESS),
-    (8, NameKind.DELIVERY),
-)
-CALL_NAMES: Final = ((2, NameKind.RECEIVER), (3, NameKind.LOCATION), (4, NameKind.EXCEPTION))
-OBJECT_NAMES: Final = ((0, NameKind.MODEL),)
+DISPATCH_NAMES: Final = {
+    "signal_id": NameKind.SIGNAL,
+    "sender_id": NameKind.SENDER,
+    "caller_id": NameKind.CALLER,
+    "project_caller_id": NameKind.CALLER,
+    "process_id": NameKind.PROCESS,
+    "delivery_id": NameKind.DELIVERY,
+}
+CALL_NAMES: Final = {
+    "receiver_id": NameKind.RECEIVER,
+    "location_id": NameKind.LOCATION,
+    "exception_id": NameKind.EXCEPTION,
+}
+OBJECT_NAMES: Final = {"model_id": NameKind.MODEL}
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
@@ -122,24 +146,43 @@ class Item(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """All rows of one dispatch. ``Rows(*json.loads(json.dumps(rows)))`` is as good as it."""
+    """All rows of one dispatch. ``Rows.read(json.loads(json.dumps(rows)))`` is as good as it."""
 
-    dispatch: Row  # as DISPATCH_COLUMNS
-    calls: list[Row]  # as CALL_COLUMNS
-    objects: list[Row]  # as OBJECT_COLUMNS
+    dispatch: DispatchRow
+    calls: list[CallRow]
+    objects: list[ObjectRow]
+
+    @classmethod
+    def read(cls, content: Iterable[Any]) -> Rows:
+        """Rows again of what JSON has made of them.
+
+        Their columns are not counted: rows of another version are for the database to refuse.
+        """
+        dispatch, calls, objects = content
+        return cls(
+            tuple.__new__(DispatchRow, dispatch),
+            [tuple.__new__(CallRow, call) for call in calls],
+            [tuple.__new__(ObjectRow, key) for key in objects],
+        )
 
     @property
     def id(self) -> str:
         """The id of the dispatch, as text."""
-        return str(self.dispatch[0])
+        return str(self.dispatch.id)
 
 
-def render(item: Item, *, process: str, delivery: str) -> Rows:
-    """The rows of a dispatch that has ended.
+def render(
+    item: Item,
+    *,
+    process: str,
+    delivery: str,
+    outcome: TransactionOutcome = TransactionOutcome.UNKNOWN,
+    transaction: UUID | None = None,
+) -> Rows:
+    """The rows of a dispatch that has ended, and of how its transaction did.
 
-    The end of its transaction is for ``with_outcome`` to fill in, the time of writing
-    (0 here) for the writer. ``process`` and ``delivery`` are names: "web-2, pid 4127, uvicorn"
-    and "buffered".
+    The time of writing (0 here) is for the writer to fill in. ``process`` and ``delivery`` are
+    names: "web-2, pid 4127, uvicorn" and "buffered".
     """
     dispatch, around, policy = item
     id_ = dispatch.id_text
@@ -147,7 +190,7 @@ def render(item: Item, *, process: str, delivery: str) -> Rows:
     failed = sum([call.outcome is Outcome.RAISED for call in calls])
     skipped = sum([call.outcome is Outcome.SKIPPED for call in calls])
     payload = dispatch.payload
-    row = (
+    row = DispatchRow(  # by position: names would take three times as long
         id_,
         dispatch.started_ns // 1_000,
         bounded(dispatch.duration_ns),
@@ -168,8 +211,8 @@ def render(item: Item, *, process: str, delivery: str) -> Rows:
         None if dispatch.parent_id is None else str(dispatch.parent_id),
         None if dispatch.parent_call is None else bounded(dispatch.parent_call, SMALL),
         1 if dispatch.by_time else None,
-        int(TransactionOutcome.UNKNOWN),
-        None,
+        int(outcome),
+        None if transaction is None else str(transaction),
         bounded(dispatch.query_count, INTEGER),
         bounded(dispatch.query_ns),
         around.actor or None,
@@ -205,16 +248,17 @@ def in_ascii(rows: Rows) -> Rows:
 
 
 def _row_in_ascii(row: Row) -> Row:
-    return tuple([_NOT_ASCII.sub(_escape, each) if type(each) is str else each for each in row])
+    values = [_NOT_ASCII.sub(_escape, each) if type(each) is str else each for each in row]
+    return tuple.__new__(type(row), values)
 
 
 def _escape(match: re.Match[str]) -> str:
     return json.dumps(match.group())[1:-1]
 
 
-def _call(dispatch_id: str, index: int, call: ReceiverCall, policy: Policy) -> Row:
+def _call(dispatch_id: str, index: int, call: ReceiverCall, policy: Policy) -> CallRow:
     failure = call.failure
-    return (
+    return CallRow(
         dispatch_id,
         index,
         name_text(call.receiver),
@@ -234,12 +278,12 @@ def _call(dispatch_id: str, index: int, call: ReceiverCall, policy: Policy) -> R
     )
 
 
-def _objects(dispatch_id: str, payload: Mapping[str, Summary]) -> list[Row]:
+def _objects(dispatch_id: str, payload: Mapping[str, Summary]) -> list[ObjectRow]:
     keys = {
         (name_text(label), clean(key, OBJECT_KEY_LENGTH))
         for label, key in carried_objects(payload)
     }
-    return [(label, key, dispatch_id) for label, key in sorted(keys)]
+    return [ObjectRow(label, key, dispatch_id) for label, key in sorted(keys)]
 
 
 def _caller(caller: Caller | None) -> str | None:

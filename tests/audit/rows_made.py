@@ -12,7 +12,7 @@ from django.dispatch import Signal
 from signal_inspector import capture
 from signal_inspector.audit.attribution.circumstances import Circumstances
 from signal_inspector.audit.policies import Policy
-from signal_inspector.audit.rows import CALL_COLUMNS, DISPATCH_COLUMNS, Item, Rows, render
+from signal_inspector.audit.rows import Item, Rows, render
 from signal_inspector.dispatches import Dispatch
 
 FULL = Policy(
@@ -61,18 +61,15 @@ def many_rows(count: int, **arguments: Any) -> list[Rows]:
 
 def with_column(rows: Rows, column: str, value: Any) -> Rows:
     """The rows with another value in a column of the dispatch."""
-    row = list(rows.dispatch)
-    row[DISPATCH_COLUMNS.index(column)] = value
-    return rows._replace(dispatch=tuple(row))
+    return rows._replace(dispatch=rows.dispatch._replace(**{column: value}))
 
 
 def with_calls(rows: Rows, **columns: list[Any]) -> Rows:
     """The rows with other values in these columns of the receiver calls, one for each call."""
-    calls = [list(call) for call in rows.calls]
+    calls = rows.calls
     for column, new in columns.items():
-        for call, value in zip(calls, new, strict=True):
-            call[CALL_COLUMNS.index(column)] = value
-    return rows._replace(calls=[tuple(call) for call in calls])
+        calls = [call._replace(**{column: value}) for call, value in zip(calls, new, strict=True)]
+    return rows._replace(calls=calls)
 
 
 def needs(*vendors: str) -> None:
@@ -84,4 +81,4 @@ def needs(*vendors: str) -> None:
 def values(rows: Rows, *columns: str) -> Iterator[Any]:
     """These columns of the row of the dispatch."""
     for column in columns:
-        yield rows.dispatch[DISPATCH_COLUMNS.index(column)]
+        yield getattr(rows.dispatch, column)

@@ -27,7 +27,7 @@ from signal_inspector.audit.payloads import (
     response_text,
 )
 from signal_inspector.audit.policies import Policy
-from signal_inspector.audit.rows import CALL_COLUMNS, Rows, in_ascii
+from signal_inspector.audit.rows import Rows, in_ascii
 from signal_inspector.audit.sanitize import INTEGER, LARGEST, bounded
 from signal_inspector.conf import get_config
 from signal_inspector.payload import Redactor, summarize_arguments
@@ -174,12 +174,12 @@ class TestRender:
         assert list(
             values(rows, "is_failed", "receiver_count", "failed_count", "skipped_count")
         ) == [1, 2, 1, 0]
-        call = dict(zip(CALL_COLUMNS, rows.calls[1], strict=True))
+        call = rows.calls[1]._asdict()
         assert call["exception_id"] == "ValueError"
         assert call["message"] == "no stock"
         assert "on_order_badly" in call["traceback"]
         assert call["location_id"].startswith("tests/audit/rows_made.py:")
-        assert call["offset_ns"] >= rows.calls[0][7] + rows.calls[0][8]
+        assert call["offset_ns"] >= rows.calls[0].offset_ns + rows.calls[0].duration_ns
 
     def test_skipped_receivers(self) -> None:
         """With send() those behind the failure are skipped, and were never started."""
@@ -190,7 +190,7 @@ class TestRender:
             signal.send(None)
         rows = rows_of(dispatches[0])
         assert list(values(rows, "failed_count", "skipped_count")) == [1, 1]
-        assert rows.calls[1][CALL_COLUMNS.index("offset_ns")] is None
+        assert rows.calls[1].offset_ns is None
 
     def test_circumstances(self) -> None:
         """Actor, request, origin and client are those of the circumstances when it is rendered."""
@@ -232,7 +232,7 @@ class TestRender:
         dispatch.tally(0).by_time = 2
         rows = rows_of(dispatch)
         assert list(values(rows, "by_time")) == [1]
-        assert rows.calls[0][CALL_COLUMNS.index("queries_by_time")] == 2
+        assert rows.calls[0].queries_by_time == 2
 
     def test_absent_is_null(self) -> None:
         """What is looked for by an index is null where there is none: not one long empty list."""
@@ -247,20 +247,19 @@ class TestRender:
         rows = rows_of(dispatch, policy=less)
         assert list(values(rows, "payload")) == [""]
         assert rows.objects == []
-        assert [call[13:15] for call in rows.calls] == [("", ""), ("", "")]
-        assert rows.calls[1][12] == "no stock"
+        assert [(call.traceback, call.response) for call in rows.calls] == [("", ""), ("", "")]
+        assert rows.calls[1].message == "no stock"
         more = rows_of(dispatch)
-        assert read_response(more.calls[0][14]) is not None
-        assert more.calls[1][13]
+        assert read_response(more.calls[0].response) is not None
+        assert more.calls[1].traceback
 
     def test_rows_survive_a_file(self) -> None:
         """Rows come back whole from JSON, so that a delivery may keep or send them."""
         rows = rows_of(dispatched(on_order, on_order_badly, order=User(pk=7), x=2**70))
-        back = Rows(*json.loads(json.dumps(rows)))
+        back = Rows.read(json.loads(json.dumps(rows)))
         assert back.id == rows.id
-        assert tuple(back.dispatch) == rows.dispatch
-        assert list(map(tuple, back.calls)) == rows.calls
-        assert list(map(tuple, back.objects)) == rows.objects
+        assert back == rows
+        assert back.dispatch.payload == rows.dispatch.payload
 
     @pytest.mark.parametrize("hostile", HOSTILE)
     def test_hostile_text_is_storable(self, hostile: str) -> None:

@@ -24,9 +24,6 @@ from signal_inspector.audit.destinations.database.writing import write
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject
 from signal_inspector.audit.policies import policies
 from signal_inspector.audit.rows import (
-    CALL_COLUMNS,
-    DISPATCH_COLUMNS,
-    OBJECT_COLUMNS,
     Item,
     Rows,
     render,
@@ -34,13 +31,7 @@ from signal_inspector.audit.rows import (
 
 BATCH: Final = 500
 COPY_MUST: Final = 10.0  # times as many as save(), on PostgreSQL
-_MODELS: Final = (
-    (AuditedDispatch, DISPATCH_COLUMNS),
-    (AuditedCall, CALL_COLUMNS),
-    (AuditedObject, OBJECT_COLUMNS),
-)
-_STARTED: Final = DISPATCH_COLUMNS.index("started_at")
-_WRITTEN: Final = DISPATCH_COLUMNS.index("written_at")
+_MODELS: Final = (AuditedDispatch, AuditedCall, AuditedObject)
 
 written = Signal()
 
@@ -137,14 +128,15 @@ def _rate(way: Callable[[Sequence[Rows], str], None], using: str, count: int) ->
 def _instances(batch: Sequence[Rows], using: str) -> list[list[models.Model]]:
     """The rows as instances of the models, in the order of the models."""
     now = datetime.now(UTC)
-    bound = Binder(connections[using]).bind(batch, now)
-    for row, rows_of_one in zip(bound[0], batch, strict=True):
-        row[_STARTED], row[_WRITTEN] = moment(rows_of_one.dispatch[_STARTED]), now
-    found: list[list[models.Model]] = []
-    for (model, columns), rows in zip(_MODELS, bound, strict=True):
-        instances = [model(**dict(zip(columns, row, strict=True))) for row in rows]
-        found.append(instances)  # type: ignore[arg-type]
-    return found
+    dispatches, calls, objects = Binder(connections[using]).bind(batch, now)
+    dispatches = [
+        row._replace(started_at=moment(rows.dispatch.started_at), written_at=now)
+        for row, rows in zip(dispatches, batch, strict=True)
+    ]
+    return [
+        [model(**row._asdict()) for row in rows]
+        for model, rows in zip(_MODELS, (dispatches, calls, objects), strict=True)
+    ]
 
 
 def _save(batch: Sequence[Rows], using: str) -> None:
@@ -157,7 +149,7 @@ def _save(batch: Sequence[Rows], using: str) -> None:
 def _bulk_create(batch: Sequence[Rows], using: str) -> None:
     for start in range(0, len(batch), BATCH):
         with transaction.atomic(using=using):
-            for (model, _), instances in zip(
+            for model, instances in zip(
                 _MODELS, _instances(batch[start : start + BATCH], using), strict=True
             ):
                 model._default_manager.using(using).bulk_create(instances)  # type: ignore[arg-type]

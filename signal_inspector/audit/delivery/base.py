@@ -23,7 +23,7 @@ from signal_inspector.audit.destinations.database.statements import (
     no_tables,
 )
 from signal_inspector.audit.models import AuditedDispatch, GapReason, TransactionOutcome
-from signal_inspector.audit.rows import DISPATCH_COLUMNS, Item, Rows, render
+from signal_inspector.audit.rows import Item, Rows, render
 from signal_inspector.audit.settings import Audit, get_settings
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.scopes import NOBODY
@@ -45,8 +45,6 @@ __all__ = [
     "written",
 ]
 
-_OUTCOME: Final = DISPATCH_COLUMNS.index("transaction_outcome")
-_TRANSACTION: Final = DISPATCH_COLUMNS.index("transaction_id")
 
 #: What a database raises that is away, or that is not ours to ask: a test forbids it with an
 #: AssertionError, an event loop with SynchronousOnlyOperation, which is no DatabaseError.
@@ -87,10 +85,11 @@ def transaction_id_of(dispatch: Dispatch) -> UUID | None:
 
 def with_outcome(rows: Rows, outcome: TransactionOutcome, transaction: UUID | None) -> Rows:
     """The same rows with this ending of the transaction."""
-    row = list(rows.dispatch)
-    row[_OUTCOME] = int(outcome)
-    row[_TRANSACTION] = None if transaction is None else str(transaction)
-    return rows._replace(dispatch=tuple(row))
+    dispatch = rows.dispatch._replace(
+        transaction_outcome=int(outcome),
+        transaction_id=None if transaction is None else str(transaction),
+    )
+    return rows._replace(dispatch=dispatch)
 
 
 def detached(dispatch: Dispatch) -> Dispatch:
@@ -109,9 +108,13 @@ def rendered(item: Item, delivery: str, outcome: TransactionOutcome | None = Non
     """The rows of an item; None if that failed, which is counted as a loss."""
     try:
         dispatch = item.dispatch
-        rows = render(item, process=processes.label(), delivery=delivery)
-        known = outcome_of(dispatch) if outcome is None else outcome
-        return with_outcome(rows, known, transaction_id_of(dispatch))
+        return render(
+            item,
+            process=processes.label(),
+            delivery=delivery,
+            outcome=outcome_of(dispatch) if outcome is None else outcome,
+            transaction=transaction_id_of(dispatch),
+        )
     except Exception as error:
         trouble.report("putting a dispatch into rows for the audit", error)
         losses.lose(GapReason.FAILURE, 1, f"{type(error).__name__} while rows were made")
@@ -241,7 +244,7 @@ class Delivery:
         ``NOT_NOW`` names where the database takes nothing now: try all of them again later.
         """
         using = get_settings().database
-        count = written([Rows(*each) for each in batch], using)
+        count = written([Rows.read(each) for each in batch], using)
         if losses.has_news:
             losses.write(using)
         return count

@@ -15,12 +15,10 @@ from signal_inspector.audit.delivery.base import (
 )
 from signal_inspector.audit.delivery.writer import BackgroundWriter
 from signal_inspector.audit.models import GapReason, TransactionOutcome
-from signal_inspector.audit.rows import DISPATCH_COLUMNS, Item, Rows
+from signal_inspector.audit.rows import Item, Rows
 from signal_inspector.audit.settings import Audit
 from signal_inspector.ids import monotonic
 from signal_inspector.transactions import TransactionMark
-
-_STARTED_AT: Final = DISPATCH_COLUMNS.index("started_at")
 
 #: A dispatch whose transaction is open for longer (s) is written as of an unknown end.
 TRANSACTION_SECONDS: Final = 10.0
@@ -152,7 +150,7 @@ class Waiting:
         except RuntimeError:  # the thread, or a sender, is still at it
             return None
         starts = [item.dispatch.started_ns for item in items]
-        starts += [rows.dispatch[_STARTED_AT] * 1_000 for rows in self._rows]
+        starts += [rows.dispatch.started_at * 1_000 for rows in self._rows]
         return min(starts, default=None)
 
     def give_up(self) -> int:

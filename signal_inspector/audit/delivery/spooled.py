@@ -27,13 +27,12 @@ from signal_inspector.audit.delivery.buffered import TRANSACTION_SECONDS
 from signal_inspector.audit.delivery.gaps import losses
 from signal_inspector.audit.delivery.writer import BackgroundWriter
 from signal_inspector.audit.models import GapReason, TransactionOutcome
-from signal_inspector.audit.rows import DISPATCH_COLUMNS, Item, Rows
+from signal_inspector.audit.rows import Item, Rows
 from signal_inspector.audit.settings import Audit
 from signal_inspector.ids import monotonic
 from signal_inspector.transactions import TransactionMark
 
 _LOOK_SECONDS: Final = 15.0  # between looks for files of dead processes
-_TRANSACTION: Final = DISPATCH_COLUMNS.index("transaction_id")
 
 #: A file that has grown to this size (bytes) is followed by another: it can be removed then.
 FILE_SIZE: Final = 4 << 20
@@ -196,10 +195,10 @@ class Shipment:
     def _take(self, record: list[Any], segment: Segment, *, is_last: bool) -> None:
         kind, content = record[0], record[1]
         if kind == "d":
-            self._rows.append(_rows(content))
+            self._rows.append(Rows.read(content))
             self._own_rows += segment.own is not None
         elif kind == "o":
-            rows = _rows(content)
+            rows = Rows.read(content)
             self._held[rows.id] = _Held(rows, monotonic(), segment)
             segment.held += 1
             if is_last:
@@ -218,7 +217,7 @@ class Shipment:
         held = self._held.pop(id_)
         held.segment.held -= 1
         self._own_rows += held.segment.own is not None
-        transaction = held.rows.dispatch[_TRANSACTION]
+        transaction = held.rows.dispatch.transaction_id
         known = None if transaction is None else UUID(transaction)
         self._rows.append(with_outcome(held.rows, outcome, known))
 
@@ -242,11 +241,6 @@ class Shipment:
     def _damaged(self, what: str, segment: Segment) -> None:
         losses.lose(GapReason.SPOOL, 1, f"{what}: {segment.path.name}")
         self._shipped += segment.own is not None  # nobody waits for it any longer
-
-
-def _rows(content: Any) -> Rows:
-    dispatch, calls, objects = content
-    return Rows(tuple(dispatch), [tuple(call) for call in calls], [tuple(key) for key in objects])
 
 
 def ship(directory: Path, using: str, batch_size: int = 500) -> int:

@@ -51,8 +51,8 @@ _AT_ONCE: Final = 250  # dispatches in memory together
 _NAMES: Final = 20_000  # names in memory
 _NUMBERS: Final = frozenset(
     [
-        *(DISPATCH_COLUMNS[column] for column, _ in DISPATCH_NAMES),
-        *(CALL_COLUMNS[column] for column, _ in CALL_NAMES),
+        *DISPATCH_NAMES,
+        *CALL_NAMES,
     ]
 )
 

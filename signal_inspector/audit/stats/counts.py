@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from signal_inspector.audit.models import Ending, Origin, TransactionOutcome
-from signal_inspector.audit.rows import CALL_COLUMNS, DISPATCH_COLUMNS, Rows
+from signal_inspector.audit.rows import CallRow, DispatchRow, Rows
 
 #: The largest relative error of ``percentile``.
 ERROR: Final = 1 / 16
@@ -24,26 +24,12 @@ SLOT_SECONDS: Final = 300  # the shortest slot: all others are multiples
 _FORMAT: Final = 1
 _FIXED: Final = 4  # numbers of an encoded Measure before its buckets
 
-_STARTED: Final = DISPATCH_COLUMNS.index("started_at")
-_DURATION: Final = DISPATCH_COLUMNS.index("duration_ns")
-_SIGNAL: Final = DISPATCH_COLUMNS.index("signal_id")
-_OUTCOME: Final = DISPATCH_COLUMNS.index("outcome")
-_IS_FAILED: Final = DISPATCH_COLUMNS.index("is_failed")
-_SKIPPED: Final = DISPATCH_COLUMNS.index("skipped_count")
-_TRANSACTION: Final = DISPATCH_COLUMNS.index("transaction_outcome")
-_ORIGIN: Final = DISPATCH_COLUMNS.index("origin")
-_RECEIVER: Final = CALL_COLUMNS.index("receiver_id")
-_EXCEPTION: Final = CALL_COLUMNS.index("exception_id")
-_CALL_OUTCOME: Final = CALL_COLUMNS.index("outcome")
-_CALL_OFFSET: Final = CALL_COLUMNS.index("offset_ns")
-_CALL_DURATION: Final = CALL_COLUMNS.index("duration_ns")
 _RAISED: Final = int(Ending.RAISED)
 _NOT_RUN: Final = int(Ending.SKIPPED)
 _RUNNING: Final = int(Ending.RUNNING)  # how long it takes is not known
 _RETRY: Final = int(Origin.RETRY)
 _ROLLED_BACK: Final = int(TransactionOutcome.ROLLED_BACK)
 
-Numbered = Sequence[Any]  # a row with numbers for names
 Key = TypeVar("Key")
 
 
@@ -205,33 +191,33 @@ class Figures:
         self.failures: dict[tuple[int, int], Failures] = {}  # by receiver and exception
         self.retries = Measure()  # dispatches of retries, and of what the receivers sent then
 
-    def add(self, started_us: int, dispatch: Numbered, calls: Iterable[Numbered]) -> None:
+    def add(self, started_us: int, dispatch: DispatchRow, calls: Iterable[CallRow]) -> None:
         """Count a dispatch by its rows with numbers for names."""
-        is_failed = dispatch[_IS_FAILED] is not None
-        if dispatch[_ORIGIN] == _RETRY:
-            self.retries.add(dispatch[_DURATION], is_failed)
+        is_failed = dispatch.is_failed is not None
+        if dispatch.origin == _RETRY:
+            self.retries.add(dispatch.duration_ns, is_failed)
             return
-        self.signals[dispatch[_SIGNAL]].add(dispatch[_DURATION], is_failed)
+        self.signals[dispatch.signal_id].add(dispatch.duration_ns, is_failed)
         receivers = self.receivers
         for call in calls:
-            outcome = call[_CALL_OUTCOME]
+            outcome = call.outcome
             if outcome != _NOT_RUN:
                 has_failed = outcome == _RAISED
-                receivers[call[_RECEIVER]].add(
-                    call[_CALL_DURATION],
+                receivers[call.receiver_id].add(
+                    call.duration_ns,
                     has_failed,
-                    call[_CALL_OFFSET] is not None and outcome != _RUNNING,
+                    call.offset_ns is not None and outcome != _RUNNING,
                 )
                 if has_failed:
                     self._add_failure(started_us, dispatch, call)
 
-    def _add_failure(self, started_us: int, dispatch: Numbered, call: Numbered) -> None:
-        raised = dispatch[_OUTCOME] == _RAISED
-        self._failures(call[_RECEIVER], call[_EXCEPTION] or 0).add(
+    def _add_failure(self, started_us: int, dispatch: DispatchRow, call: CallRow) -> None:
+        raised = dispatch.outcome == _RAISED
+        self._failures(call.receiver_id, call.exception_id or 0).add(
             started_us,
             raised,
-            dispatch[_SKIPPED] if raised else 0,
-            dispatch[_TRANSACTION] == _ROLLED_BACK,
+            dispatch.skipped_count if raised else 0,
+            dispatch.transaction_outcome == _ROLLED_BACK,
         )
 
     def dispatches(self) -> Measure:
@@ -289,14 +275,14 @@ def slot_of(unix_seconds: int, seconds: int = SLOT_SECONDS) -> int:
 
 
 def tallied(
-    batch: Sequence[Rows], dispatches: Sequence[Numbered], calls: Sequence[Numbered]
+    batch: Sequence[Rows], dispatches: Sequence[DispatchRow], calls: Sequence[CallRow]
 ) -> dict[int, Figures]:
     """The figures of a batch by slot. The rows with numbers for names are in the batch's order."""
     found: dict[int, Figures] = {}
     position = 0
     for rows, dispatch in zip(batch, dispatches, strict=True):
         end = position + len(rows.calls)
-        started_us = rows.dispatch[_STARTED]
+        started_us = rows.dispatch.started_at
         slot = slot_of(started_us // 1_000_000)
         figures = found.get(slot)
         if figures is None:

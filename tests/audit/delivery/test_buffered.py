@@ -28,7 +28,7 @@ from signal_inspector.audit.models import (
     TransactionOutcome,
     Writer,
 )
-from signal_inspector.audit.rows import DISPATCH_COLUMNS, Item, Rows
+from signal_inspector.audit.rows import Item, Rows
 from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.testing import audited
 from signal_inspector.dispatches import Dispatch
@@ -36,8 +36,6 @@ from signal_inspector.transactions import TransactionMark
 from tests.audit.programs import eventually
 from tests.audit.rows_made import FULL, dispatched, on_order
 
-PAYLOAD = DISPATCH_COLUMNS.index("payload")
-OUTCOME = DISPATCH_COLUMNS.index("transaction_outcome")
 NOT_NOW = "writing the audit log, which the database does not take now"
 
 on_server = pytest.mark.skipif(
@@ -69,13 +67,11 @@ class Book:
 
     @property
     def numbers(self) -> list[int]:
-        return [
-            json.loads(rows.dispatch[PAYLOAD])["n"] for batch in self.batches for rows in batch
-        ]
+        return [json.loads(rows.dispatch.payload)["n"] for batch in self.batches for rows in batch]
 
     @property
     def outcomes(self) -> list[int]:
-        return [rows.dispatch[OUTCOME] for batch in self.batches for rows in batch]
+        return [rows.dispatch.transaction_outcome for batch in self.batches for rows in batch]
 
 
 class NoRegister:

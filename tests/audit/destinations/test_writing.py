@@ -149,7 +149,7 @@ class TestWriting:
         assert written.count == 99 == AuditedDispatch.objects.count()
         (refused,) = written.refused
         assert refused.id == batch[position].id
-        assert refused.started_at == batch[position].dispatch[1]
+        assert refused.started_at == batch[position].dispatch.started_at
         assert "Error" in refused.reason
         assert AuditedCall.objects.count() == 198
 
@@ -199,7 +199,7 @@ class TestWriting:
             connect_anew()
             write(rows, "default")
             stored = AuditedDispatch.objects.get().started_at
-            expected = datetime.fromtimestamp(rows[0].dispatch[1] / 1e6)
+            expected = datetime.fromtimestamp(rows[0].dispatch.started_at / 1e6)
             assert abs(stored - expected) < timedelta(microseconds=2)
         connect_anew()
 

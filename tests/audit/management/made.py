@@ -19,15 +19,12 @@ from signal_inspector.audit.attribution.circumstances import Circumstances
 from signal_inspector.audit.destinations.database.writing import write
 from signal_inspector.audit.lookups import first_id_at
 from signal_inspector.audit.models import AuditedDispatch
-from signal_inspector.audit.rows import DISPATCH_COLUMNS, Rows
+from signal_inspector.audit.rows import ObjectRow, Rows
 from signal_inspector.audit.sanitize import name_text, storable
 from signal_inspector.audit.settings import get_settings
 from tests.audit.programs import Programs
 from tests.audit.rows_made import dispatched, on_order, on_order_badly, rows_of
 
-_ID = DISPATCH_COLUMNS.index("id")
-_STARTED = DISPATCH_COLUMNS.index("started_at")
-_SIGNAL = DISPATCH_COLUMNS.index("signal_id")
 _EPOCH = 1_000_000
 
 
@@ -47,14 +44,14 @@ def made(
     rows = rows_of(dispatched(*chosen, **arguments), Circumstances(actor=storable(actor)))
     when = at or timezone.now() - age
     id_ = str(UUID(int=first_id_at(when).int | secrets.randbits(60)))
-    dispatch = list(rows.dispatch)
-    dispatch[_ID], dispatch[_SIGNAL] = id_, name_text(signal)
-    dispatch[_STARTED] = int(when.timestamp() * _EPOCH)
+    dispatch = rows.dispatch._replace(
+        id=id_, signal_id=name_text(signal), started_at=int(when.timestamp() * _EPOCH)
+    )
     keys = [storable(key).split(":") for key in objects]
     return Rows(
-        tuple(dispatch),
-        [(id_, *call[1:]) for call in rows.calls],
-        [(label, key, id_) for label, key in keys],
+        dispatch,
+        [call._replace(dispatch_id=id_) for call in rows.calls],
+        [ObjectRow(label, key, id_) for label, key in keys],
     )
 
 

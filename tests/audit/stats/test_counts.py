@@ -63,12 +63,12 @@ class TestCounted:
         found = figures()
         together = found.dispatches()
         assert (together.count, together.failed) == (5, 5)
-        assert together.total_ns == sum(rows.dispatch[2] for rows in batch)
-        assert together.longest_ns == max(rows.dispatch[2] for rows in batch)
+        assert together.total_ns == sum(rows.dispatch.duration_ns for rows in batch)
+        assert together.longest_ns == max(rows.dispatch.duration_ns for rows in batch)
         assert (found.receivers[GOOD].count, found.receivers[GOOD].failed) == (5, 0)
         assert (found.receivers[BAD].count, found.receivers[BAD].failed) == (5, 5)
         failures = found.failures[BAD, ERROR]
-        times = [rows.dispatch[1] for rows in batch]
+        times = [rows.dispatch.started_at for rows in batch]
         assert (failures.count, failures.raised) == (5, 0)
         assert (failures.first_us, failures.last_us) == (min(times), max(times))
 
@@ -194,8 +194,7 @@ def test_unknown_format() -> None:
 def test_one_of_a_kind() -> None:
     """A dispatch that nobody received is counted for its signal alone."""
     rows = rows_of_dispatch(dispatched())
-    bound = list(rows.dispatch)
     found = Figures()
-    found.add(1, bound, [])
+    found.add(1, rows.dispatch, [])
     assert found.dispatches().count == 1
     assert not found.receivers

@@ -9,7 +9,7 @@ for today. The error is the same. So a dispatch that nothing is wrong with tells
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -44,6 +44,9 @@ from signal_inspector.audit.rows import (
     DISPATCH_NAMES,
     OBJECT_COLUMNS,
     OBJECT_NAMES,
+    CallRow,
+    DispatchRow,
+    ObjectRow,
     Row,
     Rows,
     in_ascii,
@@ -129,7 +132,7 @@ class _Search:
             # They can now. What was refused may have been so by tables that were migrated since.
             if self._taken(connection, rows):
                 return
-        self.refused.append(Unwritable(rows.id, rows.dispatch[1], _reason(error)))
+        self.refused.append(Unwritable(rows.id, rows.dispatch.started_at, _reason(error)))
 
     def _taken(self, connection: BaseDatabaseWrapper, rows: Rows) -> bool:
         """Whether the database takes these rows, which are counted then."""
@@ -283,23 +286,24 @@ def _plain_rows() -> Rows:
     now = time_ns()
     id_ = uuid7_text(now, next_sequence())
     at = {"started_at": now // 1_000, "written_at": 0}
-    dispatch = _plain_row(AuditedDispatch, DISPATCH_COLUMNS, DISPATCH_NAMES, {"id": id_, **at})
+    dispatch = _plain_row(AuditedDispatch, DispatchRow, DISPATCH_NAMES, {"id": id_, **at})
     of_it = {"dispatch_id": id_}
-    call = _plain_row(AuditedCall, CALL_COLUMNS, CALL_NAMES, of_it)
-    object_ = _plain_row(AuditedObject, OBJECT_COLUMNS, OBJECT_NAMES, of_it)
+    call = _plain_row(AuditedCall, CallRow, CALL_NAMES, of_it)
+    object_ = _plain_row(AuditedObject, ObjectRow, OBJECT_NAMES, of_it)
     return Rows(dispatch, [call], [object_])
 
 
 def _plain_row(
     model: type[models.Model],
-    columns: Sequence[str],
-    names: Sequence[tuple[int, Any]],
+    row: type[Row],
+    names: Iterable[str],
     known: dict[str, Any],
 ) -> Row:
     """A row with as little in it as the columns allow."""
-    named = dict.fromkeys([columns[position] for position, _ in names], _NAME)
+    named = dict.fromkeys(names, _NAME)
     fields = {field.attname: field for field in model._meta.concrete_fields}
-    return tuple([(known | named).get(column, _least(fields[column])) for column in columns])
+    values = known | named
+    return row._make([values.get(column, _least(fields[column])) for column in row._fields])
 
 
 def _least(field: models.Field[Any, Any]) -> Any:
