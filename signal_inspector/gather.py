@@ -151,7 +151,7 @@ _chosen: dict[int, tuple[Callable[..., None], ...]] = {}
 
 
 def responses(dispatch: Dispatch, pairs: Sequence[tuple[Any, Any]]) -> None:
-    """Summarise what the receivers returned; an exception stands in the call's failure."""
+    """Summarize what the receivers returned; an exception stands in the call's failure."""
     raised = dispatch.raised or {}
     dispatch.responses = [
         None if index in raised else response(value) for index, (_, value) in enumerate(pairs)

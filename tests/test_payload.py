@@ -95,7 +95,7 @@ def items_of(value: object, **limits: int) -> dict[str, str]:
     return {key: item.text for key, item in summary_of(value, **limits).items}
 
 
-class Colour(enum.Enum):
+class Color(enum.Enum):
     RED = "a value that is not shown"
 
     def __str__(self) -> str:
@@ -170,7 +170,7 @@ class TestPlainValues:
             ),
             (timedelta(days=1, hours=2), "datetime.timedelta", "1 day, 2:00:00", "P1DT02H00M00S"),
             (uuid.UUID(int=7), "uuid.UUID", *["00000000-0000-0000-0000-000000000007"] * 2),
-            (Colour.RED, "tests.test_payload.Colour", "Colour.RED", "RED"),
+            (Color.RED, "tests.test_payload.Color", "Color.RED", "RED"),
             (Channel.WEB, "tests.test_payload.Channel", "Channel.WEB", "WEB"),
             (Rights.READ, "tests.test_payload.Rights", "Rights.READ", "READ"),
         ],
@@ -423,7 +423,7 @@ class TestCollections:
         assert items_of(half) == {"currency": "'EUR'"}
 
     def test_mutated_meanwhile(self) -> None:
-        """A dict that another thread changes all the time can be summarised."""
+        """A dict that another thread changes all the time can be summarized."""
         shared = {number: number for number in range(100)}
         stop = threading.Event()
 
@@ -677,7 +677,7 @@ class TestObjects:
         summaries = [summary_of(Deceiver("a")), summary_of([Deceiver("b")]).items[0][1]]
         assert {summary.kind for summary in summaries} == {"unreadable"}
         assert len(caplog.records) == 1
-        assert trouble.counts() == {"summarising a value": 2}
+        assert trouble.counts() == {"summarizing a value": 2}
 
     def test_full_stack(self) -> None:
         """On a stack that is nearly full a summary is still given, or told as unreadable."""
@@ -839,7 +839,7 @@ anything = st.recursive(
         st.binary(),
         st.decimals(),
         st.datetimes(),
-        st.sampled_from([object(), User(pk=1), touched, Colour.RED, Order, ValueError("x")]),
+        st.sampled_from([object(), User(pk=1), touched, Color.RED, Order, ValueError("x")]),
     ),
     lambda inner: st.one_of(
         st.lists(inner),

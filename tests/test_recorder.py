@@ -255,7 +255,7 @@ class TestCalls:
         assert offsets[2] >= offsets[1] + second.duration_ns
         assert dispatch.duration_ns >= offsets[2] + third.duration_ns
 
-    def test_responses_are_summarised(self) -> None:
+    def test_responses_are_summarized(self) -> None:
         """What each receiver returned stands in its call, in words."""
         calls = record(connected(on_order, on_order_too)).calls
         texts = [call.response and call.response.text for call in calls]
@@ -788,7 +788,7 @@ class TestTroubleWithDetails:
     def test_a_failed_exception_summary_still_names_the_class(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An exception that could not be summarised is recorded by its class."""
+        """An exception that could not be summarized is recorded by its class."""
         monkeypatch.setattr(gather, "summarize_exception", None)
         with capture() as dispatches:
             connected(fails).send_robust(None)

@@ -72,7 +72,7 @@ class TestKeys:
         "key", [*SECRET_KEYS, "card number", "API key", "Session ID", "\uff50assword"]
     )
     def test_secret(self, redactor: Redactor, key: str) -> None:
-        """A key that names a secret is recognised in every style of writing."""
+        """A key that names a secret is recognized in every style of writing."""
         assert redactor.matches_key(key) is not None
 
     @pytest.mark.parametrize("key", SECRET_KEYS)

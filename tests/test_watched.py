@@ -383,7 +383,7 @@ class TestRecord:
         assert call.failure.exception_class == "TypeError"
         assert call.offset_ns is not None
 
-    def test_responses_are_summarised(self, method: SendMethod, signal: Signal) -> None:
+    def test_responses_are_summarized(self, method: SendMethod, signal: Signal) -> None:
         """What receivers return stands in their calls, in words."""
 
         async def answers(**kwargs: Any) -> int:

@@ -132,7 +132,7 @@ DEFAULT_FROM_EMAIL = "Bunting <shop@bunting.example>"
 
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "accounts:profile"
-LOGOUT_REDIRECT_URL = "shop:catalogue"
+LOGOUT_REDIRECT_URL = "shop:catalog"
 AUTH_PASSWORD_VALIDATORS: list[dict[str, str]] = []  # so that demo users may be admin/admin
 
 LANGUAGE_CODE = "en"

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import Profile
 from comments.models import Comment
 from coupons.models import Coupon, Redemption
-from guide.catalogue import COMMENTS, FLAGS
+from guide.catalog import COMMENTS, FLAGS
 from inventory.models import StockItem
 from loyalty.models import LoyaltyAccount
 from shop.models import Order, OrderLine, Product

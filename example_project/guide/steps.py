@@ -19,7 +19,7 @@ WORD = "CUSTOM SIGNALS"  # eleven kinds of flags
 DECLINED_CARD = DEMO_CARDS[1].number
 AUDIT_PAGES = {
     "overview": ("admin:app_list", {"app_label": "signal_audit"}),
-    "connected": ("admin:signal_audit_auditeddispatch_catalogue", {}),
+    "connected": ("admin:signal_audit_auditeddispatch_catalog", {}),
     "auditor": ("admin:signal_audit_auditeddispatch_changelist", {}),
 }
 

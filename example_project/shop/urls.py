@@ -6,7 +6,7 @@ from shop import views
 
 app_name = "shop"
 urlpatterns = [
-    path("", views.catalogue, name="catalogue"),
+    path("", views.catalog, name="catalog"),
     path("spell/", views.spell, name="spell"),
     path("flags/<slug:slug>/", views.product, name="product"),
     path("flags/<slug:slug>/basket/", views.put_in_basket, name="put_in_basket"),

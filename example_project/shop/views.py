@@ -17,8 +17,8 @@ from shop.services import Checkout
 from shop.signals import order_completed
 
 
-def catalogue(request: HttpRequest) -> HttpResponse:
-    return render(request, "shop/catalogue.html", {"products": Product.objects.all()})
+def catalog(request: HttpRequest) -> HttpResponse:
+    return render(request, "shop/catalog.html", {"products": Product.objects.all()})
 
 
 def product(request: HttpRequest, slug: str) -> HttpResponse:
@@ -46,7 +46,7 @@ def spell(request: HttpRequest) -> HttpResponse:
     flags = Basket(request).spell(form.cleaned_data["word"]) if form.is_valid() else 0
     if not flags:
         messages.error(request, "No flag says that. Letters from A to Z do.")
-        return redirect("shop:catalogue")
+        return redirect("shop:catalog")
     messages.success(request, f"{flags} flags are in your basket.")
     return redirect("shop:basket")
 

@@ -108,7 +108,7 @@ class Graph:
     cycles: tuple[tuple[str, ...], ...] = ()
 
     def cyclic_steps(self) -> set[tuple[str, str]]:
-        """The pairs of neighbours on a cycle."""
+        """The pairs of neighbors on a cycle."""
         return {pair for cycle in self.cycles for pair in pairwise((*cycle, cycle[0]))}
 
 

@@ -38,7 +38,7 @@ def content(placed: Placed) -> str:
     """The arrows, and the boxes above them."""
     if not placed.places:
         return '<text class="title" x="28" y="44">No signals.</text>\n'
-    late = _labelled_late(placed.drawing.arrows)
+    late = _labeled_late(placed.drawing.arrows)
     arrows = "".join(_arrow(arrow, placed, late) for arrow in placed.drawing.arrows)
     boxes = "".join(_box(box, placed.places[box.key]) for box in placed.drawing.boxes)
     return f'{_MARKERS}<g class="arrows">\n{arrows}</g>\n<g class="boxes">\n{boxes}</g>\n'
@@ -106,7 +106,7 @@ def _badges(box: Box, place: Place) -> list[str]:
     return found
 
 
-def _labelled_late(arrows: Iterable[Arrow]) -> set[str]:
+def _labeled_late(arrows: Iterable[Arrow]) -> set[str]:
     """The arrows whose labels stand where they arrive: orders, and what differs at one source."""
     arrows = list(arrows)
     labels: dict[str, set[str]] = {}

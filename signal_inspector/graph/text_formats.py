@@ -27,7 +27,7 @@ _LOOKS = {
 _BRACKETS = {Shape.SENDER: ("[", "]"), Shape.SIGNAL: ("([", "])"), Shape.RECEIVER: ("(", ")")}
 _PLAIN = set(" ._-/,→×")
 
-# Colours that can be read on a light and on a dark page, as a picture in Markdown has no theme.
+# Colors that can be read on a light and on a dark page, as a picture in Markdown has no theme.
 _CLASSES = """\
     classDef signal fill:#417690,stroke:#264b5d,color:#ffffff
     classDef receiver fill:#f2f7f9,stroke:#417690,color:#1b1b1b

@@ -19,7 +19,7 @@ from signal_inspector.records import Summary
 
 #: Values looked at in the collections of one dispatch, so that 20 x 20 x 20 cost no more.
 MAX_NODES = 250
-#: Characters read past a cap: a secret that the cap cuts in two must still be recognised.
+#: Characters read past a cap: a secret that the cap cuts in two must still be recognized.
 MARGIN = 400
 _MAX_DEPTH = 20  # whatever the setting says: each level is a few frames on the user's stack
 _REMEMBERED_CLASSES = 4_000
@@ -80,7 +80,7 @@ Kinds = Iterable[tuple[type, Learn]]
 
 
 class Known:
-    """What is known of a class: how to summarise its instances, and facts to do it with.
+    """What is known of a class: how to summarize its instances, and facts to do it with.
 
     Holds the class weakly, so that a class of a test or a migration can go.
     """
@@ -100,7 +100,7 @@ _kinds: list[tuple[type, Learn, bool]] = []
 
 
 def register(kinds: Kinds, *, plain: bool = False) -> None:
-    """Let each ``learn`` say how instances of its base are summarised; the first match counts.
+    """Let each ``learn`` say how instances of its base are summarized; the first match counts.
 
     ``plain``: what is told of them is their value.
     """
@@ -119,7 +119,7 @@ def describe(work: Work, value: object, depth: int = 0) -> Summary:
         return known.build(work, value, known, depth)
     except Exception as error:
         try:  # noqa: SIM105 - suppress() would need more room on a full stack
-            trouble.report("summarising a value", error)
+            trouble.report("summarizing a value", error)
         except RecursionError:  # the stack may be full
             pass
         return _UNREADABLE

@@ -42,7 +42,7 @@ class Case:
 
     tree: Tree
     config: Config
-    catalogue: Sequence[SignalEntry]
+    catalog: Sequence[SignalEntry]
     dropped: int
 
     @property

@@ -26,7 +26,7 @@ from signal_inspector.toolbar.requests import (
 )
 from signal_inspector.toolbar.store import unpack
 from signal_inspector.toolbar.tables import (
-    catalogue_rows,
+    catalog_rows,
     connected,
     intro,
     others_words,
@@ -67,19 +67,17 @@ class Story:
         return Timeline(self.tree, self.scale, said, Links(self.request_id))
 
 
-def story(
-    stats: Mapping[str, Any], request_id: str, catalogue: Sequence[SignalEntry] = ()
-) -> Story:
+def story(stats: Mapping[str, Any], request_id: str, catalog: Sequence[SignalEntry] = ()) -> Story:
     """Read what ``SignalInspectorPanel.generate_stats`` recorded.
 
-    Without a catalogue, which takes a while to make, some advice is shorter.
+    Without a catalog, which takes a while to make, some advice is shorter.
     """
     request = stored_request(stats["request"])
     tree = Tree(unpack(stats["packed"]))
     # A dispatch may outlive the response that it was sent for.
     end_ns = max((dispatch.end_ns for dispatch in tree.dispatches), default=0)
     length_ns = max(request.duration_ns, end_ns - request.start_ns)
-    case = Case(tree=tree, config=get_config(), catalogue=catalogue, dropped=request.dropped)
+    case = Case(tree=tree, config=get_config(), catalog=catalog, dropped=request.dropped)
     return Story(
         request_id=request_id,
         request=request,
@@ -92,8 +90,8 @@ def story(
 
 def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelView:
     """Everything the panel shows of a stored request."""
-    catalogue = connected()
-    told = story(stats, request_id, [entry for entry in catalogue if entry.is_inspected])
+    catalog = connected()
+    told = story(stats, request_id, [entry for entry in catalog if entry.is_inspected])
     request, tree = told.request, told.tree
     timeline = told.timeline()
     rows = timeline.first_rows()
@@ -115,9 +113,9 @@ def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelVi
         axis=axis(told.scale),
         rows=tuple(rows),
         receivers=receiver_rows(tree.dispatches, told.scale, remarks(told.advice)),
-        catalogue=catalogue_rows(catalogue, tree.dispatches),
-        catalogue_others=others_words(catalogue),
-        catalogue_intro=intro(catalogue),
+        catalog=catalog_rows(catalog, tree.dispatches),
+        catalog_others=others_words(catalog),
+        catalog_intro=intro(catalog),
         legend=LEGEND,
         others=other_requests(store, request_id, time()),
         is_empty=is_empty,

@@ -20,7 +20,7 @@ _Face = tuple[str, str, int]  # the name of a receiver, its file and its line
 
 def connected_twice(case: Case) -> Iterator[Advice]:
     """One receiver ran more than once for one dispatch."""
-    known = {entry.signal: entry for entry in case.catalogue}
+    known = {entry.signal: entry for entry in case.catalog}
     sent: dict[str, list[StoredDispatch]] = {}
     for dispatch in case.dispatches:
         if len(dispatch.calls) > 1:
@@ -35,11 +35,11 @@ class _Repeated:
     """A receiver that is connected more than once."""
 
     faces: tuple[_Face, ...]  # more than one where its file was imported under two names
-    entries: tuple[ReceiverEntry, ...]  # of the catalogue; () of what is not connected now
+    entries: tuple[ReceiverEntry, ...]  # of the catalog; () of what is not connected now
 
 
 def _repeated(known: SignalEntry | None, sent: Sequence[StoredDispatch]) -> Iterator[_Repeated]:
-    """As the catalogue knows them by file, line and object; else by a name of one function."""
+    """As the catalog knows them by file, line and object; else by a name of one function."""
     connected = [] if known is None else [each for each in known.receivers if not each.is_dead]
     by_number: dict[int, list[ReceiverEntry]] = {}
     for entry in connected:
@@ -100,7 +100,7 @@ def _is_one_function(dotted: str) -> bool:
 
 
 def _how(often: str, repeated: _Repeated) -> Iterator[str | Segment]:
-    """How the connections differ, as far as the catalogue knows."""
+    """How the connections differ, as far as the catalog knows."""
     if len(repeated.faces) > 1:
         yield "its file was imported under two names, as "
         for index, (receiver, _, _) in enumerate(repeated.faces):
@@ -131,7 +131,7 @@ def _connection(entry: ReceiverEntry, all_of_them: Sequence[ReceiverEntry]) -> l
 def nobody_received(case: Case) -> Iterator[Advice]:
     """A dispatch that no receiver got; not what an installed package offers to whoever likes."""
     found: dict[str, list[StoredDispatch]] = {}
-    paths = {entry.signal: entry.path for entry in case.catalogue}
+    paths = {entry.signal: entry.path for entry in case.catalog}
     for dispatch in case.dispatches:
         if dispatch.is_orphan and not _is_offer(dispatch, paths.get(dispatch.signal, "")):
             found.setdefault(dispatch.signal, []).append(dispatch)

@@ -129,7 +129,7 @@ class Tree:
     def _nodes(
         self, siblings: Sequence[StoredDispatch], parent: str, level: int
     ) -> Iterator[Node]:
-        runs = _neighbours(siblings)
+        runs = _neighbors(siblings)
         if len(runs) > CROWDED:
             runs = _wherever(siblings)
         for run in runs:
@@ -151,7 +151,7 @@ def _sender(dispatch: StoredDispatch, nested: StoredDispatch) -> ReceiverCall | 
     return dispatch.calls[call] if call is not None and 0 <= call < len(dispatch.calls) else None
 
 
-def _neighbours(siblings: Iterable[StoredDispatch]) -> list[list[StoredDispatch]]:
+def _neighbors(siblings: Iterable[StoredDispatch]) -> list[list[StoredDispatch]]:
     runs: list[list[StoredDispatch]] = []
     before: Hashable = None
     for dispatch in siblings:

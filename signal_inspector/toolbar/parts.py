@@ -27,7 +27,7 @@ Glyph = Literal[
     "lock",
 ]
 
-# The class ``si-<tone>``; "" has none. A colour never says anything that the words do not.
+# The class ``si-<tone>``; "" has none. A color never says anything that the words do not.
 Tone = Literal["", "ok", "bad", "warn", "skip", "orphan", "zero", "note"]
 
 # What a bar stands for. The dispatch's own bar is thin with ends, the others are thick.

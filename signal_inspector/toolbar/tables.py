@@ -15,7 +15,7 @@ from signal_inspector.toolbar.lanes import Scale, receiver_lane
 from signal_inspector.toolbar.parts import Badge, Glyph, OutcomeCell
 from signal_inspector.toolbar.places import place
 from signal_inspector.toolbar.store import FAILED, StoredDispatch
-from signal_inspector.toolbar.view import CatalogueReceiver, CatalogueSignal, ReceiverRow
+from signal_inspector.toolbar.view import CatalogReceiver, CatalogSignal, ReceiverRow
 from signal_inspector.toolbar.wording import (
     call_outcome,
     exception_name,
@@ -115,17 +115,17 @@ def _ending(calls: Calls) -> OutcomeCell:
 
 
 def connected() -> list[SignalEntry]:
-    """The catalogue, with the signals that are not inspected; empty where it cannot be read."""
+    """The catalog, with the signals that are not inspected; empty where it cannot be read."""
     try:
         return describe(everything=True)
     except Exception as error:
-        trouble.report("the catalogue", error)
+        trouble.report("the catalog", error)
         return []
 
 
-def catalogue_rows(
+def catalog_rows(
     entries: Sequence[SignalEntry], dispatches: Sequence[StoredDispatch]
-) -> tuple[CatalogueSignal, ...]:
+) -> tuple[CatalogSignal, ...]:
     """Signals that the request sent first, then the others by name, those not inspected last."""
     sent = Counter(dispatch.signal for dispatch in dispatches)
     calls = Counter(
@@ -166,8 +166,8 @@ def intro(entries: Sequence[SignalEntry]) -> str:
     )
 
 
-def _signal(entry: SignalEntry, sent: int, calls: _Calls) -> CatalogueSignal:
-    return CatalogueSignal(
+def _signal(entry: SignalEntry, sent: int, calls: _Calls) -> CatalogSignal:
+    return CatalogSignal(
         name=name(entry.signal),
         sent=integer(sent),
         is_sent=sent > 0,
@@ -177,11 +177,11 @@ def _signal(entry: SignalEntry, sent: int, calls: _Calls) -> CatalogueSignal:
     )
 
 
-def _receiver(found: Marked, signal: str, calls: _Calls) -> CatalogueReceiver:
+def _receiver(found: Marked, signal: str, calls: _Calls) -> CatalogReceiver:
     entry = found.entry
     at = connected_elsewhere(entry)
     ran = calls.get((signal, entry.receiver), 0)
-    return CatalogueReceiver(
+    return CatalogReceiver(
         order=str(found.order or ""),
         name=name(entry.receiver),
         place=place(entry.path, entry.line),

@@ -80,7 +80,7 @@ class ReceiverRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogueReceiver:
+class CatalogReceiver:
     """A receiver that is connected now."""
 
     order: str  # "" where it does not run
@@ -93,13 +93,13 @@ class CatalogueReceiver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogueSignal:
+class CatalogSignal:
     """A signal of this process, and who is connected to it."""
 
     name: Name
     sent: str  # in this request: "12"
     is_sent: bool  # False: quiet
-    receivers: tuple[CatalogueReceiver, ...]
+    receivers: tuple[CatalogReceiver, ...]
     remark: OutcomeCell | None = None
     is_inspected: bool = True  # False: shown on request
 
@@ -140,9 +140,9 @@ class PanelView:
     axis: Axis
     rows: tuple[Row, ...]
     receivers: tuple[ReceiverRow, ...]  # by self time, most first
-    catalogue: tuple[CatalogueSignal, ...]
-    catalogue_others: str  # "Show 9 more signals, …"; "" for none
-    catalogue_intro: str  # "Connected in this process now, in the order they would run. ..."
+    catalog: tuple[CatalogSignal, ...]
+    catalog_others: str  # "Show 9 more signals, …"; "" for none
+    catalog_intro: str  # "Connected in this process now, in the order they would run. ..."
     legend: tuple[LegendItem, ...]
     others: tuple[OtherRequest, ...]  # newest first, at most 5, without this request
     is_empty: bool  # this request sent nothing: no figures, rows and filters

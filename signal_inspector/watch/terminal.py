@@ -93,19 +93,19 @@ def end_of(text: str, room: int, cut: str = "…") -> str:
 
 
 class Signs:
-    """Glyphs in the colours of outcomes, as far as the output's encoding has them."""
+    """Glyphs in the colors of outcomes, as far as the output's encoding has them."""
 
     def __init__(self, style: Any, encoding: str | None) -> None:
         self._style = style
         self._is_plain = not _takes(encoding)
 
     def sign(self, what: str) -> str:
-        """The glyph, without colour."""
+        """The glyph, without color."""
         glyph, plain, _ = _SIGNS.get(what, _SIGNS["running"])
         return plain if self._is_plain else glyph
 
     def painted(self, what: str, text: str) -> str:
-        """The text in the colour of this outcome."""
+        """The text in the color of this outcome."""
         name = _SIGNS.get(what, _SIGNS["running"])[2]
         return text if name == "plain" else str(getattr(self._style, name)(text))
 

@@ -44,7 +44,7 @@ from tests.audit.rows_made import (
 HOSTILE = ["a\0b", "\ud800", "\udfff" * 600, "é\u202e", "🦊" * 3_000, "'; DROP TABLE x; --", "\\N"]
 
 
-class Colour(enum.Enum):
+class Color(enum.Enum):
     RED = 1
 
 
@@ -79,7 +79,7 @@ class TestPayload:
             *(None, True, 0, -1, 2**63 - 1, -(2**63), 2**64, 10**30, 0.1, -0.0, "", "x", "'\"\\"),
             *(Decimal("12.50"), Decimal("NaN"), date(2026, 11, 22), time(10, 14), timedelta(1)),
             *(datetime(2026, 11, 22, 10, 14, 7, 1, tzinfo=UTC), datetime(2026, 1, 1)),
-            *(UUID(int=7), Colour.RED, Point(1, Point(2, "x")), {"a": {"b": [1]}}, [], {1, 2}),
+            *(UUID(int=7), Color.RED, Point(1, Point(2, "x")), {"a": {"b": [1]}}, [], {1, 2}),
             *(float("nan"), float("inf"), "x" * 5_000, 10**3_000, list(range(500)), b"secret"),
             *(User(pk=7), User(), User, {"password": "x"}, object(), [User(pk=8), [User(pk=9)]]),
             *HOSTILE,
@@ -87,7 +87,7 @@ class TestPayload:
         ids=lambda value: type(value).__name__,
     )
     def test_nothing_of_a_summary_is_lost(self, value: object) -> None:
-        """What is read back is what was summarised: kind, type, text, value, items, cuts."""
+        """What is read back is what was summarized: kind, type, text, value, items, cuts."""
         payload = summarized(value=value)
         text = payload_text(payload)
         assert text.encode()

@@ -139,14 +139,14 @@ def test_contrast(new_page: NewPage, shop: str, theme: str) -> None:
 
 
 def test_theme_button(page: Page, shop: str) -> None:
-    """The admin's own theme button changes the colours of outcomes."""
+    """The admin's own theme button changes the colors of outcomes."""
     log_in(page, shop)
-    colours = set()
+    colors = set()
     for _ in range(3):  # auto, light, dark
         sight = "getComputedStyle(document.documentElement).getPropertyValue('--sa-ok')"
-        colours.add(page.evaluate(sight))
+        colors.add(page.evaluate(sight))
         page.locator("#user-tools .theme-toggle").click()
-    assert len(colours) == 2
+    assert len(colors) == 2
 
 
 @pytest.mark.parametrize("width", [1400, 1000, 400])

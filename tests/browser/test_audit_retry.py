@@ -129,4 +129,4 @@ def look_at(page: Page, look: str) -> None:
     size = {"width": 400, "height": 900} if look == "phone" else {"width": 1400, "height": 1000}
     page.set_viewport_size(size)  # type: ignore[arg-type]
     page.emulate_media(color_scheme="dark" if look == "dark" else "light")
-    page.wait_for_timeout(400)  # colours of links change gently
+    page.wait_for_timeout(400)  # colors of links change gently

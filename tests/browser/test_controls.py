@@ -116,15 +116,15 @@ def test_failures_only(order: Locator, count: Locator) -> None:
 
 
 def test_filters_hold_in_other_tabs(order: Locator, count: Locator) -> None:
-    """The filters apply to By receiver too; the catalogue has no times and filters by text."""
+    """The filters apply to By receiver too; the catalog has no times and filters by text."""
     order.get_by_role("checkbox", name="Failures only").check()
     order.get_by_role("tab", name="By receiver").click()
     expect(order.locator(".si-receivers tbody tr:visible")).to_have_count(1)
     expect(count).to_have_text("1 of 9 receivers")
-    order.get_by_role("tab", name="Catalogue").click()
+    order.get_by_role("tab", name="Catalog").click()
     expect(order.get_by_role("checkbox", name="Failures only")).to_be_hidden()
     order.get_by_role("searchbox").fill("coupon")
-    expect(order.locator(".si-catalogue tbody tr:visible")).to_have_count(1)
+    expect(order.locator(".si-catalog tbody tr:visible")).to_have_count(1)
     expect(count).to_have_text("1 of 13 signals")
 
 
@@ -145,7 +145,7 @@ def test_closed_by_hand_stays_closed(order: Locator) -> None:
 def test_show_clears_the_filters(order: Locator) -> None:
     """Show finds its row whatever is filtered, and from any tab."""
     order.get_by_role("searchbox").fill("nobody is called so")
-    order.get_by_role("tab", name="Catalogue").click()
+    order.get_by_role("tab", name="Catalog").click()
     order.get_by_role("button", name="Show its row: Slow in a transaction").first.click()
     expect(order.get_by_role("tab", name="Timeline")).to_have_attribute("aria-selected", "true")
     expect(order.get_by_role("searchbox")).to_have_value("")
@@ -154,7 +154,7 @@ def test_show_clears_the_filters(order: Locator) -> None:
 
 def test_tabs_by_arrow_keys(order: Locator) -> None:
     """One tab is in the order of Tab; arrows, Home and End move among them, and around."""
-    tabs = [order.get_by_role("tab", name=n) for n in ("Timeline", "By receiver", "Catalogue")]
+    tabs = [order.get_by_role("tab", name=n) for n in ("Timeline", "By receiver", "Catalog")]
     tabs[0].focus()
     for key, at in (
         ("ArrowRight", 1),

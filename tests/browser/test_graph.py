@@ -66,7 +66,7 @@ def scale(page: Page) -> float:
 
 class TestDetails:
     def test_a_click_tells_of_a_box(self, page: Page) -> None:
-        """The panel has place, order and what is sent on; neighbours stand out, others fade."""
+        """The panel has place, order and what is sent on; neighbors stand out, others fade."""
         box(page, "sync_warehouse").click()
         panel = page.locator("#panel")
         expect(panel.get_by_role("heading", name="sync_warehouse")).to_be_visible()
@@ -97,7 +97,7 @@ class TestDetails:
         expect(page.locator("#panel h2")).to_have_text("order_placed")
 
     def test_only_what_is_around(self, page: Page) -> None:
-        """The neighbourhood alone is laid out anew, with all that follows; and back."""
+        """The neighborhood alone is laid out anew, with all that follows; and back."""
         box(page, "warehouse_synced").click()
         page.get_by_role("button", name="Only what is around it").click()
         shown = page.locator("#picture .box:not(.aside) .title")
@@ -268,10 +268,10 @@ class TestLooks:
         """The button goes through the system's, light and dark, for page and picture."""
         paper = "getComputedStyle(document.querySelector('#picture')).backgroundColor"
         assert page.evaluate(paper) == "rgb(255, 255, 255)"
-        button = page.get_by_role("button", name="Colours")
+        button = page.get_by_role("button", name="Colors")
         button.click()
         button.click()
-        expect(button).to_have_accessible_name("Colours: dark")
+        expect(button).to_have_accessible_name("Colors: dark")
         assert page.evaluate(paper) == "rgb(18, 18, 18)"
 
     def test_without_scripts(self, open_page: Open) -> None:
@@ -308,7 +308,7 @@ class TestHostile:
 
 
 def test_a_thousand_receivers(open_page: Open, tmp_path: Path) -> None:
-    """A large graph opens readable, and choosing shows the neighbourhood alone."""
+    """A large graph opens readable, and choosing shows the neighborhood alone."""
     page = open_page(page_of(large(), tmp_path / "large.html"))
     assert scale(page) > 0.1
     page.locator("#find").fill("order_placed_77")

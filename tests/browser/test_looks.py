@@ -1,4 +1,4 @@
-"""Light and dark, narrow windows, forced colours: legible everywhere."""
+"""Light and dark, narrow windows, forced colors: legible everywhere."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 # Texts whose contrast with what is behind them is less than 4.5, with that contrast.
 LOW_CONTRAST = """(panel) => {
     const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-    const rgba = (colour) => {
+    const rgba = (color) => {
         canvas.clearRect(0, 0, 1, 1);
-        canvas.fillStyle = colour;
+        canvas.fillStyle = color;
         canvas.fillRect(0, 0, 1, 1);
         const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
         return [r, g, b, a / 255];
@@ -49,8 +49,8 @@ LOW_CONTRAST = """(panel) => {
         looked += 1;
         const style = getComputedStyle(node);
         const ground = behind(node);
-        const colour = node instanceof SVGElement ? style.fill : style.color;
-        const lights = [light(over(rgba(colour), ground)), light(ground)].sort((a, b) => b - a);
+        const color = node instanceof SVGElement ? style.fill : style.color;
+        const lights = [light(over(rgba(color), ground)), light(ground)].sort((a, b) => b - a);
         const contrast = (lights[0] + 0.05) / (lights[1] + 0.05);
         if (contrast < 4.5) low.push(`${contrast.toFixed(2)} ${walker.currentNode.data.trim()}`);
     }
@@ -82,7 +82,7 @@ def test_contrast(new_page: NewPage, shop: str, theme: str) -> None:
     order = open_order(new_page(color_scheme=theme), shop)
     open_everything(order)
     assert order.evaluate(LOW_CONTRAST) == []
-    for tab in ("By receiver", "Catalogue"):
+    for tab in ("By receiver", "Catalog"):
         order.get_by_role("tab", name=tab).click()
         assert order.evaluate(LOW_CONTRAST) == []
 
@@ -102,7 +102,7 @@ def test_widths(new_page: NewPage, shop: str, width: int) -> None:
     """Nothing sticks out to the side at 1400, 1000 and 400 px, whatever is open."""
     order = open_order(new_page(viewport={"width": width, "height": 900}), shop)
     open_everything(order)
-    for tab in ("Timeline", "By receiver", "Catalogue"):
+    for tab in ("Timeline", "By receiver", "Catalog"):
         order.get_by_role("tab", name=tab).click()
         assert order.evaluate(STICKS_OUT) == []
     scroller = order.page.locator("#SignalInspectorPanel .djdt-scroll")
@@ -121,8 +121,8 @@ def test_telephone(new_page: NewPage, shop: str) -> None:
     expect(order.page.locator("#djHideToolBarButton")).to_be_visible()
 
 
-def test_forced_colours(new_page: NewPage, shop: str) -> None:
-    """With forced colours bars and glyphs take the system's, and the tab chosen is still told."""
+def test_forced_colors(new_page: NewPage, shop: str) -> None:
+    """With forced colors bars and glyphs take the system's, and the tab chosen is still told."""
     order = open_order(new_page(forced_colors="active"), shop)
     fill = "(bar) => getComputedStyle(bar).fill"
     stroke = "(bar) => getComputedStyle(bar).stroke"
@@ -141,8 +141,8 @@ def test_reduced_motion(new_page: NewPage, shop: str) -> None:
     assert float(seconds.removesuffix("s")) < 0.001
 
 
-def test_outcomes_without_colour(order: Locator) -> None:
-    """Failed and returned differ in glyph, word and texture, not in colour alone."""
+def test_outcomes_without_color(order: Locator) -> None:
+    """Failed and returned differ in glyph, word and texture, not in color alone."""
     failed, fine = row(order, "award_points").first, row(order, "log_order")
     glyph = ".si-outcome use"
     assert failed.locator(glyph).get_attribute("href") != fine.locator(glyph).get_attribute("href")

@@ -165,10 +165,10 @@ def test_by_receiver(order: Locator) -> None:
     expect(rows.last).to_contain_text("take_from_shelf")
 
 
-def test_catalogue(order: Locator) -> None:
-    """The catalogue lists who is connected to what, and marks only what is unusual."""
-    order.get_by_role("tab", name="Catalogue").click()
-    signals = order.locator(".si-catalogue tbody tr")
+def test_catalog(order: Locator) -> None:
+    """The catalog lists who is connected to what, and marks only what is unusual."""
+    order.get_by_role("tab", name="Catalog").click()
+    signals = order.locator(".si-catalog tbody tr")
     completed = signals.filter(has_text="shop.signals.order_completed")
     expect(completed.get_by_role("listitem")).to_have_count(5)
     expect(completed).to_contain_text("one receiver connected twice")

@@ -125,7 +125,7 @@ def test_without_statements(page: Page, shop: str) -> None:
     expect(span(trace, "award_points").first).to_be_visible()
 
 
-def test_told_apart_without_colour(page: Page, shop: str) -> None:
+def test_told_apart_without_color(page: Page, shop: str) -> None:
     """Kinds differ in word and sign; what failed is told by word, sign and texture."""
     trace = open_trace(page, shop)
     told = trace.locator(".spans summary .what").evaluate_all(

@@ -1,4 +1,4 @@
-"""Fixtures of the catalogue's tests."""
+"""Fixtures of the catalog's tests."""
 
 from __future__ import annotations
 

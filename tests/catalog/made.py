@@ -23,7 +23,7 @@ def module(monkeypatch: pytest.MonkeyPatch, name: str, source: str, path: str = 
     """A loaded module of this name that has run this source.
 
     One of a former test loses what it holds: a cache of Django's may keep a receiver of it, and
-    with that its signals, which the catalogue would list.
+    with that its signals, which the catalog would list.
     """
     former = _former.get(name)
     if former is not None and sys.modules.get(name) is not former:

@@ -1,4 +1,4 @@
-"""docs/catalogue.md: its examples are what the commands print, its tables what the code knows."""
+"""docs/catalog.md: its examples are what the commands print, its tables what the code knows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from signal_inspector.catalog import Standing, State
 from signal_inspector.catalog.snapshots import parse
 from tests.test_example_project import ROOT, manage
 
-TEXT = (ROOT / "docs" / "catalogue.md").read_text()
+TEXT = (ROOT / "docs" / "catalog.md").read_text()
 SHOP = ROOT / "example_project"
 _CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PLAIN = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -344,7 +344,7 @@ class TestDescribeEverything:
         assert [each.state for each in entry.taken_out] == [State.TAKEN_OUT]
 
     def test_what_cannot_be_read_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A signal that was never initialised does not hide the others."""
+        """A signal that was never initialized does not hide the others."""
 
         class Bare(Signal):
             def __init__(self) -> None:

@@ -217,14 +217,14 @@ def test_hostile_names_do_not_reach_the_terminal(monkeypatch: pytest.MonkeyPatch
     assert "made_evil.f\\x1b[31m" in text
 
 
-def test_colours_are_for_terminals() -> None:
-    """--force-color colours names; a pipe gets none."""
-    plain, coloured = StringIO(), StringIO()
+def test_colors_are_for_terminals() -> None:
+    """--force-color colors names; a pipe gets none."""
+    plain, colored = StringIO(), StringIO()
     options = ("signals", "list", "--signal", "made_shop.signals.order_paid")
     call_command(*options, stdout=plain, stderr=StringIO())
-    call_command(*options, stdout=coloured, stderr=StringIO(), force_color=True)
+    call_command(*options, stdout=colored, stderr=StringIO(), force_color=True)
     assert "\x1b[" not in plain.getvalue()
-    assert "\x1b[" in coloured.getvalue()
+    assert "\x1b[" in colored.getvalue()
 
 
 @pytest.mark.parametrize("place", ["0", "4"], ids=["first", "last"])

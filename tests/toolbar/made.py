@@ -133,7 +133,7 @@ class World:
         return Case(
             tree=self.tree,
             config=config.pop("config", Config()),
-            catalogue=config.pop("catalogue", ()),
+            catalog=config.pop("catalog", ()),
             dropped=config.pop("dropped", 0),
         )
 

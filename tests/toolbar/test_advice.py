@@ -121,8 +121,8 @@ def test_connected_twice(entries: list[ReceiverEntry], how: str) -> None:
     """One function that ran twice for one dispatch is connected twice, and how."""
     world = World()
     world.send("s.completed", call(ONE_FUNCTION), call("r.other"), call(ONE_FUNCTION))
-    catalogue = [SignalEntry(signal="s.completed", receivers=tuple(entries))]
-    advice = of_kind(advise(world.case(catalogue=catalogue)), "connected twice")
+    catalog = [SignalEntry(signal="s.completed", receivers=tuple(entries))]
+    advice = of_kind(advise(world.case(catalog=catalog)), "connected twice")
     assert words(advice) == f"dumps ran twice for one completed: it is connected twice{how}"
     assert (advice.severity, advice.title) == ("mend", "Connected twice")
     assert advice.targets == ((0, 2),), "the second call carries the badge"
@@ -135,12 +135,12 @@ def test_methods_of_two_objects_are_no_mistake(is_known: bool) -> None:
     world = World()
     world.send("s.a", call(name), call(name))
     entries = (connection(receiver=name, repetition=0),) * (2 * is_known)
-    catalogue = [SignalEntry(signal="s.a", receivers=entries)]
-    assert advise(world.case(catalogue=catalogue)) == []
+    catalog = [SignalEntry(signal="s.a", receivers=entries)]
+    assert advise(world.case(catalog=catalog)) == []
 
 
 def test_a_method_of_one_object_that_is_connected_twice() -> None:
-    """The catalogue knows it by its object; of a third one of the same name nothing is said."""
+    """The catalog knows it by its object; of a third one of the same name nothing is said."""
     name = "shop.Basket.on_order"
     world = World()
     world.send("s.a", call(name), call(name), call(name))
@@ -149,8 +149,8 @@ def test_a_method_of_one_object_that_is_connected_twice() -> None:
         connection(receiver=name, uid="again"),
         connection(receiver=name, repetition=0),
     )
-    catalogue = [SignalEntry(signal="s.a", receivers=entries)]
-    advice = of_kind(advise(world.case(catalogue=catalogue)), "connected twice")
+    catalog = [SignalEntry(signal="s.a", receivers=entries)]
+    advice = of_kind(advise(world.case(catalog=catalog)), "connected twice")
     assert words(advice) == (
         "on_order ran twice for one a: it is connected twice, "
         "once with dispatch_uid='again' and once without."
@@ -162,8 +162,8 @@ def test_a_file_that_was_imported_under_two_names() -> None:
     world = World()
     world.send("s.paid", call("shop.receivers.mail"), call("receivers.mail"))
     entries = (connection(receiver="shop.receivers.mail"), connection(receiver="receivers.mail"))
-    catalogue = [SignalEntry(signal="s.paid", receivers=entries)]
-    advice = of_kind(advise(world.case(catalogue=catalogue)), "connected twice")
+    catalog = [SignalEntry(signal="s.paid", receivers=entries)]
+    advice = of_kind(advise(world.case(catalog=catalog)), "connected twice")
     assert words(advice) == (
         "mail ran twice for one paid: its file was imported under two names, "
         "as shop.receivers.mail and receivers.mail."
@@ -332,8 +332,8 @@ def test_what_a_package_offers_needs_no_receiver(
     """A signal that an installed package makes and sends is there for those who want it."""
     world = World()
     world.send("oscar.signals.viewed", caller=Caller(sent_in, 3, "view"))
-    catalogue = [SignalEntry(signal="oscar.signals.viewed", receivers=(), path=made_in)]
-    found = [advice.kind for advice in advise(world.case(catalogue=catalogue))]
+    catalog = [SignalEntry(signal="oscar.signals.viewed", receivers=(), path=made_in)]
+    found = [advice.kind for advice in advise(world.case(catalog=catalog))]
     assert found == ["nobody received"] * is_told
 
 

@@ -12,7 +12,7 @@ def shape(nodes: list[Node]) -> list[tuple[str, int]]:
     return [(node.id, len(node.members)) for node in nodes]
 
 
-def test_equal_neighbours_are_one_group() -> None:
+def test_equal_neighbors_are_one_group() -> None:
     """Siblings that follow each other from one call site are one row, in order."""
     world = World()
     for signal in ("s.a", "s.a", "s.a", "s.b", "s.a"):

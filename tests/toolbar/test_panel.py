@@ -185,7 +185,7 @@ def test_call_stack_leads_to_the_view(shown: Shown) -> None:
     content = shown.panel(shown.request_id(shown.client.get("/data/")))
     assert re.search(r"Call stack \(\d+\)", content)
     assert "stock_low.send(Order, left=5)" in content
-    timeline = content.split('data-si-view="catalogue"')[0]
+    timeline = content.split('data-si-view="catalog"')[0]
     assert "django/core/handlers" not in timeline
 
 

@@ -1,4 +1,4 @@
-"""Figures, receivers, catalogue, recent requests."""
+"""Figures, receivers, catalog, recent requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from signal_inspector.toolbar.requests import (
     request_line,
     stored_request,
 )
-from signal_inspector.toolbar.tables import catalogue_rows, intro, receiver_rows
+from signal_inspector.toolbar.tables import catalog_rows, intro, receiver_rows
 from signal_inspector.toolbar.view import Figure
 from tests.toolbar.made import MS, World, call, skipped
 
@@ -53,7 +53,7 @@ def test_figures_of_a_busy_request() -> None:
 
 
 def test_zero_is_grey_and_failure_red_with_a_glyph() -> None:
-    """A figure's colour never stands alone."""
+    """A figure's color never stands alone."""
     world = World()
     world.send("s.a", call())
     calm = table(world)
@@ -149,7 +149,7 @@ def entry(name: str, **fields: Any) -> ReceiverEntry:
     return ReceiverEntry(receiver=name, path="/srv/a.py", line=3, **{**known, **fields})
 
 
-def test_catalogue_marks_what_is_unusual() -> None:
+def test_catalog_marks_what_is_unusual() -> None:
     """Signals sent here first; async, sender, uid and dead references are marked."""
     world = World()
     world.send("s.zulu", call())
@@ -165,7 +165,7 @@ def test_catalogue_marks_what_is_unusual() -> None:
         SignalEntry(signal="s.alpha", receivers=()),
         SignalEntry(signal="s.zulu", receivers=receivers),
     ]
-    sent, idle = catalogue_rows(entries, world.dispatches)
+    sent, idle = catalog_rows(entries, world.dispatches)
     assert (sent.name.last, sent.sent, sent.is_sent) == ("zulu", "1", True)
     assert [[badge.text for badge in r.badges] for r in sent.receivers] == [
         [],
@@ -183,11 +183,11 @@ def test_catalogue_marks_what_is_unusual() -> None:
     assert idle.remark.text == "no receiver"
 
 
-def test_catalogue_remarks_a_receiver_that_is_connected_twice() -> None:
+def test_catalog_remarks_a_receiver_that_is_connected_twice() -> None:
     """What one dispatch may call twice is remarked, and not what merely has one name."""
     twice = (entry("r.a", dispatch_uid="x", repetition=1), entry("r.a", repetition=1))
     apart = (entry("r.a", sender="m.A"), entry("r.a", sender="m.B"))
-    found = catalogue_rows(
+    found = catalog_rows(
         [SignalEntry(signal="s.a", receivers=twice), SignalEntry(signal="s.b", receivers=apart)],
         [],
     )
@@ -196,26 +196,26 @@ def test_catalogue_remarks_a_receiver_that_is_connected_twice() -> None:
     assert found[1].remark is None
 
 
-def test_catalogue_of_hundreds_is_cut_and_says_so() -> None:
+def test_catalog_of_hundreds_is_cut_and_says_so() -> None:
     """No more than 200 signals are listed, the sent ones among them."""
     world = World()
     world.send("s.signal999", call())
     entries = [SignalEntry(signal=f"s.signal{n:03}", receivers=()) for n in range(1000)]
-    rows = catalogue_rows(entries, world.dispatches)
+    rows = catalog_rows(entries, world.dispatches)
     assert len(rows) == 200
     assert rows[0].name.last == "signal999"
     assert intro(entries).endswith("200 of 1,000 custom signals.")
 
 
-def test_catalogue_that_cannot_be_read_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module that fails to be looked at costs the catalogue alone."""
+def test_catalog_that_cannot_be_read_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that fails to be looked at costs the catalog alone."""
 
     def broken() -> None:
         raise RuntimeError("module")
 
     monkeypatch.setattr(tables, "describe", broken)
     assert tables.connected() == []
-    assert trouble.counts() == {"the catalogue": 1}
+    assert trouble.counts() == {"the catalog": 1}
 
 
 def stored(**fields: Any) -> StoredRequest:

@@ -106,9 +106,9 @@ def test_every_field_is_printed(page: str, marks: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("page", [True], indirect=True)
 def test_empty_panel(page: str, marks: dict[str, str]) -> None:
-    """A request that sent nothing says so, names others, and still has the catalogue."""
+    """A request that sent nothing says so, names others, and still has the catalog."""
     printed = words(parse(page))
-    for path in ("PanelView.empty_text", "OtherRequest.path", "CatalogueReceiver.order"):
+    for path in ("PanelView.empty_text", "OtherRequest.path", "CatalogReceiver.order"):
         assert marks[path] in printed
     assert "data-si-rows" not in page
 

@@ -171,15 +171,15 @@ def test_ascii_terminal() -> None:
     assert "  x loyalty.receivers.award_points" in text
 
 
-def test_colours_are_no_part_of_the_width() -> None:
-    """With colours the columns stay where they were."""
+def test_colors_are_no_part_of_the_width() -> None:
+    """With colors the columns stay where they were."""
     shown = Shown(filters=Filters(), width=80)
     made = Lines(shown, Signs(color_style(force_color=True), "utf-8"))
     import re
 
-    coloured = list(made.of(Family(read_seen(CHECKOUT, ""))))
-    assert any("\x1b[" in line for line in coloured)
-    assert [re.sub(r"\x1b\[[\d;]*m", "", line) for line in coloured] == lines(CHECKOUT)
+    colored = list(made.of(Family(read_seen(CHECKOUT, ""))))
+    assert any("\x1b[" in line for line in colored)
+    assert [re.sub(r"\x1b\[[\d;]*m", "", line) for line in colored] == lines(CHECKOUT)
 
 
 @pytest.mark.parametrize(

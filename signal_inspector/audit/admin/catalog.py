@@ -227,11 +227,11 @@ class Catalog:
 
 
 def _connected() -> list[SignalEntry]:
-    """The catalogue; empty where it cannot be read."""
+    """The catalog; empty where it cannot be read."""
     try:
         return describe()
     except Exception as error:
-        trouble.report("the catalogue", error)
+        trouble.report("the catalog", error)
         return []
 
 
@@ -240,17 +240,17 @@ class CatalogPage:
 
     admin_site: AdminSite
 
-    def catalogue_urls(self) -> list[URLPattern]:
+    def catalog_urls(self) -> list[URLPattern]:
         """Its URL, to stand before those of the admin itself."""
-        name = "signal_audit_auditeddispatch_catalogue"
-        return [path("catalogue/", self.admin_site.admin_view(self.catalogue_view), name=name)]
+        name = "signal_audit_auditeddispatch_catalog"
+        return [path("catalog/", self.admin_site.admin_view(self.catalog_view), name=name)]
 
-    def catalogue_view(self, request: HttpRequest) -> TemplateResponse:
+    def catalog_view(self, request: HttpRequest) -> TemplateResponse:
         """What is connected, with its figures."""
         self._check(request)
         page = Catalog(request.GET.dict(), self.admin_site)
         context = {"title": "Signals and receivers", "page": page}
-        return self._answer(request, "signal_inspector/audit/catalogue.html", context)
+        return self._answer(request, "signal_inspector/audit/catalog.html", context)
 
     def _check(self, request: HttpRequest) -> None:
         raise NotImplementedError

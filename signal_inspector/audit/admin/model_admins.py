@@ -111,7 +111,7 @@ class AuditedDispatchAdmin(CatalogPage, PurgePages, RetryPages, ReadOnlyAdmin):
             path("", view(self.changelist_view), name=f"{name}_changelist"),
             path("export/", view(self.export_view), name=f"{name}_export"),
             path("<str:object_id>/change/", view(self.change_view), name=f"{name}_change"),
-            *self.catalogue_urls(),
+            *self.catalog_urls(),
             *self.purge_urls(),
             *self.retry_urls(),
         ]

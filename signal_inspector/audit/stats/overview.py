@@ -217,9 +217,9 @@ class Links:
     origin: str = ""  # of the dispatches that figures lead to
 
     @property
-    def catalogue(self) -> str:
+    def catalog(self) -> str:
         """What is connected; for the same users."""
-        return f"{self.dispatches}catalogue/" if self.dispatches else ""
+        return f"{self.dispatches}catalog/" if self.dispatches else ""
 
     def to(self, start: float, end: float | None = None, **wanted: Any) -> str:
         """The dispatches from one moment to another, as Unix seconds; "" for a name that is gone.

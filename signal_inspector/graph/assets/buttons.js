@@ -29,8 +29,8 @@ const kept = (value) => {
 const paint = (theme) => {
   if (theme) document.documentElement.dataset.theme = theme;
   else delete document.documentElement.dataset.theme;
-  byId("theme").setAttribute("aria-label", `Colours: ${said[theme]}`);
-  byId("theme").title = `Colours: ${said[theme]}`;
+  byId("theme").setAttribute("aria-label", `Colors: ${said[theme]}`);
+  byId("theme").title = `Colors: ${said[theme]}`;
 };
 byId("theme").addEventListener("click", () => {
   const now = document.documentElement.dataset.theme ?? "";

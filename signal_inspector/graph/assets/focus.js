@@ -1,4 +1,4 @@
-// --- the neighbourhood alone: who leads to a box, and what follows from it ---
+// --- the neighborhood alone: who leads to a box, and what follows from it ---
 
 const UP = 3; // steps against the arrows: signal, receiver, signal
 const DOWN = 6;

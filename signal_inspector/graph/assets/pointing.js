@@ -1,7 +1,7 @@
 // --- the mouse, and fingers ---
 
 const fingers = new Map();
-let travelled = 0;
+let traveled = 0;
 const spread = () => {
   const [a, b] = [...fingers.values()];
   return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, far: Math.hypot(a.x - b.x, a.y - b.y) || 1 };
@@ -15,7 +15,7 @@ picture.addEventListener("wheel", (event) => {
 }, { passive: false });
 picture.addEventListener("pointerdown", (event) => {
   if (event.button > 1) return;
-  if (!fingers.size) travelled = 0;
+  if (!fingers.size) traveled = 0;
   fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
 });
 picture.addEventListener("pointermove", (event) => {
@@ -26,13 +26,13 @@ picture.addEventListener("pointermove", (event) => {
     fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     const now = spread();
     const size = picture.getBoundingClientRect();
-    travelled += 10;
+    traveled += 10;
     move(now.x - old.x, now.y - old.y);
     zoom(now.far / old.far, now.x - size.left, now.y - size.top);
     return;
   }
-  travelled += Math.hypot(event.clientX - before.x, event.clientY - before.y);
-  if (travelled > 4) {
+  traveled += Math.hypot(event.clientX - before.x, event.clientY - before.y);
+  if (traveled > 4) {
     // Captured from here on only: a click that is captured does not reach the box below it.
     if (!picture.hasPointerCapture(event.pointerId)) picture.setPointerCapture(event.pointerId);
     picture.classList.add("moving");
@@ -47,7 +47,7 @@ const release = (event) => {
 picture.addEventListener("pointerup", release);
 picture.addEventListener("pointercancel", release);
 picture.addEventListener("click", (event) => {
-  if (travelled > 4) return;
+  if (traveled > 4) return;
   const box = event.target.closest(".box");
   const arrow = event.target.closest(".arrow");
   if (box) choose(box.dataset.key);

@@ -14,7 +14,7 @@ import { Timeline, passesFigures } from "./timeline.js";
 // Steps of the threshold, in ms: they suit microseconds and minutes alike.
 const STOPS = [0.1, 0.2, 0.5].concat([1, 10, 100, 1000, 10000].flatMap((n) => [n, 2 * n, 5 * n]));
 /** @type {Record<string, string>} what is counted in each tab */
-const COUNTED = { timeline: "dispatch rows", receivers: "receivers", catalogue: "signals" };
+const COUNTED = { timeline: "dispatch rows", receivers: "receivers", catalog: "signals" };
 
 /** One panel: `.si` and everything in it. */
 class Panel {
@@ -142,7 +142,7 @@ class Panel {
             tab.tabIndex = chosen ? 0 : -1;
             this.find(`[data-si-view="${tab.dataset.siTab}"]`).hidden = !chosen;
         }
-        for (const label of this.all("[data-si-timed]")) label.hidden = name === "catalogue";
+        for (const label of this.all("[data-si-timed]")) label.hidden = name === "catalog";
         this.count(this.filter());
     }
 

@@ -1,4 +1,4 @@
-"""The catalogue in the admin: what is connected, beside what was counted of it."""
+"""The catalog in the admin: what is connected, beside what was counted of it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from tests.audit.admin.conftest import client_of, person
 from tests.audit.stats import story
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.audit.admin.urls")]
-PAGE = "/admin/signal_audit/auditeddispatch/catalogue/"
+PAGE = "/admin/signal_audit/auditeddispatch/catalog/"
 HERE = __name__
 
-catalogue_placed = Signal()
-catalogue_unheard = Signal()
+catalog_placed = Signal()
+catalog_unheard = Signal()
 
 
-@receiver(catalogue_placed)
+@receiver(catalog_placed)
 def on_placed(sender: object, **kwargs: Any) -> None: ...
 
 
-@receiver(catalogue_placed, sender=Client, dispatch_uid="<b>uid</b>")
+@receiver(catalog_placed, sender=Client, dispatch_uid="<b>uid</b>")
 async def on_placed_later(sender: object, **kwargs: Any) -> None: ...
 
 
@@ -75,8 +75,8 @@ def counted(kind: NameKind, name: str, number: int, failed: int = 0, ms: float =
 def test_connected(viewer: Client) -> None:
     """Signals with their receivers in order, their places, and marks for what is unusual."""
     said = words(page(viewer, q=HERE))
-    assert f"{HERE}.catalogue_placed" in said
-    assert f"{HERE}.catalogue_unheard no receiver" in said
+    assert f"{HERE}.catalog_placed" in said
+    assert f"{HERE}.catalog_unheard no receiver" in said
     assert re.search(rf"1 ?{HERE}.on_placed ?tests/audit/admin/test_catalog.py:\d+", said)
     later = said[said.index(f"{HERE}.on_placed_later") :]
     for mark in ("async", "only django.test.client.Client", "uid <b>uid</b>"):
@@ -85,16 +85,16 @@ def test_connected(viewer: Client) -> None:
 
 def test_figures(viewer: Client) -> None:
     """Calls, failures and times of the chosen period, with links to just these dispatches."""
-    counted(NameKind.SIGNAL, f"{HERE}.catalogue_placed", 1_200, 3)
+    counted(NameKind.SIGNAL, f"{HERE}.catalog_placed", 1_200, 3)
     counted(NameKind.RECEIVER, f"{HERE}.on_placed", 1_100, 2, ms=40)
     html = page(viewer, q=HERE, when="1h")
     said = words(html)
-    assert re.search(r"catalogue_placed.*? 1,200 3 2\.\d ms 2\.\d ms", said)
+    assert re.search(r"catalog_placed.*? 1,200 3 2\.\d ms 2\.\d ms", said)
     assert re.search(r"on_placed.*? 1,100 2 \d\d ms \d\d ms", said)
     tree = html5lib.parse(html, namespaceHTMLElements=False)
     links = [each.get("href") for each in tree.iter("a") if "from=" in each.get("href", "")]
     assert len(links) == 4
-    assert sum(f"signal={HERE}.catalogue_placed" in link for link in links) == 4
+    assert sum(f"signal={HERE}.catalog_placed" in link for link in links) == 4
     assert sum("outcome=failed" in link for link in links) == 2
     assert sum(f"receiver={HERE}.on_placed" in link for link in links) == 2
     for link in links:
@@ -111,7 +111,7 @@ def test_in_the_log_alone(viewer: Client) -> None:
     assert "shop.signals.<i>renamed</i> signal 5" in apart
     assert "shop.receivers.gone receiver 7 7" in apart
     assert "<i>renamed" not in html
-    assert "not connected now" not in words(page(viewer, q="catalogue_placed"))
+    assert "not connected now" not in words(page(viewer, q="catalog_placed"))
 
 
 def test_receiver_of_several_signals(viewer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +158,7 @@ def test_nobody_else(client: Client, db: None) -> None:
     """Without the permission to see dispatches there is no page, and no link to it."""
     other = client_of(person("view_gap"))
     assert other.get(PAGE).status_code == 403
-    assert "catalogue/" not in other.get("/admin/signal_audit/").content.decode()
+    assert "catalog/" not in other.get("/admin/signal_audit/").content.decode()
     assert client.get(PAGE).status_code == 302
 
 
@@ -175,7 +175,7 @@ def test_strange_queries(viewer: Client, query: dict[str, str]) -> None:
     assert 'href="?when=24h' in html
 
 
-def test_catalogue_that_cannot_be_read(viewer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_catalog_that_cannot_be_read(viewer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure of ours costs the rows alone."""
 
     def broken() -> list[SignalEntry]:
@@ -183,7 +183,7 @@ def test_catalogue_that_cannot_be_read(viewer: Client, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(catalog, "describe", broken)
     assert "This process has no custom signals." in words(page(viewer))
-    assert trouble.counts() == {"the catalogue": 1}
+    assert trouble.counts() == {"the catalog": 1}
 
 
 def test_many_names(

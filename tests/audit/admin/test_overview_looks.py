@@ -129,7 +129,7 @@ def test_switched_theme(browser: Browser, live_server: Any, session: str) -> Non
     before = page.evaluate(bar)
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
     assert page.evaluate(bar) != before
-    page.wait_for_timeout(300)  # the admin's links change their colour slowly
+    page.wait_for_timeout(300)  # the admin's links change their color slowly
     assert page.evaluate(CONTRAST) == []
     page.context.close()
 

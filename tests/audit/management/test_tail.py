@@ -190,13 +190,13 @@ class TestProgram:
         assert process.stderr.read() == ""
         process.stderr.close()
 
-    def test_colours(self, programs: Programs) -> None:
-        """Failures are coloured where asked for, and nothing is in a pipe."""
+    def test_colors(self, programs: Programs) -> None:
+        """Failures are colored where asked for, and nothing is in a pipe."""
         fill(programs, "put(made(failed=True))")
         plain, _ = finish(start(programs, "tail", "--no-follow"))
         assert "\x1b[" not in plain
-        coloured, _ = finish(start(programs, "tail", "--no-follow", "--force-color"))
-        assert "\x1b[" in coloured
+        colored, _ = finish(start(programs, "tail", "--no-follow", "--force-color"))
+        assert "\x1b[" in colored
 
 
 def test_bar_on_a_terminal() -> None:

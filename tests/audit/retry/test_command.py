@@ -55,7 +55,7 @@ def test_raised() -> None:
 
 
 def test_a_terminal_obeys_nothing() -> None:
-    """What is told of a record has escapes for what would move a cursor or colour a line."""
+    """What is told of a record has escapes for what would move a cursor or color a line."""
     call = recorded(n=7)
 
     def act() -> None:

@@ -31,7 +31,7 @@ _inserts: dict[tuple[str, str], str] = {}  # by vendor and table: making one tak
 
 # Classes of SQLSTATE: data, constraints, program limits (a value too large for an index) ...
 _ROWS_STATES: Final = ("22", "23", "54")
-# ... connections, transactions, serialisation, privileges, resources, locks, operators, system.
+# ... connections, transactions, serialization, privileges, resources, locks, operators, system.
 _DATABASE_STATES: Final = ("08", "25", "28", "3D", "40", "42501", "53", "55", "57", "58")
 
 # MySQL and MariaDB: wrong text for the character set, data too long, out of range, wrong value,

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
     from tests.browser.conftest import NewPage
 
-PAGE = "/admin/signal_audit/auditeddispatch/catalogue/"
+PAGE = "/admin/signal_audit/auditeddispatch/catalog/"
 
 
 def row(page: Page, name: str) -> Locator:
     """The first row of the page whose name ends so."""
-    return page.locator(".sa-catalogue tbody tr", has=page.locator("b", has_text=name)).first
+    return page.locator(".sa-catalog tbody tr", has=page.locator("b", has_text=name)).first
 
 
 def test_from_the_overview_to_the_dispatches(page: Page, shop: str) -> None:
-    """Joan goes from the overview to the catalogue, and on to the failures of a receiver."""
+    """Joan goes from the overview to the catalog, and on to the failures of a receiver."""
     place_order(page, shop)
     begin(page, shop, "See the overview as Joan")
     page.get_by_role("link", name="Signals and receivers").click()
@@ -47,7 +47,7 @@ def test_from_the_overview_to_the_dispatches(page: Page, shop: str) -> None:
 def test_marks(page: Page, shop: str) -> None:
     """What is unusual is marked, in the order of execution; what is dead has no number."""
     log_in(page, shop, PAGE)
-    twice = page.locator(".sa-catalogue tr", has_text="send_thank_you_email")
+    twice = page.locator(".sa-catalog tr", has_text="send_thank_you_email")
     expect(twice).to_have_count(2)
     expect(twice.nth(1).locator(".sa-tag")).to_have_text(["uid thank-you", "connected twice"])
     dead = row(page, "subscribe")
@@ -96,7 +96,7 @@ def test_pictures(new_page: NewPage, shop: str, pictures: Path, look: str) -> No
     size = {"width": 400, "height": 900} if look == "phone" else {"width": 1400, "height": 1000}
     theme = "dark" if look == "dark" else "light"
     page = log_in(new_page(viewport=size, color_scheme=theme), shop, f"{PAGE}?when=30d")
-    picture = pictures / f"audit-catalogue-{look}.png"
+    picture = pictures / f"audit-catalog-{look}.png"
     page.screenshot(path=picture, full_page=True)
     assert picture.stat().st_size > 20_000
 
@@ -104,13 +104,13 @@ def test_pictures(new_page: NewPage, shop: str, pictures: Path, look: str) -> No
 class TestPanel:
     @pytest.fixture
     def tab(self, order: Locator) -> Locator:
-        """The panel of an order, with the catalogue chosen."""
-        order.get_by_role("tab", name="Catalogue").click()
+        """The panel of an order, with the catalog chosen."""
+        order.get_by_role("tab", name="Catalog").click()
         return order
 
     def test_calls(self, tab: Locator) -> None:
         """Each receiver says how often this request called it."""
-        signals = tab.locator(".si-catalogue tbody tr")
+        signals = tab.locator(".si-catalog tbody tr")
         reserved = signals.filter(has_text="stock_reserved")
         expect(reserved.locator(".si-ran")).to_have_text(["11 calls"])
         placed = signals.filter(has_text="shop.signals.order_placed")
@@ -119,7 +119,7 @@ class TestPanel:
 
     def test_not_inspected(self, tab: Locator) -> None:
         """Django's own signals come when they are asked for, and the filter finds them then."""
-        shown = tab.locator(".si-catalogue tbody tr:visible")
+        shown = tab.locator(".si-catalog tbody tr:visible")
         expect(shown).to_have_count(13)
         tab.get_by_role("searchbox").fill("django.core.signals")
         expect(shown).to_have_count(0)
