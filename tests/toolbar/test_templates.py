@@ -149,7 +149,7 @@ def test_references_lead_somewhere(page: str) -> None:
             wanted.add(node.attrib["href"].removeprefix("#"))
         if node.attrib.get("fill", "").startswith("url("):
             wanted.add(node.attrib["fill"][5:-1])
-        wanted |= {v for k, v in node.attrib.items() if k in ("aria-controls", "aria-labeledby")}
+        wanted |= {v for k, v in node.attrib.items() if k in ("aria-controls", "aria-labelledby")}
     assert wanted
     assert wanted <= ids
 

@@ -38,7 +38,7 @@ def words(page: str) -> str:
 
 def section(page: str, name: str) -> str:
     """The text of a section, by the end of the id of its heading."""
-    found = re.search(rf'<section class="module" aria-labeledby="sa-h-{name}.*?</section>', page,
+    found = re.search(rf'<section class="module" aria-labelledby="sa-h-{name}.*?</section>', page,
                       re.DOTALL)  # fmt: skip
     return words(found.group()) if found else ""
 
