@@ -87,7 +87,7 @@ class Config:
 
 
 # Keys that belong to rooms, and the sections that rooms have registered for them.
-_rooms: dict[str, type | None] = {"TRACING": None, "AUDIT": None, "WATCH": None}
+_rooms: dict[str, type | None] = dict.fromkeys(("TRACING", "AUDIT", "WATCH", "CHECKS"))
 _cached: Config | None = None
 _DEFAULTS: Final = Config()
 

@@ -199,6 +199,20 @@ class TestStart:
         out = run_python(source + "print(dispatches[0].in_transaction)\n", PYTHONPATH=shop)
         assert out.split()[-1] == "False"
 
+    def test_what_only_commands_need_is_not_imported(self) -> None:
+        """A server that checks nothing and lists nothing reads no source and knows no rules."""
+        out = run_python(
+            "import sys, django\n"
+            "from django.conf import settings\n"
+            "settings.configure(INSTALLED_APPS=['signal_inspector'],\n"
+            "    SIGNAL_INSPECTOR={'CHECKS': {'THIRD_PARTY': True}})\n"
+            "django.setup()\n"
+            "rooms = ('catalog', 'source_code', 'graph', 'watch', 'audit', 'toolbar', 'tracing',"
+            " 'testing', 'checks.signals')\n"
+            "print([room for room in rooms if f'signal_inspector.{room}' in sys.modules])\n"
+        )
+        assert out == "[]\n"
+
 
 def _indented(source: str) -> str:
     return "\n".join(f"    {line}" for line in source.splitlines())

@@ -33,6 +33,8 @@ def check_settings(
     warn and stop no command: the default holds in place of what is wrong. A sink that cannot be
     used is no matter of a check: it stops the start (``signal_inspector.sinks.load_sinks``).
     """
+    from signal_inspector.checks import findings  # noqa: F401, PLC0415 - knows CHECKS
+
     problems = config_problems(getattr(settings, SETTING, {}))
     return [
         Warning(problem.message, hint=problem.hint, id=_IDS[problem.kind])
