@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from django.dispatch import Signal
 
 from signal_inspector import trouble
-from signal_inspector.connections import entries
+from signal_inspector.django_entries import entries
 from signal_inspector.names.safe import instance_attribute
 
 _MAX_LAYERS = 100  # of decorators around one function

@@ -26,8 +26,8 @@ from typing import Any, Final, cast
 from django.dispatch import Signal
 
 from signal_inspector import following, gather, keeping, recorder, scopes, trouble
-from signal_inspector.connections import entries, reaches
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.django_entries import entries, reaches
 from signal_inspector.keeping import Seen
 from signal_inspector.names import class_path, receiver_name
 from signal_inspector.names.receivers import innermost

@@ -22,7 +22,7 @@ from django.db.models.signals import ModelSignal
 from django.dispatch import Signal, receiver
 from django.test import override_settings
 
-from signal_inspector import Details, capture, connections, instrument, trouble
+from signal_inspector import Details, capture, connections, django_entries, instrument, trouble
 from signal_inspector.connections import DEAD_KEPT, GONE_KEPT, known_connections
 from signal_inspector.names import receiver_name
 from signal_inspector.records import NotCalled, NotCalledReason
@@ -659,7 +659,7 @@ class TestFullEntries:
         signal.connect(on_order, dispatch_uid=17)
         told = [
             (each.receiver, each.is_async, each.is_weak, each.dispatch_uid)
-            for each in connections.full_entries(signal)
+            for each in django_entries.full_entries(signal)
         ]
         assert told == [
             (index, True, False, None),
@@ -671,7 +671,7 @@ class TestFullEntries:
         """An entry and what was noted of its connection are found under one key."""
         for sender, uid in ((None, None), (Web, None), (Web, "uid"), (Web, ("a", 1))):
             signal.connect(on_order, sender=sender, dispatch_uid=uid)
-        keys = [each.key for each in connections.full_entries(signal)]
+        keys = [each.key for each in django_entries.full_entries(signal)]
         assert keys == list(known_connections(signal))
 
     @pytest.mark.skipif(django.VERSION < (6, 0), reason="Django 5.2 keeps an id alone")
@@ -680,7 +680,7 @@ class TestFullEntries:
         signal.connect(on_order, sender=Web)
         signal.connect(on_order, sender="checkout")
         signal.connect(on_order)
-        senders = [each.sender for each in connections.full_entries(signal)]
+        senders = [each.sender for each in django_entries.full_entries(signal)]
         assert senders == [Web, None, None]
 
     @pytest.mark.parametrize(
@@ -689,7 +689,7 @@ class TestFullEntries:
     def test_an_unknown_shape_yields_nothing(self, signal: Signal, receivers: Any) -> None:
         """What somebody has put in the place of the list is passed over."""
         signal.receivers = receivers
-        assert list(connections.full_entries(signal)) == []
+        assert list(django_entries.full_entries(signal)) == []
 
 
 class TestSenders:
@@ -697,10 +697,10 @@ class TestSenders:
         """A connection of one sender is reached from it alone, one of any from all."""
         signal.connect(on_order, sender=Web)
         signal.connect(on_order_too)
-        limited, unlimited = (each.key for each in connections.full_entries(signal))
-        reached = [connections.reaches(limited, sender) for sender in (Web, Till, None)]
+        limited, unlimited = (each.key for each in django_entries.full_entries(signal))
+        reached = [django_entries.reaches(limited, sender) for sender in (Web, Till, None)]
         assert reached == [True, False, False]
-        assert all(connections.reaches(unlimited, sender) for sender in (Web, Till, None))
+        assert all(django_entries.reaches(unlimited, sender) for sender in (Web, Till, None))
 
     def test_a_sender_is_not_kept_alive(self, signal: Signal) -> None:
         """Its end is noticed, and only its."""

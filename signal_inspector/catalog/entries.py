@@ -15,10 +15,11 @@ from typing import Any, Final
 from django.apps import apps
 from django.dispatch import Signal
 
-from signal_inspector import connections, trouble
+from signal_inspector import connections, django_entries, trouble
 from signal_inspector.catalog import duplicates, pending
 from signal_inspector.conf import get_config
-from signal_inspector.connections import Connection, Entry
+from signal_inspector.connections import Connection
+from signal_inspector.django_entries import Entry
 from signal_inspector.names import (
     anonymous_signals,
     class_path,
@@ -184,7 +185,7 @@ def _describe(
             receivers=tuple(receivers_of(signal)),
             taken_out=tuple(taken_out_of(signal)),
             senderless=tuple(senderless_of(signal)),
-            problem=connections.oddity(signal),
+            problem=django_entries.oddity(signal),
         )
     except Exception as error:  # `receivers` is anything that a subclass makes of it
         trouble.let_through(error)
@@ -196,11 +197,11 @@ def receivers_of(signal: Signal) -> list[ReceiverEntry]:
     return [entry for _, entry in connected(signal)] + dead_of(signal)
 
 
-def connected(signal: Signal) -> list[tuple[connections.Entry, ReceiverEntry]]:
+def connected(signal: Signal) -> list[tuple[django_entries.Entry, ReceiverEntry]]:
     """What the signal's own list has alive, in the order in which Django calls it."""
     known = connections.known_connections(signal)
     live = []
-    for found in connections.full_entries(signal):
+    for found in django_entries.full_entries(signal):
         connection = known.get(found.key)
         if found.receiver is None or (connection and connections.is_senderless(connection)):
             continue
@@ -228,7 +229,7 @@ def senderless_of(signal: Signal) -> list[ReceiverEntry]:
 def taken_out_of(signal: Signal) -> list[ReceiverEntry]:
     """What was connected, lives, and was never disconnected, but is not in ``receivers`` now."""
     known = connections.known_connections(signal)
-    for key, _, _ in connections.entries(signal):
+    for key, _, _ in django_entries.entries(signal):
         known.pop(key, None)
     return [
         _noted(each, is_taken_out=True)
@@ -241,11 +242,11 @@ def _is_only_senderless(connection: Connection) -> bool:
     return connections.is_senderless(connection) and not connections.is_dead(connection)
 
 
-def _live(found: connections.Entry, connection: Connection | None) -> ReceiverEntry:
+def _live(found: django_entries.Entry, connection: Connection | None) -> ReceiverEntry:
     name = receiver_name(found.receiver) if connection is None else connection.receiver
     if connection is not None:
         sender = connection.sender
-    elif connections.hears_any_sender(found.key):
+    elif django_entries.hears_any_sender(found.key):
         sender = None
     else:
         sender = name_of_unknown(found)

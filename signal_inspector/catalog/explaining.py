@@ -23,7 +23,8 @@ from signal_inspector.catalog.finding import NotFoundError, find_signal, in_orde
 from signal_inspector.catalog.matching import matches
 from signal_inspector.catalog.pending import why_pending
 from signal_inspector.conf import get_config
-from signal_inspector.connections import known_connections, reaches, why_other_sender
+from signal_inspector.connections import known_connections, why_other_sender
+from signal_inspector.django_entries import reaches
 from signal_inspector.muting import is_receiver_muted
 from signal_inspector.names import (
     anonymous_signals,

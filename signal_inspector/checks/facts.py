@@ -10,7 +10,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from signal_inspector import connections, trouble
+from signal_inspector import connections, django_entries, trouble
 from signal_inspector.callers import is_third_party
 from signal_inspector.checks.findings import Checks, concerns
 from signal_inspector.connections import Connection
@@ -169,7 +169,7 @@ def _readable(name: str, signal: Signal) -> list[Connected]:
 
 def _connected(name: str, signal: Signal) -> Iterator[Connected]:
     known = connections.known_connections(signal)
-    for key, receiver, is_async in connections.entries(signal):
+    for key, receiver, is_async in django_entries.entries(signal):
         connection = known.pop(key, None)
         if receiver is not None:
             yield Connected(
@@ -177,7 +177,7 @@ def _connected(name: str, signal: Signal) -> Iterator[Connected]:
                 name=connection.receiver if connection else receiver_name(receiver),
                 receiver=receiver,
                 sender=connection.sender if connection else None,
-                sender_key=None if connections.hears_any_sender(key) else key[1],
+                sender_key=None if django_entries.hears_any_sender(key) else key[1],
                 is_async=is_async,
                 connection=connection,
             )

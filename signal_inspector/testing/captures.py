@@ -14,8 +14,8 @@ from typing import Any, TypeAlias, cast
 from django.dispatch import Signal
 
 from signal_inspector.conf import get_config
-from signal_inspector.connections import entries
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.django_entries import entries
 from signal_inspector.muting import is_receiver
 from signal_inspector.names import (
     is_inspected,

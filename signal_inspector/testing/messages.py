@@ -17,7 +17,7 @@ from django.dispatch import Signal
 
 from signal_inspector import trouble
 from signal_inspector.conf import Limits
-from signal_inspector.connections import entries
+from signal_inspector.django_entries import entries
 from signal_inspector.muting import is_receiver
 from signal_inspector.names import receiver_name, sender_name, signal_name
 from signal_inspector.payload import Redactor, summarize

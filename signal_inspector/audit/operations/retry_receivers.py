@@ -16,7 +16,7 @@ from django.db import router
 from django.db.models import Model
 from django.dispatch import Signal
 
-from signal_inspector import catalog, connections
+from signal_inspector import catalog, django_entries
 from signal_inspector.audit.sanitize import name_text
 from signal_inspector.names import (
     class_path,
@@ -153,18 +153,18 @@ def find_sender(name: str) -> Any:
 
 def find_receiver(signal: Signal, sender: Any, name: str, signal_text: str) -> Receiver:
     """The one receiver of this name that a send from this sender would reach now."""
-    mine = connections.lookup_key(None, sender, None)[1]
+    mine = django_entries.lookup_key(None, sender, None)[1]
     reached: dict[object, Receiver] = {}
     others = 0
-    for key, function, is_async in connections.entries(signal):
+    for key, function, is_async in django_entries.entries(signal):
         told = None if function is None else receiver_name(function)
         if told is None or name_text(told.name) != name:
             continue
-        hears_any = connections.hears_any_sender(key)
+        hears_any = django_entries.hears_any_sender(key)
         if not hears_any and key[1] != mine:
             others += 1
             continue
-        reached[connections.lookup_key(function, None, None)[0]] = Receiver(
+        reached[django_entries.lookup_key(function, None, None)[0]] = Receiver(
             function=function,
             is_async=is_async,
             place=f"{told.path}:{told.line}" if told.path else "",
