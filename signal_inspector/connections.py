@@ -31,7 +31,6 @@ from signal_inspector.names import (
     receiver_name,
     sender_name,
     told_name,
-    untold_name,
 )
 from signal_inspector.names.globs import INSTANCE
 from signal_inspector.names.safe import Place, class_mro, is_class, line_at
@@ -101,8 +100,10 @@ class Connection:
         self._name: ReceiverName | Untold
         self._living: weakref.ref[Any] | None
         if type(receiver) is FunctionType and not receiver.__dict__:  # nearly all: half the time
-            self._name = untold_name(receiver)
-            self.is_async = receiver.__code__.co_flags & CO_COROUTINE != 0
+            code = receiver.__code__
+            # As untold_name() has it.
+            self._name = receiver.__module__, receiver.__qualname__, code, False
+            self.is_async = code.co_flags & CO_COROUTINE != 0
             self.reference = None if when_dead is None else _weak(receiver, when_dead)
             self._living = self.reference or _weak(receiver)
         else:

@@ -313,7 +313,10 @@ def _connect_method(original: Callable[..., Any]) -> Callable[..., Any]:
     def _connect(self: Signal, /, *args: Any, **kwargs: Any) -> Any:
         answer = original(self, *args, **kwargs)
         count = len(args)
-        if count or "receiver" in kwargs:
+        if count == 1 and not kwargs:  # as a decorator connects, and most code
+            place = callers.calling_place()
+            connections.note_connect(self, args[0], None, True, None, place)
+        elif count or "receiver" in kwargs:
             connections.note_connect(
                 self,
                 args[0] if count else kwargs["receiver"],
