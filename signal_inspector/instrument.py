@@ -211,7 +211,8 @@ def _recorded(
     live: tuple[list[Any], list[Any]] | None = None,
 ) -> Any:
     try:
-        stand_in = StandIn(self, dispatch, *(live or self._live_receivers(_sender(args, kwargs))))
+        sync, others = live or self._live_receivers(_sender(args, kwargs))
+        stand_in = StandIn(self, dispatch, sync, others)
         responses = original(stand_in, *args, **kwargs)
         recorder.resume(dispatch)
     except BaseException as error:
@@ -274,7 +275,8 @@ def _async_method(method: SendMethod, original: Callable[..., Any]) -> Callable[
         if dispatch is None:
             return await original(self, *args, **kwargs)
         try:
-            stand_in = StandIn(self, dispatch, *self._live_receivers(_sender(args, kwargs)))
+            sync, others = self._live_receivers(_sender(args, kwargs))
+            stand_in = StandIn(self, dispatch, sync, others)
             responses = await original(stand_in, *args, **kwargs)
             recorder.resume(dispatch)
         except BaseException as error:

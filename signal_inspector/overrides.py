@@ -248,7 +248,7 @@ def _call(dispatch: Dispatch, receiver: object, error: BaseException | None) -> 
 def _raiser(signal: Signal, error: BaseException) -> object:
     """The connected receiver whose code stands in the exception's traceback."""
     codes = set()
-    traceback = error.__traceback__
+    traceback = trouble.traceback_of(error)
     while traceback is not None:
         codes.add(traceback.tb_frame.f_code)
         traceback = traceback.tb_next

@@ -290,7 +290,7 @@ def _stop(dispatch: Dispatch, responses: Sequence[tuple[Any, Any]], error: BaseE
 
 def _came_between(error: BaseException) -> bool:
     """Whether it was raised in what our own loop does beside calling receivers."""
-    trace = error.__traceback__  # begins with the loop
+    trace = trouble.traceback_of(error)  # begins with the loop
     if trace is None or trace.tb_next is None:
         return False
     return trace.tb_next.tb_frame.f_code in _BETWEEN or trouble.is_interrupted(trace)
@@ -365,7 +365,8 @@ def outcome_of(error: BaseException | None) -> Outcome:
     """How something that ended with this exception, or with none, ended."""
     if error is None:
         return Outcome.RETURNED
-    cancelled = isinstance(error, asyncio.CancelledError | GeneratorExit)
+    # Not by isinstance(), which asks what is neither for its ``__class__``.
+    cancelled = issubclass(type(error), asyncio.CancelledError | GeneratorExit)
     return Outcome.CANCELLED if cancelled else Outcome.RAISED
 
 

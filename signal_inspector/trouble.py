@@ -149,7 +149,7 @@ def interruption(error: BaseException) -> BaseException | None:
     thread), and all that is no ``Exception``. Where a library has turned such a one into an
     error of its own, it is found as the context of that error.
     """
-    return arrived(error) if isinstance(error, Exception) else error
+    return arrived(error) if issubclass(type(error), Exception) else error
 
 
 def arrived(error: BaseException) -> BaseException | None:
@@ -158,7 +158,7 @@ def arrived(error: BaseException) -> BaseException | None:
     around: set[FrameType] = set()
     passing: BaseException | None = error
     while passing is not None:
-        trace = _traceback(passing)
+        trace = traceback_of(passing)
         if passing is not error and (trace is None or trace.tb_frame not in around):
             return None  # it was being handled before: the user's own
         if _is_time_limit(type(passing)):
@@ -237,7 +237,7 @@ def is_interrupted(trace: TracebackType) -> bool:
 
 def met_our_code(error: BaseException) -> bool:
     """Whether a signal handler of the process raised this while a function of ours ran."""
-    trace = _traceback(error)
+    trace = traceback_of(error)
     while trace is not None:
         module = trace.tb_frame.f_globals.get("__name__")
         is_ours = isinstance(module, str) and module.startswith("signal_inspector.")
@@ -274,7 +274,7 @@ def _was_thrown(error: BaseException, code: CodeType, position: int) -> bool:
     """Whether no code raised this: another thread threw it in (PyThreadState_SetAsyncExc)."""
     instruction = opcode.opname[code.co_code[position]]
     if instruction in ("RESUME", "JUMP_BACKWARD"):  # which fail in no other way
-        return not isinstance(error, RecursionError | MemoryError)
+        return not issubclass(type(error), RecursionError | MemoryError)
     # A call into C raises what is built in, or says why; what is thrown is made without arguments.
     is_call = instruction.startswith(("CALL", "PRECALL"))
     return is_call and not _args(error) and type(error).__module__ != "builtins"
@@ -288,7 +288,8 @@ def _slot(name: str) -> Callable[[BaseException], Any]:
 
 _args = _slot("args")
 _context = _slot("__context__")
-_traceback: Callable[[BaseException], TracebackType | None] = _slot("__traceback__")
+#: The traceback of an exception, whatever its class makes of the attribute.
+traceback_of: Final[Callable[[BaseException], TracebackType | None]] = _slot("__traceback__")
 _partial_func = functools.partial.__dict__["func"].__get__
 
 

@@ -13,7 +13,7 @@ import pytest
 from django.dispatch import Signal
 
 from signal_inspector import Sink, capture, instrument, trouble
-from signal_inspector.records import Details
+from signal_inspector.records import Details, Outcome
 from tests.listening import listening
 
 
@@ -380,3 +380,49 @@ def test_a_send_to_nobody_that_nobody_hears_takes_what_djangos_takes(method: str
     for arguments, named in ((), {}), ((None,), {"sender": 1}), ((None,), {"self": 1}):
         with pytest.raises(TypeError):
             asyncio.run(send(*arguments, **named))
+
+
+class _SilentError(Exception):
+    """Answers no question of what it is."""
+
+    __class__ = property(lambda self: _refuse())  # type: ignore[assignment]
+    __traceback__ = property(lambda self: _refuse())  # type: ignore[assignment]
+
+
+def _refuse() -> Any:
+    raise LookupError("not to be asked")
+
+
+@pytest.mark.parametrize("details", [Details.NONE, Details.ALL])
+def test_an_exception_is_asked_nothing(details: Details) -> None:
+    """One whose properties raise reaches the sender, and is told by its class."""
+
+    def fail(**named: Any) -> None:
+        raise _SilentError
+
+    signal = Signal()
+    signal.connect(fail)
+    with capture(details=details) as dispatches:
+        try:
+            signal.send(None)
+        except BaseException as error:
+            caught = type(error)
+    assert caught is _SilentError
+    [dispatch] = dispatches
+    assert dispatch.outcome is Outcome.RAISED
+    assert dispatch.calls[0].failure is not None
+    assert dispatch.calls[0].failure.exception_class.endswith("_SilentError")
+    assert trouble.counts() == {}
+
+
+def test_receivers_that_are_no_pair_fail_as_in_django() -> None:
+    """What an own _live_receivers() answers is taken apart as Django does it."""
+
+    class Three(Signal):
+        def _live_receivers(self, sender: Any) -> Any:
+            return (*super()._live_receivers(sender), [])
+
+    signal = Three()
+    signal.connect(lambda **named: 1, weak=False)
+    with capture(), pytest.raises(ValueError, match="too many values"):
+        asyncio.run(signal.asend(None))

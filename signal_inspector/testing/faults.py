@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 
 from django.dispatch import Signal
 
-from signal_inspector import muting
+from signal_inspector import muting, trouble
 from signal_inspector.muting import MutedReceivers
 from signal_inspector.records import SendMethod
 from signal_inspector.testing import installation
@@ -300,7 +300,7 @@ class delay(Fault):  # noqa: N801
 
 def was_injected(error: BaseException) -> bool:
     """Whether ``inject_failure`` raised it, as its traceback tells."""
-    traceback = error.__traceback__
+    traceback = trouble.traceback_of(error)
     while traceback is not None:
         if traceback.tb_next is None:
             return traceback.tb_frame.f_code in _RAISING

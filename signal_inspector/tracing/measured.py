@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from django.dispatch import dispatcher
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Span, Tracer
 
+from signal_inspector import trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Failure, Outcome
 from signal_inspector.tracing import exceptions
@@ -88,7 +89,7 @@ class Measured(Attached):
         self._failed(index, told)
         if not self.is_recorded(error):
             is_logged = self._record(index, told)
-            swallowed = self.dispatch.method.is_robust and isinstance(error, Exception)
+            swallowed = self.dispatch.method.is_robust and issubclass(type(error), Exception)
             if swallowed and self._tools.settings.log_failures and not is_logged:
                 self._tools.log.swallowed(self.dispatch, index, told)
 
@@ -163,7 +164,7 @@ class Measured(Attached):
 
 
 def _origin(error: BaseException) -> Origin:
-    place = error.__traceback__
+    place = trouble.traceback_of(error)
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     if place is None:
@@ -188,7 +189,7 @@ def _is_of_a_send(frame: FrameType) -> bool:
 
 def _frames(error: BaseException) -> Iterator[FrameType]:
     """The frames that an exception went through, the innermost last."""
-    place = error.__traceback__
+    place = trouble.traceback_of(error)
     while place is not None:
         yield place.tb_frame
         place = place.tb_next
@@ -196,8 +197,12 @@ def _frames(error: BaseException) -> Iterator[FrameType]:
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
     """The exceptions of a group, those of groups in it included; or the one."""
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
+    if issubclass(type(error), BaseExceptionGroup):
+        for each in _members(error):
             yield from _leaves(each)
     else:
         yield error
+
+
+#: Past any property of a class of the user's.
+_members: Final[Callable[[BaseException], Any]] = BaseExceptionGroup.__dict__["exceptions"].__get__

@@ -8,6 +8,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextlib import suppress as suppress_error
+from itertools import repeat, starmap
 from typing import Any, ClassVar, Final
 
 from asgiref.sync import sync_to_async
@@ -70,7 +72,7 @@ class AfterTransaction(Delivery):
         self._ready: deque[Item] = deque()
         self._held: deque[Item] = deque()  # sent in a transaction that was open
         self._lock = threading.Lock()  # of moving items from one to the other
-        self._in_hand = 0  # that some thread is writing just now
+        self._in_hand: dict[int, list[Item]] = {}  # that some thread is writing just now
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: set[int] = set()  # that have one of these to run
         self._own = OwnConnection(self.using)  # for threads that have none to use
@@ -93,7 +95,8 @@ class AfterTransaction(Delivery):
 
     @property
     def waiting(self) -> int:
-        return len(self._ready) + len(self._held) + self._in_hand
+        in_hand = sum(map(len, list(self._in_hand.values())))
+        return len(self._ready) + len(self._held) + in_hand
 
     def flush(self, timeout: float) -> bool:  # noqa: ARG002 - it waits for nobody
         self._not_before = 0.0
@@ -150,11 +153,11 @@ class AfterTransaction(Delivery):
     def _release(self, *, everything: bool = False) -> None:
         with self._lock:
             for _ in range(len(self._held)):
-                item = self._held.popleft()
-                if everything or not is_transaction_open(item.dispatch.transactions):
-                    self._ready.append(item)
-                else:
-                    self._held.append(item)
+                item = self._held[0]
+                is_over = everything or not is_transaction_open(item.dispatch.transactions)
+                # In both for an instant: a time limit that comes between may repeat it, not lose.
+                (self._ready if is_over else self._held).append(item)
+                self._held.popleft()
 
     def _chance(self, *, just_ended: bool = False) -> None:
         loop = running_loop()
@@ -240,21 +243,18 @@ class AfterTransaction(Delivery):
     def _write_batch(self) -> bool:
         """Whether there was something to write; what could not be written is ready again."""
         items: list[Item] = []
-        while len(items) < self.settings.batch_size:
-            try:
-                items.append(self._ready.popleft())
-            except IndexError:
-                break
-        with self._lock:
-            self._in_hand += len(items)
+        hand = id(items)
         try:
+            self._in_hand[hand] = items
+            with suppress_error(IndexError):
+                # In one call into C: no time limit comes where none of the two has an item.
+                items.extend(starmap(self._ready.popleft, repeat((), self.settings.batch_size)))
             written(self._rows(items), self.using)
         except BaseException:
             self._ready.extendleft(reversed(items))
             raise
         finally:
-            with self._lock:
-                self._in_hand -= len(items)
+            self._in_hand.pop(hand, None)
         return bool(items)
 
     def _rows(self, items: list[Item], outcome: TransactionOutcome | None = None) -> list[Any]:
@@ -291,12 +291,12 @@ def unseen(connection: BaseDatabaseWrapper) -> Iterator[None]:
     watchers: Any = connection
     kept = connection.force_debug_cursor, connection.queries_log, connection.execute_wrappers
     panel = getattr(watchers, "_djdt_logger", None)  # of the debug toolbar's SQL panel
-    connection.force_debug_cursor = False
-    connection.queries_log = deque(maxlen=1)
-    connection.execute_wrappers = []
-    if panel is not None:
-        watchers._djdt_logger = None
     try:
+        connection.force_debug_cursor = False
+        connection.queries_log = deque(maxlen=1)
+        connection.execute_wrappers = []
+        if panel is not None:
+            watchers._djdt_logger = None
         with _short_wait(connection):
             yield
     finally:
@@ -312,8 +312,8 @@ def _short_wait(connection: BaseDatabaseWrapper) -> Iterator[None]:
         yield
         return
     [usual] = raw.execute("PRAGMA busy_timeout").fetchone()
-    raw.execute(f"PRAGMA busy_timeout = {BUSY_MS}").close()
     try:
+        raw.execute(f"PRAGMA busy_timeout = {BUSY_MS}").close()
         yield
     finally:
         try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import sqlite3
 import threading
+import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,7 @@ from django.db import (
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 from django.dispatch import Signal
 from django.test import TestCase, override_settings
 from django.test.utils import CaptureQueriesContext
@@ -48,6 +51,7 @@ from signal_inspector.audit.stats.counts import Figures
 from signal_inspector.audit.testing import audited
 from tests.audit.programs import eventually
 from tests.audit.rows_made import needs
+from tests.test_interruptions import Interrupter, Limit
 
 committing = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 COMMITTED, ROLLED_BACK = TransactionOutcome.COMMITTED, TransactionOutcome.ROLLED_BACK
@@ -353,6 +357,71 @@ def in_a_file(
             yield connections["file"]
         connections["file"].close()
     del connections["file"]
+
+
+class InDelivery(Interrupter):
+    """Rings at the n-th place of the method that takes dispatches in hand to write them."""
+
+    def trace(self, frame: types.FrameType, event: str, what: object) -> Any:
+        if frame.f_code.co_name == "_write_batch":
+            return super().trace(frame, event, what)
+        if frame.f_back is not None:
+            self.callers.add(id(frame.f_back))
+        return None
+
+
+@pytest.fixture
+def time_limit() -> Iterator[None]:
+    def handler(number: int, frame: types.FrameType | None) -> None:
+        raise Limit
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no SIGUSR1")
+@pytest.mark.usefixtures("time_limit")
+class TestTimeLimits:
+    def test_one_that_strikes_while_a_transaction_begins(
+        self, in_a_file: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sender's connection is left without a transaction, and the dispatch waits."""
+        in_a_file.ensure_connection()
+        execute = SQLiteCursorWrapper.execute
+
+        def ringing(cursor: Any, query: str, params: Any = None) -> Any:
+            answer = execute(cursor, query, params)
+            if query == "BEGIN IMMEDIATE":
+                signal.raise_signal(signal.SIGUSR1)
+            return answer
+
+        monkeypatch.setattr(SQLiteCursorWrapper, "execute", ringing)
+        with pytest.raises(Limit):
+            place()
+        monkeypatch.setattr(SQLiteCursorWrapper, "execute", execute)
+        assert not is_begun(in_a_file)
+        assert the_delivery().waiting == 1
+        place()
+        assert AuditedDispatch.objects.using("file").count() == 2
+
+    def test_one_that_strikes_while_dispatches_are_taken(
+        self, in_a_file: BaseDatabaseWrapper
+    ) -> None:
+        """Wherever it strikes there, each dispatch is written all the same."""
+        in_a_file.ensure_connection()
+        number = 0
+        while True:
+            number += 1
+            interrupter = InDelivery(number)
+            with contextlib.suppress(Limit), interrupter:
+                place()
+            if not interrupter.where:
+                break
+        assert number > 5
+        assert the_delivery().flush(0)
+        assert AuditedDispatch.objects.using("file").count() == number
+        assert the_delivery().waiting == 0
 
 
 class TestAFile:

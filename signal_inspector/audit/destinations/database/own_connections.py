@@ -143,11 +143,12 @@ def _close(wrapper: BaseDatabaseWrapper) -> None:
 def _in_place(using: str, wrapper: BaseDatabaseWrapper) -> Iterator[None]:
     opened_here: Any = connections._connections  # type: ignore[attr-defined]
     before = getattr(opened_here, using, None)
-    connections[using] = wrapper
     try:
+        connections[using] = wrapper
         yield
     finally:
         if before is None:
-            del connections[using]
+            with contextlib.suppress(AttributeError):  # a time limit came before it was set
+                del connections[using]
         else:
             connections[using] = before

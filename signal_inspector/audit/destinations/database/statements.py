@@ -164,14 +164,18 @@ def transaction(
         # SQLite: the lock for writing at once, as waiting for it later may be refused at once.
         begin = "BEGIN IMMEDIATE" if connection.vendor == "sqlite" else "BEGIN"
         commit, rollback = "COMMIT", ["ROLLBACK"]
-    cursor.execute(begin)
+    has_begun = False
     try:
+        cursor.execute(begin)
+        has_begun = True
         yield
         cursor.execute(commit)
     except BaseException:
         try:
-            for statement in rollback:
-                cursor.execute(statement)
+            # A time limit that struck while it began is raised when it has.
+            if has_begun or (not is_inner and is_begun(connection)):
+                for statement in rollback:
+                    cursor.execute(statement)
         except Exception as error:
             if is_inner:
                 _let_commit_fail(connection)
