@@ -390,7 +390,9 @@ def test_no_weak_reference_is_seen(receiver: Any, sender: Any) -> None:
     with mock.patch("weakref.ref") as ref:
         signal.connect(receiver, sender, weak=False)
         signal.disconnect(receiver, sender)
-    ref.assert_not_called()
+    # Django 6.0 and newer watch the sender.
+    callbacks = [call.args[-1].__name__ for call in ref.call_args_list]
+    assert set(callbacks) <= {"_flag_dead_receivers"}
 
 
 class TestModelSignals:

@@ -28,7 +28,7 @@ def test_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_databases_in_each_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """They share nothing: what pytest-django writes into one of them is not in the other."""
-    monkeypatch.setenv(VARIABLE, "mysql://anna@db.example/audit")
+    monkeypatch.setenv(VARIABLE, "postgresql://anna@db.example/audit")
     default, other = databases().values()
     default["TEST"]["NAME"] = "test_audit_gw0"
     assert "NAME" not in other["TEST"]
