@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -84,14 +85,21 @@ def times_seen(method: SendMethod, way: Callable[[], AbstractContextManager[Any]
 
 
 @pytest.fixture
-def _clock_of_this_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ticking clock moves on when this thread reads it, not for what other tests have left."""
+def _clock_of_this_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The ticking clock moves on when this thread reads it, not for what other tests have left.
+
+    Nor for what is finalized here meanwhile.
+    """
     tick, here = StepTickTimeFactory.tick, threading.get_ident()
 
     def tick_here(clock: StepTickTimeFactory, delta: Any = None) -> dt.datetime:
         return tick(clock, delta) if threading.get_ident() == here else clock.time_to_freeze
 
     monkeypatch.setattr(StepTickTimeFactory, "tick", tick_here)
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.mark.django_db

@@ -458,6 +458,7 @@ class Interrupter:
 
     def __enter__(self) -> Self:
         gc.disable()  # what it runs by the way, such as the end of a generator, loses exceptions
+        sys._getframe().f_trace_opcodes = True  # Python 3.12 looks for one when it sets the trace
         sys.settrace(self.trace)
         return self
 
