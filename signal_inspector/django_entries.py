@@ -71,7 +71,7 @@ def full_entries(signal: Signal) -> Iterator[Entry]:
             key=_steady_key(key),
             receiver=_followed(receiver),
             is_async=is_async,
-            is_weak=isinstance(receiver, weakref.ReferenceType),
+            is_weak=issubclass(type(receiver), weakref.ReferenceType),
             # In place of a uid there is the id of the receiver, or the ids of a method's parts.
             dispatch_uid=key[0] if isinstance(key[0], str) else None,
             sender=_followed(sender),
@@ -112,4 +112,4 @@ def _steady_key(key: tuple[Any, ...]) -> LookupKey:
 
 def _followed(reference: Any) -> Any:
     """What a weak reference leads to; anything else is what it is."""
-    return reference() if isinstance(reference, weakref.ReferenceType) else reference
+    return reference() if issubclass(type(reference), weakref.ReferenceType) else reference

@@ -395,6 +395,18 @@ def test_no_weak_reference_is_seen(receiver: Any, sender: Any) -> None:
     assert set(callbacks) <= {"_flag_dead_receivers"}
 
 
+def test_a_dead_proxy_is_asked_nothing() -> None:
+    """A ``weakref.proxy`` answers even ``isinstance()`` with an error when its object is gone."""
+
+    class Bell:
+        def __call__(self, **kwargs: Any) -> None: ...
+
+    signal, bell = Signal(), Bell()
+    signal.connect(weakref.proxy(bell), weak=False)
+    del bell
+    assert [is_async for _, _, is_async in django_entries.entries(signal)] == [False]
+
+
 class TestModelSignals:
     def test_a_lazy_sender_is_noted_when_its_model_is_there(self) -> None:
         """A sender given as "app.Model" is noted as the model's class."""
