@@ -210,7 +210,7 @@ def carriers(secret: str) -> list[str]:
         f"ansible_become_pass={secret} ansible_user=ann",
         f'network={{\n ssid="x"\n psk="{secret}"\n}}',
         f"machine h login ann password '{secret}'",
-        f"//registry.npmjs.org/:_authToken={secret}",
+        f"//npm.example/:_authToken={secret}",
         f'[tool.x]\ncredentials = {{ user = "ann", pass = "{secret}" }}\n',
         f"DB_PASSWORD: !!str {secret}",
         f'query {{ login(email: "a@b.c", password: "{secret}") {{ id }} }}',
