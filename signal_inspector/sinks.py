@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
@@ -11,6 +11,8 @@ from django.utils.module_loading import import_string
 from signal_inspector import trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details, SendMethod
+
+C = TypeVar("C")
 
 _SINKS = 'SIGNAL_INSPECTOR["SINKS"]'
 
@@ -121,7 +123,7 @@ def load_sinks(paths: Iterable[str]) -> list[Sink]:
 
 
 def _load_sink(path: str) -> Sink:
-    sink_class = _sink_class(path)
+    sink_class = import_subclass(path, Sink, "signal_inspector.Sink", _SINKS)
     try:
         return sink_class()
     except Exception as error:
@@ -131,18 +133,19 @@ def _load_sink(path: str) -> Sink:
         ) from error
 
 
-def _sink_class(path: str) -> type[Sink]:
+def import_subclass(path: str, base: type[C], base_path: str, setting: str = "") -> type[C]:
+    """The class at a dotted path; ImproperlyConfigured says why it is none, or not of ``base``.
+
+    ``base_path`` is where a project imports ``base`` from, ``setting`` what the path stands in.
+    """
+    named = f"{setting}: {path!r}" if setting else repr(path)
     try:
         found = import_string(path)
     except Exception as error:  # a module may raise anything while it is imported
         trouble.let_through(error)
-        raise ImproperlyConfigured(
-            f"{_SINKS}: {path!r} cannot be imported: {_cause(error)}"
-        ) from error
-    if not isinstance(found, type) or not issubclass(found, Sink):
-        raise ImproperlyConfigured(
-            f"{_SINKS}: {path!r} is not a subclass of signal_inspector.Sink."
-        )
+        raise ImproperlyConfigured(f"{named} cannot be imported: {_cause(error)}") from error
+    if not isinstance(found, type) or not issubclass(found, base):
+        raise ImproperlyConfigured(f"{named} is not a subclass of {base_path}.")
     return found
 
 

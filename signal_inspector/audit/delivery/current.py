@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
-from django.utils.module_loading import import_string
 
 from signal_inspector import trouble
 from signal_inspector.audit.attribution import processes
@@ -21,6 +20,7 @@ from signal_inspector.audit.delivery.spooled import Spooled
 from signal_inspector.audit.destinations.database.own_connections import OwnConnection
 from signal_inspector.audit.settings import Audit, get_settings
 from signal_inspector.scopes import suppress
+from signal_inspector.sinks import import_subclass
 
 _logger = logging.getLogger("signal_inspector")
 
@@ -38,18 +38,7 @@ def delivery_class(name: str) -> type[Delivery]:
         raise ImproperlyConfigured(
             f"{name!r} is no delivery: use {known}, or the dotted path of a Delivery class."
         )
-    try:
-        found = import_string(name)
-    except Exception as error:  # a module may raise anything while it is imported
-        trouble.let_through(error)
-        raise ImproperlyConfigured(
-            f"{name!r} cannot be imported: {type(error).__name__}: {error}"
-        ) from error
-    if not isinstance(found, type) or not issubclass(found, Delivery):
-        raise ImproperlyConfigured(
-            f"{name!r} is not a subclass of signal_inspector.audit.Delivery."
-        )
-    return found
+    return import_subclass(name, Delivery, "signal_inspector.audit.Delivery")
 
 
 def shares_a_file(using: str) -> bool:
