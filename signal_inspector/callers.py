@@ -57,10 +57,13 @@ _caller: Final = tuple.__new__  # what Caller() itself calls
 def calling_place() -> Place | None:
     """What called the method of Signal's that asks, for ``line_at()``; None if nobody knows."""
     try:
-        frame = sys._getframe(1).f_back  # nearly always the one
+        # Nearly always the one, and the only one that Python has to make an object of.
+        frame: FrameType | None = sys._getframe(2)
         if frame is None or _kinds.get(frame.f_code.co_filename, _OURS) <= _PASSED:
             frame = _sending_frame()
         return None if frame is None else (frame.f_code, frame.f_lasti)
+    except ValueError:  # a thread that only connects
+        return None
     except Exception as error:
         trouble.report("gathering the caller", error)
         return None

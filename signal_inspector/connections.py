@@ -11,10 +11,9 @@ import os
 import weakref
 from collections.abc import Callable
 from enum import StrEnum
-from functools import partial
 from inspect import CO_COROUTINE
 from threading import RLock
-from types import CodeType, FunctionType, MethodType
+from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
 from asgiref.sync import iscoroutinefunction
@@ -38,7 +37,6 @@ from signal_inspector.records import Caller, NotCalled, NotCalledReason, Receive
 
 #: A test, Django's own among them, may replace ``weakref.ref`` to see what Django asks of it.
 _weak: Final = weakref.ref
-_NOWHERE: Final = (None, 0)
 
 #: Of these two and of keys, as many per signal.
 _REMEMBERED: Final = 100
@@ -64,92 +62,79 @@ class Phase(StrEnum):
 _AFTER: Final = Phase.AFTER  # to ask an enumeration takes long
 
 
-class Connection:
-    """One ``Signal.connect`` call: whom it connected, and how.
+class _More(NamedTuple):
+    """What is noted of a connection that is not a plain function's for any sender."""
+
+    name: ReceiverName | Untold
+    is_async: bool
+    sender: str | None
+    sender_reference: weakref.ref[Any] | None
+    dispatch_uid: str | None
+
+
+class _Note(NamedTuple):
+    """What is kept of one ``Signal.connect`` call until somebody reads it as a ``Connection``.
 
     Connecting is to cost next to nothing, so the receiver is named, and the line that connected
-    it is counted, when somebody asks.
+    it is counted, no earlier. It is one flat tuple: with every object that stays, Python's
+    garbage collector comes sooner.
     """
 
+    module: Any  # of the function, these three; None where there is more
+    qualname: Any
+    code: Any
+    #: To the receiver, or to a method's object; None where it is named and held strongly. A
+    #: receiver that lives is called what the records of it say.
+    living: weakref.ref[Any] | None
+    is_weak: bool
+    place: Place | None
+    phase: Phase
+    more: _More | None
+
+
+_note: Final = tuple.__new__  # what _Note() itself calls
+
+
+class Connection:
+    """One ``Signal.connect`` call: whom it connected, and how."""
+
     __slots__ = (
-        "_code",
-        "_instruction",
-        "_living",
-        "_name",
-        "_place",
+        "connected_at",
         "dispatch_uid",
         "is_async",
+        "is_weak",
+        "note",
         "phase",
+        "receiver",
         "reference",
         "sender",
         "sender_reference",
     )
 
-    def __init__(
-        self,
-        receiver: Any,
-        sender: object,
-        dispatch_uid: object,
-        place: Place | None,
-        when_dead: Callable[[weakref.ref[Any]], object] | None,
-    ) -> None:
-        #: Of the receiver, None where it is held strongly.
-        self.reference: weakref.ref[Any] | None
-        #: The name, or what it is made of, and of a receiver without a name yet the receiver: if
-        #: it lives it is called what the records of it say.
-        self._name: ReceiverName | Untold
-        self._living: weakref.ref[Any] | None
-        if type(receiver) is FunctionType and not receiver.__dict__:  # nearly all: half the time
-            code = receiver.__code__
-            # As untold_name() has it.
-            self._name = receiver.__module__, receiver.__qualname__, code, False
-            self.is_async = code.co_flags & CO_COROUTINE != 0
-            self.reference = None if when_dead is None else _weak(receiver, when_dead)
-            self._living = self.reference or _weak(receiver)
-        else:
-            self._name = noted_name(receiver)
-            self.is_async = _is_async(receiver)
-            self.reference = None if when_dead is None else _reference(receiver, when_dead)
-            is_named = type(self._name) is ReceiverName
-            self._living = None if is_named else _weak(receiver)
-        #: Name of the sender it is limited to, None for any.
-        self.sender: str | None = None
-        #: None of any sender, and of what cannot be watched.
-        self.sender_reference: weakref.ref[Any] | None = None
-        if sender is not None:
-            self.sender = sender_name(sender)
-            self.sender_reference = _sender_reference(sender)
-        #: None where it is no text or number.
-        self.dispatch_uid: str | None = None
-        if dispatch_uid is not None and isinstance(dispatch_uid, str | int):
-            self.dispatch_uid = str(dispatch_uid)
-        self._place: Caller | None = None
-        self._code: CodeType | None
-        self._code, self._instruction = place or _NOWHERE
-        #: When it did.
-        self.phase = _AFTER if apps.ready else _phase()
-
-    @property
-    def receiver(self) -> ReceiverName:
-        """Whom it connected."""
-        name = self._name
+    def __init__(self, note: _Note) -> None:
+        self.note = note
+        living = note.living
+        more = note.more or _plain(note)
+        name = more.name
         if not isinstance(name, ReceiverName):
-            living = self._living and self._living()
-            name = self._name = told_name(name) if living is None else receiver_name(living)
-        return name
-
-    @property
-    def connected_at(self) -> Caller | None:
-        """The code that called connect."""
-        code = self._code
-        if code is not None:
-            self._place = _told_place((code, self._instruction))
-            self._code = None
-        return self._place
-
-    @property
-    def is_weak(self) -> bool:
-        return self.reference is not None
+            receiver = living and living()
+            name = told_name(name) if receiver is None else receiver_name(receiver)
+        #: Whom it connected.
+        self.receiver = name
+        self.is_weak = note.is_weak
+        #: Of the receiver, None where it is held strongly.
+        self.reference = living if self.is_weak else None
+        self.is_async = more.is_async
+        #: Name of the sender it is limited to, None for any.
+        self.sender = more.sender
+        #: None of any sender, and of what cannot be watched.
+        self.sender_reference = more.sender_reference
+        #: None where it is no text or number.
+        self.dispatch_uid = more.dispatch_uid
+        #: The code that called connect.
+        self.connected_at = None if note.place is None else _told_place(note.place)
+        #: When it did.
+        self.phase = note.phase
 
 
 class Refusal(NamedTuple):
@@ -169,37 +154,121 @@ class Vain(NamedTuple):
     kept: LookupKey  # of the connection that it did not find
 
 
-class _Notes(dict[LookupKey, Connection]):
-    """The noted connections of a signal. Which of them are dead is known without a walk."""
+class _Notes(dict[LookupKey, "_Note | Connection"]):
+    """The noted connections of a signal, in the order they were made, as of ``settle()``.
 
-    __slots__ = ("dead_references",)
+    What happens is written down in one list. What follows from it is worked out when somebody
+    reads, or when the list has become as long as the notes are.
+    """
+
+    __slots__ = ("dead", "enter", "events", "has_unread", "settled_at")
 
     def __init__(self) -> None:
-        #: Weak references that died, by the key under which each was noted. They enter themselves.
-        self.dead_references: dict[LookupKey, weakref.ref[Any]] = {}
+        #: What was connected, and the weak references that died, which enter themselves.
+        self.events: list[_Note | weakref.ref[Any]] = []
+        #: Adds to them. No function of ours: what a signal handler raises in one is lost.
+        self.enter: Final[Callable[[Any], object]] = self.events.append
+        #: Which connections are dead, in the order in which they died, and what made each.
+        self.dead: dict[LookupKey, object] = {}
+        self.has_unread = False
+        #: So many events are worked out at once.
+        self.settled_at = 2 * DEAD_KEPT
 
-    def dead(self) -> list[LookupKey]:
-        """The keys of connections whose receiver died, in the order in which they did."""
-        for key, reference in list(self.dead_references.items()):
-            connection = self.get(key)
-            if connection is None or connection.reference is not reference:
-                del self.dead_references[key]  # it has been set aside alive, or dropped
-                for other, each in list(self.items()):
-                    if each.reference is reference:
-                        self.dead_references[other] = reference
-        return list(self.dead_references)
+    def settle(self, signal: Signal) -> None:
+        """Work out what happened.
+
+        Of the dead those are forgotten whose code connected again since, and all but the latest.
+        """
+        events = self.events[:]
+        if not events:
+            return
+        del self.events[: len(events)]
+        keys: dict[int, LookupKey] | None = None  # by weak reference
+        for event in events:
+            if isinstance(event, _Note):
+                if event.more is None:
+                    self._take_in(event, keys)
+                if self.dead:
+                    self._forget_predecessors(event)
+                continue
+            if keys is None:
+                keys = {id(_noted(each).living): key for key, each in self.items()}
+            found = keys.get(id(event))
+            if found is not None and found in self:
+                self.dead[found] = _made_by(_noted(self[found]))
+                if len(self.dead) > DEAD_KEPT:
+                    self.drop(next(iter(self.dead)))
+        if len(self) > GONE_KEPT and len(self) > _length(signal.receivers) + GONE_KEPT:
+            connected = {key for key, _, _ in entries(signal)}
+            for key in [key for key in self if key not in connected][:-GONE_KEPT]:
+                self.drop(key)
+        self.settled_at = max(2 * DEAD_KEPT, len(self))
+
+    def _forget_predecessors(self, note: _Note) -> None:
+        made_by = _made_by(note)
+        for key in [key for key, other in self.dead.items() if other == made_by]:
+            self.drop(key)
+
+    def _take_in(self, note: _Note, keys: dict[int, LookupKey] | None) -> None:
+        """Note what was connected without a lock, unless it was connected already."""
+        receiver = note.living and note.living()
+        key = (object() if receiver is None else id(receiver), NONE_ID)
+        if key in self:
+            held = _noted(self[key]).living
+            if held is not None and held() is receiver:
+                return
+            self.set_aside(key)
+        self[key] = note
+        self.has_unread = True
+        if keys is not None:
+            keys[id(note.living)] = key
 
     def drop(self, key: LookupKey) -> None:
         self.pop(key, None)
-        if self.dead_references:
-            self.dead_references.pop(key, None)
+        if self.dead:
+            self.dead.pop(key, None)
 
     def set_aside(self, key: LookupKey) -> None:
         """Keep what is noted under a key that is in use again, mostly of a dead receiver."""
         beside = (object(), key)
         self[beside] = self.pop(key)
-        if key in self.dead_references:
-            self.dead_references[beside] = self.dead_references.pop(key)
+        if key in self.dead:
+            self.dead[beside] = self.dead.pop(key)
+
+    def read(self, key: LookupKey) -> Connection:
+        each = self[key]
+        if isinstance(each, _Note):
+            each = self[key] = Connection(each)
+        return each
+
+    def read_all(self) -> dict[LookupKey, Connection]:
+        if self.has_unread:
+            self.has_unread = False
+            for key in self:
+                self.read(key)
+        return {key: each for key, each in self.items() if isinstance(each, Connection)}
+
+
+def _length(receivers: Any) -> int:
+    return len(receivers) if isinstance(receivers, list | tuple) else 0
+
+
+def _noted(each: _Note | Connection) -> _Note:
+    return each if isinstance(each, _Note) else each.note
+
+
+def _made_by(note: _Note) -> object:
+    """Equal for connections of what the same code makes."""
+    more = note.more
+    if more is None:
+        module = note.module if type(note.module) is str else None
+        return module, note.qualname, note.code.co_filename, note.code.co_firstlineno
+    return more.name, more.sender, more.dispatch_uid
+
+
+def _plain(note: _Note) -> _More:
+    is_async = note.code.co_flags & CO_COROUTINE != 0
+    return _More((note.module, note.qualname, note.code, False), is_async, None, None, None)
 
 
 _log: IdentityMap[_Notes] = IdentityMap()
@@ -226,33 +295,93 @@ def note_connect(
     dispatch_uid: object,
     place: Place | None,
 ) -> None:
-    """Remember a connection that Django has just made."""
+    """Remember a connection that Django has just made.
+
+    Each step costs time at every connect of every signal, the more so as going through thousands
+    of receivers leaves nothing of ours in the processor's caches. So what nearly all code
+    connects is but written down, without a lock.
+    """
     try:
+        known = _log.by_id.get(id(signal))
+        if known is None:
+            known = _new_notes(signal)
+        if (
+            sender is None
+            and dispatch_uid is None
+            and type(receiver) is FunctionType
+            and not receiver.__dict__
+        ):
+            note = (
+                receiver.__module__,
+                receiver.__qualname__,
+                receiver.__code__,
+                _weak(receiver, known.enter) if weak else _weak(receiver),
+                bool(weak),
+                place,
+                _AFTER if apps.ready else _phase(),
+                None,
+            )
+            known.enter(_note(_Note, note))
+            if len(known.events) > known.settled_at:
+                with _lock:
+                    known.settle(signal)
+            return
         with _lock:
-            known = _log.by_id.get(id(signal))
-            if known is None:
-                known = _Notes()
-                _log.set(signal, known)
+            known.settle(signal)
             key = lookup_key(receiver, sender, dispatch_uid)
-            # No function of ours: what a signal handler raises in one is lost.
-            when_dead = partial(known.dead_references.__setitem__, key) if weak else None
-            connection = Connection(receiver, sender, dispatch_uid, place, when_dead)
-            if known.dead_references:
-                _forget_predecessors(known, connection)
-            held = known.get(key)
-            if held is not None:
-                if _is_new(signal, key, receiver, connection, held):
-                    known.set_aside(key)
-                    held = None
-                elif held.receiver != connection.receiver:
-                    refusal = Refusal(connection, held)
-                    _remember(_refused, signal, (connection.receiver, *key), refusal)
-            if held is None:
-                known[key] = connection
-            if len(known) > DEAD_KEPT:
-                _trim(signal, known)
+            when_dead = known.enter if weak else None
+            full = _full_note(receiver, sender, dispatch_uid, place, when_dead)
+            if key not in known or _gives_way(signal, known, key, receiver, full):
+                known[key] = full
+                known.has_unread = True
+                known.enter(full)
     except Exception as error:
         trouble.report("noting a connection", error)
+
+
+def _new_notes(signal: Signal) -> _Notes:
+    with _lock:
+        known = _log.get(signal)
+        if known is None:
+            known = _Notes()
+            _log.set(signal, known)
+        return known
+
+
+def _full_note(
+    receiver: Any,
+    sender: object,
+    dispatch_uid: object,
+    place: Place | None,
+    when_dead: Callable[[weakref.ref[Any]], object] | None,
+) -> _Note:
+    name, living = noted_name(receiver), None
+    if when_dead is not None:
+        living = _reference(receiver, when_dead)
+    elif type(name) is not ReceiverName:
+        living = _weak(receiver)
+    more = _More(
+        name,
+        _is_async(receiver),
+        None if sender is None else sender_name(sender),
+        None if sender is None else _sender_reference(sender),
+        str(dispatch_uid) if isinstance(dispatch_uid, str | int) else None,
+    )
+    return _Note(None, None, None, living, when_dead is not None, place, _phase(), more)
+
+
+def _gives_way(
+    signal: Signal, known: _Notes, key: LookupKey, receiver: object, note: _Note
+) -> bool:
+    """Whether what is noted under the key makes room, as Django took the connection."""
+    held, connection = known.read(key), Connection(note)
+    if _is_new(signal, key, receiver, connection, held):
+        known.set_aside(key)
+        return True
+    if held.receiver != connection.receiver:
+        refusal = Refusal(connection, held)
+        _remember(_refused, signal, (connection.receiver, *key), refusal)
+    return False
 
 
 def _is_async(receiver: Any) -> bool:
@@ -269,15 +398,6 @@ def _phase() -> Phase:
     if apps.models_ready:
         return Phase.READY
     return Phase.MODELS if apps.apps_ready else Phase.APPS
-
-
-def _forget_predecessors(known: _Notes, connection: Connection) -> None:
-    """Forget dead connections that the same code made: this one stands for them."""
-    same = (connection.receiver, connection.sender, connection.dispatch_uid)
-    for key in known.dead():
-        other = known[key]
-        if (other.receiver, other.sender, other.dispatch_uid) == same:
-            known.drop(key)
 
 
 def _is_new(
@@ -307,6 +427,7 @@ def note_disconnect(
         with _lock:
             known = _log.by_id.get(id(signal))
             if known is not None:
+                known.settle(signal)
                 known.drop(key)
             _remember(_taken_back, signal, key, None)
     except Exception as error:
@@ -357,7 +478,7 @@ def refusals(signal: Signal) -> list[Refusal]:
     """The receivers that are not connected, as their ``dispatch_uid`` is another one's still."""
     with _lock:
         found = list((_refused.get(signal) or {}).values())
-        known: dict[LookupKey, Connection] = _log.get(signal) or {}
+        known = known_connections(signal)
         connected = {it.receiver for it in known.values()}
         holders = {id(it) for it in known.values()}
         return [
@@ -424,20 +545,14 @@ def is_senderless(connection: Connection) -> bool:
     return connection.sender_reference is not None and connection.sender_reference() is None
 
 
-def _trim(signal: Signal, known: _Notes) -> None:
-    for key in known.dead()[:-DEAD_KEPT]:
-        known.drop(key)
-    if len(known) > len(signal.receivers) + GONE_KEPT:
-        connected = {key for key, _, _ in entries(signal)}
-        gone = [key for key in list(known) if key not in connected]
-        for key in gone[:-GONE_KEPT]:
-            known.drop(key)
-
-
 def known_connections(signal: Signal) -> dict[LookupKey, Connection]:
     """The noted connections of a signal, dead ones included, in the order they were made."""
     with _lock:
-        return dict(_log.get(signal) or {})
+        known = _log.get(signal)
+        if known is None:
+            return {}
+        known.settle(signal)
+        return known.read_all()
 
 
 def not_called(signal: Signal, sender: object) -> tuple[NotCalled, ...]:

@@ -311,14 +311,27 @@ def _creating_frame(signal: Signal, ours: Callable[..., Any]) -> FrameType:
     return frame
 
 
+def _djangos_connect(original: Callable[..., Any]) -> Callable[..., Any]:
+    def _connect(
+        self: Signal,
+        receiver: Any,
+        sender: Any = None,
+        weak: Any = True,
+        dispatch_uid: Any = None,
+    ) -> Any:
+        answer = original(self, receiver, sender, weak, dispatch_uid)
+        place = callers.calling_place()
+        connections.note_connect(self, receiver, sender, weak, dispatch_uid, place)
+        return answer
+
+    return _connect
+
+
 def _connect_method(original: Callable[..., Any]) -> Callable[..., Any]:
     def _connect(self: Signal, /, *args: Any, **kwargs: Any) -> Any:
         answer = original(self, *args, **kwargs)
         count = len(args)
-        if count == 1 and not kwargs:  # as a decorator connects, and most code
-            place = callers.calling_place()
-            connections.note_connect(self, args[0], None, True, None, place)
-        elif count or "receiver" in kwargs:
+        if count or "receiver" in kwargs:
             connections.note_connect(
                 self,
                 args[0] if count else kwargs["receiver"],
@@ -354,7 +367,7 @@ def _replacement(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     if name == "__init__":
         return _init_method(original)
     if name == "connect":
-        return _connect_method(original)
+        return _djangos_connect(original) if _is_known(name) else _connect_method(original)
     if name == "disconnect":
         return _disconnect_method(original)
     method = SendMethod(name)

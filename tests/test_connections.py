@@ -9,6 +9,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -254,6 +255,49 @@ class TestNotCalled:
         kept = make()
         signal.connect(kept)
         assert missed(signal) == []
+
+    def test_a_successor_from_before_it_died_does_not(self, signal: Signal) -> None:
+        """Of two that the same code connected, one is told when it dies while the other lives."""
+        first, second = local(), local()
+        signal.connect(first)
+        signal.connect(second)
+        del first
+        gc.collect()
+        assert [each.reason for each in missed(signal)] == [NotCalledReason.DEAD]
+        third = local()
+        signal.connect(third)
+        assert missed(signal) == []
+        assert second is not third
+
+    def test_connecting_twice_is_one_connection(self, signal: Signal) -> None:
+        """The note of the first call stands, also where nobody read it before the second."""
+        signal.connect(on_order)
+        line = here() - 1
+        signal.connect(on_order)
+        [connection] = known_connections(signal).values()
+        assert connection.connected_at is not None
+        assert connection.connected_at.line == line
+
+    def test_what_died_before_anybody_read_is_told(self, signal: Signal) -> None:
+        """Also where it was connected and died between two others, and an id came back."""
+        for number in range(5):
+            namespace: dict[str, Any] = {}
+            exec(f"def passing_{number}(**kwargs): ...", namespace)
+            signal.connect(namespace.pop(f"passing_{number}"))
+            del namespace
+            gc.collect()
+        signal.connect(on_order)
+        told = [each.receiver.rpartition(".")[2] for each in missed(signal)]
+        assert sorted(told) == [f"passing_{number}" for number in range(5)]
+
+    def test_threads_may_connect_at_once(self, signal: Signal) -> None:
+        """Every connection is noted, whoever else connects and reads at the same time."""
+        kept = [local() for _ in range(400)]
+        with ThreadPoolExecutor(4) as pool:
+            for each in kept:
+                pool.submit(signal.connect, each)
+                pool.submit(known_connections, signal)
+        assert len(known_connections(signal)) == len(signal.receivers) == 400
 
     def test_nothing_is_gathered_unless_asked_for(self, signal: Signal) -> None:
         """Without Details.NOT_CALLED a record says nothing of receivers not called."""

@@ -13,7 +13,6 @@ import json
 import platform
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from itertools import chain
@@ -121,9 +120,7 @@ def _sync_rows(sentry: Sentry | None, effort: Effort, attempts: int) -> Iterator
 def _connecting_rows(effort: Effort, attempts: int) -> Iterator[Row]:
     for connected in contest.CONNECTED:
         contestants = contest.connecting_contestants(connected)
-        # A connect goes through all that are there: that takes its time.
-        few = effort if connected < 1_000 else replace(effort, turns=2)
-        yield from _rows(contestants, few, connected, attempts)
+        yield from _rows(contestants, effort, connected, attempts)
 
 
 def _tracing_rows(sentry: Sentry | None, effort: Effort, attempts: int) -> Iterator[Row]:
