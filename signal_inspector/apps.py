@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core import checks
 from django.core.signals import setting_changed
 
-from signal_inspector import instrument, queries, recorder, scopes, transactions
+from signal_inspector import instrument, queries, quiet, recorder, scopes, transactions
 from signal_inspector.checks import TAG, check_settings, check_signals, check_toolbar
 from signal_inspector.conf import SETTING, forget_config, get_config
 from signal_inspector.sinks import load_sinks
@@ -34,6 +34,10 @@ class SignalInspectorConfig(AppConfig):
         setting_changed.connect(
             _setting_changed, weak=False, dispatch_uid="signal_inspector.settings"
         )
+        if apps.is_installed("debug_toolbar"):
+            from signal_inspector.toolbar import sql_panel  # noqa: PLC0415 - nobody else needs it
+
+            quiet.add_silencer(sql_panel.unlogged)
         _apply_settings()
 
 

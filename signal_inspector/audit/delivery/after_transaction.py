@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signal_inspector import transactions, trouble
+from signal_inspector import quiet, transactions, trouble
 from signal_inspector.audit.delivery.base import (
     NOT_NOW,
     Delivery,
@@ -288,21 +288,15 @@ def unseen(connection: BaseDatabaseWrapper) -> Iterator[None]:
     And let SQLite wait but shortly for who else holds the file.
     """
     connection.ensure_connection()
-    watchers: Any = connection
     kept = connection.force_debug_cursor, connection.queries_log, connection.execute_wrappers
-    panel = getattr(watchers, "_djdt_logger", None)  # of the debug toolbar's SQL panel
     try:
         connection.force_debug_cursor = False
         connection.queries_log = deque(maxlen=1)
         connection.execute_wrappers = []
-        if panel is not None:
-            watchers._djdt_logger = None
-        with _short_wait(connection):
+        with quiet.own_work(), _short_wait(connection):
             yield
     finally:
         connection.force_debug_cursor, connection.queries_log, connection.execute_wrappers = kept
-        if panel is not None:
-            watchers._djdt_logger = panel
 
 
 @contextmanager

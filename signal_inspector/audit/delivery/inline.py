@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signal_inspector import quiet, transactions, trouble
+from signal_inspector import transactions, trouble
 from signal_inspector.audit.delivery.after_transaction import (
     AfterTransaction,
     running_loop,
@@ -88,7 +88,7 @@ class Inline(AfterTransaction):
         connection = connections[self.using]
         if connection.connection is None or running_loop() is not None:
             return
-        with quiet.own_work(), suppress(), unseen(connection):
+        with suppress(), unseen(connection):
             when_over(connection)
 
     def _outcome(
