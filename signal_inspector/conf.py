@@ -53,8 +53,6 @@ class Toolbar:
     editor_url: str = field(default="", metadata=placeholders("path", "line"))
     slow_in_transaction_ms: int = 50  # a receiver slower than this in a transaction is advised on
     repeated: int = 10  # a receiver that ran this often in a request is advised on
-    # Where a trace is shown, e.g. "https://traces.example.com/{trace_id}"; empty: no links.
-    trace_url: str = field(default="", metadata=placeholders("trace_id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +71,8 @@ class Config:
     describe: Mapping[str, Callable[[Any], Any] | str] | None = field(
         default=None, hash=False, metadata={"rule": hooks}
     )
+    # Where a trace is shown, e.g. "https://traces.example.com/{trace_id}"; empty: no links.
+    trace_url: str = field(default="", metadata=placeholders("trace_id"))
     limits: Limits = field(default_factory=Limits)
     toolbar: Toolbar = field(default_factory=Toolbar)
     # Sections that rooms registered; not a key of the dict itself.

@@ -241,6 +241,7 @@ class SectionReader:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self._top: tuple[str, list[str]] | None = None  # the place and the keys of the first dict
 
     def read(
         self, cls: Any, raw: object, where: str, rooms: Mapping[str, type | None] | None = None
@@ -251,6 +252,8 @@ class SectionReader:
             return {}
         known = _keys(cls)
         rooms = rooms or {}
+        if self._top is None:
+            self._top = where, [*known, *rooms]
         values: dict[str, Any] = {}
         sections: list[object] = []
         for key, value in dict.items(raw):
@@ -260,7 +263,7 @@ class SectionReader:
             elif isinstance(key, str) and key in rooms:
                 self._read_room(rooms[key], value, place, sections)
             else:
-                self._note(place, _unknown(key, where, known, rooms))
+                self._note(place, _unknown(key, where, known, rooms, self._top))
         return {**values, "rooms": tuple(sections)} if sections else values
 
     def _read_field(
@@ -300,18 +303,26 @@ def _keys(cls: Any) -> dict[str, Field[Any]]:
 
 
 def _unknown(
-    key: object, where: str, known: Mapping[str, Field[Any]], rooms: Mapping[str, object]
+    key: object,
+    where: str,
+    known: Mapping[str, Field[Any]],
+    rooms: Mapping[str, object],
+    top: tuple[str, list[str]],
 ) -> Fault:
     """A key that means nothing, with the one that was probably meant."""
     names = [*known, *rooms]
     hint = f"Known keys: {', '.join(sorted(names))}."
     if isinstance(key, str):
-        close = difflib.get_close_matches(key.upper(), names, n=1)
-        homes = [name for name, holder in known.items() if key.upper() in _section_keys(holder)]
-        if close:
+        meant = key.upper()
+        close = difflib.get_close_matches(meant, names, n=1)
+        homes = [name for name, holder in known.items() if meant in _section_keys(holder)]
+        # The very key in another dict is meant rather than one here that is much like it.
+        if meant not in names and meant in top[1]:
+            hint = f'Did you mean {top[0]}["{meant}"]?'
+        elif meant not in names and homes:
+            hint = f'Did you mean {where}["{homes[0]}"]["{meant}"]?'
+        elif close:
             hint = f"Did you mean {close[0]}?"
-        elif homes:
-            hint = f'Did you mean {where}["{homes[0]}"]["{key.upper()}"]?'
     return Fault(ProblemKind.UNKNOWN_KEY, "is not a setting of Signal Inspector.", hint)
 
 

@@ -51,8 +51,8 @@ WHOLE: dict[str, Any] = {
         "EDITOR_URL": "vscode://file/{path}:{line}",
         "SLOW_IN_TRANSACTION_MS": 10,
         "REPEATED": 11,
-        "TRACE_URL": "https://traces.example.com/{trace_id}",
     },
+    "TRACE_URL": "https://traces.example.com/{trace_id}",
     "TRACING": {"ANYTHING": 1},
     "AUDIT": {},
 }
@@ -91,8 +91,8 @@ def test_every_key_is_read() -> None:
             editor_url="vscode://file/{path}:{line}",
             slow_in_transaction_ms=10,
             repeated=11,
-            trace_url="https://traces.example.com/{trace_id}",
         ),
+        trace_url="https://traces.example.com/{trace_id}",
     )
 
 
@@ -233,11 +233,18 @@ WRONG: list[tuple[object, str, ProblemKind, str, str]] = [
         "Write a template",
     ),
     (
-        {"TOOLBAR": {"TRACE_URL": "https://traces.example.com/"}},
-        '["TOOLBAR"]["TRACE_URL"]',
+        {"TRACE_URL": "https://traces.example.com/"},
+        '["TRACE_URL"]',
         ProblemKind.WRONG_VALUE,
         "lacks {trace_id}.",
         "Write a template that holds {trace_id}, or an empty string.",
+    ),
+    (
+        {"TOOLBAR": {"TRACE_URL": "https://traces.example.com/{trace_id}"}},
+        '["TOOLBAR"]["TRACE_URL"]',
+        ProblemKind.UNKNOWN_KEY,
+        "is not a setting of Signal Inspector.",
+        'Did you mean SIGNAL_INSPECTOR["TRACE_URL"]?',
     ),
     (
         {"TRACING": ["x"]},
@@ -384,7 +391,7 @@ def test_only_the_wrong_key_falls_back() -> None:
 
 def test_empty_templates_are_right() -> None:
     """An empty URL means no links, and is no mistake."""
-    assert config_problems({"TOOLBAR": {"EDITOR_URL": "", "TRACE_URL": ""}}) == []
+    assert config_problems({"TOOLBAR": {"EDITOR_URL": ""}, "TRACE_URL": ""}) == []
 
 
 class HostileList(list[str]):

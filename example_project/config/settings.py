@@ -157,10 +157,8 @@ SIGNAL_INSPECTOR = {
         *(["signal_inspector.watch.WatchSink"] if DEBUG else []),
     ],
     "TRACING": {"LOG_FAILURES": True},
-    "TOOLBAR": {
-        "EDITOR_URL": "vscode://file/{path}:{line}",
-        "TRACE_URL": "/traces/{trace_id}/",
-    },
+    "TRACE_URL": "/traces/{trace_id}/",
+    "TOOLBAR": {"EDITOR_URL": "vscode://file/{path}:{line}"},
     "AUDIT": {
         # Thousands for each price list, and nobody will ask for one of them.
         "EXCLUDE": ["pricing.signals.product_imported"],

@@ -102,7 +102,7 @@ def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelVi
     longest = max((dispatch.duration_ns for dispatch in tree.dispatches), default=0)
     return PanelView(
         request_id=request_id,
-        request=request_line(request, told.case.config.toolbar.trace_url),
+        request=request_line(request, told.case.config.trace_url),
         figures=()
         if is_empty
         else figures(tree, request.dropped, request.limit, request.duration_ns),

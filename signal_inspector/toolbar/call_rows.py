@@ -54,9 +54,7 @@ def facts_row(node: Node, json_url: str, *, hidden: bool) -> FactsRow:
         id_href=audit_href(dispatch.signal, dispatch.id),
         json_url=json_url,
         trace_id=dispatch.trace_id,
-        trace_href=trace_href(
-            get_config().toolbar.trace_url, dispatch.trace_id, dispatch.trace_sampled
-        ),
+        trace_href=trace_href(get_config().trace_url, dispatch.trace_id, dispatch.trace_sampled),
         trace_note="" if dispatch.trace_sampled is not False else "not sampled",
         payload_line=payload_line(payload) if payload else "",
         payload=tuple(arguments(payload.items())) if payload else (),

@@ -46,7 +46,7 @@ def toolbar_url(view: str, **query: object) -> str:
 
 
 def trace_href(form: str, trace_id: str, sampled: bool | None) -> str:
-    """Where a trace is shown, by the template of ``TOOLBAR["TRACE_URL"]``.
+    """Where a trace is shown, by the template of ``TRACE_URL``.
 
     "" without either, and where the trace was not sampled: no viewer has it.
     """

@@ -64,7 +64,7 @@ def test_facts_name_the_dispatch() -> None:
 )
 def test_facts_name_the_trace(form: str, href: str, settings: Any) -> None:
     """The trace of a dispatch that was traced, with a link where TRACE_URL says whither."""
-    settings.SIGNAL_INSPECTOR = {"TOOLBAR": {"TRACE_URL": form}}
+    settings.SIGNAL_INSPECTOR = {"TRACE_URL": form}
     world = World()
     world.send("s.a", trace_id="ab12")
     row = facts_row(node(world), "/json", hidden=True)
@@ -73,7 +73,7 @@ def test_facts_name_the_trace(form: str, href: str, settings: Any) -> None:
 
 def test_a_trace_that_was_not_sampled_is_no_link(settings: Any) -> None:
     """Its id stands in logs, but no viewer has it."""
-    settings.SIGNAL_INSPECTOR = {"TOOLBAR": {"TRACE_URL": "https://t.example/{trace_id}"}}
+    settings.SIGNAL_INSPECTOR = {"TRACE_URL": "https://t.example/{trace_id}"}
     world = World()
     world.send("s.a", trace_id="ab12", trace_sampled=False)
     row = facts_row(node(world), "/json", hidden=True)

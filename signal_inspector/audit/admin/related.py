@@ -57,10 +57,10 @@ def carried_by(dispatch: AuditedDispatch) -> tuple[list[AuditedObject], bool]:
 
 
 def trace_url(dispatch: AuditedDispatch) -> str:
-    """Where ``TOOLBAR["TRACE_URL"]`` shows its trace; "" without either, or if nothing has it."""
+    """Where ``TRACE_URL`` shows its trace; "" without either, or if nothing has it."""
     if not dispatch.trace_id or dispatch.trace_sampled == 0:
         return ""
-    return get_config().toolbar.trace_url.replace("{trace_id}", dispatch.trace_id)
+    return get_config().trace_url.replace("{trace_id}", dispatch.trace_id)
 
 
 class Related:

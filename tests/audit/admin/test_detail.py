@@ -198,18 +198,14 @@ def test_parent(auditor: Client) -> None:
     assert "not in the log" in section(page_of(auditor, orphaned), "related")
 
 
-@override_settings(
-    SIGNAL_INSPECTOR={"TOOLBAR": {"TRACE_URL": "https://traces.example.com/{trace_id}"}}
-)
+@override_settings(SIGNAL_INSPECTOR={"TRACE_URL": "https://traces.example.com/{trace_id}"})
 def test_trace_url(auditor: Client) -> None:
-    """The trace opens where TOOLBAR["TRACE_URL"] says."""
+    """The trace opens where TRACE_URL says."""
     url = 'href="https://traces.example.com/7c1d4e0b9a5f4c7e8f2a61b30d9c5e42"'
     assert url in page_of(auditor, order_42())
 
 
-@override_settings(
-    SIGNAL_INSPECTOR={"TOOLBAR": {"TRACE_URL": "https://traces.example.com/{trace_id}"}}
-)
+@override_settings(SIGNAL_INSPECTOR={"TRACE_URL": "https://traces.example.com/{trace_id}"})
 def test_a_trace_that_was_not_sampled_is_no_link(auditor: Client) -> None:
     """Its id is shown, as it stands in logs, but no viewer has it."""
     page = page_of(auditor, dispatched(trace_id="7c1d" * 8, trace_sampled=0))
