@@ -7,8 +7,9 @@ PYTEST_DONT_REWRITE: pytest would warn where this is imported before it, as by `
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from signal_inspector.lazy import names_of
 
 if TYPE_CHECKING:
     from signal_inspector.dispatches import Dispatch
@@ -47,14 +48,7 @@ _HOMES = {
 
 
 if not TYPE_CHECKING:  # a checker would take it for a yes to every name
-
-    def __getattr__(name: str) -> object:
-        home = _HOMES.get(name)
-        if home is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found: object = getattr(import_module(f"{__name__}.{home}"), name)
-        globals()[name] = found
-        return found
+    __getattr__ = names_of(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

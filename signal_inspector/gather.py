@@ -10,17 +10,10 @@ from typing import Any, Final, ParamSpec, TypeVar
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
-from signal_inspector import callers, connections, transactions, trouble
+from signal_inspector import callers, connections, payload, transactions, trouble
 from signal_inspector.conf import Config, get_config
 from signal_inspector.dispatches import Dispatch, OuterTrace, TraceIds
 from signal_inspector.names import class_path, sender_name
-from signal_inspector.payload import (
-    Hooks,
-    Redactor,
-    summarize,
-    summarize_arguments,
-    summarize_exception,
-)
 from signal_inspector.quiet import own_work
 from signal_inspector.records import Details, Failure, Summary
 from signal_inspector.scopes import suppress
@@ -33,19 +26,19 @@ outer_trace: Final[ContextVar[TraceIds | None]] = ContextVar(
     "signal_inspector_outer_trace", default=None
 )
 
-_redactor: tuple[Config, Redactor] | None = None
-_hooks: tuple[Config, Hooks] | None = None
+_redactor: tuple[Config, payload.Redactor] | None = None
+_hooks: tuple[Config, payload.Hooks] | None = None
 
 
-def redactor(config: Config) -> Redactor:
+def redactor(config: Config) -> payload.Redactor:
     """The redactor of these settings, built once for them."""
     global _redactor
     if _redactor is None or _redactor[0] is not config:
-        _redactor = (config, Redactor(config.redact, strict=config.strict))
+        _redactor = (config, payload.Redactor(config.redact, strict=config.strict))
     return _redactor[1]
 
 
-def hooks(config: Config) -> Hooks | None:
+def hooks(config: Config) -> payload.Hooks | None:
     """The hooks of ``DESCRIBE``, found once for these settings; None if there are none.
 
     They run like the sends of a capture that is not meant to be seen: what they send and ask the
@@ -55,7 +48,10 @@ def hooks(config: Config) -> Hooks | None:
     if not config.describe:
         return None
     if _hooks is None or _hooks[0] is not config:
-        _hooks = (config, Hooks({name: _unseen(hook) for name, hook in config.describe.items()}))
+        _hooks = (
+            config,
+            payload.Hooks({name: _unseen(hook) for name, hook in config.describe.items()}),
+        )
     return _hooks[1]
 
 
@@ -74,6 +70,14 @@ def _unseen(hook: Callable[[Any], object] | str) -> Callable[[Any], object]:
 def text_sender(sender: str) -> str:
     """The name of a text that sends, which is a value like any other: "str" in strict mode."""
     return "str" if get_config().strict else sender_name(sender)
+
+
+def prepare() -> None:
+    """Import what puts values in words, before the receivers of the first dispatch run.
+
+    The first failure may be that of a full stack, which has no room for an import.
+    """
+    _ = payload.summarize_arguments, payload.summarize_exception
 
 
 def details(
@@ -108,7 +112,7 @@ def _stack(dispatch: Dispatch, signal: Signal, *_: Any) -> None:
 
 def _payload(dispatch: Dispatch, signal: Signal, sender: object, named: Mapping[str, Any]) -> None:
     config = get_config()
-    dispatch.payload, dispatch.payload_dropped = summarize_arguments(
+    dispatch.payload, dispatch.payload_dropped = payload.summarize_arguments(
         named, config.limits, redactor(config), hooks=hooks(config)
     )
 
@@ -162,7 +166,7 @@ def response(value: object) -> Summary | None:
     """The summary of one receiver's response; None if that failed."""
     try:
         config = get_config()
-        return summarize(value, config.limits, redactor(config), hooks=hooks(config))
+        return payload.summarize(value, config.limits, redactor(config), hooks=hooks(config))
     except Exception as error:
         trouble.report("gathering a response", error)
         return None
@@ -173,7 +177,7 @@ def failure(dispatch: Dispatch, error: BaseException) -> Failure:
     try:
         config = get_config()
         return unrecorded(
-            summarize_exception,
+            payload.summarize_exception,
             error,
             config.limits,
             with_traceback=bool(dispatch.audience.details & Details.TRACEBACK),
@@ -206,7 +210,7 @@ def class_of(error: BaseException) -> Failure:
 def _told(error: BaseException) -> str:
     """A failure of ours for the log: its traceback, without secrets."""
     config = get_config()
-    failure = summarize_exception(
+    failure = payload.summarize_exception(
         error,
         config.limits,
         with_traceback=True,

@@ -206,6 +206,8 @@ def _decide(signal: Signal) -> str:
     name = signal_name(signal)
     config = get_config()
     decided = name if _is_inspected(name, config.include, config.exclude) else ""
+    if decided:
+        gather.prepare()
     if signal in signal_names and settings.configured:
         _inspected.set(signal, decided)
     return decided

@@ -208,10 +208,33 @@ class TestStart:
             "    SIGNAL_INSPECTOR={'CHECKS': {'THIRD_PARTY': True}})\n"
             "django.setup()\n"
             "rooms = ('catalog', 'source_code', 'graph', 'watch', 'audit', 'toolbar', 'tracing',"
-            " 'testing', 'checks.signals')\n"
+            " 'testing', 'checks.signals', 'payload.redaction', 'payload.failures')\n"
             "print([room for room in rooms if f'signal_inspector.{room}' in sys.modules])\n"
         )
         assert out == "[]\n"
+
+    def test_the_first_failure_may_be_one_of_a_full_stack(self) -> None:
+        """What puts it in words is there by then: an import would not find room."""
+        out = run_python(
+            "import django\n"
+            "from django.conf import settings\n"
+            "settings.configure(INSTALLED_APPS=['signal_inspector'], LOGGING_CONFIG=None)\n"
+            "django.setup()\n"
+            "from django.dispatch import Signal\n"
+            "from signal_inspector import capture, trouble\n"
+            "order_placed = Signal()\n"
+            "def again(**kwargs):\n"
+            "    order_placed.send(None)\n"
+            "order_placed.connect(again)\n"
+            "with capture() as dispatches:\n"
+            "    try:\n"
+            "        order_placed.send(None)\n"
+            "    except RecursionError:\n"
+            "        pass\n"
+            "print(dispatches[0].calls[0].failure.message)\n"
+            "print('gathering an exception' in trouble.counts())\n"
+        )
+        assert out == "maximum recursion depth exceeded\nFalse\n"
 
 
 def _indented(source: str) -> str:

@@ -31,8 +31,8 @@ from signal_inspector import (
     Sink,
     callers,
     capture,
-    gather,
     names,
+    payload,
     recorder,
     trouble,
 )
@@ -178,7 +178,7 @@ class TestDispatch:
             return {}, 0
 
         gathered: list[int] = []
-        monkeypatch.setattr(gather, "summarize_arguments", slowly)
+        monkeypatch.setattr(payload, "summarize_arguments", slowly)
         dispatch = record(connected(on_order))
         assert gathered[0] <= dispatch.start_ns == moments(dispatch, dispatch.calls[0])[0]
 
@@ -734,7 +734,7 @@ class TestTroubleWithDetails:
 
         signal = connected(on_order, fails)
         sink = Quiet()
-        where = callers if broken == "call_stack" else gather
+        where = callers if broken == "call_stack" else payload
         monkeypatch.setattr(where, broken, breaks)
         with listening(sink), capture() as dispatches:
             for _ in range(3):
@@ -789,7 +789,7 @@ class TestTroubleWithDetails:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An exception that could not be summarized is recorded by its class."""
-        monkeypatch.setattr(gather, "summarize_exception", None)
+        monkeypatch.setattr(payload, "summarize_exception", None)
         with capture() as dispatches:
             connected(fails).send_robust(None)
         failure = dispatches[0].failures[0].failure

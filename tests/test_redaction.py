@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signal_inspector.payload import Redactor
-from signal_inspector.payload.secrets_in_text import MARK
+from signal_inspector.payload.text import MARK
 from tests.carriers import carriers, spoken
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"

@@ -2,27 +2,27 @@
 
 Making a summary runs no query and no code of the values it looks at; it never raises, and it
 keeps none of them alive. What is secret by its key or by its form is not in it.
+
+All of it is imported when the first value is put in words: the patterns of secrets alone take
+longer to compile than the rest of the core takes to start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import islice
+from typing import TYPE_CHECKING, Final
 
-from signal_inspector.conf import Limits
-from signal_inspector.payload import collection_values, object_values, plain_values
-from signal_inspector.payload.failures import summarize_exception
-from signal_inspector.payload.redaction import Redactor
-from signal_inspector.payload.summaries import (
-    Hooks,
-    Work,
-    describe,
-    redacted,
-    register,
-    type_of,
-)
-from signal_inspector.payload.text import clean_text
-from signal_inspector.records import Summary
+from signal_inspector.lazy import names_of
+
+if TYPE_CHECKING:
+    from signal_inspector.payload.failures import summarize_exception
+    from signal_inspector.payload.redaction import Redactor
+    from signal_inspector.payload.summaries import Hooks
+    from signal_inspector.payload.text import clean_text
+    from signal_inspector.payload.values import (
+        describe_arguments,
+        summarize,
+        summarize_arguments,
+    )
 
 __all__ = [
     "Hooks",
@@ -34,50 +34,15 @@ __all__ = [
     "summarize_exception",
 ]
 
-_NAME_LENGTH = 100  # characters of an argument's name
+_HOMES: Final = {
+    "Hooks": "summaries",
+    "Redactor": "redaction",
+    "clean_text": "text",
+    "describe_arguments": "values",
+    "summarize": "values",
+    "summarize_arguments": "values",
+    "summarize_exception": "failures",
+}
 
-# Of several kinds that fit a class the first is taken: an Enum of strings is an Enum, and
-# everything is at last an object.
-register(plain_values.KINDS, plain=True)
-register(collection_values.KINDS)
-register(object_values.KINDS)
-
-
-def summarize(
-    value: object,
-    limits: Limits,
-    redactor: Redactor,
-    *,
-    key: str = "",
-    hooks: Hooks | None = None,
-) -> Summary:
-    """What is kept of one value; ``key`` is the name it goes by, which may tell it is secret."""
-    if key and redactor.matches_key(key) is not None:
-        return redacted(type_of(value))
-    return describe(Work(limits, redactor, hooks), value)
-
-
-def summarize_arguments(
-    named: Mapping[str, object],
-    limits: Limits,
-    redactor: Redactor,
-    *,
-    hooks: Hooks | None = None,
-) -> tuple[dict[str, Summary], int]:
-    """The summaries of a send's keyword arguments, and how many arguments were left out."""
-    work = Work(limits, redactor, hooks)
-    summaries = {}
-    for key, value in islice(named.items(), limits.payload_items):
-        name = key if type(key) is str else str.__str__(key)
-        if redactor.matches_key(name) is not None:
-            summaries[name] = redacted(type_of(value))
-        else:
-            if not name.isidentifier():
-                name = work.one_line(name, _NAME_LENGTH)
-            summaries[name] = describe(work, value)
-    return summaries, len(named) - len(summaries)
-
-
-def describe_arguments(payload: Mapping[str, Summary]) -> str:
-    """The arguments in one line: ``order=shop.Order:42, card_token=redacted``."""
-    return ", ".join([f"{name}={summary.text}" for name, summary in payload.items()])
+if not TYPE_CHECKING:  # a checker would take it for a yes to every name
+    __getattr__ = names_of(__name__, _HOMES)

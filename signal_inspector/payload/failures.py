@@ -18,8 +18,8 @@ from signal_inspector import trouble
 from signal_inspector.conf import Limits
 from signal_inspector.payload.anatomy import attribute, class_attribute, derives, type_name
 from signal_inspector.payload.redaction import Redactor
-from signal_inspector.payload.summaries import Work, describe
 from signal_inspector.payload.text import clean_text
+from signal_inspector.payload.values import Work, describe
 from signal_inspector.records import Failure, Summary
 
 _MARGIN = 1_024  # of a message read past its cap, for the secrets that the cap would cut

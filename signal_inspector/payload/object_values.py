@@ -30,7 +30,6 @@ from signal_inspector.payload.anatomy import (
     type_name,
 )
 from signal_inspector.payload.collection_values import learn_fields
-from signal_inspector.payload.secrets_in_text import MARK
 from signal_inspector.payload.summaries import (
     Build,
     Kinds,
@@ -42,7 +41,7 @@ from signal_inspector.payload.summaries import (
     redacted,
     summary,
 )
-from signal_inspector.payload.text import one_line
+from signal_inspector.payload.text import MARK, one_line
 from signal_inspector.records import Summary
 
 _LABEL_LENGTH = 200

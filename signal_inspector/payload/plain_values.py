@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 from django.utils.duration import duration_iso_string
 
 from signal_inspector.payload.anatomy import attribute, short_name
-from signal_inspector.payload.secrets_in_text import MARK
 from signal_inspector.payload.summaries import (
     Build,
     Kinds,
@@ -27,7 +26,7 @@ from signal_inspector.payload.summaries import (
     redacted,
     summary,
 )
-from signal_inspector.payload.text import ELLIPSIS, is_storable, one_line
+from signal_inspector.payload.text import ELLIPSIS, MARK, is_storable, one_line
 from signal_inspector.records import Summary
 
 _MOST_BITS = 2_000  # of an int that is written out: 603 digits, under every limit Python may set

@@ -18,6 +18,7 @@ from signal_inspector.payload import secrets_in_text
 from signal_inspector.payload.secret_pairs import IsSecretKey, no_key
 from signal_inspector.payload.secrets_in_sql import shape_of_sql
 from signal_inspector.payload.secrets_in_text import KeysIn
+from signal_inspector.payload.text import MARK
 
 # Each is matched against the words of a key, joined and enclosed by underscores: "_user_id_".
 _KEY_PATTERNS = (
@@ -148,13 +149,13 @@ class Redactor:
     def redact_text(self, text: str) -> str:
         """The text with ``[redacted]`` in place of each secret; the same object if it has none."""
         if self.strict:
-            return secrets_in_text.MARK if text else text
+            return MARK if text else text
         return self._without_values(secrets_in_text.redact(text, self._keys_in))
 
     def redact_code(self, text: str) -> str:
         """As ``redact_text`` for lines of source code, where names stand for what they hold."""
         if self.strict:
-            return secrets_in_text.MARK if text else text
+            return MARK if text else text
         return self._repeated("code", secrets_in_text.redact_code, text)
 
     def redact_sql(self, sql: str) -> str:

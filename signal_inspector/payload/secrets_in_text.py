@@ -22,8 +22,8 @@ from signal_inspector.payload.secret_pairs import (
     no_key,
 )
 from signal_inspector.payload.secrets_in_sql import sql_secrets, statement_secrets
+from signal_inspector.payload.text import MARK
 
-MARK: Final = "[redacted]"
 #: Tells which keys of a text are secret; ``no_key`` where it can have none.
 KeysIn = Callable[[str], IsSecretKey]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 ELLIPSIS = "…"
+MARK = "[redacted]"  # stands in the place of a secret
 
 # Controls but newline and tab; marks that reorder or hide text on screen; lone surrogates.
 _HARMFUL = re.compile(

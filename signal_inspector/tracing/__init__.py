@@ -5,8 +5,9 @@ The one place that imports ``opentelemetry``, and of that the API alone.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from signal_inspector.lazy import names_of
 
 if TYPE_CHECKING:
     from signal_inspector.tracing.instrumentor import SignalInstrumentor
@@ -17,13 +18,9 @@ __all__ = ["SignalInstrumentor", "TracingSink"]
 # Imported when asked for: `opentelemetry-instrument` imports the instrumentor before settings
 # exist, and who names the sink needs no instrumentor.
 _HOMES: Final = {
-    "SignalInstrumentor": "signal_inspector.tracing.instrumentor",
-    "TracingSink": "signal_inspector.tracing.sink",
+    "SignalInstrumentor": "instrumentor",
+    "TracingSink": "sink",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(home), name)
+if not TYPE_CHECKING:  # a checker would take it for a yes to every name
+    __getattr__ = names_of(__name__, _HOMES)

@@ -25,11 +25,10 @@ from typing import Final
 from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger
 from opentelemetry.trace import Span, Status, StatusCode
 
-from signal_inspector import gather
+from signal_inspector import gather, payload
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.ids import time_ns
-from signal_inspector.payload import summarize_exception
 from signal_inspector.records import Failure
 from signal_inspector.tracing import otel
 from signal_inspector.tracing.attributes import (
@@ -167,7 +166,7 @@ def told(error: BaseException, tracing: Tracing, known: Failure | None = None) -
         return tellable(known, tracing)
     config = get_config()
     return gather.unrecorded(
-        summarize_exception,
+        payload.summarize_exception,
         error,
         config.limits,
         with_traceback=tracing.exception_stacktraces,

@@ -24,7 +24,7 @@ from signal_inspector.audit.sanitize import clean
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.conf import get_config
 from signal_inspector.gather import redactor
-from signal_inspector.payload.secrets_in_text import MARK
+from signal_inspector.payload.text import MARK
 
 _LAZY_ACTOR_TYPES: Final = 2_000  # characters of a text that are looked through for secrets
 

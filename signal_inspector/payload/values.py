@@ -1,0 +1,69 @@
+"""What is kept of a send's arguments and of a receiver's response."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+
+from signal_inspector.conf import Limits
+from signal_inspector.payload import collection_values, object_values, plain_values
+from signal_inspector.payload.redaction import Redactor
+from signal_inspector.payload.summaries import (
+    Hooks,
+    Work,
+    describe,
+    redacted,
+    register,
+    type_of,
+)
+from signal_inspector.records import Summary
+
+__all__ = ["Work", "describe", "describe_arguments", "summarize", "summarize_arguments"]
+
+_NAME_LENGTH = 100  # characters of an argument's name
+
+# Of several kinds that fit a class the first is taken: an Enum of strings is an Enum, and
+# everything is at last an object.
+register(plain_values.KINDS, plain=True)
+register(collection_values.KINDS)
+register(object_values.KINDS)
+
+
+def summarize(
+    value: object,
+    limits: Limits,
+    redactor: Redactor,
+    *,
+    key: str = "",
+    hooks: Hooks | None = None,
+) -> Summary:
+    """What is kept of one value; ``key`` is the name it goes by, which may tell it is secret."""
+    if key and redactor.matches_key(key) is not None:
+        return redacted(type_of(value))
+    return describe(Work(limits, redactor, hooks), value)
+
+
+def summarize_arguments(
+    named: Mapping[str, object],
+    limits: Limits,
+    redactor: Redactor,
+    *,
+    hooks: Hooks | None = None,
+) -> tuple[dict[str, Summary], int]:
+    """The summaries of a send's keyword arguments, and how many arguments were left out."""
+    work = Work(limits, redactor, hooks)
+    summaries = {}
+    for key, value in islice(named.items(), limits.payload_items):
+        name = key if type(key) is str else str.__str__(key)
+        if redactor.matches_key(name) is not None:
+            summaries[name] = redacted(type_of(value))
+        else:
+            if not name.isidentifier():
+                name = work.one_line(name, _NAME_LENGTH)
+            summaries[name] = describe(work, value)
+    return summaries, len(named) - len(summaries)
+
+
+def describe_arguments(payload: Mapping[str, Summary]) -> str:
+    """The arguments in one line: ``order=shop.Order:42, card_token=redacted``."""
+    return ", ".join([f"{name}={summary.text}" for name, summary in payload.items()])
