@@ -30,7 +30,7 @@ from signal_inspector.audit.search.entries import (
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.catalog.recorded import SentOn
-from signal_inspector.watch.dispatches import Asked, Source, SourceAwayError, register
+from signal_inspector.watch.sources import Asked, Source, SourceAwayError
 
 NAME: Final = "audit"
 
@@ -45,14 +45,8 @@ _AT_ONCE: Final = 400  # ids in one query
 T = TypeVar("T")
 
 
-def offer() -> None:
-    """Let ``signals watch --via audit`` read the log. Twice is harmless."""
-    register(NAME, open_source)
-
-
 def open_source(asked: Asked) -> Source:
     """The log from now on. Raises ``CommandError`` where it has no tables."""
-    # Only now: the source is offered when the project starts.
     from signal_inspector.audit.management.signal_audit.base import require_tables  # noqa: PLC0415
 
     require_tables()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import sys
+from collections.abc import Iterable
 from typing import Any, Final
 
 from django.core import checks
@@ -16,7 +17,6 @@ from django.db.backends.base.creation import BaseDatabaseCreation
 from django.db.models.signals import post_migrate
 
 from signal_inspector import scopes, trouble
-from signal_inspector.audit import log_source
 from signal_inspector.audit.attribution import processes, tasks
 from signal_inspector.audit.attribution.circumstances import current
 from signal_inspector.audit.attribution.tasks import connect_task_signals
@@ -31,7 +31,6 @@ from signal_inspector.audit.delivery.base import detached
 from signal_inspector.audit.delivery.current import process
 from signal_inspector.audit.destinations.database import own_connections
 from signal_inspector.audit.destinations.database.adapters import forget_names
-from signal_inspector.audit.log_source import sent_on
 from signal_inspector.audit.policies import details_of, forget_policies, policy_for, wanted_details
 from signal_inspector.audit.rows import Item
 from signal_inspector.audit.settings import Audit
@@ -40,6 +39,7 @@ from signal_inspector.conf import SETTING, forget_config, register_section
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Details
 from signal_inspector.sinks import Sink
+from signal_inspector.watch import sources
 
 _logger = logging.getLogger("signal_inspector")
 
@@ -115,11 +115,25 @@ def start() -> None:
     post_migrate.connect(_migrated, weak=False, dispatch_uid=_UID)
     _watch_test_databases()
     connect_task_signals()
-    log_source.offer()
-    recorded.register("audit", sent_on)
+    sources.register("audit", _open_log)
+    recorded.register("audit", _sent_on)
     if installed is None:
         installed = AuditSink()
     listen()
+
+
+def _open_log(asked: sources.Asked) -> sources.Source:
+    """The log for ``signals watch --via audit``."""
+    from signal_inspector.audit import log_source  # noqa: PLC0415 - a server has no use for it
+
+    return log_source.open_source(asked)
+
+
+def _sent_on() -> Iterable[recorded.SentOn]:
+    """What the log tells the graph of signals."""
+    from signal_inspector.audit import log_source  # noqa: PLC0415 - as above
+
+    return log_source.sent_on()
 
 
 def listen() -> AuditSink:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from signal_inspector.catalog.entries import (
-    ReceiverEntry,
-    SignalEntry,
-    State,
-    describe,
-    receivers_of,
-)
-from signal_inspector.catalog.explaining import ExplainedReceiver, Explanation, Standing, explain
-from signal_inspector.catalog.finding import NotFoundError
+from typing import TYPE_CHECKING, Final
+
+from signal_inspector.lazy import names_of
+
+if TYPE_CHECKING:
+    from signal_inspector.catalog.entries import (
+        ReceiverEntry,
+        SignalEntry,
+        State,
+        describe,
+        receivers_of,
+    )
+    from signal_inspector.catalog.explaining import (
+        ExplainedReceiver,
+        Explanation,
+        Standing,
+        explain,
+    )
+    from signal_inspector.catalog.finding import NotFoundError
 
 __all__ = [
     "ExplainedReceiver",
@@ -24,3 +34,19 @@ __all__ = [
     "explain",
     "receivers_of",
 ]
+
+_HOMES: Final = {
+    "ExplainedReceiver": "explaining",
+    "Explanation": "explaining",
+    "NotFoundError": "finding",
+    "ReceiverEntry": "entries",
+    "SignalEntry": "entries",
+    "Standing": "explaining",
+    "State": "entries",
+    "describe": "entries",
+    "explain": "explaining",
+    "receivers_of": "entries",
+}
+
+if not TYPE_CHECKING:  # a checker would take it for a yes to every name
+    __getattr__ = names_of(__name__, _HOMES)

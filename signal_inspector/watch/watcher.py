@@ -11,11 +11,10 @@ from signal_inspector.watch.dispatches import (
     PATIENCE,
     Families,
     Family,
-    Source,
-    SourceAwayError,
     read_seen,
 )
 from signal_inspector.watch.listening import Listener, Message
+from signal_inspector.watch.sources import Source, SourceAwayError
 from signal_inspector.watch.terminal import Lines, printable
 
 Write = Callable[[str], None]

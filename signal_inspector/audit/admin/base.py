@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.apps import apps
 from django.contrib import admin
@@ -55,6 +56,12 @@ class ReadOnlyAdmin(_Base):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def detail_url(site: AdminSite, id_: UUID) -> str:
+    """The page of one dispatch."""
+    name = "admin:signal_audit_auditeddispatch_change"
+    return reverse(name, args=[id_], current_app=site.name)
 
 
 def object_url(key: str, request: HttpRequest, site: AdminSite) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
-from uuid import UUID
 
 from django.contrib.admin import AdminSite
 from django.urls import reverse
 
+from signal_inspector.audit.admin.base import detail_url
 from signal_inspector.audit.admin.display import (
     DottedName,
     OutcomeWords,
@@ -365,9 +365,3 @@ def changelist_url(site: AdminSite, selection: Selection | None = None) -> str:
     """The list of dispatches, of a selection."""
     path = reverse("admin:signal_audit_auditeddispatch_changelist", current_app=site.name)
     return path + (selection.query() if selection else "")
-
-
-def detail_url(site: AdminSite, id_: UUID) -> str:
-    """The page of one dispatch."""
-    name = "admin:signal_audit_auditeddispatch_change"
-    return reverse(name, args=[id_], current_app=site.name)

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from django.contrib.admin import AdminSite
 
-from signal_inspector.audit.admin.changelist import changelist_url, detail_url
+from signal_inspector.audit.admin.base import detail_url
+from signal_inspector.audit.admin.changelist import changelist_url
 from signal_inspector.audit.admin.display import class_name, clock, dotted, local, number, plural
 from signal_inspector.audit.lookups import Texts, calls, dispatches, time_of
 from signal_inspector.audit.models import (

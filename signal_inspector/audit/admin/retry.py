@@ -14,8 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods
 
-from signal_inspector.audit.admin.base import may_see_payloads
-from signal_inspector.audit.admin.changelist import detail_url
+from signal_inspector.audit.admin.base import detail_url, may_see_payloads
 from signal_inspector.audit.admin.display import (
     DottedName,
     OutcomeWords,

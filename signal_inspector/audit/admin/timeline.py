@@ -11,7 +11,8 @@ from typing import Final
 from django.contrib.admin import AdminSite
 
 from signal_inspector.audit.admin.arguments import response_words
-from signal_inspector.audit.admin.changelist import changelist_url, detail_url
+from signal_inspector.audit.admin.base import detail_url
+from signal_inspector.audit.admin.changelist import changelist_url
 from signal_inspector.audit.admin.display import (
     DottedName,
     OutcomeWords,

@@ -72,12 +72,12 @@ def run(command: BaseCommand, options: dict[str, Any]) -> int:
 def _way(via: str) -> str:
     """How to learn of dispatches, as far as the settings allow it."""
     from signal_inspector.scopes import process_audience  # noqa: PLC0415
-    from signal_inspector.watch import WatchSink, dispatches  # noqa: PLC0415
+    from signal_inspector.watch import WatchSink, sources  # noqa: PLC0415
 
     has_sink = any(isinstance(sink, WatchSink) for sink in process_audience().sinks)
     if via in ("auto", "socket") and has_sink:
         return "socket"
-    if via in ("auto", "audit") and dispatches.source("audit") is not None:
+    if via in ("auto", "audit") and sources.source("audit") is not None:
         return "audit"
     raise CommandError({"socket": _NO_SINK, "audit": _NO_AUDIT}.get(via, _NO_WAY))
 
@@ -105,13 +105,13 @@ def _through_socket(command: BaseCommand, options: dict[str, Any]) -> None:
 
 
 def _through_audit(command: BaseCommand, options: dict[str, Any]) -> None:
-    from signal_inspector.watch import dispatches  # noqa: PLC0415
+    from signal_inspector.watch import sources  # noqa: PLC0415
 
-    opens = dispatches.source("audit")
+    opens = sources.source("audit")
     if opens is None:
         raise CommandError(_NO_AUDIT)
     globs = options["signal"]
-    asked = dispatches.Asked(
+    asked = sources.Asked(
         signal=globs[0] if len(globs) == 1 and "." in globs[0] else "*",
         failures=options["failures"],
     )

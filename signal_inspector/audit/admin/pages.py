@@ -1,0 +1,91 @@
+"""The pages of dispatches: imported with the URLs of the project, not when it starts."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from signal_inspector.audit.admin.base import ReadOnlyAdmin, may_see_payloads
+from signal_inspector.audit.admin.catalog import CatalogPage
+from signal_inspector.audit.admin.changelist import Changelist, changelist_url
+from signal_inspector.audit.admin.detail import Detail, load
+from signal_inspector.audit.admin.export import export_page, export_response, may_export
+from signal_inspector.audit.admin.purge import PurgePages, may_purge
+from signal_inspector.audit.admin.retry import RetryPages, sections
+from signal_inspector.audit.search.selection import Selection, read_id
+
+_LIST: Final = "signal_inspector/audit/changelist.html"
+_DETAIL: Final = "signal_inspector/audit/detail.html"
+
+
+class DispatchPages(CatalogPage, PurgePages, RetryPages):
+    """The list, the page of one dispatch, the export, and what the bases show.
+
+    The admin's own views count every row, and page by OFFSET.
+    """
+
+    def __init__(self, model_admin: ReadOnlyAdmin) -> None:
+        self.admin_site = model_admin.admin_site
+        self._admin = model_admin
+
+    def urls(self) -> list[URLPattern]:
+        """The URLs of the pages; what would change a dispatch has none at all."""
+        view, name = self.admin_site.admin_view, "signal_audit_auditeddispatch"
+        return [
+            path("", view(self.changelist_view), name=f"{name}_changelist"),
+            path("export/", view(self.export_view), name=f"{name}_export"),
+            path("<str:object_id>/change/", view(self.change_view), name=f"{name}_change"),
+            *self.catalog_urls(),
+            *self.purge_urls(),
+            *self.retry_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest) -> HttpResponse:
+        """The list, as the query string asks for it."""
+        self._check(request)
+        page = Changelist(request.GET.dict(), self.admin_site)
+        context = {"title": "Dispatches", "list": page}
+        return self._answer(request, _LIST, context)
+
+    def change_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The page of one dispatch; a search for its id where the log does not have it."""
+        self._check(request)
+        id_ = read_id(object_id)
+        dispatch = None if id_ is None else load(id_)
+        if dispatch is None:
+            search = Selection().query(q=object_id[:100])
+            return HttpResponseRedirect(changelist_url(self.admin_site) + search)
+        page = Detail(dispatch, request, self.admin_site)
+        context = {"title": page.title, "detail": page}
+        context["retry_sections"] = sections(dispatch, request, self.admin_site)
+        return self._answer(request, _DETAIL, context)
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """The page that asks how; after that, the file."""
+        self._check(request)
+        page = export_page(request, self.admin_site)
+        if request.method == "POST" and not page.problem:
+            return export_response(request, page)
+        context = {"title": "Export dispatches", "page": page}
+        return self._answer(request, "signal_inspector/audit/export.html", context)
+
+    def _check(self, request: HttpRequest) -> None:
+        if not self._admin.has_view_permission(request):
+            raise PermissionDenied
+
+    def _answer(
+        self, request: HttpRequest, template: Any, context: dict[str, Any]
+    ) -> TemplateResponse:
+        request.current_app = self.admin_site.name
+        everywhere = {"opts": self._admin.opts, "may_see_payloads": may_see_payloads(request)}
+        everywhere["may_export"] = may_export(request)
+        everywhere["may_purge"] = may_purge(request)
+        everywhere |= {"overview_title": self._admin.opts.app_config.verbose_name}
+        return TemplateResponse(
+            request, template, self.admin_site.each_context(request) | everywhere | context
+        )
