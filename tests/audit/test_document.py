@@ -21,7 +21,7 @@ from signal_inspector.audit.delivery import base, spooled
 from signal_inspector.audit.delivery.current import BUILT_IN
 from signal_inspector.audit.delivery.gaps import Loss, losses, tell
 from signal_inspector.audit.destinations.database import writing
-from signal_inspector.audit.management.commands.signal_audit import SUBCOMMANDS
+from signal_inspector.audit.management.commands.signal_audit import Command
 from signal_inspector.audit.models import AuditedDispatch, Gap, GapReason, Operation, Retry
 from signal_inspector.audit.settings import Audit, Rule
 from signal_inspector.conf import config_problems
@@ -71,7 +71,9 @@ def test_the_deliveries_are_those_of_the_code() -> None:
 
 def test_the_commands_are_those_of_the_code() -> None:
     """The table of commands has each part of signal_audit."""
-    assert sorted(document.first_cells("## Commands")) == sorted(SUBCOMMANDS)
+    assert sorted(document.first_cells("## Commands")) == sorted(
+        each.name for each in Command.subcommands
+    )
 
 
 def test_the_permissions_are_those_of_the_code() -> None:

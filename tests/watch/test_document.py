@@ -27,7 +27,7 @@ EXAMPLES = re.findall(
 
 def parser() -> Any:
     made: Any = argparse.ArgumentParser()
-    watch.add_arguments(made)
+    watch.Watch.add_arguments(made)
     return made
 
 

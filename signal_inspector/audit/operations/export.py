@@ -300,11 +300,3 @@ def to_stream(stream: Any) -> Write:
         raw.flush()
 
     return write
-
-
-def let_go(stream: Any) -> None:
-    """Nobody reads this stream any more: let nothing complain of what is left in it."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)

@@ -2,60 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.finding import Wanted, in_order, select
 from signal_inspector.catalog.loading import load_as_server
 from signal_inspector.catalog.matching import near
+from signal_inspector.subcommands import Subcommand
 from signal_inspector.watch.terminal import printable
-
-#: Exit statuses: all is well; something is not as it should be; the command line is wrong.
-OK: Final = 0
-PROBLEM: Final = 1
-USAGE: Final = 2
-
-
-class Subcommand(Protocol):
-    """``manage.py signals <name>``: the shape of its module.
-
-    A module costs each of the others its import, so what is heavy is imported in ``run``.
-    """
-
-    @property
-    def HELP(self) -> str:  # noqa: N802 - a constant of the module
-        """One line for the list of subcommands."""
-
-    @property
-    def DESCRIPTION(self) -> str:  # noqa: N802
-        """What ``--help`` says of it, in a few sentences."""
-
-    def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options of this subcommand; those of Django are there."""
-
-    def run(self, command: BaseCommand, options: dict[str, Any]) -> int:
-        """Do it, writing to ``command.stdout`` in ``command.style``; the exit status.
-
-        A ``CommandError`` says what is wrong.
-        """
-
-
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Django's own options, which people write behind the subcommand, too."""
-    hidden: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
-    parser.add_argument("-v", "--verbosity", type=int, choices=[0, 1, 2, 3], **hidden)
-    for name in ("--settings", "--pythonpath"):
-        parser.add_argument(name, **hidden)
-    for name in ("--traceback", "--no-color", "--force-color"):
-        parser.add_argument(name, action="store_true", **hidden)
 
 
 def add_loading(parser: CommandParser) -> None:
@@ -68,30 +28,14 @@ def add_loading(parser: CommandParser) -> None:
     )
 
 
-def load(command: BaseCommand, options: dict[str, Any]) -> None:
+def load(part: Subcommand, options: dict[str, Any]) -> None:
     """Import what a server does, and say what could not be imported."""
     if options["bare"]:
         return
     with contextlib.redirect_stdout(sys.stderr):  # what modules print is no part of the output
         problems = load_as_server()
     for problem in problems:
-        command.stderr.write(printable(problem), style_func=command.style.WARNING)
-
-
-def usage(text: str) -> CommandError:
-    """What is wrong with the command line."""
-    return CommandError(text, returncode=USAGE)
-
-
-def print_json(command: BaseCommand, data: Any) -> None:
-    """Output for programs."""
-    # In ASCII: names and uids may hold what the terminal's encoding cannot.
-    command.stdout.write(json.dumps(data, indent=2))
-
-
-def say(command: BaseCommand, text: str) -> None:
-    """Tell a person, beside the output itself."""
-    command.stderr.write(text, style_func=str)
+        part.stderr.write(printable(problem), style_func=part.style.WARNING)
 
 
 def plural(number: int, word: str) -> str:

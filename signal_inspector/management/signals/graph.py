@@ -8,99 +8,106 @@ from typing import Any, Final
 
 from django.apps import apps
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from signal_inspector import graph as formats
-from signal_inspector.catalog.matching import near
 from signal_inspector.graph import model
 from signal_inspector.graph.building import Graph, project_graph
-from signal_inspector.management.signals.base import OK, add_loading, load, plural, say
+from signal_inspector.management.signals.base import add_loading, did_you_mean, load, plural
+from signal_inspector.subcommands import OK, Subcommand
 from signal_inspector.watch.terminal import printable
 
-HELP: Final = "who sends and receives which signal, as a picture, a page or data"
-DESCRIPTION: Final = (
-    "Draws the senders, signals and receivers of this project, and which receivers send on: "
-    "from what is connected, from the source, and from recorded dispatches. svg and html need "
-    'pip install "django-signal-inspector[graph]".'
-)
 FORMATS: Final = ("mermaid", "dot", "svg", "html", "json")
 
 
-def add_arguments(parser: CommandParser) -> None:
-    """Add the options."""
-    parser.add_argument(
-        "--format",
-        choices=FORMATS,
-        default=None,
-        help="mermaid (what it is without this option) for Markdown, dot for Graphviz, svg for a "
-        "picture, html for a page to explore, json for programs; --output FILE tells it too",
-    )
-    parser.add_argument(
-        "--app",
-        action="append",
-        default=[],
-        metavar="APP",
-        help="what this app sends or receives; may be given several times",
-    )
-    parser.add_argument(
-        "--signal",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="this signal and what follows from it: a name, its end, or a glob; may be given "
-        "several times",
-    )
-    parser.add_argument("--output", default="", metavar="FILE", help="write to this file")
-    parser.add_argument(
-        "--no-recorded",
-        dest="recorded",
-        action="store_false",
-        help="leave out what was recorded, so that the outcome is the same everywhere",
-    )
-    parser.add_argument(
-        "--recorded",
-        dest="recorded",
-        action="store_true",
-        default=True,
-        help="ask the audit which receivers were seen to send on (it does without this option)",
-    )
-    parser.add_argument(
-        "--third-party",
-        action="store_true",
-        help="read the source of installed packages too, which takes some seconds",
-    )
-    add_loading(parser)
+class Draw(Subcommand):
+    """Draws who sends and receives which signal."""
 
-
-def run(command: BaseCommand, options: dict[str, Any]) -> int:
-    """Write the graph."""
-    form = options["format"] or _format_of(options["output"])
-    wanted = [_label(name) for name in options["app"]]
-    load(command, options)
-    whole = project_graph(
-        recorded=options["recorded"],
-        third_party=options["third_party"],
-        on_problem=lambda text: say(command, command.style.WARNING(printable(text))),
+    name = "graph"
+    help = "who sends and receives which signal, as a picture, a page or data"
+    description = (
+        "Draws the senders, signals and receivers of this project, and which receivers send on: "
+        "from what is connected, from the source, and from recorded dispatches. svg and html need "
+        'pip install "django-signal-inspector[graph]".'
     )
-    _check_signals(options["signal"], whole)
-    graph = model.select(whole, apps=wanted, signals=options["signal"])
-    # Half a surrogate pair, which a name in JSON may hold, becomes its escape: JSON reads that.
-    text = _rendered(graph, form).encode("utf-8", "backslashreplace").decode("utf-8")
-    if not options["output"]:
+
+    @classmethod
+    def add_arguments(cls, parser: CommandParser) -> None:
+        """Add the options."""
+        parser.add_argument(
+            "--format",
+            choices=FORMATS,
+            default=None,
+            help="mermaid (what it is without this option) for Markdown, dot for Graphviz, svg "
+            "for a picture, html for a page to explore, json for programs; --output "
+            "FILE tells it too",
+        )
+        parser.add_argument(
+            "--app",
+            action="append",
+            default=[],
+            metavar="APP",
+            help="what this app sends or receives; may be given several times",
+        )
+        parser.add_argument(
+            "--signal",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="this signal and what follows from it: a name, its end, or a glob; may be given "
+            "several times",
+        )
+        parser.add_argument("--output", default="", metavar="FILE", help="write to this file")
+        parser.add_argument(
+            "--no-recorded",
+            dest="recorded",
+            action="store_false",
+            help="leave out what was recorded, so that the outcome is the same everywhere",
+        )
+        parser.add_argument(
+            "--recorded",
+            dest="recorded",
+            action="store_true",
+            default=True,
+            help="ask the audit which receivers were seen to send on (it does without this "
+            "option)",
+        )
+        parser.add_argument(
+            "--third-party",
+            action="store_true",
+            help="read the source of installed packages too, which takes some seconds",
+        )
+        add_loading(parser)
+
+    def run(self, options: dict[str, Any]) -> int:
+        """Write the graph."""
+        form = options["format"] or _format_of(options["output"])
+        wanted = [_label(name) for name in options["app"]]
+        load(self, options)
+        whole = project_graph(
+            recorded=options["recorded"],
+            third_party=options["third_party"],
+            on_problem=lambda text: self.say(self.style.WARNING(printable(text))),
+        )
+        _check_signals(options["signal"], whole)
+        graph = model.select(whole, apps=wanted, signals=options["signal"])
+        # Half a surrogate pair, which a name in JSON may hold, becomes its escape, as in JSON.
+        text = _rendered(graph, form).encode("utf-8", "backslashreplace").decode("utf-8")
+        if not options["output"]:
+            try:
+                self.stdout.write(text, ending="")
+            except UnicodeEncodeError as error:
+                raise CommandError(f"{error}; --output FILE writes UTF-8") from error
+            return OK
+        path = Path(options["output"])
         try:
-            command.stdout.write(text, ending="")
-        except UnicodeEncodeError as error:
-            raise CommandError(f"{error}; --output FILE writes UTF-8") from error
+            path.write_text(text, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+        parts = [plural(len(graph.signals), "signal"), plural(len(graph.functions), "function")]
+        parts += [plural(len(graph.cycles), "cycle")] if graph.cycles else []
+        self.say(f"{printable(str(path))}: {', '.join(parts)}.")
         return OK
-    path = Path(options["output"])
-    try:
-        path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
-    parts = [plural(len(graph.signals), "signal"), plural(len(graph.functions), "function")]
-    parts += [plural(len(graph.cycles), "cycle")] if graph.cycles else []
-    say(command, f"{printable(str(path))}: {', '.join(parts)}.")
-    return OK
 
 
 def _rendered(graph: Graph, form: str) -> str:
@@ -139,17 +146,12 @@ def _label(name: str) -> str:
         if name in (config.label, config.name):
             return config.label
     known = {each for config in configs for each in (config.label, config.name)}
-    raise CommandError(f"--app: no installed app is called {name!r}.{_perhaps(name, known)}")
+    raise CommandError(f"--app: no installed app is called {name!r}.{did_you_mean(name, known)}")
 
 
 def _check_signals(patterns: list[str], graph: Graph) -> None:
     names = [signal.name for signal in graph.signals]
     for pattern in patterns:
         if not model.matching(names, pattern):
-            found = _perhaps(pattern, names)
+            found = did_you_mean(pattern, names)
             raise CommandError(f"--signal: no inspected signal is called {pattern!r}.{found}")
-
-
-def _perhaps(text: str, known: Any) -> str:
-    found = near(text, known)
-    return f" Did you mean {' or '.join(map(printable, found))}?" if found else ""

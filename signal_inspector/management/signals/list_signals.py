@@ -11,23 +11,21 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from django.apps import apps
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.management.color import Style
 
 from signal_inspector.catalog import ReceiverEntry, SignalEntry, State, describe
 from signal_inspector.catalog.finding import Selected, Wanted, select
 from signal_inspector.catalog.matching import app_label_of
 from signal_inspector.management.signals.base import (
-    OK,
     add_loading,
     did_you_mean,
     load,
     nothing_found,
     plural,
-    print_json,
-    say,
     short_path,
 )
+from signal_inspector.subcommands import OK, Subcommand
 from signal_inspector.watch.terminal import printable
 
 VERSION: Final = 1  # raised when a key changes its meaning or goes; new keys may come without
@@ -41,13 +39,6 @@ _WORDS: Final = {
     State.TAKEN_OUT: "taken out: somebody has replaced signal.receivers, so it is not called",
 }
 _PLAIN: Final = "django.dispatch.dispatcher.Signal"
-
-HELP: Final = "the signals, and who receives them, in the order of execution"
-DESCRIPTION: Final = (
-    "Lists every inspected signal with its receivers, in the order in which Django calls them. "
-    "Names may be whole (shop.signals.order_placed), end parts (order_placed) or globs "
-    "('order_*')."
-)
 
 
 def as_json(selected: Sequence[Selected], others: int) -> dict[str, Any]:
@@ -186,58 +177,71 @@ def location(path: str, line: int) -> str:
     return f"{where}:{line}" if line else where
 
 
-def add_arguments(parser: CommandParser) -> None:
-    """Add the filters."""
-    parser.add_argument(
-        "--app", default="", metavar="APP", help="signals and receivers that this app defines"
+class List(Subcommand):
+    """Lists the signals and their receivers."""
+
+    name = "list"
+    help = "the signals, and who receives them, in the order of execution"
+    description = (
+        "Lists every inspected signal with its receivers, in the order in which Django calls "
+        "them. Names may be whole (shop.signals.order_placed), end parts (order_placed) or globs "
+        "('order_*')."
     )
-    parser.add_argument("--signal", default="", metavar="NAME", help="signals of this name")
-    parser.add_argument("--receiver", default="", metavar="NAME", help="receivers of this name")
-    parser.add_argument(
-        "--sender",
-        default="",
-        metavar="NAME",
-        help="receivers that listen to this sender only: shop.models.Order, or shop.Order",
-    )
-    parser.add_argument(
-        "--builtin",
-        "--all",
-        action="store_true",
-        help="signals that are not inspected, too: Django's own, and what EXCLUDE names",
-    )
-    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
-    add_loading(parser)
+
+    @classmethod
+    def add_arguments(cls, parser: CommandParser) -> None:
+        """Add the filters."""
+        parser.add_argument(
+            "--app", default="", metavar="APP", help="signals and receivers that this app defines"
+        )
+        parser.add_argument("--signal", default="", metavar="NAME", help="signals of this name")
+        parser.add_argument(
+            "--receiver", default="", metavar="NAME", help="receivers of this name"
+        )
+        parser.add_argument(
+            "--sender",
+            default="",
+            metavar="NAME",
+            help="receivers that listen to this sender only: shop.models.Order, or shop.Order",
+        )
+        parser.add_argument(
+            "--builtin",
+            "--all",
+            action="store_true",
+            help="signals that are not inspected, too: Django's own, and what EXCLUDE names",
+        )
+        parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+        add_loading(parser)
+
+    def run(self, options: dict[str, Any]) -> int:
+        """Write the list."""
+        load(self, options)
+        wanted = Wanted(**{key: options[key] for key in ("app", "signal", "receiver", "sender")})
+        _check_app(wanted.app)
+        everything = describe(everything=True)
+        entries = [each for each in everything if each.is_inspected or options["builtin"]]
+        selected = list(select(entries, wanted))
+        others = sum(not each.entry.is_inspected for each in select(everything, wanted))
+        others = 0 if options["builtin"] else others
+        if options["json"]:
+            self.print_json(as_json(selected, others))
+        else:
+            _write(self, selected, others)
+        if not selected:
+            for line in nothing_found(wanted, entries, everything):
+                self.say(line)
+        elif wanted.sender:
+            self.say("Receivers of any sender are called, too: see manage.py signals explain.")
+        return OK
 
 
-def run(command: BaseCommand, options: dict[str, Any]) -> int:
-    """Write the list."""
-    load(command, options)
-    wanted = Wanted(**{key: options[key] for key in ("app", "signal", "receiver", "sender")})
-    _check_app(wanted.app)
-    everything = describe(everything=True)
-    entries = [each for each in everything if each.is_inspected or options["builtin"]]
-    selected = list(select(entries, wanted))
-    others = sum(not each.entry.is_inspected for each in select(everything, wanted))
-    others = 0 if options["builtin"] else others
-    if options["json"]:
-        print_json(command, as_json(selected, others))
-    else:
-        _write(command, selected, others)
-    if not selected:
-        for line in nothing_found(wanted, entries, everything):
-            say(command, line)
-    elif wanted.sender:
-        say(command, "Receivers of any sender are called, too: see manage.py signals explain.")
-    return OK
-
-
-def _write(command: BaseCommand, selected: Sequence[Selected], others: int) -> None:
+def _write(part: Subcommand, selected: Sequence[Selected], others: int) -> None:
     for each in selected:
-        for line in signal_lines(each, command.style):
-            command.stdout.write(line)
-        command.stdout.write("")
+        for line in signal_lines(each, part.style):
+            part.stdout.write(line)
+        part.stdout.write("")
     if selected:
-        command.stdout.write(_summary(selected, others))
+        part.stdout.write(_summary(selected, others))
 
 
 def _check_app(app: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from django.apps import apps
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from signal_inspector.catalog.snapshots import (
     COMMAND,
@@ -21,80 +21,77 @@ from signal_inspector.catalog.snapshots import (
     scope_options,
     take,
 )
-from signal_inspector.management.signals.base import (
-    OK,
-    PROBLEM,
-    add_loading,
-    did_you_mean,
-    load,
-    plural,
-    say,
-    usage,
-)
+from signal_inspector.management.signals.base import add_loading, did_you_mean, load, plural
+from signal_inspector.subcommands import OK, PROBLEM, Subcommand, usage
 from signal_inspector.watch.terminal import printable
 
-HELP: Final = "who receives which signal, as a text to commit, and whether it still holds"
-DESCRIPTION: Final = (
-    "Writes the connections of the project's own signals and receivers as a text that changes "
-    "only when they do. With --check it says what has changed since, and ends with status 1 if "
-    "anything has."
-)
 
+class TakeSnapshot(Subcommand):
+    """Writes the connections as a text, or compares them with one."""
 
-def add_arguments(parser: CommandParser) -> None:
-    """Add where it goes, and what is in it."""
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--output", metavar="FILE", help="write it there, and not to the terminal")
-    where.add_argument(
-        "--check",
-        metavar="FILE",
-        help="compare with the snapshot in this file, with the options it was made with",
+    name = "snapshot"
+    help = "who receives which signal, as a text to commit, and whether it still holds"
+    description = (
+        "Writes the connections of the project's own signals and receivers as a text that changes "
+        "only when they do. With --check it says what has changed since, and ends with status 1 "
+        "if anything has."
     )
-    parser.add_argument(
-        "--app",
-        metavar="APP",
-        action="append",
-        default=[],
-        help="an installed app to count as the project's own; may be given again",
-    )
-    parser.add_argument(
-        "--third-party",
-        action="store_true",
-        help="all inspected signals, whosoever they are, with all their receivers",
-    )
-    add_loading(parser)
 
-
-def run(command: BaseCommand, options: dict[str, Any]) -> int:
-    """Write the snapshot, or compare it."""
-    if options["check"] is not None:
-        return _check(command, options)
-    scope = Scope(
-        apps=tuple(options["app"]), third_party=options["third_party"], bare=options["bare"]
-    )
-    snapshot = _take(command, scope)
-    if not snapshot.signals:
-        say(
-            command,
-            "No signal or receiver of the project's own is found. If the project is installed in "
-            "site-packages, name its apps with --app.",
+    @classmethod
+    def add_arguments(cls, parser: CommandParser) -> None:
+        """Add where it goes, and what is in it."""
+        where = parser.add_mutually_exclusive_group()
+        where.add_argument(
+            "--output", metavar="FILE", help="write it there, and not to the terminal"
         )
-    text = render(snapshot)
-    if options["output"] is None:
-        command.stdout.write(text, ending="")
-    else:
-        _write(options["output"], text)
-        say(command, f"Written to {options['output']}.")
-    return OK
+        where.add_argument(
+            "--check",
+            metavar="FILE",
+            help="compare with the snapshot in this file, with the options it was made with",
+        )
+        parser.add_argument(
+            "--app",
+            metavar="APP",
+            action="append",
+            default=[],
+            help="an installed app to count as the project's own; may be given again",
+        )
+        parser.add_argument(
+            "--third-party",
+            action="store_true",
+            help="all inspected signals, whosoever they are, with all their receivers",
+        )
+        add_loading(parser)
+
+    def run(self, options: dict[str, Any]) -> int:
+        """Write the snapshot, or compare it."""
+        if options["check"] is not None:
+            return _check(self, options)
+        scope = Scope(
+            apps=tuple(options["app"]), third_party=options["third_party"], bare=options["bare"]
+        )
+        snapshot = _take(self, scope)
+        if not snapshot.signals:
+            self.say(
+                "No signal or receiver of the project's own is found. If the project is installed "
+                "in site-packages, name its apps with --app.",
+            )
+        text = render(snapshot)
+        if options["output"] is None:
+            self.stdout.write(text, ending="")
+        else:
+            _write(options["output"], text)
+            self.say(f"Written to {options['output']}.")
+        return OK
 
 
-def _take(command: BaseCommand, scope: Scope) -> Snapshot:
+def _take(part: Subcommand, scope: Scope) -> Snapshot:
     known = {name for each in apps.get_app_configs() for name in (each.label, each.name)}
     for app in scope.apps:
         if app not in known:
             hint = did_you_mean(app, known)
             raise CommandError(f"--app: no installed app is called {app!r}.{hint}")
-    load(command, {"bare": scope.bare})
+    load(part, {"bare": scope.bare})
     let_go()
     return take(scope)
 
@@ -106,21 +103,19 @@ def _write(name: str, text: str) -> None:
         raise CommandError(f"{name} cannot be written: {error.strerror or error}.") from error
 
 
-def _check(command: BaseCommand, options: dict[str, Any]) -> int:
+def _check(part: Subcommand, options: dict[str, Any]) -> int:
     if options["app"] or options["third_party"] or options["bare"]:
         raise usage("--check takes what to look at from the file; update the file to change it.")
     name = options["check"]
     before = _read(name)
-    found = changes(before, _take(command, before.scope))
+    found = changes(before, _take(part, before.scope))
     if not found:
         number = plural(len(before.signals), "signal")
-        command.stdout.write(
-            command.style.SUCCESS(f"{name} holds: {number}, nothing has changed.")
-        )
+        part.stdout.write(part.style.SUCCESS(f"{name} holds: {number}, nothing has changed."))
         return OK
-    _tell(command, name, found)
+    _tell(part, name, found)
     words = " ".join([COMMAND, *scope_options(before.scope), "--output", name])
-    command.stdout.write(f"If that is meant, update the file and commit it: {words}")
+    part.stdout.write(f"If that is meant, update the file and commit it: {words}")
     return PROBLEM
 
 
@@ -144,13 +139,13 @@ def _read(name: str) -> Snapshot:
         ) from error
 
 
-def _tell(command: BaseCommand, name: str, found: list[Change]) -> None:
-    style = command.style
+def _tell(part: Subcommand, name: str, found: list[Change]) -> None:
+    style = part.style
     number = plural(len(found), "signal")
-    command.stdout.write(style.ERROR(f"{name} no longer holds: {number} changed."))
+    part.stdout.write(style.ERROR(f"{name} no longer holds: {number} changed."))
     for change in found:
-        command.stdout.write("")
-        command.stdout.write(style.MIGRATE_HEADING(printable(change.signal)))
+        part.stdout.write("")
+        part.stdout.write(style.MIGRATE_HEADING(printable(change.signal)))
         for sentence in change.sentences:
-            command.stdout.write(f"  - {printable(sentence)}")
-    command.stdout.write("")
+            part.stdout.write(f"  - {printable(sentence)}")
+    part.stdout.write("")

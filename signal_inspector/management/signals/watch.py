@@ -8,15 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from signal_inspector.management.signals.base import OK, say
+from signal_inspector.subcommands import OK, Subcommand
 
-HELP: Final = "the dispatches of running processes, live"
-DESCRIPTION: Final = (
-    "Shows each dispatch of this project's running processes when it has ended, until Ctrl-C. "
-    "What a receiver sends in turn stands below that receiver."
-)
 _NO_WAY: Final = """\
 There is nothing to watch through. Add the sink to the settings, and restart the server:
 
@@ -31,42 +26,55 @@ _NO_AUDIT: Final = """\
 There is no log to watch: "signal_inspector.audit" is not in INSTALLED_APPS."""
 
 
-def add_arguments(parser: CommandParser) -> None:
-    """Which dispatches, and how."""
-    group = parser.add_argument_group(
-        "which dispatches",
-        "What is given has to hold together. NAME is a glob on the dotted name or on its last "
-        "part, and may be given several times.",
-    )
-    for name in ("signal", "receiver", "sender"):
-        group.add_argument(f"--{name}", action="append", default=[], metavar="NAME")
-    group.add_argument("--failures", action="store_true", help="something failed")
-    group.add_argument(
-        "--slower-than", type=_milliseconds, metavar="MS", help="it took longer, in milliseconds"
-    )
-    parser.add_argument("--json", action="store_true", help="a JSON object on each line")
-    parser.add_argument(
-        "--receivers",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="a line for each receiver (yes)",
-    )
-    parser.add_argument(
-        "--via",
-        choices=("auto", "socket", "audit"),
-        default="auto",
-        help="from the processes themselves, or as they are written to the audit",
+class Watch(Subcommand):
+    """Shows the dispatches of running processes."""
+
+    name = "watch"
+    help = "the dispatches of running processes, live"
+    description = (
+        "Shows each dispatch of this project's running processes when it has ended, until Ctrl-C. "
+        "What a receiver sends in turn stands below that receiver."
     )
 
+    @classmethod
+    def add_arguments(cls, parser: CommandParser) -> None:
+        """Which dispatches, and how."""
+        group = parser.add_argument_group(
+            "which dispatches",
+            "What is given has to hold together. NAME is a glob on the dotted name or on its last "
+            "part, and may be given several times.",
+        )
+        for name in ("signal", "receiver", "sender"):
+            group.add_argument(f"--{name}", action="append", default=[], metavar="NAME")
+        group.add_argument("--failures", action="store_true", help="something failed")
+        group.add_argument(
+            "--slower-than",
+            type=_milliseconds,
+            metavar="MS",
+            help="it took longer, in milliseconds",
+        )
+        parser.add_argument("--json", action="store_true", help="a JSON object on each line")
+        parser.add_argument(
+            "--receivers",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help="a line for each receiver (yes)",
+        )
+        parser.add_argument(
+            "--via",
+            choices=("auto", "socket", "audit"),
+            default="auto",
+            help="from the processes themselves, or as they are written to the audit",
+        )
 
-def run(command: BaseCommand, options: dict[str, Any]) -> int:
-    """Show dispatches until interrupted."""
-    from signal_inspector import scopes  # noqa: PLC0415 - see Subcommand
+    def run(self, options: dict[str, Any]) -> int:
+        """Show dispatches until interrupted."""
+        from signal_inspector import scopes  # noqa: PLC0415 - see Subcommand
 
-    via = _way(options["via"])
-    with scopes.suppress(), _ended_by_sigterm(), suppress(KeyboardInterrupt):
-        (_through_socket if via == "socket" else _through_audit)(command, options)
-    return OK
+        via = _way(options["via"])
+        with scopes.suppress(), _ended_by_sigterm(), suppress(KeyboardInterrupt):
+            (_through_socket if via == "socket" else _through_audit)(self, options)
+        return OK
 
 
 def _way(via: str) -> str:
@@ -82,7 +90,7 @@ def _way(via: str) -> str:
     raise CommandError({"socket": _NO_SINK, "audit": _NO_AUDIT}.get(via, _NO_WAY))
 
 
-def _through_socket(command: BaseCommand, options: dict[str, Any]) -> None:
+def _through_socket(part: Subcommand, options: dict[str, Any]) -> None:
     from signal_inspector.watch.listening import Listener  # noqa: PLC0415
     from signal_inspector.watch.meeting import RefusedError, place, project_words  # noqa: PLC0415
 
@@ -94,8 +102,8 @@ def _through_socket(command: BaseCommand, options: dict[str, Any]) -> None:
             f"Cannot listen in {where.project}: {error} "
             'SIGNAL_INSPECTOR["WATCH"]["DIRECTORY"] may name another directory.'
         ) from error
-    with listener, _watching(command, options) as watcher:
-        say(command, f"Waiting for dispatches of {project_words()}. Ctrl-C ends it.")
+    with listener, _watching(part, options) as watcher:
+        part.say(f"Waiting for dispatches of {project_words()}. Ctrl-C ends it.")
         watcher.listen(
             listener,
             "No process has sent anything yet. They call when they send a signal, if they run "
@@ -104,7 +112,7 @@ def _through_socket(command: BaseCommand, options: dict[str, Any]) -> None:
         )
 
 
-def _through_audit(command: BaseCommand, options: dict[str, Any]) -> None:
+def _through_audit(part: Subcommand, options: dict[str, Any]) -> None:
     from signal_inspector.watch import sources  # noqa: PLC0415
 
     opens = sources.source("audit")
@@ -117,15 +125,15 @@ def _through_audit(command: BaseCommand, options: dict[str, Any]) -> None:
     )
     source = opens(asked)
     try:
-        with _watching(command, options) as watcher:
-            say(command, "Waiting for what is written to the audit. Ctrl-C ends it.")
+        with _watching(part, options) as watcher:
+            part.say("Waiting for what is written to the audit. Ctrl-C ends it.")
             watcher.follow(source)
     finally:
         source.close()
 
 
 @contextmanager
-def _watching(command: BaseCommand, options: dict[str, Any]) -> Iterator[Any]:
+def _watching(part: Subcommand, options: dict[str, Any]) -> Iterator[Any]:
     """A watcher that ends with a summary."""
     from signal_inspector.watch.dispatches import Filters  # noqa: PLC0415
     from signal_inspector.watch.terminal import Lines, Shown, Signs  # noqa: PLC0415
@@ -142,11 +150,11 @@ def _watching(command: BaseCommand, options: dict[str, Any]) -> Iterator[Any]:
         ),
         receivers=options["receivers"],
     )
-    signs = Signs(command.style, getattr(command.stdout, "encoding", None))
+    signs = Signs(part.style, getattr(part.stdout, "encoding", None))
     watcher = Watcher(
         Lines(shown, signs),
-        out=lambda line: _write(command, line),
-        say=lambda text: say(command, text),
+        out=lambda line: _write(part, line),
+        say=part.say,
         as_json=options["json"],
     )
     try:
@@ -155,9 +163,9 @@ def _watching(command: BaseCommand, options: dict[str, Any]) -> Iterator[Any]:
         watcher.end()
 
 
-def _write(command: BaseCommand, line: str) -> None:
-    command.stdout.write(line)
-    command.stdout.flush()
+def _write(part: Subcommand, line: str) -> None:
+    part.stdout.write(line)
+    part.stdout.flush()
 
 
 def _milliseconds(text: str) -> float:

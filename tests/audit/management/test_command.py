@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from signal_inspector.audit.management.commands.signal_audit import SUBCOMMANDS
+from signal_inspector.audit.management.commands.signal_audit import Command
 from tests.audit.management.made import finish, refused, start
 from tests.audit.programs import Programs, eventually, real
 
@@ -23,7 +23,7 @@ def test_unknown_database() -> None:
 
 @real
 class TestProgram:
-    @pytest.mark.parametrize("part", ["", *SUBCOMMANDS])
+    @pytest.mark.parametrize("part", ["", *(each.name for each in Command.subcommands)])
     def test_help(self, programs: Programs, part: str) -> None:
         """The command and each part of it have a help."""
         out, _ = finish(start(programs, *filter(None, [part]), "--help"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import re
 import signal
 import threading
@@ -13,26 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType, TracebackType
-from typing import Any, ClassVar, Final, Self
+from typing import Any, Final, Self
 
 from django.core.management.base import (
-    BaseCommand,
     CommandError,
-    CommandParser,
-    OutputWrapper,
 )
-from django.core.management.color import Style
 from django.db import connections
 
 from signal_inspector.audit.attribution import processes
 from signal_inspector.audit.destinations.database.statements import no_tables
 from signal_inspector.audit.models import AuditedDispatch
 from signal_inspector.audit.settings import get_settings
-
-#: Exit statuses: all is well; something is wrong; the command line is.
-OK: Final = 0
-PROBLEM: Final = 1
-USAGE: Final = 2
 
 _LENGTH: Final = re.compile(r"(\d{1,9})\s*([smhdw]?)")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "": 86_400}
@@ -42,42 +32,6 @@ _DRAWING_SECONDS: Final = 0.1  # between two drawings
 _CLEAR: Final = "\r\x1b[K"
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-
-
-class Subcommand:
-    """``manage.py signal_audit <name>``. One instance runs once."""
-
-    name: ClassVar[str]
-    help: ClassVar[str]  # one line, shown in the list
-    description: ClassVar[str] = ""  # shown by --help; the same if empty
-
-    def __init__(self, command: BaseCommand, verbosity: int = 1) -> None:
-        self.stdout: OutputWrapper = command.stdout
-        self.stderr: OutputWrapper = command.stderr
-        self.style: Style = command.style
-        self.verbosity = verbosity
-
-    @classmethod
-    def add_arguments(cls, parser: CommandParser) -> None:
-        """Add options to the parser of this part."""
-
-    def run(self, options: dict[str, Any]) -> int:
-        """Do it; the exit status. A ``CommandError`` says what is wrong."""
-        raise NotImplementedError
-
-    def say(self, text: str) -> None:
-        """Tell a person, beside the output itself."""
-        if self.verbosity:
-            self.stderr.write(text, style_func=str)
-
-    def print_json(self, data: Any) -> None:
-        """Output for programs."""
-        self.stdout.write(json.dumps(data, indent=2, ensure_ascii=False))
-
-
-def usage(text: str) -> CommandError:
-    """What is wrong with the command line."""
-    return CommandError(text, returncode=USAGE)
 
 
 def require_tables() -> None:

@@ -8,14 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from signal_inspector.audit.management.signal_audit.base import (
-    OK,
-    PROBLEM,
-    Stop,
-    Subcommand,
-    person,
-    usage,
-)
+from signal_inspector.audit.management.signal_audit.base import Stop, person
 from signal_inspector.audit.management.signal_audit.filters import add_filters, read_filters
 from signal_inspector.audit.models import OperationKind
 from signal_inspector.audit.operations.base import RunningOperation
@@ -26,11 +19,11 @@ from signal_inspector.audit.operations.export import (
     Write,
     chunks,
     described,
-    let_go,
     to_stream,
     whole_file,
 )
 from signal_inspector.audit.search.entries import Wanted
+from signal_inspector.subcommands import OK, PROBLEM, Subcommand, let_go, usage
 
 
 class Export(Subcommand):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.core.management.base import CommandError, CommandParser
 
 from signal_inspector.audit.lookups import ending_in, named
-from signal_inspector.audit.management.signal_audit.base import length_of_time, usage
+from signal_inspector.audit.management.signal_audit.base import length_of_time
 from signal_inspector.audit.models import NameKind
 from signal_inspector.audit.search.entries import Wanted
 from signal_inspector.audit.search.selection import (
@@ -22,6 +22,7 @@ from signal_inspector.audit.search.selection import (
     Selection,
     read_selection,
 )
+from signal_inspector.subcommands import usage
 
 _PERIOD: Final = ("day", "from", "to")
 _OPTIONS: Final = (

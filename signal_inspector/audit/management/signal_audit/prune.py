@@ -14,14 +14,11 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signal_inspector.audit.management.signal_audit.base import (
-    OK,
     Progress,
     Stop,
-    Subcommand,
     is_terminal,
     length_of_time,
     person,
-    usage,
 )
 from signal_inspector.audit.models import OperationKind
 from signal_inspector.audit.operations.base import RunningOperation
@@ -40,6 +37,7 @@ from signal_inspector.audit.search.selection import Selection, read_selection
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.stats.rollup import tidy
 from signal_inspector.conf import SETTING, config_problems
+from signal_inspector.subcommands import OK, Subcommand, usage
 
 _SAME_TIME: Final = timedelta(minutes=5)  # by which two clocks may differ
 # Seconds since 1970 by the clock of a server; SQLite has no clock but ours.

@@ -8,19 +8,13 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 
 from signal_inspector.audit.lookups import calls
-from signal_inspector.audit.management.signal_audit.base import (
-    OK,
-    PROBLEM,
-    Subcommand,
-    is_terminal,
-    person,
-    usage,
-)
+from signal_inspector.audit.management.signal_audit.base import is_terminal, person
 from signal_inspector.audit.models import AuditedCall, Ending, Retry, RetryOutcome
 from signal_inspector.audit.operations.retry import RefusedError, run_again, will_run_in
 from signal_inspector.audit.operations.retry_conditions import Examined, State, examine, find_call
 from signal_inspector.audit.sanitize import clean
 from signal_inspector.audit.search.selection import read_id
+from signal_inspector.subcommands import OK, PROBLEM, Subcommand, usage
 from signal_inspector.watch.terminal import printable
 
 #: The exit status where the receiver ran and raised.

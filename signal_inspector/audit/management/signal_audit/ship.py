@@ -10,8 +10,8 @@ from django.core.management.base import CommandError, CommandParser
 from signal_inspector.audit.delivery.gaps import losses
 from signal_inspector.audit.delivery.spooled import ship
 from signal_inspector.audit.destinations.database.statements import Unavailable
-from signal_inspector.audit.management.signal_audit.base import OK, PROBLEM, Subcommand, usage
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.subcommands import OK, PROBLEM, Subcommand, usage
 
 
 class Ship(Subcommand):

@@ -11,11 +11,8 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from signal_inspector.audit.management.signal_audit.base import (
-    OK,
-    Subcommand,
     length_of_time,
     percent,
-    usage,
     whole_number,
 )
 from signal_inspector.audit.operations.health import database_size, status, table_sizes
@@ -23,6 +20,7 @@ from signal_inspector.audit.search.entries import iso, utc
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.stats import report
 from signal_inspector.audit.stats.report import Line
+from signal_inspector.subcommands import OK, Subcommand, usage
 from signal_inspector.watch.terminal import printable
 
 

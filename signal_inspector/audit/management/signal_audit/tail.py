@@ -12,18 +12,14 @@ from django.core.management.color import Style
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
-from signal_inspector.audit.management.signal_audit.base import (
-    OK,
-    Subcommand,
-    length_of_time,
-    whole_number,
-)
+from signal_inspector.audit.management.signal_audit.base import length_of_time, whole_number
 from signal_inspector.audit.management.signal_audit.filters import add_filters, read_filters
 from signal_inspector.audit.models import Ending, TransactionOutcome, Unseen
-from signal_inspector.audit.operations.export import JsonLines, Write, let_go, to_stream
+from signal_inspector.audit.operations.export import JsonLines, Write, to_stream
 from signal_inspector.audit.search.entries import Entry, Follower, Reader, Wanted, start_of, utc
 from signal_inspector.audit.search.finding import scan
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.subcommands import OK, Subcommand, let_go
 from signal_inspector.watch.terminal import printable
 
 _MARKS: Final = {

@@ -1,0 +1,113 @@
+"""Management commands that have subcommands: ``manage.py signals list``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from typing import Any, ClassVar, Final
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.core.management.color import Style
+
+#: Exit statuses: all is well; something is not as it should be; the command line is wrong.
+OK: Final = 0
+PROBLEM: Final = 1
+USAGE: Final = 2
+_INTERRUPTED: Final = 130  # 128 and the number of SIGINT, as shells have it
+
+
+class Subcommand:
+    """One of them. An instance runs once.
+
+    Its module is imported for each of the others too, so what is heavy is imported in ``run``.
+    """
+
+    name: ClassVar[str]
+    help: ClassVar[str]  # one line, shown in the list
+    description: ClassVar[str] = ""  # shown by --help; the same if empty
+
+    def __init__(self, command: BaseCommand, verbosity: int = 1) -> None:
+        self.stdout: OutputWrapper = command.stdout
+        self.stderr: OutputWrapper = command.stderr
+        self.style: Style = command.style
+        self.verbosity = verbosity
+
+    @classmethod
+    def add_arguments(cls, parser: CommandParser) -> None:
+        """Add the options of this subcommand; those of Django are there."""
+
+    def run(self, options: dict[str, Any]) -> int:
+        """Do it; the exit status. A ``CommandError`` says what is wrong."""
+        raise NotImplementedError
+
+    def say(self, text: str) -> None:
+        """Tell a person, beside the output itself."""
+        if self.verbosity:
+            self.stderr.write(text, style_func=str)
+
+    def print_json(self, data: Any) -> None:
+        """Output for programs."""
+        # In ASCII: names and texts may hold what the terminal's encoding cannot.
+        self.stdout.write(json.dumps(data, indent=2))
+
+
+class SubcommandsCommand(BaseCommand):
+    """A command that does nothing but run one of its subcommands."""
+
+    #: In the order in which --help lists them.
+    subcommands: ClassVar[tuple[type[Subcommand], ...]]
+    # A mistake elsewhere in the project is no reason not to run.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parts = parser.add_subparsers(dest="subcommand", required=True, metavar="PART")
+        for each in self.subcommands:
+            # The percent sign is argparse's own.
+            text = each.help.replace("%", "%%")
+            own = parts.add_parser(
+                each.name, help=text, description=each.description.replace("%", "%%") or text
+            )
+            each.add_arguments(own)
+            _add_common(own)
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        try:
+            status = self.run_subcommand(options)
+        except KeyboardInterrupt:
+            status = _INTERRUPTED
+        except BrokenPipeError:  # `| head` has seen enough
+            let_go(self.stdout)
+            status = OK
+        if status:
+            sys.exit(status)
+
+    def run_subcommand(self, options: dict[str, Any]) -> int:
+        """Run the one that was asked for; its exit status."""
+        [found] = [each for each in self.subcommands if each.name == options["subcommand"]]
+        return found(self, options["verbosity"]).run(options)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    """Django's own options, which people write behind the subcommand, too."""
+    hidden: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+    parser.add_argument("-v", "--verbosity", type=int, choices=[0, 1, 2, 3], **hidden)
+    for name in ("--settings", "--pythonpath"):
+        parser.add_argument(name, **hidden)
+    for name in ("--traceback", "--no-color", "--force-color"):
+        parser.add_argument(name, action="store_true", **hidden)
+
+
+def usage(text: str) -> CommandError:
+    """What is wrong with the command line."""
+    return CommandError(text, returncode=USAGE)
+
+
+def let_go(stream: Any) -> None:
+    """Nobody reads this stream any more: let nothing complain of what is left in it."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
