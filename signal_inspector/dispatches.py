@@ -6,10 +6,12 @@ tallies. ``Dispatch.calls`` turns them into ``ReceiverCall`` objects when somebo
 
 from __future__ import annotations
 
+import re
 import sys
 from asyncio import Handle, _get_running_loop
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from copy import copy
+from datetime import UTC, datetime, timedelta
 from threading import get_ident
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Protocol
@@ -18,6 +20,7 @@ from uuid import UUID
 from signal_inspector.ids import uuid7, uuid7_text
 from signal_inspector.records import (
     Caller,
+    Data,
     Failure,
     NotCalled,
     Outcome,
@@ -26,7 +29,8 @@ from signal_inspector.records import (
     SendMethod,
     Summary,
     Unseen,
-    plain,
+    of_type,
+    part,
 )
 from signal_inspector.tallies import Busy, Tally
 
@@ -56,6 +60,8 @@ class OuterTrace(NamedTuple):
     trace_flags: int
     span_id: int = 0
 
+
+FAILED: Final = frozenset({Outcome.RAISED, Outcome.SKIPPED, Outcome.CANCELLED})
 
 _SAMPLED: Final = 1  # among the flags of a trace
 
@@ -198,6 +204,11 @@ class Dispatch:
         return None if self._parent_key is None else uuid7(*self._parent_key)
 
     @property
+    def parent_id_text(self) -> str:
+        """The same as text; "" if it was sent in none."""
+        return "" if self._parent_key is None else uuid7_text(*self._parent_key)
+
+    @property
     def trace_id(self) -> str:
         """The id of the trace that this dispatch is in, as W3C writes it; "" if it is in none."""
         return "" if self.trace is None else f"{self.trace.trace_id:032x}"
@@ -235,6 +246,16 @@ class Dispatch:
     def failures(self) -> list[ReceiverCall]:
         """The receiver calls that raised."""
         return [call for call in self.calls if call.outcome is Outcome.RAISED]
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it, or a receiver of it, raised, was skipped or was cancelled."""
+        return self.outcome in FAILED or any(call.outcome in FAILED for call in self.calls)
+
+    @property
+    def end_ns(self) -> int:
+        """When it ended, on the clock of ``start_ns``."""
+        return self.start_ns + self.duration_ns
 
     @property
     def is_orphan(self) -> bool:
@@ -420,46 +441,190 @@ class Dispatch:
             call.queries = tuple(tally.statements)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; the keys are part of the public interface."""
-        return {
+        """Plain data for JSON, which ``dispatch.schema.json`` describes.
+
+        The keys are part of the public interface. A part that was not kept is absent.
+        """
+        data: dict[str, Any] = {
             "id": self.id_text,
-            "parent_id": None if self.parent_id is None else str(self.parent_id),
-            "parent_call": self.parent_call,
             "by_time": self.by_time,
-            "trace_id": self.trace_id,
-            "span_id": self.span_id,
-            "trace_sampled": self.trace_sampled,
             "signal": self.signal,
             "sender": self.sender,
             "method": self.method.value,
             "started_at": self.started_at.isoformat(),
-            "start_ns": self.start_ns,
             "duration_ns": self.duration_ns,
             "outcome": self.outcome.value,
-            "unseen": None if self.unseen is None else self.unseen.value,
-            "caller": None if self.caller is None else self.caller._asdict(),
-            "project_caller": (
-                None if self.project_caller is None else self.project_caller._asdict()
-            ),
-            "stack": [list(frame) for frame in self.stack],
-            "payload": self._payload_dict(),
-            "payload_dropped": self.payload_dropped,
-            "in_transaction": self.in_transaction,
-            "rolled_back": self.rolled_back,
             "calls": [call.as_dict() for call in self.calls],
-            "not_called": [plain(receiver) for receiver in self.not_called],
         }
+        if self.payload is not None:
+            data["payload"] = {key: value.as_dict() for key, value in self.payload.items()}
+            data["payload_dropped"] = self.payload_dropped
+        stack, not_called = self.stack, self.not_called
+        caller, project_caller, unseen = self.caller, self.project_caller, self.unseen
+        others = (
+            ("start_ns", self.start_ns or None),
+            ("trace_id", self.trace_id or None),
+            ("span_id", self.span_id or None),
+            ("trace_sampled", self.trace_sampled),
+            ("parent_id", self.parent_id_text or None),
+            ("parent_call", self.parent_call),
+            ("unseen", unseen and unseen.value),
+            ("caller", caller and caller.as_dict()),
+            ("project_caller", project_caller and project_caller.as_dict()),
+            ("stack", list(map(list, stack)) if stack else None),
+            ("in_transaction", self.in_transaction),
+            ("rolled_back", self.rolled_back),
+            ("not_called", [each.as_dict() for each in not_called] if not_called else None),
+        )
+        data.update([pair for pair in others if pair[1] is not None])
+        return data
 
-    def _payload_dict(self) -> dict[str, Any] | None:
-        if self.payload is None:
-            return None
-        return {key: summary.as_dict() for key, summary in self.payload.items()}
+    @staticmethod
+    def from_dict(data: Data, *, is_trusted: bool = False) -> Dispatch:
+        """The dispatch that ``as_dict`` gave, also after JSON; other keys are left alone.
+
+        Raises ValueError, which says what is wrong; of data that ``is_trusted`` parts are read
+        only when somebody asks for them.
+        """
+        try:
+            dispatch = _read(data)
+            for key in () if is_trusted else _PARTS:
+                getattr(dispatch, key)
+        except KeyError as error:
+            raise ValueError(f"Not a dispatch: {error} is missing.") from error
+        except (AttributeError, OverflowError, RecursionError, TypeError, ValueError) as error:
+            raise ValueError(f"Not a dispatch: {error}.") from error
+        return dispatch
 
     def __repr__(self) -> str:
         return (
             f"<Dispatch {self.method.value} {self.signal} from {self.sender}: "
             f"{len(self.receivers or self._calls or ())} receivers, {self.outcome.value}>"
         )
+
+
+class _ReadDispatch(Dispatch):
+    """One that was read: what else is worked out while it runs is kept as it was written."""
+
+    id_text: str
+    parent_id_text: str
+    started_at: datetime
+    calls: list[ReceiverCall]
+    rolled_back: bool | None
+    trace_sampled: bool | None
+
+    _data: Data
+
+    __slots__ = (
+        "_data",
+        "calls",
+        "id_text",
+        "parent_id_text",
+        "rolled_back",
+        "started_at",
+        "trace_sampled",
+    )
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "started_ns":
+            return (self.started_at - _EPOCH) // _MICROSECOND * 1_000
+        if name == "_calls":
+            return self.calls
+        read = _PARTS.get(name)
+        if read is None:
+            return super().__getattr__(name)
+        value = self._data.get(name)
+        value = _UNWRITTEN.get(name) if value is None else read(value)
+        setattr(self, name, value)
+        return value
+
+    @property
+    def id(self) -> UUID:
+        return UUID(self.id_text)
+
+    @property
+    def parent_id(self) -> UUID | None:
+        return UUID(self.parent_id_text) if self.parent_id_text else None
+
+    @property
+    def query_count(self) -> int:
+        return sum(call.query_count for call in self.calls)
+
+    @property
+    def query_ns(self) -> int:
+        return sum(call.query_ns for call in self.calls)
+
+    def copied(self) -> Dispatch:
+        return copy(self)
+
+
+def _read(data: Data) -> Dispatch:
+    dispatch = _ReadDispatch()
+    dispatch._data = data
+    dispatch.id_text = _id(data["id"])
+    parent = data.get("parent_id")
+    dispatch.parent_id_text = _id(parent) if parent else ""
+    dispatch.sequence = 0
+    if data.get("trace_id"):
+        dispatch.trace = OuterTrace(
+            _number(data["trace_id"], 32),
+            _SAMPLED if data.get("trace_sampled") else 0,
+            _number(data.get("span_id") or "0" * 16, 16),
+        )
+    dispatch.signal = of_type(data["signal"], str, "signal")
+    dispatch.sender = of_type(data["sender"], str, "sender")
+    dispatch.method = SendMethod.read(of_type(data["method"], str, "method"))
+    started_at = datetime.fromisoformat(data["started_at"])
+    dispatch.started_at = started_at if started_at.tzinfo else started_at.replace(tzinfo=UTC)
+    dispatch.start_ns = part(data, "start_ns", int, 0)
+    dispatch.duration_ns = of_type(data["duration_ns"], int, "duration_ns")
+    dispatch.outcome = Outcome(data["outcome"])
+    of_type(data["calls"], list, "calls")
+    return dispatch
+
+
+def _id(value: object) -> str:
+    text = of_type(value, str, "an id")
+    if _ID.fullmatch(text) is None:
+        raise ValueError(f"{text!r:.50} is not the id of a dispatch")
+    return text
+
+
+def _number(value: object, digits: int) -> int:
+    text = of_type(value, str, "an id")
+    if len(text) != digits or _HEX.fullmatch(text) is None:
+        raise ValueError(f"{text!r:.50} does not have {digits} hexadecimal digits")
+    return int(text, 16)
+
+
+def _typed(kind: type, what: str) -> Callable[[object], object]:
+    return lambda value: of_type(value, kind, what)
+
+
+def _payload(value: Data) -> dict[str, Summary]:
+    return {of_type(key, str, "a key"): Summary.from_dict(each) for key, each in value.items()}
+
+
+#: What is read when somebody asks for it, and how; it may be absent.
+_PARTS: Final[dict[str, Callable[[Any], object]]] = {
+    "calls": lambda value: [ReceiverCall.from_dict(call) for call in value],
+    "by_time": _typed(bool, "by_time"),
+    "parent_call": _typed(int, "parent_call"),
+    "trace_sampled": _typed(bool, "trace_sampled"),
+    "unseen": Unseen,
+    "caller": Caller.from_dict,
+    "project_caller": Caller.from_dict,
+    "stack": lambda value: tuple(map(Caller.from_list, value)),
+    "payload": _payload,
+    "payload_dropped": _typed(int, "payload_dropped"),
+    "in_transaction": _typed(bool, "in_transaction"),
+    "rolled_back": _typed(bool, "rolled_back"),
+    "not_called": lambda value: tuple(map(NotCalled.from_dict, value)),
+}
+_HEX: Final = re.compile("[0-9a-f]+")
+_ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def _is_in_a_loop_of(dispatch: Dispatch) -> bool:

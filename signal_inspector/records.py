@@ -1,10 +1,41 @@
-"""What is kept of a dispatch: plain values that keep nothing of the user's alive."""
+"""What is kept of a dispatch: plain values that keep nothing of the user's alive.
+
+``as_dict`` gives plain data for JSON, ``from_dict`` reads it again; ``dispatch.schema.json``
+describes it. A part that was not kept is absent. ``from_dict`` raises KeyError for what is
+missing, ValueError or TypeError for what is something else: ``Dispatch.from_dict`` makes one
+ValueError of them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Flag, StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
+
+#: Of the JSON of a dispatch; raised when a key changes its meaning or goes.
+VERSION: Final = 1
+
+T = TypeVar("T")
+Data = Mapping[str, Any]
+
+
+def document(dispatch: Data, **context: Any) -> dict[str, Any]:
+    """The JSON of one dispatch wherever it is shown: ``context`` is what the room knows of it."""
+    return {"version": VERSION, "dispatch": dispatch, "context": context}
+
+
+def of_type(value: object, kind: type[T], what: str) -> T:
+    """The value, if it is of exactly this type. Raises ValueError that names ``what`` is not."""
+    if type(value) is not kind:
+        raise ValueError(f"{what} is of type {type(value).__name__}, not {kind.__name__}")
+    return value
+
+
+def part(data: Data, key: str, kind: type[T], absent: T) -> T:
+    """The value of a key that may be absent or None."""
+    value = data.get(key)
+    return absent if value is None else of_type(value, kind, key)
 
 
 class SendMethod(StrEnum):
@@ -36,11 +67,15 @@ class SendMethod(StrEnum):
     @classmethod
     def named(cls, name: str) -> SendMethod:
         """The member of this value, made where it is a method of a subclass's own."""
+        return cls._value2member_map_.setdefault(name, cls.read(name))  # type: ignore[return-value]
+
+    @classmethod
+    def read(cls, name: str) -> SendMethod:
+        """The same; one that is made is not remembered, as anybody may have written it."""
         known = cls._value2member_map_.get(name)
         if known is None:
             known = str.__new__(cls, name)
             known._name_, known._value_ = f"OWN_{name}", name
-            known = cls._value2member_map_.setdefault(name, known)
         return known  # type: ignore[return-value]
 
 
@@ -106,6 +141,22 @@ class Caller(NamedTuple):
     line: int
     function: str
 
+    @classmethod
+    def from_list(cls, data: object) -> Caller:
+        """A frame of ``[path, line, function]``."""
+        path, line, function = of_type(data, list, "a frame")
+        of_type(line, int, "line")
+        return cls(of_type(path, str, "path"), line, of_type(function, str, "function"))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"path": self.path, "line": self.line, "function": self.function}
+
+    @classmethod
+    def from_dict(cls, data: Data) -> Caller:
+        """What ``as_dict`` gave."""
+        return cls.from_list([data["path"], data["line"], data["function"]])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
@@ -123,13 +174,34 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         data: dict[str, Any] = {"kind": self.kind, "type": self.type, "text": self.text}
-        if self.kind == "plain":
+        if self.kind == "plain" or self.value is not None:
             data["value"] = self.value
         if self.items:
             data["items"] = [[key, item.as_dict()] for key, item in self.items]
         if self.truncated:
             data["truncated"] = True
         return data
+
+    @classmethod
+    def from_dict(cls, data: Data) -> Summary:
+        """What ``as_dict`` gave."""
+        value = data.get("value")
+        if value is not None and type(value) not in _PLAIN:
+            raise ValueError(f"value is of type {type(value).__name__}")
+        items = data.get("items")
+        return cls(
+            kind=of_type(data["kind"], str, "kind"),
+            type=of_type(data["type"], str, "type"),
+            text=of_type(data["text"], str, "text"),
+            value=value,
+            items=()
+            if items is None
+            else tuple([(of_type(key, str, "key"), cls.from_dict(item)) for key, item in items]),
+            truncated=part(data, "truncated", bool, absent=False),
+        )
+
+
+_PLAIN: Final = frozenset({bool, int, float, str})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +212,23 @@ class Failure:
     message: str  # str() of the exception, capped and cleaned
     traceback: str | None = None  # text, capped; None unless Details.TRACEBACK was asked for
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        data = {"exception_class": self.exception_class, "message": self.message}
+        if self.traceback is not None:
+            data["traceback"] = self.traceback
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Data) -> Failure:
+        """What ``as_dict`` gave."""
+        traceback = data.get("traceback")
+        return cls(
+            exception_class=of_type(data["exception_class"], str, "exception_class"),
+            message=part(data, "message", str, ""),
+            traceback=None if traceback is None else of_type(traceback, str, "traceback"),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
@@ -148,6 +237,19 @@ class Query:
     alias: str  # database alias
     sql: str  # as sent to the driver: with placeholders, never the parameters
     duration_ns: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"alias": self.alias, "sql": self.sql, "duration_ns": self.duration_ns}
+
+    @classmethod
+    def from_dict(cls, data: Data) -> Query:
+        """What ``as_dict`` gave."""
+        return cls(
+            alias=of_type(data["alias"], str, "alias"),
+            sql=of_type(data["sql"], str, "sql"),
+            duration_ns=of_type(data["duration_ns"], int, "duration_ns"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +261,27 @@ class NotCalled:
     line: int
     reason: NotCalledReason
     detail: str  # for a person: "listens to sender gifts.models.GiftOrder only"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "receiver": self.receiver,
+            "path": self.path,
+            "line": self.line,
+            "reason": self.reason.value,
+            "detail": self.detail,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Data) -> NotCalled:
+        """What ``as_dict`` gave."""
+        return cls(
+            receiver=of_type(data["receiver"], str, "receiver"),
+            path=part(data, "path", str, ""),
+            line=part(data, "line", int, 0),
+            reason=NotCalledReason(data["reason"]),
+            detail=part(data, "detail", str, ""),
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -183,17 +306,47 @@ class ReceiverCall:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        data = {field.name: getattr(self, field.name) for field in fields(self)}
-        data["outcome"] = self.outcome.value
-        data["response"] = None if self.response is None else self.response.as_dict()
-        data["failure"] = None if self.failure is None else plain(self.failure)
-        data["queries"] = [plain(query) for query in self.queries]
+        data: dict[str, Any] = {
+            "receiver": self.receiver,
+            "path": self.path,
+            "line": self.line,
+            "is_async": self.is_async,
+            "outcome": self.outcome.value,
+            "duration_ns": self.duration_ns,
+            "self_ns": self.self_ns,
+            "query_count": self.query_count,
+            "query_ns": self.query_ns,
+            "queries_by_time": self.queries_by_time,
+            "timed": self.timed,
+        }
+        if self.offset_ns is not None:
+            data["offset_ns"] = self.offset_ns
+        if self.response is not None:
+            data["response"] = self.response.as_dict()
+        if self.failure is not None:
+            data["failure"] = self.failure.as_dict()
+        if self.queries:
+            data["queries"] = [query.as_dict() for query in self.queries]
         return data
 
-
-def plain(record: Failure | Query | NotCalled) -> dict[str, Any]:
-    """A frozen record as plain data for JSON."""
-    data = {field.name: getattr(record, field.name) for field in fields(record)}
-    if isinstance(record, NotCalled):
-        data["reason"] = record.reason.value
-    return data
+    @classmethod
+    def from_dict(cls, data: Data) -> ReceiverCall:
+        """What ``as_dict`` gave."""
+        offset, response, failure = map(data.get, ("offset_ns", "response", "failure"))
+        return cls(
+            receiver=of_type(data["receiver"], str, "receiver"),
+            path=part(data, "path", str, ""),
+            line=part(data, "line", int, 0),
+            is_async=of_type(data["is_async"], bool, "is_async"),
+            outcome=Outcome(data["outcome"]),
+            offset_ns=None if offset is None else of_type(offset, int, "offset_ns"),
+            duration_ns=of_type(data["duration_ns"], int, "duration_ns"),
+            self_ns=part(data, "self_ns", int, 0),
+            response=None if response is None else Summary.from_dict(response),
+            failure=None if failure is None else Failure.from_dict(failure),
+            query_count=part(data, "query_count", int, 0),
+            query_ns=part(data, "query_ns", int, 0),
+            queries_by_time=part(data, "queries_by_time", int, 0),
+            queries=tuple([Query.from_dict(query) for query in data.get("queries") or ()]),
+            timed=part(data, "timed", bool, absent=True),
+        )

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_inspector import Details, Dispatch, Failure, Outcome, ReceiverCall, capture, trouble
+from signal_inspector.dispatches import OuterTrace
 from signal_inspector.ids import next_sequence
 from signal_inspector.records import (
     Caller,
@@ -25,6 +26,7 @@ from signal_inspector.records import (
     ReceiverName,
     SendMethod,
     Summary,
+    Unseen,
 )
 from signal_inspector.scopes import NOBODY
 from signal_inspector.tallies import Busy, Tally
@@ -437,13 +439,20 @@ class TestRolledBack:
 
 class TestAsDict:
     KEYS = (
-        "id parent_id parent_call by_time trace_id span_id trace_sampled signal sender method "
-        "started_at start_ns duration_ns outcome unseen caller project_caller stack payload "
-        "payload_dropped in_transaction rolled_back calls not_called"
+        "by_time caller calls duration_ns id in_transaction method not_called outcome "
+        "parent_call parent_id payload payload_dropped project_caller sender signal span_id "
+        "stack start_ns started_at trace_id trace_sampled unseen"
+    )
+    ALWAYS = "by_time calls duration_ns id method outcome sender signal start_ns started_at"
+    ATTRIBUTES = (
+        "id id_text parent_id parent_id_text parent_call by_time trace_id span_id trace_sampled "
+        "signal sender method started_at start_ns end_ns duration_ns outcome unseen calls caller "
+        "project_caller stack payload payload_dropped in_transaction rolled_back not_called "
+        "failures has_failed is_orphan query_count query_ns"
     )
     CALL_KEYS = (
-        "receiver path line is_async outcome offset_ns duration_ns self_ns response failure "
-        "query_count query_ns queries_by_time queries timed"
+        "duration_ns failure is_async line offset_ns outcome path queries queries_by_time "
+        "query_count query_ns receiver response self_ns timed"
     )
 
     def full(self) -> Dispatch:
@@ -451,7 +460,11 @@ class TestAsDict:
         parent = make()
         dispatch = ended(
             caller=caller,
+            project_caller=caller,
             stack=(caller,),
+            trace=OuterTrace(trace_id=0xAB, trace_flags=1, span_id=0xCD),
+            unseen=Unseen.UNTOLD,
+            responses=[Summary(kind="plain", type="int", text="1", value=1)],
             payload={"order": Summary(kind="model", type="shop.Order", text="shop.Order:42")},
             in_transaction=True,
             not_called=(
@@ -466,18 +479,127 @@ class TestAsDict:
         return dispatch
 
     def test_its_keys_are_public(self) -> None:
-        """The keys of a dispatch and of a call are those that others rely on."""
+        """The keys of a dispatch and of its calls are those that others rely on."""
         data = self.full().as_dict()
-        assert list(data) == self.KEYS.split()
-        assert [list(each) for each in data["calls"]] == [self.CALL_KEYS.split()] * 3
+        assert sorted(data) == self.KEYS.split()
+        assert sorted(set().union(*data["calls"])) == self.CALL_KEYS.split()
+
+    def test_what_was_not_kept_is_absent(self) -> None:
+        """Without any details the keys are those that every dispatch has, and none is null."""
+        data = ended().as_dict()
+        assert sorted(data) == self.ALWAYS.split()
+        assert None not in data["calls"][0].values()
 
     def test_goes_to_json(self) -> None:
         """A full record survives JSON as it is."""
         data = self.full().as_dict()
         assert json.loads(json.dumps(data)) == data
 
+    def test_a_record_that_is_read_says_the_same(self) -> None:
+        """Its public attributes and its JSON are those of the dispatch that was written."""
+        written = self.full()
+        read = Dispatch.from_dict(json.loads(json.dumps(written.as_dict())))
+        assert read.as_dict() == written.as_dict()
+        for name in [
+            "id",
+            "id_text",
+            "parent_id",
+            "parent_id_text",
+            "parent_call",
+            "by_time",
+            "trace_id",
+            "span_id",
+            "calls",
+            "trace_sampled",
+            "signal",
+            "sender",
+            "method",
+            "started_at",
+            "start_ns",
+            "end_ns",
+            "duration_ns",
+            "outcome",
+            "unseen",
+            "caller",
+            "project_caller",
+            "stack",
+            "payload",
+            "payload_dropped",
+            "in_transaction",
+            "rolled_back",
+            "not_called",
+            "failures",
+            "has_failed",
+            "is_orphan",
+            "query_count",
+            "query_ns",
+        ]:
+            assert getattr(read, name) == getattr(written, name), name
+        assert read.started_ns == written.started_ns // 1000 * 1000
+        assert read.end_of(1) == written.end_of(1)
+        assert repr(read) == repr(written)
+        assert read.copied().as_dict() == written.as_dict()
+
+    def test_a_method_of_a_subclass_is_read_and_not_remembered(self) -> None:
+        """Anybody may have written the name: it takes no memory beyond the dispatch."""
+        data = {**ended().as_dict(), "method": "send_surely"}
+        read = Dispatch.from_dict(data)
+        assert (read.method, read.method.is_own) == ("send_surely", True)
+        assert "send_surely" not in SendMethod._value2member_map_
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"id": None}, "an id is of type NoneType, not str"),
+            ({"id": "7"}, "'7' is not the id of a dispatch"),
+            ({"parent_id": 7}, "an id is of type int, not str"),
+            ({"signal": ["a"]}, "signal is of type list, not str"),
+            ({"method": 1}, "method is of type int, not str"),
+            ({"outcome": "well"}, "'well' is not a valid Outcome"),
+            ({"started_at": "soon"}, "Invalid isoformat string: 'soon'"),
+            ({"start_ns": "1"}, "start_ns is of type str, not int"),
+            ({"duration_ns": True}, "duration_ns is of type bool, not int"),
+            ({"trace_id": "-" * 32}, "does not have 32 hexadecimal digits"),
+            ({"calls": {}}, "calls is of type dict, not list"),
+            ({"calls": [7]}, "'int' object has no attribute 'get'"),
+            ({"calls": [{}]}, "'receiver' is missing"),
+            ({"payload": [1]}, "'list' object has no attribute 'items'"),
+            ({"payload": {"a": {"kind": "plain"}}}, "'type' is missing"),
+            ({"stack": [["a.py", 1]]}, "not enough values to unpack"),
+            ({"stack": [["a.py", "1", "f"]]}, "line is of type str, not int"),
+            ({"caller": "a.py:1"}, "string indices must be integers"),
+            ({"not_called": [{"receiver": "a", "reason": "?"}]}, "not a valid NotCalledReason"),
+            ({"in_transaction": 1}, "in_transaction is of type int, not bool"),
+            ({"unseen": "?"}, "'?' is not a valid Unseen"),
+        ],
+    )
+    def test_what_is_no_dispatch_is_refused(self, change: dict[str, Any], words: str) -> None:
+        """A ValueError says what is wrong with it."""
+        with pytest.raises(ValueError, match=r"^Not a dispatch: ") as caught:
+            Dispatch.from_dict({**ended().as_dict(), **change})
+        assert words in str(caught.value)
+
+    @pytest.mark.parametrize("data", [None, 7, "x", [], {}, {"id": "x"}])
+    def test_other_json_is_refused(self, data: Any) -> None:
+        """Whatever JSON may hold in its place."""
+        with pytest.raises(ValueError, match=r"^Not a dispatch: "):
+            Dispatch.from_dict(data)
+
+    def test_nesting_without_end_is_refused(self) -> None:
+        """Deep data ends in the same ValueError."""
+        summary: dict[str, Any] = {"kind": "plain", "type": "int", "text": "1"}
+        for _ in range(5_000):
+            summary = {**summary, "items": [["a", summary]]}
+        with pytest.raises(ValueError, match=r"^Not a dispatch: "):
+            Dispatch.from_dict({**ended().as_dict(), "payload": {"a": summary}})
+
+    def test_keys_of_tomorrow_are_left_alone(self) -> None:
+        """A key that is not known does not matter."""
+        data = ended().as_dict()
+        assert Dispatch.from_dict({**data, "new": 1}).as_dict() == data
+
     def test_a_real_record_goes_to_json(self) -> None:
-        """So does one of a real dispatch with every detail."""
+        """So does one of a real dispatch with every detail, and comes back as it was."""
         signal = Signal()
 
         def receiver(**kwargs: Any) -> list[int]:
@@ -488,6 +610,7 @@ class TestAsDict:
             signal.send(None, order={"lines": [1, {"a": None}]})
         data = dispatches[0].as_dict()
         assert json.loads(json.dumps(data)) == data
+        assert Dispatch.from_dict(data).as_dict() == data
 
     def test_repr_says_what_it_is(self) -> None:
         """repr() names method, signal, sender, receivers and outcome."""

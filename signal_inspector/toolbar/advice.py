@@ -12,10 +12,10 @@ from typing import Literal
 
 from signal_inspector.catalog import SignalEntry
 from signal_inspector.conf import Config
+from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import ReceiverCall
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.parts import Badge, Segment
-from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.wording import integer, last
 
 Severity = Literal["mend", "know"]
@@ -46,10 +46,10 @@ class Case:
     dropped: int
 
     @property
-    def dispatches(self) -> Sequence[StoredDispatch]:
+    def dispatches(self) -> Sequence[Dispatch]:
         return self.tree.dispatches
 
-    def calls(self) -> list[tuple[StoredDispatch, int, ReceiverCall]]:
+    def calls(self) -> list[tuple[Dispatch, int, ReceiverCall]]:
         """Every receiver call of the request with its dispatch and its index."""
         return [(d, index, call) for d in self.dispatches for index, call in enumerate(d.calls)]
 

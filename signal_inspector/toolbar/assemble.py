@@ -23,8 +23,8 @@ from signal_inspector.toolbar.requests import (
     other_requests,
     request_line,
     stored_request,
+    unpack,
 )
-from signal_inspector.toolbar.store import unpack
 from signal_inspector.toolbar.tables import (
     catalog_rows,
     connected,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from signal_inspector.conf import get_config
+from signal_inspector.dispatches import FAILED, Dispatch
 from signal_inspector.records import Outcome, Query, ReceiverCall, SendMethod, Summary
 from signal_inspector.toolbar.grouping import Node
 from signal_inspector.toolbar.lanes import Scale, call_lane
@@ -21,7 +22,6 @@ from signal_inspector.toolbar.parts import (
 )
 from signal_inspector.toolbar.places import place, stack_frames, traceback_lines
 from signal_inspector.toolbar.requests import audit_href, trace_href
-from signal_inspector.toolbar.store import FAILED, StoredDispatch
 from signal_inspector.toolbar.wording import (
     call_outcome,
     error_line,
@@ -49,9 +49,9 @@ def facts_row(node: Node, json_url: str, *, hidden: bool) -> FactsRow:
         parent=node.id,
         level=node.level,
         hidden=hidden,
-        dispatch_id=dispatch.id,
-        short_id=f"{dispatch.id[:8]}…{dispatch.id[-4:]}",
-        id_href=audit_href(dispatch.signal, dispatch.id),
+        dispatch_id=dispatch.id_text,
+        short_id=f"{dispatch.id_text[:8]}…{dispatch.id_text[-4:]}",
+        id_href=audit_href(dispatch.signal, dispatch.id_text),
         json_url=json_url,
         trace_id=dispatch.trace_id,
         trace_href=trace_href(get_config().trace_url, dispatch.trace_id, dispatch.trace_sampled),
@@ -81,7 +81,7 @@ def arguments(pairs: Iterable[tuple[str, Summary]], depth: int = 0) -> Iterator[
 def call_row(
     node: Node,
     index: int,
-    nested: Sequence[StoredDispatch],
+    nested: Sequence[Dispatch],
     badges: Iterable[Badge],
     scale: Scale,
     *,

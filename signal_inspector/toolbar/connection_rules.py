@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from signal_inspector.callers import is_third_party
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
+from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import NotCalledReason, Outcome, ReceiverCall
 from signal_inspector.toolbar.advice import Advice, Case, mono, sentence, strong, times
 from signal_inspector.toolbar.parts import Badge, Segment
-from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.wording import integer, plural
 
 _Face = tuple[str, str, int]  # the name of a receiver, its file and its line
@@ -21,7 +21,7 @@ _Face = tuple[str, str, int]  # the name of a receiver, its file and its line
 def connected_twice(case: Case) -> Iterator[Advice]:
     """One receiver ran more than once for one dispatch."""
     known = {entry.signal: entry for entry in case.catalog}
-    sent: dict[str, list[StoredDispatch]] = {}
+    sent: dict[str, list[Dispatch]] = {}
     for dispatch in case.dispatches:
         if len(dispatch.calls) > 1:
             sent.setdefault(dispatch.signal, []).append(dispatch)
@@ -38,7 +38,7 @@ class _Repeated:
     entries: tuple[ReceiverEntry, ...]  # of the catalog; () of what is not connected now
 
 
-def _repeated(known: SignalEntry | None, sent: Sequence[StoredDispatch]) -> Iterator[_Repeated]:
+def _repeated(known: SignalEntry | None, sent: Sequence[Dispatch]) -> Iterator[_Repeated]:
     """As the catalog knows them by file, line and object; else by a name of one function."""
     connected = [] if known is None else [each for each in known.receivers if not each.is_dead]
     by_number: dict[int, list[ReceiverEntry]] = {}
@@ -53,7 +53,7 @@ def _repeated(known: SignalEntry | None, sent: Sequence[StoredDispatch]) -> Iter
             yield _Repeated((face,), ())
 
 
-def _twice(signal: str, sent: Sequence[StoredDispatch], repeated: _Repeated) -> Iterator[Advice]:
+def _twice(signal: str, sent: Sequence[Dispatch], repeated: _Repeated) -> Iterator[Advice]:
     targets, most = [], 0
     for dispatch in sent:
         calls = [
@@ -65,7 +65,7 @@ def _twice(signal: str, sent: Sequence[StoredDispatch], repeated: _Repeated) -> 
         if repeated.entries:  # other objects of the class may have the same name
             number = min(number, len(repeated.entries))
         if number > 1:
-            targets.append((dispatch.index, calls[-1]))
+            targets.append((dispatch.sequence, calls[-1]))
             most = max(most, number)
     if not targets:
         return
@@ -130,7 +130,7 @@ def _connection(entry: ReceiverEntry, all_of_them: Sequence[ReceiverEntry]) -> l
 
 def nobody_received(case: Case) -> Iterator[Advice]:
     """A dispatch that no receiver got; not what an installed package offers to whoever likes."""
-    found: dict[str, list[StoredDispatch]] = {}
+    found: dict[str, list[Dispatch]] = {}
     paths = {entry.signal: entry.path for entry in case.catalog}
     for dispatch in case.dispatches:
         if dispatch.is_orphan and not _is_offer(dispatch, paths.get(dispatch.signal, "")):
@@ -141,11 +141,11 @@ def nobody_received(case: Case) -> Iterator[Advice]:
             severity="know",
             title="Nobody received",
             reason=sentence(strong(signal), _why(orphans)),
-            targets=tuple((orphan.index, None) for orphan in orphans),
+            targets=tuple((orphan.sequence, None) for orphan in orphans),
         )
 
 
-def _is_offer(dispatch: StoredDispatch, made_in: str) -> bool:
+def _is_offer(dispatch: Dispatch, made_in: str) -> bool:
     """Whether an installed package has both made the signal and sent it."""
     caller = dispatch.caller
     if caller is None or not made_in:
@@ -153,7 +153,7 @@ def _is_offer(dispatch: StoredDispatch, made_in: str) -> bool:
     return is_third_party(made_in) and is_third_party(caller.path)
 
 
-def _why(orphans: Sequence[StoredDispatch]) -> str:
+def _why(orphans: Sequence[Dispatch]) -> str:
     sent = f" was sent {integer(len(orphans))} times, and" if len(orphans) > 1 else ""
     idle = {(r.receiver, r.reason) for orphan in orphans for r in orphan.not_called}
     dead = len([reason for _, reason in idle if reason is NotCalledReason.DEAD])

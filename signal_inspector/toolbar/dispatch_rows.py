@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import quantiles
 
+from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Outcome
 from signal_inspector.toolbar.grouping import Node, Tree
 from signal_inspector.toolbar.lanes import Scale, dispatch_lane, group_lane
 from signal_inspector.toolbar.parts import Badge, DispatchRow, ErrorLine
 from signal_inspector.toolbar.places import place
-from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.wording import (
     about,
     bare_ms,
@@ -40,15 +40,15 @@ class Remarks:
     mend: frozenset[int] = frozenset()  # dispatches that something about is to be mended
     alone: bool = False  # the request sent one dispatch: nothing else wants the room
 
-    def of(self, dispatch: StoredDispatch, call: int | None = None) -> list[Badge]:
-        return self.badges.get((dispatch.index, call), [])
+    def of(self, dispatch: Dispatch, call: int | None = None) -> list[Badge]:
+        return self.badges.get((dispatch.sequence, call), [])
 
 
 def is_open(node: Node, remarks: Remarks) -> bool:
     """Whether a row starts open: it is alone, something failed in it, or is to be mended."""
     if node.is_member:
         return False
-    return remarks.alone or any(d.has_failed or d.index in remarks.mend for d in node.members)
+    return remarks.alone or any(d.has_failed or d.sequence in remarks.mend for d in node.members)
 
 
 def dispatch_row(
@@ -100,7 +100,7 @@ def dispatch_row(
     )
 
 
-def _descendants(node: Node, tree: Tree) -> Iterable[StoredDispatch]:
+def _descendants(node: Node, tree: Tree) -> Iterable[Dispatch]:
     waiting = list(reversed(node.members))
     while waiting:
         dispatch = waiting.pop()
@@ -108,7 +108,7 @@ def _descendants(node: Node, tree: Tree) -> Iterable[StoredDispatch]:
         waiting.extend(reversed(tree.nested(dispatch)))
 
 
-def _sql(members: Sequence[StoredDispatch]) -> str:
+def _sql(members: Sequence[Dispatch]) -> str:
     calls = [call for member in members for call in member.calls]
     return sql(sum(call.query_count for call in calls), sum(call.query_ns for call in calls))
 
@@ -140,7 +140,7 @@ def _note(node: Node) -> str:
     return f"nested, sent by {last(node.sent_by)}"
 
 
-def _transaction(members: Sequence[StoredDispatch]) -> list[Badge]:
+def _transaction(members: Sequence[Dispatch]) -> list[Badge]:
     inside = sum(member.in_transaction is True for member in members)
     undone = sum(member.rolled_back is True for member in members)
     if not inside:
@@ -159,7 +159,7 @@ def _transaction(members: Sequence[StoredDispatch]) -> list[Badge]:
     return [Badge(text=f"{text}, {count}rolled back", tone="warn", glyph="rollback")]
 
 
-def _by_time(members: Sequence[StoredDispatch]) -> list[Badge]:
+def _by_time(members: Sequence[Dispatch]) -> list[Badge]:
     """What another thread or task has sent while the receiver ran under which it stands."""
     count = sum(member.by_time for member in members)
     if not count:
@@ -178,15 +178,15 @@ def _unique_badges(node: Node, remarks: Remarks) -> list[Badge]:
     return list(dict.fromkeys(found))
 
 
-def _about(dispatch: StoredDispatch) -> str:
-    return about(dispatch.payload) or f"{dispatch.id[:8]}…{dispatch.id[-4:]}"
+def _about(dispatch: Dispatch) -> str:
+    return about(dispatch.payload) or f"{dispatch.id_text[:8]}…{dispatch.id_text[-4:]}"
 
 
-def _error(dispatch: StoredDispatch) -> ErrorLine | None:
+def _error(dispatch: Dispatch) -> ErrorLine | None:
     return next((error_line(call) for call in dispatch.calls if call.failure is not None), None)
 
 
-def _receivers(dispatch: StoredDispatch) -> str:
+def _receivers(dispatch: Dispatch) -> str:
     calls = [call for call in dispatch.calls if call.failure is not None] or dispatch.calls
     names = unique(call.receiver for call in calls)
     words = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -196,7 +196,7 @@ def _receivers(dispatch: StoredDispatch) -> str:
     return f"{words} returned {only.response.text}"
 
 
-def _words(dispatches: Iterable[StoredDispatch]) -> str:
+def _words(dispatches: Iterable[Dispatch]) -> str:
     words: dict[str, None] = {}
     for dispatch in dispatches:
         words[dispatch.signal] = words[dispatch.sender] = None

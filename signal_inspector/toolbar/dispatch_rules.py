@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Outcome, ReceiverCall
 from signal_inspector.toolbar.advice import Advice, Case, Target, mono, sentence, strong, times
 from signal_inspector.toolbar.parts import Badge
-from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.wording import exception_name, integer, ms, plural, strong_listing
 
 _LEVELS = 300  # Python itself lets hardly more sends stand inside each other
@@ -29,7 +29,7 @@ def stopped_others(case: Case) -> Iterator[Advice]:
         if raised is not None and stopped and not dispatch.method.is_robust:
             who = dispatch.calls[raised].receiver
             key = (who, stopped, dispatch.method.value)
-            found.setdefault(key, []).append((dispatch.index, raised))
+            found.setdefault(key, []).append((dispatch.sequence, raised))
     for (who, stopped, method), targets in found.items():
         yield Advice(
             kind="stopped others",
@@ -49,7 +49,7 @@ def stopped_others(case: Case) -> Iterator[Advice]:
         )
 
 
-def _raised(dispatch: StoredDispatch) -> int | None:
+def _raised(dispatch: Dispatch) -> int | None:
     for index, call in enumerate(dispatch.calls):
         if call.outcome is Outcome.RAISED:
             return index
@@ -62,7 +62,7 @@ def swallowed_failures(case: Case) -> Iterator[Advice]:
     for dispatch, index, call in case.calls():
         if call.outcome is Outcome.RAISED and call.failure and dispatch.method.is_robust:
             key = (call.receiver, call.failure.exception_class, dispatch.method.value)
-            found.setdefault(key, []).append((dispatch.index, index))
+            found.setdefault(key, []).append((dispatch.sequence, index))
     for (who, exception, method), targets in found.items():
         yield Advice(
             kind="swallowed",
@@ -85,7 +85,7 @@ def rolled_back(case: Case) -> Iterator[Advice]:
     found: dict[str, list[Target]] = {}
     for dispatch in case.dispatches:
         if dispatch.rolled_back and any(c.outcome is Outcome.RETURNED for c in dispatch.calls):
-            found.setdefault(dispatch.signal, []).append((dispatch.index, None))
+            found.setdefault(dispatch.signal, []).append((dispatch.sequence, None))
     for signal, targets in found.items():
         first = case.dispatches[targets[0][0]]
         done = [c.receiver for c in first.calls if c.outcome is Outcome.RETURNED]
@@ -106,20 +106,20 @@ def rolled_back(case: Case) -> Iterator[Advice]:
 
 def recursion(case: Case) -> Iterator[Advice]:
     """A signal was sent inside one of its own receivers."""
-    by_id = {dispatch.id: dispatch for dispatch in case.dispatches}
+    by_id = {dispatch.id_text: dispatch for dispatch in case.dispatches}
     depths: dict[str, int] = {}
-    deepest: dict[str, tuple[int, StoredDispatch]] = {}
+    deepest: dict[str, tuple[int, Dispatch]] = {}
     for dispatch in case.dispatches:  # parents come before what they sent
         depth, above = 0, dispatch
         for _ in range(_LEVELS):
-            parent = by_id.get(above.parent_id or "")
+            parent = by_id.get(above.parent_id_text or "")
             if parent is None:
                 break
             if parent.signal == dispatch.signal:
-                depth = depths.get(parent.id, 0) + 1
+                depth = depths.get(parent.id_text, 0) + 1
                 break
             above = parent
-        depths[dispatch.id] = depth
+        depths[dispatch.id_text] = depth
         if depth > deepest.get(dispatch.signal, (0, dispatch))[0]:
             deepest[dispatch.signal] = (depth, dispatch)
     for signal, (depth, dispatch) in deepest.items():
@@ -133,7 +133,7 @@ def recursion(case: Case) -> Iterator[Advice]:
                 f" was sent inside a receiver of its own{deep}; "
                 "nothing but that receiver's own condition ends this.",
             ),
-            targets=((dispatch.index, None),),
+            targets=((dispatch.sequence, None),),
             badge=Badge(text="recursion"),
         )
 
@@ -145,7 +145,7 @@ def slow_in_transaction(case: Case) -> Iterator[Advice]:
     for dispatch, index, call in case.calls():
         # By its own time: what it sent on is judged where it ran.
         if dispatch.in_transaction and call.timed and call.self_ns >= max(limit_ns, 1):
-            target = (dispatch.index, index)
+            target = (dispatch.sequence, index)
             found.setdefault(call.receiver, []).append((call.duration_ns, target))
     for receiver, slow in found.items():
         slow.sort(key=lambda pair: -pair[0])
@@ -167,7 +167,7 @@ def slow_in_transaction(case: Case) -> Iterator[Advice]:
 
 def ran_often(case: Case) -> Iterator[Advice]:
     """The same receivers ran again and again."""
-    calls: dict[str, list[tuple[StoredDispatch, int, ReceiverCall]]] = {}
+    calls: dict[str, list[tuple[Dispatch, int, ReceiverCall]]] = {}
     for dispatch, index, call in case.calls():
         if call.offset_ns is not None:
             calls.setdefault(call.receiver, []).append((dispatch, index, call))
@@ -191,7 +191,7 @@ def ran_often(case: Case) -> Iterator[Advice]:
                 strong(signal),
                 f" for all of it would run {'it' if len(receivers) == 1 else 'them'} once.",
             ),
-            targets=((ran[0][0].index, ran[0][1]),),
+            targets=((ran[0][0].sequence, ran[0][1]),),
         )
 
 
@@ -203,7 +203,7 @@ def repeated_query(case: Case) -> Iterator[Advice]:
             continue
         _, number = Counter((q.alias, q.sql) for q in call.queries).most_common(1)[0]
         if number >= _REPEATED_QUERY and number > worst.get(call.receiver, (0,))[0]:
-            worst[call.receiver] = (number, (dispatch.index, index), call)
+            worst[call.receiver] = (number, (dispatch.sequence, index), call)
     for receiver, (number, target, call) in worst.items():
         yield Advice(
             kind="repeated query",
@@ -231,7 +231,7 @@ def thread_for_asend(case: Case) -> Iterator[Advice]:
         if sync:
             waiting, waited_ns = _waited(dispatch)
             names = tuple(dict.fromkeys(dispatch.calls[i].receiver for i in sync))
-            target: Target = (dispatch.index, sync[0])
+            target: Target = (dispatch.sequence, sync[0])
             found.setdefault(dispatch.signal, []).append((waited_ns, waiting, target, names))
     for sends in found.values():
         waited_ns, waiting, worst, names = max(sends, key=lambda send: send[0])
@@ -254,7 +254,7 @@ def thread_for_asend(case: Case) -> Iterator[Advice]:
         )
 
 
-def _waited(dispatch: StoredDispatch) -> tuple[int, int]:
+def _waited(dispatch: Dispatch) -> tuple[int, int]:
     """How many async receivers started after the sync ones had ended, and how long that took.
 
     Django 6.1 runs the sync ones first; 5.2 and 6.0 run both at once, and nobody waits.

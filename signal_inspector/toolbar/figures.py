@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
+from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Outcome
 from signal_inspector.tallies import Busy
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.parts import Glyph, Tone
-from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.view import Figure
 from signal_inspector.toolbar.wording import integer, ms, plural
 
@@ -31,7 +31,7 @@ class _Counts:
     request_ns: int
 
     @property
-    def dispatches(self) -> Sequence[StoredDispatch]:
+    def dispatches(self) -> Sequence[Dispatch]:
         return self.tree.dispatches
 
     def outcomes(self, outcome: Outcome) -> int:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import ReceiverCall
-from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.wording import integer
 
 #: Where so many rows would stand side by side, equal ones are grouped although others are sent
@@ -31,12 +31,12 @@ class Node:
     id: str  # of its row: the path of rows above it and its own token
     parent: str  # id of the row it stands under
     level: int
-    members: tuple[StoredDispatch, ...]  # in the order they were sent; one unless a group
+    members: tuple[Dispatch, ...]  # in the order they were sent; one unless a group
     is_member: bool = False  # one of an open group
     sent_by: str = ""  # receiver that sent these, where they stand under a group
 
     @property
-    def first(self) -> StoredDispatch:
+    def first(self) -> Dispatch:
         return self.members[0]
 
     @property
@@ -47,25 +47,25 @@ class Node:
 class Tree:
     """The dispatches of a request by who sent them."""
 
-    def __init__(self, dispatches: Sequence[StoredDispatch]) -> None:
+    def __init__(self, dispatches: Sequence[Dispatch]) -> None:
         self.dispatches = dispatches
-        self._known = known = {dispatch.id: dispatch for dispatch in dispatches}
-        self.tops: list[StoredDispatch] = []
-        self._sent_by: dict[str, list[StoredDispatch]] = {}
+        self._known = known = {dispatch.id_text: dispatch for dispatch in dispatches}
+        self.tops: list[Dispatch] = []
+        self._sent_by: dict[str, list[Dispatch]] = {}
         for dispatch in dispatches:
-            parent_id = dispatch.parent_id
-            if parent_id is None or parent_id not in known or parent_id == dispatch.id:
+            parent_id = dispatch.parent_id_text
+            if parent_id not in known or parent_id == dispatch.id_text:
                 self.tops.append(dispatch)
             else:
                 self._sent_by.setdefault(parent_id, []).append(dispatch)
 
-    def nested(self, dispatch: StoredDispatch) -> list[StoredDispatch]:
+    def nested(self, dispatch: Dispatch) -> list[Dispatch]:
         """What the receivers of a dispatch sent, in the order they sent it."""
-        return self._sent_by.get(dispatch.id, [])
+        return self._sent_by.get(dispatch.id_text, [])
 
-    def parent(self, dispatch: StoredDispatch) -> StoredDispatch | None:
+    def parent(self, dispatch: Dispatch) -> Dispatch | None:
         """The dispatch whose receiver sent this one, if it was kept."""
-        return self._known.get(dispatch.parent_id or "")
+        return self._known.get(dispatch.parent_id_text or "")
 
     def roots(self) -> list[Node]:
         """The rows at the top."""
@@ -81,7 +81,7 @@ class Tree:
 
     def under_group(self, node: Node) -> list[Node]:
         """What the receivers of all dispatches of a group sent, equal ones together."""
-        together: dict[Hashable, list[StoredDispatch]] = {}
+        together: dict[Hashable, list[Dispatch]] = {}
         senders: dict[Hashable, str] = {}
         for member in node.members:
             for inner in self.nested(member):
@@ -95,7 +95,7 @@ class Tree:
             for key, alike in together.items()
         ]
 
-    def member(self, node: Node, dispatch: StoredDispatch) -> Node:
+    def member(self, node: Node, dispatch: Dispatch) -> Node:
         """One dispatch of a group, as a row of its own."""
         return _node([dispatch], node.id, node.level + 1, is_member=True)
 
@@ -126,9 +126,7 @@ class Tree:
         for dispatch in node.members:
             yield self.member(node, dispatch)
 
-    def _nodes(
-        self, siblings: Sequence[StoredDispatch], parent: str, level: int
-    ) -> Iterator[Node]:
+    def _nodes(self, siblings: Sequence[Dispatch], parent: str, level: int) -> Iterator[Node]:
         runs = _neighbors(siblings)
         if len(runs) > CROWDED:
             runs = _wherever(siblings)
@@ -136,7 +134,7 @@ class Tree:
             yield _node(run, parent, level)
 
 
-def likeness(dispatch: StoredDispatch) -> Hashable:
+def likeness(dispatch: Dispatch) -> Hashable:
     """What the dispatches of a group have in common."""
     caller = dispatch.caller
     where = None if caller is None else (caller.path, caller.line)
@@ -145,14 +143,14 @@ def likeness(dispatch: StoredDispatch) -> Hashable:
     return (dispatch.signal, dispatch.sender, dispatch.method, where, led_by)
 
 
-def _sender(dispatch: StoredDispatch, nested: StoredDispatch) -> ReceiverCall | None:
+def _sender(dispatch: Dispatch, nested: Dispatch) -> ReceiverCall | None:
     """The receiver call that sent a nested dispatch; None: code between the receivers."""
     call = nested.parent_call
     return dispatch.calls[call] if call is not None and 0 <= call < len(dispatch.calls) else None
 
 
-def _neighbors(siblings: Iterable[StoredDispatch]) -> list[list[StoredDispatch]]:
-    runs: list[list[StoredDispatch]] = []
+def _neighbors(siblings: Iterable[Dispatch]) -> list[list[Dispatch]]:
+    runs: list[list[Dispatch]] = []
     before: Hashable = None
     for dispatch in siblings:
         key = likeness(dispatch)
@@ -163,22 +161,22 @@ def _neighbors(siblings: Iterable[StoredDispatch]) -> list[list[StoredDispatch]]
     return runs
 
 
-def _wherever(siblings: Iterable[StoredDispatch]) -> list[list[StoredDispatch]]:
-    alike: dict[Hashable, list[StoredDispatch]] = {}
+def _wherever(siblings: Iterable[Dispatch]) -> list[list[Dispatch]]:
+    alike: dict[Hashable, list[Dispatch]] = {}
     for dispatch in siblings:
         alike.setdefault(likeness(dispatch), []).append(dispatch)
     return list(alike.values())
 
 
 def _node(
-    members: Sequence[StoredDispatch],
+    members: Sequence[Dispatch],
     parent: str,
     level: int,
     *,
     is_member: bool = False,
     sent_by: str = "",
 ) -> Node:
-    token = f"{'g' if len(members) > 1 else 'd'}{members[0].index}"
+    token = f"{'g' if len(members) > 1 else 'd'}{members[0].sequence}"
     return Node(
         id=f"{parent}-{token}" if parent else token,
         parent=parent,
@@ -194,9 +192,9 @@ class Selection:
 
     def __init__(self, node: Node) -> None:
         members = node.members
-        self.failed: Sequence[StoredDispatch] = ()
-        self.slowest: Sequence[StoredDispatch] = members
-        self.rest: Sequence[StoredDispatch] = ()
+        self.failed: Sequence[Dispatch] = ()
+        self.slowest: Sequence[Dispatch] = members
+        self.rest: Sequence[Dispatch] = ()
         self.failed_heading = ""
         self.slowest_heading = ""
         if len(members) > _WHOLE:
@@ -207,13 +205,13 @@ class Selection:
         """Rows beside those of the dispatches themselves."""
         return bool(self.failed_heading) + bool(self.slowest_heading) + bool(self.rest)
 
-    def _choose(self, members: Sequence[StoredDispatch]) -> None:
+    def _choose(self, members: Sequence[Dispatch]) -> None:
         failed = [member for member in members if member.has_failed]
         others = [member for member in members if not member.has_failed]
         self.failed = failed[:_FAILED]
         self.slowest = sorted(others, key=lambda member: -member.duration_ns)[:_SLOWEST]
-        shown = {member.index for member in (*self.failed, *self.slowest)}
-        self.rest = [member for member in members if member.index not in shown]
+        shown = {member.sequence for member in (*self.failed, *self.slowest)}
+        self.rest = [member for member in members if member.sequence not in shown]
         if failed:
             self.failed_heading = _failed_heading(len(failed))
         if self.slowest:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Outcome, ReceiverCall
 from signal_inspector.toolbar.parts import Axis, Bar, BarKind, Column, Lane, Span, Tick
-from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.wording import bare_ms, integer, last
 
 _COLUMNS = 120
@@ -72,7 +72,7 @@ def _step(length_ms: float) -> float:
         step *= 10
 
 
-def dispatch_lane(dispatch: StoredDispatch, scale: Scale) -> Lane:
+def dispatch_lane(dispatch: Dispatch, scale: Scale) -> Lane:
     """A thin bar with ends, or the ring of a dispatch that nobody received."""
     label = f"{last(dispatch.signal)} {scale.between(dispatch.start_ns, dispatch.end_ns)}"
     if dispatch.is_orphan:
@@ -80,7 +80,7 @@ def dispatch_lane(dispatch: StoredDispatch, scale: Scale) -> Lane:
     return Lane(label=label, span=_span(dispatch, scale))
 
 
-def _span(dispatch: StoredDispatch, scale: Scale) -> Span:
+def _span(dispatch: Dispatch, scale: Scale) -> Span:
     return Span(
         x=scale.x(dispatch.start_ns),
         width=scale.width(dispatch.start_ns, dispatch.end_ns),
@@ -89,7 +89,7 @@ def _span(dispatch: StoredDispatch, scale: Scale) -> Span:
     )
 
 
-def group_lane(members: Sequence[StoredDispatch], scale: Scale) -> Lane:
+def group_lane(members: Sequence[Dispatch], scale: Scale) -> Lane:
     """Each dispatch as a block, or columns where they are too many."""
     failed = [member for member in members if member.has_failed]
     start = min(member.start_ns for member in members)
@@ -130,9 +130,9 @@ def _column(index: int, amount: float) -> Column:
 
 
 def call_lane(
-    dispatch: StoredDispatch,
+    dispatch: Dispatch,
     call: ReceiverCall,
-    nested: Iterable[StoredDispatch],
+    nested: Iterable[Dispatch],
     scale: Scale,
 ) -> Lane:
     """A receiver's bar with the pale parts that are its nested dispatches'."""
@@ -152,7 +152,7 @@ def bar(kind: BarKind, start_ns: int, end_ns: int, scale: Scale) -> Bar:
     return Bar(kind=kind, x=scale.x(start_ns), width=scale.width(start_ns, end_ns))
 
 
-def bar_kind(dispatch: StoredDispatch, call: ReceiverCall) -> BarKind:
+def bar_kind(dispatch: Dispatch, call: ReceiverCall) -> BarKind:
     """How a receiver call's bar is filled."""
     if call.outcome is Outcome.RAISED:
         return "swallowed" if dispatch.method.is_robust else "raised"
@@ -161,9 +161,7 @@ def bar_kind(dispatch: StoredDispatch, call: ReceiverCall) -> BarKind:
     return "running" if call.outcome is Outcome.RUNNING else "ok"
 
 
-def receiver_lane(
-    name: str, calls: Sequence[tuple[StoredDispatch, ReceiverCall]], scale: Scale
-) -> Lane:
+def receiver_lane(name: str, calls: Sequence[tuple[Dispatch, ReceiverCall]], scale: Scale) -> Lane:
     """All calls of one receiver on one lane."""
     label = f"calls of {last(name)} in the request"
     timed = [

@@ -26,8 +26,13 @@ from signal_inspector.records import Details
 from signal_inspector.scopes import Collector, close_collector, open_collector, suppress
 from signal_inspector.toolbar.assemble import panel_view, trouble_text
 from signal_inspector.toolbar.checks import check_panel
-from signal_inspector.toolbar.requests import SUMMARY_ID, StoredRequest, stored_request, summarize
-from signal_inspector.toolbar.store import pack
+from signal_inspector.toolbar.requests import (
+    SUMMARY_ID,
+    StoredRequest,
+    pack,
+    stored_request,
+    summarize,
+)
 from signal_inspector.toolbar.views import urlpatterns
 from signal_inspector.toolbar.wording import integer, plural, printable
 

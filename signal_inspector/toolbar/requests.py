@@ -8,7 +8,10 @@ do we.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +25,7 @@ from signal_inspector import trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.gather import redactor
-from signal_inspector.records import Outcome
+from signal_inspector.records import Caller, Outcome
 from signal_inspector.toolbar.figures import covered_ns
 from signal_inspector.toolbar.view import OtherRequest, RequestLine
 from signal_inspector.toolbar.wording import integer, ms
@@ -148,6 +151,34 @@ def _path(request: HttpRequest) -> str:
     if config.strict and isinstance(route, str):
         return f"/{route.removeprefix('/')}"
     return redactor(config).redact_text(request.get_full_path()[:_READ])
+
+
+def pack(dispatches: Iterable[Dispatch]) -> str:
+    """A text for the store, which takes only JSON: compressed, as dispatches are much alike.
+
+    In base64, which takes 6 percent more than base85 and a tenth of its time.
+    """
+    rows = []
+    stacks: dict[tuple[Caller, ...], int] = {}  # most of a dispatch, and mostly that of another
+    for dispatch in dispatches:
+        rows.append(row := dispatch.as_dict())
+        if "stack" in row:
+            row["stack"] = stacks.setdefault(dispatch.stack, len(stacks))
+    text = json.dumps({"dispatches": rows, "stacks": list(stacks)}, separators=(",", ":"))
+    return b64encode(zlib.compress(text.encode(), level=1)).decode()
+
+
+def unpack(packed: str) -> list[Dispatch]:
+    """The dispatches that ``pack`` stored; ``sequence`` is their place in the request, from 0."""
+    data = json.loads(zlib.decompress(b64decode(packed)))
+    found = []
+    for place, row in enumerate(data["dispatches"]):
+        if "stack" in row:
+            row["stack"] = data["stacks"][row["stack"]]
+        dispatch = Dispatch.from_dict(row, is_trusted=True)
+        dispatch.sequence = place
+        found.append(dispatch)
+    return found
 
 
 _FIELDS = {field.name for field in fields(StoredRequest)}

@@ -9,12 +9,12 @@ from typing import Final
 from signal_inspector import trouble
 from signal_inspector.catalog import SignalEntry, describe
 from signal_inspector.catalog.entries import Mark, Marked, connected_elsewhere, marked, twice
+from signal_inspector.dispatches import FAILED, Dispatch
 from signal_inspector.records import Outcome, ReceiverCall, Unseen
 from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.lanes import Scale, receiver_lane
 from signal_inspector.toolbar.parts import Badge, Glyph, OutcomeCell
 from signal_inspector.toolbar.places import place
-from signal_inspector.toolbar.store import FAILED, StoredDispatch
 from signal_inspector.toolbar.view import CatalogReceiver, CatalogSignal, ReceiverRow
 from signal_inspector.toolbar.wording import (
     call_outcome,
@@ -32,7 +32,7 @@ from signal_inspector.toolbar.wording import (
 
 _UNKNOWN: Final = "–"  # of a receiver whose calls an override makes itself: nobody times them
 
-Calls = list[tuple[StoredDispatch, ReceiverCall]]
+Calls = list[tuple[Dispatch, ReceiverCall]]
 
 _SIGNALS = 200
 _OTHERS = 100  # that are not inspected
@@ -41,7 +41,7 @@ _Calls = Mapping[tuple[str, str], int]  # by signal and receiver
 
 
 def receiver_rows(
-    dispatches: Sequence[StoredDispatch], scale: Scale, remarks: Remarks
+    dispatches: Sequence[Dispatch], scale: Scale, remarks: Remarks
 ) -> tuple[ReceiverRow, ...]:
     """By the time that is their own, most first."""
     found: dict[tuple[str, str, int], Calls] = {}
@@ -124,7 +124,7 @@ def connected() -> list[SignalEntry]:
 
 
 def catalog_rows(
-    entries: Sequence[SignalEntry], dispatches: Sequence[StoredDispatch]
+    entries: Sequence[SignalEntry], dispatches: Sequence[Dispatch]
 ) -> tuple[CatalogSignal, ...]:
     """Signals that the request sent first, then the others by name, those not inspected last."""
     sent = Counter(dispatch.signal for dispatch in dispatches)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import count
 
+from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Outcome
 from signal_inspector.toolbar.advice import Target
 from signal_inspector.toolbar.call_rows import (
@@ -23,7 +24,6 @@ from signal_inspector.toolbar.grouping import Node, Selection, Tree
 from signal_inspector.toolbar.lanes import Scale
 from signal_inspector.toolbar.parts import HeadingRow, MoreRow, Row
 from signal_inspector.toolbar.requests import Links
-from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.wording import integer, ms
 
 ROWS = 300  # at first
@@ -83,11 +83,11 @@ class Timeline:
         )
         call = target[1]
         while dispatch is not None:
-            found = self._row_of.get((dispatch.index, call)) or self._row_of.get(
-                (dispatch.index, None)
+            found = self._row_of.get((dispatch.sequence, call)) or self._row_of.get(
+                (dispatch.sequence, None)
             )
-            if found or dispatch.index in self._group_of:
-                return found or self._group_of[dispatch.index]
+            if found or dispatch.sequence in self._group_of:
+                return found or self._group_of[dispatch.sequence]
             call = dispatch.parent_call
             dispatch = self._tree.parent(dispatch)
         return ""
@@ -152,10 +152,10 @@ class Timeline:
 
     def _note(self, node: Node) -> None:
         if not node.is_group:
-            self._row_of.setdefault((node.first.index, None), node.id)
+            self._row_of.setdefault((node.first.sequence, None), node.id)
             return
         for member in node.members:
-            self._group_of.setdefault(member.index, node.id)
+            self._group_of.setdefault(member.sequence, node.id)
 
     def _emit_inside(self, node: Node, *, hidden: bool) -> Iterator[Row]:
         emit = self._emit_group if node.is_group else self._emit_dispatch
@@ -163,12 +163,12 @@ class Timeline:
 
     def _emit_dispatch(self, node: Node, hidden: bool) -> Iterator[Row]:
         dispatch = node.first
-        yield facts_row(node, self._links.json(dispatch.id), hidden=hidden)
+        yield facts_row(node, self._links.json(dispatch.id_text), hidden=hidden)
         for index, call in enumerate(dispatch.calls):
             sent = [d for d in self._tree.nested(dispatch) if d.parent_call == index]
             badges = self._remarks.of(dispatch, index)
             yield call_row(node, index, sent, badges, self._scale, hidden=hidden)
-            self._row_of.setdefault((dispatch.index, index), f"{node.id}-c{index}")
+            self._row_of.setdefault((dispatch.sequence, index), f"{node.id}-c{index}")
             if call.outcome is not Outcome.SKIPPED:
                 yield call_facts_row(node, index, sent=bool(sent))
             yield from self._emit_nested(self._tree.under_call(node, index), hidden)
@@ -201,7 +201,7 @@ class Timeline:
             )
 
     def _emit_members(
-        self, node: Node, dispatches: Sequence[StoredDispatch], hidden: bool
+        self, node: Node, dispatches: Sequence[Dispatch], hidden: bool
     ) -> Iterator[Row]:
         for dispatch in dispatches:
             yield from self._emit(self._tree.member(node, dispatch), hidden=hidden)
@@ -216,7 +216,7 @@ class Timeline:
         )
 
     def _rest_row(
-        self, node: Node, rest: Sequence[StoredDispatch], offset: int, *, hidden: bool
+        self, node: Node, rest: Sequence[Dispatch], offset: int, *, hidden: bool
     ) -> MoreRow:
         took = [dispatch.duration_ns for dispatch in rest]
         spread = f" ({ms(took[0])})"

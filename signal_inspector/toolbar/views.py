@@ -17,8 +17,7 @@ from signal_inspector import trouble
 from signal_inspector.scopes import suppress
 from signal_inspector.toolbar.assemble import Story, story
 from signal_inspector.toolbar.parts import Row
-from signal_inspector.toolbar.requests import PANEL_ID
-from signal_inspector.toolbar.store import unpack
+from signal_inspector.toolbar.requests import PANEL_ID, unpack
 from signal_inspector.toolbar.wording import printable
 
 View = Callable[[HttpRequest], HttpResponse]
@@ -103,7 +102,7 @@ def si_json(request: HttpRequest) -> HttpResponse:
         data = {"request": request_part, "dispatches": [d.as_dict() for d in dispatches]}
         name = f"signals-{request_id[:8]}.json"
     else:
-        found = next((d for d in dispatches if d.id == wanted), None)
+        found = next((d for d in dispatches if d.id_text == wanted), None)
         if found is None:
             return _error(_NO_DISPATCH)
         data, name = found.as_dict(), f"signal-{wanted}.json"

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 
 from django.utils.safestring import SafeString, mark_safe
 
+from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import Outcome, ReceiverCall, Summary, Unseen
 from signal_inspector.toolbar.parts import ErrorLine, Name, OutcomeCell, Segment
-from signal_inspector.toolbar.store import StoredDispatch
 
 _ONE_LINE = 160  # characters of a payload's line
 
@@ -143,7 +143,7 @@ def unique(words: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-def call_outcome(dispatch: StoredDispatch, call: ReceiverCall) -> OutcomeCell:
+def call_outcome(dispatch: Dispatch, call: ReceiverCall) -> OutcomeCell:
     """Of one receiver."""
     if call.outcome is Outcome.RAISED:
         return _raised(dispatch)
@@ -163,7 +163,7 @@ def call_outcome(dispatch: StoredDispatch, call: ReceiverCall) -> OutcomeCell:
     return OutcomeCell(glyph="ok", tone="ok", text="returned", value=value)
 
 
-def _raised(dispatch: StoredDispatch) -> OutcomeCell:
+def _raised(dispatch: Dispatch) -> OutcomeCell:
     if dispatch.method.is_robust:
         note = "returned to the sender, and logged"
         return OutcomeCell(glyph="swallowed", tone="bad", text="raised, swallowed", note=note)
@@ -172,11 +172,11 @@ def _raised(dispatch: StoredDispatch) -> OutcomeCell:
     return OutcomeCell(glyph="raised", tone="bad", text="raised", note=note)
 
 
-def _stopper(dispatch: StoredDispatch) -> ReceiverCall | None:
+def _stopper(dispatch: Dispatch) -> ReceiverCall | None:
     return next((call for call in dispatch.calls if call.outcome is Outcome.RAISED), None)
 
 
-def dispatch_outcome(dispatch: StoredDispatch) -> OutcomeCell:
+def dispatch_outcome(dispatch: Dispatch) -> OutcomeCell:
     """Of one dispatch."""
     calls = dispatch.calls
     ended = sum(call.outcome is not Outcome.SKIPPED for call in calls)
@@ -197,7 +197,7 @@ def dispatch_outcome(dispatch: StoredDispatch) -> OutcomeCell:
     return _returned(dispatch)
 
 
-def _returned(dispatch: StoredDispatch) -> OutcomeCell:
+def _returned(dispatch: Dispatch) -> OutcomeCell:
     calls = dispatch.calls
     failed = sum(call.outcome is Outcome.RAISED for call in calls)
     if failed:
@@ -215,7 +215,7 @@ def _returned(dispatch: StoredDispatch) -> OutcomeCell:
     return OutcomeCell(glyph="ok", tone="ok", text=text)
 
 
-def group_outcome(members: Sequence[StoredDispatch]) -> OutcomeCell:
+def group_outcome(members: Sequence[Dispatch]) -> OutcomeCell:
     """Of a group of dispatches."""
     many = integer(len(members))
     raised = sum(member.outcome is Outcome.RAISED for member in members)

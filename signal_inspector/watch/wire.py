@@ -61,9 +61,9 @@ def lost(count: int) -> bytes:
 def dispatch_line(dispatch: Dispatch) -> bytes | None:
     """``Dispatch.as_dict()`` without call stack and SQL; None if it is too long all the same."""
     data = dispatch.as_dict()
-    data["stack"] = []
+    data.pop("stack", None)
     for call in data["calls"]:
-        call["queries"] = []
+        call.pop("queries", None)
     line = _line({"dispatch": data})
     if len(line) <= LONGEST:
         return line
@@ -72,17 +72,17 @@ def dispatch_line(dispatch: Dispatch) -> bytes | None:
 
 def _shortened(data: dict[str, Any]) -> bytes | None:
     data["shortened"] = True
-    data["payload"] = None
+    data.pop("payload", None)
     line = _line({"dispatch": data})
     if len(line) > LONGEST:
         for call in data["calls"]:
-            call["response"] = None
-            if call["failure"]:
-                call["failure"]["traceback"] = None
+            call.pop("response", None)
+            if "failure" in call:
+                call["failure"].pop("traceback", None)
         line = _line({"dispatch": data})
     if len(line) > LONGEST:
         data["calls"] = data["calls"][:_CALLS]
-        data["not_called"] = []
+        data.pop("not_called", None)
         line = _line({"dispatch": data})
     return line if len(line) <= LONGEST else None
 

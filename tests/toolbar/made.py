@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from signal_inspector.conf import Config
+from signal_inspector.dispatches import Dispatch
 from signal_inspector.records import (
     Caller,
     Failure,
@@ -20,7 +21,6 @@ from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.lanes import Scale
 from signal_inspector.toolbar.requests import Links
-from signal_inspector.toolbar.store import StoredDispatch
 from signal_inspector.toolbar.timeline import Timeline
 
 MS = 1_000_000
@@ -66,7 +66,7 @@ class World:
     """The dispatches of a request, in the order they are sent."""
 
     def __init__(self) -> None:
-        self.dispatches: list[StoredDispatch] = []
+        self.dispatches: list[Dispatch] = []
 
     def send(
         self,
@@ -75,44 +75,46 @@ class World:
         method: str = "send",
         at: float | None = None,
         took: float = 1,
-        parent: StoredDispatch | None = None,
+        parent: Dispatch | None = None,
         parent_call: int | None = 0,
         line: int = 10,
         payload: dict[str, Summary] | None = None,
         **fields: Any,
-    ) -> StoredDispatch:
+    ) -> Dispatch:
         """One dispatch. It raised where a receiver did and the method is not robust."""
         index = len(self.dispatches)
         failed = any(one.outcome is Outcome.RAISED for one in calls)
         robust = SendMethod.named(method).is_robust
         outcome = Outcome.RAISED if failed and not robust else Outcome.RETURNED
         start_ms = index if at is None else at
-        dispatch = StoredDispatch(
-            index=index,
-            id=f"01a202bf-0000-7000-8000-{index:012}",
-            parent_id=None if parent is None else parent.id,
-            parent_call=None if parent is None else parent_call,
-            trace_id=fields.pop("trace_id", ""),
-            trace_sampled=fields.pop("trace_sampled", None),
-            signal=signal,
-            sender=fields.pop("sender", "shop.models.Order"),
-            method=SendMethod.named(method),
-            started_at="2026-11-22T10:14:07.318000+00:00",
-            start_ns=int(start_ms * MS),
-            duration_ns=int(took * MS),
-            outcome=fields.pop("outcome", outcome),
-            project_caller=fields.pop("project_caller", None),
-            caller=fields.pop("caller", Caller("/srv/shop/services.py", line, "place_order")),
-            stack=fields.pop("stack", ()),
-            payload=payload,
-            payload_dropped=fields.pop("payload_dropped", 0),
-            in_transaction=fields.pop("in_transaction", False),
-            rolled_back=fields.pop("rolled_back", False),
-            calls=calls,
-            by_time=fields.pop("by_time", False),
-            unseen=fields.pop("unseen", None),
-            not_called=fields.pop("not_called", ()),
+        dispatch = Dispatch.from_dict(
+            {
+                "id": f"01a202bf-0000-7000-8000-{index:012}",
+                "parent_id": None if parent is None else parent.id_text,
+                "parent_call": None if parent is None else parent_call,
+                "signal": signal,
+                "sender": fields.pop("sender", "shop.models.Order"),
+                "method": method,
+                "started_at": "2026-11-22T10:14:07.318000+00:00",
+                "start_ns": int(start_ms * MS),
+                "duration_ns": int(took * MS),
+                "outcome": fields.pop("outcome", outcome),
+                "payload_dropped": fields.pop("payload_dropped", 0),
+                "in_transaction": fields.pop("in_transaction", False),
+                "rolled_back": fields.pop("rolled_back", False),
+                "by_time": fields.pop("by_time", False),
+                "trace_id": fields.pop("trace_id", ""),
+                "trace_sampled": fields.pop("trace_sampled", None),
+                "calls": [one.as_dict() for one in calls],
+            }
         )
+        dispatch.sequence = index
+        dispatch.payload = payload
+        caller = Caller("/srv/shop/services.py", line, "place_order")
+        dispatch.caller = fields.pop("caller", caller)
+        for name in ("project_caller", "stack", "unseen", "not_called"):
+            if name in fields:
+                setattr(dispatch, name, fields.pop(name))
         assert not fields, f"unknown: {fields}"
         self.dispatches.append(dispatch)
         return dispatch

@@ -361,7 +361,7 @@ def test_recursion() -> None:
     deepest = world.send("s.saved", call("r.a"), parent=inner)
     advice = of_kind(advise(world.case()), "recursion")
     assert words(advice).startswith("saved was sent inside a receiver of its own, 2 deep;")
-    assert advice.targets == ((deepest.index, None),)
+    assert advice.targets == ((deepest.sequence, None),)
 
 
 def test_dropped() -> None:

@@ -18,6 +18,8 @@ from signal_inspector.toolbar.grouping import Node
 from signal_inspector.toolbar.parts import Badge
 from tests.toolbar.made import MS, World, call, plain
 
+TRACE = "ab12" * 8
+
 
 def node(world: World) -> Node:
     return world.tree.roots()[0]
@@ -55,29 +57,33 @@ def test_facts_name_the_dispatch() -> None:
     world = World()
     sent = world.send("s.a")
     row = facts_row(node(world), "/json", hidden=True)
-    assert (row.dispatch_id, row.short_id, row.json_url) == (sent.id, "01a202bf…0000", "/json")
+    assert (row.dispatch_id, row.short_id, row.json_url) == (
+        sent.id_text,
+        "01a202bf…0000",
+        "/json",
+    )
     assert (row.id, row.parent, row.hidden) == ("d0-f", "d0", True)
 
 
 @pytest.mark.parametrize(
-    ("form", "href"), [("", ""), ("https://t.example/{trace_id}", "https://t.example/ab12")]
+    ("form", "href"), [("", ""), ("https://t.example/{trace_id}", f"https://t.example/{TRACE}")]
 )
 def test_facts_name_the_trace(form: str, href: str, settings: Any) -> None:
     """The trace of a dispatch that was traced, with a link where TRACE_URL says whither."""
     settings.SIGNAL_INSPECTOR = {"TRACE_URL": form}
     world = World()
-    world.send("s.a", trace_id="ab12")
+    world.send("s.a", trace_id=TRACE)
     row = facts_row(node(world), "/json", hidden=True)
-    assert (row.trace_id, row.trace_href, row.trace_note) == ("ab12", href, "")
+    assert (row.trace_id, row.trace_href, row.trace_note) == (TRACE, href, "")
 
 
 def test_a_trace_that_was_not_sampled_is_no_link(settings: Any) -> None:
     """Its id stands in logs, but no viewer has it."""
     settings.SIGNAL_INSPECTOR = {"TRACE_URL": "https://t.example/{trace_id}"}
     world = World()
-    world.send("s.a", trace_id="ab12", trace_sampled=False)
+    world.send("s.a", trace_id=TRACE, trace_sampled=False)
     row = facts_row(node(world), "/json", hidden=True)
-    assert (row.trace_id, row.trace_href, row.trace_note) == ("ab12", "", "not sampled")
+    assert (row.trace_id, row.trace_href, row.trace_note) == (TRACE, "", "not sampled")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +98,7 @@ def test_facts_lead_to_the_audit(audit: dict[str, Any], href: str, settings: Any
     world = World()
     sent = world.send("s.a")
     row = facts_row(node(world), "", hidden=False)
-    assert row.id_href == href.replace("0a", sent.id)
+    assert row.id_href == href.replace("0a", sent.id_text)
     settings.ROOT_URLCONF = "tests.toolbar.no_urls"
     assert facts_row(node(world), "", hidden=False).id_href == ""
 
