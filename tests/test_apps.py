@@ -213,6 +213,28 @@ class TestStart:
         )
         assert out == "[]\n"
 
+    def test_what_requests_and_commands_need_is_not_imported(self) -> None:
+        """With every room installed: no page, no reading of source, no words for values."""
+        pytest.importorskip("debug_toolbar")
+        pytest.importorskip("opentelemetry")
+        out = run_python(
+            "import sys, django\n"
+            "from django.conf import settings\n"
+            "contrib = ('admin', 'auth', 'contenttypes', 'messages', 'sessions')\n"
+            "settings.configure(INSTALLED_APPS=['signal_inspector', 'signal_inspector.audit',\n"
+            "    *(f'django.contrib.{app}' for app in contrib), 'debug_toolbar'],\n"
+            "    DATABASES={'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'x'}},\n"
+            "    SIGNAL_INSPECTOR={'SINKS': ['signal_inspector.tracing.TracingSink']},\n"
+            "    DEBUG_TOOLBAR_PANELS=['signal_inspector.toolbar.SignalInspectorPanel'])\n"
+            "django.setup()\n"
+            "import signal_inspector.toolbar.panel\n"  # as the toolbar's own checks do
+            "later = ('audit.admin.pages', 'audit.log_source', 'audit.operations.retry',"
+            " 'catalog.entries', 'graph', 'payload.failures', 'payload.redaction', 'source_code',"
+            " 'toolbar.assemble', 'toolbar.requests', 'watch.dispatches', 'watch.sink')\n"
+            "print([name for name in later if f'signal_inspector.{name}' in sys.modules])\n"
+        )
+        assert out == "[]\n"
+
     def test_the_first_failure_may_be_one_of_a_full_stack(self) -> None:
         """What puts it in words is there by then: an import would not find room."""
         out = run_python(

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
+
+from signal_inspector.lazy import names_of
 
 if TYPE_CHECKING:
+    from signal_inspector.toolbar.assemble import panel_view as panel_view
+    from signal_inspector.toolbar.assemble import trouble_text as trouble_text
     from signal_inspector.toolbar.panel import SignalInspectorPanel
+    from signal_inspector.toolbar.requests import SUMMARY_ID as SUMMARY_ID
+    from signal_inspector.toolbar.requests import StoredRequest as StoredRequest
+    from signal_inspector.toolbar.requests import pack as pack
+    from signal_inspector.toolbar.requests import stored_request as stored_request
+    from signal_inspector.toolbar.requests import summarize as summarize
+    from signal_inspector.toolbar.views import urlpatterns as urlpatterns
+    from signal_inspector.toolbar.wording import integer as integer
+    from signal_inspector.toolbar.wording import plural as plural
+    from signal_inspector.toolbar.wording import printable as printable
 
 __all__ = ["SignalInspectorPanel"]
 
+# The toolbar imports the panel when the project starts; the panel takes the other names from
+# here, with the first request that it stores or shows.
+_HOMES: Final = {
+    "SignalInspectorPanel": "panel",
+    "SUMMARY_ID": "requests",
+    "StoredRequest": "requests",
+    "integer": "wording",
+    "pack": "requests",
+    "panel_view": "assemble",
+    "plural": "wording",
+    "printable": "wording",
+    "stored_request": "requests",
+    "summarize": "requests",
+    "trouble_text": "assemble",
+    "urlpatterns": "views",
+}
 
-def __getattr__(name: str) -> Any:
-    # Late: apps needs this package at start-up where the toolbar is installed, not its panel.
-    if name != "SignalInspectorPanel":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module("signal_inspector.toolbar.panel").SignalInspectorPanel
+if not TYPE_CHECKING:  # a checker would take it for a yes to every name
+    __getattr__ = names_of(__name__, _HOMES)

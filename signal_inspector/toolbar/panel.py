@@ -20,21 +20,12 @@ from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from signal_inspector import toolbar as room
 from signal_inspector import trouble
 from signal_inspector.ids import perf_counter_ns, time
 from signal_inspector.records import Details
 from signal_inspector.scopes import Collector, close_collector, open_collector, suppress
-from signal_inspector.toolbar.assemble import panel_view, trouble_text
 from signal_inspector.toolbar.checks import check_panel
-from signal_inspector.toolbar.requests import (
-    SUMMARY_ID,
-    StoredRequest,
-    pack,
-    stored_request,
-    summarize,
-)
-from signal_inspector.toolbar.views import urlpatterns
-from signal_inspector.toolbar.wording import integer, plural, printable
 
 
 class SignalInspectorPanel(Panel):
@@ -94,7 +85,7 @@ class SignalInspectorPanel(Panel):
     def _store(self, collector: Collector, request: HttpRequest, response: HttpResponse) -> None:
         end_ns = self._end_ns or perf_counter_ns()
         dispatches = list(collector.dispatches)
-        summary = summarize(
+        summary = room.summarize(
             request,
             response,
             dispatches,
@@ -104,10 +95,10 @@ class SignalInspectorPanel(Panel):
             dropped=collector.dropped,
             limit=collector.limit,
         ).as_dict()
-        self.record_stats({"request": summary, "packed": pack(dispatches)})
+        self.record_stats({"request": summary, "packed": room.pack(dispatches)})
         if dispatches:
             toolbar = self.toolbar
-            toolbar.store.save_panel(toolbar.request_id, SUMMARY_ID, summary)
+            toolbar.store.save_panel(toolbar.request_id, room.SUMMARY_ID, summary)
 
     def generate_server_timing(
         self,
@@ -117,15 +108,15 @@ class SignalInspectorPanel(Panel):
         """The time in dispatches, for the browser's own tools."""
         told = self._request()
         if told is not None and told.dispatches:
-            title = plural(told.dispatches, "signal dispatch", "signal dispatches")
+            title = room.plural(told.dispatches, "signal dispatch", "signal dispatches")
             self.record_server_timing("dispatches", title, round(told.busy_ns / 1e6, 3))
 
     # Showing
 
-    def _request(self) -> StoredRequest | None:
+    def _request(self) -> room.StoredRequest | None:
         try:
             data = self.get_stats().get("request")
-            return None if data is None else stored_request(data)
+            return None if data is None else room.stored_request(data)
         except Exception as error:
             trouble.report("reading a stored request", error)
             return None
@@ -135,11 +126,11 @@ class SignalInspectorPanel(Panel):
         """The side bar's words: "17 dispatches in 486ms, 2 failed"."""
         told = self._request()
         if told is None:
-            return trouble_text()
+            return room.trouble_text()
         if not told.dispatches:
             return "nothing sent"
-        sent = plural(told.dispatches, "dispatch", "dispatches")
-        failed = f", {integer(told.failed)}\N{NO-BREAK SPACE}failed" if told.failed else ""
+        sent = room.plural(told.dispatches, "dispatch", "dispatches")
+        failed = f", {room.integer(told.failed)}\N{NO-BREAK SPACE}failed" if told.failed else ""
         return f"{sent} in {_rough(told.busy_ns)}{failed}"
 
     @property
@@ -148,18 +139,18 @@ class SignalInspectorPanel(Panel):
         try:
             with suppress():
                 stats = self.get_stats()
-                view = panel_view(stats, self.toolbar.request_id, self.toolbar.store)
-                return printable(render_to_string(self.template, {"view": view}))
+                view = room.panel_view(stats, self.toolbar.request_id, self.toolbar.store)
+                return room.printable(render_to_string(self.template, {"view": view}))
         except Exception as error:
             trouble.report("showing the panel", error)
             return self._trouble()
 
     def _trouble(self) -> SafeString:
-        text = trouble_text()
+        text = room.trouble_text()
         try:
             with suppress():
                 page = render_to_string("signal_inspector/trouble.html", {"trouble": text})
-                return printable(page)
+                return room.printable(page)
         except Exception as error:
             trouble.report("showing the panel's own trouble", error)
             return format_html("<p>{}</p>", text)
@@ -177,7 +168,7 @@ class SignalInspectorPanel(Panel):
     @classmethod
     def get_urls(cls) -> list[URLPattern]:
         """The panel's own views."""
-        return urlpatterns
+        return room.urlpatterns
 
     @classmethod
     def run_checks(cls) -> list[CheckMessage]:

@@ -15,7 +15,7 @@ from django.http import HttpResponse
 from django.template import TemplateSyntaxError
 from django.test import Client, RequestFactory
 
-from signal_inspector import scopes, trouble
+from signal_inspector import scopes, toolbar, trouble
 from signal_inspector.conf import forget_config
 from signal_inspector.toolbar import panel as panel_module
 from signal_inspector.toolbar.requests import SUMMARY_ID
@@ -274,7 +274,8 @@ def test_broken_template_leaves_the_response_alone(shown: Shown, render: bool) -
 @pytest.mark.parametrize("broken", ["pack", "open_collector", "close_collector", "Collector"])
 def test_broken_inspector_leaves_the_response_alone(shown: Shown, broken: str) -> None:
     """Whatever of ours fails, the request is answered and the failure is counted."""
-    with mock.patch.object(panel_module, broken, side_effect=RuntimeError(broken)):
+    where = toolbar if broken == "pack" else panel_module
+    with mock.patch.object(where, broken, side_effect=RuntimeError(broken)):
         response = shown.client.get("/checkout/")
     assert response.status_code == 200
     assert "ok" in response.content.decode()
