@@ -7,7 +7,6 @@ happens, in plain strings and weak references.
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Callable
 from enum import StrEnum
@@ -21,7 +20,7 @@ from django.apps import apps
 from django.dispatch import Signal
 from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-defined]
 
-from signal_inspector import trouble
+from signal_inspector import forks, trouble
 from signal_inspector.django_entries import LookupKey, entries, lookup_key, reaches
 from signal_inspector.names import (
     IdentityMap,
@@ -278,13 +277,10 @@ _refused: IdentityMap[dict[tuple[object, ...], Refusal]] = IdentityMap()
 _vain: IdentityMap[dict[tuple[object, ...], Vain]] = IdentityMap()
 
 
+@forks.in_child
 def _after_fork() -> None:
     global _lock
     _lock = RLock()  # the thread that held it is not in the child
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no forks
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def note_connect(

@@ -14,6 +14,8 @@ from types import ModuleType
 from typing import Final
 from uuid import UUID
 
+from signal_inspector import forks
+
 
 def _clocks() -> ModuleType:
     """A ``time`` module of our own, with functions of its own and their full speed.
@@ -49,6 +51,7 @@ _process_bits = 0
 _text_of_process = ""  # the part of an id that all of this process share
 
 
+@forks.in_child
 def _reseed() -> None:
     """Give this process random bits of its own: a forked child shares its parent's counter."""
     global _process_bits, _text_of_process
@@ -58,8 +61,6 @@ def _reseed() -> None:
 
 
 _reseed()
-if hasattr(os, "register_at_fork"):  # Windows has no forks
-    os.register_at_fork(after_in_child=_reseed)
 
 
 def uuid7(unix_ns: int, sequence: int) -> UUID:

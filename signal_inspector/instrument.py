@@ -8,7 +8,6 @@ goes the careful way (see ``watched``). Installing needs no settings and no app 
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -24,6 +23,7 @@ from signal_inspector import (
     callers,
     connections,
     following,
+    forks,
     names,
     overrides,
     recorder,
@@ -57,13 +57,10 @@ _ours: dict[str, Any] = {}
 _djangos: Final[dict[SendMethod, Any]] = {}
 
 
+@forks.in_child
 def _after_fork() -> None:
     global _lock
     _lock = RLock()
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no forks
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:

@@ -8,7 +8,6 @@ It holds for all threads and tasks of the process.
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -18,7 +17,7 @@ from typing import Any, Protocol
 
 from django.dispatch import Signal
 
-from signal_inspector import trouble
+from signal_inspector import forks, trouble
 from signal_inspector.django_entries import entries
 from signal_inspector.names.safe import instance_attribute
 
@@ -157,13 +156,10 @@ _ours: dict[type[Signal], Callable[..., Any]] = {}
 _lock = RLock()
 
 
+@forks.in_child
 def _after_fork() -> None:
     global _lock
     _lock = RLock()  # the thread that held it is not in the child
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no forks
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def add(change: Change) -> None:

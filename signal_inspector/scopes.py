@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextvars import ContextVar, Token
 from threading import RLock
 from types import TracebackType
@@ -11,7 +10,7 @@ from weakref import WeakSet
 
 from django.dispatch import Signal
 
-from signal_inspector import trouble
+from signal_inspector import forks, trouble
 from signal_inspector.audiences import NOBODY, Audience, Collector, Dispatches
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.ids import perf_counter_ns
@@ -155,13 +154,10 @@ _collecting: tuple[Collector, ...] = ()
 _lock = RLock()
 
 
+@forks.in_child
 def _after_fork() -> None:
     global _lock
     _lock = RLock()  # the thread that held it is not in the child
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no forks
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def process_audience() -> Audience:

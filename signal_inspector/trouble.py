@@ -12,7 +12,6 @@ import inspect
 import itertools
 import logging
 import opcode
-import os
 import signal
 import traceback
 from collections import Counter
@@ -38,13 +37,10 @@ _known_drops: set[str] = {"dispatches"}
 _lock = RLock()
 
 
-def _after_fork() -> None:
+def after_fork() -> None:
+    """Called in a forked child, before the other functions of ``forks``."""
     global _lock
     _lock = RLock()  # the thread that held it is not in the child
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no forks
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def report(kind: str, error: BaseException) -> None:

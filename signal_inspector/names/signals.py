@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from inspect import CO_OPTIMIZED
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 
 from django.dispatch import Signal
 
-from signal_inspector import trouble
+from signal_inspector import forks, trouble
 from signal_inspector.ids import monotonic
 from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.safe import class_path, instance_attribute, line_at
@@ -67,13 +66,10 @@ _lock = RLock()
 _scanning = False
 
 
+@forks.in_child
 def _after_fork() -> None:
     global _lock, _index, _scanning
     _lock, _index, _scanning = RLock(), Index(), False
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no forks
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def note_creation(signal: Signal, frame: FrameType) -> None:

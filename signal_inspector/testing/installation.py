@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from threading import RLock
 
 from django.conf import settings
 
-from signal_inspector import instrument
+from signal_inspector import forks, instrument
 
 _lock = RLock()
 _users = 0
@@ -15,13 +14,10 @@ _wrapper_is_ours = False
 _queries_are_ours = False
 
 
+@forks.in_child
 def _after_fork() -> None:
     global _lock
     _lock = RLock()  # the thread that held it is not in the child
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no forks
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def acquire() -> None:

@@ -5,7 +5,6 @@ Measured while the span of what is measured is current, so that the SDK can atta
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import Final
@@ -21,7 +20,7 @@ from opentelemetry.metrics import (
     get_meter_provider,
 )
 
-from signal_inspector import trouble
+from signal_inspector import forks, trouble
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.names.safe import class_path
 from signal_inspector.records import Outcome
@@ -128,13 +127,10 @@ def _is_idle(histogram: Histogram) -> bool:
     return real is None or type(real) is NoOpHistogram
 
 
+@forks.in_child
 def _after_fork() -> None:
     global _lock
     _lock = Lock()  # the thread that held it is not in the child
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no forks
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def observe(meter_provider: MeterProvider | None = None) -> None:

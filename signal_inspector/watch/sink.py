@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 import sys
 import threading
@@ -11,7 +10,7 @@ from pathlib import Path, PurePath
 from time import sleep
 from typing import Final
 
-from signal_inspector import scopes, trouble
+from signal_inspector import forks, scopes, trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
 from signal_inspector.ids import monotonic
@@ -217,13 +216,10 @@ def process_words() -> str:
     return (name or "python")[:100]
 
 
+@forks.in_child
 def _forked() -> None:
     for sink in list(_sinks):
         try:
             sink._forked()
         except Exception as error:
             trouble.report("forgetting a parent's watchers", error)
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no forks
-    os.register_at_fork(after_in_child=_forked)

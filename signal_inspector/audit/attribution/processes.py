@@ -15,7 +15,7 @@ from pathlib import PurePath
 from types import FrameType
 from typing import Any, Final, Protocol
 
-from signal_inspector import trouble
+from signal_inspector import forks, trouble
 from signal_inspector.audit.models import Origin
 from signal_inspector.audit.sanitize import clean
 
@@ -120,19 +120,23 @@ def _tell(what: str) -> None:
             trouble.report("preparing the audit for a fork", error)
 
 
+@forks.before
+def _forking() -> None:
+    _tell("hold")
+
+
+@forks.in_parent
+def _going_on() -> None:
+    _tell("go_on")
+
+
+@forks.in_child
 def _forked() -> None:
     global _label
     _label = ""
     _finalizers.clear()
     _tell("forked")
 
-
-if hasattr(os, "register_at_fork"):  # Windows has no forks
-    os.register_at_fork(
-        before=lambda: _tell("hold"),
-        after_in_parent=lambda: _tell("go_on"),
-        after_in_child=_forked,
-    )
 
 atexit.register(close_all)
 

@@ -9,7 +9,6 @@ its work, and a row that comes later is rolled up later.
 
 from __future__ import annotations
 
-import os
 import secrets
 import sys
 import threading
@@ -20,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signal_inspector import trouble
+from signal_inspector import forks, trouble
 from signal_inspector.audit.destinations.database.adapters import Bound
 from signal_inspector.audit.destinations.database.statements import (
     Blame,
@@ -72,16 +71,13 @@ class _Own:
 _own: dict[str, _Own] = {}  # by database alias
 
 
+@forks.in_child
 def _forked() -> None:
     """Let a child own no rows of its parent, nor wait for a thread that is not in it."""
     global _lock
     _lock = threading.Lock()
     _own.clear()
     _pending.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
 
 
 def new_row(slot: int, seconds: int, figures: Figures) -> TallyRow:

@@ -1,0 +1,58 @@
+"""What is done when the process forks: the one place that Python tells of it.
+
+A child has the memory of its parent and one of its threads: a lock that another thread held
+stays locked there, and what is to be one per process is shared by two. Functions run in the
+order in which they were given; what one of them raises is reported, and the others run all the
+same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from signal_inspector import trouble
+
+Function = TypeVar("Function", bound=Callable[[], None])
+
+_before: Final[list[Callable[[], None]]] = []
+_in_parent: Final[list[Callable[[], None]]] = []
+_in_child: Final[list[Callable[[], None]]] = [trouble.after_fork]
+
+
+def before(function: Function) -> Function:
+    """Have a function run in the parent before it forks; usable as a decorator."""
+    _before.append(function)
+    return function
+
+
+def in_parent(function: Function) -> Function:
+    """Have a function run in the parent after it has forked; usable as a decorator."""
+    _in_parent.append(function)
+    return function
+
+
+def in_child(function: Function) -> Function:
+    """Have a function run in the child after the fork; usable as a decorator."""
+    _in_child.append(function)
+    return function
+
+
+def _run(functions: list[Callable[[], None]]) -> None:
+    held: BaseException | None = None
+    for function in functions:
+        try:
+            function()
+        except BaseException as error:
+            kind = f"{function.__module__}.{function.__qualname__}, as the process forked"
+            held = trouble.hold(kind, error, held)
+    trouble.resume(held)
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(
+        before=lambda: _run(_before),
+        after_in_parent=lambda: _run(_in_parent),
+        after_in_child=lambda: _run(_in_child),
+    )
