@@ -57,7 +57,7 @@ def check_contents(wheel: Path) -> None:
     missing = package_files() - names
     foreign = {name for name in names if not name.startswith("signal_inspector/")}
     foreign = {name for name in foreign if ".dist-info/" not in name}
-    for must in ("/py.typed", "/templates/", "/static/", "/LICENSE"):
+    for must in ("/py.typed", "/dispatch.schema.json", "/templates/", "/static/", "/LICENSE"):
         if not any(must in name for name in names):
             missing.add(must)
     if missing or foreign:

@@ -16,15 +16,12 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError, connections
 
 from signal_inspector.audit.lookups import calls, dispatches
-from signal_inspector.audit.models import Name, TransactionOutcome
-from signal_inspector.audit.payloads import read_payload, read_response
+from signal_inspector.audit.models import Name
 from signal_inspector.audit.search.entries import (
-    Entry,
     Follower,
     Reader,
     Wanted,
-    call_values,
-    dispatch_values,
+    as_document,
     start_of,
 )
 from signal_inspector.audit.search.selection import Selection
@@ -69,73 +66,13 @@ class _Log:
         try:
             for ids in self._follower.look(datetime.now(UTC)):
                 for entry in self._follower.entries(ids):
-                    yield as_record(entry)
+                    yield as_document(entry)
         except (DatabaseError, InterfaceError) as error:
             connections[get_settings().database].close()
             raise SourceAwayError(f"The database is away: {str(error).strip()}") from error
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-def as_record(entry: Entry) -> dict[str, Any]:
-    """An entry in the form of ``Dispatch.as_dict()``, as far as the log has it."""
-    dispatch = dispatch_values(entry)
-    ending = entry.dispatch["transaction_outcome"]
-    unknown = ending == TransactionOutcome.UNKNOWN
-    return {
-        **{key: dispatch[key] for key in ("id", "parent_id", "parent_call", "signal", "sender")},
-        "method": dispatch["own_method"] or dispatch["method"],
-        "unseen": dispatch["unseen"],
-        "by_time": dispatch["by_time"],
-        "trace_id": dispatch["trace_id"] or "",
-        "span_id": dispatch["span_id"],
-        "trace_sampled": dispatch["trace_sampled"],
-        "started_at": dispatch["started_at"],
-        "duration_ns": dispatch["duration_ns"],
-        "outcome": dispatch["outcome"],
-        "caller": dispatch["caller"] or None,
-        "project_caller": dispatch["project_caller"] or None,
-        "payload": _payload(entry.dispatch["payload"]),
-        "payload_dropped": dispatch["payload_dropped"],
-        "in_transaction": None if unknown else ending != TransactionOutcome.NONE,
-        "rolled_back": None if unknown else ending == TransactionOutcome.ROLLED_BACK,
-        "calls": [_call(call) for call in entry.calls],
-        "process": dispatch["process"],
-    }
-
-
-def _call(row: dict[str, Any]) -> dict[str, Any]:
-    call = call_values(row)
-    failure = {key: call[key] for key in ("message", "traceback")}
-    return {
-        **{key: call[key] for key in ("receiver", "is_async", "outcome", "offset_ns")},
-        **{key: call[key] for key in ("duration_ns", "self_ns", "query_count", "query_ns")},
-        "queries_by_time": call["queries_by_time"],
-        "location": call["location"],
-        "timed": call["offset_ns"] is not None,
-        "response": _response(row["response"]),
-        "failure": {"exception_class": call["exception"], **failure}
-        if call["exception"]
-        else None,
-    }
-
-
-def _payload(text: str) -> dict[str, Any] | None:
-    if not text:
-        return None
-    try:
-        return {name: summary.as_dict() for name, summary in read_payload(text).items()}
-    except (ValueError, RecursionError):
-        return None
-
-
-def _response(text: str) -> dict[str, Any] | None:
-    try:
-        summary = read_response(text)
-    except (ValueError, RecursionError):
-        return None
-    return None if summary is None else summary.as_dict()
 
 
 def sent_on(sample: int = SAMPLE) -> list[SentOn]:

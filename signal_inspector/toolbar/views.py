@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from django.urls import path
 
 from signal_inspector import trouble
+from signal_inspector.records import VERSION, document
 from signal_inspector.scopes import suppress
 from signal_inspector.toolbar.assemble import Story, story
 from signal_inspector.toolbar.parts import Row
@@ -96,16 +97,17 @@ def si_json(request: HttpRequest) -> HttpResponse:
     if not stats:
         return _error(_GONE)
     dispatches = unpack(stats["packed"])
+    context = {"request": {**stats["request"], "id": request_id}}
     wanted = request.GET.get("dispatch")
     if wanted is None:
-        request_part = {**stats["request"], "id": request_id}
-        data = {"request": request_part, "dispatches": [d.as_dict() for d in dispatches]}
+        all_of_them = [dispatch.as_dict() for dispatch in dispatches]
+        data = {"version": VERSION, "dispatches": all_of_them, "context": context}
         name = f"signals-{request_id[:8]}.json"
     else:
         found = next((d for d in dispatches if d.id_text == wanted), None)
         if found is None:
             return _error(_NO_DISPATCH)
-        data, name = found.as_dict(), f"signal-{wanted}.json"
+        data, name = document(found.as_dict(), **context), f"signal-{wanted}.json"
     response = JsonResponse(data, json_dumps_params={"indent": 2})
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

@@ -26,10 +26,10 @@ class Source(Protocol):
         """Seconds from one look to the next."""
 
     def look(self) -> Iterable[dict[str, Any]]:
-        """What is new since the last look, in the form of ``Dispatch.as_dict()``.
+        """What is new since the last look, each as ``records.document()`` gives it.
 
-        With ``process``, the words for who sent it. Raises ``SourceAwayError`` where another try
-        may find more.
+        ``process`` in its context is the words for who sent it. Raises ``SourceAwayError``
+        where another try may find more.
         """
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
+from signal_inspector.records import document
 from signal_inspector.watch.dispatches import (
     PATIENCE,
     Families,
@@ -56,8 +57,8 @@ class Watcher:
         wait = source.interval
         while True:
             try:
-                for data in source.look():
-                    self._add(data, str(data.get("process", "")))
+                for found in source.look():
+                    self._add(found["dispatch"], str(found["context"].get("process", "")))
                 wait = source.interval
             except SourceAwayError as away:
                 wait = min(wait * 2, _LONGEST_WAIT)
@@ -126,7 +127,7 @@ class Watcher:
 
     def _json(self, family: Family) -> Iterator[str]:
         for seen in self._lines.taken(family):
-            yield json.dumps({**seen.data, "process": seen.process})
+            yield json.dumps(document(seen.data, process=seen.process))
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, connection, connections
 from django.dispatch import Signal
 
-from signal_inspector import capture
+from signal_inspector import Dispatch, capture
 from signal_inspector.audit import log_source
 from signal_inspector.audit.destinations.database.writing import write
 from signal_inspector.audit.log_source import sent_on
@@ -59,7 +59,7 @@ class TestSource:
         assert list(log.look()) == []
         log.close()
         assert len(found) == 2
-        seen = read_seen(found[0], found[0]["process"])
+        seen = read_seen(found[0]["dispatch"], found[0]["context"]["process"])
         assert (seen.process, seen.sender, seen.has_failed) == ("a process", "str", True)
         assert [call.outcome for call in seen.calls] == ["returned", "raised"]
         assert (seen.calls[1].exception, seen.calls[1].message) == ("ValueError", "no stock")
@@ -74,15 +74,16 @@ class TestSource:
             outer.send("a till")
         outer.disconnect(send_on)
         write([rows_of(dispatch) for dispatch in dispatches], "default")
-        by_id = {data["id"]: data for data in log.look()}
+        by_id = {data["dispatch"]["id"]: data["dispatch"] for data in log.look()}
         for dispatch in dispatches:
             told = dispatch.as_dict()
             found = by_id[told["id"]]
             for key in ("parent_id", "parent_call", "signal", "sender", "method", "outcome"):
-                assert found[key] == told.get(key), key
+                assert found.get(key) == told.get(key), key
             assert [call["receiver"] for call in found["calls"]] == [
                 call["receiver"] for call in told["calls"]
             ]
+            assert Dispatch.from_dict(found).as_dict() == found
             assert read_seen(found, "").duration_ns == dispatch.duration_ns
 
     def test_filters(self) -> None:
@@ -92,7 +93,7 @@ class TestSource:
         rows = many_rows(2)
         write([rows[0], with_column(rows[1], "is_failed", None)], "default")
         assert list(log.look()) == []
-        assert [data["id"] for data in failures.look()] == [rows[0].id]
+        assert [data["dispatch"]["id"] for data in failures.look()] == [rows[0].id]
 
     def test_database_that_is_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is worth another try, and a person is told."""

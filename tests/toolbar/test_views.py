@@ -87,8 +87,9 @@ def test_json_of_a_request(shown: Shown) -> None:
     name = f'attachment; filename="signals-{request_id[:8]}.json"'
     assert answer.headers["Content-Disposition"] == name
     data = json.loads(answer.content)
-    assert data["request"]["path"] == "/checkout/"
-    assert data["request"]["id"] == request_id
+    assert data["version"] == 1
+    assert data["context"]["request"]["path"] == "/checkout/"
+    assert data["context"]["request"]["id"] == request_id
     assert len(data["dispatches"]) == 17
 
 
@@ -97,7 +98,9 @@ def test_json_of_one_dispatch(shown: Shown) -> None:
     request_id = shown.request_id(shown.client.get("/checkout/"))
     wanted = shown.dispatches(request_id)[4]
     answer = shown.client.get(JSON, {"request_id": request_id, "dispatch": wanted["id"]})
-    assert answer.json() == wanted
+    data = answer.json()
+    assert (data["version"], data["dispatch"]) == (1, wanted)
+    assert data["context"]["request"]["id"] == request_id
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ class Terminal:
     @property
     def dispatches(self) -> list[dict[str, Any]]:
         """What came, with --json."""
-        return [json.loads(line) for line in list(self.lines)]
+        found = [json.loads(line) for line in list(self.lines)]
+        return [{**each["dispatch"], **each["context"]} for each in found]
 
     def end(self, number: int = signal.SIGINT) -> int:
         """End it; its exit status."""

@@ -292,14 +292,18 @@ def watcher() -> tuple[Watcher, list[str], list[str]]:
 
 
 def test_json_is_what_the_recorder_says(watcher: Any) -> None:
-    """A line of JSON holds Dispatch.as_dict(), and the process."""
+    """A line of JSON holds Dispatch.as_dict(), with the process as its context."""
     watching, out, said = watcher
     with capture() as captured:
         caused.send(sender=None, order=42)
     data = captured[0].as_dict()
     watching._add(json.loads(json.dumps(data)), "7 shell")
     (line,) = out
-    assert json.loads(line) == {**json.loads(json.dumps(data)), "process": "7 shell"}
+    assert json.loads(line) == {
+        "version": 1,
+        "dispatch": data,
+        "context": {"process": "7 shell"},
+    }
     watching.end()
     assert said == ["1 dispatch in 0 s, 0 failed."]
 

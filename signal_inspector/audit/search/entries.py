@@ -25,9 +25,12 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from signal_inspector import records
 from signal_inspector.audit.destinations.database.adapters import utc_of
-from signal_inspector.audit.lookups import calls, dispatches, first_id_at, time_of
+from signal_inspector.audit.lookups import Texts, calls, dispatches, first_id_at, time_of
 from signal_inspector.audit.models import (
+    AuditedCall,
+    AuditedDispatch,
     AuditedObject,
     Ending,
     Method,
@@ -36,6 +39,7 @@ from signal_inspector.audit.models import (
     TransactionOutcome,
     Unseen,
 )
+from signal_inspector.audit.payloads import read_payload, read_response
 from signal_inspector.audit.rows import CALL_COLUMNS, CALL_NAMES, DISPATCH_COLUMNS, DISPATCH_NAMES
 from signal_inspector.audit.search.finding import scan
 from signal_inspector.audit.search.selection import Selection
@@ -245,6 +249,119 @@ def call_values(call: dict[str, Any]) -> dict[str, Any]:
 def iso(moment: datetime) -> str:
     """A time with its microseconds and its zone: ``2026-11-22T14:03:07.120000+00:00``."""
     return moment.isoformat(timespec="microseconds")
+
+
+def entry_of(
+    dispatch: AuditedDispatch, received: list[AuditedCall], texts: Texts, *, payloads: bool
+) -> Entry:
+    """The entry of rows that are read already, by their names; of its objects it tells nothing."""
+    hidden = () if payloads else (*DISPATCH_VALUES, *CALL_VALUES)
+
+    def columns(row: AuditedDispatch | AuditedCall, names: Iterable[str]) -> dict[str, Any]:
+        values = {name: getattr(row, name) for name in names if name not in hidden}
+        return {
+            shown(name): texts[value] if name in _NUMBERS else value
+            for name, value in values.items()
+        }
+
+    return Entry(
+        dispatch.id,
+        columns(dispatch, DISPATCH_COLUMNS),
+        [columns(call, CALL_COLUMNS) for call in received],
+        [],
+    )
+
+
+def as_document(entry: Entry) -> dict[str, Any]:
+    """The JSON of a dispatch as every room gives it; what the log alone knows is its context.
+
+    What the log does not keep is absent, and so is what was not read.
+    """
+    values = dispatch_values(entry)
+    text = values.pop("payload", "")
+    payload = _summaries(text)
+    ending = entry.dispatch["transaction_outcome"]
+    is_known = ending != TransactionOutcome.UNKNOWN
+    own_method, method = values.pop("own_method"), values.pop("method")
+    record = {key: values.pop(key) for key in _RECORD} | {
+        "method": own_method or method,
+        "caller": _caller(values.pop("caller")),
+        "project_caller": _caller(values.pop("project_caller")),
+        "payload": payload,
+        "in_transaction": ending != TransactionOutcome.NONE if is_known else None,
+        "rolled_back": ending == TransactionOutcome.ROLLED_BACK if is_known else None,
+        "calls": [_call(call) for call in entry.calls],
+    }
+    context = values | {
+        "objects": entry.objects or None,
+        "unreadable_payload": text if payload is None else None,
+    }
+    return records.document(_kept(record), **_kept(context))
+
+
+def _call(row: dict[str, Any]) -> dict[str, Any]:
+    call = call_values(row)
+    path, line = _place(call["location"])
+    failure = {
+        "exception_class": call["exception"],
+        "message": call.get("message"),
+        "traceback": call.get("traceback"),
+    }
+    return _kept(
+        {key: call[key] for key in _CALL}
+        | {
+            "path": path,
+            "line": line,
+            "timed": call["offset_ns"] is not None,
+            "response": _response(call.get("response", "")),
+            "failure": _kept(failure) if call["exception"] else None,
+        }
+    )
+
+
+def _kept(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None and value != ""}
+
+
+def _place(text: str) -> tuple[str, int | None]:
+    """Path and line of "shop/receivers.py:18"."""
+    path, _, line = text.rpartition(":")
+    return (path, int(line)) if path and line.isdecimal() else (text, None)
+
+
+def _caller(text: str) -> dict[str, Any] | None:
+    """The frame of "shop/services.py:131 place_order"; None for ""."""
+    at, _, function = text.rpartition(" ")
+    path, line = _place(at or text)
+    return {"path": path, "line": line or 0, "function": function if at else ""} if text else None
+
+
+def _summaries(text: str) -> dict[str, Any] | None:
+    if not text:
+        return None
+    try:
+        return {key: value.as_dict() for key, value in read_payload(text).items()}
+    except (ValueError, RecursionError):
+        return None
+
+
+def _response(text: str) -> dict[str, Any] | None:
+    try:
+        summary = read_response(text)
+    except (ValueError, RecursionError):
+        return None
+    return None if summary is None else summary.as_dict()
+
+
+#: Columns that are called as the record calls them.
+_RECORD: Final = (
+    *("id", "parent_id", "parent_call", "by_time", "trace_id", "span_id", "trace_sampled"),
+    *("signal", "sender", "started_at", "duration_ns", "outcome", "unseen", "payload_dropped"),
+)
+_CALL: Final = (
+    *("receiver", "is_async", "outcome", "offset_ns", "duration_ns", "self_ns"),
+    *("query_count", "query_ns", "queries_by_time"),
+)
 
 
 def document(text: str) -> Any:

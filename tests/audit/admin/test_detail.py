@@ -6,6 +6,7 @@ import html
 import json
 import re
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import html5lib
@@ -15,8 +16,9 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
+from signal_inspector import Dispatch
 from signal_inspector.audit.models import AuditedDispatch, Ending, Method
-from tests.audit.admin.conftest import LIST
+from tests.audit.admin.conftest import LIST, client_of, person
 from tests.audit.admin.logged import START, call, dispatched, model, order_42, plain, retried
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.audit.admin.urls")]
@@ -43,10 +45,10 @@ def section(page: str, name: str) -> str:
     return words(found.group()) if found else ""
 
 
-def data_of(page: str) -> dict[str, object]:
+def data_of(page: str) -> dict[str, Any]:
     found = re.search(r'<script id="sa-data" type="application/json">(.*?)</script>', page)
     assert found
-    data: dict[str, object] = json.loads(found.group(1))
+    data: dict[str, Any] = json.loads(found.group(1))
     return data
 
 
@@ -236,12 +238,29 @@ def test_odd_objects(auditor: Client, key: str) -> None:
 
 
 def test_json(auditor: Client) -> None:
-    """Copy as JSON holds the dispatch with names, payload and calls."""
-    data = data_of(page_of(auditor, order_42()))
+    """Copy as JSON holds the dispatch as every room gives it, and its context in the log."""
+    document = data_of(page_of(auditor, order_42()))
+    assert document["version"] == 1
+    assert document["context"]["process"] == "web-2, pid 4127, uvicorn"
+    data = document["dispatch"]
+    assert Dispatch.from_dict(data).as_dict() == data
     assert data["signal"] == "shop.signals.order_placed"
     assert data["method"] == "send_robust"
-    assert [each["receiver"] for each in data["calls"]][1] == "loyalty.receivers.award_points"  # type: ignore[attr-defined]
-    assert data["payload"]["channel"] == "web"  # type: ignore[index]
+    assert [each["receiver"] for each in data["calls"]][1] == "loyalty.receivers.award_points"
+    assert data["payload"]["channel"]["value"] == "web"
+
+
+def test_json_without_payloads() -> None:
+    """Who may not see payloads gets the same keys without values and texts of the application."""
+    client = client_of(person("view_auditeddispatch"))
+    document = data_of(page_of(client, order_42()))
+    data = document["dispatch"]
+    assert Dispatch.from_dict(data).payload is None
+    assert "payload" not in data
+    failed = data["calls"][1]
+    assert failed["failure"] == {"exception_class": BAD}
+    assert "response" not in failed
+    assert "unreadable_payload" not in document["context"]
 
 
 def test_retries(auditor: Client) -> None:
@@ -289,7 +308,7 @@ def test_hostile(auditor: Client, text: str) -> None:
                 and each.get("type") != "application/json"] == []  # fmt: skip
         assert [each for each in parsed.iter("img") if each.get("src") == "x"] == []
         assert "14" not in [each.text for each in parsed.iter("b")]
-    assert data_of(page_of(auditor, dispatch))["origin_name"] == text[:500]
+    assert data_of(page_of(auditor, dispatch))["context"]["origin_name"] == text[:500]
 
 
 def test_many_receivers(auditor: Client) -> None:
