@@ -19,6 +19,7 @@ from signal_inspector.setting_rules import (
     Problem,
     ProblemKind,
     SectionReader,
+    fixed,
     hooks,
     placeholders,
     secrets,
@@ -32,17 +33,17 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Caps. What they cut is counted and shown."""
+    """Caps. What they cut is counted and shown. Fixed ones are no settings."""
 
     dispatches: int = 5_000  # kept per request or capture()
-    statements: int = 100  # SQL texts kept per receiver call
-    statement_length: int = 2_000  # characters kept of one SQL text
+    statements: int = fixed(100)  # SQL texts kept per receiver call
+    statement_length: int = fixed(2_000)  # characters kept of one SQL text
     payload_length: int = 200  # characters kept of one value
-    payload_depth: int = 3  # levels of collections
-    payload_items: int = 20  # items of one collection, and arguments of one dispatch
-    message_length: int = 500  # characters kept of an exception's message
+    payload_depth: int = fixed(3)  # levels of collections
+    payload_items: int = fixed(20)  # items of one collection, and arguments of one dispatch
+    message_length: int = fixed(500)  # characters kept of an exception's message
     traceback_length: int = 8_000  # characters kept of a traceback
-    stack_depth: int = 50  # frames kept of a call stack
+    stack_depth: int = fixed(50)  # frames kept of a call stack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +52,9 @@ class Toolbar:
 
     # E.g. "vscode://file/{path}:{line}"; empty: no links.
     editor_url: str = field(default="", metadata=placeholders("path", "line"))
-    slow_in_transaction_ms: int = 50  # a receiver slower than this in a transaction is advised on
-    repeated: int = 10  # a receiver that ran this often in a request is advised on
+    # A receiver is advised on that is slower than this in a transaction, or ran this often.
+    slow_in_transaction_ms: int = fixed(50)
+    repeated: int = fixed(10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,7 @@ class Dispatch:
     project_caller: Caller | None  # the same, or the line of the project that led to it
     stack: tuple[Caller, ...]  # innermost last; () unless Details.STACK was asked for
     payload: dict[str, Summary] | None  # None unless Details.PAYLOAD was asked for
-    payload_dropped: int  # arguments beyond LIMITS["PAYLOAD_ITEMS"]
+    payload_dropped: int  # arguments beyond Limits.payload_items
     in_transaction: bool | None  # None unless Details.TRANSACTION was asked for
     not_called: tuple[NotCalled, ...]  # () unless Details.NOT_CALLED was asked for
     unseen: Unseen | None  # of a subclass's own method, whose calls of receivers were not seen

@@ -301,7 +301,7 @@ class ReceiverCall:
     query_count: int = 0  # its own queries, without those of nested dispatches
     query_ns: int = 0
     queries_by_time: int = 0  # of them, those of other threads and tasks, which ran meanwhile
-    queries: tuple[Query, ...] = ()  # at most LIMITS["STATEMENTS"]; see query_count
+    queries: tuple[Query, ...] = ()  # at most Limits.statements; see query_count
     timed: bool = True  # False: times are unknown (an overriding send() was watched from outside)
 
     def as_dict(self) -> dict[str, Any]:

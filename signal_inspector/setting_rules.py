@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from string import Formatter
 from typing import Any, NamedTuple
@@ -250,7 +250,7 @@ class SectionReader:
         if not isinstance(raw, dict):
             self._note(where, section(raw))
             return {}
-        known = _keys(cls)
+        known = keys(cls)
         rooms = rooms or {}
         if self._top is None:
             self._top = where, [*known, *rooms]
@@ -296,7 +296,13 @@ class SectionReader:
             self.problems.append(problem)
 
 
-def _keys(cls: Any) -> dict[str, Field[Any]]:
+def fixed(value: Any) -> Any:
+    """A field that is no key of the dict, as nobody has to set it: its value is a constant."""
+    return field(default=value, metadata={"internal": True})
+
+
+def keys(cls: Any) -> dict[str, Field[Any]]:
+    """The fields of a section that are keys of its dict, by key."""
     return {
         known.name.upper(): known for known in fields(cls) if not known.metadata.get("internal")
     }
@@ -329,7 +335,7 @@ def _unknown(
 def _section_keys(known: Field[Any]) -> Mapping[str, object]:
     """The keys of the section that this field holds, if it holds one."""
     factory: Any = known.default_factory
-    return _keys(factory) if is_dataclass(factory) else {}
+    return keys(factory) if is_dataclass(factory) else {}
 
 
 def _a(value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from django.dispatch import Signal
 from hypothesis import strategies as st
 
 from signal_inspector import trouble
+from signal_inspector.conf import Limits
 from tests.carriers import carriers
+from tests.fixed import fixed
 from tests.rooms import ROOMS, look, send_everywhere
 
 SECRET = "hunter2"
@@ -45,7 +47,13 @@ VALUES = st.recursive(
     ),
     max_leaves=3,
 )
-LIMITS = {"PAYLOAD_LENGTH": 3000, "MESSAGE_LENGTH": 3000, "PAYLOAD_DEPTH": 9}
+LIMITS = {"PAYLOAD_LENGTH": 3000}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _much_is_kept() -> Iterator[None]:
+    with fixed(Limits, message_length=3000, payload_depth=9):
+        yield
 
 
 def receiver_in(path: Path, source: str) -> Callable[..., Any]:

@@ -16,11 +16,12 @@ from django.db import DatabaseError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
 from django.dispatch import Signal
-from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from signal_inspector import Details, Dispatch, capture, queries, suppress, trouble
+from signal_inspector.conf import Limits
 from signal_inspector.queries import count_query
+from tests.fixed import fixed
 from tests.listening import Live, listening
 
 pytestmark = pytest.mark.django_db(databases=["default", "other"])
@@ -471,16 +472,16 @@ class TestInstall:
 
 
 class TestCaps:
-    @override_settings(SIGNAL_INSPECTOR={"LIMITS": {"STATEMENTS": 2}})
+    @fixed(Limits, statements=2)
     def test_counting_goes_on_when_statements_are_full(self) -> None:
-        """LIMITS["STATEMENTS"] texts are kept per call, and all queries counted."""
+        """So many texts are kept per call, and all queries counted."""
         dispatch = record(asking(5), asking(1))
         assert counts(dispatch) == [5, 1]
         assert [len(call.queries) for call in dispatch.calls] == [2, 1]
 
-    @override_settings(SIGNAL_INSPECTOR={"LIMITS": {"STATEMENT_LENGTH": 10}})
+    @fixed(Limits, statement_length=10)
     def test_long_statements_are_cut(self) -> None:
-        """LIMITS["STATEMENT_LENGTH"] characters of a text are kept, and the cut is shown."""
+        """So many characters of a text are kept, and the cut is shown."""
 
         def receiver(**kwargs: Any) -> None:
             ask("SELECT 'a long text'")

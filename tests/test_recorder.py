@@ -36,10 +36,12 @@ from signal_inspector import (
     recorder,
     trouble,
 )
+from signal_inspector.conf import Limits
 from signal_inspector.records import SendMethod
 from signal_inspector.scopes import current
 from signal_inspector.sinks import Follower
 from tests.clocks import moments
+from tests.fixed import fixed
 from tests.listening import Live, Quiet, following, listening, unknown_django
 
 order_placed = Signal()
@@ -554,9 +556,9 @@ class TestDetails:
             relay.__qualname__,
         ]
 
-    @override_settings(SIGNAL_INSPECTOR={"LIMITS": {"STACK_DEPTH": 3}})
+    @fixed(Limits, stack_depth=3)
     def test_the_stack_is_capped(self) -> None:
-        """LIMITS["STACK_DEPTH"] frames are kept, the innermost ones."""
+        """So many frames are kept, the innermost ones."""
 
         def deep(depth: int) -> None:
             if depth:
@@ -1045,9 +1047,9 @@ class TestCaps:
             assert send(signal, method) == [(on_order, "done")]
         assert dispatches.dropped == 1
 
-    @override_settings(SIGNAL_INSPECTOR={"LIMITS": {"PAYLOAD_ITEMS": 2}})
+    @fixed(Limits, payload_items=2)
     def test_arguments_beyond_the_limit_are_counted(self) -> None:
-        """LIMITS["PAYLOAD_ITEMS"] arguments are kept, and the others counted."""
+        """So many arguments are kept, and the others counted."""
         dispatch = record(connected(on_order), a=1, b=2, c=3, d=4, e=5)
         assert (list(dispatch.payload or {}), dispatch.payload_dropped) == (["a", "b"], 3)
 

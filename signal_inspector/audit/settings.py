@@ -12,6 +12,7 @@ from signal_inspector.setting_rules import (
     Fault,
     ProblemKind,
     SectionReader,
+    fixed,
     positive,
     section,
     text,
@@ -42,17 +43,6 @@ def not_negative(value: object) -> Fault | None:
         hint = f"Write a whole number of at least 0, {_DEFAULT}"
         return Fault(ProblemKind.WRONG_VALUE, f"must be at least 0, not {value}.", hint)
     return None if type(value) is int else positive(value)
-
-
-def seconds(value: object) -> Fault | None:
-    """A number above 0."""
-    fault = seconds_or_zero(value)
-    if fault is None and value != 0:
-        return None
-    hint = f"Write a number of seconds above 0, {_DEFAULT}"
-    if fault is not None and fault.kind is ProblemKind.WRONG_TYPE:
-        return fault._replace(hint=hint)
-    return Fault(ProblemKind.WRONG_VALUE, f"must be above 0, not {value}.", hint)
 
 
 def seconds_or_zero(value: object) -> Fault | None:
@@ -126,8 +116,8 @@ class Audit:
     #: {glob: rule}; of several that match a signal the first counts.
     rules: Mapping[str, Mapping[str, Any]] | None = field(default=None, metadata={"rule": _rules})
     queue_size: int = 10_000  # dispatches that wait for the writer, per process
-    batch_size: int = 500  # dispatches written in one transaction
-    flush_seconds: float = field(default=1.0, metadata={"rule": seconds})  # the longest they wait
+    batch_size: int = fixed(500)  # dispatches written in one transaction
+    flush_seconds: float = fixed(1.0)  # the longest they wait
     spool_dir: str = ""  # where "spool" keeps its files; "" is an error for it
     request_id_header: str = "X-Request-ID"  # "" makes an id for every request
     #: What is kept of the path of a request: the route that Django found for it, or all of it.
@@ -138,11 +128,12 @@ class Audit:
     client_header: str = ""  # a header that your proxy sets to the client's address alone
     #: Whether the name of the user (its USERNAME_FIELD) is kept beside its key.
     actor_labels: bool = True
+    #: Seconds after which a failed receiver may be run again; 0: at once.
     retry_minimum_age: float = field(default=300, metadata={"rule": seconds_or_zero})
-    retry_attempts: int = 3
+    retry_attempts: int = fixed(3)  # how often at most
     #: The log is called late by a system check and in the admin after so many seconds in which
     #: a writer had something to write and wrote nothing.
-    late_after_seconds: float = field(default=60, metadata={"rule": seconds})
+    late_after_seconds: float = fixed(60)
 
 
 def get_settings() -> Audit:

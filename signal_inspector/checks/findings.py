@@ -13,7 +13,7 @@ from django.core.checks import INFO, WARNING, CheckMessage
 
 from signal_inspector.conf import get_config, register_section
 from signal_inspector.names import is_inspected, name_matches
-from signal_inspector.setting_rules import Fault, ProblemKind, section, strings
+from signal_inspector.setting_rules import Fault, ProblemKind, fixed, section, strings
 
 _PREFIX: Final = "signal_inspector."
 
@@ -133,7 +133,7 @@ class Checks:
     #: {id: globs on signals and receivers}: what is known, and meant so.
     ignore: Mapping[str, Iterable[str]] | None = field(default=None, metadata={"rule": _ignore})
     third_party: bool = False  # whether installed packages are looked at too
-    commands: tuple[str, ...] = ("check", "runserver*")  # globs on the commands that ask
+    commands: tuple[str, ...] = fixed(("check", "runserver*"))  # globs on the commands that ask
 
 
 def get_options() -> Checks:

@@ -76,7 +76,7 @@ def check_signals(
     """What is wrong with the project's signals and receivers; to be registered with ``TAG``.
 
     Docs/checks.md has all ids. Nothing in here stops a command, whatever it finds, nor by a
-    failure of its own. Asked by a command that is not among ``CHECKS["COMMANDS"]``, it says
+    failure of its own. Asked by a command that is not among ``Checks.commands``, it says
     nothing, and asked by ``runserver`` no more than a start has time for.
     """
     try:

@@ -70,8 +70,8 @@ class SignalInstrumentor:
     ) -> None:
         """Trace signals from now on, with or without the app and the sink in the settings.
 
-        A provider or hook that is None is the one that settings name, or else, of a provider,
-        the global one. Nothing is raised. A second call changes nothing. What else the loaders
+        A provider that is None is the global one; a hook that is None is the one that settings
+        name. Nothing is raised. A second call changes nothing. What else the loaders
         pass (``skip_dep_check``, ``raise_exception_on_conflict``) is not looked at: a Django that
         does not do would not have let this package be installed.
         """

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from signal_inspector.conf import register_section
-from signal_inspector.setting_rules import Fault, ProblemKind, Rule
+from signal_inspector.setting_rules import Fault, ProblemKind
 
 
 def _hook(value: object) -> Fault | None:
@@ -16,21 +16,6 @@ def _hook(value: object) -> Fault | None:
         return None
     what = "must be a callable or the dotted path of one."
     return Fault(ProblemKind.WRONG_TYPE, what, 'Write it like "shop.tracing.add_tenant".')
-
-
-def _provider(makes: str) -> dict[str, Rule]:
-    """Metadata for a field that holds a provider with this method, or its dotted path."""
-
-    def rule(value: object) -> Fault | None:
-        if value is None or _is_path(value):
-            return None
-        if callable(getattr(value, makes, None)) and not isinstance(value, type):
-            return None
-        what = f"must be an object with {makes}(), or the dotted path of one."
-        hint = "Write None for the provider that OpenTelemetry knows as the global one."
-        return Fault(ProblemKind.WRONG_TYPE, what, hint)
-
-    return {"rule": rule}
 
 
 def _is_path(value: object) -> bool:
@@ -58,10 +43,6 @@ class Tracing:
     exception_stacktraces: bool = True
     metrics: bool = True
     log_failures: bool = False  # what receivers raise under robust sends; Django logs it too
-    # An object, its dotted path, or None for the global one.
-    tracer_provider: Any = field(default=None, metadata=_provider("get_tracer"))
-    meter_provider: Any = field(default=None, metadata=_provider("get_meter"))
-    logger_provider: Any = field(default=None, metadata=_provider("get_logger"))
 
 
 register_section("TRACING", Tracing)

@@ -56,8 +56,8 @@ _Key: TypeAlias = tuple[str, str, int | None, int]  # signal, sender, receivers,
 class TracingSink(Sink):
     """Makes spans, metrics and log records of dispatches, by the API of OpenTelemetry.
 
-    Providers and hooks that are not given are those that ``TRACING`` names; a provider that it
-    does not name is the global one.
+    A provider that is not given is the global one; a hook that is not given is the one that
+    ``TRACING`` names. A subclass may give them, and be listed in ``SINKS``.
     A process in which no SDK is set up pays next to nothing for it.
     """
 
@@ -73,10 +73,11 @@ class TracingSink(Sink):
         dispatch_hook: Callable[..., Any] | None = None,
         receiver_hook: Callable[..., Any] | None = None,
     ) -> None:
+        # None: the global one.
+        self._tracers = tracer_provider
+        self._meters = meter_provider
+        self._loggers = logger_provider
         self._given = {
-            "TRACER_PROVIDER": tracer_provider,
-            "METER_PROVIDER": meter_provider,
-            "LOGGER_PROVIDER": logger_provider,
             "DISPATCH_HOOK": dispatch_hook,
             "RECEIVER_HOOK": receiver_hook,
         }
@@ -149,14 +150,13 @@ class TracingSink(Sink):
 
     def _use(self, config: Config) -> None:
         """Read the settings, and get ready what they ask for."""
-        self._config = config  # first: finding a provider may import what sends signals
+        self._config = config  # first: finding a hook may import what sends signals
         self._puts_off = False
         self._settings = settings = config.room(Tracing)
         self._described = {}
         self._spans = ReceiverSpans if settings.receiver_spans else DispatchSpan
-        tracers = self._find("TRACER_PROVIDER")
-        tracer = get_tracer(otel.NAME, otel.VERSION, tracers, otel.SCHEMA_URL)
-        self._is_global = tracers is None
+        tracer = get_tracer(otel.NAME, otel.VERSION, self._tracers, otel.SCHEMA_URL)
+        self._is_global = self._tracers is None
         self._provider = _global_provider()  # None until there is an SDK
         waits = self._is_global and self._provider is None
         self._tracer = None if waits or isinstance(tracer, NoOpTracer) else tracer
@@ -164,15 +164,14 @@ class TracingSink(Sink):
             settings=settings,
             tracer=tracer,
             meters=None,
-            log=FailureLog(self._find("LOGGER_PROVIDER")),
+            log=FailureLog(self._loggers),
             dispatch_hook=otel.guarded(self._find("DISPATCH_HOOK"), "DISPATCH_HOOK"),
             receiver_hook=otel.guarded(self._find("RECEIVER_HOOK"), "RECEIVER_HOOK"),
         )
         self._sleeping = None
         if settings.metrics:
-            meters = self._find("METER_PROVIDER")
-            self._sleeping = Meters(meters)
-            metrics.observe(meters)
+            self._sleeping = Meters(self._meters)
+            metrics.observe(self._meters)
 
     def _find(self, key: str) -> Any:
         """What was given to the constructor, or else what the settings name."""

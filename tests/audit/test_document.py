@@ -25,6 +25,7 @@ from signal_inspector.audit.management.commands.signal_audit import Command
 from signal_inspector.audit.models import AuditedDispatch, Gap, GapReason, Operation, Retry
 from signal_inspector.audit.settings import Audit, Rule
 from signal_inspector.conf import config_problems
+from signal_inspector.setting_rules import keys
 from tests.audit import document
 from tests.audit.document import Project
 from tests.tracing.processes import PATIENCE, running, serving
@@ -52,7 +53,7 @@ def test_the_default_settings_are_those_of_the_code() -> None:
     exec(source, names)
     told = names["SIGNAL_INSPECTOR"]["AUDIT"]
     assert config_problems(names["SIGNAL_INSPECTOR"]) == []
-    defaults = {each.name.upper(): getattr(Audit(), each.name) for each in fields(Audit)}
+    defaults = {key: getattr(Audit(), each.name) for key, each in keys(Audit).items()}
     defaults |= {"INCLUDE": ["*"], "EXCLUDE": [], "RULES": {}}
     assert told == defaults
     assert document.first_cells("## AUDIT", document.SETTINGS) == list(told)
@@ -181,7 +182,12 @@ def test_the_asgi_example_flushes(project: Project) -> None:
 def test_a_pool_of_celery_writes_what_waits(project: Project) -> None:
     """A process of Celery's prefork pool writes its queue when the worker is told to end."""
     pytest.importorskip("celery")
-    project.write(INSTALL, OWN_DATABASE, FLUSH_SECONDS=60.0)
+    project.write(INSTALL, OWN_DATABASE)
+    settings = project.directory / "shop" / "settings.py"
+    late = "Audit.__init__.__kwdefaults__['flush_seconds'] = 60.0"
+    settings.write_text(
+        f"{settings.read_text()}\nfrom signal_inspector.audit.settings import Audit\n{late}\n"
+    )
     project.run("manage.py", "migrate", "signal_audit", "--database", "audit")
     (project.directory / "broker").mkdir()
     (project.directory / "shop" / "worker.py").write_text(WORKER)

@@ -26,9 +26,11 @@ from signal_inspector.audit.destinations.database import own_connections
 from signal_inspector.audit.destinations.database.adapters import forget_names
 from signal_inspector.audit.models import AuditedDispatch, Gap, GapReason
 from signal_inspector.audit.rows import Rows, render
+from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.testing import audited
 from tests.audit.programs import eventually
 from tests.audit.rows_made import needs, with_column
+from tests.fixed import fixed
 
 # A SQLite file is a database of its own, beside those that pytest-django knows.
 pytestmark = [] if connection.vendor == "sqlite" else [pytest.mark.django_db(transaction=True)]
@@ -127,7 +129,8 @@ def shop(
             configured = connections.configure_settings({"default": database})["default"]
             monkeypatch.setitem(connections.settings, alias, configured)
             stack.enter_context(request.getfixturevalue("django_db_blocker").unblock())
-        audit = {"DATABASE": alias, "SPOOL_DIR": str(tmp_path / "spool"), "FLUSH_SECONDS": 0.01}
+        audit = {"DATABASE": alias, "SPOOL_DIR": str(tmp_path / "spool")}
+        stack.enter_context(fixed(Audit, flush_seconds=0.01))
         stack.enter_context(override_settings(SIGNAL_INSPECTOR={"AUDIT": audit}))
         made = Shop(alias)
         made.execute("CREATE TABLE sale (number integer)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from django.test import override_settings
 from signal_inspector.checks.findings import Checks, Kind
 from signal_inspector.checks.signals import FROM_CONNECTIONS, FROM_SOURCE
 from signal_inspector.conf import config_problems
+from signal_inspector.setting_rules import keys
 from tests.checks.worlds import ROOT, Project, World
 
 CHECKS = (ROOT / "docs" / "checks.md").read_text()
@@ -91,7 +91,7 @@ def test_the_default_settings_are_those_of_the_code() -> None:
     names: dict[str, Any] = {}
     exec(next(block for block in BLOCK.findall(SETTINGS) if block.startswith("SIGNAL")), names)
     told = names["SIGNAL_INSPECTOR"]["CHECKS"]
-    defaults = {each.name.upper(): getattr(Checks(), each.name) for each in fields(Checks)}
+    defaults = {key: getattr(Checks(), each.name) for key, each in keys(Checks).items()}
     plain = {key: list(it) if isinstance(it, tuple) else it for key, it in defaults.items()}
     assert told == plain | {"IGNORE": {}}
     section = SETTINGS.partition("## CHECKS")[2]

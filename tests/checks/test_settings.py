@@ -13,7 +13,13 @@ from django.core import checks
 from django.core.management import call_command
 from django.test import override_settings
 
+from signal_inspector.audit.settings import Audit
 from signal_inspector.checks import TAG, check_settings, check_toolbar
+from signal_inspector.checks.findings import Checks
+from signal_inspector.conf import Config, Limits, Toolbar
+from signal_inspector.setting_rules import keys
+from signal_inspector.tracing.settings import Tracing
+from signal_inspector.watch.meeting import Watch
 
 
 def messages_for(raw: object) -> list[checks.CheckMessage]:
@@ -143,3 +149,10 @@ class TestToolbar:
     def test_the_panel_with_the_toolbar(self) -> None:
         """The panel beside the toolbar is right."""
         assert self.found([self.PANEL]) == []
+
+
+def test_there_are_few_settings() -> None:
+    """A project has at most forty keys to choose from, beside those of a rule of the audit."""
+    sections = (Limits, Toolbar, Tracing, Audit, Checks, Watch)
+    plain = set(keys(Config)) - {"LIMITS", "TOOLBAR"}
+    assert len(plain) + sum(len(keys(section)) for section in sections) <= 40

@@ -203,7 +203,7 @@ def test_not_slow_in_a_transaction(took: float, own: float, in_transaction: bool
 
 
 def test_the_threshold_of_a_slow_receiver_is_a_setting() -> None:
-    """SLOW_IN_TRANSACTION_MS decides."""
+    """A limit decides."""
     world = World()
     world.send("s.a", call(took=5), in_transaction=True)
     config = Config(toolbar=Toolbar(slow_in_transaction_ms=5))
@@ -224,7 +224,7 @@ def test_ran_often() -> None:
 
 
 def test_nine_times_is_not_often() -> None:
-    """Below REPEATED nothing is said."""
+    """Below ten times nothing is said."""
     world = World()
     for _ in range(9):
         world.send("s.reserved", call("i.decrease"))

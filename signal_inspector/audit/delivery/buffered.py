@@ -29,12 +29,12 @@ class Buffered(Delivery):
 
     Promises: the sender waits for nothing (a few microseconds). A dispatch is kept whatever
     becomes of the sender's transaction, with how it ended: it waits for that end, ten seconds at
-    most, and is corrected when it comes later. It is written within ``FLUSH_SECONDS``, at once
+    most, and is corrected when it comes later. It is written within a second, at once
     after an idle time. A database that is away is tried again until it is back. A process that
     ends in order (``sys.exit``, the end of its main thread, ``multiprocessing``) writes what
     waits, for five seconds at most.
 
-    Loses: what waits, ``QUEUE_SIZE`` at most and as a rule the last ``FLUSH_SECONDS``, when the
+    Loses: what waits, ``QUEUE_SIZE`` at most and as a rule the last second, when the
     process is killed (SIGKILL, ``os._exit``, a SIGTERM that nobody handles; uvicorn ends itself by
     one). The next process that looks notes a gap "up to" so many. And what comes while the queue
     is full: the newest, counted exactly.

@@ -274,7 +274,7 @@ class Spooled(Delivery):
     """For those who must not lose a dispatch when a process is killed.
 
     Promises: when ``send`` has returned the dispatch is in a file under ``SPOOL_DIR``, and it is
-    in the database within ``FLUSH_SECONDS``. If the process is killed (SIGKILL too), the next one
+    in the database within a second. If the process is killed (SIGKILL too), the next one
     that uses the directory, or ``signal_audit ship``, takes over its file; what is in the database
     by then is not written twice. If the database is away the files grow until it is back.
 

@@ -67,7 +67,7 @@ class Source(Protocol):
 
 
 class BackgroundWriter:
-    """Writes what its source has: at once after an idle time, else every ``FLUSH_SECONDS``.
+    """Writes what its source has: at once after an idle time, else every second.
 
     A sender compares what waits with ``wake_at`` and calls ``wake`` from there on; that is all it
     does. The thread is started by the first ``wake``, so a process that sends nothing has none.

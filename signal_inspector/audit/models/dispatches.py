@@ -129,7 +129,7 @@ class AuditedDispatch(models.Model):
     span_id = models.CharField(max_length=16)  # "" where it has no span of its own
     trace_sampled = models.SmallIntegerField(null=True)  # 1 or 0; null without a trace
     payload = models.TextField()  # see payloads.py; "" where none was kept
-    payload_dropped = models.IntegerField()  # arguments beyond LIMITS["PAYLOAD_ITEMS"]
+    payload_dropped = models.IntegerField()  # arguments beyond Limits.payload_items
     written_at = models.DateTimeField()
 
     class Meta:

@@ -39,7 +39,7 @@ class Status:
     last_write_at: datetime | None  # the latest of any process; None: nothing was ever written
     waiting: int  # dispatches that writers said were waiting, and those of this process
     writers: int  # processes that write in the background and live
-    late: int  # of these: have something to write, and wrote nothing for LATE_AFTER_SECONDS
+    late: int  # of these: have something to write, and wrote nothing for a minute
     open_gaps: int  # gaps that nobody has marked as dealt with
     missing: int  # dispatches missing in these; upper bounds count in full
     is_missing_exact: bool  # whether none of them is an upper bound

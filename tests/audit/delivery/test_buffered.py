@@ -136,7 +136,7 @@ def items(*numbers: int) -> list[Item]:
 
 class TestQueue:
     def test_each_once_in_order(self, book: Book) -> None:
-        """What was taken is written once, in its order, in batches of BATCH_SIZE at most."""
+        """What was taken is written once, in its order, in batches of a size at most."""
         with delivering_by(batch_size=10) as delivery:
             for each in items(*range(35)):
                 delivery.take(each)
@@ -146,7 +146,7 @@ class TestQueue:
             assert delivery.waiting == 0
 
     def test_a_full_batch_is_not_waited_with(self, book: Book) -> None:
-        """A batch that is full is written before FLUSH_SECONDS are over."""
+        """A batch that is full is written before the time to flush is over."""
         with delivering_by(batch_size=5) as delivery:
             for each in items(*range(5)):
                 delivery.take(each)
@@ -156,7 +156,7 @@ class TestQueue:
             eventually(lambda: len(book.numbers) == 10)
 
     def test_after_an_idle_time_at_once(self, book: Book) -> None:
-        """The first after an idle time is written at once; the next waits for FLUSH_SECONDS."""
+        """The first after an idle time is written at once; the next waits its time."""
         with delivering_by() as delivery:
             delivery.take(item(1))
             eventually(lambda: book.numbers == [1])

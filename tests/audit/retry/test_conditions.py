@@ -36,7 +36,9 @@ from signal_inspector.audit.operations.retry_conditions import (
     find_call,
     in_words,
 )
+from signal_inspector.audit.settings import Audit
 from tests.audit.retry.shop import Calls, Till, award_points, order_placed, recorded
+from tests.fixed import fixed
 from tests.payload_app.models import Order
 
 pytestmark = pytest.mark.django_db
@@ -122,7 +124,7 @@ class TestAttempts:
         call.index -= 1
         assert condition(call, "no success").state is State.MET
 
-    @override_settings(SIGNAL_INSPECTOR={"AUDIT": {"RETRY_MINIMUM_AGE": 0, "RETRY_ATTEMPTS": 2}})
+    @fixed(Audit, retry_attempts=2)
     def test_cap(self) -> None:
         """Attempts that ran count, up to the setting; one that was refused does not."""
         call = recorded()
