@@ -22,7 +22,7 @@ from typing import Final
 import django
 from django.conf import settings
 
-from tests.benchmarks import contest
+from tests.benchmarks import contest, startup
 from tests.benchmarks.measure import FIRST, SENDS, Contestant, Effort, measure
 from tests.benchmarks.rows import Row, rows_of, table
 from tests.benchmarks.sentry import Sentry, version
@@ -30,7 +30,7 @@ from tests.benchmarks.sentry import Sentry, version
 _FULL: Final = Effort(rounds=25, turns=12)
 _QUICK: Final = Effort(rounds=10, turns=8)
 _ATTEMPTS: Final = 3  # at rows that miss, after the first
-_PARTS: Final = ("sync", "async", "connect", "tracing")
+_PARTS: Final = ("sync", "async", "connect", "tracing", "startup")
 _SDK: Final = "opentelemetry-sdk"
 
 
@@ -88,7 +88,8 @@ def _setting(effort: Effort) -> str:
         f"{effort.turns} turns of {SENDS} sends,\nwhich the contestants take one after another. "
         "Processor time. Receivers do nothing. Garbage is collected\nas Python has it. What a "
         f"turn has recorded is let go of after it, outside its time; its first {FIRST} sends more "
-        "are not timed.\nOf connect() the microseconds that are added stand in the ratio's place."
+        "are not timed.\nIn place of the ratio stands what is added: to connect() in "
+        "microseconds,\nto django.setup() in milliseconds."
     )
 
 
@@ -101,6 +102,8 @@ def _all_rows(
         yield from _async_rows(effort)
     if only in (None, "connect"):
         yield from _connecting_rows(effort, attempts)
+    if only in (None, "startup"):
+        yield from startup.rows(effort.rounds)
     if only not in (None, "tracing"):
         return
     if _sdk_version() is None:
