@@ -15,7 +15,9 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from signal_inspector.watch.dispatches import Family, Filters, Seen, SeenCall
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.records import Outcome, ReceiverCall, Unseen
+from signal_inspector.watch.dispatches import Family, Filters, Seen
 
 #: Outcome: glyph, the same in ASCII, and the name of Django's style. The glyphs of the panel.
 _SIGNS: Final = {
@@ -37,6 +39,7 @@ _SIGNS: Final = {
 _LEAST: Final = 40  # columns
 _NAME: Final = 16  # columns that a name keeps, whatever stands behind it
 _DEEPEST: Final = 6  # levels that are set in
+_LONGEST: Final = 2_000  # characters that are looked at of a text
 _MOST_CALLS: Final = 200  # receivers that are listed of a dispatch
 _WORDS: Final = {
     "raised": "raised to the sender",
@@ -188,22 +191,19 @@ class Lines:
         yield self._heading(family, indent, depth, width)
         yield from self._circumstances(family, indent, width, with_process)
         waiting = list(family.children)
-        for index, call in enumerate(seen.calls[:_MOST_CALLS]):
+        calls = seen.dispatch.calls
+        for index, call in enumerate(calls[:_MOST_CALLS]):
             if self._shown.receivers:
-                yield from self._call(call, seen, indent, width)
-            yield from (
-                _Node(child, depth + 1) for child in waiting if child.seen.parent_call == index
-            )
-        if self._shown.receivers and len(seen.calls) > _MOST_CALLS:
-            yield f"{indent}  {len(seen.calls) - _MOST_CALLS:,} receivers more"
-        known = range(min(len(seen.calls), _MOST_CALLS))
-        yield from (
-            _Node(child, depth + 1) for child in waiting if child.seen.parent_call not in known
-        )
+                yield from self._call(call, seen.dispatch, indent, width)
+            yield from (_Node(child, depth + 1) for child in waiting if child.sent_by == index)
+        if self._shown.receivers and len(calls) > _MOST_CALLS:
+            yield f"{indent}  {len(calls) - _MOST_CALLS:,} receivers more"
+        known = range(min(len(calls), _MOST_CALLS))
+        yield from (_Node(child, depth + 1) for child in waiting if child.sent_by not in known)
 
     def _heading(self, family: Family, indent: str, depth: int, width: int) -> str:
-        seen = family.seen
-        outcome = outcome_of(seen)
+        seen = family.seen.dispatch
+        outcome = outcome_of(family.seen)
         at = timezone.localtime(seen.started_at)
         start = (
             f"{indent}{self._signs.sign('sent')} "
@@ -217,37 +217,39 @@ class Lines:
     def _circumstances(
         self, family: Family, indent: str, width: int, with_process: bool
     ) -> Iterator[str]:
-        seen = family.seen
-        parts = [f"{seen.method} from {seen.sender}"]
+        seen = family.seen.dispatch
+        parts = [f"{seen.method[:_LONGEST]} from {seen.sender[:_LONGEST]}"]
         if seen.in_transaction and not seen.rolled_back:
             parts.append("in a transaction")
         if family.is_alone:
             parts.append("sent by a receiver of another dispatch")
         if with_process and not indent:
-            parts.append(f"process {seen.process}")
-        payload = printable(", ".join(f"{name}={text}" for name, text in seen.payload))
+            parts.append(f"process {family.seen.process}")
+        payload = [f"{key}={each.text[:_LONGEST]}" for key, each in (seen.payload or {}).items()]
+        arguments = printable(", ".join(payload))
         dot = f" {self._signs.sign('dot')} "
         text = printable(dot.join(parts))
         room = width - len(indent) - 2
-        together = f"{text}{dot}{payload}"
-        for line in [together] if cells(together) <= room else [text, payload]:
+        together = f"{text}{dot}{arguments}"
+        for line in [together] if cells(together) <= room else [text, arguments]:
             if line:
                 cut = self._signs.sign("cut")
                 yield f"{indent}  {shortened(line.removesuffix(dot), room, cut)}"
 
-    def _call(self, call: SeenCall, seen: Seen, indent: str, width: int) -> Iterator[str]:
-        outcome = call.outcome
-        if call.has_failed and seen.outcome != "raised":
+    def _call(self, call: ReceiverCall, seen: Dispatch, indent: str, width: int) -> Iterator[str]:
+        outcome: str = call.outcome
+        if call.outcome is Outcome.RAISED and seen.outcome is not Outcome.RAISED:
             outcome = "swallowed"
         more = ["async"] if call.is_async else []
         if call.query_count:
             more.append(f"{call.query_count:,} {'query' if call.query_count == 1 else 'queries'}")
-        has_time = call.is_timed and outcome not in ("skipped", "running")
+        has_time = call.timed and outcome not in ("skipped", "running")
         time = ms(call.duration_ns) if has_time else self._signs.sign("minus")
         yield self._row(f"{indent}  ", outcome, call.receiver, more, time, width)
-        if call.exception:
-            name = call.exception.rpartition(".")[2] or call.exception
-            message = " ".join(call.message.split())
+        if call.failure is not None and call.failure.exception_class:
+            path = call.failure.exception_class[:_LONGEST]
+            name = path.rpartition(".")[2] or path
+            message = " ".join(call.failure.message[:_LONGEST].split())
             text = printable(f"{name}: {message}" if message else name)
             room = width - len(indent) - 6
             short = shortened(text, room, self._signs.sign("cut"))
@@ -270,7 +272,7 @@ class Lines:
         words = _listed([_WORDS.get(outcome, ""), *more])
         words = shortened(words, max(room - _NAME - 2, 0), cut) if words else ""
         left = room - (cells(words) + 2 if words else 0)
-        shown = end_of(printable(name), max(left, 8), cut)
+        shown = end_of(printable(name[-_LONGEST:]), max(left, 8), cut)
         gap = " " * max(left - cells(shown), 0)
         if strong:
             head, dot, last = shown.rpartition(".")
@@ -283,11 +285,12 @@ class Lines:
 
 def outcome_of(seen: Seen) -> str:
     """How a dispatch ended, in one word."""
-    if seen.outcome == "returned" and seen.has_failed:
+    dispatch = seen.dispatch
+    if dispatch.outcome is Outcome.RETURNED and seen.has_failed:
         return "swallowed"
-    if seen.unseen == "put off" and seen.outcome == "returned":
+    if dispatch.unseen is Unseen.PUT_OFF and dispatch.outcome is Outcome.RETURNED:
         return "put off"
-    return "orphan" if seen.is_orphan else seen.outcome
+    return "orphan" if dispatch.is_orphan else dispatch.outcome
 
 
 def ms(nanoseconds: int) -> str:

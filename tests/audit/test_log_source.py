@@ -60,10 +60,13 @@ class TestSource:
         log.close()
         assert len(found) == 2
         seen = read_seen(found[0]["dispatch"], found[0]["context"]["process"])
-        assert (seen.process, seen.sender, seen.has_failed) == ("a process", "str", True)
-        assert [call.outcome for call in seen.calls] == ["returned", "raised"]
-        assert (seen.calls[1].exception, seen.calls[1].message) == ("ValueError", "no stock")
-        assert dict(seen.payload)["order"] == "42"
+        assert (seen.process, seen.dispatch.sender, seen.has_failed) == ("a process", "str", True)
+        assert [call.outcome for call in seen.dispatch.calls] == ["returned", "raised"]
+        failure = seen.dispatch.calls[1].failure
+        assert failure is not None
+        assert (failure.exception_class, failure.message) == ("ValueError", "no stock")
+        assert seen.dispatch.payload is not None
+        assert seen.dispatch.payload["order"].text == "42"
         assert "hunter2" not in str(found)
 
     def test_the_same_as_from_the_recorder(self, sent: None) -> None:
@@ -84,7 +87,7 @@ class TestSource:
                 call["receiver"] for call in told["calls"]
             ]
             assert Dispatch.from_dict(found).as_dict() == found
-            assert read_seen(found, "").duration_ns == dispatch.duration_ns
+            assert read_seen(found, "").dispatch.duration_ns == dispatch.duration_ns
 
     def test_filters(self) -> None:
         """Only what is asked for is read."""

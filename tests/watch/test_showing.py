@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import pytest
 from django.core.management.color import color_style, no_style
@@ -27,11 +28,16 @@ from tests.watch.test_sink import caused, happened
 __all__ = ["caused", "happened"]
 
 
-def record(**changes: Any) -> dict[str, Any]:
-    """A dispatch as it comes."""
+def id_of(name: str | None) -> str | None:
+    """An id; the same for the same name."""
+    return name and str(uuid5(NAMESPACE_OID, name))
+
+
+def record(id: str = "1", parent_id: str | None = None, **changes: Any) -> dict[str, Any]:  # noqa: A002
+    """A dispatch as it comes; ids are given by a name."""
     return {
-        "id": "1",
-        "parent_id": None,
+        "id": id_of(id),
+        "parent_id": id_of(parent_id),
         "parent_call": None,
         "signal": "shop.signals.order_placed",
         "sender": "shop.services.Checkout",
@@ -39,7 +45,7 @@ def record(**changes: Any) -> dict[str, Any]:
         "started_at": "2026-11-22T10:14:07.318000+00:00",
         "duration_ns": 18_300_000,
         "outcome": "returned",
-        "payload": {"order": {"text": "shop.Order:42"}},
+        "payload": {"order": {"kind": "object", "type": "x", "text": "shop.Order:42"}},
         "in_transaction": True,
         "rolled_back": False,
         "calls": [],
@@ -133,7 +139,7 @@ def test_fits(width: int) -> None:
     long = record(
         signal="a." * 100 + "order_placed",
         sender="日本語" * 40,
-        payload={"text": {"text": "漢字" * 100}},
+        payload={"text": {"kind": "object", "type": "x", "text": "漢字" * 100}},
         calls=[
             a_call(
                 "b." * 90 + "receive",
@@ -156,7 +162,7 @@ def test_nothing_is_obeyed() -> None:
     data = record(
         signal=f"shop.{evil}",
         sender=evil,
-        payload={evil: {"text": evil}},
+        payload={evil: {"kind": "object", "type": "x", "text": evil}},
         calls=[a_call(evil, "raised", failure={"exception_class": evil, "message": evil})],
     )
     found = lines(data, width=300)
@@ -215,7 +221,7 @@ def test_child_waits_for_its_parent() -> None:
     assert (alone.seen, alone.is_alone) == (child, True)
     (family,) = families.add(parent, 3.0)
     assert (family.children, family.is_alone) == ([], False)
-    late = read_seen({**CAUSED, "id": "3"}, "")
+    late = read_seen({**CAUSED, "id": id_of("3")}, "")
     (after,) = families.add(late, 4.0)
     assert after.is_alone
 
@@ -305,7 +311,9 @@ def test_json_is_what_the_recorder_says(watcher: Any) -> None:
         "context": {"process": "7 shell"},
     }
     watching.end()
-    assert said == ["1 dispatch in 0 s, 0 failed."]
+    (summary,) = said
+    assert summary.startswith("1 dispatch in ")
+    assert summary.endswith(" s, 0 failed.")
 
 
 def test_summary_counts_what_is_missing(watcher: Any) -> None:
