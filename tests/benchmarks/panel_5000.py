@@ -74,6 +74,7 @@ def measure(name: str, send: Callable[[], None]) -> None:
 
     from signal_inspector.toolbar.assemble import panel_view
     from signal_inspector.toolbar.panel import SignalInspectorPanel
+    from signal_inspector.toolbar.requests import unpack
 
     def respond(request: HttpRequest) -> HttpResponse:
         send()
@@ -106,7 +107,7 @@ def measure(name: str, send: Callable[[], None]) -> None:
     started = perf_counter()
     page = panel.content
     showing = perf_counter() - started
-    dispatches = stats["packed"]["dispatches"]
+    dispatches = unpack(stats["packed"])
     plain = len(json.dumps([dispatch.as_dict() for dispatch in panel._collector.dispatches]))
     print(
         f"{name:14} {len(dispatches):6,} {bare * 1e3:8.0f} {recording * 1e3:9.0f} "
