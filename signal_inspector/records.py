@@ -204,8 +204,7 @@ class Summary:
 _PLAIN: Final = frozenset({bool, int, float, str})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(NamedTuple):
     """An exception that a receiver raised."""
 
     exception_class: str  # dotted name
@@ -230,8 +229,7 @@ class Failure:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class Query(NamedTuple):
     """One SQL statement that a receiver sent."""
 
     alias: str  # database alias
@@ -252,8 +250,7 @@ class Query:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotCalled:
+class NotCalled(NamedTuple):
     """A receiver that this dispatch did not reach, and why."""
 
     receiver: str

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import replace
 from typing import Final
 
 from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger
@@ -188,8 +187,7 @@ def tellable(failure: Failure, tracing: Tracing) -> Failure:
     A traceback tells messages too, so that without them it goes as a whole.
     """
     with_traceback = tracing.exception_stacktraces and tracing.exception_messages
-    return replace(
-        failure,
+    return failure._replace(
         message=failure.message if tracing.exception_messages else "",
         traceback=failure.traceback if with_traceback else None,
     )

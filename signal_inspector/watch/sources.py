@@ -6,12 +6,10 @@ Of the watching room this alone is imported when a project with the audit starts
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(NamedTuple):
     """What a source may leave out, as it would not be shown."""
 
     signal: str = "*"  # a glob on dotted names

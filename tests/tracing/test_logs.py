@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,7 +67,7 @@ class Telling(Follower):
             return
         outcome, failure, _ = self.dispatch.end_of(index)
         if outcome is Outcome.RAISED and failure is not None:
-            self.log.swallowed(self.dispatch, index, replace(failure, **self.untold))
+            self.log.swallowed(self.dispatch, index, failure._replace(**self.untold))
 
 
 def raises(**kwargs: Any) -> None:
