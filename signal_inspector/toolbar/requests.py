@@ -171,12 +171,14 @@ def pack(dispatches: Iterable[Dispatch]) -> str:
 def unpack(packed: str) -> list[Dispatch]:
     """The dispatches that ``pack`` stored; ``sequence`` is their place in the request, from 0."""
     data = json.loads(zlib.decompress(b64decode(packed)))
+    stacks = [tuple(map(Caller.from_list, stack)) for stack in data["stacks"]]
     found = []
     for place, row in enumerate(data["dispatches"]):
-        if "stack" in row:
-            row["stack"] = data["stacks"][row["stack"]]
+        stack = row.pop("stack", None)
         dispatch = Dispatch.from_dict(row, is_trusted=True)
         dispatch.sequence = place
+        if stack is not None:
+            dispatch.stack = stacks[stack]
         found.append(dispatch)
     return found
 
