@@ -34,10 +34,10 @@ from signal_inspector.audit.sanitize import (
     bounded,
     clean,
     name_text,
-    place,
     storable,
 )
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.display.text import place
 from signal_inspector.records import Caller, Outcome, ReceiverCall, Summary
 
 

@@ -12,6 +12,7 @@ from django.dispatch import Signal
 
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.matching import matches, near, sender_names
+from signal_inspector.display.text import listing
 from signal_inspector.names import anonymous_signals, class_path, loaded_signals, sender_name
 from signal_inspector.names.globs import INSTANCE
 from signal_inspector.names.safe import class_namespace, is_class, namespace_of
@@ -39,7 +40,7 @@ def find_signal(text: str) -> tuple[str, Signal]:
             return anonymous[0]
         raise NotFoundError(_no_signal(text, list(signals), len(anonymous)))
     if len(found) > 1:
-        raise NotFoundError(f"{text!r} may be {_listed(sorted(found))}. Say which.")
+        raise NotFoundError(f"{text!r} may be {listing(sorted(found), joint='or')}. Say which.")
     return found[0], signals[found[0]]
 
 
@@ -59,7 +60,7 @@ def _no_signal(text: str, names: list[str], anonymous: int) -> str:
                 f"has not imported {module_name}: nothing can be connected to it."
             )
     perhaps = near(text, names)
-    hint = f" Did you mean {_listed(perhaps)}?" if perhaps else ""
+    hint = f" Did you mean {listing(perhaps, joint='or')}?" if perhaps else ""
     return f"No signal is called {text!r}.{hint}"
 
 
@@ -120,17 +121,11 @@ def _no_sender(text: str, known: tuple[str, ...]) -> str:
     models = apps.get_models(include_auto_created=True, include_swapped=True)
     names = {name for model in models for name in (model._meta.label, class_path(model))}
     perhaps = near(text, sorted(names | set(known)))
-    hint = f" Did you mean {_listed(perhaps)}?" if perhaps else ""
+    hint = f" Did you mean {listing(perhaps, joint='or')}?" if perhaps else ""
     return (
         f"No model, loaded class or module is called {text!r}.{hint} "
         "A text that is the sender itself stands in quotes: \"'checkout'\"."
     )
-
-
-def _listed(names: list[str]) -> str:
-    """ "a", "a or b", "a, b or c"."""
-    *first, last = names
-    return f"{', '.join(first)} or {last}" if first else last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from django.utils.module_loading import import_string
 
 from signal_inspector import trouble
 from signal_inspector.conf import get_config
+from signal_inspector.display.text import exception_line
 from signal_inspector.payload import summarize_exception
 
 
@@ -36,7 +37,8 @@ def load_as_server() -> list[str]:
 
 def _problem(name: str, error: Exception) -> str:
     failure = summarize_exception(error, get_config().limits, with_traceback=False)
+    why = exception_line(failure.exception_class, failure.message)
     return (
-        f"{name} cannot be imported ({failure.exception_class}: {failure.message}), so what is "
-        "connected there, and in what it imports, is missing here."
+        f"{name} cannot be imported ({why}), so what is connected there, "
+        "and in what it imports, is missing here."
     )

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from signal_inspector.checks.findings import place
 from signal_inspector.checks.sending import removed
+from signal_inspector.display.text import place
 from signal_inspector.source_code.project import read_directory, read_module
 from signal_inspector.source_code.records import ModuleSource
 

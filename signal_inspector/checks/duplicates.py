@@ -8,7 +8,8 @@ from typing import Any
 from signal_inspector import connections
 from signal_inspector.catalog.duplicates import identity, source
 from signal_inspector.checks.facts import Connected, Facts
-from signal_inspector.checks.findings import Finding, Kind, at, listed
+from signal_inspector.checks.findings import Finding, Kind, at
+from signal_inspector.display.text import listing
 from signal_inspector.names import unmarked
 from signal_inspector.names.receivers import innermost
 from signal_inspector.records import Caller, ReceiverName
@@ -27,7 +28,7 @@ def connected_twice(facts: Facts) -> Iterator[Finding]:
             message=(
                 f"The receiver{at(first.name.path, first.name.line)} is connected to "
                 f"{first.signal} {often}, and runs {often} for one dispatch: "
-                f"{listed([_how(each) for each in group])}."
+                f"{listing([_how(each) for each in group])}."
             ),
             hint="Connect it in one place. The same dispatch_uid in both would connect it once.",
             names=(first.name.name, first.signal),
@@ -45,7 +46,7 @@ def imported_twice(facts: Facts) -> Iterator[Finding]:
             continue  # that is W014
         first = copies[0]
         modules = sorted({_module(each) for each in copies})
-        how = f"as {listed(modules)}" if len(modules) > 1 else f"as {modules[0]}, and reloaded"
+        how = f"as {listing(modules)}" if len(modules) > 1 else f"as {modules[0]}, and reloaded"
         yield Finding(
             kind=Kind.IMPORTED_TWICE,
             subject=first.name.name,

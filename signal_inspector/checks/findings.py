@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -12,6 +11,7 @@ from typing import Final, NamedTuple
 from django.core.checks import INFO, WARNING, CheckMessage
 
 from signal_inspector.conf import get_config, register_section
+from signal_inspector.display.text import place
 from signal_inspector.names import is_inspected, name_matches
 from signal_inspector.setting_rules import Fault, ProblemKind, fixed, section, strings
 
@@ -82,27 +82,10 @@ class Finding:
         )
 
 
-def place(path: str, line: int) -> str:
-    """``shop/receivers.py:14``, seen from the current directory if it is below; "" if unknown."""
-    if not path:
-        return ""
-    try:
-        relative = os.path.relpath(path)
-    except (OSError, ValueError):  # no current directory, or another drive
-        relative = path
-    short = path if relative.startswith("..") else relative
-    return f"{short}:{line}" if line else short
-
-
 def at(path: str, line: int) -> str:
-    """The same for a sentence: " (shop/receivers.py:14)", or nothing."""
+    """A place for a sentence: " (shop/receivers.py:14)", or nothing."""
     where = place(path, line)
     return f" ({where})" if where else ""
-
-
-def listed(words: list[str]) -> str:
-    """``a, b and c``."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _ignore(value: object) -> Fault | None:

@@ -16,6 +16,7 @@ from django.utils import inspect as django_inspect
 
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at
+from signal_inspector.display.text import last_part
 from signal_inspector.names.safe import class_module, class_path, instance_attribute, is_class
 
 _MAX_STEPS: Final = 20  # from a holder to its holder
@@ -171,7 +172,7 @@ def _finding(kind: Kind, each: Connected, message: str) -> Finding:
     elif each.receiver is None or isinstance(each.receiver, FunctionType | MethodType):
         name = "The receiver"
     else:
-        name = f"A {class_path(type(each.receiver)).rpartition('.')[2]}"
+        name = f"A {last_part(class_path(type(each.receiver)))}"
     return Finding(
         kind=kind,
         subject=what,

@@ -13,7 +13,8 @@ from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
 from signal_inspector.checks.facts import Connected, Facts
-from signal_inspector.checks.findings import Finding, Kind, at, listed
+from signal_inspector.checks.findings import Finding, Kind, at
+from signal_inspector.display.text import last_part, listing
 from signal_inspector.names.receivers import innermost
 from signal_inspector.names.safe import (
     class_attribute,
@@ -60,7 +61,7 @@ def unloggable(facts: Facts) -> Iterator[Finding]:
         if not robust and (sends or each.signal not in facts.own_signals):
             continue
         where = each.connected_at
-        what = class_path(type(each.receiver)).rpartition(".")[2]
+        what = last_part(class_path(type(each.receiver)))
         sent = f"{robust[0].method.value}{at(robust[0].path, robust[0].line)}" if robust else ""
         yield Finding(
             kind=Kind.UNLOGGABLE,
@@ -154,13 +155,13 @@ def unsent_parameter(facts: Facts) -> Iterator[Finding]:
 
 def _unsent(each: Connected, missing: list[str], send: Send) -> Finding:
     sent = list(send.arguments)
-    given = f"gives {listed(sent)}" if sent else "gives nothing but the sender"
+    given = f"gives {listing(sent)}" if sent else "gives nothing but the sender"
     return Finding(
         kind=Kind.UNSENT_PARAMETER,
         subject=each.name.name,
         message=(
-            f"The receiver{at(each.name.path, each.name.line)} requires {listed(missing)}, and no "
-            f"send of {each.signal} gives that: {send.method.value}{at(send.path, send.line)} "
+            f"The receiver{at(each.name.path, each.name.line)} requires {listing(missing)}, and "
+            f"no send of {each.signal} gives that: {send.method.value}{at(send.path, send.line)} "
             f"{given}. The call raises TypeError."
         ),
         hint="Send it, or give the parameter a default.",

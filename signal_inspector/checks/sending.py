@@ -15,7 +15,8 @@ from django.dispatch import Signal
 
 from signal_inspector.callers import is_third_party
 from signal_inspector.checks.facts import Connected, Facts, file_of
-from signal_inspector.checks.findings import Finding, Kind, at, listed, place
+from signal_inspector.checks.findings import Finding, Kind, at
+from signal_inspector.display.text import listing, place
 from signal_inspector.names import is_item
 from signal_inspector.source_code.records import Creation, Send
 
@@ -131,8 +132,7 @@ def _home(each: Connected) -> str:
 
 def _names(receivers: Sequence[Connected]) -> str:
     names = list(dict.fromkeys(each.name.name for each in receivers))
-    more = len(names) - _NAMED
-    return listed([*names[:_NAMED], f"{more} more"] if more > 0 else names)
+    return listing(names, _NAMED)
 
 
 def providing_args(facts: Facts) -> Iterator[Finding]:

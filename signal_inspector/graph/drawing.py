@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 
+from signal_inspector.display.text import place, split_qualified, unique
 from signal_inspector.graph.model import (
     Function,
     Graph,
@@ -18,23 +17,8 @@ from signal_inspector.graph.model import (
     SignalNode,
 )
 
-_LIBRARIES = ("site-packages", "dist-packages")
-
 #: What a receiver that no signal calls is marked with.
 _NOT_CALLED = {"recorded": "not connected"}
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """The part of a dotted name that tells it apart, and what stands before it.
-
-    ``shop.services.Checkout.place`` is ``Checkout.place`` of ``shop.services``.
-    """
-    place, colon, rest = name.partition(":")  # "shop.services:41 (anonymous)"
-    parts = place.split(".")
-    start = len(parts) - 1
-    if "<locals>" not in parts:
-        start = next((at for at, part in enumerate(parts) if at and part[:1].isupper()), start)
-    return ".".join(parts[start:]) + colon + rest, ".".join(parts[:start])
 
 
 def shortened(text: str, most: int) -> str:
@@ -45,34 +29,9 @@ def shortened(text: str, most: int) -> str:
     return f"{text[:head]}…{text[len(text) - (most - head - 1) :]}"
 
 
-def shown_path(path: str) -> str:
-    """A path as others can read it: from the current directory, or from its library, on."""
-    if not path:
-        return ""
-    parts = Path(path).parts
-    for library in _LIBRARIES:
-        if library in parts:
-            return "/".join(parts[len(parts) - parts[::-1].index(library) :])
-    for root in (Path.cwd(), Path(sys.base_prefix)):
-        if Path(path).is_relative_to(root):
-            return Path(path).relative_to(root).as_posix()
-    return path
-
-
-def shown_place(path: str, line: int) -> str:
-    """``shop/receivers.py:12``; "" where it is not known."""
-    shown = shown_path(path)
-    return f"{shown}:{line}" if shown and line else shown
-
-
 def listed(words: Iterable[str]) -> str:
     """``a, b, c``, each once."""
-    return ", ".join(dict.fromkeys(words))
-
-
-def plural(number: int, word: str) -> str:
-    """ "1 signal", "2 signals"."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+    return ", ".join(unique(words))
 
 
 class Shape(StrEnum):
@@ -198,7 +157,7 @@ def _box(
     is_faint: bool,
     is_orphan: bool = False,
 ) -> Box:
-    title, subtitle = split_name(node.name)
+    title, subtitle = split_qualified(node.name)
     return Box(
         key="",  # numbered when all are there
         name=node.name,
@@ -210,7 +169,7 @@ def _box(
         is_cyclic=is_cyclic,
         is_faint=is_faint,
         is_orphan=is_orphan,
-        place=shown_place(node.path, node.line),
+        place=place(node.path, node.line),
     )
 
 
@@ -239,7 +198,7 @@ def _methods(sends: Iterable[Sending]) -> str:
 
 
 def _sent(function: str, sends: list[Sending]) -> str:
-    places = listed(f"{send.method} at {shown_place(send.path, send.line)}" for send in sends)
+    places = listed(f"{send.method} at {place(send.path, send.line)}" for send in sends)
     return f"{function} sends {sends[0].signal}: {places}"
 
 
@@ -269,9 +228,7 @@ def connection_words(receiving: Receiving, *, with_order: bool = True) -> str:
 def known_words(sending: SendingOn) -> str:
     """How it is known that a receiver sends on, in words."""
     words = []
-    places = listed(
-        f"{each.method} at {shown_place(each.path, each.line)}" for each in sending.sends
-    )
+    places = listed(f"{each.method} at {place(each.path, each.line)}" for each in sending.sends)
     if places:
         words.append(places)
     if sending.through:

@@ -12,15 +12,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from signal_inspector.graph.drawing import (
-    Drawing,
-    Shape,
-    connection_words,
-    draw,
-    known_words,
-    plural,
-    shown_place,
-)
+from signal_inspector.display.numbers import plural
+from signal_inspector.display.text import place
+from signal_inspector.graph.drawing import Drawing, Shape, connection_words, draw, known_words
 from signal_inspector.graph.layout import lay_out
 from signal_inspector.graph.model import Graph, Receiving, Sending, SendingOn
 from signal_inspector.graph.svg import asset, content, text
@@ -35,7 +29,7 @@ def as_table(graph: Graph) -> str:
     rows = []
     for signal in graph.signals:
         sent = [
-            (each.function, f"{each.method} at {shown_place(each.path, each.line)}")
+            (each.function, f"{each.method} at {place(each.path, each.line)}")
             for each in graph.sendings
             if each.signal == signal.name
         ]
@@ -55,9 +49,9 @@ def as_table(graph: Graph) -> str:
             for each in graph.sendings_on
             if each.receiver in receivers
         ]
-        place = shown_place(signal.path, signal.line)
+        at = place(signal.path, signal.line)
         rows.append(
-            f'<tr><th scope="row">{_name(signal.name)}<small>{text(place)}</small></th>'
+            f'<tr><th scope="row">{_name(signal.name)}<small>{text(at)}</small></th>'
             f"<td>{_list(sent, 'nobody, as far as the code tells')}</td>"
             f"<td>{_list(received, 'nobody', 'ol')}</td><td>{_list(follows, '–')}</td></tr>\n"
         )
@@ -146,7 +140,7 @@ def _join(
 
 def _send(sending: Sending) -> str:
     sender = f", sender {sending.sender}" if sending.sender else ""
-    return f"{sending.method} at {shown_place(sending.path, sending.line)}{sender}"
+    return f"{sending.method} at {place(sending.path, sending.line)}{sender}"
 
 
 def _knowledge(sending: SendingOn) -> list[str]:

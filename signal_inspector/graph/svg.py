@@ -7,7 +7,8 @@ from functools import lru_cache
 from html import escape
 from importlib.resources import files
 
-from signal_inspector.graph.drawing import Arrow, Box, Kind, Shape, draw, plural, shortened
+from signal_inspector.display.numbers import plural
+from signal_inspector.graph.drawing import Arrow, Box, Kind, Shape, draw, shortened
 from signal_inspector.graph.layout import LOOP, Place, Placed, lay_out, text_width
 from signal_inspector.graph.model import Graph
 

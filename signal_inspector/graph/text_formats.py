@@ -10,7 +10,8 @@ from dataclasses import asdict
 from typing import Any, Final
 
 import signal_inspector
-from signal_inspector.graph.drawing import Arrow, Box, Drawing, Kind, Shape, draw, shown_path
+from signal_inspector.display.text import short_path
+from signal_inspector.graph.drawing import Arrow, Box, Drawing, Kind, Shape, draw
 from signal_inspector.graph.model import Graph
 
 _HEAD = """\
@@ -163,4 +164,4 @@ def as_json(graph: Graph) -> dict[str, Any]:
 
 
 def _located(fields: dict[str, Any]) -> dict[str, Any]:
-    return fields | {"path": shown_path(fields["path"])}
+    return fields | {"path": short_path(fields["path"])}

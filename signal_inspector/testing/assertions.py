@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from unittest.mock import ANY
 
+from signal_inspector.display.text import exception_line, place
 from signal_inspector.muting import is_receiver
 from signal_inspector.names import receiver_name
 from signal_inspector.records import SendMethod
@@ -26,7 +27,6 @@ from signal_inspector.testing.messages import (
     indented,
     instead,
     list_of,
-    place,
     sending,
     so_often,
     statements,
@@ -202,7 +202,9 @@ class Assertions:
             lines += [f"{number}. {call.name}, of {sent.name} by {sent.method.value}()"]
             failure = call.record.failure
             if failure is not None:
-                text = failure.traceback or f"{failure.exception_class}: {failure.message}"
+                text = failure.traceback or exception_line(
+                    failure.exception_class, failure.message
+                )
                 lines.append(indented([text.rstrip()], 3))
         raise _failure(f"{len(failed)} receiver{'s' if len(failed) > 1 else ''} raised:", lines)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final
 from unittest.mock import ANY
 
@@ -17,6 +16,10 @@ from django.dispatch import Signal
 
 from signal_inspector import trouble
 from signal_inspector.conf import Limits
+from signal_inspector.dispatches import Dispatch
+from signal_inspector.display.numbers import plural
+from signal_inspector.display.outcomes import call_outcome, is_swallowed
+from signal_inspector.display.text import exception_name, place
 from signal_inspector.django_entries import entries
 from signal_inspector.muting import is_receiver
 from signal_inspector.names import receiver_name, sender_name, signal_name
@@ -81,18 +84,6 @@ def _told(summary: Summary) -> str:
     return f"{summary.text} ({items})"
 
 
-def place(path: str, line: int, function: str = "") -> str:
-    """Where something is in the source, from the current directory if it is in there."""
-    if not path:
-        return ""
-    file = Path(path)
-    try:
-        path = str(file.relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        path = str(file)
-    return f"{path}:{line}{f' in {function}' if function else ''}"
-
-
 def dispatch_lines(number: int, sent: CapturedDispatch) -> list[str]:
     """A dispatch: what was sent, from where, and what the receivers did."""
     caller: Caller | None = sent.record.caller
@@ -103,17 +94,21 @@ def dispatch_lines(number: int, sent: CapturedDispatch) -> list[str]:
         lines.append(f"   {payload}")
     calls = sent.record.calls
     if calls:
-        lines.append(f"   received by {', '.join(call_words(call) for call in calls)}")
+        lines.append(
+            f"   received by {', '.join(call_words(call, sent.record) for call in calls)}"
+        )
     return lines
 
 
-def call_words(call: ReceiverCall) -> str:
+def call_words(call: ReceiverCall, sent: Dispatch) -> str:
     """A receiver, and how its call ended if it did not return."""
     if call.outcome is Outcome.RETURNED:
         return call.receiver
+    swallowed = is_swallowed(sent.method, sent.outcome)
+    words = call_outcome(call.outcome, swallowed=swallowed).text
     if call.failure is None:
-        return f"{call.receiver} ({call.outcome.value})"
-    return f"{call.receiver} ({call.outcome.value} {call.failure.exception_class})"
+        return f"{call.receiver} ({words})"
+    return f"{call.receiver} ({words}: {exception_name(call.failure.exception_class)})"
 
 
 def list_of(dispatches: Iterable[CapturedDispatch]) -> list[str]:
@@ -151,7 +146,7 @@ def so_often(count: int) -> str:
 
 def count_of(count: int) -> str:
     """A number of dispatches."""
-    return f"{count} dispatch{'es' if count != 1 else ''}"
+    return plural(count, "dispatch", "dispatches")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

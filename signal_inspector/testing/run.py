@@ -11,12 +11,14 @@ import pytest
 from signal_inspector import scopes
 from signal_inspector.conf import Limits
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.display.numbers import duration
+from signal_inspector.display.text import exception_line, place
 from signal_inspector.names import receiver_name
 from signal_inspector.payload import summarize_exception
 from signal_inspector.records import Outcome
 from signal_inspector.sinks import Sink
 from signal_inspector.testing import installation
-from signal_inspector.testing.messages import OPEN_REDACTOR, indented, place
+from signal_inspector.testing.messages import OPEN_REDACTOR, indented
 from signal_inspector.testing.swallowed import (
     Expectation,
     Swallowed,
@@ -84,7 +86,7 @@ class DurationSink(Sink):
 def _table(rows: Iterable[tuple[str, Duration]]) -> Iterable[str]:
     yield f"{'total':>10}  {'max':>10}  {'calls':>7}  receiver, and the test of its longest call"
     for name, known in rows:
-        total, most = (f"{ns / 1e6:,.1f} ms" for ns in (known.total_ns, known.max_ns))
+        total, most = (duration(ns) for ns in (known.total_ns, known.max_ns))
         worst = f"  {known.worst}" if known.worst else ""
         yield f"{total:>10}  {most:>10}  {known.calls:>7}  {name}{worst}"
 
@@ -248,7 +250,7 @@ def _told(swallowed: Swallowed) -> str:
     )
     caller = f" at {place(*dispatch.caller)}" if dispatch.caller else ""
     lines = [
-        f"{failure.exception_class}: {failure.message}",
+        exception_line(failure.exception_class, failure.message),
         f"  receiver  {_receiver(swallowed)}",
         f"  sent      {dispatch.signal} by {dispatch.method.value}(){caller}",
         indented([(failure.traceback or "").rstrip()]),

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from signal_inspector.toolbar.requests import stored_request as stored_request
     from signal_inspector.toolbar.requests import summarize as summarize
     from signal_inspector.toolbar.views import urlpatterns as urlpatterns
-    from signal_inspector.toolbar.wording import integer as integer
-    from signal_inspector.toolbar.wording import plural as plural
     from signal_inspector.toolbar.wording import printable as printable
 
 __all__ = ["SignalInspectorPanel"]
@@ -28,10 +26,8 @@ _HOMES: Final = {
     "SignalInspectorPanel": "panel",
     "SUMMARY_ID": "requests",
     "StoredRequest": "requests",
-    "integer": "wording",
     "pack": "requests",
     "panel_view": "assemble",
-    "plural": "wording",
     "printable": "wording",
     "stored_request": "requests",
     "summarize": "requests",

@@ -13,10 +13,11 @@ from typing import Literal
 from signal_inspector.catalog import SignalEntry
 from signal_inspector.conf import Config
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.display.numbers import integer
+from signal_inspector.display.text import last_part
 from signal_inspector.records import ReceiverCall
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.parts import Badge, Segment
-from signal_inspector.toolbar.wording import integer, last
 
 Severity = Literal["mend", "know"]
 
@@ -70,7 +71,7 @@ def sentence(*words: str | Segment | Sequence[Segment]) -> tuple[Segment, ...]:
 
 def strong(dotted: str) -> Segment:
     """The last part of a dotted name, emphasised."""
-    return Segment(text=last(dotted), style="strong")
+    return Segment(text=last_part(dotted), style="strong")
 
 
 def mono(code: str) -> Segment:

@@ -11,6 +11,17 @@ from typing import Any, Final
 from signal_inspector import trouble
 from signal_inspector.catalog import SignalEntry
 from signal_inspector.conf import get_config
+from signal_inspector.display.numbers import duration, integer, plural
+from signal_inspector.display.outcomes import (
+    CANCELLED,
+    NOT_CALLED,
+    ORPHAN,
+    RAISED,
+    RETURNED,
+    RUNNING,
+    SKIPPED,
+    SWALLOWED,
+)
 from signal_inspector.toolbar.advice import Advice, Case
 from signal_inspector.toolbar.advising import DROPPED_ROW, advise, lines, remarks
 from signal_inspector.toolbar.figures import figures
@@ -34,19 +45,18 @@ from signal_inspector.toolbar.tables import (
 )
 from signal_inspector.toolbar.timeline import Timeline
 from signal_inspector.toolbar.view import LegendItem, PanelView
-from signal_inspector.toolbar.wording import bare_ms, integer, plural
 
 LEGEND: Final = (
     LegendItem(text="dispatch", bar="dispatch"),
-    LegendItem(text="returned", bar="ok", glyph="ok"),
+    LegendItem(text=RETURNED, bar="ok", glyph="ok"),
     LegendItem(text="time of a nested dispatch", bar="nested"),
-    LegendItem(text="raised", bar="raised", glyph="raised"),
-    LegendItem(text="raised, swallowed", bar="swallowed", glyph="swallowed"),
-    LegendItem(text="skipped", glyph="skipped"),
-    LegendItem(text="cancelled", bar="cancelled", glyph="cancelled"),
-    LegendItem(text="still running", bar="running", glyph="running"),
-    LegendItem(text="nobody received it", glyph="orphan"),
-    LegendItem(text="not called", glyph="notcalled"),
+    LegendItem(text=RAISED, bar="raised", glyph="raised"),
+    LegendItem(text=SWALLOWED, bar="swallowed", glyph="swallowed"),
+    LegendItem(text=SKIPPED, glyph="skipped"),
+    LegendItem(text=CANCELLED, bar="cancelled", glyph="cancelled"),
+    LegendItem(text=RUNNING, bar="running", glyph="running"),
+    LegendItem(text=ORPHAN, glyph="orphan"),
+    LegendItem(text=NOT_CALLED, glyph="notcalled"),
 )
 
 
@@ -132,7 +142,7 @@ def _dropped_row(request: StoredRequest, tree: Tree) -> Row:
     was = "was" if request.dropped == 1 else "were"
     kept = integer(len(tree.dispatches))
     last_ns = max((dispatch.start_ns for dispatch in tree.dispatches), default=request.start_ns)
-    at = bare_ms(max(last_ns - request.start_ns, 0))
+    at = duration(max(last_ns - request.start_ns, 0))
     return DroppedRow(
         id=DROPPED_ROW,
         parent="",
@@ -141,7 +151,7 @@ def _dropped_row(request: StoredRequest, tree: Tree) -> Row:
         keep=True,
         segments=(
             Segment(text=f"{dropped} {was} counted, not kept:", style="strong"),
-            Segment(text=f" this request reached the limit of {kept} at {at} ms. "),
+            Segment(text=f" this request reached the limit of {kept} at {at}. "),
             Segment(text=f"All other figures are of the {kept}.", style="quiet"),
         ),
     )

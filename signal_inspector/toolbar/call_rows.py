@@ -6,6 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import FAILED, Dispatch
+from signal_inspector.display import numbers
+from signal_inspector.display.numbers import duration, integer, plural
+from signal_inspector.display.outcomes import NOT_CALLED, OutcomeWords
+from signal_inspector.display.text import last_part
 from signal_inspector.records import Outcome, Query, ReceiverCall, SendMethod, Summary
 from signal_inspector.toolbar.grouping import Node
 from signal_inspector.toolbar.lanes import Scale, call_lane
@@ -16,26 +20,14 @@ from signal_inspector.toolbar.parts import (
     CallRow,
     FactsRow,
     NotCalledRow,
-    OutcomeCell,
     QueryTable,
     StatementGroup,
 )
 from signal_inspector.toolbar.places import place, stack_frames, traceback_lines
 from signal_inspector.toolbar.requests import audit_href, trace_href
-from signal_inspector.toolbar.wording import (
-    call_outcome,
-    error_line,
-    integer,
-    last,
-    ms,
-    name,
-    payload_line,
-    plural,
-    raw_ms,
-    sql,
-)
+from signal_inspector.toolbar.wording import call_outcome, error_line, name, payload_line, raw_ms
 
-_NOT_CALLED = OutcomeCell(glyph="notcalled", tone="skip", text="not called")
+_NOT_CALLED = OutcomeWords("none", "notcalled", NOT_CALLED)
 
 
 def facts_row(node: Node, json_url: str, *, hidden: bool) -> FactsRow:
@@ -107,14 +99,14 @@ def call_row(
         place=place(call.path, call.line),
         lane=call_lane(dispatch, call, nested, scale),
         outcome=call_outcome(dispatch, call),
-        time=ms(call.duration_ns) if has_time else "",
-        time_note=f"self {ms(call.self_ns)}" if has_own_time else "",
-        sql=sql(call.query_count, call.query_ns),
+        time=duration(call.duration_ns) if has_time else "",
+        time_note=f"self {duration(call.self_ns)}" if has_own_time else "",
+        sql=numbers.queries(call.query_count, call.query_ns),
         badges=(*_kind_badges(dispatch.method, call), *badges),
         error=error_line(call),
         dim=not ran,
         toggle=ran,
-        toggle_label=f"Details of {last(call.receiver)}",
+        toggle_label=f"Details of {last_part(call.receiver)}",
     )
 
 
@@ -171,11 +163,11 @@ def query_tables(call: ReceiverCall) -> Iterator[QueryTable]:
     note = f"{plural(missing, 'more statement')} not kept." if missing else ""
     if len(by_alias) < 2:
         on = "".join(f" on {alias}" for alias in by_alias)
-        title = f"{plural(call.query_count, 'query', 'queries')} in {ms(call.query_ns)}{on}"
+        title = f"{plural(call.query_count, 'query', 'queries')} in {duration(call.query_ns)}{on}"
         yield QueryTable(title=title, statements=tuple(_statements(call.queries)), note=note)
         return
     for index, (alias, queries) in enumerate(by_alias.items(), 1):
-        took = ms(sum(query.duration_ns for query in queries))
+        took = duration(sum(query.duration_ns for query in queries))
         yield QueryTable(
             title=f"{plural(len(queries), 'query', 'queries')} in {took} on {alias}",
             statements=tuple(_statements(queries)),
@@ -189,7 +181,7 @@ def _statements(queries: Iterable[Query]) -> Iterator[StatementGroup]:
         equal.setdefault(query.sql, []).append(query.duration_ns)
     for statement, times in sorted(equal.items(), key=lambda pair: -sum(pair[1])):
         count = f"{integer(len(times))} \N{MULTIPLICATION SIGN}" if len(times) > 1 else "1"
-        yield StatementGroup(times=count, sql=statement, time=ms(sum(times)))
+        yield StatementGroup(times=count, sql=statement, time=duration(sum(times)))
 
 
 def not_called_rows(node: Node, *, hidden: bool) -> Iterator[NotCalledRow]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from statistics import quantiles
 
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.display.numbers import duration, integer, percentile, queries
+from signal_inspector.display.text import exception_name, last_part, listing, unique
 from signal_inspector.records import Outcome
 from signal_inspector.toolbar.grouping import Node, Tree
 from signal_inspector.toolbar.lanes import Scale, dispatch_lane, group_lane
@@ -14,18 +16,11 @@ from signal_inspector.toolbar.parts import Badge, DispatchRow, ErrorLine
 from signal_inspector.toolbar.places import place
 from signal_inspector.toolbar.wording import (
     about,
-    bare_ms,
     dispatch_outcome,
     error_line,
-    exception_name,
     group_outcome,
-    integer,
-    last,
-    ms,
     name,
     raw_ms,
-    sql,
-    unique,
 )
 
 _MANY = 40  # a group of more has a median beside its maximum
@@ -78,7 +73,7 @@ def dispatch_row(
         project_function="" if project is None else project.function,
         lane=group_lane(node.members, scale) if node.is_group else dispatch_lane(first, scale),
         # What nobody received is not timed, and took its time all the same.
-        time=ms(max(sum(took), 1)),
+        time=duration(max(sum(took), 1)),
         time_note=_spread(took),
         sql=_sql(node.members),
         outcome=group_outcome(node.members) if node.is_group else dispatch_outcome(first),
@@ -110,25 +105,20 @@ def _descendants(node: Node, tree: Tree) -> Iterable[Dispatch]:
 
 def _sql(members: Sequence[Dispatch]) -> str:
     calls = [call for member in members for call in member.calls]
-    return sql(sum(call.query_count for call in calls), sum(call.query_ns for call in calls))
+    return queries(sum(call.query_count for call in calls), sum(call.query_ns for call in calls))
 
 
 def _spread(took: Sequence[int]) -> str:
     if len(took) == 1:
         return ""
-    longest = f"max {bare_ms(max(took))}"
+    longest = f"max {duration(max(took))}"
     if len(took) <= _MANY:
         return longest
-    return f"p50 {bare_ms(percentile(took, 50))}, {longest}"
-
-
-def percentile(values: Sequence[int], percent: int) -> int:
-    """The value below which ``percent`` of at least two values lie."""
-    return int(quantiles(values, n=100, method="inclusive")[percent - 1])
+    return f"p50 {duration(percentile(Counter(took), 0.5))}, {longest}"
 
 
 def _toggle_label(node: Node) -> str:
-    signal = last(node.first.signal)
+    signal = last_part(node.first.signal)
     if node.is_group:
         return f"{integer(len(node.members))} dispatches of {signal}"
     return f"Receivers of {signal}"
@@ -137,7 +127,7 @@ def _toggle_label(node: Node) -> str:
 def _note(node: Node) -> str:
     if not node.sent_by:
         return ""
-    return f"nested, sent by {last(node.sent_by)}"
+    return f"nested, sent by {last_part(node.sent_by)}"
 
 
 def _transaction(members: Sequence[Dispatch]) -> list[Badge]:
@@ -189,7 +179,7 @@ def _error(dispatch: Dispatch) -> ErrorLine | None:
 def _receivers(dispatch: Dispatch) -> str:
     calls = [call for call in dispatch.calls if call.failure is not None] or dispatch.calls
     names = unique(call.receiver for call in calls)
-    words = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    words = listing(names, 3)
     only = calls[0] if len(calls) == 1 else None
     if only is None or only.outcome is not Outcome.RETURNED or only.response is None:
         return words

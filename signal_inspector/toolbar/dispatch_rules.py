@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.display.numbers import duration, integer, plural
+from signal_inspector.display.text import exception_name
 from signal_inspector.records import Outcome, ReceiverCall
 from signal_inspector.toolbar.advice import Advice, Case, Target, mono, sentence, strong, times
 from signal_inspector.toolbar.parts import Badge
-from signal_inspector.toolbar.wording import exception_name, integer, ms, plural, strong_listing
+from signal_inspector.toolbar.wording import strong_listing
 
 _LEVELS = 300  # Python itself lets hardly more sends stand inside each other
 
@@ -155,7 +157,7 @@ def slow_in_transaction(case: Case) -> Iterator[Advice]:
             title="Slow in a transaction",
             reason=sentence(
                 strong(receiver),
-                f" kept the transaction open for {ms(slow[0][0])}{times(len(slow))}, "
+                f" kept the transaction open for {duration(slow[0][0])}{times(len(slow))}, "
                 "with its locks; ",
                 mono("transaction.on_commit"),
                 " would run it after the commit.",
@@ -178,7 +180,7 @@ def ran_often(case: Case) -> Iterator[Advice]:
     for (signal, number), receivers in alike.items():
         ran = [one for receiver in receivers for one in calls[receiver]]
         queries = sum(call.query_count for _, _, call in ran)
-        cost = ms(sum(call.self_ns for _, _, call in ran))
+        cost = duration(sum(call.self_ns for _, _, call in ran))
         if queries:
             cost += f", {plural(queries, 'query', 'queries')}"
         yield Advice(
@@ -237,7 +239,7 @@ def thread_for_asend(case: Case) -> Iterator[Advice]:
         waited_ns, waiting, worst, names = max(sends, key=lambda send: send[0])
         method = case.dispatches[worst[0]].method.value
         moved = "is sync, so " if len(names) == 1 else "are sync, so "
-        wait = f", and the {plural(waiting, 'async receiver')} waited {ms(waited_ns)} for "
+        wait = f", and the {plural(waiting, 'async receiver')} waited {duration(waited_ns)} for "
         wait = f"{wait}{'it' if len(names) == 1 else 'them'}" if waiting else ""
         yield Advice(
             kind="thread for asend",

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.display.numbers import duration, integer, plural
+from signal_inspector.display.outcomes import Glyph
 from signal_inspector.records import Outcome
 from signal_inspector.tallies import Busy
 from signal_inspector.toolbar.grouping import Tree
-from signal_inspector.toolbar.parts import Glyph, Tone
+from signal_inspector.toolbar.parts import Tone
 from signal_inspector.toolbar.view import Figure
-from signal_inspector.toolbar.wording import integer, ms, plural
 
 
 def covered_ns(intervals: Iterable[tuple[int, int]]) -> int:
@@ -76,13 +77,13 @@ def _calls(counts: _Counts) -> Figure:
 def _time(counts: _Counts) -> Figure:
     took = covered_ns((d.start_ns, d.end_ns) for d in counts.tree.tops)
     share = round(took * 100 / counts.request_ns) if counts.request_ns else 0
-    return Figure(label="In dispatches", value=ms(took), note=f"{share} % of the request")
+    return Figure(label="In dispatches", value=duration(took), note=f"{share} % of the request")
 
 
 def _sql(counts: _Counts) -> Figure:
     calls = [call for dispatch in counts.dispatches for call in dispatch.calls]
     number = sum(call.query_count for call in calls)
-    took = ms(sum(call.query_ns for call in calls))
+    took = duration(sum(call.query_ns for call in calls))
     words = "query" if number == 1 else "queries"
     return _or_zero("SQL in receivers", number, f"{words} in {took}", "", "")
 

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.display.numbers import duration, integer, period
+from signal_inspector.display.outcomes import ORPHAN, call_outcome, is_swallowed
+from signal_inspector.display.text import last_part
 from signal_inspector.records import Outcome, ReceiverCall
 from signal_inspector.toolbar.parts import Axis, Bar, BarKind, Column, Lane, Span, Tick
-from signal_inspector.toolbar.wording import bare_ms, integer, last
 
 _COLUMNS = 120
 _BLOCKS = 40  # a group of up to this many shows each of its dispatches
@@ -36,8 +38,7 @@ class Scale:
 
     def between(self, start_ns: int, end_ns: int) -> str:
         """In words: "from 72.2 to 84.2 ms"."""
-        start, end = (bare_ms(max(at - self.start_ns, 0)) for at in (start_ns, end_ns))
-        return f"from {start} to {end} ms"
+        return period(start_ns - self.start_ns, end_ns - self.start_ns)
 
 
 def axis(scale: Scale) -> Axis:
@@ -59,7 +60,7 @@ def axis(scale: Scale) -> Axis:
                 anchor="start" if index == 0 else "end" if percent > 95 else "middle",
             )
         )
-    label = f"0 to {bare_ms(scale.length_ns)} milliseconds of the request"
+    label = f"0 to {duration(scale.length_ns)} of the request"
     return Axis(label=label, ticks=tuple(ticks))
 
 
@@ -74,9 +75,9 @@ def _step(length_ms: float) -> float:
 
 def dispatch_lane(dispatch: Dispatch, scale: Scale) -> Lane:
     """A thin bar with ends, or the ring of a dispatch that nobody received."""
-    label = f"{last(dispatch.signal)} {scale.between(dispatch.start_ns, dispatch.end_ns)}"
+    label = f"{last_part(dispatch.signal)} {scale.between(dispatch.start_ns, dispatch.end_ns)}"
     if dispatch.is_orphan:
-        return Lane(label=f"{label}, nobody received it", ring=scale.x(dispatch.start_ns))
+        return Lane(label=f"{label}, {ORPHAN}", ring=scale.x(dispatch.start_ns))
     return Lane(label=label, span=_span(dispatch, scale))
 
 
@@ -136,16 +137,25 @@ def call_lane(
     scale: Scale,
 ) -> Lane:
     """A receiver's bar with the pale parts that are its nested dispatches'."""
-    who = last(call.receiver)
+    who = last_part(call.receiver)
     if call.offset_ns is None:
-        words = "never ran" if call.outcome is Outcome.SKIPPED else f"{call.outcome}, time unknown"
+        ended = _ended(dispatch, call)
+        words = ended if call.outcome is Outcome.SKIPPED else f"{ended}, time unknown"
         stop = scale.x(dispatch.end_ns) if call.outcome is Outcome.SKIPPED else ""
-        return Lane(label=f"{who} {words}", stop=stop)
+        return Lane(label=f"{who}, {words}", stop=stop)
     start = dispatch.start_ns + call.offset_ns
     end = start + call.duration_ns
     bars = [bar(bar_kind(dispatch, call), start, end, scale)]
     bars += [bar("nested", inner.start_ns, inner.end_ns, scale) for inner in nested]
-    return Lane(label=f"{who}, {call.outcome}, {scale.between(start, end)}", bars=tuple(bars))
+    return Lane(
+        label=f"{who}, {_ended(dispatch, call)}, {scale.between(start, end)}",
+        bars=tuple(bars),
+    )
+
+
+def _ended(dispatch: Dispatch, call: ReceiverCall) -> str:
+    swallowed = is_swallowed(dispatch.method, dispatch.outcome)
+    return call_outcome(call.outcome, swallowed=swallowed).text
 
 
 def bar(kind: BarKind, start_ns: int, end_ns: int, scale: Scale) -> Bar:
@@ -155,7 +165,7 @@ def bar(kind: BarKind, start_ns: int, end_ns: int, scale: Scale) -> Bar:
 def bar_kind(dispatch: Dispatch, call: ReceiverCall) -> BarKind:
     """How a receiver call's bar is filled."""
     if call.outcome is Outcome.RAISED:
-        return "swallowed" if dispatch.method.is_robust else "raised"
+        return "swallowed" if is_swallowed(dispatch.method, dispatch.outcome) else "raised"
     if call.outcome is Outcome.CANCELLED:
         return "cancelled"
     return "running" if call.outcome is Outcome.RUNNING else "ok"
@@ -163,7 +173,7 @@ def bar_kind(dispatch: Dispatch, call: ReceiverCall) -> BarKind:
 
 def receiver_lane(name: str, calls: Sequence[tuple[Dispatch, ReceiverCall]], scale: Scale) -> Lane:
     """All calls of one receiver on one lane."""
-    label = f"calls of {last(name)} in the request"
+    label = f"calls of {last_part(name)} in the request"
     timed = [
         (d, call, d.start_ns + call.offset_ns) for d, call in calls if call.offset_ns is not None
     ]

@@ -22,6 +22,7 @@ from django.utils.safestring import SafeString
 
 from signal_inspector import toolbar as room
 from signal_inspector import trouble
+from signal_inspector.display.numbers import duration, integer, plural
 from signal_inspector.ids import perf_counter_ns, time
 from signal_inspector.records import Details
 from signal_inspector.scopes import Collector, close_collector, open_collector, suppress
@@ -108,7 +109,7 @@ class SignalInspectorPanel(Panel):
         """The time in dispatches, for the browser's own tools."""
         told = self._request()
         if told is not None and told.dispatches:
-            title = room.plural(told.dispatches, "signal dispatch", "signal dispatches")
+            title = plural(told.dispatches, "signal dispatch", "signal dispatches")
             self.record_server_timing("dispatches", title, round(told.busy_ns / 1e6, 3))
 
     # Showing
@@ -123,15 +124,17 @@ class SignalInspectorPanel(Panel):
 
     @property
     def nav_subtitle(self) -> str:
-        """The side bar's words: "17 dispatches in 486ms, 2 failed"."""
+        """The side bar's words: "17 dispatches, 485.8 ms, 2 failed"."""
         told = self._request()
         if told is None:
             return room.trouble_text()
         if not told.dispatches:
             return "nothing sent"
-        sent = room.plural(told.dispatches, "dispatch", "dispatches")
-        failed = f", {room.integer(told.failed)}\N{NO-BREAK SPACE}failed" if told.failed else ""
-        return f"{sent} in {_rough(told.busy_ns)}{failed}"
+        sent = plural(told.dispatches, "dispatch", "dispatches")
+        failed = f", {integer(told.failed)}\N{NO-BREAK SPACE}failed" if told.failed else ""
+        # The side bar has room for about 33 characters.
+        took = duration(told.busy_ns).replace(" ", "\N{NO-BREAK SPACE}")
+        return f"{sent}, {took}{failed}"
 
     @property
     def content(self) -> SafeString:
@@ -174,12 +177,3 @@ class SignalInspectorPanel(Panel):
     def run_checks(cls) -> list[CheckMessage]:
         """What is wrong in the set-up of the panel."""
         return check_panel()
-
-
-def _rough(nanoseconds: int) -> str:
-    # Written as the other panels write it: the side bar has room for about 33 characters.
-    if nanoseconds >= 1_000_000_000:
-        return f"{nanoseconds / 1e9:.1f}s"
-    if nanoseconds < 50_000:
-        return "<0.1ms"
-    return f"{nanoseconds / 1e6:.{0 if nanoseconds >= 10_000_000 else 1}f}ms"

@@ -10,25 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-# The symbol ``#si-i-<glyph>``; "" shows none.
-Glyph = Literal[
-    "",
-    "ok",
-    "raised",
-    "swallowed",
-    "skipped",
-    "cancelled",
-    "running",
-    "orphan",
-    "notcalled",
-    "rollback",
-    "warn",
-    "note",
-    "lock",
-]
+from signal_inspector.display import outcomes
+from signal_inspector.display.outcomes import Glyph, OutcomeWords
 
-# The class ``si-<tone>``; "" has none. A color never says anything that the words do not.
-Tone = Literal["", "ok", "bad", "warn", "skip", "orphan", "zero", "note"]
+# The class ``si-<tone>``; "" has none.
+Tone = outcomes.Tone | Literal["", "orphan", "zero", "note"]
 
 # What a bar stands for. The dispatch's own bar is thin with ends, the others are thick.
 BarKind = Literal["ok", "raised", "swallowed", "cancelled", "running", "nested"]
@@ -67,17 +53,6 @@ class Badge:
     text: str  # "in transaction", "async", "slow in a transaction"
     tone: Tone = ""
     glyph: Glyph = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeCell:
-    """How something ended: the last column."""
-
-    glyph: Glyph
-    tone: Tone
-    text: str  # "returned", "raised to the sender", "3 of 4,960 calls failed"
-    value: str = ""  # what was returned, monospaced after the text: "shop.Order:42"
-    note: str = ""  # small, below: "swallowed by send_robust"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +203,7 @@ class DispatchRow(RowBase):
     lane: Lane
     time: str  # "18.3 ms"
     sql: str  # "24 in 9.6 ms", or ""
-    outcome: OutcomeCell
+    outcome: OutcomeWords
     toggle_label: str  # "Receivers of order_placed", "12 dispatches of stock_reserved"
     open: bool  # aria-expanded of the toggle at first
     count: str = ""  # "2,480" for a group, else ""
@@ -271,7 +246,7 @@ class CallRow(RowBase):
     name: Name
     place: Place | None
     lane: Lane
-    outcome: OutcomeCell
+    outcome: OutcomeWords
     time: str = ""  # "" when it never ran
     time_note: str = ""  # "self 147.7 ms", only where it differs
     sql: str = ""
@@ -302,7 +277,7 @@ class NotCalledRow(RowBase):
     name: Name
     place: Place | None
     reason: str  # "listens to sender gifts.models.GiftOrder only": spans lane, time and SQL
-    outcome: OutcomeCell
+    outcome: OutcomeWords
     kind: Literal["notcalled"] = "notcalled"
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import linecache
-import os
 import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
 from debug_toolbar import settings as toolbar_settings
 
 from signal_inspector.conf import get_config
+from signal_inspector.display import text as shown
 from signal_inspector.records import Caller
 from signal_inspector.toolbar.parts import Frame, Place, TextLine
 
@@ -28,7 +27,7 @@ def place(path: str, line: int) -> Place | None:
     if not path:
         return None
     return Place(
-        text=f"{short_path(path)}:{line}" if line else short_path(path),
+        text=shown.place(path, line),
         title=f"{path}:{line}" if line else path,
         href=editor_href(path, line),
     )
@@ -45,29 +44,9 @@ def editor_href(path: str, line: int) -> str:
     return form.replace("{path}", quoted).replace("{line}", str(max(line, 1)))
 
 
-def short_path(path: str) -> str:
-    """A path from the longest entry of ``sys.path`` that holds it, as an import would find it."""
-    return _short_path(path, tuple(sys.path))
-
-
-@cache
-def _roots(entries: tuple[str, ...]) -> list[str]:
-    roots = {str(Path(entry).resolve()) for entry in entries}
-    roots.add(str(Path.cwd()))
-    return sorted((f"{root}{os.sep}" for root in roots), key=len, reverse=True)
-
-
-@cache
-def _short_path(path: str, entries: tuple[str, ...]) -> str:
-    for root in _roots(entries):
-        if path.startswith(root):
-            return path.removeprefix(root)
-    return path
-
-
 def frame(path: str, line: int, function: str, code: str | None = None) -> Frame:
     """A frame, with the line of source that stands there now unless another is given."""
-    directory, separator, file = short_path(path).rpartition(os.sep)
+    directory, separator, file = shown.short_path(path).rpartition("/")
     return Frame(
         directory=directory + separator,
         file=file,

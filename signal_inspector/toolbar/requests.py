@@ -24,11 +24,11 @@ from django.urls import NoReverseMatch, reverse
 from signal_inspector import trouble
 from signal_inspector.conf import get_config
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.display.numbers import ago, duration, integer
 from signal_inspector.gather import redactor
 from signal_inspector.records import Caller, Outcome
 from signal_inspector.toolbar.figures import covered_ns
 from signal_inspector.toolbar.view import OtherRequest, RequestLine
-from signal_inspector.toolbar.wording import integer, ms
 
 PANEL_ID = "SignalInspectorPanel"
 _AUDIT = "signal_audit"  # the label of the app, which this room does not import
@@ -197,7 +197,7 @@ def request_line(request: StoredRequest, trace_url: str) -> RequestLine:
     return RequestLine(
         method=request.method,
         path=request.path,
-        result=f"{request.status} in {ms(request.duration_ns)}",
+        result=f"{request.status} in {duration(request.duration_ns)}",
         started=f"{started:%H:%M:%S}.{started.microsecond // 1000:03} UTC",
         trace_id=request.trace_id,
         trace_href=trace_href(trace_url, request.trace_id, request.trace_sampled),
@@ -235,12 +235,3 @@ def _other(request_id: str, request: StoredRequest, now: float) -> OtherRequest:
         switch_url=links.switch(),
         panel_url=links.panel(),
     )
-
-
-def ago(seconds: float) -> str:
-    """How long ago: "2 s ago"."""
-    if seconds < 60:
-        return f"{max(int(seconds), 0)} s ago"
-    if seconds < 3600:
-        return f"{int(seconds // 60)} min ago"
-    return f"{int(seconds // 3600)} h ago"

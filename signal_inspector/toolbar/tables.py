@@ -4,33 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import replace
 
 from signal_inspector import trouble
 from signal_inspector.catalog import SignalEntry, describe
 from signal_inspector.catalog.entries import Mark, Marked, connected_elsewhere, marked, twice
 from signal_inspector.dispatches import FAILED, Dispatch
+from signal_inspector.display.numbers import UNKNOWN, duration, integer, plural, queries
+from signal_inspector.display.outcomes import Glyph, OutcomeWords
+from signal_inspector.display.text import exception_name, last_part, listing, unique
 from signal_inspector.records import Outcome, ReceiverCall, Unseen
 from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.lanes import Scale, receiver_lane
-from signal_inspector.toolbar.parts import Badge, Glyph, OutcomeCell
+from signal_inspector.toolbar.parts import Badge
 from signal_inspector.toolbar.places import place
 from signal_inspector.toolbar.view import CatalogReceiver, CatalogSignal, ReceiverRow
-from signal_inspector.toolbar.wording import (
-    call_outcome,
-    exception_name,
-    integer,
-    last,
-    listing,
-    ms,
-    name,
-    plural,
-    raw_ms,
-    sql,
-    unique,
-)
-
-_UNKNOWN: Final = "–"  # of a receiver whose calls an override makes itself: nobody times them
+from signal_inspector.toolbar.wording import call_outcome, name, raw_ms
 
 Calls = list[tuple[Dispatch, ReceiverCall]]
 
@@ -64,18 +53,18 @@ def _row(calls: Calls, words: Sequence[str], scale: Scale) -> ReceiverRow:
     query_ns = sum(call.query_ns for _, call in calls)
     failed = any(call.outcome in FAILED for _, call in calls)
     timed = any(call.timed for _, call in calls)
-    signals = unique(last(dispatch.signal) for dispatch, _ in calls)
+    signals = unique(last_part(dispatch.signal) for dispatch, _ in calls)
     return ReceiverRow(
         name=name(first.receiver),
         place=place(first.path, first.line),
-        on=f"on {listing(signals)}",
+        on=f"on {listing(signals, 4)}",
         calls=integer(len(calls)),
         repeated=len(calls) > 1,
         lane=receiver_lane(first.receiver, calls, scale),
-        total=ms(total) if timed else _UNKNOWN,
-        self_time=ms(own) if timed else _UNKNOWN,
-        longest=ms(longest) if timed else _UNKNOWN,
-        sql=sql(sum(call.query_count for _, call in calls), query_ns),
+        total=duration(total) if timed else UNKNOWN,
+        self_time=duration(own) if timed else UNKNOWN,
+        longest=duration(longest) if timed else UNKNOWN,
+        sql=queries(sum(call.query_count for _, call in calls), query_ns),
         outcome=_outcome(calls, words),
         ms=raw_ms(longest),
         failed=failed,
@@ -84,13 +73,13 @@ def _row(calls: Calls, words: Sequence[str], scale: Scale) -> ReceiverRow:
     )
 
 
-def _outcome(calls: Calls, words: Sequence[str]) -> OutcomeCell:
+def _outcome(calls: Calls, words: Sequence[str]) -> OutcomeWords:
     cell = _ending(calls)
     note = ", ".join([cell.note, *words] if cell.note else words)
-    return OutcomeCell(glyph=cell.glyph, tone=cell.tone, text=cell.text, note=note)
+    return replace(cell, note=note)
 
 
-def _ending(calls: Calls) -> OutcomeCell:
+def _ending(calls: Calls) -> OutcomeWords:
     raised = [(d, call) for d, call in calls if call.outcome is Outcome.RAISED]
     if raised:
         loud = any(not dispatch.method.is_robust for dispatch, _ in raised)
@@ -99,9 +88,7 @@ def _ending(calls: Calls) -> OutcomeCell:
         )
         text = f"{integer(len(raised))} of {integer(len(calls))} failed"
         glyph: Glyph = "raised" if loud else "swallowed"
-        return OutcomeCell(
-            glyph=glyph, tone="bad", text=text, note=listing(names) if names else ""
-        )
+        return OutcomeWords("bad", glyph, text, listing(names, 4))
     if len(calls) == 1:
         return call_outcome(*calls[0])
     returned = sum(
@@ -109,9 +96,9 @@ def _ending(calls: Calls) -> OutcomeCell:
         for dispatch, call in calls
     )
     if returned == len(calls):
-        return OutcomeCell(glyph="ok", tone="ok", text=f"all {integer(returned)} returned")
+        return OutcomeWords(glyph="ok", tone="ok", text=f"all {integer(returned)} returned")
     text = f"{integer(returned)} of {integer(len(calls))} returned"
-    return OutcomeCell(glyph="skipped", tone="skip", text=text)
+    return OutcomeWords(glyph="skipped", tone="none", text=text)
 
 
 def connected() -> list[SignalEntry]:
@@ -198,23 +185,23 @@ def _badge(mark: Mark) -> Badge:
     return Badge(text=mark.text)
 
 
-def _remark(entry: SignalEntry) -> OutcomeCell | None:
+def _remark(entry: SignalEntry) -> OutcomeWords | None:
     live = [each for each in entry.receivers if not each.is_dead]
     dead = len(entry.receivers) - len(live)
     double = twice(entry)
     if entry.problem:
-        return OutcomeCell(glyph="warn", tone="orphan", text=entry.problem)
+        return OutcomeWords(glyph="warn", tone="warn", text=entry.problem)
     if double:
         text = f"{'one receiver' if double == 1 else f'{double} receivers'} connected twice"
-        return OutcomeCell(glyph="warn", tone="orphan", text=text)
+        return OutcomeWords(glyph="warn", tone="warn", text=text)
     if dead:
         text = "one reference is dead" if dead == 1 else f"{dead} references are dead"
-        return OutcomeCell(glyph="warn", tone="orphan", text=text)
+        return OutcomeWords(glyph="warn", tone="warn", text=text)
     if entry.pending:
         waits = "one waits" if len(entry.pending) == 1 else f"{len(entry.pending)} wait"
-        return OutcomeCell(glyph="warn", tone="orphan", text=f"{waits} for a model")
+        return OutcomeWords(glyph="warn", tone="warn", text=f"{waits} for a model")
     if entry.taken_out:
-        return OutcomeCell(glyph="warn", tone="orphan", text="receivers are taken out")
+        return OutcomeWords(glyph="warn", tone="warn", text="receivers are taken out")
     if not live:
-        return OutcomeCell(glyph="note", tone="", text="no receiver")
+        return OutcomeWords("none", "note", "no receiver")
     return None

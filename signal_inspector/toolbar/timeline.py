@@ -6,11 +6,13 @@ rows that start open, then inside the closed ones, as far as the room goes; the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import count
 
 from signal_inspector.dispatches import Dispatch
+from signal_inspector.display.numbers import duration, integer, percentile
 from signal_inspector.records import Outcome
 from signal_inspector.toolbar.advice import Target
 from signal_inspector.toolbar.call_rows import (
@@ -19,12 +21,11 @@ from signal_inspector.toolbar.call_rows import (
     facts_row,
     not_called_rows,
 )
-from signal_inspector.toolbar.dispatch_rows import Remarks, dispatch_row, is_open, percentile
+from signal_inspector.toolbar.dispatch_rows import Remarks, dispatch_row, is_open
 from signal_inspector.toolbar.grouping import Node, Selection, Tree
 from signal_inspector.toolbar.lanes import Scale
 from signal_inspector.toolbar.parts import HeadingRow, MoreRow, Row
 from signal_inspector.toolbar.requests import Links
-from signal_inspector.toolbar.wording import integer, ms
 
 ROWS = 300  # at first
 TOPS = 150  # side by side, at first
@@ -219,10 +220,10 @@ class Timeline:
         self, node: Node, rest: Sequence[Dispatch], offset: int, *, hidden: bool
     ) -> MoreRow:
         took = [dispatch.duration_ns for dispatch in rest]
-        spread = f" ({ms(took[0])})"
+        spread = f" ({duration(took[0])})"
         if len(took) > 1:
-            p50, p95 = percentile(took, 50), percentile(took, 95)
-            spread = f" (p50 {ms(p50)}, p95 {ms(p95)})"
+            p50, p95 = (percentile(Counter(took), share) for share in (0.5, 0.95))
+            spread = f" (p50 {duration(p50)}, p95 {duration(p95)})"
         left = len(rest) - offset
         return self._more(node.id, node.id, node.level + 1, left, offset, spread, hidden=hidden)
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from signal_inspector.display.outcomes import Glyph, OutcomeWords
 from signal_inspector.toolbar.parts import (
     Axis,
     Badge,
     BarKind,
-    Glyph,
     Lane,
     Name,
-    OutcomeCell,
     Place,
     Row,
     Segment,
@@ -72,7 +71,7 @@ class ReceiverRow:
     self_time: str
     longest: str
     sql: str
-    outcome: OutcomeCell
+    outcome: OutcomeWords
     ms: str  # raw: the longest call, for the threshold
     failed: bool
     keep: bool
@@ -100,7 +99,7 @@ class CatalogSignal:
     sent: str  # in this request: "12"
     is_sent: bool  # False: quiet
     receivers: tuple[CatalogReceiver, ...]
-    remark: OutcomeCell | None = None
+    remark: OutcomeWords | None = None
     is_inspected: bool = True  # False: shown on request
 
 

@@ -13,23 +13,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.utils import timezone
-
 from signal_inspector.dispatches import Dispatch
-from signal_inspector.records import Outcome, ReceiverCall, Unseen
+from signal_inspector.display.numbers import clock, duration, plural
+from signal_inspector.display.outcomes import (
+    Ended,
+    OutcomeWords,
+    call_outcome,
+    dispatch_outcome,
+    is_swallowed,
+)
+from signal_inspector.display.text import exception_line, printable
+from signal_inspector.records import ReceiverCall
 from signal_inspector.watch.dispatches import Family, Filters, Seen
 
-#: Outcome: glyph, the same in ASCII, and the name of Django's style. The glyphs of the panel.
+#: By glyph: its character, the same in ASCII, and the name of Django's style.
 _SIGNS: Final = {
-    "returned": ("✓", "+", "SUCCESS"),
+    "ok": ("✓", "+", "SUCCESS"),
     "raised": ("⬢", "X", "ERROR"),
     "swallowed": ("⬡", "x", "ERROR"),
     "skipped": ("⊘", "-", "plain"),
     "cancelled": ("▣", "o", "WARNING"),
     "running": ("…", "~", "plain"),
     "orphan": ("◌", "?", "WARNING"),
-    "put off": ("…", "~", "plain"),
-    "rolled back": ("↩", "<", "WARNING"),
+    "rollback": ("↩", "<", "WARNING"),
     "sent": ("→", ">", "plain"),
     "cut": ("…", "~", "plain"),
     "dot": ("·", "-", "plain"),
@@ -41,25 +47,6 @@ _NAME: Final = 16  # columns that a name keeps, whatever stands behind it
 _DEEPEST: Final = 6  # levels that are set in
 _LONGEST: Final = 2_000  # characters that are looked at of a text
 _MOST_CALLS: Final = 200  # receivers that are listed of a dispatch
-_WORDS: Final = {
-    "raised": "raised to the sender",
-    "swallowed": "failed, swallowed",
-    "skipped": "never ran",
-    "cancelled": "cancelled",
-    "running": "still running",
-    "orphan": "nobody received it",
-    "put off": "put off",
-}
-
-
-def printable(text: str) -> str:
-    """The text with escapes for control characters, and for what changes the direction."""
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-        for letter in text
-    )
 
 
 def cells(text: str) -> int:
@@ -197,21 +184,18 @@ class Lines:
                 yield from self._call(call, seen.dispatch, indent, width)
             yield from (_Node(child, depth + 1) for child in waiting if child.sent_by == index)
         if self._shown.receivers and len(calls) > _MOST_CALLS:
-            yield f"{indent}  {len(calls) - _MOST_CALLS:,} receivers more"
+            more = plural(len(calls) - _MOST_CALLS, "more receiver")
+            yield f"{indent}  {more}"
         known = range(min(len(calls), _MOST_CALLS))
         yield from (_Node(child, depth + 1) for child in waiting if child.sent_by not in known)
 
     def _heading(self, family: Family, indent: str, depth: int, width: int) -> str:
         seen = family.seen.dispatch
-        outcome = outcome_of(family.seen)
-        at = timezone.localtime(seen.started_at)
-        start = (
-            f"{indent}{self._signs.sign('sent')} "
-            if depth
-            else f"{at:%H:%M:%S}.{at.microsecond // 1_000:03} "
-        )
+        outcome = dispatch_outcome(Ended.of(seen))
+        at = clock(seen.started_at, with_day=False)
+        start = f"{indent}{self._signs.sign('sent')} " if depth else f"{at} "
         more = ["rolled back"] if seen.rolled_back else []
-        time = ms(seen.duration_ns)
+        time = duration(seen.duration_ns)
         return self._row(start, outcome, seen.signal, more, time, width, strong=True)
 
     def _circumstances(
@@ -237,20 +221,17 @@ class Lines:
                 yield f"{indent}  {shortened(line.removesuffix(dot), room, cut)}"
 
     def _call(self, call: ReceiverCall, seen: Dispatch, indent: str, width: int) -> Iterator[str]:
-        outcome: str = call.outcome
-        if call.outcome is Outcome.RAISED and seen.outcome is not Outcome.RAISED:
-            outcome = "swallowed"
+        swallowed = is_swallowed(seen.method, seen.outcome)
+        outcome = call_outcome(call.outcome, swallowed=swallowed, unseen=seen.unseen)
         more = ["async"] if call.is_async else []
         if call.query_count:
-            more.append(f"{call.query_count:,} {'query' if call.query_count == 1 else 'queries'}")
-        has_time = call.timed and outcome not in ("skipped", "running")
-        time = ms(call.duration_ns) if has_time else self._signs.sign("minus")
+            more.append(plural(call.query_count, "query", "queries"))
+        has_time = call.timed and outcome.glyph not in ("skipped", "running")
+        time = duration(call.duration_ns) if has_time else self._signs.sign("minus")
         yield self._row(f"{indent}  ", outcome, call.receiver, more, time, width)
         if call.failure is not None and call.failure.exception_class:
-            path = call.failure.exception_class[:_LONGEST]
-            name = path.rpartition(".")[2] or path
-            message = " ".join(call.failure.message[:_LONGEST].split())
-            text = printable(f"{name}: {message}" if message else name)
+            path, message = call.failure.exception_class, call.failure.message
+            text = printable(exception_line(path[:_LONGEST], message[:_LONGEST]))
             room = width - len(indent) - 6
             short = shortened(text, room, self._signs.sign("cut"))
             yield f"{indent}      {self._signs.painted('raised', short)}"
@@ -258,7 +239,7 @@ class Lines:
     def _row(
         self,
         start: str,
-        outcome: str,
+        outcome: OutcomeWords,
         name: str,
         more: list[str],
         time: str,
@@ -269,7 +250,8 @@ class Lines:
         """``start ✓ name  word, more  time``: the time at the right, and what of the name fits."""
         cut = self._signs.sign("cut")
         room = width - len(start) - 2 - 11  # of the sign, and of the time with a blank before it
-        words = _listed([_WORDS.get(outcome, ""), *more])
+        told = "" if outcome.tone == "ok" else outcome.text
+        words = ", ".join(filter(None, [told, *more]))
         words = shortened(words, max(room - _NAME - 2, 0), cut) if words else ""
         left = room - (cells(words) + 2 if words else 0)
         shown = end_of(printable(name[-_LONGEST:]), max(left, 8), cut)
@@ -277,30 +259,7 @@ class Lines:
         if strong:
             head, dot, last = shown.rpartition(".")
             shown = f"{head}{dot}{self._signs.strong(last)}"
-        sign = self._signs.painted(outcome, self._signs.sign(outcome))
-        has_word = outcome in _WORDS
-        said = f"  {self._signs.painted(outcome, words) if has_word else words}" if words else ""
+        glyph = outcome.glyph
+        sign = self._signs.painted(glyph, self._signs.sign(glyph))
+        said = f"  {self._signs.painted(glyph, words) if told else words}" if words else ""
         return f"{start}{sign} {shown}{said}{gap} {time:>10}"
-
-
-def outcome_of(seen: Seen) -> str:
-    """How a dispatch ended, in one word."""
-    dispatch = seen.dispatch
-    if dispatch.outcome is Outcome.RETURNED and seen.has_failed:
-        return "swallowed"
-    if dispatch.unseen is Unseen.PUT_OFF and dispatch.outcome is Outcome.RETURNED:
-        return "put off"
-    return "orphan" if dispatch.is_orphan else dispatch.outcome
-
-
-def ms(nanoseconds: int) -> str:
-    """A duration: "18.3 ms", "< 0.1 ms"."""
-    if 0 < nanoseconds < 50_000:
-        return "< 0.1 ms"
-    if nanoseconds >= 10_000_000_000:
-        return f"{nanoseconds / 1e9:,.1f} s"
-    return f"{nanoseconds / 1e6:,.1f} ms"
-
-
-def _listed(words: list[str]) -> str:
-    return ", ".join(word for word in words if word)

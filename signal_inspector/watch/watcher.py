@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
+from signal_inspector.display.numbers import length_of_time, plural
+from signal_inspector.display.text import printable
 from signal_inspector.records import document
 from signal_inspector.watch.dispatches import (
     PATIENCE,
@@ -16,7 +18,7 @@ from signal_inspector.watch.dispatches import (
 )
 from signal_inspector.watch.listening import Listener, Message
 from signal_inspector.watch.sources import Source, SourceAwayError
-from signal_inspector.watch.terminal import Lines, printable
+from signal_inspector.watch.terminal import Lines
 
 Write = Callable[[str], None]
 
@@ -76,7 +78,9 @@ class Watcher:
     def summary(self) -> str:
         """One line: what was seen, and what was not."""
         lines = self._lines
-        parts = [f"{_count(lines.count, 'dispatch', 'dispatches')} in {_length(self._elapsed)}"]
+        parts = [
+            f"{plural(lines.count, 'dispatch', 'dispatches')} in {length_of_time(self._elapsed)}"
+        ]
         if len(self._processes) > 1:
             parts[0] += f" from {len(self._processes)} processes"
         parts.append(f"{lines.failed:,} failed")
@@ -102,7 +106,7 @@ class Watcher:
             self._say(f"Process {printable(message.process)} has gone.")
         elif message.kind == "lost":
             self._lost += max(message.content, 0)
-            count = _count(message.content, "dispatch", "dispatches")
+            count = plural(message.content, "dispatch", "dispatches")
             self._say(f"{count} of process {printable(message.process)} did not come through.")
         else:
             self._unreadable += 1
@@ -128,16 +132,3 @@ class Watcher:
     def _json(self, family: Family) -> Iterator[str]:
         for seen in self._lines.taken(family):
             yield json.dumps(document(seen.data, process=seen.process))
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
-
-
-def _length(seconds: float) -> str:
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3_600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3_600} h {whole % 3_600 // 60} min"

@@ -7,8 +7,9 @@ import re
 
 import pytest
 
+from signal_inspector.display.text import split_qualified
 from signal_inspector.graph import as_dot, as_json, as_mermaid
-from signal_inspector.graph.drawing import shortened, shown_path, split_name
+from signal_inspector.graph.drawing import shortened
 from signal_inspector.graph.model import Graph, Known
 from signal_inspector.graph.text_formats import escaped, quoted
 from tests.graph.graphs_made import HOSTILE, cascade, graph, hostile, receiving, sending_on
@@ -119,19 +120,12 @@ class TestWording:
     )
     def test_a_name_in_two_lines(self, name: str, title: str, rest: str) -> None:
         """The part that tells a thing apart, with its class, and where it is from."""
-        assert split_name(name) == (title, rest)
+        assert split_qualified(name) == (title, rest)
 
     def test_a_long_text_loses_its_middle(self) -> None:
         """Both ends of a name tell something."""
         assert shortened("a" * 30 + "z" * 30, 11) == "aaaaa…zzzzz"
         assert shortened("short", 11) == "short"
-
-    def test_paths_say_nothing_of_the_machine(self) -> None:
-        """A path begins in the current directory or at its library, if it can."""
-        assert shown_path(__file__) == "tests/graph/test_text_formats.py"
-        assert shown_path(pytest.__file__) == "pytest/__init__.py"
-        assert shown_path("/elsewhere/it.py") == "/elsewhere/it.py"
-        assert shown_path("") == ""
 
 
 def test_two_connections_are_one_arrow() -> None:

@@ -158,7 +158,7 @@ def test_unknown_times_are_not_made_up() -> None:
     world.send("s.a", call(at=None, took=0, timed=False))
     row = call_row(node(world), 0, [], [], world.scale, hidden=False)
     assert (row.time, [b.text for b in row.badges]) == ("", ["time unknown"])
-    assert row.lane.label == "log_order returned, time unknown"
+    assert row.lane.label == "log_order, returned, time unknown"
 
 
 def test_exception_is_in_the_row_itself() -> None:

@@ -99,7 +99,7 @@ def test_call_that_never_ran_has_a_line_where_the_dispatch_stopped() -> None:
     world = World()
     sent = world.send("s.a", call(raised="a.B: c"), call("r.b", Outcome.SKIPPED), at=10, took=5)
     lane = lanes.call_lane(sent, sent.calls[1], [], world.scale)
-    assert (lane.stop, lane.bars, lane.label) == ("15.00%", (), "b never ran")
+    assert (lane.stop, lane.bars, lane.label) == ("15.00%", (), "b, skipped")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from signal_inspector.toolbar.parts import Badge
 from signal_inspector.toolbar.requests import (
     SUMMARY_ID,
     StoredRequest,
-    ago,
     other_requests,
     request_line,
     stored_request,
@@ -285,12 +284,3 @@ def test_store_that_cannot_list_costs_the_list_alone() -> None:
 
     assert other_requests(Broken({}), "me", now=0.0) == ()
     assert trouble.counts() == {"reading the toolbar's store": 1}
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(-1, "0 s ago"), (2.7, "2 s ago"), (125, "2 min ago"), (7300, "2 h ago")],
-)
-def test_how_long_ago(seconds: float, words: str) -> None:
-    """Seconds, minutes, hours."""
-    assert ago(seconds) == words

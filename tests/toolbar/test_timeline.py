@@ -185,7 +185,7 @@ def test_member_says_what_it_is_and_what_went_wrong() -> None:
     rows = world.timeline().first_rows()
     fine, broken_row = dispatch_row(rows, "g0-d0"), dispatch_row(rows, "g0-d1")
     assert (fine.about, fine.error) == ("shop.Product:0", None)
-    assert fine.receivers == "search.index, prices.recalculate"
+    assert fine.receivers == "search.index and prices.recalculate"
     assert broken_row.error is not None
     assert (broken_row.error.name, broken_row.error.message) == ("Down", "shard 2")
     assert broken_row.receivers == "search.index"

@@ -17,15 +17,15 @@ from django.urls import URLPattern, path
 
 from signal_inspector import trouble
 from signal_inspector.audit.admin.changelist import changelist_url
-from signal_inspector.audit.admin.display import DottedName, dotted, number, plural, short_ms
 from signal_inspector.audit.lookups import GONE, Texts, number_of
 from signal_inspector.audit.models import NameKind
-from signal_inspector.audit.sanitize import place
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.stats.counts import Figures, Measure
 from signal_inspector.audit.stats.overview import KINDS, Links, read_span, read_whole
 from signal_inspector.catalog import ReceiverEntry, SignalEntry, describe
 from signal_inspector.catalog.entries import Mark, Marked, connected_elsewhere, marked
+from signal_inspector.display.numbers import duration, integer, plural
+from signal_inspector.display.text import DottedName, dotted, place
 
 #: Signals and receivers that the page shows at most; a text narrows what is meant.
 MOST_SIGNALS: Final = 200
@@ -154,7 +154,7 @@ class Catalog:
         shown = len(self.signals)
         if shown == self.total:
             return plural(self.total, "custom signal")
-        return f"{number(shown)} of {plural(self.total, 'custom signal')}"
+        return f"{integer(shown)} of {plural(self.total, 'custom signal')}"
 
     def _is_meant(self, entry: SignalEntry) -> bool:
         wanted = self.text.lower()
@@ -204,12 +204,12 @@ class Catalog:
     def _counted(self, measure: Measure, **wanted: Any) -> Counted:
         start, links = self.span.start, self._links
         return Counted(
-            number(measure.count),
+            integer(measure.count),
             links.to(start, **wanted) if measure.count else "",
-            number(measure.failed),
+            integer(measure.failed),
             links.to(start, **wanted, outcome="failed") if measure.failed else "",
-            short_ms(measure.percentile(0.5)),
-            short_ms(measure.percentile(0.95)),
+            duration(measure.percentile(0.5)),
+            duration(measure.percentile(0.95)),
         )
 
     def _lost(self, known: Sequence[SignalEntry]) -> tuple[list[LostRow], int]:

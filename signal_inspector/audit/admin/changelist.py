@@ -11,17 +11,7 @@ from django.contrib.admin import AdminSite
 from django.urls import reverse
 
 from signal_inspector.audit.admin.base import detail_url
-from signal_inspector.audit.admin.display import (
-    DottedName,
-    OutcomeWords,
-    clock,
-    dispatch_outcome,
-    dotted,
-    local,
-    ms,
-    transaction_words,
-    zone,
-)
+from signal_inspector.audit.admin.display import dispatch_outcome, transaction_words, zone
 from signal_inspector.audit.lookups import OFFERED, Texts, dispatches, gaps_in, offered, time_of
 from signal_inspector.audit.models import AuditedDispatch, NameKind
 from signal_inspector.audit.search.finding import Counted, Found, count, find
@@ -38,6 +28,9 @@ from signal_inspector.audit.search.selection import (
     read_id,
     read_selection,
 )
+from signal_inspector.display.numbers import clock, duration, local
+from signal_inspector.display.outcomes import OutcomeWords
+from signal_inspector.display.text import DottedName, dotted
 
 _FEW: Final = 40  # names that a list to choose from may have
 _LABELS: Final = {
@@ -70,6 +63,7 @@ _SHOWN: Final = (
     "outcome",
     "unseen",
     "receiver_count",
+    "is_failed",
     "failed_count",
     "skipped_count",
     "transaction_outcome",
@@ -218,10 +212,7 @@ class Row:
     origin: str
     request_url: str
     transaction: OutcomeWords
-
-    @property
-    def is_failed(self) -> bool:
-        return self.outcome.tone == "bad"
+    is_failed: bool
 
 
 class Changelist:
@@ -349,12 +340,13 @@ class Changelist:
             receivers=each.receiver_count,
             failed=each.failed_count,
             skipped=each.skipped_count,
-            duration=ms(each.duration_ns),
+            duration=duration(each.duration_ns),
             actor=each.actor_label or each.actor or "",
             actor_url=Selection(actor=each.actor).query() if each.actor else "",
             origin=each.origin_name or each.get_origin_display(),
             request_url=Selection(request=each.request_id).query() if each.request_id else "",
             transaction=transaction_words(each.transaction_outcome),
+            is_failed=each.is_failed is not None,
         )
 
     def _url(self, **more: str) -> str:

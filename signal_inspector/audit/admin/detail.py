@@ -13,14 +13,7 @@ from django.http import HttpRequest
 from signal_inspector.audit.admin.arguments import Arguments, arguments_of, top_objects
 from signal_inspector.audit.admin.base import may_see_payloads, object_url
 from signal_inspector.audit.admin.changelist import changelist_url
-from signal_inspector.audit.admin.display import (
-    DottedName,
-    OutcomeWords,
-    clock,
-    dotted,
-    plural,
-    zone,
-)
+from signal_inspector.audit.admin.display import zone
 from signal_inspector.audit.admin.related import (
     Carried,
     FailureRow,
@@ -35,6 +28,9 @@ from signal_inspector.audit.lookups import Texts, calls, dispatches
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending
 from signal_inspector.audit.search.entries import as_document, entry_of
 from signal_inspector.audit.search.selection import Selection
+from signal_inspector.display.numbers import clock, plural
+from signal_inspector.display.outcomes import OutcomeWords
+from signal_inspector.display.text import DottedName, dotted
 
 CALLS: Final = 200  # receiver calls on a page
 _FAILURES: Final = 20  # failures that are told in full

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from signal_inspector import trouble
 from signal_inspector.audit.admin import overview_plots
-from signal_inspector.audit.admin.display import ago, compared, number, percent, plural, short_ms
+from signal_inspector.audit.admin.display import compared
 from signal_inspector.audit.admin.overview_charts import Tick
 from signal_inspector.audit.admin.overview_rows import (
     FailingRow,
@@ -38,6 +38,7 @@ from signal_inspector.audit.stats.overview import (
     read,
     read_span,
 )
+from signal_inspector.display.numbers import ago, duration, integer, percent, plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,26 +158,26 @@ def _cards(figures: Read, gaps: Gaps, log: Status, links: Links) -> list[Card]:
     was, is_ = figures.before_over, figures.whole_over
     has_before = bool(before.count)
     failed_before = f"{kind.before} {percent(was.failed, was.count)}" if has_before else ""
-    p95_before = f"{kind.before} p95 {short_ms(before.percentile(0.95))}" if has_before else ""
+    p95_before = f"{kind.before} p95 {duration(before.percentile(0.95))}" if has_before else ""
     failed = [percent(now.failed, now.count) + (f", {failed_before}" if failed_before else "")]
     return [
         Card(
             "Dispatches",
-            number(now.count),
+            integer(now.count),
             [compared(is_.count, was.count, kind.before), *_retries(figures)],
             url=links.to(span.start),
         ),
         Card(
             "Failed",
-            number(now.failed),
+            integer(now.failed),
             failed,
             *(("bad", "raised") if now.failed else ("", "")),
             url=links.to(span.start, outcome="failed"),
         ),
         Card(
             "Dispatch time, p95",
-            short_ms(now.percentile(0.95)),
-            [f"p50 {short_ms(now.percentile(0.5))}", *([p95_before] if p95_before else [])],
+            duration(now.percentile(0.95)),
+            [f"p50 {duration(now.percentile(0.5))}", *([p95_before] if p95_before else [])],
         ),
         _log_card(gaps, log),
     ]
@@ -187,7 +188,7 @@ def _retries(figures: Read) -> list[str]:
     retries = figures.whole.retries
     if not retries.count:
         return []
-    failed = f", {number(retries.failed)} failed" if retries.failed else ""
+    failed = f", {integer(retries.failed)} failed" if retries.failed else ""
     return [f"beside {plural(retries.count, 'retry', 'retries')}{failed}"]
 
 
@@ -196,8 +197,8 @@ def _log_card(gaps: Gaps, log: Status) -> Card:
         written = "nothing was ever written"
     else:
         at = utc_of(log.last_write_at).timestamp()
-        written = f"last write {ago(time.time() - at)} ago"
-    details = [f"{written}, {number(log.waiting)} waiting"]
+        written = f"last write {ago(time.time() - at)}"
+    details = [f"{written}, {integer(log.waiting)} waiting"]
     if log.late:
         details.append(f"{plural(log.late, 'process', 'processes')} late with writing")
     if gaps.count:

@@ -8,17 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from signal_inspector.audit.admin import overview_charts
-from signal_inspector.audit.admin.display import (
-    DottedName,
-    dotted,
-    long_time,
-    number,
-    plural,
-    short_ms,
-)
 from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.stats.counts import Measure
 from signal_inspector.audit.stats.overview import Links, Read, Span
+from signal_inspector.display.numbers import duration, integer, plural, total_time
+from signal_inspector.display.text import DottedName, dotted
 
 FEW: Final = 6  # receivers that are shown at first
 MANY: Final = 60  # and at most
@@ -108,7 +102,7 @@ def over_time(read: Read, links: Links, *, gaps: int) -> OverTime:
         ),
         overview_charts.bars(
             failed,
-            [f"{time}: {number(n)} failed" for time, n in zip(times, failed, strict=True)],
+            [f"{time}: {integer(n)} failed" for time, n in zip(times, failed, strict=True)],
             height=70,
             label=_said("Failed dispatches", failed, times, span),
         ),
@@ -117,8 +111,8 @@ def over_time(read: Read, links: Links, *, gaps: int) -> OverTime:
             SlotRow(
                 time,
                 links.of_slot(index, span),
-                number(measure.count),
-                number(measure.failed),
+                integer(measure.count),
+                integer(measure.failed),
                 links.of_slot(index, span, outcome="failed"),
             )
             for index, (time, measure) in enumerate(zip(times, measures, strict=True))
@@ -179,9 +173,11 @@ def slot_ticks(span: Span) -> list[overview_charts.Tick]:
 
 def _said(what: str, values: Sequence[int], times: Sequence[str], span: Span) -> str:
     most = max(range(len(values)), key=lambda index: values[index])
-    said = f"{what} per {span.kind.slot_words}: {number(sum(values))} in all"
+    said = f"{what} per {span.kind.slot_words}: {integer(sum(values))} in all"
     return (
-        f"{said}, most from {times[most]} on with {number(values[most])}" if values[most] else said
+        f"{said}, most from {times[most]} on with {integer(values[most])}"
+        if values[most]
+        else said
     )
 
 
@@ -191,7 +187,7 @@ def _multiple(receiver: int, read: Read, name: str, links: Links) -> Multiple:
     p50 = [measure.percentile(0.5) for measure in measures]
     p95 = [measure.percentile(0.95) for measure in measures]
     whole = read.whole.receivers[receiver]
-    said50, said95 = short_ms(whole.percentile(0.5)), short_ms(whole.percentile(0.95))
+    said50, said95 = duration(whole.percentile(0.5)), duration(whole.percentile(0.95))
     change, is_worse = _change(whole, read.before.receivers.get(receiver, _NONE), span)
     parts = dotted(name)
     label = f"{parts.last}: p50 {said50}, p95 {said95}, {change}"
@@ -204,7 +200,7 @@ def _multiple(receiver: int, read: Read, name: str, links: Links) -> Multiple:
         is_worse,
         overview_charts.lines(p50, p95, label=label),
         [
-            TimeRow(time, short_ms(low), short_ms(high), number(measure.count))
+            TimeRow(time, duration(low), duration(high), integer(measure.count))
             for time, low, high, measure in zip(slot_times(span), p50, p95, measures, strict=True)
             if measure.count
         ],
@@ -246,7 +242,7 @@ def _change(now: Measure, before: Measure, span: Span) -> tuple[str, bool]:
 
 def _slow_row(measure: Measure, name: str, links: Links, span: Span, top: float) -> SlowRow:
     p50, p95 = measure.percentile(0.5) or 0, measure.percentile(0.95) or 0
-    said50, said95, longest = (short_ms(value) for value in (p50, p95, measure.longest_ns))
+    said50, said95, longest = (duration(value) for value in (p50, p95, measure.longest_ns))
     label = f"p50 {said50}, p95 {said95}, longest {longest}"
     return SlowRow(
         dotted(name),
@@ -255,6 +251,6 @@ def _slow_row(measure: Measure, name: str, links: Links, span: Span, top: float)
         said50,
         said95,
         longest,
-        number(measure.count),
-        long_time(measure.total_ns),
+        integer(measure.count),
+        total_time(measure.total_ns),
     )

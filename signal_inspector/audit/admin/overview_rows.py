@@ -10,22 +10,15 @@ from typing import Final
 from django.conf import settings
 from django.db.models import Count, Q, Sum
 
-from signal_inspector.audit.admin.display import (
-    DottedName,
-    OutcomeWords,
-    ago,
-    class_name,
-    dotted,
-    number,
-    percent,
-    plural,
-)
 from signal_inspector.audit.admin.overview_charts import Band, Tick, bands
 from signal_inspector.audit.destinations.database.adapters import utc_of
 from signal_inspector.audit.lookups import Texts, gaps_in
 from signal_inspector.audit.models import Gap, GapReason
 from signal_inspector.audit.stats.failing import Started
 from signal_inspector.audit.stats.overview import Links, Read, Span, here, short
+from signal_inspector.display.numbers import ago, integer, percent, plural, rough_time
+from signal_inspector.display.outcomes import RAISED_TO_SENDER, SWALLOWED, OutcomeWords
+from signal_inspector.display.text import DottedName, dotted, exception_name
 
 FAILING_SHOWN: Final = 10
 _MARKS: Final = 3  # of these that are marked in the plot
@@ -81,13 +74,13 @@ def _failing_row(each: Started, read: Read, texts: Texts, links: Links) -> Faili
     return FailingRow(
         name=dotted(receiver),
         url=links.to(int(since), receiver=receiver, outcome="failed"),
-        exception=class_name(texts[exception or None]),
+        exception=exception_name(texts[exception or None]),
         other_exceptions=len(each.exceptions) - 1,
         since=short(since, span),
         since_detail=(
-            f"until {short(until, span)}" if each.is_recovered else f"{ago(span.now - since)} ago"
+            f"until {short(until, span)}" if each.is_recovered else ago(span.now - since)
         ),
-        now=f"{number(each.now.failed)} of {plural(each.now.count, 'call')}",
+        now=f"{integer(each.now.failed)} of {plural(each.now.count, 'call')}",
         now_detail=f"{'' if each.is_recovered else share + ' '}since {_start(each, span)}",
         before=_before(each),
         before_detail=_baseline(each),
@@ -103,7 +96,7 @@ def _start(each: Started, span: Span) -> str:
 def _before(each: Started) -> str:
     if not each.before.count:
         return "no call"
-    return f"{number(each.before.failed)} of {number(each.before.count)}"
+    return f"{integer(each.before.failed)} of {integer(each.before.count)}"
 
 
 def _baseline(each: Started) -> str:
@@ -111,7 +104,11 @@ def _baseline(each: Started) -> str:
     seconds = each.since_us / _MILLION - each.known_from
     if not each.before.count and seconds < _HOUR:
         return "the log begins here"
-    return f"in {plural(round(seconds / _DAY), 'day')}" if seconds > _DAY else f"in {ago(seconds)}"
+    return (
+        f"in {plural(round(seconds / _DAY), 'day')}"
+        if seconds > _DAY
+        else f"in {rough_time(seconds)}"
+    )
 
 
 def _effect(each: Started) -> OutcomeWords:
@@ -122,19 +119,19 @@ def _effect(each: Started) -> OutcomeWords:
     rolled_back = _rolled_back(each)
     if not together.raised:
         detail = rolled_back or "the sender went on"
-        return OutcomeWords("bad", "swallowed", "swallowed", detail)
+        return OutcomeWords("bad", "swallowed", SWALLOWED, detail)
     sends = f"{plural(together.raised, 'send')} ended by it"
     detail = f"{sends}, {rolled_back}" if rolled_back else sends
     if together.skipped:
         return OutcomeWords("bad", "raised", f"stopped {plural(together.skipped, 'call')}", detail)
-    return OutcomeWords("bad", "raised", "raised to the sender", detail)
+    return OutcomeWords("bad", "raised", RAISED_TO_SENDER, detail)
 
 
 def _rolled_back(each: Started) -> str:
     count, of = each.together.rolled_back, each.together.count
     if not count:
         return ""
-    return "all rolled back" if count == of else f"{number(count)} rolled back"
+    return "all rolled back" if count == of else f"{integer(count)} rolled back"
 
 
 def marks(found: Sequence[Started], span: Span, texts: Texts) -> list[Tick]:
@@ -185,7 +182,7 @@ class Gaps:
             return exact
         if not self.exact:
             return f"up to {plural(self.up_to, 'dispatch', 'dispatches')} are missing"
-        return f"{exact}, and up to {number(self.up_to)} more"
+        return f"{exact}, and up to {integer(self.up_to)} more"
 
 
 def gaps_of(span: Span) -> Gaps:
@@ -223,7 +220,7 @@ def _gap_row(gap: Gap, span: Span) -> GapRow:
         time = f"{time} to {until.split()[-1] if same_day else until}"
     return GapRow(
         time,
-        number(gap.missing),
+        integer(gap.missing),
         gap.is_upper_bound,
         _WHY[GapReason(gap.reason)],
         gap.process,

@@ -18,13 +18,13 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
 from signal_inspector.audit.admin.changelist import changelist_url
-from signal_inspector.audit.admin.display import number, plural
 from signal_inspector.audit.attribution.circumstances import actor_of
 from signal_inspector.audit.models import OperationKind
 from signal_inspector.audit.operations.base import RunningOperation
 from signal_inspector.audit.operations.prune import purge
 from signal_inspector.audit.search.finding import Counted, count
 from signal_inspector.audit.search.selection import Selection, read_selection
+from signal_inspector.display.numbers import integer, plural
 
 PERMISSION: Final = "signal_audit.purge_dispatches"
 #: What may be deleted: words for it, and whose dispatches these are.
@@ -161,7 +161,7 @@ class PurgePages:
             if left.number:
                 operation.end(f"Not complete: {left.words} left after {SECONDS:.0f} s.")
         if left.number:
-            return f"{number(operation.rows)} deleted so far, {left.words} left."
+            return f"{integer(operation.rows)} deleted so far, {left.words} left."
         said = f"{plural(operation.rows, 'dispatch', 'dispatches')} of {form.key} deleted."
         messages.success(request, said)
         return ""

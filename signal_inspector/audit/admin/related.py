@@ -11,7 +11,6 @@ from django.contrib.admin import AdminSite
 
 from signal_inspector.audit.admin.base import detail_url
 from signal_inspector.audit.admin.changelist import changelist_url
-from signal_inspector.audit.admin.display import class_name, clock, dotted, local, number, plural
 from signal_inspector.audit.lookups import Texts, calls, dispatches, time_of
 from signal_inspector.audit.models import (
     AuditedCall,
@@ -24,6 +23,8 @@ from signal_inspector.audit.search.finding import count_ids
 from signal_inspector.audit.search.selection import Period, Selection, day_of
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.conf import get_config
+from signal_inspector.display.numbers import clock, integer, local, plural
+from signal_inspector.display.text import dotted, exception_name
 
 _MANY: Final = 1_000  # up to which is counted
 OBJECTS: Final = 6  # objects whose dispatches are counted
@@ -196,7 +197,7 @@ def failures_of(
                 index=call.index,
                 receiver=dotted(texts[call.receiver_id]).last,
                 exception=exception,
-                short=class_name(exception) if exception else "an exception that was not kept",
+                short=exception_name(exception) if exception else "an exception that was not kept",
                 message=call.message if may_see else "",
                 traceback=call.traceback if may_see else "",
                 history=_history(call, texts, site) if place < _TOLD else None,
@@ -219,7 +220,7 @@ def _history(call: AuditedCall, texts: Texts, site: AdminSite) -> History | None
         first_url="" if first is None else detail_url(site, first),
         first="" if start is None else clock(start),
         is_this=first == call.dispatch_id,
-        share=f"{number(raised)} of {number(min(looked_at, _LOOKED_AT))}",
+        share=f"{integer(raised)} of {integer(min(looked_at, _LOOKED_AT))}",
         is_latest=first is None or looked_at > _LOOKED_AT,
         url=changelist_url(site, kind),
         is_only=first == call.dispatch_id and looked_at == 1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,14 +15,6 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods
 
 from signal_inspector.audit.admin.base import detail_url, may_see_payloads
-from signal_inspector.audit.admin.display import (
-    DottedName,
-    OutcomeWords,
-    class_name,
-    clock,
-    dotted,
-    ms,
-)
 from signal_inspector.audit.lookups import calls
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending, Retry, RetryOutcome
 from signal_inspector.audit.operations.retry import (
@@ -40,8 +32,10 @@ from signal_inspector.audit.operations.retry_conditions import (
     find_call,
 )
 from signal_inspector.audit.policies import policy_for
-from signal_inspector.audit.sanitize import place
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.display.numbers import clock, duration
+from signal_inspector.display.outcomes import OutcomeWords
+from signal_inspector.display.text import DottedName, dotted, exception_name, place
 
 PERMISSION: Final = "signal_audit.retry_receivers"
 _NAME: Final = "signal_audit_auditeddispatch_retry"
@@ -55,10 +49,10 @@ _STATES: Final = {
     State.NOTE: OutcomeWords("warn", "warn", "to know"),
 }
 _OUTCOMES: Final = {
-    RetryOutcome.STARTED: ("warn", "running", "started, and has not ended"),
-    RetryOutcome.RETURNED: ("ok", "ok", "returned"),
-    RetryOutcome.RAISED: ("bad", "raised", "raised"),
-    RetryOutcome.REFUSED: ("none", "skipped", "refused: nothing ran"),
+    RetryOutcome.STARTED: OutcomeWords("warn", "running", "started, and has not ended"),
+    RetryOutcome.RETURNED: OutcomeWords("ok", "ok", "returned"),
+    RetryOutcome.RAISED: OutcomeWords("bad", "raised", "raised"),
+    RetryOutcome.REFUSED: OutcomeWords("none", "skipped", "refused: nothing ran"),
 }
 
 
@@ -165,7 +159,7 @@ def attempt_rows(attempts: list[Retry], site: AdminSite) -> list[AttemptRow]:
             time=clock(each.at)[:-4],
             who=each.actor_label or each.actor or "nobody known",
             reason=each.reason,
-            took="" if each.duration_ns is None else ms(each.duration_ns),
+            took="" if each.duration_ns is None else duration(each.duration_ns),
             outcome=outcome_words(each),
             url=result_url(site, each),
         )
@@ -175,8 +169,8 @@ def attempt_rows(attempts: list[Retry], site: AdminSite) -> list[AttemptRow]:
 
 def outcome_words(retry: Retry) -> OutcomeWords:
     """How an attempt ended."""
-    tone, glyph, text = _OUTCOMES[RetryOutcome(retry.outcome)]
-    return OutcomeWords(tone, glyph, text, class_name(retry.exception_class))
+    words = _OUTCOMES[RetryOutcome(retry.outcome)]
+    return replace(words, note=exception_name(retry.exception_class))
 
 
 def confirm_url(site: AdminSite, dispatch_id: UUID, index: int) -> str:
@@ -247,7 +241,7 @@ class RetryPages:
             "title": f"Attempt {attempt} at {dotted(call.receiver.text).last}",
             "retry": retry,
             "time": clock(retry.at)[:-4],
-            "took": "" if retry.duration_ns is None else ms(retry.duration_ns),
+            "took": "" if retry.duration_ns is None else duration(retry.duration_ns),
             "outcome": outcome_words(retry),
             "recorded_url": detail_url(self.admin_site, retry.recorded_as)
             if retry.recorded_as

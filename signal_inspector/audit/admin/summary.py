@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 
 from signal_inspector.audit.admin.base import object_url
 from signal_inspector.audit.admin.changelist import changelist_url
-from signal_inspector.audit.admin.display import (
-    OutcomeWords,
-    clock,
-    dispatch_outcome,
-    is_robust,
-    ms,
-    number,
-    plural,
-    sql,
-    transaction_words,
-)
+from signal_inspector.audit.admin.display import dispatch_outcome, transaction_words
 from signal_inspector.audit.admin.related import trace_url
 from signal_inspector.audit.admin.timeline import CallRow
 from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.models import AuditedDispatch, Ending, TransactionOutcome, Unseen
+from signal_inspector.audit.models.choices import OUTCOMES
 from signal_inspector.audit.search.selection import Selection
+from signal_inspector.display.numbers import clock, duration, integer, plural, queries
+from signal_inspector.display.outcomes import OutcomeWords, is_swallowed
 
 _NAMED = 3  # receivers that are named; more are counted
 
@@ -100,7 +93,7 @@ def _course(
         yield Words("; " if place else "")
         yield Words(words, "bad")
     if dispatch.failed_count > _NAMED:
-        yield Words(f"; {number(dispatch.failed_count - _NAMED)} more failed", "bad")
+        yield Words(f"; {integer(dispatch.failed_count - _NAMED)} more failed", "bad")
     yield Words(_consequence(dispatch) if raised else ".")
 
 
@@ -127,24 +120,18 @@ def _joint(place: int, length: int, is_all: bool) -> Iterator[Words]:
 
 def _consequence(dispatch: AuditedDispatch) -> str:
     method = dispatch.method_name
-    if is_robust(dispatch):
+    if is_swallowed(method, OUTCOMES[dispatch.outcome]):
         what = "the exception" if dispatch.failed_count == 1 else "the exceptions"
         return f". {method} handed {what} to the sender and went on."
     if dispatch.skipped_count:
         skipped = plural(dispatch.skipped_count, "receiver")
-        return f", which {method} passed on to the sender: {skipped} never ran."
+        return f", which {method} passed on to the sender: {skipped} skipped."
     return f", which {method} passed on to the sender."
 
 
 def badges_of(dispatch: AuditedDispatch) -> list[OutcomeWords]:
     """How it ended, and its transaction where there was one."""
-    ended = dispatch_outcome(dispatch)
-    text = ended.text
-    if dispatch.failed_count:
-        failed = f"{dispatch.failed_count:,} of {plural(dispatch.receiver_count, 'receiver')}"
-        how = "swallowed" if is_robust(dispatch) else "raised to the sender"
-        text = f"{failed} failed, {how}"
-    badges = [OutcomeWords(ended.tone, ended.glyph, text)]
+    badges = [replace(dispatch_outcome(dispatch), note="")]
     if dispatch.transaction_outcome in _ENDED:
         words = transaction_words(dispatch.transaction_outcome)
         badges.append(OutcomeWords(words.tone, words.glyph, f"transaction {words.text}"))
@@ -160,13 +147,13 @@ def facts_of(
     led_by = _place(line) if dispatch.project_caller_id != dispatch.caller_id else ("", "")
     wait = (dispatch.written_at - dispatch.started_at).total_seconds()
     wait -= dispatch.duration_ns / 1e9
-    queries = sql(dispatch.query_count, dispatch.query_ns)
+    in_time = queries(dispatch.query_count, dispatch.query_ns)
     noun = "query" if dispatch.query_count == 1 else "queries"
     actor = dispatch.actor or ""
     return {
         "sent": clock(dispatch.started_at),
-        "took": ms(dispatch.duration_ns),
-        "queries": queries.replace(" in ", f" {noun} in ", 1),
+        "took": duration(dispatch.duration_ns),
+        "queries": in_time.replace(" in ", f" {noun} in ", 1),
         "sender": texts[dispatch.sender_id],
         "place": place,
         "function": function,
@@ -181,7 +168,7 @@ def facts_of(
         "trace_url": trace_url(dispatch),
         "process": texts[dispatch.process_id],
         "delivery": texts[dispatch.delivery_id],
-        "wait": f"{max(wait, 0):.1f} s later",
+        "wait": f"{duration(int(wait * 1e9))} later",
     }
 
 

@@ -13,20 +13,14 @@ from django.contrib.admin import AdminSite
 from signal_inspector.audit.admin.arguments import response_words
 from signal_inspector.audit.admin.base import detail_url
 from signal_inspector.audit.admin.changelist import changelist_url
-from signal_inspector.audit.admin.display import (
-    DottedName,
-    OutcomeWords,
-    call_outcome,
-    class_name,
-    dispatch_outcome,
-    dotted,
-    is_robust,
-    ms,
-    sql,
-)
+from signal_inspector.audit.admin.display import dispatch_outcome
 from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending
+from signal_inspector.audit.models.choices import OUTCOMES, UNSEENS
 from signal_inspector.audit.search.selection import Selection
+from signal_inspector.display.numbers import duration, period, queries
+from signal_inspector.display.outcomes import OutcomeWords, call_outcome, is_swallowed
+from signal_inspector.display.text import DottedName, dotted, exception_name
 
 NESTED: Final = 100  # dispatches of its receivers that are shown
 _TICKS: Final = 6
@@ -76,17 +70,13 @@ class CallRow:
     is_async: bool
     exception: str  # class, without its module
     outcome: OutcomeWords
-    response: str
     took: str
     self_time: str  # "" where nothing nested makes a difference
     sql: str
     lane: str
     bars: list[Bar]
+    is_failed: bool  # it raised, or was cancelled
     nested: list[NestedRow] = field(default_factory=list)
-
-    @property
-    def is_failed(self) -> bool:
-        return self.outcome.tone == "bad"
 
 
 class Scale:
@@ -109,7 +99,7 @@ class Scale:
 
     def words(self, start: int, length: int) -> str:
         """ "from 0.1 to 3.5 ms"."""
-        return f"from {max(start, 0) / 1e6:,.1f} to {max(start + length, 0) / 1e6:,.1f} ms"
+        return period(start, start + length)
 
     def ticks(self) -> list[Tick]:
         """Round times, no more than fit."""
@@ -159,7 +149,7 @@ def nested_bars(dispatch: AuditedDispatch, scale: Scale) -> list[Bar]:
 
 def self_time(call: AuditedCall) -> str:
     """Its time without nested dispatches, where that differs enough to tell."""
-    return ms(call.self_ns) if call.duration_ns - call.self_ns >= 50_000 else ""
+    return duration(call.self_ns) if call.duration_ns - call.self_ns >= 50_000 else ""
 
 
 def by_call(nested: Sequence[AuditedDispatch]) -> dict[int | None, list[AuditedDispatch]]:
@@ -170,11 +160,6 @@ def by_call(nested: Sequence[AuditedDispatch]) -> dict[int | None, list[AuditedD
     return found
 
 
-def exception_words(name: str) -> str:
-    """ "LoyaltyAccount.DoesNotExist"; "" for none."""
-    return class_name(name) if name else ""
-
-
 class CallRows:
     """Makes the rows of one dispatch."""
 
@@ -182,19 +167,30 @@ class CallRows:
         self, dispatch: AuditedDispatch, texts: Texts, site: AdminSite, *, may_see: bool
     ) -> None:
         self.scale = Scale(dispatch)
-        self._robust = is_robust(dispatch)
+        self._swallowed = is_swallowed(dispatch.method_name, OUTCOMES[dispatch.outcome])
+        self._skipped = dispatch.skipped_count
+        self._unseen = None if dispatch.unseen is None else UNSEENS[dispatch.unseen]
         self._texts, self._site, self._may_see = texts, site, may_see
 
     def rows(
         self, calls: Iterable[AuditedCall], nested: Sequence[AuditedDispatch]
     ) -> list[CallRow]:
         """Receiver calls, each with what it sent."""
-        sent = by_call(nested)
-        return [self._row(call, sent.get(call.index, [])) for call in calls]
+        sent, calls = by_call(nested), list(calls)
+        raised = next((call.receiver_id for call in calls if call.outcome == Ending.RAISED), None)
+        stopper = self._texts[raised]
+        return [self._row(call, sent.get(call.index, []), stopper) for call in calls]
 
-    def _row(self, call: AuditedCall, nested: list[AuditedDispatch]) -> CallRow:
+    def _row(self, call: AuditedCall, nested: list[AuditedDispatch], stopper: str) -> CallRow:
         name = dotted(self._texts[call.receiver_id])
-        outcome = call_outcome(call, self._robust)
+        outcome = call_outcome(
+            OUTCOMES[call.outcome],
+            swallowed=self._swallowed,
+            stopper=stopper,
+            skipped=self._skipped,
+            unseen=self._unseen,
+            value=response_words(call.response) if self._may_see else "",
+        )
         return CallRow(
             index=call.index,
             order=call.index + 1,
@@ -202,12 +198,12 @@ class CallRows:
             url=changelist_url(self._site, Selection(receiver=name.full)),
             location=self._texts[call.location_id],
             is_async=call.is_async,
-            exception=exception_words(self._texts[call.exception_id]),
+            exception=exception_name(self._texts[call.exception_id]),
             outcome=outcome,
-            response=response_words(call.response) if self._may_see else "",
-            took="" if call.outcome == Ending.SKIPPED else ms(call.duration_ns),
+            is_failed=call.outcome in (Ending.RAISED, Ending.CANCELLED),
+            took="" if call.outcome == Ending.SKIPPED else duration(call.duration_ns),
             self_time=self_time(call),
-            sql=sql(call.query_count, call.query_ns),
+            sql=queries(call.query_count, call.query_ns),
             lane=lane_words(call, name.last, outcome, self.scale),
             bars=bars_of(call, nested, self.scale),
             nested=[self.nested(each) for each in nested],
@@ -224,8 +220,8 @@ class CallRows:
             method=each.method_name,
             caller=self._texts[each.caller_id],
             outcome=outcome,
-            took=ms(each.duration_ns),
-            sql=sql(each.query_count, each.query_ns),
+            took=duration(each.duration_ns),
+            sql=queries(each.query_count, each.query_ns),
             lane=f"{name.last}, {outcome.text}, {when}",
             bars=nested_bars(each, self.scale),
         )

@@ -109,3 +109,7 @@ METHODS: Final = {method: int(Method[method.name]) for method in SendMethod}
 UNSEEN: Final = {unseen: int(Unseen[unseen.name]) for unseen in records.Unseen}
 
 ENDINGS: Final = {outcome: int(Ending[outcome.name]) for outcome in Outcome}
+
+OUTCOMES: Final = {number: outcome for outcome, number in ENDINGS.items()}
+
+UNSEENS: Final = {number: unseen for unseen, number in UNSEEN.items()}

@@ -21,6 +21,7 @@ from signal_inspector.audit.models import (
 from signal_inspector.audit.operations.retry_arguments import Arguments, restore
 from signal_inspector.audit.operations.retry_receivers import Found, NotFoundError, find
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.display.numbers import plural, rough_time
 
 #: An attempt that never ended is taken to run no more after so many seconds.
 FORGOTTEN_SECONDS: Final = 3_600
@@ -156,7 +157,7 @@ def _old_enough(call: AuditedCall) -> Condition:
     minimum = get_settings().retry_minimum_age
     ended = time_of(call.dispatch_id) + timedelta(microseconds=call.dispatch.duration_ns // 1_000)
     age = max((datetime.now(UTC) - ended).total_seconds(), 0)
-    told = f"It is {in_words(age)} old; the minimum is {in_words(minimum)}"
+    told = f"It is {rough_time(age)} old; the minimum is {rough_time(minimum)}"
     return _condition("age", age >= minimum, f"{told}.", f"{told}: what failed may still mend.")
 
 
@@ -188,9 +189,8 @@ def _transaction(call: AuditedCall) -> Condition:
 
 def _restorable(arguments: Arguments) -> Condition:
     if arguments.are_complete:
-        objects = "1 object by its key" if arguments.objects == 1 else ""
-        objects = objects or f"{arguments.objects} objects by their keys"
-        plain = "1 plain value" if arguments.plain == 1 else f"{arguments.plain} plain values"
+        objects = plural(arguments.objects, "object by its key", "objects by their keys")
+        plain = plural(arguments.plain, "plain value")
         text = f"Its arguments can be restored: {objects}, {plain}."
         return Condition("arguments", State.MET, text)
     missing = arguments.missing
@@ -209,11 +209,3 @@ def _connected(call: AuditedCall, found: Found | None, missing: str) -> Iterator
         yield Condition("connected", State.FAILED, text)
         return
     yield Condition("connected", State.MET, f"The receiver is connected to {signal} now.")
-
-
-def in_words(seconds: float) -> str:
-    """A length of time, roughly: "18 minutes"."""
-    units = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
-    unit, length = next((each for each in units if seconds >= each[1]), units[-1])
-    count = int(seconds // length)
-    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"

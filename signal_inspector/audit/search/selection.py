@@ -16,6 +16,13 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from signal_inspector.audit.models import Method, Origin, TransactionOutcome
+from signal_inspector.display.outcomes import (
+    CANCELLED,
+    ORPHAN,
+    PUT_OFF,
+    RAISED_TO_SENDER,
+    SWALLOWED,
+)
 
 #: By their value in a URL: words, and how long before now.
 PRESETS: Final = {
@@ -30,12 +37,12 @@ _DAY: Final = dt.timedelta(days=1)
 #: Values of ``outcome``, with words for them.
 OUTCOMES: Final = {
     "failed": "something failed",
-    "swallowed": "failed, swallowed",
-    "raised": "raised to the sender",
+    "swallowed": SWALLOWED,
+    "raised": RAISED_TO_SENDER,
     "skipped": "receivers skipped",
-    "cancelled": "cancelled",
-    "orphan": "nobody received it",
-    "put-off": "put off",
+    "cancelled": CANCELLED,
+    "orphan": ORPHAN,
+    "put-off": PUT_OFF,
     "returned": "nothing failed",
 }
 METHODS: Final = {method.label: method for method in Method}

@@ -8,13 +8,13 @@ holds it, and so is off by a sixteenth of its value at most (``ERROR``), whateve
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from signal_inspector.audit.models import Ending, Origin, TransactionOutcome
 from signal_inspector.audit.rows import CallRow, DispatchRow, Rows
+from signal_inspector.display.numbers import percentile as percentile_of
 
 #: The largest relative error of ``percentile``.
 ERROR: Final = 1 / 16
@@ -53,20 +53,13 @@ def bounds(bucket: int) -> tuple[int, int]:
 def percentile(buckets: Mapping[int, int], share: float, longest: int | None = None) -> int | None:
     """The duration that this share of all (0 to 1) does not exceed; None where there are none.
 
-    Of n durations in order it is the one numbered ``ceil(share * n)``. ``longest`` is the longest
-    of all, where that is known: no percentile is longer.
+    It is the middle of the bucket that ``display.numbers.percentile`` finds. ``longest`` is the
+    longest of all, where that is known: no percentile is longer.
     """
-    total = sum(buckets.values())
-    if not total:
+    bucket = percentile_of(buckets, share)
+    if bucket is None:
         return None
-    rank = max(math.ceil(share * total), 1)
-    passed = 0
-    found = 0
-    for bucket in sorted(buckets):
-        passed += buckets[bucket]
-        if passed >= rank:
-            found = sum(bounds(bucket)) // 2
-            break
+    found = sum(bounds(bucket)) // 2
     return found if longest is None else min(found, longest)
 
 

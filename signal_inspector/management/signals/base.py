@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from django.core.management.base import CommandParser
@@ -14,8 +13,8 @@ from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.finding import Wanted, in_order, select
 from signal_inspector.catalog.loading import load_as_server
 from signal_inspector.catalog.matching import near
+from signal_inspector.display.text import listing, printable
 from signal_inspector.subcommands import Subcommand
-from signal_inspector.watch.terminal import printable
 
 
 def add_loading(parser: CommandParser) -> None:
@@ -36,19 +35,6 @@ def load(part: Subcommand, options: dict[str, Any]) -> None:
         problems = load_as_server()
     for problem in problems:
         part.stderr.write(printable(problem), style_func=part.style.WARNING)
-
-
-def plural(number: int, word: str) -> str:
-    """ "1 signal", "2 signals"."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
-
-
-def short_path(path: str) -> str:
-    """A path from the current directory on, if it is in there; the whole path if not."""
-    try:
-        return str(Path(path).relative_to(Path.cwd()))
-    except (OSError, ValueError):  # elsewhere, or the current directory is gone
-        return path
 
 
 def nothing_found(
@@ -98,4 +84,4 @@ _KNOWN: Final[dict[str, Any]] = {
 def did_you_mean(text: str, known: Iterable[str]) -> str:
     """ " Did you mean a or b?", to be put behind a sentence; "" if nothing is like the text."""
     found = near(text, known)
-    return f" Did you mean {' or '.join(map(printable, found))}?" if found else ""
+    return f" Did you mean {listing(map(printable, found), joint='or')}?" if found else ""

@@ -22,7 +22,9 @@ from signal_inspector.catalog import (
 from signal_inspector.catalog.entries import describe_signal
 from signal_inspector.catalog.explaining import Part, explain_receiver, explain_sender
 from signal_inspector.catalog.finding import find_sender, find_signal, in_order
-from signal_inspector.management.signals.base import add_loading, load, plural
+from signal_inspector.display.numbers import plural
+from signal_inspector.display.text import printable
+from signal_inspector.management.signals.base import add_loading, load
 from signal_inspector.management.signals.list_signals import (
     INDENT,
     VERSION,
@@ -37,7 +39,6 @@ from signal_inspector.management.signals.list_signals import (
 from signal_inspector.names import sender_name
 from signal_inspector.source_code.records import Send
 from signal_inspector.subcommands import OK, Subcommand
-from signal_inspector.watch.terminal import printable
 
 
 def as_json(explanation: Explanation) -> dict[str, Any]:

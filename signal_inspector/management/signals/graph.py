@@ -11,11 +11,12 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from signal_inspector import graph as formats
+from signal_inspector.display.numbers import plural
+from signal_inspector.display.text import printable
 from signal_inspector.graph import model
 from signal_inspector.graph.building import Graph, project_graph
-from signal_inspector.management.signals.base import add_loading, did_you_mean, load, plural
+from signal_inspector.management.signals.base import add_loading, did_you_mean, load
 from signal_inspector.subcommands import OK, Subcommand
-from signal_inspector.watch.terminal import printable
 
 FORMATS: Final = ("mermaid", "dot", "svg", "html", "json")
 

@@ -17,16 +17,15 @@ from django.core.management.color import Style
 from signal_inspector.catalog import ReceiverEntry, SignalEntry, State, describe
 from signal_inspector.catalog.finding import Selected, Wanted, select
 from signal_inspector.catalog.matching import app_label_of
+from signal_inspector.display.numbers import plural
+from signal_inspector.display.text import place, printable
 from signal_inspector.management.signals.base import (
     add_loading,
     did_you_mean,
     load,
     nothing_found,
-    plural,
-    short_path,
 )
 from signal_inspector.subcommands import OK, Subcommand
-from signal_inspector.watch.terminal import printable
 
 VERSION: Final = 1  # raised when a key changes its meaning or goes; new keys may come without
 
@@ -172,9 +171,8 @@ def _facts(receiver: ReceiverEntry) -> str:
 
 
 def location(path: str, line: int) -> str:
-    """``shop/signals.py:14``, from the current directory if the file is in there."""
-    where = printable(short_path(path))
-    return f"{where}:{line}" if line else where
+    """``shop/signals.py:14``, without what could command a terminal."""
+    return printable(place(path, line))
 
 
 class List(Subcommand):

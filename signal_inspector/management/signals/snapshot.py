@@ -21,9 +21,10 @@ from signal_inspector.catalog.snapshots import (
     scope_options,
     take,
 )
-from signal_inspector.management.signals.base import add_loading, did_you_mean, load, plural
+from signal_inspector.display.numbers import plural
+from signal_inspector.display.text import printable
+from signal_inspector.management.signals.base import add_loading, did_you_mean, load
 from signal_inspector.subcommands import OK, PROBLEM, Subcommand, usage
-from signal_inspector.watch.terminal import printable
 
 
 class TakeSnapshot(Subcommand):

@@ -72,11 +72,6 @@ def whole_number(least: int) -> Any:
     return read
 
 
-def percent(part: float, whole: float) -> str:
-    """``12.5 %``; nothing of nothing is ``0.0 %``."""
-    return f"{100 * part / whole if whole else 0:.1f} %"
-
-
 def person() -> tuple[str, str]:
     """Actor and label for an ``Operation``: "" and ``deploy on web-2``."""
     try:

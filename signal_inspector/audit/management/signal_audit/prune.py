@@ -37,6 +37,7 @@ from signal_inspector.audit.search.selection import Selection, read_selection
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.stats.rollup import tidy
 from signal_inspector.conf import SETTING, config_problems
+from signal_inspector.display.numbers import duration, plural, total_time
 from signal_inspector.subcommands import OK, Subcommand, usage
 
 _SAME_TIME: Final = timedelta(minutes=5)  # by which two clocks may differ
@@ -188,12 +189,9 @@ class Prune(Subcommand):
             return
         width = max(len(part.share.glob) for part in parts)
         for part in parts:
-            signals = len(part.share.signals)
-            noun = "signal" if signals == 1 else "signals"
-            self.stdout.write(
-                f"{part.share.glob:<{width}}  {part.count or 0:>12,}  of {signals} {noun}"
-            )
-        self.stdout.write(f"{total:,} dispatches would be deleted.")
+            signals = plural(len(part.share.signals), "signal")
+            self.stdout.write(f"{part.share.glob:<{width}}  {part.count or 0:>12,}  of {signals}")
+        self.stdout.write(f"{_dispatches(total)} would be deleted.")
 
     def _tell(
         self,
@@ -219,8 +217,9 @@ class Prune(Subcommand):
             return
         orphans = f", and {swept:,} rows that hung on none" if swept else ""
         self.say(
-            f"{rows:,} dispatches deleted{orphans}, in {seconds:,.1f} s; "
-            f"the longest transaction took {chunks.longest * 1_000:,.0f} ms."
+            f"{_dispatches(rows)} deleted{orphans}, "
+            f"in {total_time(int(seconds * 1e9))}; "
+            f"the longest transaction took {duration(int(chunks.longest * 1e9))}."
         )
         if stop.asked:
             self.say(f"Stopped by {stop.asked.name}: run it again to go on.")
@@ -297,7 +296,7 @@ class Purge(Subcommand):
         if options["dry_run"]:
             reader = Reader(Wanted(selection=selection, payloads=False))
             count = sum(len(ids) for ids in reader.ids())
-            self._tell(count, f"{count:,} dispatches of {keys} would be deleted.", options)
+            self._tell(count, f"{_dispatches(count)} of {keys} would be deleted.", options)
             return OK
         if not options["no_input"]:
             self._ask(keys)
@@ -309,7 +308,7 @@ class Purge(Subcommand):
                     break
         ended = f" Stopped by {stop.asked.name}: run it again to go on." if stop.asked else ""
         self._tell(
-            operation.rows, f"{operation.rows:,} dispatches of {keys} deleted.{ended}", options
+            operation.rows, f"{_dispatches(operation.rows)} of {keys} deleted.{ended}", options
         )
         return stop.status
 
@@ -343,3 +342,7 @@ def _selection(options: dict[str, Any]) -> Selection:
     if selection.params().keys() != params.keys():
         raise usage("A key is empty.")
     return selection
+
+
+def _dispatches(count: int) -> str:
+    return plural(count, "dispatch", "dispatches")

@@ -14,8 +14,8 @@ from signal_inspector.audit.operations.retry import RefusedError, run_again, wil
 from signal_inspector.audit.operations.retry_conditions import Examined, State, examine, find_call
 from signal_inspector.audit.sanitize import clean
 from signal_inspector.audit.search.selection import read_id
+from signal_inspector.display.text import exception_line, printable
 from signal_inspector.subcommands import OK, PROBLEM, Subcommand, usage
-from signal_inspector.watch.terminal import printable
 
 #: The exit status where the receiver ran and raised.
 RAISED: Final = 3
@@ -144,6 +144,6 @@ def _ended(retry: Retry) -> str:
         after = f" A callback after the commit raised: {retry.message}" if retry.message else ""
         return f"It returned, and its transaction is committed (attempt {retry.attempt}).{after}"
     if retry.outcome == RetryOutcome.RAISED:
-        what = f"{retry.exception_class}: {retry.message}"
+        what = exception_line(retry.exception_class, retry.message)
         return f"It raised {what} (attempt {retry.attempt}). Its transaction is rolled back."
     return f"Nothing has run: {retry.message}"

@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from signal_inspector.audit.management.signal_audit.base import (
     length_of_time,
-    percent,
     whole_number,
 )
 from signal_inspector.audit.operations.health import database_size, status, table_sizes
@@ -20,8 +19,10 @@ from signal_inspector.audit.search.entries import iso, utc
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.stats import report
 from signal_inspector.audit.stats.report import Line
+from signal_inspector.display import numbers
+from signal_inspector.display.numbers import percent, plural
+from signal_inspector.display.text import printable
 from signal_inspector.subcommands import OK, Subcommand, usage
-from signal_inspector.watch.terminal import printable
 
 
 class Stats(Subcommand):
@@ -84,7 +85,7 @@ class Stats(Subcommand):
         write(f"Open gaps    {gaps['number']}, {bound}{gaps['missing']:,} dispatches missing")
         self._sizes(data)
         recent = data["recent"]
-        write(f"\nIn the last {_length(last)}")
+        write(f"\nIn the last {numbers.length_of_time(last.total_seconds())}")
         write(
             f"  {recent['dispatches']:,} dispatches, {recent['per_hour']:,.1f} an hour; "
             f"{recent['failed']:,} failed "
@@ -93,7 +94,8 @@ class Stats(Subcommand):
         )
         again = recent["retries"]
         if again["dispatches"]:
-            write(f"  beside {_retries(again['dispatches'])}, {again['failed']:,} failed")
+            retries = plural(again["dispatches"], "retry", "retries")
+            write(f"  beside {retries}, {again['failed']:,} failed")
         self._table("signal", recent["signals"])
         self._table("receiver", recent["receivers"])
 
@@ -110,12 +112,12 @@ class Stats(Subcommand):
         if not rows:
             return
         self.stdout.write(
-            f"\n  {'count':>10}  {'failed':>8}  {'mean ms':>9}  {'longest':>9}  {what}"
+            f"\n  {'count':>10}  {'failed':>8}  {'mean':>10}  {'longest':>10}  {what}"
         )
         for row in rows:
             line = (
-                f"  {row['count']:>10,}  {row['failed']:>8,}  {_ms(row['mean_ms']):>9}  "
-                f"{_ms(row['longest_ms']):>9}  {printable(row['name'])}"
+                f"  {row['count']:>10,}  {row['failed']:>8,}  {_took(row['mean_ms']):>10}  "
+                f"{_took(row['longest_ms']):>10}  {printable(row['name'])}"
             )
             self.stdout.write(self.style.ERROR(line) if row["failed"] else line)
 
@@ -162,28 +164,11 @@ def _dicts(lines: Sequence[Line]) -> list[dict[str, Any]]:
     return [line.as_dict() for line in lines]
 
 
-def _length(time: timedelta) -> str:
-    """ "36 hours", "7 days"; minutes where it is less than an hour."""
-    minutes = time.total_seconds() / 60
-    for unit, size in (("days", 2_880), ("hours", 120)):
-        if minutes >= size:
-            return f"{minutes / (1_440 if unit == 'days' else 60):g} {unit}"
-    return f"{minutes:g} minutes"
-
-
 def _here(text: str | None) -> str:
     """A time as ``tail`` tells it: in the current time zone."""
     if text is None:
         return "-"
     return f"{timezone.localtime(datetime.fromisoformat(text)):%Y-%m-%d %H:%M:%S %Z}"
-
-
-def _retries(number: int) -> str:
-    return "1 retry" if number == 1 else f"{number:,} retries"
-
-
-def _ms(number: float | None) -> str:
-    return "-" if number is None else f"{number:,.2f}"
 
 
 def _bytes(size: int) -> str:
@@ -193,3 +178,7 @@ def _bytes(size: int) -> str:
             break
         amount, unit = amount / 1024, larger
     return f"{amount:,.0f} {unit}" if unit == "B" else f"{amount:,.1f} {unit}"
+
+
+def _took(milliseconds: float | None) -> str:
+    return numbers.duration(None if milliseconds is None else round(milliseconds * 1e6))

@@ -10,25 +10,23 @@ from typing import Any, Final
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.color import Style
 from django.db import DatabaseError, InterfaceError, connections
-from django.utils import timezone
 
 from signal_inspector.audit.management.signal_audit.base import length_of_time, whole_number
 from signal_inspector.audit.management.signal_audit.filters import add_filters, read_filters
-from signal_inspector.audit.models import Ending, TransactionOutcome, Unseen
+from signal_inspector.audit.models import Ending, Method, TransactionOutcome
+from signal_inspector.audit.models.choices import OUTCOMES, UNSEENS
 from signal_inspector.audit.operations.export import JsonLines, Write, to_stream
 from signal_inspector.audit.search.entries import Entry, Follower, Reader, Wanted, start_of, utc
 from signal_inspector.audit.search.finding import scan
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.display.numbers import clock, duration, integer, plural
+from signal_inspector.display.outcomes import Ended, OutcomeWords, dispatch_outcome
+from signal_inspector.display.text import exception_line, printable
 from signal_inspector.subcommands import OK, Subcommand, let_go
-from signal_inspector.watch.terminal import printable
 
-_MARKS: Final = {
-    Ending.RETURNED: "ok",
-    Ending.RAISED: "RAISED",
-    Ending.SKIPPED: "skipped",
-    Ending.CANCELLED: "cancelled",
-    Ending.RUNNING: "running",
-}
+#: Django's styles by the tone of an outcome.
+_STYLES: Final = {"ok": "SUCCESS", "bad": "ERROR", "warn": "WARNING", "none": "HTTP_NOT_MODIFIED"}
+_WIDTH: Final = 20  # of the words for an outcome: "raised to the sender"
 _MESSAGE: Final = 200  # characters
 
 _LEAST: Final = 0.05  # seconds between two looks
@@ -38,12 +36,12 @@ _PATIENCE: Final = 60.0  # seconds between attempts to reach a database that is 
 def entry_lines(entry: Entry, style: Style) -> str:
     """One line for the dispatch, and one for each receiver that failed, with the last line end."""
     dispatch = entry.dispatch
-    at = timezone.localtime(utc(dispatch["started_at"], entry.id))
+    words = _outcome(dispatch)
     parts = [
-        f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1_000:03}",
-        _outcome(dispatch, style),
+        clock(utc(dispatch["started_at"], entry.id)),
+        getattr(style, _STYLES[words.tone])(f"{words.text:<{_WIDTH}}"),
         printable(dispatch["signal"]),
-        f"{dispatch['duration_ns'] / 1e6:,.1f} ms",
+        duration(dispatch["duration_ns"]),
         _receivers(dispatch),
     ]
     if dispatch["transaction_outcome"] == TransactionOutcome.ROLLED_BACK:
@@ -56,34 +54,32 @@ def entry_lines(entry: Entry, style: Style) -> str:
     )
 
 
-def _outcome(dispatch: dict[str, Any], style: Style) -> str:
-    if dispatch["outcome"] != Ending.RETURNED:
-        word = _MARKS.get(dispatch["outcome"], "?")
-        return style.ERROR(f"{word:<9}")
-    if dispatch["is_failed"]:
-        return style.ERROR(f"{'failed':<9}")
-    if dispatch["unseen"] == Unseen.PUT_OFF:
-        return style.WARNING(f"{'put off':<9}")
-    if not dispatch["receiver_count"]:
-        return style.WARNING(f"{'orphan':<9}")
-    return style.SUCCESS(f"{'ok':<9}")
+def _outcome(dispatch: dict[str, Any]) -> OutcomeWords:
+    unseen = dispatch["unseen"]
+    return dispatch_outcome(
+        Ended(
+            outcome=OUTCOMES[dispatch["outcome"]],
+            method=dispatch["own_method"] or Method(dispatch["method"]).label,
+            receivers=dispatch["receiver_count"],
+            failed=dispatch["failed_count"],
+            skipped=dispatch["skipped_count"],
+            unseen=None if unseen is None else UNSEENS[unseen],
+        )
+    )
 
 
 def _receivers(dispatch: dict[str, Any]) -> str:
-    count = dispatch["receiver_count"]
-    words = f"{count} receiver{'' if count == 1 else 's'}"
-    if dispatch["failed_count"]:
-        words += f", {dispatch['failed_count']} failed"
-    if dispatch["skipped_count"]:
-        words += f", {dispatch['skipped_count']} skipped"
-    return words
+    words = plural(dispatch["receiver_count"], "receiver")
+    skipped = dispatch["skipped_count"]
+    return f"{words}, {integer(skipped)} skipped" if skipped else words
 
 
 def _failure(call: dict[str, Any], style: Style) -> str:
     where = f" ({call['location']})" if call["location"] else ""
     message = str(call.get("message", ""))
     short = message if len(message) <= _MESSAGE else f"{message[:_MESSAGE]}…"
-    text = printable(f"{call['receiver']}{where}: {call['exception']}: {short}")
+    error = exception_line(call["exception"] or "an exception that was not kept", short)
+    text = printable(f"{call['receiver']}{where}: {error}")
     return f"    {style.ERROR(text)}"
 
 

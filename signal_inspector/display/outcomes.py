@@ -1,0 +1,177 @@
+"""How a dispatch, and a receiver call, ended: the same glyph and words in every room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol
+
+from signal_inspector.display.numbers import integer, plural
+from signal_inspector.display.text import last_part
+from signal_inspector.records import Outcome, Unseen
+
+#: The symbol of an icon sheet; "" shows none.
+Glyph = Literal[
+    "",
+    "ok",
+    "raised",
+    "swallowed",
+    "skipped",
+    "cancelled",
+    "running",
+    "orphan",
+    "notcalled",
+    "rollback",
+    "warn",
+    "note",
+    "lock",
+]
+
+#: Its color, which never says anything that the words do not: "none" is quiet.
+Tone = Literal["ok", "bad", "warn", "none"]
+
+#: The words of filters and legends. A cell may say more: "2 of 3 raised, swallowed".
+RETURNED: Final = "returned"
+RAISED: Final = "raised"
+RAISED_TO_SENDER: Final = "raised to the sender"
+SWALLOWED: Final = "raised, swallowed"
+SKIPPED: Final = "skipped"
+CANCELLED: Final = "cancelled"
+RUNNING: Final = "still running"
+ORPHAN: Final = "nobody received it"
+PUT_OFF: Final = "put off"
+NOT_CALLED: Final = "not called"
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeWords:
+    """How something ended."""
+
+    tone: Tone
+    glyph: Glyph
+    text: str  # "returned", "raised to the sender", "3 of 4,960 calls failed"
+    note: str = ""  # what else there is to say: "stopped by check_velocity"
+    value: str = ""  # what was returned: "shop.Order:42"
+
+
+class Recorded(Protocol):
+    """A dispatch with its receiver calls. Outcomes may be the plain texts of a message."""
+
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def unseen(self) -> str | None: ...
+    @property
+    def calls(self) -> Sequence[Any]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What the words for a dispatch follow from."""
+
+    outcome: str  # a value of records.Outcome
+    method: str
+    receivers: int = 0
+    failed: int = 0  # receivers that raised
+    skipped: int = 0
+    unended: int = 0  # cancelled, or running still
+    not_called: int = 0  # connected, and not called
+    unseen: str | None = None  # a value of records.Unseen
+
+    @classmethod
+    def of(cls, dispatch: Recorded, not_called: int = 0) -> Ended:
+        """Of a dispatch whose calls are at hand."""
+        ends = [call.outcome for call in dispatch.calls]
+        return cls(
+            outcome=dispatch.outcome,
+            method=dispatch.method,
+            receivers=len(ends),
+            failed=ends.count(Outcome.RAISED),
+            skipped=ends.count(Outcome.SKIPPED),
+            unended=ends.count(Outcome.CANCELLED) + ends.count(Outcome.RUNNING),
+            not_called=not_called,
+            unseen=dispatch.unseen,
+        )
+
+
+def is_swallowed(method: str, outcome: str) -> bool:
+    """Whether a dispatch that ended so gave the sender no exception of a receiver to handle."""
+    return "robust" in method or outcome == Outcome.RETURNED
+
+
+def dispatch_outcome(ended: Ended) -> OutcomeWords:
+    """The words for a dispatch."""
+    if ended.outcome == Outcome.RAISED:
+        note = f"{plural(ended.skipped, 'receiver')} skipped" if ended.skipped else ""
+        return OutcomeWords("bad", "raised", RAISED_TO_SENDER, note)
+    if ended.outcome == Outcome.CANCELLED:
+        return OutcomeWords("warn", "cancelled", CANCELLED)
+    if ended.outcome == Outcome.RUNNING:
+        return OutcomeWords("warn", "running", RUNNING)
+    if ended.failed:
+        share = "" if ended.receivers == 1 else f"{_of(ended.failed, ended.receivers)} "
+        return OutcomeWords("bad", "swallowed", share + SWALLOWED)
+    if ended.unseen == Unseen.PUT_OFF:
+        return OutcomeWords("none", "running", PUT_OFF, f"{ended.method} called no receiver")
+    if ended.unseen == Unseen.UNTOLD:
+        note = "which receivers it called is not known"
+        return OutcomeWords("ok", "ok", RETURNED, note)
+    return _returned(ended)
+
+
+def _returned(ended: Ended) -> OutcomeWords:
+    if not ended.receivers:
+        idle = ended.not_called
+        note = f"{integer(idle)} connected, not called" if idle else ""
+        return OutcomeWords("warn", "orphan", ORPHAN, note)
+    left = ended.unended + ended.skipped
+    if left:
+        text = f"{_of(ended.receivers - left, ended.receivers)} {RETURNED}"
+        return OutcomeWords("warn", "cancelled", text)
+    text = RETURNED if ended.receivers == 1 else f"all {integer(ended.receivers)} {RETURNED}"
+    return OutcomeWords("ok", "ok", text)
+
+
+def call_outcome(
+    outcome: str,
+    *,
+    swallowed: bool = False,
+    stopper: str = "",
+    skipped: int = 0,
+    unseen: str | None = None,
+    value: str = "",
+) -> OutcomeWords:
+    """The words for a receiver call.
+
+    ``swallowed`` says of one that raised what became of that: see ``is_swallowed``. ``stopper``
+    is the receiver of the same dispatch that raised, ``skipped`` how many it stopped; ``value``
+    is what was returned.
+    """
+    if outcome == Outcome.RAISED:
+        if swallowed:
+            note = "returned to the sender, and logged"
+            return OutcomeWords("bad", "swallowed", SWALLOWED, note)
+        note = f"{plural(skipped, 'receiver')} skipped" if skipped else ""
+        return OutcomeWords("bad", "raised", RAISED, note)
+    if outcome == Outcome.SKIPPED:
+        note = f"stopped by {last_part(stopper)}" if stopper else ""
+        return OutcomeWords("none", "skipped", SKIPPED, note)
+    if outcome == Outcome.CANCELLED:
+        note = f"when {last_part(stopper)} raised" if stopper else ""
+        return OutcomeWords("warn", "cancelled", CANCELLED, note)
+    if outcome == Outcome.RUNNING:
+        return OutcomeWords("warn", "running", RUNNING)
+    if unseen == Unseen.UNTOLD:
+        return OutcomeWords("none", "ok", "may have been called")
+    return OutcomeWords("ok", "ok", RETURNED, "", value)
+
+
+def stopper_of(calls: Sequence[Any]) -> str:
+    """The receiver that raised, and so stopped others; "" where none did."""
+    return next((call.receiver for call in calls if call.outcome == Outcome.RAISED), "")
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{integer(part)} of {integer(whole)}"

@@ -1,0 +1,132 @@
+"""Lists of words, dotted names, exceptions, files and lines as people read them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+
+class DottedName(NamedTuple):
+    """A dotted name: all but the last part, with its dot, and the last part."""
+
+    module: str  # "shop.signals."
+    last: str  # "order_placed"
+
+    @property
+    def full(self) -> str:
+        return self.module + self.last
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts of ``module``, each with its dot: a line may break after each."""
+        return [f"{part}." for part in self.module.split(".")[:-1]]
+
+
+def dotted(name: str) -> DottedName:
+    """A name in its parts. Dots inside brackets, or behind a blank, separate nothing."""
+    # "shop.apps.ready.<locals>.<lambda>" and "shop.f(a.b)" keep what is in brackets together.
+    ends = (place for place in (name.find("("), name.find(" ")) if place >= 0)
+    end = min(ends, default=len(name))
+    head, dot, last = name[:end].rpartition(".")
+    return DottedName(head + dot, last + name[end:])
+
+
+def last_part(name: str) -> str:
+    """The last part of a dotted name."""
+    return dotted(name).last
+
+
+def split_qualified(name: str) -> tuple[str, str]:
+    """The part of a dotted name that tells it apart, and what stands before it.
+
+    ``shop.services.Checkout.place`` is ``Checkout.place`` of ``shop.services``.
+    """
+    place, colon, rest = name.partition(":")  # "shop.services:41 (anonymous)"
+    parts = place.split(".")
+    start = len(parts) - 1
+    if "<locals>" not in parts:
+        start = next((at for at, part in enumerate(parts) if at and part[:1].isupper()), start)
+    return ".".join(parts[start:]) + colon + rest, ".".join(parts[:start])
+
+
+def exception_name(name: str) -> str:
+    """An exception's class without its module: "LoyaltyAccount.DoesNotExist"; "" for ""."""
+    parts = name.split(".")
+    start = len(parts) - 1
+    while start and parts[start - 1][:1].isupper():
+        start -= 1
+    return ".".join(parts[start:])
+
+
+def exception_line(name: str, message: str) -> str:
+    """An exception in one line: "LoyaltyAccount.DoesNotExist: no account of 7"."""
+    short, words = exception_name(name), " ".join(message.split())
+    return f"{short}: {words}" if words else short
+
+
+def listing(words: Iterable[str], limit: int = 0, *, joint: str = "and") -> str:
+    """ "a, b and c"; of more than ``limit``, if there is one, the rest is counted."""
+    shown = list(words)
+    if limit and len(shown) > limit:
+        shown[limit:] = [f"{len(shown) - limit:,} more"]
+    *first, last = shown or [""]
+    return f"{', '.join(first)} {joint} {last}" if first else last
+
+
+def unique(words: Iterable[str]) -> list[str]:
+    """Without repetitions, in the order of first appearance."""
+    return list(dict.fromkeys(words))
+
+
+def printable(text: str) -> str:
+    """The text with escapes for control characters, and for what changes the direction."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
+
+
+def short_path(path: str) -> str:
+    """A file's path from where Python imports it, or from the current directory.
+
+    Of the directories that hold it the deepest counts: ``shop/services.py``, whether that is
+    the project's or stands in ``site-packages``. The whole path where none does.
+    """
+    return _short_path(path, tuple(sys.path))
+
+
+def place(path: str, line: int, function: str = "") -> str:
+    """A line of a file: "shop/receivers.py:18", "… in award_points"; "" where it has none."""
+    if not path:
+        return ""
+    at = f"{short_path(path)}:{line}" if line else short_path(path)
+    return f"{at} in {function}" if function else at
+
+
+@lru_cache(maxsize=20_000)
+def _short_path(path: str, entries: Sequence[str]) -> str:
+    root = next((root for root in _roots(entries, _here()) if path.startswith(root)), "")
+    return path[len(root) :].replace(os.sep, "/") if root else path
+
+
+@lru_cache(maxsize=16)
+def _roots(entries: Sequence[str], here: str) -> list[str]:
+    """The directories that a path may be told from, the deepest first."""
+    found = {here} if here else set()
+    for entry in entries:
+        absolute = os.path.join(here, entry)  # noqa: PTH118 - an entry may be anything, also ""
+        found |= {absolute, os.path.realpath(absolute)}
+    found = {f"{root.rstrip(os.sep)}{os.sep}" for root in found}
+    return sorted(found - {os.sep}, key=len, reverse=True)
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - a text is wanted
+    except OSError:  # it is gone
+        return ""
