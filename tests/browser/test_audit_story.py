@@ -66,7 +66,7 @@ def test_an_order(page: Page, shop: str) -> None:
     assert number is not None
     open_list(page)
     placed = listed(page, "order_placed")
-    for told in ("failed, swallowed", "POST /checkout/", "admin", "committed"):
+    for told in ("raised, swallowed", "POST /checkout/", "admin", "committed"):
         expect(placed).to_contain_text(told)
     placed.get_by_role("link").first.click()
     for receiver in ("log_order", "award_points", "sync_warehouse"):

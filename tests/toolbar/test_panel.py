@@ -58,7 +58,7 @@ def test_panel_rendered_into_the_page(shown: Shown, store: str) -> None:
     """With RENDER_PANELS the panel is in the page itself, and its links work."""
     shown.configure(TOOLBAR_STORE_CLASS=store, RENDER_PANELS=True)
     page = shown.client.get("/checkout/").content.decode()
-    assert "17 dispatches in" in page
+    assert "17 dispatches, " in page
     assert "break_down" in page
     url = re.search(r'href="([^"]*dispatches.json[^"]*)"', page)
     assert url is not None

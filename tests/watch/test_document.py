@@ -52,7 +52,7 @@ def test_options() -> None:
 def test_signs() -> None:
     """The table of signs is that of the code."""
     told = re.findall(r"^\| (\S) \| ", TEXT, re.MULTILINE)
-    outcomes = ("returned", "raised", "swallowed", "skipped", "cancelled", "orphan", "running")
+    outcomes = ("ok", "raised", "swallowed", "skipped", "cancelled", "orphan", "running")
     assert told == [terminal._SIGNS[outcome][0] for outcome in outcomes]
 
 

@@ -44,7 +44,7 @@ def test_row(visit: Visit) -> None:
     order_42()
     text = " ".join(re.sub("<[^>]+>", " ", visit(signal="shop.signals.order_placed")).split())
     assert "shop.signals. order_placed" in text
-    assert "failed, swallowed 3 1 failed 186.2 ms anna POST /checkout/ committed" in text
+    assert "1 of 3 raised, swallowed 3 1 failed 186.2 ms anna POST /checkout/ committed" in text
 
 
 def test_pages(auditor: Client) -> None:
