@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import re
 from typing import Any
@@ -35,11 +36,8 @@ SENT: list[list[str]] = []
 
 
 def send(method: str) -> None:
-    with capture_dispatches(told) as dispatches:
-        try:
-            getattr(told, method)(None)
-        except Account.DoesNotExist:
-            pass
+    with capture_dispatches(told) as dispatches, contextlib.suppress(Account.DoesNotExist):
+        getattr(told, method)(None)
     SENT[:] = [dispatch_lines(1, dispatches[0])]
 
 
