@@ -168,7 +168,7 @@ def facts_of(
         "trace_url": trace_url(dispatch),
         "process": texts[dispatch.process_id],
         "delivery": texts[dispatch.delivery_id],
-        "wait": f"{duration(int(wait * 1e9))} later",
+        "wait": f"{max(wait, 0):.1f} s later",
     }
 
 

@@ -97,7 +97,7 @@ def test_facts(auditor: Client) -> None:
         "req-8f3c1b2e",
         "203.0.113.24",
         "web-2, pid 4127, uvicorn",
-        "400.0 ms later by the delivery buffered",
+        "0.4 s later by the delivery buffered",
         str(dispatch.id),
     ):
         assert fact in text

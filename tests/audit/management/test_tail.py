@@ -108,13 +108,19 @@ class TestLines:
         """A dispatch is a line with its outcome, signal, actor and objects."""
         text = self.lines(actor="auth.User:7", objects=["shop.Order:42"])
         assert text.count("\n") == 1
-        for part in (" ok ", "shop.order_placed", "1 receiver ", "auth.User:7", "shop.Order:42"):
+        for part in (
+            " returned ",
+            "shop.order_placed",
+            "1 receiver ",
+            "auth.User:7",
+            "shop.Order:42",
+        ):
             assert part in text
 
     def test_failure(self) -> None:
         """A receiver that failed has a line of its own."""
         text = self.lines(failed=True)
-        assert " failed " in text
+        assert " raised, swallowed " in text
         assert "on_order_badly" in text.splitlines()[1]
         assert "ValueError: no stock" in text.splitlines()[1]
 
