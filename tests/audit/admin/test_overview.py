@@ -109,7 +109,7 @@ def test_story(viewer: Client, now: int, when: str) -> None:
     assert "swallowed" in said
     assert re.search(r"stopped \d+ calls", said)
     since = timezone.localtime(datetime.fromtimestamp(now - 51 * 60, UTC))
-    assert f"{since:%H:%M:%S} 51 minutes ago" in said
+    assert f"{since:%H:%M:%S} 51 min ago" in said
     assert ("recovered" in said) is (when != "1h")
 
 

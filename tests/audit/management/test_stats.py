@@ -87,7 +87,7 @@ class TestStats:
         put(with_calls(made(), offset_ns=[None]))
         (line,) = run_json("stats", "--json")["recent"]["receivers"]
         assert (line["count"], line["mean_ms"], line["longest_ms"]) == (1, None, None)
-        assert " -  " in run("stats")
+        assert " –  " in run("stats")
 
     def test_last(self) -> None:
         """--last looks at another time, --top at fewer names."""
@@ -96,7 +96,7 @@ class TestStats:
         assert data["recent"]["dispatches"] == 2
         assert len(data["recent"]["signals"]) == 1
         assert "In the last 7 days" in run("stats", "--last", "7d")
-        assert "In the last 90 minutes" in run("stats", "--last", "90m")
+        assert "In the last 1 h 30 min" in run("stats", "--last", "90m")
 
     def test_gaps_and_writers(self) -> None:
         """Missing dispatches and processes that write are told."""
