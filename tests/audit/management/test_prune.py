@@ -228,7 +228,7 @@ class TestOptions:
         """There is no bar where no terminal is, and one line that says what was done."""
         put(made(3 * DAY))
         said = told("prune", "--older-than", "1d")
-        assert said.startswith("1 dispatches deleted, in ")
+        assert said.startswith("1 dispatch deleted, in ")
         assert "\x1b" not in said
         assert "\r" not in said
 
