@@ -42,7 +42,7 @@ def test_noted() -> None:
 def test_dry_run() -> None:
     """--dry-run counts, and deletes nothing."""
     put(made(actor="auth.User:7"))
-    assert "1 dispatches" in run("purge", "--actor", "auth.User:7", "--dry-run")
+    assert "1 dispatch of " in run("purge", "--actor", "auth.User:7", "--dry-run")
     assert (len(kept()), Operation.objects.count()) == (1, 0)
 
 
