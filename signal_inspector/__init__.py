@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from signal_inspector.lazy import names_of
 
 if TYPE_CHECKING:
-    from signal_inspector.dispatches import Dispatch
+    from signal_inspector.core.listening.context import capture, suppress
+    from signal_inspector.core.listening.sinks import Sink
+    from signal_inspector.core.record.dispatch import Dispatch
+    from signal_inspector.core.record.values import Details, Failure, Outcome, ReceiverCall
     from signal_inspector.payload import Redactor
-    from signal_inspector.records import Details, Failure, Outcome, ReceiverCall
-    from signal_inspector.scopes import capture, suppress
-    from signal_inspector.sinks import Sink
 
 __all__ = [
     "Details",
@@ -35,15 +35,15 @@ __version__ = "0.1.0"
 # Imported when they are asked for: the pytest plugin is loaded in every run of an environment,
 # and Django, which all of this stands on, would be too.
 _HOMES = {
-    "Details": "records",
-    "Dispatch": "dispatches",
-    "Failure": "records",
-    "Outcome": "records",
-    "ReceiverCall": "records",
+    "Details": "core.record.values",
+    "Dispatch": "core.record.dispatch",
+    "Failure": "core.record.values",
+    "Outcome": "core.record.values",
+    "ReceiverCall": "core.record.values",
     "Redactor": "payload",
-    "Sink": "sinks",
-    "capture": "scopes",
-    "suppress": "scopes",
+    "Sink": "core.listening.sinks",
+    "capture": "core.listening.context",
+    "suppress": "core.listening.context",
 }
 
 

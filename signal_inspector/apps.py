@@ -8,10 +8,13 @@ from django.apps import AppConfig, apps
 from django.core import checks
 from django.core.signals import setting_changed
 
-from signal_inspector import instrument, queries, quiet, recorder, scopes, transactions
 from signal_inspector.checks import TAG, check_settings, check_signals, check_toolbar
 from signal_inspector.conf import SETTING, forget_config, get_config
-from signal_inspector.sinks import load_sinks
+from signal_inspector.core import suppression
+from signal_inspector.core.listening import context
+from signal_inspector.core.listening.sinks import load_sinks
+from signal_inspector.core.record import queries, recorder, transactions
+from signal_inspector.core.wrapper import instrument
 
 
 class SignalInspectorConfig(AppConfig):
@@ -37,7 +40,7 @@ class SignalInspectorConfig(AppConfig):
         if apps.is_installed("debug_toolbar"):
             from signal_inspector.toolbar import sql_panel  # noqa: PLC0415 - nobody else needs it
 
-            quiet.add_silencer(sql_panel.unlogged)
+            suppression.add_suppressor(sql_panel.unlogged)
         _apply_settings()
 
 
@@ -49,4 +52,4 @@ def _setting_changed(setting: str, **kwargs: object) -> None:
 def _apply_settings() -> None:
     forget_config()
     recorder.forget_decisions()
-    scopes.use_sinks(tuple(load_sinks(get_config().sinks)))
+    context.use_sinks(tuple(load_sinks(get_config().sinks)))

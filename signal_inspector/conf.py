@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from django.conf import settings
 
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
 from signal_inspector.setting_rules import (
     Problem,
     ProblemKind,
@@ -136,7 +136,7 @@ def _read(raw: object) -> tuple[Config, list[Problem]]:
         values: dict[str, Any] = reader.read(Config, raw, SETTING, _rooms)
         return Config(**values), reader.problems
     except Exception as error:
-        trouble.report("the settings", error)
+        internal_errors.report("the settings", error)
         problem = Problem(
             key=SETTING,
             kind=ProblemKind.WRONG_VALUE,

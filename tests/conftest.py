@@ -10,7 +10,9 @@ from collections.abc import Generator, Iterator
 import hypothesis
 import pytest
 
-from signal_inspector import conf, scopes, trouble
+from signal_inspector import conf
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import context
 
 # A shell lets what it starts in the background ignore Ctrl-C, and so would what tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -25,10 +27,10 @@ hypothesis.settings.load_profile("any machine")
 def _fresh_state() -> Iterator[None]:
     """Settings read anew and no failure counted: no test sees another one's."""
     conf.forget_config()
-    trouble.reset()
+    internal_errors.reset()
     yield
     conf.forget_config()
-    trouble.reset()
+    internal_errors.reset()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -37,7 +39,7 @@ def _no_audit() -> None:
     from signal_inspector.audit import sink
 
     if sink.installed is not None:
-        scopes.remove_sink(sink.installed)
+        context.remove_sink(sink.installed)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,10 +14,11 @@ from typing import Any
 import django
 from django.apps import apps
 
-from signal_inspector import Dispatch, Sink, instrument
-from signal_inspector.records import SendMethod
-from signal_inspector.scopes import process_audience, use_sinks
-from signal_inspector.sinks import Follower
+from signal_inspector import Dispatch, Sink
+from signal_inspector.core.listening.context import process_hearers, use_sinks
+from signal_inspector.core.listening.sinks import Observer
+from signal_inspector.core.record.values import SendMethod
+from signal_inspector.core.wrapper import instrument
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -49,23 +50,23 @@ class Live(Quiet):
 
     def follow(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
-    ) -> Follower | None:
+    ) -> Observer | None:
         return Hearing(self)
 
 
-def following(make: Callable[[], Follower]) -> Sink:
+def following(make: Callable[[], Observer]) -> Sink:
     """A sink each of whose dispatches is followed by one of these."""
 
     class Following(Sink):
         def follow(
             self, signal: str, sender: str, method: SendMethod, receivers: int | None
-        ) -> Follower | None:
+        ) -> Observer | None:
             return make()
 
     return Following()
 
 
-class Hearing(Follower):
+class Hearing(Observer):
     """Tells a ``Live`` what one dispatch does."""
 
     def __init__(self, sink: Live) -> None:
@@ -83,7 +84,7 @@ class Hearing(Follower):
 @contextmanager
 def listening(*sinks: Sink) -> Iterator[None]:
     """Make these the sinks of the process for a while."""
-    before = process_audience().sinks
+    before = process_hearers().sinks
     use_sinks(sinks)
     try:
         yield
@@ -114,7 +115,7 @@ def around(original: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def unknown_django() -> Iterator[None]:
-    """Install for a Django whose loop is not known: each dispatch goes the careful way."""
+    """Install for a Django whose loop is not known: each dispatch goes the async path."""
     known = instrument.KNOWN_DJANGO
     instrument.uninstall()
     instrument.KNOWN_DJANGO = ()  # type: ignore[assignment,misc]

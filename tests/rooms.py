@@ -37,7 +37,7 @@ from signal_inspector.audit.operations.export import Csv, Format, JsonLines, chu
 from signal_inspector.audit.search.entries import Wanted
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.testing import audited
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.toolbar.requests import PANEL_ID, SUMMARY_ID
 from signal_inspector.watch import wire
 from signal_inspector.watch.dispatches import Families, Filters, read_seen

@@ -18,10 +18,12 @@ from django.dispatch import Signal
 from django.test import override_settings
 
 import signal_inspector
-from signal_inspector import instrument, scopes, trouble
 from signal_inspector.apps import SignalInspectorConfig
 from signal_inspector.checks import check_settings
-from signal_inspector.queries import count_query
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import context
+from signal_inspector.core.record.queries import count_query
+from signal_inspector.core.wrapper import instrument
 from tests.listening import ROOT, Quiet, run_python
 
 order_placed = Signal()
@@ -31,7 +33,7 @@ order_placed = Signal()
 def _no_trouble() -> Iterator[None]:
     """Nothing of ours failed in silence."""
     yield
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 class Heard(Quiet):
@@ -43,7 +45,7 @@ HEARD = f"{__name__}.Heard"
 
 def sinks() -> list[str]:
     """The sinks of the process, by their class."""
-    return [type(sink).__name__ for sink in scopes.process_audience().sinks]
+    return [type(sink).__name__ for sink in context.process_hearers().sinks]
 
 
 class TestInstalled:
@@ -94,7 +96,7 @@ class TestSettings:
     def test_sinks_of_the_settings_listen(self) -> None:
         """A sink that SINKS names hears every dispatch while the setting holds."""
         with override_settings(SIGNAL_INSPECTOR={"SINKS": [HEARD]}):
-            [sink] = scopes.process_audience().sinks
+            [sink] = context.process_hearers().sinks
             order_placed.send(None)
         order_placed.send(None)
         assert isinstance(sink, Heard)
@@ -109,9 +111,9 @@ class TestSettings:
     def test_a_sink_is_made_once(self) -> None:
         """A change of another setting makes no new sinks."""
         with override_settings(SIGNAL_INSPECTOR={"SINKS": [HEARD]}):
-            [before] = scopes.process_audience().sinks
+            [before] = context.process_hearers().sinks
             with override_settings(USE_TZ=False):
-                [after] = scopes.process_audience().sinks
+                [after] = context.process_hearers().sinks
         assert before is after
 
     def test_a_sink_that_cannot_be_imported_is_told(self) -> None:
@@ -243,7 +245,8 @@ class TestStart:
             "settings.configure(INSTALLED_APPS=['signal_inspector'], LOGGING_CONFIG=None)\n"
             "django.setup()\n"
             "from django.dispatch import Signal\n"
-            "from signal_inspector import capture, trouble\n"
+            "from signal_inspector import capture\n"
+            "from signal_inspector.core import internal_errors\n"
             "order_placed = Signal()\n"
             "def again(**kwargs):\n"
             "    order_placed.send(None)\n"
@@ -254,7 +257,7 @@ class TestStart:
             "    except RecursionError:\n"
             "        pass\n"
             "print(dispatches[0].calls[0].failure.message)\n"
-            "print('gathering an exception' in trouble.counts())\n"
+            "print('gathering an exception' in internal_errors.counts())\n"
         )
         assert out == "maximum recursion depth exceeded\nFalse\n"
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from django.dispatch import Signal
 
-from signal_inspector import Details, Dispatch, Sink, capture, scopes, trouble
-from signal_inspector.records import SendMethod
-from signal_inspector.sinks import Follower
+from signal_inspector import Details, Dispatch, Sink, capture
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import context
+from signal_inspector.core.listening.sinks import Observer
+from signal_inspector.core.record.values import SendMethod
 from tests.listening import following, listening
 
 METHODS = list(SendMethod)
@@ -109,7 +111,7 @@ def test_what_is_gathered(method: SendMethod) -> None:
 def test_a_signal_nobody_wants_makes_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a signal that the only sink does not want no dispatch is made."""
     made = []
-    monkeypatch.setattr("signal_inspector.recorder.Dispatch", lambda: made.append(1))
+    monkeypatch.setattr("signal_inspector.core.record.recorder.Dispatch", lambda: made.append(1))
     with listening(Picky({BUSY: None})):
         send(busy)
     assert made == []
@@ -124,13 +126,13 @@ def test_asked_once_for_each_signal() -> None:
             send(quiet)
         assert sink.asked == [BUSY, QUIET]
         sink.wanted = {BUSY: None}
-        scopes.refresh_sinks()
+        context.refresh_sinks()
         send(busy)
     assert sink.asked == [BUSY, QUIET, BUSY]
     assert len(sink.heard) == 6
 
 
-@pytest.mark.parametrize("around", ["nothing", "a capture", "a follower"])
+@pytest.mark.parametrize("around", ["nothing", "a capture", "an observer"])
 @pytest.mark.parametrize("method", METHODS)
 def test_what_its_receivers_send(method: SendMethod, around: str, connected: Any) -> None:
     """What is sent inside a receiver of an unwanted signal is heard of like anything else."""
@@ -145,8 +147,8 @@ def test_what_its_receivers_send(method: SendMethod, around: str, connected: Any
             send(busy, method)
         assert [each.signal for each in dispatches] == [BUSY, QUIET]
         assert dispatches[1].parent_id == dispatches[0].id
-    elif around == "a follower":
-        with listening(sink, following(Follower)):
+    elif around == "an observer":
+        with listening(sink, following(Observer)):
             send(busy, method)
     else:
         with listening(sink):
@@ -164,9 +166,9 @@ def test_a_follower_that_is_idle_inside(connected: Any) -> None:
         def is_idle(self) -> bool:
             return self.idle
 
-        def follow(self, *args: Any) -> Follower:
+        def follow(self, *args: Any) -> Observer:
             self.idle = True
-            return Follower()
+            return Observer()
 
     def sends_on(**kwargs: Any) -> None:
         quiet.send(None)
@@ -244,8 +246,8 @@ def test_a_sink_that_fails_to_answer() -> None:
         send(busy)
         send(busy)
     assert [each.payload is not None for each in sink.heard] == [True, True]
-    assert list(trouble.counts().values()) == [1]
-    trouble.reset()
+    assert list(internal_errors.counts().values()) == [1]
+    internal_errors.reset()
 
 
 def test_what_the_answer_sends() -> None:

@@ -18,8 +18,9 @@ from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.dispatch import Signal
 
-from signal_inspector import Details, Dispatch, capture, trouble
-from signal_inspector.sinks import Sink
+from signal_inspector import Details, Dispatch, capture
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.sinks import Sink
 from tests.listening import Quiet, listening
 
 parent, child = Signal(), Signal()
@@ -28,7 +29,7 @@ parent, child = Signal(), Signal()
 @pytest.fixture(autouse=True)
 def _no_trouble() -> Iterator[None]:
     yield
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
     for signal in (parent, child):
         signal.receivers.clear()
         signal.sender_receivers_cache.clear()

@@ -20,9 +20,9 @@ from django.dispatch import Signal
 from django.test import TestCase
 
 from signal_inspector import capture
-from signal_inspector.callers import callers_of, is_third_party
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.records import Caller, Details
+from signal_inspector.core.record.callers import callers_of, is_third_party
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Caller, Details
 
 LIBRARY = """
 from django.dispatch import Signal

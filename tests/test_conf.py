@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from signal_inspector import conf, trouble
+from signal_inspector import conf
 from signal_inspector.conf import (
     Config,
     Limits,
@@ -27,6 +27,7 @@ from signal_inspector.conf import (
     read_config,
     register_section,
 )
+from signal_inspector.core import internal_errors
 from signal_inspector.setting_rules import ProblemKind, keys, placeholders
 
 WHOLE: dict[str, Any] = {
@@ -390,7 +391,7 @@ def test_hostile_collections() -> None:
     assert read_config(raw) == Config()
     (problem,) = config_problems(raw)
     assert problem.message == "SIGNAL_INSPECTOR cannot be read (RuntimeError)."
-    assert trouble.counts() == {"the settings": 2}
+    assert internal_errors.counts() == {"the settings": 2}
 
 
 _plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
@@ -413,7 +414,7 @@ def test_reading_never_raises(raw: object) -> None:
     if not isinstance(raw, dict):
         assert config == Config()
         assert len(config_problems(raw)) == 1
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 def test_get_config_reads_once() -> None:

@@ -23,17 +23,19 @@ from django.db.models.signals import ModelSignal
 from django.dispatch import Signal, receiver
 from django.test import override_settings
 
-from signal_inspector import Details, capture, connections, django_entries, instrument, trouble
-from signal_inspector.connections import DEAD_KEPT, GONE_KEPT, known_connections
+from signal_inspector import Details, capture
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import NotCalled, NotCalledReason
+from signal_inspector.core.wrapper import connection_log, django_entries, instrument
+from signal_inspector.core.wrapper.connection_log import DEAD_KEPT, GONE_KEPT, known_connections
 from signal_inspector.names import receiver_name
-from signal_inspector.records import NotCalled, NotCalledReason
 
 
 @pytest.fixture(autouse=True)
 def _no_trouble() -> Iterator[None]:
     """Nothing of ours failed in silence."""
     yield
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 @pytest.fixture
@@ -570,7 +572,7 @@ class TestNaming:
         signal.connect(make())
         gc.collect()
         [connection] = known_connections(signal).values()
-        assert connections.is_dead(connection)
+        assert connection_log.is_dead(connection)
         assert connection.receiver == receiver_name(living)
         assert connection.is_async == iscoroutinefunction(living)
 
@@ -596,7 +598,7 @@ class TestNaming:
         del handler
         gc.collect()
         [connection] = known_connections(signal).values()
-        assert (connections.is_dead(connection), connection.is_async) == (True, True)
+        assert (connection_log.is_dead(connection), connection.is_async) == (True, True)
 
     def test_the_line_is_that_of_the_call(self, signal: Signal) -> None:
         """Also where one function connects on several lines, and goes on after them."""
@@ -687,19 +689,19 @@ class TestMemory:
     def test_the_notes_of_a_signal_die_with_it(self) -> None:
         """A signal that is gone leaves no notes behind."""
         gc.collect()
-        before = len(connections._log)
+        before = len(connection_log._log)
         signal = Signal()
         signal.connect(on_order, weak=False)  # else Django 5.2 keeps the signal
-        assert len(connections._log) == before + 1
+        assert len(connection_log._log) == before + 1
         del signal
         gc.collect()
-        assert len(connections._log) == before
+        assert len(connection_log._log) == before
 
 
 class TestFinalizers:
     def test_a_finalizer_may_connect(self, signal: Signal) -> None:
         """Code that runs while we hold our lock, as finalizers do, may connect and send."""
-        with connections._lock:
+        with connection_log._lock:
             signal.connect(on_order)
             assert missed(signal) == []
 
@@ -770,7 +772,7 @@ class TestSenders:
         signal.connect(on_order, sender="checkout")
         signal.connect(on_order)
         noted = list(known_connections(signal).values())
-        assert not any(map(connections.is_senderless, noted))
+        assert not any(map(connection_log.is_senderless, noted))
         del Passing
         gc.collect()
-        assert list(map(connections.is_senderless, noted)) == [True, False, False, False]
+        assert list(map(connection_log.is_senderless, noted)) == [True, False, False, False]

@@ -15,10 +15,11 @@ from django.db import connection
 from django.dispatch import Signal
 from django.test import override_settings
 
-from signal_inspector import Details, capture, trouble
+from signal_inspector import Details, capture
 from signal_inspector.conf import Limits
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import Summary
 from signal_inspector.payload import Hooks, Redactor, summarize, summarize_exception
-from signal_inspector.records import Summary
 
 
 def told(value: object) -> Summary:
@@ -126,7 +127,7 @@ class TestHooks:
             raise ValueError("no")
 
         assert self.described(Euros(1), fails).text == "Euros object"
-        assert [kind for kind in trouble.counts() if "DESCRIBE" in kind]
+        assert [kind for kind in internal_errors.counts() if "DESCRIBE" in kind]
 
     def test_it_cannot_call_itself(self) -> None:
         """A hook that returns a value of its own type is asked once."""

@@ -13,10 +13,13 @@ import pytest
 from django.dispatch import Signal
 from hypothesis import HealthCheck, Phase, given, settings
 
-from signal_inspector import Outcome, instrument, recorder, scopes, watched
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.following import Stepping
-from signal_inspector.watched import Driven, StandIn, Watched
+from signal_inspector import Outcome
+from signal_inspector.core.listening import captures, context
+from signal_inspector.core.listening.observers import Stepping
+from signal_inspector.core.record import recorder
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.wrapper import async_path, instrument
+from signal_inspector.core.wrapper.async_path import Driven, StandIn, Watched
 from tests.differential.modes import Tampering, compare
 from tests.differential.spec import World
 from tests.differential.strategies import worlds
@@ -119,13 +122,13 @@ def _ask_the_cache_first(send: Any, signal: Signal, sender: Any, **named: Any) -
 
 @_around("send")
 def _leave_a_variable_set(send: Any, signal: Signal, *args: Any, **named: Any) -> Any:
-    scopes.current.set(scopes.Scope(scopes.NOBODY))
+    context.current.set(context.RecordingContext(captures.NOBODY))
     return send(signal, *args, **named)
 
 
 @_around("send", "send_robust")
 def _do_not_record(send: Any, signal: Signal, *args: Any, **named: Any) -> Any:
-    with mock.patch.object(instrument, "ears", ()):
+    with mock.patch.object(instrument, "hearing", ()):
         return send(signal, *args, **named)
 
 
@@ -152,7 +155,7 @@ def _sort_arguments(self: Watched, named: dict[str, Any]) -> Any:
 _call_receiver = Watched.call_receiver
 
 
-_NEVER_RESET = SimpleNamespace(get=scopes.current.get, reset=lambda token: None)
+_NEVER_RESET = SimpleNamespace(get=context.current.get, reset=lambda token: None)
 
 _caused_by = Dispatch.caused_by
 
@@ -183,7 +186,7 @@ MUTATIONS: dict[str, Tampering] = {
         Watched, "call_receiver", lambda self, named: self.receiver(**named)
     ),
     "a variable of ours stays set in a suspended receiver": _in_place_of(
-        watched, "current", _NEVER_RESET
+        async_path, "current", _NEVER_RESET
     ),
     "receivers are not told that they are cancelled": _in_place_of(
         Driven, "throw", _throw_without_telling
@@ -203,13 +206,13 @@ MUTATIONS: dict[str, Tampering] = {
     "what raised is recorded as having returned": _in_place_of(
         recorder, "outcome_of", lambda error: Outcome.RETURNED
     ),
-    "followers are not told that a receiver suspends": _in_place_of(
+    "observers are not told that a receiver suspends": _in_place_of(
         Watched, "tell_left", lambda self, ended: None
     ),
-    "followers are not told that a receiver runs": _in_place_of(
+    "observers are not told that a receiver runs": _in_place_of(
         Watched, "tell_entered", lambda self: None
     ),
-    "followers are not told where one sync receiver ends": _in_place_of(
+    "observers are not told where one sync receiver ends": _in_place_of(
         Stepping, "append", lambda self, end_ns: self._dispatch.marks.append(end_ns)
     ),
 }

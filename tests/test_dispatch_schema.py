@@ -14,7 +14,7 @@ from django.dispatch import Signal
 
 import signal_inspector
 from signal_inspector import Details, capture
-from signal_inspector.records import NotCalledReason, Outcome, Unseen, document
+from signal_inspector.core.record.values import NotCalledReason, Outcome, Unseen, document
 
 SCHEMA: Final = json.loads(
     Path(signal_inspector.__file__).with_name("dispatch.schema.json").read_text()

@@ -15,10 +15,14 @@ from django.dispatch import Signal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signal_inspector import Details, Dispatch, Failure, Outcome, ReceiverCall, capture, trouble
-from signal_inspector.dispatches import OuterTrace
-from signal_inspector.ids import next_sequence
-from signal_inspector.records import (
+from signal_inspector import Details, Dispatch, Failure, Outcome, ReceiverCall, capture
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.captures import NOBODY
+from signal_inspector.core.record.dispatch import OuterTrace
+from signal_inspector.core.record.ids import next_sequence
+from signal_inspector.core.record.transactions import TransactionMark
+from signal_inspector.core.record.values import (
+    Busy,
     Caller,
     NotCalled,
     NotCalledReason,
@@ -26,11 +30,9 @@ from signal_inspector.records import (
     ReceiverName,
     SendMethod,
     Summary,
+    Tally,
     Unseen,
 )
-from signal_inspector.scopes import NOBODY
-from signal_inspector.tallies import Busy, Tally
-from signal_inspector.transactions import TransactionMark
 
 #: 2026-01-01T00:00:00Z, in nanoseconds.
 MOMENT = 1_767_225_600_000_000_000
@@ -42,14 +44,14 @@ NAMES = [ReceiverName(f"shop.receivers.{name}", "shop/receivers.py", 1) for name
 def _no_trouble() -> Iterator[None]:
     """Nothing of ours failed in silence."""
     yield
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 def make(**written: Any) -> Dispatch:
     """A dispatch that began at 1000 on the clock."""
     dispatch = Dispatch()
     dispatch.signal, dispatch.sender = "shop.signals.placed", "shop.Web"
-    dispatch.method, dispatch.audience = SendMethod.SEND, NOBODY
+    dispatch.method, dispatch.hearers = SendMethod.SEND, NOBODY
     dispatch.started_ns, dispatch.start_ns, dispatch.marks = MOMENT, 1000, [1000]
     dispatch.parent, dispatch.sequence = None, next_sequence()
     for name, value in written.items():
@@ -203,15 +205,15 @@ class TestUnwritten:
 
 class TestTimes:
     def test_a_copy_for_another_audience(self) -> None:
-        """A copy says the same when its audience, which knows the time, is another one."""
+        """A copy says the same when its hearers, which knows the time, is another one."""
         signal = Signal()
         with capture(details=Details.NONE) as dispatches:
             signal.send(None)
         [dispatch] = dispatches
         copied = dispatch.copied()
-        copied.audience = NOBODY
+        copied.hearers = NOBODY
         assert copied.as_dict() == dispatch.as_dict()
-        assert dispatch.audience is not NOBODY
+        assert dispatch.hearers is not NOBODY
 
     def test_started_at_is_utc(self) -> None:
         """The start is a datetime in UTC."""

@@ -19,10 +19,10 @@ from django.utils.translation import gettext_lazy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signal_inspector import trouble
 from signal_inspector.conf import Limits
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import Failure
 from signal_inspector.payload import Redactor, summarize_exception
-from signal_inspector.records import Failure
 from tests.payload_app.models import Order
 
 
@@ -124,7 +124,7 @@ class TestClassAndMessage:
         failure = told(raised(UnspeakableError()))
         assert failure.message == "(its message cannot be read)"
         assert failure.exception_class == "tests.test_failure_text.UnspeakableError"
-        assert trouble.counts() == {}
+        assert internal_errors.counts() == {}
 
     def test_one_that_exits(self) -> None:
         """A __str__ that ends the program is not what the sender is to get."""
@@ -134,7 +134,7 @@ class TestClassAndMessage:
                 raise SystemExit(1)
 
         assert told(raised(ExitingError())).message == "(its message cannot be read)"
-        assert trouble.counts() == {}
+        assert internal_errors.counts() == {}
 
     def test_asked_once(self) -> None:
         """The __str__ of an exception is run once, for the message and the traceback."""
@@ -459,7 +459,7 @@ class TestAnyException:
         for text in (failure.message, failure.traceback):
             assert "\0" not in text
             assert text.encode().decode() == text
-        assert trouble.counts() == {}
+        assert internal_errors.counts() == {}
 
 
 def saying(said: str, case: str) -> BaseException:

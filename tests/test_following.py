@@ -1,4 +1,4 @@
-"""What followers are told of a dispatch, and what is not done where nobody follows."""
+"""What observers are told of a dispatch, and what is not done where nobody follows."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from django.dispatch import Signal
 
-from signal_inspector import Dispatch, Outcome, Sink, capture, recorder, scopes, trouble
-from signal_inspector.records import SendMethod
-from signal_inspector.scopes import current
-from signal_inspector.sinks import Follower
+from signal_inspector import Dispatch, Outcome, Sink, capture
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import captures, context
+from signal_inspector.core.listening.context import current
+from signal_inspector.core.listening.sinks import Observer
+from signal_inspector.core.record import recorder
+from signal_inspector.core.record.values import SendMethod
 from tests.clocks import moments
 from tests.listening import Live, Quiet, listening, unknown_django
 
@@ -29,11 +32,11 @@ def _nothing_failed() -> Iterator[None]:
     """No failure of ours, and nothing of ours left in the context."""
     before = current.get()
     yield
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
     assert current.get() is before
 
 
-class Telling(Follower):
+class Telling(Observer):
     """Writes down what it is told."""
 
     def __init__(self, told: Told, **settings: Any) -> None:
@@ -55,9 +58,9 @@ class Telling(Follower):
 
 
 class Sending(Sink):
-    """Answers with followers that one function makes."""
+    """Answers with observers that one function makes."""
 
-    def __init__(self, make: Callable[[], Follower | None], idle: bool = False) -> None:
+    def __init__(self, make: Callable[[], Observer | None], idle: bool = False) -> None:
         self.make = make
         self.idle = idle
         self.asked: list[tuple[Any, ...]] = []
@@ -67,7 +70,7 @@ class Sending(Sink):
 
     def follow(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
-    ) -> Follower | None:
+    ) -> Observer | None:
         self.asked.append((signal, sender, method, receivers))
         return self.make()
 
@@ -157,7 +160,7 @@ class TestInOurLoop:
         ]
 
     def test_stepped_takes_the_place_of_both(self) -> None:
-        """A follower that overrides stepped() is told by it between two receivers."""
+        """An observer that overrides stepped() is told by it between two receivers."""
 
         class Stepped(Telling):
             def stepped(self, index: int, is_last: bool) -> None:
@@ -169,7 +172,7 @@ class TestInOurLoop:
         assert told[2:-2] == [("entered", 0), ("stepped", 0, False), ("stepped", 1, True)]
 
     def test_what_is_told_takes_no_receivers_time(self) -> None:
-        """The time that a follower takes between two receivers is neither's."""
+        """The time that an observer takes between two receivers is neither's."""
 
         class Slow(Telling):
             def left(self, index: int | None, ended: bool) -> None:
@@ -284,7 +287,7 @@ class TestPassing:
     def test_the_loop_of_the_idle_wrapper_runs(
         self, method: SendMethod, told: Told, sink: Sending, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A follower that needs no record is told of the whole, and no Dispatch is made."""
+        """An observer that needs no record is told of the whole, and no Dispatch is made."""
         monkeypatch.setattr(recorder, "Dispatch", None)
         with listening(sink):
             assert send(connected(returns), method) == [(returns, "returned")]
@@ -309,7 +312,7 @@ class TestPassing:
         assert told == []
 
     def test_others_who_listen_get_their_record(self, told: Told, sink: Sending) -> None:
-        """With a capture() open it is recorded, and the follower is told as any other."""
+        """With a capture() open it is recorded, and the observer is told as any other."""
         with listening(sink), capture() as dispatches:
             send(connected(returns), SendMethod.SEND)
         assert [call.receiver for call in dispatches[0].calls] == [f"{__name__}.returns"]
@@ -374,24 +377,24 @@ class TestAddedSinks:
     def test_what_is_added_outlives_what_settings_name(self) -> None:
         """A sink added by code stays when the settings' sinks change, until it is removed."""
         added, named = Quiet(), Live()
-        scopes.add_sink(added)
-        scopes.use_sinks((named,))
-        both = scopes.process_audience().sinks
-        scopes.use_sinks(())
+        context.add_sink(added)
+        context.use_sinks((named,))
+        both = context.process_hearers().sinks
+        context.use_sinks(())
         send(connected(returns), SendMethod.SEND)
-        scopes.remove_sink(added)
+        context.remove_sink(added)
         assert both == (added, named)
-        assert scopes.process_audience() is scopes.NOBODY
+        assert context.process_hearers() is captures.NOBODY
         assert [what for what, _ in added.heard] == ["started", "finished"]
 
     def test_one_of_a_class_is_enough(self) -> None:
         """While a sink is added, one of the same class that settings name is set aside."""
         added, named = Quiet(), Quiet()
         with listening(named):
-            scopes.add_sink(added)
-            assert scopes.process_audience().sinks == (added,)
-            scopes.remove_sink(added)
-            assert scopes.process_audience().sinks == (named,)
+            context.add_sink(added)
+            assert context.process_hearers().sinks == (added,)
+            context.remove_sink(added)
+            assert context.process_hearers().sinks == (named,)
 
 
 def test_what_a_capture_dropped_is_counted_for_the_process() -> None:
@@ -399,4 +402,4 @@ def test_what_a_capture_dropped_is_counted_for_the_process() -> None:
     with capture(limit=1):
         for _ in range(3):
             send(connected(returns), SendMethod.SEND)
-    assert trouble.drops() == {"dispatches": 2}
+    assert internal_errors.drops() == {"dispatches": 2}

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
 
 FORK = """
 import logging, os, sys
-from signal_inspector import forks, trouble
+from signal_inspector.core import forks
+from signal_inspector.core import internal_errors
 
 logging.disable()
 told = []
@@ -44,7 +45,7 @@ sys.stdout.flush()
 pid = os.fork()
 if pid:
     os.waitpid(pid, 0)
-print(*told, trouble.counts(), flush=True)
+print(*told, internal_errors.counts(), flush=True)
 if not pid:
     os._exit(0)
 """
@@ -65,4 +66,4 @@ def test_python_is_asked_in_one_place() -> None:
         for path in package.rglob("*.py")
         if re.search(r"\bregister_at_fork\b", path.read_text())
     ]
-    assert asking == ["forks.py"]
+    assert asking == ["core/forks.py"]

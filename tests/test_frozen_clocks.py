@@ -17,9 +17,11 @@ from django.dispatch import Signal
 from freezegun import freeze_time
 from freezegun.api import StepTickTimeFactory
 
-from signal_inspector import capture, ids, instrument
+from signal_inspector import capture
 from signal_inspector.audit.testing import audited
-from signal_inspector.records import SendMethod
+from signal_inspector.core.record import ids
+from signal_inspector.core.record.values import SendMethod
+from signal_inspector.core.wrapper import instrument
 from tests.listening import unknown_django
 from tests.tracing.spans import Traces
 

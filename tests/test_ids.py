@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signal_inspector import ids
-from signal_inspector.ids import next_sequence, uuid7, uuid7_text
+from signal_inspector.core.record import ids
+from signal_inspector.core.record.ids import next_sequence, uuid7, uuid7_text
 from tests.listening import run_python
 
 #: 2026-01-01T00:00:00Z, in nanoseconds.
@@ -100,7 +100,7 @@ def test_a_wrapped_counter_stays_in_its_bits() -> None:
 
 FORK = """
 import os
-from signal_inspector import ids
+from signal_inspector.core.record import ids
 before = ids._process_bits
 child = os.fork()
 print(ids._process_bits == before, flush=True)

@@ -23,9 +23,11 @@ from django.dispatch.dispatcher import NO_RECEIVERS
 from sentry_sdk.integrations.django import DjangoIntegration
 from sentry_sdk.integrations.django.signals_handlers import patch_signals
 
-from signal_inspector import Outcome, Sink, capture, instrument, trouble
-from signal_inspector.records import SendMethod
-from signal_inspector.sinks import Follower
+from signal_inspector import Outcome, Sink, capture
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.sinks import Observer
+from signal_inspector.core.record.values import SendMethod
+from signal_inspector.core.wrapper import instrument
 from tests.listening import (
     Live,
     Quiet,
@@ -47,7 +49,7 @@ def _installed_afterwards() -> Iterator[None]:
     instrument.uninstall()
     instrument.install()
     assert all(Signal.__dict__[name] is instrument._ours[name] for name in METHODS)
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
             yield request.param
 
 
-class Unrecorded(Follower):
+class Unrecorded(Observer):
     """Needs no record of the dispatch that it follows."""
 
     needs_record = False
@@ -347,7 +349,7 @@ class TestWithoutSettings:
     def test_it_records_before_settings_are_configured(self) -> None:
         """install() and capture() work in a process that never configures settings."""
         out = run_python(
-            "from signal_inspector import instrument\n"
+            "from signal_inspector.core.wrapper import instrument\n"
             "instrument.install()\n"
             "from django.conf import settings\n"
             "from django.dispatch import Signal\n"
@@ -363,7 +365,8 @@ class TestWithoutSettings:
     def test_class_prepared_is_recorded_where_it_is_included(self) -> None:
         """Signals of the app registry's start are seen by an early install()."""
         out = run_python(
-            "from signal_inspector import capture, instrument\n"
+            "from signal_inspector import capture\n"
+            "from signal_inspector.core.wrapper import instrument\n"
             "instrument.install()\n"
             "import django\n"
             "from django.conf import settings\n"
@@ -383,7 +386,7 @@ class TestWithoutSettings:
         out = run_python(
             "from django.dispatch import Signal\n"
             "before = dict(vars(Signal))\n"
-            "from signal_inspector import instrument\n"
+            "from signal_inspector.core.wrapper import instrument\n"
             "print(before == dict(vars(Signal)), instrument.is_installed())\n"
         )
         assert out.split() == ["True", "False"]
@@ -391,7 +394,8 @@ class TestWithoutSettings:
 
 FORK = """
 import json, os
-from signal_inspector import capture, instrument
+from signal_inspector import capture
+from signal_inspector.core.wrapper import instrument
 instrument.install()
 from django.dispatch import Signal
 signal = Signal()
@@ -408,13 +412,16 @@ print(json.dumps([str(each.id) for each in dispatches]))
 
 FORK_UNDER_LOCKS = """
 import os, threading
-from signal_inspector import capture, connections, instrument, trouble
+from signal_inspector import capture
+from signal_inspector.core.wrapper import connection_log
+from signal_inspector.core.wrapper import instrument
+from signal_inspector.core import internal_errors
 instrument.install()
 from django.dispatch import Signal
 signal = Signal()
 held, done = threading.Event(), threading.Event()
 def hold():
-    with trouble._lock, connections._lock, instrument._lock:
+    with internal_errors._lock, connection_log._lock, instrument._lock:
         held.set()
         done.wait(60)
 threading.Thread(target=hold).start()
@@ -422,7 +429,7 @@ held.wait(30)
 pid = os.fork()
 if pid == 0:
     instrument.install()
-    trouble.report("a test", ValueError())
+    internal_errors.report("a test", ValueError())
     signal.connect(print, weak=False)
     with capture() as dispatches:
         signal.send_robust(None)

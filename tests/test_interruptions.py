@@ -17,21 +17,15 @@ from typing import Any, Self
 import pytest
 from django.dispatch import Signal
 
-from signal_inspector import (
-    Dispatch,
-    Sink,
-    capture,
-    connections,
-    instrument,
-    scopes,
-    trouble,
-    watched,
-)
+from signal_inspector import Dispatch, Sink, capture
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import context
+from signal_inspector.core.listening.context import current
+from signal_inspector.core.listening.sinks import Observer
+from signal_inspector.core.record.values import Details, Outcome, SendMethod
+from signal_inspector.core.wrapper import async_path, connection_log, instrument
 from signal_inspector.names import signals as signal_names
 from signal_inspector.payload import failures
-from signal_inspector.records import Details, Outcome, SendMethod
-from signal_inspector.scopes import current
-from signal_inspector.sinks import Follower
 from tests.listening import listening, unknown_django
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no SIGUSR1")
@@ -160,7 +154,7 @@ def test_each_form_of_a_handler_is_known(name: str, handle: Callable[[Any], None
 
     with listening(Interrupted()), pytest.raises(Limit):
         placed.send(None)
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 def test_a_timeout_of_the_system_is_known(handle: Callable[[Any], None]) -> None:
@@ -174,7 +168,7 @@ def test_a_timeout_of_the_system_is_known(handle: Callable[[Any], None]) -> None
         ring()
     except OSError as error:
         with pytest.raises(TimeoutError):
-            trouble.let_through(error)
+            internal_errors.let_through(error)
 
 
 def test_a_failure_of_ours_is_none(handle: Callable[[Any], None]) -> None:
@@ -186,8 +180,8 @@ def test_a_failure_of_ours_is_none(handle: Callable[[Any], None]) -> None:
         try:
             raise ValueError("ours")
         except ValueError as error:
-            trouble.report("a test", error)
-    assert trouble.counts() == {"a test": 1}
+            internal_errors.report("a test", error)
+    assert internal_errors.counts() == {"a test": 1}
 
 
 def test_one_that_a_library_has_turned_into_its_own_is_found(
@@ -206,9 +200,9 @@ def test_one_that_a_library_has_turned_into_its_own_is_found(
         library()
     except ValueError as error:
         with pytest.raises(Limit) as raised:
-            trouble.report("a test", error)
+            internal_errors.report("a test", error)
     assert raised.value.__context__ is None
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 def test_a_function_that_is_given_its_callers_frame_is_no_handler() -> None:
@@ -220,21 +214,21 @@ def test_a_function_that_is_given_its_callers_frame_is_no_handler() -> None:
     try:
         look(sys._getframe())
     except ValueError as error:
-        trouble.report("a test", error)
-    assert trouble.counts() == {"a test": 1}
+        internal_errors.report("a test", error)
+    assert internal_errors.counts() == {"a test": 1}
 
 
 # Where it may be raised
 
 
-class Recording(Follower):
+class Recording(Observer):
     """Keeps count of what it was told, and rings where it is asked to."""
 
     def __init__(self, sink: Following) -> None:
         self.sink = sink
         self.inside: list[int | None] = []
         self.needs_record = sink.needs_record
-        sink.followers.append(self)
+        sink.observers.append(self)
 
     def _ring(self, where: str) -> None:
         if self.sink.where == where:
@@ -267,16 +261,16 @@ class Following(Sink):
     def __init__(self, where: str = "", *, needs_record: bool = True) -> None:
         self.where = where
         self.needs_record = needs_record
-        self.followers: list[Recording] = []
+        self.observers: list[Recording] = []
         self.finished = 0
 
     def follow(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
-    ) -> Follower | None:
-        follower = Recording(self)
+    ) -> Observer | None:
+        observer = Recording(self)
         if self.where == "follow":
             ring()
-        return follower
+        return observer
 
 
 class Heard(Sink):
@@ -346,7 +340,7 @@ def test_a_follower_that_is_interrupted(
     second: Callable[..., Any],
     handle: Callable[[Any], None],
 ) -> None:
-    """It arrives; the other follower was told of the end all the same; nothing stays entered."""
+    """It arrives; the other observer was told of the end all the same; nothing stays entered."""
     handle(handler)
     sink, other = Following(where), Following()
     first = receive if method.startswith("send") else receive_async
@@ -359,13 +353,13 @@ def test_a_follower_that_is_interrupted(
         target.disconnect(first)
         target.disconnect(second)
     assert current.get() is None
-    assert trouble.counts() == {}
-    followers = (*sink.followers, *other.followers)
+    assert internal_errors.counts() == {}
+    observers = (*sink.observers, *other.observers)
     if second is receive_async and method.startswith("send"):
         # It runs in a thread of asgiref's, which goes on when the sender is interrupted.
-        _until(lambda: not any(follower.inside for follower in followers))
-    assert [follower.inside for follower in followers] == [[] for _ in followers]
-    assert (other.finished, len(other.followers)) == (1, 1)
+        _until(lambda: not any(observer.inside for observer in observers))
+    assert [observer.inside for observer in observers] == [[] for _ in observers]
+    assert (other.finished, len(other.observers)) == (1, 1)
 
 
 @pytest.mark.parametrize("loop", ["own", "Django's"])
@@ -382,7 +376,7 @@ def test_one_that_meets_our_own_code_beside_a_receiver(
                 stack.enter_context(unknown_django())
             stack.enter_context(capture())
             monkeypatch.setattr(instrument, "perf_counter_ns", meet)
-            monkeypatch.setattr(watched, "perf_counter_ns", meet)
+            monkeypatch.setattr(async_path, "perf_counter_ns", meet)
             with pytest.raises(Limit):
                 placed.send_robust(None)
     finally:
@@ -399,7 +393,7 @@ def test_a_follower_without_a_record(handle: Callable[[Any], None]) -> None:
             other, sink = Following(needs_record=False), Following(where, needs_record=False)
             with listening(other, sink), pytest.raises(Limit):
                 placed.send(None)
-            assert [each.inside for each in (*sink.followers, *other.followers)] == [[], []]
+            assert [each.inside for each in (*sink.observers, *other.observers)] == [[], []]
     finally:
         placed.disconnect(receive)
 
@@ -470,7 +464,10 @@ class Interrupter:
         if frame.f_back is not None:
             self.callers.add(id(frame.f_back))
         module = frame.f_globals.get("__name__", "")
-        if not module.startswith("signal_inspector.") or module == "signal_inspector.trouble":
+        if (
+            not module.startswith("signal_inspector.")
+            or module == "signal_inspector.core.internal_errors"
+        ):
             return None
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
@@ -527,7 +524,7 @@ def test_wherever_on_watched_receivers(
         inner = trace.tb_next
         return inner is not None and inner.tb_frame.f_code.co_name == "local"
 
-    monkeypatch.setattr(trouble, "is_interrupted", is_interrupted)
+    monkeypatch.setattr(internal_errors, "is_interrupted", is_interrupted)
     with unknown_django():
         _everywhere(what, True, handle)
 
@@ -538,7 +535,7 @@ def _let_go_of_locks() -> None:
     A function that traces rings before the next instruction, which may be one past the block that
     would have given the lock back. Python itself raises at the call, which is in the block.
     """
-    for module in (connections, scopes):
+    for module in (connection_log, context):
         while module._lock._is_owned():  # type: ignore[attr-defined]
             module._lock.release()
 
@@ -586,11 +583,11 @@ def _everywhere(what: str, fails: bool, handle: Callable[[Any], None]) -> None:
                 "running": not interrupter.where.startswith(("complete:", "outcome_of:"))
                 and any(each.outcome is Outcome.RUNNING for each in dispatches),
                 "lock": signal_names._lock._is_owned(),  # type: ignore[attr-defined]
-                "trouble": bool(trouble.counts()),
+                "trouble": bool(internal_errors.counts()),
             }.items()
             if is_wrong
         ]
-        trouble.reset()
+        internal_errors.reset()
         if problems:
             lost.append(f"{interrupter.where}: {', '.join(problems)}")
     assert number > 100

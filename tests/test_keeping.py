@@ -1,4 +1,4 @@
-"""Keepers: what they are told, what they ask for, and that their failures stay with us."""
+"""Object captures: what they are told, what they ask for, and that their failures stay with us."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 from django.core.signals import got_request_exception
 from django.dispatch import Signal
 
-from signal_inspector import scopes, trouble
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.keeping import Keeper
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import captures, context
+from signal_inspector.core.listening.captures import ObjectCapture
+from signal_inspector.core.record.dispatch import Dispatch
 
 
 def works(**kwargs: Any) -> str:
@@ -27,7 +28,7 @@ async def works_later(**kwargs: Any) -> str:
     return "later"
 
 
-class Telling(Keeper):
+class Telling(ObjectCapture):
     """Writes down what it is told."""
 
     def __init__(self, asked: Signal | None = None) -> None:
@@ -51,7 +52,7 @@ class Telling(Keeper):
         self.told.append(("raised", index, type(error)))
 
 
-class Failing(Keeper):
+class Failing(ObjectCapture):
     def sent(self, *args: Any) -> None:
         raise RuntimeError("of ours")
 
@@ -68,12 +69,12 @@ def signal() -> Signal:
 
 def test_our_own_loop(signal: Signal) -> None:
     """What is raised is told as it happens, what is returned when the send has ended."""
-    keeper = Telling()
-    scopes.open_collector(keeper)
+    object_capture = Telling()
+    context.open_capture(object_capture)
     signal.send_robust(object, number=1)
-    scopes.close_collector(keeper)
+    context.close_capture(object_capture)
     signal.send_robust(object, number=2)
-    assert keeper.told == [
+    assert object_capture.told == [
         ("sent", object, {"number": 1}),
         ("receivers", fails, works),
         ("raised", 0, KeyError),
@@ -84,56 +85,59 @@ def test_our_own_loop(signal: Signal) -> None:
 def test_the_careful_way(signal: Signal) -> None:
     """With async receivers, each is told of as it ends; the last word on receivers counts."""
     signal.connect(works_later)
-    keeper = Telling()
-    scopes.open_collector(keeper)
+    object_capture = Telling()
+    context.open_capture(object_capture)
     asyncio.run(signal.asend_robust(None))
-    scopes.close_collector(keeper)
-    assert ("receivers", fails, works, works_later) in keeper.told
-    assert ("returned", 2, "later") in keeper.told
+    context.close_capture(object_capture)
+    assert ("receivers", fails, works, works_later) in object_capture.told
+    assert ("returned", 2, "later") in object_capture.told
 
 
 def test_no_record_is_kept(signal: Signal) -> None:
-    """A keeper collects no records: one that listens for hours must not grow."""
-    keeper = Telling()
-    scopes.open_collector(keeper)
+    """An object capture collects no records: one that listens for hours must not grow."""
+    object_capture = Telling()
+    context.open_capture(object_capture)
     signal.send_robust(None)
-    scopes.close_collector(keeper)
-    assert list(keeper.dispatches) == []
-    assert keeper.dropped == 0
+    context.close_capture(object_capture)
+    assert list(object_capture.dispatches) == []
+    assert object_capture.dropped == 0
 
 
 def test_everywhere(signal: Signal) -> None:
-    """A keeper of the whole process hears of a context that knows nothing of it, until closed."""
+    """One of the whole process hears of a context that knows nothing of it, until closed."""
     import contextvars
 
     before = contextvars.copy_context()
-    keeper = Telling()
-    scopes.collect_everywhere(keeper)
+    object_capture = Telling()
+    context.capture_everywhere(object_capture)
     before.run(signal.send_robust, None)
-    assert len(keeper.told) == 4
-    scopes.close_collector(keeper)
+    assert len(object_capture.told) == 4
+    context.close_capture(object_capture)
     before.run(signal.send_robust, None)
-    assert len(keeper.told) == 4
-    assert scopes.process_audience() is scopes.NOBODY or not scopes.process_audience().keepers
+    assert len(object_capture.told) == 4
+    assert (
+        context.process_hearers() is captures.NOBODY
+        or not context.process_hearers().object_captures
+    )
 
 
 def test_a_signal_that_settings_leave_out() -> None:
-    """It is told to the keeper that asks for it, and to no other."""
+    """It is told to the object capture that asks for it, and to no other."""
     asking, other = Telling(got_request_exception), Telling()
-    scopes.open_collector(asking)
-    scopes.open_collector(other)
+    context.open_capture(asking)
+    context.open_capture(other)
     got_request_exception.send(None, request=None)
-    scopes.close_collector(other)
-    scopes.close_collector(asking)
+    context.close_capture(other)
+    context.close_capture(asking)
     assert asking.told[0] == ("sent", None, {"request": None})
     assert other.told == []
 
 
 def test_a_keeper_that_fails(signal: Signal) -> None:
     """The signal is sent as usual, and the failure is counted as ours."""
-    keeper = Failing()
-    scopes.open_collector(keeper)
+    object_capture = Failing()
+    context.open_capture(object_capture)
     responses = signal.send_robust(None)
-    scopes.close_collector(keeper)
+    context.close_capture(object_capture)
     assert [receiver for receiver, _ in responses] == [fails, works]
-    assert trouble.counts() == {"keeping what a test captures": 4}
+    assert internal_errors.counts() == {"keeping what a test captures": 4}

@@ -16,8 +16,8 @@ from django.db import connection, transaction
 from django.dispatch import Signal
 from hypothesis import strategies as st
 
-from signal_inspector import trouble
 from signal_inspector.conf import Limits
+from signal_inspector.core import internal_errors
 from tests.carriers import carriers
 from tests.fixed import fixed
 from tests.rooms import ROOMS, look, send_everywhere
@@ -99,7 +99,7 @@ def sending(
         finally:
             for receiver in receivers:
                 placed.disconnect(receiver)
-        trouble.report("a test", error)
+        internal_errors.report("a test", error)
 
     return send
 
@@ -122,7 +122,7 @@ def test_a_secret_leaves_no_trace(
     tmp_path: Path, arguments: list[Any], response: Any, message: str, opt_in: str, strict: bool
 ) -> None:
     """No room has it from a payload, a response, a message, a source line, SQL or a path."""
-    trouble.reset()
+    internal_errors.reset()
     failing = receiver_in(
         tmp_path / "receivers.py",
         f'def receive(**kwargs):\n    raise KeyError({{"password": "{SECRET}"}}["x"])\n',

@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 from django.dispatch import Signal
 
-from signal_inspector import muting
-from signal_inspector.muting import Change, MutedReceivers, MutedSignals, OnlyReceivers
+from signal_inspector.core.wrapper import muting
+from signal_inspector.core.wrapper.muting import (
+    Change,
+    MutedReceivers,
+    MutedSignals,
+    OnlyReceivers,
+)
 
 
 @contextmanager

@@ -16,18 +16,11 @@ from asgiref.sync import sync_to_async
 from django.dispatch import Signal
 from django.utils.functional import SimpleLazyObject
 
-from signal_inspector import (
-    Details,
-    Dispatch,
-    Outcome,
-    capture,
-    instrument,
-    overrides,
-    suppress,
-    trouble,
-)
-from signal_inspector.records import SendMethod, Unseen
-from signal_inspector.scopes import current, running_call
+from signal_inspector import Details, Dispatch, Outcome, capture, suppress
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import current, running_call
+from signal_inspector.core.record.values import SendMethod, Unseen
+from signal_inspector.core.wrapper import instrument, subclasses
 from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
 from tests.listening import Live, Quiet, around, listening
 
@@ -41,7 +34,7 @@ def _no_trouble() -> Iterator[None]:
     yield
     instrument.uninstall()
     instrument.install()
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
     assert current.get() is before
 
 
@@ -1031,7 +1024,7 @@ class TestInstall:
     def test_installing_again_wraps_nothing_twice(self) -> None:
         """A second install() leaves overrides as the first made them."""
         before = Calls.__dict__["send"]
-        overrides.install()
+        subclasses.install()
         assert Calls.__dict__["send"] is before
 
     def test_a_class_defined_after_install_is_watched(self) -> None:

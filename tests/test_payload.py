@@ -37,8 +37,9 @@ from django.utils.translation import gettext_lazy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signal_inspector import trouble
 from signal_inspector.conf import Limits
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import Summary
 from signal_inspector.payload import (
     Redactor,
     clean_text,
@@ -48,7 +49,6 @@ from signal_inspector.payload import (
 )
 from signal_inspector.payload.collection_values import _snapshot
 from signal_inspector.payload.summaries import MAX_NODES
-from signal_inspector.records import Summary
 from tests.payload_app.models import (
     AccessToken,
     ExpressOrder,
@@ -223,7 +223,7 @@ class TestPlainValues:
             assert text_of(-(10**600)).startswith("-1000")
         finally:
             sys.set_int_max_str_digits(limit)
-        assert trouble.counts() == {}
+        assert internal_errors.counts() == {}
 
     def test_huge_decimal(self) -> None:
         """A Decimal of very many digits is not written out, one of a large exponent is."""
@@ -397,7 +397,7 @@ class TestCollections:
             nest = [nest]
         summary = summary_of(nest, payload_depth=100_000, payload_items=100_000)
         assert 10 < count_nodes(summary) < 100
-        assert trouble.counts() == {}
+        assert internal_errors.counts() == {}
 
     def test_namedtuple(self) -> None:
         """A namedtuple's items go by their names, and a secret name hides its value."""
@@ -524,7 +524,7 @@ class TestModels:
             assert text_of(order.lines) == "RelatedManager of payload_app.Line"
             assert text_of(Order.objects.values("id")).endswith("Order, not evaluated")
             assert text_of([order, {"order": order}]) == "list of 2"
-        assert trouble.counts() == {}
+        assert internal_errors.counts() == {}
 
     @pytest.mark.django_db
     def test_deleted(self) -> None:
@@ -638,7 +638,7 @@ class TestObjects:
         value = object.__new__(everything)
         assert summary_of(value) == Summary(kind="object", type="Odd", text="Odd object")
         summary_of([value, {"a": value}, (value, value)])
-        assert trouble.counts() == {}
+        assert internal_errors.counts() == {}
 
     def test_metaclass(self) -> None:
         """A class whose metaclass refuses every question is told by its name."""
@@ -646,7 +646,7 @@ class TestObjects:
         assert text_of(odd) == "class tests.test_payload.Odd"
         assert text_of(object.__new__(odd)) == "Odd object"
         assert text_of({1: odd, 2: [odd]}) == "dict of 2"
-        assert trouble.counts() == {}
+        assert internal_errors.counts() == {}
 
     def test_keys_of_the_user(self) -> None:
         """A dict's keys are neither hashed nor compared again."""
@@ -677,7 +677,7 @@ class TestObjects:
         summaries = [summary_of(Deceiver("a")), summary_of([Deceiver("b")]).items[0][1]]
         assert {summary.kind for summary in summaries} == {"unreadable"}
         assert len(caplog.records) == 1
-        assert trouble.counts() == {"summarizing a value": 2}
+        assert internal_errors.counts() == {"summarizing a value": 2}
 
     def test_full_stack(self) -> None:
         """On a stack that is nearly full a summary is still given, or told as unreadable."""
@@ -869,7 +869,7 @@ class TestAnyValue:
     @given(anything, limits)
     def test_any_value(self, value: object, limits: Limits) -> None:
         """Any value under any limits gives capped, storable, one-line text, and no trouble."""
-        trouble.reset()
+        internal_errors.reset()
         summary = summarize(value, limits, REDACTOR)
         stored = json.dumps(summary.as_dict(), ensure_ascii=False, allow_nan=False)
         assert r"\u0000" not in stored
@@ -880,7 +880,7 @@ class TestAnyValue:
             assert len(one.text) <= max(limits.payload_length, 45)
             assert len(one.items) <= limits.payload_items
             assert one.kind != "unreadable"
-        assert trouble.counts() == {}
+        assert internal_errors.counts() == {}
 
 
 class TestCleanText:

@@ -18,9 +18,11 @@ from django.db.utils import ConnectionHandler
 from django.dispatch import Signal
 from django.test.utils import CaptureQueriesContext
 
-from signal_inspector import Details, Dispatch, capture, queries, suppress, trouble
+from signal_inspector import Details, Dispatch, capture, suppress
 from signal_inspector.conf import Limits
-from signal_inspector.queries import count_query
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record import queries
+from signal_inspector.core.record.queries import count_query
 from tests.fixed import fixed
 from tests.listening import Live, listening
 
@@ -32,7 +34,7 @@ def _no_trouble() -> Iterator[None]:
     """Nothing of ours failed in silence, and counting is on again."""
     yield
     queries.install()
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 @pytest.fixture(params=["fast", "careful"])
@@ -399,8 +401,8 @@ class TestBystanders:
         monkeypatch.setattr(queries, "_note", None)
         dispatch = record(asking(3))
         assert counts(dispatch) == [0]
-        assert trouble.counts() == {"counting a query": 3}
-        trouble.reset()
+        assert internal_errors.counts() == {"counting a query": 3}
+        internal_errors.reset()
 
 
 class TestInstall:

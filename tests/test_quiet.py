@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from signal_inspector import quiet, trouble
+from signal_inspector.core import internal_errors, suppression
 
 
 @pytest.fixture(autouse=True)
-def _silencers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quiet, "_silencers", [])
+def _suppressors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suppression, "_suppressors", [])
 
 
 def test_it_runs_within_all_of_them() -> None:
@@ -20,16 +20,16 @@ def test_it_runs_within_all_of_them() -> None:
     told: list[str] = []
 
     @contextmanager
-    def silencer() -> Iterator[None]:
+    def suppressor() -> Iterator[None]:
         told.append("quiet")
         try:
             yield
         finally:
             told.append("as before")
 
-    quiet.add_silencer(silencer)
-    quiet.add_silencer(silencer)
-    with pytest.raises(ZeroDivisionError), quiet.own_work():
+    suppression.add_suppressor(suppressor)
+    suppression.add_suppressor(suppressor)
+    with pytest.raises(ZeroDivisionError), suppression.suppress_instrumentation():
         told.append(str(1 / 0))
     assert told == ["quiet", "as before"]
 
@@ -37,15 +37,15 @@ def test_it_runs_within_all_of_them() -> None:
 def test_one_that_fails_is_reported() -> None:
     """The work is done where a watcher cannot be kept quiet."""
 
-    def silencer() -> Iterator[None]:
+    def suppressor() -> Iterator[None]:
         raise RuntimeError
 
-    quiet.add_silencer(silencer)  # type: ignore[arg-type]
+    suppression.add_suppressor(suppressor)  # type: ignore[arg-type]
     done = False
-    with quiet.own_work():
+    with suppression.suppress_instrumentation():
         done = True
     assert done
-    assert trouble.counts() == {"keeping a watcher quiet": 1}
+    assert internal_errors.counts() == {"keeping a watcher quiet": 1}
 
 
 def test_the_audit_writes_untraced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,22 +24,13 @@ from django.db.models.signals import post_save, pre_save
 from django.dispatch import Signal
 from django.test import override_settings
 
-from signal_inspector import (
-    Details,
-    Dispatch,
-    Outcome,
-    Sink,
-    callers,
-    capture,
-    names,
-    payload,
-    recorder,
-    trouble,
-)
+from signal_inspector import Details, Dispatch, Outcome, Sink, capture, names, payload
 from signal_inspector.conf import Limits
-from signal_inspector.records import SendMethod
-from signal_inspector.scopes import current
-from signal_inspector.sinks import Follower
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import current
+from signal_inspector.core.listening.sinks import Observer
+from signal_inspector.core.record import callers, recorder
+from signal_inspector.core.record.values import SendMethod
 from tests.clocks import moments
 from tests.fixed import fixed
 from tests.listening import Live, Quiet, following, listening, unknown_django
@@ -492,8 +483,8 @@ class TestDetails:
         signal = connected(on_order, fails)
         read, absent = DETAILS[detail]
         found = []
-        for details in (detail, Details.ALL & ~detail & ~Details.STACK, Details.NONE):
-            with capture(details=details) as dispatches:
+        for wanted in (detail, Details.ALL & ~detail & ~Details.STACK, Details.NONE):
+            with capture(details=wanted) as dispatches:
                 try:
                     send(signal, method, a=1)
                 except ValueError:
@@ -750,10 +741,10 @@ class TestTroubleWithDetails:
         assert [outcomes(each) for each in dispatches] == [["returned", "raised"]] * 3
         assert [what for what, _ in sink.heard] == ["started", "finished"] * 3
         assert ["Traceback" in each.getMessage() for each in ours] == [True] * len(
-            trouble.counts()
+            internal_errors.counts()
         )
-        assert set(trouble.counts().values()) <= {3, 6}
-        assert trouble.counts()
+        assert set(internal_errors.counts().values()) <= {3, 6}
+        assert internal_errors.counts()
 
     def test_a_failure_of_ours_does_not_keep_a_receiver_from_being_connected(
         self, monkeypatch: pytest.MonkeyPatch
@@ -762,7 +753,7 @@ class TestTroubleWithDetails:
         monkeypatch.setattr(callers, "_kinds", None)
         signal = connected(on_order)
         assert signal.send(None) == [(on_order, "done")]
-        assert trouble.counts() == {"gathering the caller": 1}
+        assert internal_errors.counts() == {"gathering the caller": 1}
 
     def test_a_failure_of_ours_does_not_keep_a_signal_from_being_made(
         self, monkeypatch: pytest.MonkeyPatch
@@ -770,7 +761,7 @@ class TestTroubleWithDetails:
         """When the creation of a signal cannot be noted, the signal is made all the same."""
         monkeypatch.setattr(names, "note_creation", None)
         assert Signal(use_caching=True).use_caching
-        assert trouble.counts() == {"noting where a signal was created": 1}
+        assert internal_errors.counts() == {"noting where a signal was created": 1}
 
     def test_a_failure_to_open_a_record_leaves_the_send_alone(
         self, monkeypatch: pytest.MonkeyPatch
@@ -785,7 +776,7 @@ class TestTroubleWithDetails:
         with capture() as dispatches:
             assert signal.send(None) == [(on_order, "done")]
         assert dispatches == []
-        assert trouble.counts() == {"opening a record": 1}
+        assert internal_errors.counts() == {"opening a record": 1}
 
     def test_a_failed_exception_summary_still_names_the_class(
         self, monkeypatch: pytest.MonkeyPatch
@@ -842,7 +833,7 @@ class TestSinks:
         """Of two live sinks the first enters first and leaves last."""
         heard: list[Any] = []
 
-        class Named(Follower):
+        class Named(Observer):
             def __init__(self, name: str) -> None:
                 self.name = name
 
@@ -918,11 +909,11 @@ class TestSinks:
         assert len(caplog.records) == 4
         sink_kinds = ["dispatch_finished", "dispatch_started"]
         follower_kinds = ["entered", "left"]
-        assert set(trouble.counts()) == {
+        assert set(internal_errors.counts()) == {
             *[f"sink {__name__}.Raises.{kind}" for kind in sink_kinds],
             *[f"sink tests.listening.Hearing.{kind}" for kind in follower_kinds],
         }
-        assert set(trouble.counts().values()) == {3}
+        assert set(internal_errors.counts().values()) == {3}
 
     def test_a_raising_sink_keeps_nothing_from_the_others(self) -> None:
         """Sinks and captures beside one that raises hear everything."""

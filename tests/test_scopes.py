@@ -17,18 +17,18 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.dispatch import Signal
 from django.test import override_settings
 
-from signal_inspector import Details, Dispatch, Sink, capture, scopes, suppress, trouble
-from signal_inspector.scopes import (
-    NOBODY,
-    Collector,
-    Dispatches,
-    close_collector,
+from signal_inspector import Details, Dispatch, Sink, capture, suppress
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import captures, context
+from signal_inspector.core.listening.captures import NOBODY, Capture, Dispatches
+from signal_inspector.core.listening.context import (
+    close_capture,
     current,
-    ears,
-    open_collector,
+    hearing,
+    open_capture,
     running_call,
 )
-from signal_inspector.sinks import Follower
+from signal_inspector.core.listening.sinks import Observer
 from tests.listening import Live, Quiet, following, listening
 
 order_placed = Signal()
@@ -38,12 +38,12 @@ NAME = "tests.test_scopes.order_placed"
 @pytest.fixture(autouse=True)
 def _clean() -> Iterator[None]:
     """No listener, no scope and no receiver is left behind, and nothing of ours failed."""
-    before, had = current.get(), list(ears)
+    before, had = current.get(), list(hearing)
     yield
     order_placed.receivers = []
     assert current.get() is before
-    assert ears == had
-    assert trouble.counts() == {}
+    assert hearing == had
+    assert internal_errors.counts() == {}
 
 
 def place(sender: object = None) -> None:
@@ -141,7 +141,7 @@ class TestCapture:
 
     def test_without_a_listener_nothing_is_made(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """While nobody listens, no record is opened."""
-        monkeypatch.setattr("signal_inspector.recorder.begin", None)
+        monkeypatch.setattr("signal_inspector.core.record.recorder.begin", None)
         place()
         assert asyncio.run(order_placed.asend(None)) == []
 
@@ -156,7 +156,7 @@ class TestCapture:
                 made.append(self)
 
         with pytest.MonkeyPatch.context() as patches, capture() as dispatches:
-            patches.setattr("signal_inspector.recorder.Dispatch", Counts)
+            patches.setattr("signal_inspector.core.record.recorder.Dispatch", Counts)
             thread = threading.Thread(target=place)
             thread.start()
             thread.join()
@@ -190,19 +190,19 @@ class TestOrder:
         assert [len(each) for each in lists] == [3, 1, 2]
 
     def test_closing_twice_is_harmless(self) -> None:
-        """A second close of one collector changes nothing."""
-        collector = Collector()
-        open_collector(collector)
-        close_collector(collector)
+        """A second close of one capture changes nothing."""
+        opened = Capture()
+        open_capture(opened)
+        close_capture(opened)
         with capture() as dispatches:
-            close_collector(collector)
+            close_capture(opened)
             place()
         assert len(dispatches) == 1
 
     def test_closing_what_was_never_opened_is_harmless(self) -> None:
-        """Closing a collector that is not open leaves the current capture alone."""
+        """Closing a capture that is not open leaves the current capture alone."""
         with capture() as dispatches:
-            close_collector(Collector())
+            close_capture(Capture())
             place()
         assert len(dispatches) == 1
 
@@ -223,25 +223,25 @@ class TestOrder:
 
 class TestContexts:
     def test_opened_in_one_context_and_closed_in_another(self) -> None:
-        """A collector may be closed in another context; the first one records no more."""
-        collector = Collector()
+        """A capture may be closed in another context; the first one records no more."""
+        opened = Capture()
         here, there = contextvars.copy_context(), contextvars.copy_context()
-        here.run(open_collector, collector)
+        here.run(open_capture, opened)
         here.run(place, "open")
-        there.run(close_collector, collector)
+        there.run(close_capture, opened)
         here.run(place, "closed")
-        assert senders(collector.dispatches) == ["open"]
+        assert senders(opened.dispatches) == ["open"]
 
     def test_closing_elsewhere_leaves_no_chain(self) -> None:
-        """A context whose collectors are all closed elsewhere does not remember them."""
+        """A context whose captures are all closed elsewhere does not remember them."""
         here, there = contextvars.copy_context(), contextvars.copy_context()
         for _ in range(5):
-            collector = Collector()
-            here.run(open_collector, collector)
-            there.run(close_collector, collector)
+            opened = Capture()
+            here.run(open_capture, opened)
+            there.run(close_capture, opened)
         scope = here.run(current.get)
-        assert isinstance(scope, scopes.CollectorScope)
-        assert (scope.outer, scope.audience.collectors) == (None, (collector,))
+        assert isinstance(scope, context.CaptureContext)
+        assert (scope.outer, scope.hearers.open_captures) == (None, (opened,))
 
     def test_a_thread_does_not_belong(self) -> None:
         """A plain thread started inside a capture() is not part of it."""
@@ -377,9 +377,9 @@ class TestContexts:
             await aplace("open")
             await asyncio.create_task(generator.aclose())  # type: ignore[attr-defined]
             await aplace("closed")
-            return senders(dispatches), len(ears)
+            return senders(dispatches), len(hearing)
 
-        assert asyncio.run(main()) == (["open"], len(ears))
+        assert asyncio.run(main()) == (["open"], len(hearing))
 
     def test_a_context_copied_inside_belongs(self) -> None:
         """A copy of the context, run in a thread, is part of the capture() it was copied in."""
@@ -607,9 +607,9 @@ class TestProcess:
         """A sink that comes while captures are open hears what is sent in them until it goes."""
         sink = Quiet()
         with capture(), capture() as dispatches:
-            scopes.add_sink(sink)
+            context.add_sink(sink)
             place()
-            scopes.remove_sink(sink)
+            context.remove_sink(sink)
             place()
         assert sink.heard == [("started", NAME), ("finished", NAME)]
         assert len(dispatches) == 2
@@ -629,42 +629,42 @@ class TestProcess:
         sink, other = Quiet(), Signal()
 
         def adds(**kwargs: object) -> None:
-            scopes.add_sink(sink)
+            context.add_sink(sink)
             other.send(None)
 
         order_placed.connect(adds)
         with listening(Quiet()):
             place()
-        scopes.remove_sink(sink)
+        context.remove_sink(sink)
         assert len(sink.heard) == 2
 
     def test_sinks_added_within_suppress_hear_nothing_there(self) -> None:
         """A capture within suppress() hears its own dispatches; a sink added in it does not."""
         sink = Quiet()
         with suppress(), capture() as dispatches:
-            scopes.add_sink(sink)
+            context.add_sink(sink)
             place()
-            scopes.remove_sink(sink)
+            context.remove_sink(sink)
         assert len(dispatches) == 1
         assert sink.heard == []
 
     def test_who_collects_everywhere_collects_in_captures_of_other_contexts(self) -> None:
-        """A collector of the whole process also has what is sent where a capture was open."""
-        collector = Collector(Details.NONE)
+        """A capture of the whole process also has what is sent where a capture was open."""
+        opened = Capture(Details.NONE)
         with capture() as dispatches:
-            contextvars.Context().run(scopes.collect_everywhere, collector)
+            contextvars.Context().run(context.capture_everywhere, opened)
             place()
-            contextvars.Context().run(close_collector, collector)
+            contextvars.Context().run(close_capture, opened)
             place()
-        assert len(collector.dispatches) == 1
+        assert len(opened.dispatches) == 1
         assert len(dispatches) == 2
 
     def test_former_sinks_are_let_go_of(self) -> None:
         """An open capture keeps no sink alive that has been removed."""
         gone = weakref.ref(sink := Quiet())
         with capture():
-            scopes.add_sink(sink)
-            scopes.remove_sink(sink)
+            context.add_sink(sink)
+            context.remove_sink(sink)
             del sink
             gc.collect()
             assert gone() is None
@@ -677,18 +677,18 @@ class TestProcess:
         assert (len(old.heard), len(new.heard)) == (0, 2)
 
     def test_without_sinks_nobody_listens(self) -> None:
-        """With no sink and no capture the process has no ears."""
-        before = len(ears)
+        """With no sink and no capture the process hears nothing."""
+        before = len(hearing)
         with listening(Quiet()):
-            during = len(ears)
-        assert (during, len(ears)) == (before + 1, before)
+            during = len(hearing)
+        assert (during, len(hearing)) == (before + 1, before)
 
     def test_each_open_capture_is_one_ear(self) -> None:
         """What the instrument asks when idle is non-empty while a capture() is open."""
-        before = len(ears)
+        before = len(hearing)
         with capture(), capture():
-            during = len(ears)
-        assert (during, len(ears)) == (before + 2, before)
+            during = len(hearing)
+        assert (during, len(hearing)) == (before + 2, before)
 
     @pytest.mark.parametrize(
         ("sink", "follows", "hears"),
@@ -696,31 +696,29 @@ class TestProcess:
             (Sink(), False, True),
             (Quiet(), False, True),
             (Live(), True, True),
-            (following(Follower), True, False),
+            (following(Observer), True, False),
         ],
     )
     def test_what_a_sink_overrides_says_what_it_is_asked(
         self, sink: Sink, follows: bool, hears: bool
     ) -> None:
-        """One that only sends followers is told nothing itself, and may have no record made."""
-        audience = scopes.Audience((), (sink,))
-        assert (bool(audience.with_followers), bool(audience.hearing)) == (follows, hears)
-        assert audience.is_choosy is not hears
+        """One that only sends observers is told nothing itself, and may have no record made."""
+        hearers = captures.Hearers((), (sink,))
+        assert (bool(hearers.with_observers), bool(hearers.hearing)) == (follows, hears)
+        assert hearers.is_choosy is not hears
 
     def test_an_audience_wants_what_anyone_in_it_wants(self) -> None:
-        """Details of collectors and sinks are joined."""
+        """Details of captures and sinks are joined."""
 
         class Reads(Sink):
             details = Details.PAYLOAD
 
-        audience = scopes.Audience(
-            (Collector(Details.RESPONSE), Collector(Details.NONE)), (Reads(),)
-        )
-        assert audience.details == Details.PAYLOAD | Details.RESPONSE
-        assert (audience.prepares, audience.wants_responses) == (True, True)
+        hearers = captures.Hearers((Capture(Details.RESPONSE), Capture(Details.NONE)), (Reads(),))
+        assert hearers.details == Details.PAYLOAD | Details.RESPONSE
+        assert (hearers.prepares, hearers.wants_responses) == (True, True)
 
     def test_nobody_wants_nothing(self) -> None:
-        """The empty audience gathers nothing."""
+        """The empty hearers gathers nothing."""
         found = (NOBODY.details, NOBODY.prepares, NOBODY.wants_responses, NOBODY.hearing)
         assert found == (Details.NONE, False, False, ())
 

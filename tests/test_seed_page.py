@@ -12,7 +12,8 @@ import pytest
 from django.dispatch import Signal, receiver
 from django.test import TestCase
 
-from signal_inspector import Dispatch, Outcome, capture, trouble
+from signal_inspector import Dispatch, Outcome, capture
+from signal_inspector.core import internal_errors
 
 # Definitions, as in somebody's signals.py.
 order_placed = Signal()
@@ -39,7 +40,7 @@ def _clean() -> Iterator[None]:
     yield
     for signal, receivers in before.items():
         signal.receivers = receivers
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 @dataclass

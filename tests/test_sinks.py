@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from signal_inspector.sinks import Sink, load_sinks
+from signal_inspector.core.listening.sinks import Sink, load_sinks
 
 
 class Quiet(Sink):
@@ -72,7 +72,7 @@ def test_a_sink_that_wants_arguments() -> None:
 
 def test_sinks_are_made_in_order() -> None:
     """One instance of each class, in the order of the setting."""
-    first, second = load_sinks([f"{__name__}.Quiet", "signal_inspector.sinks.Sink"])
+    first, second = load_sinks([f"{__name__}.Quiet", "signal_inspector.core.listening.sinks.Sink"])
     assert type(first) is Quiet
     assert type(second) is Sink
     assert load_sinks([]) == []

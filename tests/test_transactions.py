@@ -27,8 +27,10 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, TestCase
 from django.urls import path
 
-from signal_inspector import Details, Dispatch, capture, transactions, trouble
-from signal_inspector.scopes import Dispatches
+from signal_inspector import Details, Dispatch, capture
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.captures import Dispatches
+from signal_inspector.core.record import transactions
 from tests.cutting import Cutting
 
 #: Django 6.1 has a new name for it, and warns of the other.
@@ -60,7 +62,7 @@ def _no_trouble() -> Iterator[None]:
     """Nothing of ours failed in silence, and watching is on again."""
     yield
     transactions.install()
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 @pytest.fixture
@@ -916,8 +918,8 @@ class TestBystanders:
             write()
             place()
         assert Group.objects.count() == 1
-        assert "watching a transaction" in trouble.counts()
-        trouble.reset()
+        assert "watching a transaction" in internal_errors.counts()
+        internal_errors.reset()
 
     def test_nothing_is_asked_unless_wanted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without Details.TRANSACTION no connection is looked at."""
@@ -1046,8 +1048,8 @@ class TestWhenEnded:
             transactions.when_ended(connections["default"], fails)
             self.wait(heard)
         assert heard == ["usable"]
-        assert trouble.counts() == {"telling of a transaction's end": 1}
-        trouble.reset()
+        assert internal_errors.counts() == {"telling of a transaction's end": 1}
+        internal_errors.reset()
 
     def test_no_query(self, django_assert_num_queries: Any) -> None:
         """Waiting adds no query and no on_commit callback."""

@@ -1,4 +1,4 @@
-"""The careful way: async receivers, async sends, and how they are followed."""
+"""The async path: async receivers, async sends, and how they are followed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ import pytest
 from asgiref.sync import async_to_sync, markcoroutinefunction, sync_to_async
 from django.dispatch import Signal
 
-from signal_inspector import Dispatch, Outcome, ReceiverCall, capture, scopes, trouble
-from signal_inspector.instrument import install, uninstall
-from signal_inspector.records import SendMethod
-from signal_inspector.scopes import Dispatches, current, running_call
-from signal_inspector.sinks import Follower
-from signal_inspector.watched import Current, Driven
+from signal_inspector import Dispatch, Outcome, ReceiverCall, capture
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import captures, context
+from signal_inspector.core.listening.captures import Dispatches
+from signal_inspector.core.listening.context import current, running_call
+from signal_inspector.core.listening.sinks import Observer
+from signal_inspector.core.record.values import SendMethod
+from signal_inspector.core.wrapper.async_path import Current, Driven
+from signal_inspector.core.wrapper.instrument import install, uninstall
 from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
 from tests.listening import SHARES_CONTEXT, Live, following, listening
 
@@ -37,7 +40,7 @@ def _no_trouble() -> Iterator[None]:
     """Nothing of ours failed in silence, and nothing of ours is left in the context."""
     before = current.get()
     yield
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
     assert current.get() is before
 
 
@@ -120,7 +123,7 @@ class TestDriven:
 
         class Sets(Steps):
             def enter(self) -> Current:
-                return current.set(scopes.Scope(scopes.NOBODY))
+                return current.set(context.RecordingContext(captures.NOBODY))
 
         async def receiver() -> None:
             seen.append(current.get() is None)
@@ -978,7 +981,7 @@ class TestLiveSinks:
         inner = Signal()
         calls: list[ReceiverCall] = []
 
-        class Reads(Follower):
+        class Reads(Observer):
             def left(self, index: int | None, ended: bool) -> None:
                 if ended and index is not None:
                     call = self.dispatch.calls[index]
@@ -1004,7 +1007,7 @@ class TestLiveSinks:
         seen: list[tuple[int, int | None]] = []
         outside: list[int | None] = []
 
-        class Spans(Follower):
+        class Spans(Observer):
             def __init__(self) -> None:
                 self.tokens: dict[int | None, Any] = {}
 

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from django.dispatch import Signal
 
-from signal_inspector import Sink, capture, instrument, trouble
-from signal_inspector.records import Details, Outcome
+from signal_inspector import Sink, capture
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import Details, Outcome
+from signal_inspector.core.wrapper import instrument
 from tests.listening import listening
 
 
@@ -192,7 +194,7 @@ def test_a_class_that_takes_no_attributes_is_left_alone() -> None:
     assert signal.send(None) == [(receive, "received")]
     with uninstalled():
         assert signal.send(None) == [(receive, "received")]
-    [kind] = trouble.counts()
+    [kind] = internal_errors.counts()
     assert kind.startswith("watching ")
     _Frozen.is_frozen = False  # for the tests to come
 
@@ -300,7 +302,7 @@ class _Request:
 @pytest.mark.parametrize("ends", ["cancelled", "raised"])
 @pytest.mark.parametrize("method", ["asend", "asend_robust"])
 def test_no_frame_outlives_a_send(ends: str, method: str) -> None:
-    """What the awaiting code holds goes with it, without the garbage collector.
+    """What the awaiting code holds goes with it, without the garbage capture.
 
     Where Django's own frames keep it (6.1), they do so without us.
     """
@@ -412,7 +414,7 @@ def test_an_exception_is_asked_nothing(details: Details) -> None:
     assert dispatch.outcome is Outcome.RAISED
     assert dispatch.calls[0].failure is not None
     assert dispatch.calls[0].failure.exception_class.endswith("_SilentError")
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 def test_receivers_that_are_no_pair_fail_as_in_django() -> None:

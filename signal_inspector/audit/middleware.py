@@ -11,7 +11,6 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from signal_inspector import gather, trouble
 from signal_inspector.audit.attribution.circumstances import (
     Circumstances,
     Surroundings,
@@ -23,7 +22,9 @@ from signal_inspector.audit.attribution.requests import (
     known_route,
     known_user,
 )
-from signal_inspector.dispatches import TraceIds
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record import details
+from signal_inspector.core.record.dispatch import TraceIds
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -71,7 +72,7 @@ def _begin(request: HttpRequest) -> tuple[Surroundings | None, Surroundings]:
         find_name = None if keeps_paths() else lambda: known_route(request)
         around = Surroundings(circumstances_of(request), lambda: known_user(request), find_name)
     except Exception as error:
-        trouble.report("reading a request for the audit", error)
+        internal_errors.report("reading a request for the audit", error)
         around = Surroundings(Circumstances())
     surroundings.set(around)
     return outer, around
@@ -91,14 +92,14 @@ def _keep(around: Surroundings, response: HttpResponseBase) -> None:
     try:
         iterator = vars(response).get("_iterator")  # what Django's own classes iterate over
         if iterator is not None:
-            body = _Body(copy(around), gather.current_trace())
+            body = _Body(copy(around), details.current_trace())
             kind = _AsyncBody if getattr(response, "is_async", False) else _SyncBody
             # Past the setter: a file would no longer be sent as one.
             response._iterator = kind(iterator, body)  # type: ignore[attr-defined]
             closers = vars(response)["_resource_closers"]
             closers[:] = [partial(body.close, closer) for closer in closers]
     except Exception as error:
-        trouble.report("keeping the request of a streaming response", error)
+        internal_errors.report("keeping the request of a streaming response", error)
 
 
 class _Body:
@@ -109,14 +110,14 @@ class _Body:
         self._trace = trace
 
     def enter(self) -> tuple[Surroundings | None, TraceIds | None]:
-        outer = surroundings.get(), gather.outer_trace.get()
+        outer = surroundings.get(), details.outer_trace.get()
         surroundings.set(self._around)
-        gather.outer_trace.set(self._trace)
+        details.outer_trace.set(self._trace)
         return outer
 
     def leave(self, outer: tuple[Surroundings | None, TraceIds | None]) -> None:
         surroundings.set(outer[0])
-        gather.outer_trace.set(outer[1])
+        details.outer_trace.set(outer[1])
 
     def end(self) -> None:
         """Let go of the request."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from signal_inspector.audit.sanitize import storable
-from signal_inspector.records import Summary
+from signal_inspector.core.record.values import Summary
 
 #: The kind of a value that the policy of its signal keeps out of the log.
 WITHHELD: Final = "withheld"

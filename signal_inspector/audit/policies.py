@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from signal_inspector.audit.settings import Audit, Rule, get_settings
+from signal_inspector.core.record.values import Details
 from signal_inspector.names import is_inspected, name_matches
-from signal_inspector.records import Details
 from signal_inspector.setting_rules import SectionReader
 
 _REMEMBERED = 10_000  # signals whose policy is remembered

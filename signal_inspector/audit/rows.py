@@ -36,9 +36,9 @@ from signal_inspector.audit.sanitize import (
     name_text,
     storable,
 )
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Caller, Outcome, ReceiverCall, Summary
 from signal_inspector.display.text import place
-from signal_inspector.records import Caller, Outcome, ReceiverCall, Summary
 
 
 class DispatchRow(NamedTuple):

@@ -16,7 +16,6 @@ from django.core.signals import request_finished, setting_changed
 from django.db.backends.base.creation import BaseDatabaseCreation
 from django.db.models.signals import post_migrate
 
-from signal_inspector import scopes, trouble
 from signal_inspector.audit.attribution import processes, tasks
 from signal_inspector.audit.attribution.circumstances import current
 from signal_inspector.audit.attribution.tasks import connect_task_signals
@@ -36,9 +35,11 @@ from signal_inspector.audit.rows import Item
 from signal_inspector.audit.settings import Audit
 from signal_inspector.catalog import recorded
 from signal_inspector.conf import SETTING, forget_config, register_section
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.records import Details
-from signal_inspector.sinks import Sink
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import context
+from signal_inspector.core.listening.sinks import Sink
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Details
 from signal_inspector.watch import sources
 
 _logger = logging.getLogger("signal_inspector")
@@ -76,7 +77,7 @@ class AuditSink(Sink):
         policy = policy_for(dispatch.signal)
         if policy is None:
             return
-        if dispatch.audience.collectors:
+        if dispatch.hearers.open_captures:
             dispatch = detached(dispatch)
         if not tasks.hears_celery and "celery.signals" in sys.modules:
             tasks.hear_celery()
@@ -85,7 +86,7 @@ class AuditSink(Sink):
 
     def _leave(self) -> None:
         """Keep nothing of tests that have not asked, and gather nothing from here on."""
-        scopes.remove_sink(self)
+        context.remove_sink(self)
         _logger.info(
             "Django's test environment is set up in this process: the audit keeps nothing from "
             "here on, but what is sent inside of audited()."
@@ -96,7 +97,7 @@ class AuditSink(Sink):
     def renew(self) -> None:
         """Gather what the settings ask for now."""
         self.details = wanted_details()
-        scopes.refresh_sinks()
+        context.refresh_sinks()
 
 
 installed: AuditSink | None = None
@@ -139,8 +140,8 @@ def _sent_on() -> Iterable[recorded.SentOn]:
 def listen() -> AuditSink:
     """Let the sink hear of dispatches, once; it stops by itself under a test runner."""
     assert installed is not None  # noqa: S101 - `start` has been called by the app
-    scopes.remove_sink(installed)
-    scopes.add_sink(installed)
+    context.remove_sink(installed)
+    context.add_sink(installed)
     return installed
 
 
@@ -156,7 +157,7 @@ def _watch_test_databases() -> None:
             process.renew()
             own_connections.close_all(processes.EXIT_SECONDS)
         except Exception as error:
-            trouble.report("closing the connections of the audit", error)
+            internal_errors.report("closing the connections of the audit", error)
         return original(self, *args, **kwargs)
 
     watched: Any = destroy_test_db

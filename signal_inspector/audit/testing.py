@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import ContextDecorator
 from types import TracebackType
 
-from signal_inspector import scopes
 from signal_inspector.audit import sink
 from signal_inspector.audit.attribution import processes
 from signal_inspector.audit.delivery.base import Delivery
 from signal_inspector.audit.delivery.current import delivery_class, process
+from signal_inspector.core.listening import context
 
 
 class audited(ContextDecorator):  # noqa: N801 - reads as a statement, like contextlib.suppress
@@ -42,7 +42,7 @@ class audited(ContextDecorator):  # noqa: N801 - reads as a statement, like cont
         listening = sink.listen()
         listening.asked -= 1
         if not listening.asked:
-            scopes.remove_sink(listening)
+            context.remove_sink(listening)
         process.asked.pop()
         delivery = process.use(self._before.pop())
         if delivery is not None:

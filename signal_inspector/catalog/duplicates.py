@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING
 
-from signal_inspector.django_entries import Entry, hears_any_sender
+from signal_inspector.core.wrapper.django_entries import Entry, hears_any_sender
 from signal_inspector.names.receivers import innermost
 
 _real_path = lru_cache(maxsize=4_096)(os.path.realpath)

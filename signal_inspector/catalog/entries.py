@@ -15,11 +15,13 @@ from typing import Any, Final
 from django.apps import apps
 from django.dispatch import Signal
 
-from signal_inspector import connections, django_entries, trouble
 from signal_inspector.catalog import duplicates, pending
 from signal_inspector.conf import get_config
-from signal_inspector.connections import Connection
-from signal_inspector.django_entries import Entry
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import Caller, ReceiverName
+from signal_inspector.core.wrapper import connection_log, django_entries
+from signal_inspector.core.wrapper.connection_log import Connection
+from signal_inspector.core.wrapper.django_entries import Entry
 from signal_inspector.names import (
     anonymous_signals,
     class_path,
@@ -30,7 +32,6 @@ from signal_inspector.names import (
     sender_name,
 )
 from signal_inspector.names.safe import is_class, namespace_of
-from signal_inspector.records import Caller, ReceiverName
 
 UNKNOWN: Final = "?"
 
@@ -188,7 +189,7 @@ def _describe(
             problem=django_entries.oddity(signal),
         )
     except Exception as error:  # `receivers` is anything that a subclass makes of it
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         return replace(entry, problem=f"its receivers cannot be read: {type(error).__name__}")
 
 
@@ -199,11 +200,11 @@ def receivers_of(signal: Signal) -> list[ReceiverEntry]:
 
 def connected(signal: Signal) -> list[tuple[django_entries.Entry, ReceiverEntry]]:
     """What the signal's own list has alive, in the order in which Django calls it."""
-    known = connections.known_connections(signal)
+    known = connection_log.known_connections(signal)
     live = []
     for found in django_entries.full_entries(signal):
         connection = known.get(found.key)
-        if found.receiver is None or (connection and connections.is_senderless(connection)):
+        if found.receiver is None or (connection and connection_log.is_senderless(connection)):
             continue
         live.append((found, _live(found, connection)))
     live.sort(key=lambda pair: pair[1].is_async)
@@ -216,30 +217,30 @@ def connected(signal: Signal) -> list[tuple[django_entries.Entry, ReceiverEntry]
 
 def dead_of(signal: Signal) -> list[ReceiverEntry]:
     """Those whose weak reference died, in the order of connecting."""
-    known = connections.known_connections(signal).values()
-    return [_noted(each, is_dead=True) for each in known if connections.is_dead(each)]
+    known = connection_log.known_connections(signal).values()
+    return [_noted(each, is_dead=True) for each in known if connection_log.is_dead(each)]
 
 
 def senderless_of(signal: Signal) -> list[ReceiverEntry]:
     """Those that live, while the only sender that they listened to does not."""
-    known = connections.known_connections(signal).values()
+    known = connection_log.known_connections(signal).values()
     return [_noted(each, is_senderless=True) for each in known if _is_only_senderless(each)]
 
 
 def taken_out_of(signal: Signal) -> list[ReceiverEntry]:
     """What was connected, lives, and was never disconnected, but is not in ``receivers`` now."""
-    known = connections.known_connections(signal)
+    known = connection_log.known_connections(signal)
     for key, _, _ in django_entries.entries(signal):
         known.pop(key, None)
     return [
         _noted(each, is_taken_out=True)
         for each in known.values()
-        if not connections.is_dead(each) and not connections.is_senderless(each)
+        if not connection_log.is_dead(each) and not connection_log.is_senderless(each)
     ]
 
 
 def _is_only_senderless(connection: Connection) -> bool:
-    return connections.is_senderless(connection) and not connections.is_dead(connection)
+    return connection_log.is_senderless(connection) and not connection_log.is_dead(connection)
 
 
 def _live(found: django_entries.Entry, connection: Connection | None) -> ReceiverEntry:

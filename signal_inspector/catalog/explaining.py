@@ -14,8 +14,6 @@ from typing import Final
 from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
-from signal_inspector import connections, trouble
-from signal_inspector.callers import is_third_party
 from signal_inspector.catalog import entries
 from signal_inspector.catalog.duplicates import repeats
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, State
@@ -23,9 +21,13 @@ from signal_inspector.catalog.finding import NotFoundError, find_signal, in_orde
 from signal_inspector.catalog.matching import matches
 from signal_inspector.catalog.pending import why_pending
 from signal_inspector.conf import get_config
-from signal_inspector.connections import known_connections, why_other_sender
-from signal_inspector.django_entries import reaches
-from signal_inspector.muting import is_receiver_muted
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.callers import is_third_party
+from signal_inspector.core.record.values import SendMethod
+from signal_inspector.core.wrapper import connection_log
+from signal_inspector.core.wrapper.connection_log import known_connections, why_other_sender
+from signal_inspector.core.wrapper.django_entries import reaches
+from signal_inspector.core.wrapper.muting import is_receiver_muted
 from signal_inspector.names import (
     anonymous_signals,
     class_path,
@@ -36,7 +38,6 @@ from signal_inspector.names import (
     signal_name,
 )
 from signal_inspector.names.safe import class_mro, class_namespace
-from signal_inspector.records import SendMethod
 from signal_inspector.source_code import project
 from signal_inspector.source_code.records import Connect, Mention, ModuleSource, Send
 
@@ -165,11 +166,11 @@ def explain(signal: Signal | str, sender: object = None) -> Explanation:
     try:
         called, not_called = _connected(signal, sender)
     except Exception as error:  # entry.problem tells
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         called, not_called = [], []
     lost = [each for _, each in in_order(entry) if each.state is not State.CONNECTED]
     not_called += [_lost(each) for each in lost]
-    refused = connections.refusals(signal)
+    refused = connection_log.refusals(signal)
     not_called += [_absent(each, refused) for each in absent(entry, read)]
     sends = tuple(each for module in read for each in module.sends if each.signal == entry.signal)
     return Explanation(
@@ -206,7 +207,7 @@ def explain_sender(sender: object) -> list[Part]:
         try:
             called, missed = _connected(signal, sender)
         except Exception as error:
-            trouble.report("the receivers of a signal", error)
+            internal_errors.report("the receivers of a signal", error)
             continue
         asked_for = any(each.sender is not None for each in called)
         is_general = name.startswith("django.") and not isinstance(signal, ModelSignal)
@@ -257,7 +258,7 @@ def _only_in_source(text: str) -> Iterator[tuple[str, SignalEntry, ExplainedRece
     signals = loaded_signals()
     for name in sorted(wanted & signals.keys()):
         entry = entries.describe_signal(signals[name], name)
-        refused = connections.refusals(signals[name])
+        refused = connection_log.refusals(signals[name])
         for each in absent(entry, read):
             if matches(text, each.connect.receiver):
                 yield each.connect.receiver, entry, _absent(each, refused)
@@ -308,7 +309,7 @@ def _connected(
             missed.append(_known(entry, Standing.MUTED, "a test has muted it"))
         else:
             reached.append(pair)
-    vain = {each.kept: each for each in connections.vain_disconnects(signal)}
+    vain = {each.kept: each for each in connection_log.vain_disconnects(signal)}
     called = [
         _known(entry, Standing.CALLED, remark or _kept(vain.get(found.key)), order)
         for order, ((found, entry), remark) in enumerate(
@@ -318,7 +319,7 @@ def _connected(
     return called, missed
 
 
-def _kept(vain: connections.Vain | None) -> str:
+def _kept(vain: connection_log.Vain | None) -> str:
     if vain is None:
         return ""
     where = f" at {vain.place.path}:{vain.place.line}" if vain.place else ""
@@ -350,7 +351,7 @@ def _known(
     )
 
 
-def _absent(found: Absent, refused: Sequence[connections.Refusal]) -> ExplainedReceiver:
+def _absent(found: Absent, refused: Sequence[connection_log.Refusal]) -> ExplainedReceiver:
     connect = found.connect
     is_at_import = connect.function == found.module
     taken = next((it for it in refused if it.refused.receiver.name == connect.receiver), None)

@@ -7,8 +7,8 @@ from importlib import import_module
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from signal_inspector import trouble
 from signal_inspector.conf import get_config
+from signal_inspector.core import internal_errors
 from signal_inspector.display.text import exception_line
 from signal_inspector.payload import summarize_exception
 
@@ -24,13 +24,13 @@ def load_as_server() -> list[str]:
         try:
             import_module(urlconf)
         except Exception as error:
-            trouble.let_through(error)
+            internal_errors.let_through(error)
             problems.append(_problem(urlconf, error))
     for path in getattr(settings, "MIDDLEWARE", None) or ():
         try:
             import_string(path)
         except Exception as error:
-            trouble.let_through(error)
+            internal_errors.let_through(error)
             problems.append(_problem(path, error))
     return problems
 

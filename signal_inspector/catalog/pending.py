@@ -16,10 +16,10 @@ from asgiref.sync import iscoroutinefunction
 from django.apps import apps
 from django.dispatch import Signal
 
-from signal_inspector import trouble
 from signal_inspector.catalog.matching import near
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import ReceiverName
 from signal_inspector.names import receiver_name
-from signal_inspector.records import ReceiverName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ def pending_connections() -> dict[int, tuple[PendingConnection, ...]]:
                 signal, receiver, options = read
                 found.setdefault(id(signal), []).append(_pending(model, receiver, options))
     except Exception as error:  # the registry is Django's own business
-        trouble.report("connections that wait for a model", error)
+        internal_errors.report("connections that wait for a model", error)
     return {signal: tuple(waiting) for signal, waiting in found.items()}
 
 

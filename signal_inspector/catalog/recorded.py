@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from django.db import DatabaseError
 
-from signal_inspector import trouble
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.dispatch import Dispatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ def sent_on(on_problem: Callable[[str], None] | None = None) -> list[SentOn]:
                 on_problem(f"What the {name} has recorded is left out: {error}")
             continue
         except Exception as error:
-            trouble.report(f"what the {name} has recorded", error)
+            internal_errors.report(f"what the {name} has recorded", error)
             continue
         for each in found:
             key = (each.receiver, each.signal)

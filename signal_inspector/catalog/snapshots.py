@@ -19,8 +19,8 @@ from typing import Final
 from django.apps import apps
 from django.utils import inspect as django_inspect
 
-from signal_inspector.callers import is_third_party
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, describe
+from signal_inspector.core.record.callers import is_third_party
 from signal_inspector.names.safe import instance_attribute
 from signal_inspector.source_code.files import is_test_module
 

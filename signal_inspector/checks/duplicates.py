@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from signal_inspector import connections
 from signal_inspector.catalog.duplicates import identity, source
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at
+from signal_inspector.core.record.values import Caller, ReceiverName
+from signal_inspector.core.wrapper import connection_log
 from signal_inspector.display.text import listing
 from signal_inspector.names import unmarked
 from signal_inspector.names.receivers import innermost
-from signal_inspector.records import Caller, ReceiverName
 
 _Key = Callable[[Any], object]
 
@@ -68,7 +68,7 @@ def imported_twice(facts: Facts) -> Iterator[Finding]:
 def uid_taken(facts: Facts) -> Iterator[Finding]:
     """W020: Django ignores a ``connect()`` under a ``dispatch_uid`` that is in use."""
     for signal, it in facts.signals.items():
-        for refused, holder in connections.refusals(it):
+        for refused, holder in connection_log.refusals(it):
             name, other = refused.receiver, holder.receiver
             where = refused.connected_at or Caller("", 0, "")
             if not _is_own(facts, name, where) or (name.path, name.line) == (
@@ -94,11 +94,11 @@ def uid_taken(facts: Facts) -> Iterator[Finding]:
 def vain_disconnect(facts: Facts) -> Iterator[Finding]:
     """W030: ``disconnect()`` with another sender or ``dispatch_uid`` than ``connect()`` had."""
     for signal, it in facts.signals.items():
-        for vain in connections.vain_disconnects(it):
+        for vain in connection_log.vain_disconnects(it):
             where = vain.place or Caller("", 0, "")
             if not _is_own(facts, vain.receiver, where):
                 continue
-            known = connections.known_connections(it).get(vain.kept)
+            known = connection_log.known_connections(it).get(vain.kept)
             how = _key(vain.dispatch_uid, vain.sender)
             is_ = _key(known.dispatch_uid, known.sender) if known else "otherwise"
             yield Finding(

@@ -10,13 +10,14 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from signal_inspector import connections, django_entries, trouble
-from signal_inspector.callers import is_third_party
 from signal_inspector.checks.findings import Checks, concerns
-from signal_inspector.connections import Connection
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.callers import is_third_party
+from signal_inspector.core.record.values import Caller, ReceiverName
+from signal_inspector.core.wrapper import connection_log, django_entries
+from signal_inspector.core.wrapper.connection_log import Connection
 from signal_inspector.names import creation_place, loaded_signals, receiver_name
 from signal_inspector.names.safe import instance_attribute
-from signal_inspector.records import Caller, ReceiverName
 from signal_inspector.source_code.files import names_signals, reading_of
 from signal_inspector.source_code.project import project_readings, settle
 from signal_inspector.source_code.records import Connect, Creation, Mention, ModuleSource, Send
@@ -163,12 +164,12 @@ def _readable(name: str, signal: Signal) -> list[Connected]:
     try:
         return list(_connected(name, signal))
     except Exception as error:
-        trouble.report("the receivers of a signal", error)
+        internal_errors.report("the receivers of a signal", error)
         return []
 
 
 def _connected(name: str, signal: Signal) -> Iterator[Connected]:
-    known = connections.known_connections(signal)
+    known = connection_log.known_connections(signal)
     for key, receiver, is_async in django_entries.entries(signal):
         connection = known.pop(key, None)
         if receiver is not None:
@@ -184,7 +185,7 @@ def _connected(name: str, signal: Signal) -> Iterator[Connected]:
         elif connection is not None:
             yield _dead(name, connection)
     for connection in known.values():
-        if connections.is_dead(connection):
+        if connection_log.is_dead(connection):
             yield _dead(name, connection)
 
 

@@ -9,7 +9,7 @@ from django.apps import apps
 
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at, concerns
-from signal_inspector.connections import Phase
+from signal_inspector.core.wrapper.connection_log import Phase
 from signal_inspector.names.safe import class_path, instance_attribute
 from signal_inspector.source_code.records import Connect
 

@@ -13,9 +13,9 @@ from django.apps import apps
 from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
-from signal_inspector.callers import is_third_party
 from signal_inspector.checks.facts import Connected, Facts, file_of
 from signal_inspector.checks.findings import Finding, Kind, at
+from signal_inspector.core.record.callers import is_third_party
 from signal_inspector.display.text import listing, place
 from signal_inspector.names import is_item
 from signal_inspector.source_code.records import Creation, Send

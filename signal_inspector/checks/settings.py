@@ -10,8 +10,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name for it
 from django.utils.module_loading import import_string
 
-from signal_inspector import trouble
 from signal_inspector.conf import SETTING, config_problems, get_config
+from signal_inspector.core import internal_errors
 from signal_inspector.setting_rules import Problem, ProblemKind
 
 TAG = "signal_inspector"
@@ -31,7 +31,7 @@ def check_settings(
 
     W001 wrong type, W002 unknown key, W003 wrong value; each names the key and has a hint. They
     warn and stop no command: the default holds in place of what is wrong. A sink that cannot be
-    used is no matter of a check: it stops the start (``signal_inspector.sinks.load_sinks``).
+    used is no matter of a check: it stops the start (``listening.sinks.load_sinks``).
     """
     from signal_inspector.checks import findings  # noqa: F401, PLC0415 - knows CHECKS
 
@@ -52,7 +52,7 @@ def _lost_hooks() -> Iterator[Problem]:
             if callable(import_string(hook)):
                 continue
         except Exception as error:  # a module may raise anything while it is imported
-            trouble.let_through(error)
+            internal_errors.let_through(error)
             why = f"cannot be imported: {type(error).__name__}: {error}"
         yield Problem(
             key=f'{SETTING}["DESCRIBE"]',

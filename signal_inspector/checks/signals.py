@@ -15,11 +15,11 @@ from django.apps import AppConfig
 from django.core.checks import CheckMessage
 from django.core.management.base import BaseCommand
 
-from signal_inspector import trouble
 from signal_inspector.checks import duplicates, lifetimes, naming, placing, receiving, sending
 from signal_inspector.checks.facts import Facts
 from signal_inspector.checks.findings import Finding, get_options, is_ignored
 from signal_inspector.checks.sending import providing_args
+from signal_inspector.core import internal_errors
 
 _ENTRIES = (BaseCommand.execute.__code__, BaseCommand.check.__code__)
 
@@ -88,7 +88,7 @@ def check_signals(
         found = findings(Facts(options), rules, app_configs)
         return [finding.as_message() for finding in found]
     except Exception as error:
-        trouble.report("the checks of signals", error)
+        internal_errors.report("the checks of signals", error)
         return []
 
 
@@ -112,7 +112,7 @@ def _asked(rule: Rule, facts: Facts) -> Iterator[Finding]:
     try:
         yield from rule(facts)
     except Exception as error:
-        trouble.report(f"the check {rule.__name__}", error)
+        internal_errors.report(f"the check {rule.__name__}", error)
 
 
 def _is_listed(command: str | None, globs: Iterable[str]) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
+from signal_inspector.core.record.values import Outcome, Unseen
 from signal_inspector.display.numbers import integer, plural
 from signal_inspector.display.text import last_part
-from signal_inspector.records import Outcome, Unseen
 
 #: The symbol of an icon sheet; "" shows none.
 Glyph = Literal[

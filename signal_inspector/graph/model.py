@@ -13,7 +13,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from signal_inspector.catalog.matching import matches
-from signal_inspector.records import SendMethod
+from signal_inspector.core.record.values import SendMethod
 
 Cycle = tuple[str, ...]
 

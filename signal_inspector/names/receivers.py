@@ -10,7 +10,8 @@ from typing import Any
 
 from asgiref.sync import AsyncToSync, SyncToAsync
 
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import ReceiverName
 from signal_inspector.names import tasks
 from signal_inspector.names.globs import PARTIAL
 from signal_inspector.names.identity import IdentityMap
@@ -24,7 +25,6 @@ from signal_inspector.names.safe import (
     is_class,
     native_attribute,
 )
-from signal_inspector.records import ReceiverName
 
 _MAX_LAYERS = 100  # of decorators, partials and methods around one function
 _MAX_MOCK_NAME = 80
@@ -120,7 +120,7 @@ def _told(receiver: object) -> ReceiverName:
     try:
         return _describe(receiver)
     except Exception as error:  # naming must not fail a dispatch
-        trouble.report("the name of a receiver", error)
+        internal_errors.report("the name of a receiver", error)
         return ReceiverName(class_path(type(receiver)), "", 0)
 
 

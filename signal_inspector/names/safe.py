@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import CodeType, GetSetDescriptorType, MappingProxyType, MemberDescriptorType
 from typing import Any, TypeGuard
 
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
 from signal_inspector.names.identity import IdentityMap
 
 _type_namespace = type.__dict__["__dict__"].__get__
@@ -97,7 +97,7 @@ def native_attribute(obj: object, name: str) -> object | None:
     except AttributeError:  # an empty slot
         return None
     except Exception as error:  # a type with an opinion
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         return None
     return value
 

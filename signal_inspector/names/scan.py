@@ -25,7 +25,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from django.dispatch import Signal
 
-from signal_inspector.ids import monotonic
+from signal_inspector.core.record.ids import monotonic
 from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.safe import (
     class_module,

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from django.dispatch import Signal
 
-from signal_inspector import forks, trouble
-from signal_inspector.ids import monotonic
+from signal_inspector.core import forks, internal_errors
+from signal_inspector.core.record.ids import monotonic
 from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.safe import class_path, instance_attribute, line_at
 from signal_inspector.names.scan import Index, Place, by_name, places_in_module, walk
@@ -109,7 +109,7 @@ def signal_name(signal: Signal) -> str:
     try:
         place = _find(signal)
     except Exception as error:  # naming must not fail a dispatch
-        trouble.report("the name of a signal", error)
+        internal_errors.report("the name of a signal", error)
         place = None
     if place is None:
         return _stay_anonymous(signal, waiting)
@@ -285,7 +285,7 @@ def _assigns(place: Place) -> int:
         with Path(file).open(encoding="utf-8", errors="replace") as source:
             text = source.read(_MAX_SOURCE)
     except OSError as error:
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         return 0
     name = re.escape(place.path.rpartition(".")[2])
     assignment = re.compile(

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import Summary
 from signal_inspector.payload.anatomy import (
     MISSING,
     attribute,
@@ -29,7 +30,6 @@ from signal_inspector.payload.summaries import (
     type_of,
 )
 from signal_inspector.payload.text import one_line
-from signal_inspector.records import Summary
 
 _KEY_LENGTH = 100  # characters of a dict's key
 _MOST_FIELDS = 100  # of a dataclass or a namedtuple that are looked for
@@ -176,7 +176,7 @@ def _snapshot(iterate: Callable[[Any], Iterable[Any]], value: Any, count: int) -
         try:
             return list(islice(iterate(value), count))
         except RuntimeError as error:
-            trouble.let_through(error)
+            internal_errors.let_through(error)
     return list(islice(iterate(value), count))
 
 

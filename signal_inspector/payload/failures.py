@@ -14,13 +14,13 @@ from asgiref import sync
 from django.dispatch import dispatcher
 from django.utils.functional import Promise
 
-from signal_inspector import trouble
 from signal_inspector.conf import Limits
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import Failure, Summary
 from signal_inspector.payload.anatomy import attribute, class_attribute, derives, type_name
 from signal_inspector.payload.redaction import Redactor
 from signal_inspector.payload.text import clean_text
 from signal_inspector.payload.values import Work, describe
-from signal_inspector.records import Failure, Summary
 
 _MARGIN = 1_024  # of a message read past its cap, for the secrets that the cap would cut
 _MOST_FRAMES = 100  # of one exception: the last ones
@@ -53,7 +53,7 @@ def summarize_exception(
         return Failure(exception_class=name, message=teller.message(error), traceback=text)
     except Exception as problem:
         try:  # noqa: SIM105 - suppress() would need more room on a full stack
-            trouble.report("putting an exception in words", problem)
+            internal_errors.report("putting an exception in words", problem)
         except RecursionError:  # the stack may be full
             pass
         return Failure(
@@ -87,7 +87,7 @@ class _Teller:
             try:
                 text = self._raw_message(error)
             except (Exception, SystemExit) as problem:  # whatever a __str__ may raise
-                trouble.resume(trouble.arrived(problem))
+                internal_errors.resume(internal_errors.arrived(problem))
                 text = _UNREADABLE
             known = self._known[id(error)] = self._clean(text)
         return known

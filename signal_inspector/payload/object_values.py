@@ -19,6 +19,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import LazyObject, Promise, empty
 
+from signal_inspector.core.record.values import Summary
 from signal_inspector.payload.anatomy import (
     MISSING,
     attribute,
@@ -42,7 +43,6 @@ from signal_inspector.payload.summaries import (
     summary,
 )
 from signal_inspector.payload.text import MARK, one_line
-from signal_inspector.records import Summary
 
 _LABEL_LENGTH = 200
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.duration import duration_iso_string
 
+from signal_inspector.core.record.values import Summary
 from signal_inspector.payload.anatomy import attribute, short_name
 from signal_inspector.payload.summaries import (
     Build,
@@ -27,7 +28,6 @@ from signal_inspector.payload.summaries import (
     summary,
 )
 from signal_inspector.payload.text import ELLIPSIS, MARK, is_storable, one_line
-from signal_inspector.records import Summary
 
 _MOST_BITS = 2_000  # of an int that is written out: 603 digits, under every limit Python may set
 _MOST_DECIMAL_BYTES = 1_000  # of a Decimal that is written out: over 2,000 digits

@@ -10,12 +10,12 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from signal_inspector import trouble
 from signal_inspector.conf import Limits
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import Summary
 from signal_inspector.payload.anatomy import derives, mro, short_name, type_name
 from signal_inspector.payload.redaction import Redactor
 from signal_inspector.payload.text import one_line
-from signal_inspector.records import Summary
 
 #: Values looked at in the collections of one dispatch, so that 20 x 20 x 20 cost no more.
 MAX_NODES = 250
@@ -119,7 +119,7 @@ def describe(work: Work, value: object, depth: int = 0) -> Summary:
         return known.build(work, value, known, depth)
     except Exception as error:
         try:  # noqa: SIM105 - suppress() would need more room on a full stack
-            trouble.report("summarizing a value", error)
+            internal_errors.report("summarizing a value", error)
         except RecursionError:  # the stack may be full
             pass
         return _UNREADABLE
@@ -133,7 +133,7 @@ def _special(work: Work, value: object, known: Known, depth: int) -> Summary:
         try:
             told = hook(value)
         except Exception as error:
-            trouble.report(f"the DESCRIBE hook of {known.name}", error)
+            internal_errors.report(f"the DESCRIBE hook of {known.name}", error)
         else:
             if type(told) is not cls:
                 return describe(work, told, depth + 1)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from signal_inspector.conf import Limits
+from signal_inspector.core.record.values import Summary
 from signal_inspector.payload import collection_values, object_values, plain_values
 from signal_inspector.payload.redaction import Redactor
 from signal_inspector.payload.summaries import (
@@ -16,7 +17,6 @@ from signal_inspector.payload.summaries import (
     register,
     type_of,
 )
-from signal_inspector.records import Summary
 
 __all__ = ["Work", "describe", "describe_arguments", "summarize", "summarize_arguments"]
 

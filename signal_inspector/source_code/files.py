@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
 from signal_inspector.source_code.reading import read_tree
 from signal_inspector.source_code.records import Reading
 
@@ -33,7 +33,7 @@ def reading_of(module: str, path: str) -> Reading:
     try:
         stat = Path(path).stat()
     except (OSError, ValueError) as error:
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         return Reading(module=module, path=path, problem=f"cannot be read: {_reason(error)}")
     stamp = (module, stat.st_mtime_ns, stat.st_size)
     kept = _kept.get(path)
@@ -53,7 +53,7 @@ def names_signals(path: str, about: frozenset[str] = frozenset()) -> bool:
     try:
         source = Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         return True
     return _WORDS.search(source) is not None or (bool(about) and has_words(path, about))
 
@@ -82,7 +82,7 @@ def _read(module: str, path: str, size: int) -> Reading:
             tree = _parse(path)
             return read_tree(module, path, tree, is_package=Path(path).name == "__init__.py")
         except OSError as error:
-            trouble.let_through(error)
+            internal_errors.let_through(error)
             problem = f"cannot be read: {_reason(error)}"
         except SyntaxError as error:
             problem = f"is no Python of this version: line {error.lineno}, {error.msg}"

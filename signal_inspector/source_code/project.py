@@ -16,7 +16,7 @@ from pathlib import Path
 from django.apps import apps
 from django.conf import settings
 
-from signal_inspector.callers import is_third_party
+from signal_inspector.core.record.callers import is_third_party
 from signal_inspector.source_code.files import (
     files_below,
     forget_readings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from signal_inspector.records import SendMethod
+from signal_inspector.core.record.values import SendMethod
 from signal_inspector.source_code.arguments import (
     UNKNOWN_ARGUMENTS,
     OldCall,

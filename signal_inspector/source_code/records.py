@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from signal_inspector.records import SendMethod
+from signal_inspector.core.record.values import SendMethod
 
 #: What a name may stand for: more than one where imports differ by ``try``; () if unknown.
 Meanings = tuple[str, ...]

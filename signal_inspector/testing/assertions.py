@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from unittest.mock import ANY
 
+from signal_inspector.core.record.values import SendMethod
+from signal_inspector.core.wrapper.muting import is_receiver
 from signal_inspector.display.text import exception_line, place
-from signal_inspector.muting import is_receiver
 from signal_inspector.names import receiver_name
-from signal_inspector.records import SendMethod
 from signal_inspector.testing import messages, swallowed
 from signal_inspector.testing.captures import (
     CapturedCall,

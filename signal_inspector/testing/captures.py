@@ -14,9 +14,10 @@ from typing import Any, TypeAlias, cast
 from django.dispatch import Signal
 
 from signal_inspector.conf import get_config
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.django_entries import entries
-from signal_inspector.muting import is_receiver
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Outcome, ReceiverCall, SendMethod
+from signal_inspector.core.wrapper.django_entries import entries
+from signal_inspector.core.wrapper.muting import is_receiver
 from signal_inspector.names import (
     is_inspected,
     loaded_signals,
@@ -25,7 +26,6 @@ from signal_inspector.names import (
     signal_name,
 )
 from signal_inspector.names.safe import class_attribute, instance_attribute, is_class
-from signal_inspector.records import Outcome, ReceiverCall, SendMethod
 
 __unittest = True  # unittest leaves our frames out of the traceback of a failure
 

@@ -19,11 +19,12 @@ from typing import Any, ClassVar, Final, TypeVar
 from django.dispatch import Signal
 from django.test import LiveServerTestCase
 
-from signal_inspector import muting, scopes
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.keeping import Keeper
+from signal_inspector.core.listening import context
+from signal_inspector.core.listening.captures import ObjectCapture
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Details
+from signal_inspector.core.wrapper import muting
 from signal_inspector.names import loaded_signals, receiver_name, signal_name
-from signal_inspector.records import Details
 from signal_inspector.testing import installation
 from signal_inspector.testing.assertions import Assertions
 from signal_inspector.testing.captures import (
@@ -142,7 +143,7 @@ class CapturedDispatches(list[CapturedDispatch], Assertions):
         return self
 
 
-class Capture(Keeper):
+class Capture(ObjectCapture):
     """What one ``capture_dispatches`` hears; it holds nothing once it is closed.
 
     It listens to the whole process and takes what belongs to it: a test may run in a context
@@ -164,13 +165,13 @@ class Capture(Keeper):
         installation.acquire()
         self._captured = captured = CapturedDispatches(self.wanted)
         self.enter_context()
-        scopes.collect_everywhere(self)
+        context.capture_everywhere(self)
         return captured
 
     def enter_context(self) -> None:
         """Have the context of the code that calls belong to the capture."""
         _inside.set((*_inside.get(), self))
-        scopes.open_collector(self)
+        context.open_capture(self)
 
     def enter_context_of(self, test: object) -> None:
         """Have the context belong too that unittest has made for the coroutines of a test."""
@@ -180,7 +181,7 @@ class Capture(Keeper):
 
     def close(self) -> None:
         """Capture no more, and let go of everything."""
-        scopes.close_collector(self)
+        context.close_capture(self)
         _inside.set(tuple(each for each in _inside.get() if each is not self))
         self._captured = None
         self._by_record.clear()

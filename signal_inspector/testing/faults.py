@@ -17,9 +17,10 @@ from typing import Any, Protocol, Self
 
 from django.dispatch import Signal
 
-from signal_inspector import muting, trouble
-from signal_inspector.muting import MutedReceivers
-from signal_inspector.records import SendMethod
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import SendMethod
+from signal_inspector.core.wrapper import muting
+from signal_inspector.core.wrapper.muting import MutedReceivers
 from signal_inspector.testing import installation
 from signal_inspector.testing.captures import Receiver, SignalOrName, find_signal, find_target
 from signal_inspector.testing.contexts import TestContext
@@ -300,7 +301,7 @@ class delay(Fault):  # noqa: N801
 
 def was_injected(error: BaseException) -> bool:
     """Whether ``inject_failure`` raised it, as its traceback tells."""
-    traceback = trouble.traceback_of(error)
+    traceback = internal_errors.traceback_of(error)
     while traceback is not None:
         if traceback.tb_next is None:
             return traceback.tb_frame.f_code in _RAISING

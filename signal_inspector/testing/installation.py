@@ -6,7 +6,8 @@ from threading import RLock
 
 from django.conf import settings
 
-from signal_inspector import forks, instrument
+from signal_inspector.core import forks
+from signal_inspector.core.wrapper import instrument
 
 _lock = RLock()
 _users = 0
@@ -29,7 +30,7 @@ def acquire() -> None:
             instrument.install()
             _wrapper_is_ours = True
         if settings.configured:
-            from signal_inspector import queries  # noqa: PLC0415 - not without settings
+            from signal_inspector.core.record import queries  # noqa: PLC0415
 
             if not queries.is_installed():
                 queries.install()
@@ -47,7 +48,7 @@ def release() -> None:
             _wrapper_is_ours = False
             instrument.uninstall()
         if _queries_are_ours:
-            from signal_inspector import queries  # noqa: PLC0415
+            from signal_inspector.core.record import queries  # noqa: PLC0415
 
             _queries_are_ours = False
             queries.uninstall()

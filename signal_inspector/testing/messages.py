@@ -14,17 +14,24 @@ from unittest.mock import ANY
 
 from django.dispatch import Signal
 
-from signal_inspector import trouble
 from signal_inspector.conf import Limits
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import (
+    Caller,
+    Outcome,
+    Query,
+    ReceiverCall,
+    SendMethod,
+    Summary,
+)
+from signal_inspector.core.wrapper.django_entries import entries
+from signal_inspector.core.wrapper.muting import is_receiver
 from signal_inspector.display.numbers import plural
 from signal_inspector.display.outcomes import call_outcome, is_swallowed
 from signal_inspector.display.text import exception_name, place
-from signal_inspector.django_entries import entries
-from signal_inspector.muting import is_receiver
 from signal_inspector.names import receiver_name, sender_name, signal_name
 from signal_inspector.payload import Redactor, summarize
-from signal_inspector.records import Caller, Outcome, Query, ReceiverCall, SendMethod, Summary
 from signal_inspector.testing.captures import CapturedDispatch, SignalOrName, find_signal
 
 _LIMITS: Final = replace(Limits(), payload_depth=2, payload_items=10)
@@ -215,7 +222,7 @@ def _unequal(expected: Any, found: Any) -> str | None:
     try:
         return None if expected == found else ""
     except Exception as error:
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         return f"comparing them raised {type(error).__name__}"
 
 

@@ -8,8 +8,8 @@ from typing import Self
 
 from django.dispatch import Signal
 
-from signal_inspector import muting
-from signal_inspector.muting import (
+from signal_inspector.core.wrapper import muting
+from signal_inspector.core.wrapper.muting import (
     Change,
     MutedReceivers,
     MutedSignals,

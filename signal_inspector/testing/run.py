@@ -8,15 +8,15 @@ from typing import Any, Final
 
 import pytest
 
-from signal_inspector import scopes
 from signal_inspector.conf import Limits
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.listening import context
+from signal_inspector.core.listening.sinks import Sink
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Outcome
 from signal_inspector.display.numbers import duration
 from signal_inspector.display.text import exception_line, place
 from signal_inspector.names import receiver_name
 from signal_inspector.payload import summarize_exception
-from signal_inspector.records import Outcome
-from signal_inspector.sinks import Sink
 from signal_inspector.testing import installation
 from signal_inspector.testing.messages import OPEN_REDACTOR, indented
 from signal_inspector.testing.swallowed import (
@@ -198,7 +198,7 @@ class DurationWatch:
 
     def pytest_sessionstart(self) -> None:
         installation.acquire()
-        scopes.add_sink(self._sink)
+        context.add_sink(self._sink)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -209,7 +209,7 @@ class DurationWatch:
             self._sink.test = ""
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        scopes.remove_sink(self._sink)
+        context.remove_sink(self._sink)
         installation.release()
         output = getattr(session.config, "workeroutput", None)
         if output is not None:

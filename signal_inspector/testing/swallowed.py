@@ -9,12 +9,12 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from signal_inspector import scopes
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.keeping import Keeper
-from signal_inspector.muting import is_receiver
+from signal_inspector.core.listening import context
+from signal_inspector.core.listening.captures import ObjectCapture
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Details
+from signal_inspector.core.wrapper.muting import is_receiver
 from signal_inspector.names import receiver_name, signal_name
-from signal_inspector.records import Details
 from signal_inspector.testing import installation
 from signal_inspector.testing.captures import Receiver, SignalOrName, find_signal
 from signal_inspector.testing.contexts import TestContext
@@ -36,7 +36,7 @@ class Swallowed:
     error: Exception
 
 
-class SwallowKeeper(Keeper):
+class SwallowKeeper(ObjectCapture):
     """Hears of every failure that a robust send swallows, in the whole process."""
 
     __slots__ = ("_asked", "_note", "_running")
@@ -53,12 +53,12 @@ class SwallowKeeper(Keeper):
     def open(self) -> None:
         """Listen from now on."""
         installation.acquire()
-        scopes.open_collector(self)
-        scopes.collect_everywhere(self)
+        context.open_capture(self)
+        context.capture_everywhere(self)
 
     def close(self) -> None:
         """Listen no more."""
-        scopes.close_collector(self)
+        context.close_capture(self)
         self.forget()
         installation.release()
 
@@ -193,10 +193,10 @@ class expect_swallowed(TestContext[list[Exception]]):  # noqa: N801 - reads as a
                 kind = type(swallowed.error).__qualname__
                 others.append(f"{kind} under {swallowed.dispatch.signal}")
 
-        keeper = SwallowKeeper(note, self._expectation.signal)
-        self._entered.append((keeper, found, others))
+        object_capture = SwallowKeeper(note, self._expectation.signal)
+        self._entered.append((object_capture, found, others))
         expect(self._expectation)
-        keeper.open()
+        object_capture.open()
         return found
 
     def __exit__(
@@ -206,8 +206,8 @@ class expect_swallowed(TestContext[list[Exception]]):  # noqa: N801 - reads as a
         traceback: TracebackType | None,
     ) -> None:
         __tracebackhide__ = True
-        keeper, found, others = self._entered.pop()
-        keeper.close()
+        object_capture, found, others = self._entered.pop()
+        object_capture.close()
         expect_no_longer(self._expectation)
         if exc is not None:
             return

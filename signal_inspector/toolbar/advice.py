@@ -12,10 +12,10 @@ from typing import Literal
 
 from signal_inspector.catalog import SignalEntry
 from signal_inspector.conf import Config
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import ReceiverCall
 from signal_inspector.display.numbers import integer
 from signal_inspector.display.text import last_part
-from signal_inspector.records import ReceiverCall
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.parts import Badge, Segment
 

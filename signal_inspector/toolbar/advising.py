@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
 from signal_inspector.display.numbers import plural
 from signal_inspector.display.text import unique
 from signal_inspector.toolbar import connection_rules, dispatch_rules
@@ -44,7 +44,7 @@ def advise(case: Case) -> list[Advice]:
         try:
             advice += list(rule(case))
         except Exception as error:
-            trouble.report(f"advice ({rule.__name__})", error)
+            internal_errors.report(f"advice ({rule.__name__})", error)
     return advice
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from time import time
 from typing import Any, Final
 
-from signal_inspector import trouble
 from signal_inspector.catalog import SignalEntry
 from signal_inspector.conf import get_config
+from signal_inspector.core import internal_errors
 from signal_inspector.display.numbers import duration, integer, plural
 from signal_inspector.display.outcomes import (
     CANCELLED,
@@ -159,7 +159,7 @@ def _dropped_row(request: StoredRequest, tree: Tree) -> Row:
 
 def trouble_text() -> str:
     """Failures of the inspector itself in this process, "" without any."""
-    counts = trouble.counts()
+    counts = internal_errors.counts()
     if not counts:
         return ""
     kinds = ", ".join(f"{kind} {integer(number)}" for kind, number in counts.items())

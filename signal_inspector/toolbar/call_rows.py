@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from signal_inspector.conf import get_config
-from signal_inspector.dispatches import FAILED, Dispatch
+from signal_inspector.core.record.dispatch import FAILED, Dispatch
+from signal_inspector.core.record.values import Outcome, Query, ReceiverCall, SendMethod, Summary
 from signal_inspector.display import numbers
 from signal_inspector.display.numbers import duration, integer, plural
 from signal_inspector.display.outcomes import NOT_CALLED, OutcomeWords
 from signal_inspector.display.text import last_part
-from signal_inspector.records import Outcome, Query, ReceiverCall, SendMethod, Summary
 from signal_inspector.toolbar.grouping import Node
 from signal_inspector.toolbar.lanes import Scale, call_lane
 from signal_inspector.toolbar.parts import (

@@ -7,11 +7,11 @@ import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from signal_inspector.callers import is_third_party
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.record.callers import is_third_party
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import NotCalledReason, Outcome, ReceiverCall
 from signal_inspector.display.numbers import integer, plural
-from signal_inspector.records import NotCalledReason, Outcome, ReceiverCall
 from signal_inspector.toolbar.advice import Advice, Case, mono, sentence, strong, times
 from signal_inspector.toolbar.parts import Badge, Segment
 

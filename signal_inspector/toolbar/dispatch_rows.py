@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Outcome
 from signal_inspector.display.numbers import duration, integer, percentile, queries
 from signal_inspector.display.text import exception_name, last_part, listing, unique
-from signal_inspector.records import Outcome
 from signal_inspector.toolbar.grouping import Node, Tree
 from signal_inspector.toolbar.lanes import Scale, dispatch_lane, group_lane
 from signal_inspector.toolbar.parts import Badge, DispatchRow, ErrorLine

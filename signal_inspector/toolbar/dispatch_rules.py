@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Outcome, ReceiverCall
 from signal_inspector.display.numbers import duration, integer, plural
 from signal_inspector.display.text import exception_name
-from signal_inspector.records import Outcome, ReceiverCall
 from signal_inspector.toolbar.advice import Advice, Case, Target, mono, sentence, strong, times
 from signal_inspector.toolbar.parts import Badge
 from signal_inspector.toolbar.wording import strong_listing

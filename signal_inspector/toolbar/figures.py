@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Busy, Outcome
 from signal_inspector.display.numbers import duration, integer, plural
 from signal_inspector.display.outcomes import Glyph
-from signal_inspector.records import Outcome
-from signal_inspector.tallies import Busy
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.parts import Tone
 from signal_inspector.toolbar.view import Figure

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import ReceiverCall
 from signal_inspector.display.numbers import integer
-from signal_inspector.records import ReceiverCall
 
 #: Where so many rows would stand side by side, equal ones are grouped although others are sent
 #: between them: a loop that sends two signals makes two rows, not twice as many as it has rounds.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Outcome, ReceiverCall
 from signal_inspector.display.numbers import duration, integer, period
 from signal_inspector.display.outcomes import ORPHAN, call_outcome, is_swallowed
 from signal_inspector.display.text import last_part
-from signal_inspector.records import Outcome, ReceiverCall
 from signal_inspector.toolbar.parts import Axis, Bar, BarKind, Column, Lane, Span, Tick
 
 _COLUMNS = 120

@@ -21,11 +21,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from signal_inspector import toolbar as room
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.captures import Capture
+from signal_inspector.core.listening.context import close_capture, open_capture, suppress
+from signal_inspector.core.record.ids import perf_counter_ns, time
+from signal_inspector.core.record.values import Details
 from signal_inspector.display.numbers import duration, integer, plural
-from signal_inspector.ids import perf_counter_ns, time
-from signal_inspector.records import Details
-from signal_inspector.scopes import Collector, close_collector, open_collector, suppress
 from signal_inspector.toolbar.checks import check_panel
 
 
@@ -41,7 +42,7 @@ class SignalInspectorPanel(Panel):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._collector: Collector | None = None
+        self._opened: Capture | None = None
         self._started = 0.0
         self._start_ns = 0
         self._end_ns = 0
@@ -50,42 +51,42 @@ class SignalInspectorPanel(Panel):
 
     def enable_instrumentation(self) -> None:
         """Collect the dispatches of this request's context, and of no other."""
-        if self._collector is not None:
+        if self._opened is not None:
             return
         try:
             details = Details.ALL
             if not toolbar_settings.get_config()["ENABLE_STACKTRACES"]:
                 details &= ~Details.STACK
-            collector = Collector(details)
+            opened = Capture(details)
             self._started, self._start_ns = time(), perf_counter_ns()
-            open_collector(collector)
-            self._collector = collector
+            open_capture(opened)
+            self._opened = opened
         except Exception as error:
-            trouble.report("starting the panel", error)
+            internal_errors.report("starting the panel", error)
 
     def disable_instrumentation(self) -> None:
         """Stop collecting. What is still running then is shown as running."""
-        if self._collector is None or self._end_ns:
+        if self._opened is None or self._end_ns:
             return
         try:
             self._end_ns = perf_counter_ns()
-            close_collector(self._collector)
+            close_capture(self._opened)
         except Exception as error:
-            trouble.report("stopping the panel", error)
+            internal_errors.report("stopping the panel", error)
 
     def generate_stats(self, request: HttpRequest, response: HttpResponse) -> None:
         """Store the dispatches as plain data."""
-        if self._collector is None:
+        if self._opened is None:
             return
         try:
             with suppress():
-                self._store(self._collector, request, response)
+                self._store(self._opened, request, response)
         except Exception as error:
-            trouble.report("storing a request", error)
+            internal_errors.report("storing a request", error)
 
-    def _store(self, collector: Collector, request: HttpRequest, response: HttpResponse) -> None:
+    def _store(self, opened: Capture, request: HttpRequest, response: HttpResponse) -> None:
         end_ns = self._end_ns or perf_counter_ns()
-        dispatches = list(collector.dispatches)
+        dispatches = list(opened.dispatches)
         summary = room.summarize(
             request,
             response,
@@ -93,8 +94,8 @@ class SignalInspectorPanel(Panel):
             started=self._started,
             start_ns=self._start_ns,
             duration_ns=end_ns - self._start_ns,
-            dropped=collector.dropped,
-            limit=collector.limit,
+            dropped=opened.dropped,
+            limit=opened.limit,
         ).as_dict()
         self.record_stats({"request": summary, "packed": room.pack(dispatches)})
         if dispatches:
@@ -119,7 +120,7 @@ class SignalInspectorPanel(Panel):
             data = self.get_stats().get("request")
             return None if data is None else room.stored_request(data)
         except Exception as error:
-            trouble.report("reading a stored request", error)
+            internal_errors.report("reading a stored request", error)
             return None
 
     @property
@@ -145,7 +146,7 @@ class SignalInspectorPanel(Panel):
                 view = room.panel_view(stats, self.toolbar.request_id, self.toolbar.store)
                 return room.printable(render_to_string(self.template, {"view": view}))
         except Exception as error:
-            trouble.report("showing the panel", error)
+            internal_errors.report("showing the panel", error)
             return self._trouble()
 
     def _trouble(self) -> SafeString:
@@ -155,7 +156,7 @@ class SignalInspectorPanel(Panel):
                 page = render_to_string("signal_inspector/trouble.html", {"trouble": text})
                 return room.printable(page)
         except Exception as error:
-            trouble.report("showing the panel's own trouble", error)
+            internal_errors.report("showing the panel's own trouble", error)
             return format_html("<p>{}</p>", text)
 
     @property
@@ -165,7 +166,7 @@ class SignalInspectorPanel(Panel):
         try:
             found.append(static("signal_inspector/panel.js"))
         except Exception as error:
-            trouble.report("finding the panel's script", error)
+            internal_errors.report("finding the panel's script", error)
         return found
 
     @classmethod

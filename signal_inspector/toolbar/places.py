@@ -13,8 +13,8 @@ from urllib.parse import quote
 from debug_toolbar import settings as toolbar_settings
 
 from signal_inspector.conf import get_config
+from signal_inspector.core.record.values import Caller
 from signal_inspector.display import text as shown
-from signal_inspector.records import Caller
 from signal_inspector.toolbar.parts import Frame, Place, TextLine
 
 _OWN = ("signal_inspector",)

@@ -21,12 +21,12 @@ from django.apps import apps
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 
-from signal_inspector import trouble
 from signal_inspector.conf import get_config
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.details import redactor
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Caller, Outcome
 from signal_inspector.display.numbers import ago, duration, integer
-from signal_inspector.gather import redactor
-from signal_inspector.records import Caller, Outcome
 from signal_inspector.toolbar.figures import covered_ns
 from signal_inspector.toolbar.view import OtherRequest, RequestLine
 
@@ -211,7 +211,7 @@ def other_requests(store: Any, request_id: str, now: float) -> tuple[OtherReques
         found = sorted(_sending(store, request_id), key=lambda pair: -pair[1].started)
         return tuple(_other(id_, request, now) for id_, request in found[:_SHOWN])
     except Exception as error:
-        trouble.report("reading the toolbar's store", error)
+        internal_errors.report("reading the toolbar's store", error)
         return ()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from signal_inspector.transactions import opened_connections
+from signal_inspector.core.record.transactions import opened_connections
 
 
 @contextmanager

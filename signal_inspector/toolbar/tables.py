@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from signal_inspector import trouble
 from signal_inspector.catalog import SignalEntry, describe
 from signal_inspector.catalog.entries import Mark, Marked, connected_elsewhere, marked, twice
-from signal_inspector.dispatches import FAILED, Dispatch
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.dispatch import FAILED, Dispatch
+from signal_inspector.core.record.values import Outcome, ReceiverCall, Unseen
 from signal_inspector.display.numbers import UNKNOWN, duration, integer, plural, queries
 from signal_inspector.display.outcomes import Glyph, OutcomeWords
 from signal_inspector.display.text import exception_name, last_part, listing, unique
-from signal_inspector.records import Outcome, ReceiverCall, Unseen
 from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.lanes import Scale, receiver_lane
 from signal_inspector.toolbar.parts import Badge
@@ -106,7 +106,7 @@ def connected() -> list[SignalEntry]:
     try:
         return describe(everything=True)
     except Exception as error:
-        trouble.report("the catalog", error)
+        internal_errors.report("the catalog", error)
         return []
 
 

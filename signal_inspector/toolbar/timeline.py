@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import count
 
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Outcome
 from signal_inspector.display.numbers import duration, integer, percentile
-from signal_inspector.records import Outcome
 from signal_inspector.toolbar.advice import Target
 from signal_inspector.toolbar.call_rows import (
     call_facts_row,

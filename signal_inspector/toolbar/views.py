@@ -13,9 +13,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import path
 
-from signal_inspector import trouble
-from signal_inspector.records import VERSION, document
-from signal_inspector.scopes import suppress
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import suppress
+from signal_inspector.core.record.values import VERSION, document
 from signal_inspector.toolbar.assemble import Story, story
 from signal_inspector.toolbar.parts import Row
 from signal_inspector.toolbar.requests import PANEL_ID, unpack
@@ -41,7 +41,7 @@ def _toolbar_view(view: View) -> View:
             with suppress():
                 return view(request)
         except Exception as error:
-            trouble.report(f"the view {view.__name__}", error)
+            internal_errors.report(f"the view {view.__name__}", error)
             return _error("The Signal Inspector failed here; its log says why.", 500)
 
     return login_not_required(_for_who_sees_it(_in_its_language(guarded)))

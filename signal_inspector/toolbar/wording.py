@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from django.utils.safestring import SafeString, mark_safe
 
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Outcome, ReceiverCall, Summary, Unseen
 from signal_inspector.display import outcomes
 from signal_inspector.display.numbers import integer, plural
 from signal_inspector.display.outcomes import Ended, OutcomeWords
 from signal_inspector.display.text import dotted, exception_name, last_part
-from signal_inspector.records import Outcome, ReceiverCall, Summary, Unseen
 from signal_inspector.toolbar.parts import ErrorLine, Name, Segment
 
 _ONE_LINE = 160  # characters of a payload's line

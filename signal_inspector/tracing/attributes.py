@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
-from signal_inspector.records import Caller, ReceiverName, SendMethod, Summary
+from signal_inspector.core.record.values import Caller, ReceiverName, SendMethod, Summary
 
 Attributes: TypeAlias = dict[str, str | int | bool | float]
 Described: TypeAlias = tuple[str, Attributes]

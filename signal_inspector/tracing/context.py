@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from opentelemetry.context import Context, attach, create_key, detach, get_current
 from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.sinks import Follower
+from signal_inspector.core.listening.sinks import Observer
+from signal_inspector.core.record.dispatch import Dispatch
 
 #: Where a context keeps the span that is current: asking the API for that takes twice as long.
 [SPAN_KEY] = set_span_in_context(INVALID_SPAN, Context())
@@ -100,7 +100,7 @@ class _Suspended(NamedTuple):
     below: Context
 
 
-class Attached(Follower):
+class Attached(Observer):
     """Follows a dispatch, and keeps its span current if it has one.
 
     Each attach has its detach in the same step of the same code, so while an async receiver is

@@ -24,11 +24,12 @@ from typing import Final
 from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger
 from opentelemetry.trace import Span, Status, StatusCode
 
-from signal_inspector import gather, payload
+from signal_inspector import payload
 from signal_inspector.conf import get_config
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.ids import time_ns
-from signal_inspector.records import Failure
+from signal_inspector.core.record import details
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.ids import time_ns
+from signal_inspector.core.record.values import Failure
 from signal_inspector.tracing import otel
 from signal_inspector.tracing.attributes import (
     DISPATCH_ID,
@@ -164,13 +165,13 @@ def told(error: BaseException, tracing: Tracing, known: Failure | None = None) -
     if known is not None and not _lacks(known, tracing):
         return tellable(known, tracing)
     config = get_config()
-    return gather.unrecorded(
+    return details.unrecorded(
         payload.summarize_exception,
         error,
         config.limits,
         with_traceback=tracing.exception_stacktraces,
         with_messages=tracing.exception_messages,
-        redactor=gather.redactor(config),
+        redactor=details.redactor(config),
     )
 
 

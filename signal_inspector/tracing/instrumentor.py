@@ -24,8 +24,10 @@ from opentelemetry._logs import LoggerProvider
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Span, TracerProvider
 
-from signal_inspector import instrument, scopes, trouble
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import context
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.wrapper import instrument
 from signal_inspector.tracing.sink import TracingSink
 
 logger = logging.getLogger("signal_inspector")
@@ -89,9 +91,9 @@ class SignalInstrumentor:
                 dispatch_hook=dispatch_hook,
                 receiver_hook=receiver_hook,
             )
-            scopes.add_sink(self._sink)
+            context.add_sink(self._sink)
         except Exception as error:  # raised, it would keep other instrumentors from loading
-            trouble.report("instrumenting", error)
+            internal_errors.report("instrumenting", error)
             self.uninstrument()
 
     def uninstrument(self, **_others: Any) -> None:
@@ -106,7 +108,7 @@ class SignalInstrumentor:
         sink, self._sink = self._sink, None
         has_installed, self._has_installed = self._has_installed, False
         if sink is not None:
-            scopes.remove_sink(sink)
+            context.remove_sink(sink)
         if has_installed and not _is_app():
             instrument.uninstall()
 

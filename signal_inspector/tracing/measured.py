@@ -13,9 +13,9 @@ from django.dispatch import dispatcher
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Span, Tracer
 
-from signal_inspector import trouble
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.records import Failure, Outcome
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Failure, Outcome
 from signal_inspector.tracing import exceptions
 from signal_inspector.tracing.context import Attached
 from signal_inspector.tracing.exceptions import FailureLog
@@ -35,7 +35,7 @@ _SENDING: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What followers work with, made once for the settings as they are."""
+    """What observers work with, made once for the settings as they are."""
 
     settings: Tracing
     tracer: Tracer
@@ -74,9 +74,9 @@ class Measured(Attached):
     def started(self, dispatch: Dispatch) -> None:
         super().started(dispatch)
         if dispatch.parent is not None:
-            for follower in dispatch.parent.followers:
-                if isinstance(follower, Measured):
-                    self._outer = follower
+            for observer in dispatch.parent.observers:
+                if isinstance(observer, Measured):
+                    self._outer = observer
 
     def raised(self, index: int, error: BaseException) -> None:
         outcome, failure, _ = self.dispatch.end_of(index)
@@ -164,7 +164,7 @@ class Measured(Attached):
 
 
 def _origin(error: BaseException) -> Origin:
-    place = trouble.traceback_of(error)
+    place = internal_errors.traceback_of(error)
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     if place is None:
@@ -189,7 +189,7 @@ def _is_of_a_send(frame: FrameType) -> bool:
 
 def _frames(error: BaseException) -> Iterator[FrameType]:
     """The frames that an exception went through, the innermost last."""
-    place = trouble.traceback_of(error)
+    place = internal_errors.traceback_of(error)
     while place is not None:
         yield place.tb_frame
         place = place.tb_next

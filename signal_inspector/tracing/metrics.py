@@ -20,10 +20,10 @@ from opentelemetry.metrics import (
     get_meter_provider,
 )
 
-from signal_inspector import forks, trouble
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core import forks, internal_errors
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Outcome
 from signal_inspector.names.safe import class_path
-from signal_inspector.records import Outcome
 from signal_inspector.tracing import otel
 from signal_inspector.tracing.attributes import ERROR_TYPE, FUNCTION, METHOD, SIGNAL
 
@@ -107,7 +107,7 @@ class AttributeSets:
         known = self._known.get((first, second, error_type))
         if known is None:
             if len(self._known) >= self._limit:
-                trouble.drop("metric attributes")
+                internal_errors.drop("metric attributes")
                 return self._made(OTHER, OTHER, error_type and OTHER)
             known = self._made(first, second, error_type)
             self._known[first, second, error_type] = known
@@ -146,13 +146,13 @@ def observe(meter_provider: MeterProvider | None = None) -> None:
     meter = get_meter(otel.NAME, otel.VERSION, provider, otel.SCHEMA_URL)
     meter.create_observable_counter(
         "django.signal.inspector.dropped",
-        callbacks=[_observer(trouble.known_drops)],
+        callbacks=[_observer(internal_errors.known_drops)],
         unit="{item}",
         description="What Signal Inspector did not keep as a limit was reached.",
     )
     meter.create_observable_counter(
         "django.signal.inspector.failures",
-        callbacks=[_observer(trouble.known_counts)],
+        callbacks=[_observer(internal_errors.known_counts)],
         unit="{failure}",
         description="Failures inside Signal Inspector; the signals were sent all the same.",
     )

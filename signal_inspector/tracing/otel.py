@@ -15,7 +15,8 @@ from opentelemetry.context import (
 )
 from opentelemetry.trace import Tracer
 
-from signal_inspector import __version__, trouble
+from signal_inspector import __version__
+from signal_inspector.core import internal_errors
 
 NAME: Final = "signal_inspector"
 VERSION: Final = __version__
@@ -43,7 +44,7 @@ def found(value: Any, key: str) -> Any:
     try:
         return import_string(value)
     except Exception as error:  # a module may raise anything while it is imported
-        trouble.report(f"finding {value}, which TRACING names as {key}", error)
+        internal_errors.report(f"finding {value}, which TRACING names as {key}", error)
         return None
 
 
@@ -56,7 +57,7 @@ def guarded(hook: Any, key: str) -> Callable[..., None] | None:
         try:
             hook(*args)
         except Exception as error:
-            trouble.report(f"tracing {key}", error)
+            internal_errors.report(f"tracing {key}", error)
 
     return call
 
@@ -71,7 +72,7 @@ def follows_parent(tracer: Tracer) -> bool:
         description: str = tracer.sampler.get_description()  # type: ignore[attr-defined]
         return description.startswith("ParentBased{") and description.endswith(_AS_THE_PARENT)
     except Exception as error:  # not the SDK's tracer, or a sampler that cannot say
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         return False
 
 

@@ -21,13 +21,15 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from signal_inspector import gather, quiet, scopes, trouble
 from signal_inspector.conf import Config, get_config
-from signal_inspector.dispatches import TraceIds
-from signal_inspector.ids import time_ns
+from signal_inspector.core import internal_errors, suppression
+from signal_inspector.core.listening import context
+from signal_inspector.core.listening.sinks import Observer, Sink
+from signal_inspector.core.record import details
+from signal_inspector.core.record.dispatch import TraceIds
+from signal_inspector.core.record.ids import time_ns
+from signal_inspector.core.record.values import Details, SendMethod
 from signal_inspector.names import is_inspected
-from signal_inspector.records import Details, SendMethod
-from signal_inspector.sinks import Follower, Sink
 from signal_inspector.tracing import metrics, otel
 from signal_inspector.tracing.attributes import Attributes, Described, of_dispatch
 from signal_inspector.tracing.context import SPAN_KEY, Attached
@@ -85,8 +87,10 @@ class TracingSink(Sink):
         self._tracer: Tracer | None = None
         self._tools: Tools
         self._sleeping: Meters | None = None  # until there is an SDK to measure for
-        trouble.announce(failures=_FAILURES, drops=["metric attributes"])
-        quiet.add_silencer(untraced)  # what the audit writes is no part of the user's traces
+        internal_errors.announce(failures=_FAILURES, drops=["metric attributes"])
+        suppression.add_suppressor(
+            untraced
+        )  # what the audit writes is no part of the user's traces
         self._use(get_config())
 
     @property
@@ -99,7 +103,7 @@ class TracingSink(Sink):
     def is_idle(self) -> bool:
         if get_config() is not self._config or (self._puts_off and apps.models_ready):
             self._use(get_config())
-            scopes.refresh_sinks()  # as other details may be wanted
+            context.refresh_sinks()  # as other details may be wanted
         return (
             self._tracer is None
             and not (self._is_global and _global_provider() is not self._provider)
@@ -110,7 +114,7 @@ class TracingSink(Sink):
 
     def follow(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
-    ) -> Follower | None:
+    ) -> Observer | None:
         # The method by its id: the hash of a member of an Enum is a function in Python.
         key = signal, sender, receivers, id(method)
         name, attributes = known = self._described.get(key) or self._describe(key, method)
@@ -126,7 +130,7 @@ class TracingSink(Sink):
         parent: TraceIds | None = _parent(here)
         outer = None
         if parent is None:
-            parent = outer = gather.outer_trace.get()
+            parent = outer = details.outer_trace.get()
         if tracer is None or (parent is None and not self._settings.start_traces):
             pass
         elif parent is not None and outer is None and self._tools.follows_parent:
@@ -224,7 +228,7 @@ def _started(tracer: Tracer, name: str, here: Context, attributes: Attributes) -
     try:
         return tracer.start_span(name, here, attributes=attributes, start_time=time_ns())
     except Exception as error:  # of a sampler or a processor
-        trouble.report("starting the span of a dispatch", error)
+        internal_errors.report("starting the span of a dispatch", error)
         return None
 
 

@@ -8,10 +8,11 @@ from typing import Final
 from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import INVALID_SPAN, Span
 
-from signal_inspector import recorder, trouble
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.ids import time_ns
-from signal_inspector.records import Failure, Outcome
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record import recorder
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.ids import time_ns
+from signal_inspector.core.record.values import Failure, Outcome
 from signal_inspector.tracing import attributes, exceptions
 from signal_inspector.tracing.context import Attached, put_back, with_span
 from signal_inspector.tracing.measured import Measured, Tools
@@ -221,7 +222,7 @@ class ReceiverSpans(DispatchSpan):
                 name, around, attributes=about, start_time=time_ns()
             )
         except Exception as error:  # of a sampler or a processor
-            trouble.report("starting the span of a receiver", error)
+            internal_errors.report("starting the span of a receiver", error)
             return None, around
         return span, with_span(span, around)
 

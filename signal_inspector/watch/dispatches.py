@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Outcome
 from signal_inspector.names import name_matches, unmarked
-from signal_inspector.records import Outcome
 
 #: Seconds that a dispatch waits for the one it was sent in.
 PATIENCE: Final = 2.0

@@ -10,12 +10,13 @@ from pathlib import Path, PurePath
 from time import sleep
 from typing import Final
 
-from signal_inspector import forks, scopes, trouble
 from signal_inspector.conf import get_config
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.ids import monotonic
-from signal_inspector.records import Details, SendMethod
-from signal_inspector.sinks import Follower, Sink
+from signal_inspector.core import forks, internal_errors
+from signal_inspector.core.listening import context
+from signal_inspector.core.listening.sinks import Observer, Sink
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.ids import monotonic
+from signal_inspector.core.record.values import Details, SendMethod
 from signal_inspector.watch import wire
 from signal_inspector.watch.meeting import Place, RefusedError, place
 from signal_inspector.watch.wire import GoneError, Line
@@ -63,7 +64,7 @@ class WatchSink(Sink):
         sender: str,  # noqa: ARG002
         method: SendMethod,  # noqa: ARG002
         receivers: int | None,  # noqa: ARG002
-    ) -> Follower | None:
+    ) -> Observer | None:
         return None if self._is_alone else _Telling(self)
 
     def send(self, dispatch: Dispatch) -> None:
@@ -91,9 +92,9 @@ class WatchSink(Sink):
                 return
             self._meet()
         except RefusedError as error:
-            trouble.report("the directory of watchers", error)
+            internal_errors.report("the directory of watchers", error)
         except Exception as error:
-            trouble.report("looking for watchers", error)
+            internal_errors.report("looking for watchers", error)
         finally:
             # A signal handler may raise in here as soon as the lock is taken.
             if self._lock._is_owned():  # type: ignore[attr-defined]
@@ -117,7 +118,7 @@ class WatchSink(Sink):
         if is_alone is not self._is_alone:
             self.details = Details.NONE if is_alone else DETAILS
             self._is_alone = is_alone
-            scopes.refresh_sinks()
+            context.refresh_sinks()
 
     def _drain(self) -> None:
         """Have a thread send on what watchers have not taken yet."""
@@ -135,11 +136,11 @@ class WatchSink(Sink):
 
     def _send_on(self) -> None:
         try:
-            with scopes.suppress():
+            with context.suppress():
                 while self._send_some():
                     pass
         except Exception as error:
-            trouble.report("sending to watchers", error)
+            internal_errors.report("sending to watchers", error)
             self._drainer = None
 
     def _send_some(self) -> bool:
@@ -173,7 +174,7 @@ class WatchSink(Sink):
         self._next_look = 0.0
 
 
-class _Telling(Follower):
+class _Telling(Observer):
     """Hands a dispatch to the sink when it has ended."""
 
     by_receiver = False
@@ -197,11 +198,11 @@ def _call(path: Path) -> Line | None:
     except FileNotFoundError:  # it has just ended
         pass
     except RefusedError as error:
-        trouble.report("a foreign file among the watchers", error)
+        internal_errors.report("a foreign file among the watchers", error)
     except (ValueError, KeyError, TypeError) as error:
-        trouble.report("the address of a watcher", error)
+        internal_errors.report("the address of a watcher", error)
     except OSError as error:  # of this one alone: the others are called all the same
-        trouble.report("calling a watcher", error)
+        internal_errors.report("calling a watcher", error)
     return None
 
 
@@ -222,4 +223,4 @@ def _forked() -> None:
         try:
             sink._forked()
         except Exception as error:
-            trouble.report("forgetting a parent's watchers", error)
+            internal_errors.report("forgetting a parent's watchers", error)

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import ReceiverCall
 from signal_inspector.display.numbers import clock, duration, plural
 from signal_inspector.display.outcomes import (
     Ended,
@@ -23,7 +24,6 @@ from signal_inspector.display.outcomes import (
     is_swallowed,
 )
 from signal_inspector.display.text import exception_line, printable
-from signal_inspector.records import ReceiverCall
 from signal_inspector.watch.dispatches import Family, Filters, Seen
 
 #: By glyph: its character, the same in ASCII, and the name of Django's style.

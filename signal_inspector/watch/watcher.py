@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
+from signal_inspector.core.record.values import document
 from signal_inspector.display.numbers import length_of_time, plural
 from signal_inspector.display.text import printable
-from signal_inspector.records import document
 from signal_inspector.watch.dispatches import (
     PATIENCE,
     Families,

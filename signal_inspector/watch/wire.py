@@ -20,9 +20,9 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Final
 
-from signal_inspector import trouble
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.ids import monotonic
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.ids import monotonic
 from signal_inspector.watch.meeting import ADDRESS, require_private
 
 VERSION: Final = 1
@@ -224,7 +224,7 @@ class Line:
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as error:
-                trouble.let_through(error)
+                internal_errors.let_through(error)
                 if error.errno != errno.ENOTCONN or monotonic() > self._deadline:
                     self.close()
                 break
@@ -245,7 +245,7 @@ class Line:
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            trouble.let_through(error)
+            internal_errors.let_through(error)
             if error.errno != errno.ENOTCONN:
                 self.close()
             return

@@ -13,7 +13,7 @@ from signal_inspector import capture
 from signal_inspector.audit.attribution.circumstances import Circumstances
 from signal_inspector.audit.policies import Policy
 from signal_inspector.audit.rows import Item, Rows, render
-from signal_inspector.dispatches import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch
 
 FULL = Policy(
     glob="",

@@ -19,7 +19,6 @@ from django.db.backends.signals import connection_created
 from django.dispatch import Signal
 from django.test import override_settings
 
-from signal_inspector import trouble
 from signal_inspector.audit.delivery import after_transaction, base, current, writer
 from signal_inspector.audit.delivery.gaps import losses
 from signal_inspector.audit.destinations.database import own_connections
@@ -28,6 +27,7 @@ from signal_inspector.audit.models import AuditedDispatch, Gap, GapReason
 from signal_inspector.audit.rows import Rows, render
 from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.testing import audited
+from signal_inspector.core import internal_errors
 from tests.audit.programs import eventually
 from tests.audit.rows_made import needs, with_column
 from tests.fixed import fixed
@@ -309,7 +309,7 @@ def test_the_application_goes_on(shop: Shop, fault: str, delivery: str) -> None:
         with shop.sell(2, lambda: begins(shop)):
             assert shop.sales() == [1, 2]
             if delivery in ("buffered", "spool") and fault != "locked":
-                eventually(lambda: trouble.counts().get(NOT_NOW) or losses.total)
+                eventually(lambda: internal_errors.counts().get(NOT_NOW) or losses.total)
         shop.sell(3)
         settle(shop)
         assert shop.sales() == [1, 2, 3]
@@ -320,8 +320,8 @@ def test_the_application_goes_on(shop: Shop, fault: str, delivery: str) -> None:
         else:
             assert lost == []
             assert shop.logged() == 3
-    assert set(trouble.counts()) <= {NOT_NOW}
-    trouble.reset()
+    assert set(internal_errors.counts()) <= {NOT_NOW}
+    internal_errors.reset()
 
 
 @pytest.fixture
@@ -446,8 +446,8 @@ def test_the_writer_is_killed(server: Shop, when: str, delivery: str) -> None:
         settle(server)
         assert server.logged() == 2
         assert not Gap.objects.exists()
-    assert set(trouble.counts()) <= {NOT_NOW}
-    trouble.reset()
+    assert set(internal_errors.counts()) <= {NOT_NOW}
+    internal_errors.reset()
 
 
 @pytest.mark.parametrize("when", HANGING)
@@ -475,8 +475,8 @@ def test_a_caller_is_killed(server: Shop, when: str) -> None:
         assert server.sales() == ([1, 2, 3] if is_free else [1, 3])
         assert server.logged() == 3
         assert not Gap.objects.exists()
-    assert set(trouble.counts()) <= {NOT_NOW}
-    trouble.reset()
+    assert set(internal_errors.counts()) <= {NOT_NOW}
+    internal_errors.reset()
 
 
 @pytest.mark.parametrize("when", HANGING)
@@ -499,5 +499,5 @@ def test_a_transaction_with_an_inline_row_is_killed(server: Shop, when: str) -> 
         assert server.sales() == [1, 3]
         outcomes = AuditedDispatch.objects.values_list("transaction_outcome", flat=True)
         assert len(outcomes) in (2, 3)  # with the attempt, where that could not be written inside
-    assert set(trouble.counts()) <= {NOT_NOW}
-    trouble.reset()
+    assert set(internal_errors.counts()) <= {NOT_NOW}
+    internal_errors.reset()

@@ -32,8 +32,8 @@ from signal_inspector.audit.models import (
     NameKind,
     Unseen,
 )
-from signal_inspector.ids import uuid7
-from signal_inspector.records import Outcome, SendMethod
+from signal_inspector.core.record.ids import uuid7
+from signal_inspector.core.record.values import Outcome, SendMethod
 from tests.audit.rows_made import (
     dispatched,
     many_rows,

@@ -38,7 +38,7 @@ from django.http import HttpResponse
 from django.template import engines
 from django.test import Client
 from django.urls import include, path
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
 
 order_placed = Signal()
 
@@ -65,7 +65,7 @@ for command in [
 call_command("check", fail_level="WARNING", stdout=sys.stderr)
 from signal_inspector.audit.models import AuditedDispatch
 
-print(json.dumps([statuses, AuditedDispatch.objects.count(), trouble.counts()]))
+print(json.dumps([statuses, AuditedDispatch.objects.count(), internal_errors.counts()]))
 """
 
 OURS = ["signal_inspector", "signal_inspector.audit"]

@@ -22,7 +22,7 @@ from signal_inspector.audit.policies import (
 from signal_inspector.audit.settings import Audit, get_settings
 from signal_inspector.checks import check_settings
 from signal_inspector.conf import config_problems
-from signal_inspector.records import Details
+from signal_inspector.core.record.values import Details
 from signal_inspector.setting_rules import keys
 
 ROUTER = "signal_inspector.audit.routers.AuditRouter"

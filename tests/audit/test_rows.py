@@ -30,8 +30,8 @@ from signal_inspector.audit.policies import Policy
 from signal_inspector.audit.rows import Rows, in_ascii
 from signal_inspector.audit.sanitize import INTEGER, LARGEST, bounded
 from signal_inspector.conf import get_config
+from signal_inspector.core.record.values import Summary
 from signal_inspector.payload import Redactor, summarize_arguments
-from signal_inspector.records import Summary
 from tests.audit.rows_made import (
     FULL,
     dispatched,

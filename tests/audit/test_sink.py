@@ -17,7 +17,7 @@ from django.dispatch import Signal
 from django.test import override_settings
 from django.test.utils import _TestState
 
-from signal_inspector import Details, capture, gather, scopes, trouble
+from signal_inspector import Details, capture
 from signal_inspector.audit import sink
 from signal_inspector.audit.attribution.circumstances import Circumstances
 from signal_inspector.audit.delivery import after_transaction, base, current, writer
@@ -32,7 +32,10 @@ from signal_inspector.audit.models import AuditedDispatch, Gap, GapReason
 from signal_inspector.audit.rows import Item
 from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.testing import audited
-from signal_inspector.scopes import Collector
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import context
+from signal_inspector.core.listening.captures import Capture
+from signal_inspector.core.record import details
 from tests.audit.rows_made import FULL, dispatched, rows_of, with_column
 
 
@@ -101,7 +104,7 @@ class TestSink:
         """Of what EXCLUDE names nothing is gathered, and no record made; of the rest it is."""
         gathered: list[str] = []
         monkeypatch.setattr(
-            gather, "details", lambda dispatch, *rest: gathered.append(dispatch.signal)
+            details, "gather", lambda dispatch, *rest: gathered.append(dispatch.signal)
         )
         excluded = {"AUDIT": {"EXCLUDE": [f"{__name__}.left_out"]}}
         with override_settings(SIGNAL_INSPECTOR=excluded), audited(PATH):
@@ -143,16 +146,16 @@ class TestSink:
     def test_keeps_no_collector_alive(self, signal: Signal) -> None:
         """A dispatch that waits in a queue holds neither a capture() nor what that collected."""
 
-        class Collected(Collector):
+        class Collected(Capture):
             __slots__ = ("__weakref__",)
 
         with audited(PATH):
-            collector = Collected()
-            scopes.open_collector(collector)
+            opened = Collected()
+            context.open_capture(opened)
             signal.send(None)
-            scopes.close_collector(collector)
-            gone = weakref.ref(collector)
-            del collector
+            context.close_capture(opened)
+            gone = weakref.ref(opened)
+            del opened
             gc.collect()
             assert gone() is None
         [item] = Kept.taken
@@ -167,16 +170,16 @@ class TestSink:
         monkeypatch.setattr(Kept, "take", fails)
         with audited(PATH):
             assert signal.send(None) == [(on_order, None)]
-        assert sum(trouble.counts().values()) == 1
+        assert sum(internal_errors.counts().values()) == 1
 
 
 class TestUnderATestRunner:
     def test_nothing_listens(self, signal: Signal) -> None:
         """The first dispatch of a test run that has not asked ends the listening."""
         sink.listen()
-        assert scopes.process_audience().sinks
+        assert context.process_hearers().sinks
         signal.send(None)
-        assert not scopes.process_audience().sinks
+        assert not context.process_hearers().sinks
         assert process.delivery is None
 
     def test_that_is_said(self, signal: Signal, caplog: pytest.LogCaptureFixture) -> None:
@@ -212,7 +215,7 @@ class TestUnderATestRunner:
         try:
             signal.send(None)
         finally:
-            scopes.remove_sink(listening)
+            context.remove_sink(listening)
             process.use(before)
         assert len(Kept.taken) == 1
 
@@ -220,7 +223,7 @@ class TestUnderATestRunner:
         """After audited() nothing listens, and its delivery has been closed."""
         with audited(PATH), capture():
             signal.send(None)
-        assert not scopes.process_audience().sinks
+        assert not context.process_hearers().sinks
         assert process.delivery is None
         assert len(Kept.closed) == 1
 
@@ -281,7 +284,7 @@ class TestChoosing:
             made = process.get()
             process.use(None)
         assert type(made) is chosen_class(Audit())
-        assert list(trouble.counts()) == ["choosing the delivery of the audit"]
+        assert list(internal_errors.counts()) == ["choosing the delivery of the audit"]
 
 
 class TestContract:
@@ -368,7 +371,7 @@ class TestTheEnd:
         sent = datetime.fromtimestamp(first.started_ns / 1e9, UTC)
         assert abs(since - sent) < timedelta(milliseconds=1)
         assert losses.total == 3
-        trouble.reset()
+        internal_errors.reset()
 
     @pytest.mark.django_db(transaction=True)
     def test_of_another_delivery(self, told: Callable[[], list[str]]) -> None:

@@ -10,14 +10,15 @@ from typing import Any, Final
 
 from django.dispatch import Signal
 
-from signal_inspector import Details, capture, connections, instrument
-from signal_inspector.scopes import (
-    Collector,
+from signal_inspector import Details, capture
+from signal_inspector.core.listening.captures import Capture
+from signal_inspector.core.listening.context import (
     add_sink,
-    close_collector,
-    open_collector,
+    close_capture,
+    open_capture,
     remove_sink,
 )
+from signal_inspector.core.wrapper import connection_log, instrument
 from signal_inspector.watch import WatchSink
 from tests.benchmarks.measure import FIRST, SENDS, Contestant, Sender, Turn, turn
 
@@ -94,13 +95,13 @@ def _async_receivers(count: int) -> Iterator[Callable[..., Any]]:
 @contextmanager
 def _collecting() -> Iterator[None]:
     """As the panel does it, but for the details."""
-    collector = Collector(Details.NONE)
-    open_collector(collector)
+    opened = Capture(Details.NONE)
+    open_capture(opened)
     try:
         yield
     finally:
-        close_collector(collector)
-        assert len(collector.dispatches) == FIRST + SENDS
+        close_capture(opened)
+        assert len(opened.dispatches) == FIRST + SENDS
 
 
 @contextmanager
@@ -200,7 +201,7 @@ def connecting_contestants(connected: int) -> list[Contestant]:
         assert len(signal.receivers) == len(kept) + len(passing)
         del signal.receivers[len(kept) :]  # Django's disconnect() goes through all of them
         for receiver in passing[1::2]:
-            connections.note_disconnect(signal, receiver, None, None)
+            connection_log.note_disconnect(signal, receiver, None, None)
 
     def turn_of(name: str) -> Turn:
         def turn() -> int:

@@ -108,7 +108,7 @@ def measure(name: str, send: Callable[[], None]) -> None:
     page = panel.content
     showing = perf_counter() - started
     dispatches = unpack(stats["packed"])
-    plain = len(json.dumps([dispatch.as_dict() for dispatch in panel._collector.dispatches]))
+    plain = len(json.dumps([dispatch.as_dict() for dispatch in panel._opened.dispatches]))
     print(
         f"{name:14} {len(dispatches):6,} {bare * 1e3:8.0f} {recording * 1e3:9.0f} "
         f"{storing * 1e3:8.0f} {len(stored) / 1e6:9.2f} {plain / 1e6:9.2f} {reading * 1e3:8.0f} "

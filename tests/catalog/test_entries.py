@@ -17,8 +17,10 @@ from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 from django.test import override_settings
 
-from signal_inspector import catalog, instrument, names, trouble
+from signal_inspector import catalog, names
 from signal_inspector.catalog import ReceiverEntry, SignalEntry, State, describe, receivers_of
+from signal_inspector.core import internal_errors
+from signal_inspector.core.wrapper import instrument
 
 order_placed = Signal()
 parcel_sent = Signal()
@@ -28,7 +30,7 @@ parcel_sent = Signal()
 def _no_trouble() -> Iterator[None]:
     """Nothing of ours failed in silence."""
     yield
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 @pytest.fixture

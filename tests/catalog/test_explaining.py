@@ -17,7 +17,6 @@ from django.db.models.signals import ModelSignal, post_save
 from django.dispatch import Signal
 from django.test import override_settings
 
-from signal_inspector import muting, trouble
 from signal_inspector.catalog import (
     ExplainedReceiver,
     Explanation,
@@ -29,7 +28,9 @@ from signal_inspector.catalog import (
 )
 from signal_inspector.catalog.explaining import absent
 from signal_inspector.catalog.finding import find_sender, find_signal
-from signal_inspector.records import Caller, SendMethod
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import Caller, SendMethod
+from signal_inspector.core.wrapper import muting
 from signal_inspector.source_code.project import read_directory
 from signal_inspector.source_code.records import Connect, ModuleSource
 from tests.catalog.made import module
@@ -42,7 +43,7 @@ order_placed = Signal()
 def _no_trouble() -> Iterator[None]:
     """Nothing of ours failed in silence."""
     yield
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 @pytest.fixture
@@ -417,7 +418,7 @@ class TestFinding:
             (f"{__name__}.Web", Web),
             (f"{__name__}.log", log),
             ("django.core.signals.setting_changed", setting_changed),
-            ("signal_inspector.records.SendMethod.SEND", SendMethod.SEND),
+            ("signal_inspector.core.record.values.SendMethod.SEND", SendMethod.SEND),
             ("None", None),
             ("'checkout'", "checkout"),
             ('"checkout"', "checkout"),

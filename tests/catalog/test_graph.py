@@ -13,14 +13,15 @@ from django.dispatch import Signal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signal_inspector import capture, trouble
+from signal_inspector import capture
 from signal_inspector.catalog import recorded
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.recorded import SentOn, sent_on_in
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import SendMethod
 from signal_inspector.graph import building
 from signal_inspector.graph.building import build, project_graph
 from signal_inspector.graph.model import Graph, Known, SendingOn, cycles_in, select
-from signal_inspector.records import SendMethod
 from signal_inspector.source_code.files import files_below, reading_of
 from tests.catalog.sources_written import write
 from tests.graph.graphs_made import cascade, receiving, sending_on
@@ -250,7 +251,7 @@ class TestRecorded:
     def _as_before(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(recorded, "_sources", {})
         yield
-        trouble.reset()
+        internal_errors.reset()
 
     def test_a_capture_tells_who_sent_on(self) -> None:
         """Each nested dispatch counts for the receiver that sent it, not for one further out."""
@@ -314,7 +315,7 @@ class TestRecorded:
             "What the audit has recorded is left out: no such table: signal_audit_dispatch"
         ]
         assert recorded.sent_on() == []
-        assert trouble.counts() == {}
+        assert internal_errors.counts() == {}
 
 
 class TestCycles:

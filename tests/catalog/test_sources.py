@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import signal_inspector
-from signal_inspector.callers import is_third_party
-from signal_inspector.records import SendMethod
+from signal_inspector.core.record.callers import is_third_party
+from signal_inspector.core.record.values import SendMethod
 from signal_inspector.source_code import files, names, project
 from signal_inspector.source_code.project import project_sources, read_directory, read_module
 from tests.catalog.sources_written import SIGNALS, Sources, read, write

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.dispatch import Signal
 
-from signal_inspector import trouble
 from signal_inspector.checks.facts import Facts
 from signal_inspector.checks.findings import Checks
 from signal_inspector.checks.signals import FROM_CONNECTIONS, FROM_SOURCE, findings
+from signal_inspector.core import internal_errors
 from tests.checks.worlds import Project, World
 
 HEAD = """
@@ -91,7 +91,7 @@ def test_receivers_in_no_shape_that_django_gives_them(world: World, receivers: A
     module.hostile = Hostile(receivers)
     found = findings(facts_of_bazaar(), FROM_CONNECTIONS + FROM_SOURCE)
     assert "W014" in [each.kind.number for each in found]
-    assert set(trouble.counts()) <= {"the receivers of a signal"}
+    assert set(internal_errors.counts()) <= {"the receivers of a signal"}
 
 
 def test_modules_in_no_app_send_signals_too(project: Project) -> None:

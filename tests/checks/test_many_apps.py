@@ -411,12 +411,12 @@ def found(written: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
     project.settings(apps=tuple(f"{each}.apps.StallConfig" for each in apps))
     program = (
         "import django, json, os; django.setup()\n"
-        "from signal_inspector import trouble\n"
+        "from signal_inspector.core import internal_errors\n"
         "from signal_inspector.checks.facts import Facts\n"
         "from signal_inspector.checks.findings import get_options\n"
         "from signal_inspector.checks.signals import FROM_CONNECTIONS, FROM_SOURCE, findings\n"
         "found = findings(Facts(get_options()), FROM_CONNECTIONS + FROM_SOURCE)\n"
-        "assert not trouble.counts(), trouble.counts()\n"
+        "assert not internal_errors.counts(), internal_errors.counts()\n"
         "told = [(it.kind.number, os.path.relpath(it.path), it.line) for it in found]\n"
         "print(json.dumps(told))\n"
     )

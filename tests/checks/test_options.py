@@ -10,11 +10,11 @@ from django.core import checks
 from django.core.management import BaseCommand, call_command
 from django.test import override_settings
 
-from signal_inspector import trouble
 from signal_inspector.checks import TAG, check_signals, signals
 from signal_inspector.checks.findings import Checks, Kind
 from signal_inspector.checks.signals import asking_command
 from signal_inspector.conf import config_problems, read_config
+from signal_inspector.core import internal_errors
 from tests.checks.worlds import Project
 
 # One of each sort: a receiver that died (W012), and a name that gives an order (I026).
@@ -205,13 +205,13 @@ class TestFailures:
         monkeypatch.setattr(signals, "FROM_CONNECTIONS", (broken, whole))
         monkeypatch.setattr(signals, "FROM_SOURCE", ())
         assert [each.id for each in check_signals(None)] == ["signal_inspector.I026"]
-        assert trouble.counts() == {"the check broken": 1}
+        assert internal_errors.counts() == {"the check broken": 1}
 
     def test_of_all_is_reported(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Nothing that is wrong with the checks stops a command."""
         monkeypatch.setattr(signals, "get_options", mock.Mock(side_effect=ZeroDivisionError))
         assert check_signals(None) == []
-        assert trouble.counts() == {"the checks of signals": 1}
+        assert internal_errors.counts() == {"the checks of signals": 1}
 
 
 def test_registered_under_two_tags() -> None:

@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 from django.dispatch import Signal
 
-from signal_inspector import connections, trouble
 from signal_inspector.checks import facts
 from signal_inspector.checks.facts import Facts
 from signal_inspector.checks.findings import Checks, Finding
 from signal_inspector.checks.signals import Rule, findings
+from signal_inspector.core import internal_errors
+from signal_inspector.core.wrapper import connection_log
 from signal_inspector.names.scan import by_name, walk
 from signal_inspector.names.signals import signal_name
 from signal_inspector.source_code.project import read_directory
@@ -69,7 +70,7 @@ class World:
         """What rules find in the package; none of them may fail."""
         gc.collect()
         found = findings(Facts(Checks(**{"include": ("bazaar*",), **options})), rules)
-        assert trouble.counts() == {}
+        assert internal_errors.counts() == {}
         return found
 
     def line(self, text: str, name: str = "bazaar.signals") -> int:
@@ -89,7 +90,7 @@ def forget_modules() -> None:
             for value in vars(sys.modules.pop(name)).values():
                 if isinstance(value, Signal):
                     value.receivers = []
-                    connections._log.pop(value)
+                    connection_log._log.pop(value)
 
 
 class Project:

@@ -143,7 +143,7 @@ def _cancel(run: Run, outermost: bool) -> None:
 
 
 def _warn(run: Run, call: Call | None) -> None:
-    # Receivers on the careful way, and those of overrides, have frames of ours above them.
+    # Receivers on the async path, and those of overrides, have frames of ours above them.
     if call is None or call.send.method.is_async or run.is_alone(call.send):
         return
     kinds = [receiver.kind for receiver in run.world.receivers]

@@ -14,9 +14,11 @@ from enum import StrEnum
 from typing import Any, Final
 from unittest import mock
 
-from signal_inspector import Details, Dispatch, Sink, capture, instrument, scopes
-from signal_inspector.records import SendMethod
-from signal_inspector.sinks import Follower
+from signal_inspector import Details, Dispatch, Sink, capture
+from signal_inspector.core.listening import context
+from signal_inspector.core.listening.sinks import Observer
+from signal_inspector.core.record.values import SendMethod
+from signal_inspector.core.wrapper import instrument
 from tests.differential.agreement import check_record
 from tests.differential.run import Run
 from tests.differential.seen import Observation
@@ -31,7 +33,7 @@ class Mode(StrEnum):
     IDLE = "idle"
     RECORDING = "recording"  # capture(details=Details.ALL)
     SINK = "sink"  # a sink of the process that follows each receiver as it runs
-    PASSING = "passing"  # a sink whose followers want no record, and so get none where they can
+    PASSING = "passing"  # a sink whose observers want no record, and so get none where they can
     CAREFUL = "careful"  # as RECORDING, on a Django that our own loop does not know
 
 
@@ -62,7 +64,7 @@ class LiveSink(Sink):
 
     def follow(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
-    ) -> Follower | None:
+    ) -> Observer | None:
         return Following(self)
 
     def dispatch_started(self, dispatch: Dispatch) -> None:
@@ -79,7 +81,7 @@ class LiveSink(Sink):
         assert len(set(self.ended)) == len(self.ended)
 
 
-class Following(Follower):
+class Following(Observer):
     """Sets the variable for one dispatch: what a ``LiveSink`` answers."""
 
     def __init__(self, sink: LiveSink) -> None:
@@ -101,11 +103,11 @@ class PassingSink(Sink):
 
     def follow(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
-    ) -> Follower | None:
+    ) -> Observer | None:
         return Passer()
 
 
-class Passer(Follower):
+class Passer(Observer):
     """What a ``PassingSink`` answers."""
 
     needs_record = False
@@ -143,7 +145,7 @@ def bare(world: World) -> Result:
 
 def under_wrapper(world: World, mode: Mode, tampering: Tampering) -> Result:
     """The world with the wrapper installed, in one mode."""
-    assert not scopes.ears
+    assert not context.hearing
     with _installed(known_django=mode is not Mode.CAREFUL), tampering():
         return _in_own_context(_PLAY[mode], world)
 
@@ -165,15 +167,15 @@ def _installed(*, known_django: bool) -> Iterator[None]:
 
 
 def _unheard(world: World) -> Result:
-    run = Run(world, lambda: None, scopes.current.get)
+    run = Run(world, lambda: None, context.current.get)
     run.run()
     return Result(run.observations, run.leaks)
 
 
 def _captured(world: World) -> Result:
     with capture(details=Details.ALL) as dispatches:
-        scope = scopes.current.get()
-        run = Run(world, scopes.running_call, lambda: _unless(scope, scopes.current.get()))
+        scope = context.current.get()
+        run = Run(world, context.running_call, lambda: _unless(scope, context.current.get()))
         run.run()
     wrong = _disagreement(lambda: check_record(run, dispatches, has_details=True))
     return Result(run.observations, run.leaks, wrong)
@@ -185,12 +187,12 @@ def _unless(expected: object, found: object) -> object:
 
 def _heard(world: World) -> Result:
     sink = LiveSink()
-    scopes.use_sinks((sink,))
+    context.use_sinks((sink,))
     try:
         run = Run(world, _running, _still_set)
         run.run()
     finally:
-        scopes.use_sinks(())
+        context.use_sinks(())
     wrong = _disagreement(
         lambda: (sink.check(), check_record(run, sink.dispatches, has_details=False))
     )
@@ -198,12 +200,12 @@ def _heard(world: World) -> Result:
 
 
 def _passed(world: World) -> Result:
-    scopes.use_sinks((PassingSink(),))
+    context.use_sinks((PassingSink(),))
     try:
         run = Run(world, lambda: None, _still_set)
         run.run()
     finally:
-        scopes.use_sinks(())
+        context.use_sinks(())
     return Result(run.observations, run.leaks)
 
 
@@ -275,7 +277,7 @@ def _compare(
 
 
 def _placeless(loose: list[Any]) -> list[Any]:
-    """Without the places of warnings: the careful way adds frames."""
+    """Without the places of warnings: the async path adds frames."""
     return [what[:2] if what[0] == "UserWarning" else what for what in loose]
 
 

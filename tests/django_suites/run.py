@@ -77,7 +77,7 @@ SHORT = [
     "transaction_hooks",
 ]
 
-#: Nobody listens; every signal is recorded in full; and so it is while a follower hears of each
+#: Nobody listens; every signal is recorded in full; and so it is while an observer hears of each
 #: receiver; and so again as on a Django whose methods our own loop does not know.
 MODES = ["idle", "recorded", "live", "careful"]
 

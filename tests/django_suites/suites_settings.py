@@ -11,7 +11,7 @@ import os
 
 from test_sqlite import *  # noqa: F403  Django's own settings for its tests
 
-from signal_inspector import instrument
+from signal_inspector.core.wrapper import instrument
 
 MODE = os.environ["SUITES_MODE"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.records import Details, SendMethod
-from signal_inspector.sinks import Follower, Sink
+from signal_inspector.core.listening.sinks import Observer, Sink
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Details, SendMethod
 
 
 class ReadEverything(Sink):
@@ -27,11 +27,11 @@ class ReadEverythingLive(ReadEverything):
 
     def follow(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
-    ) -> Follower | None:
+    ) -> Observer | None:
         return ReadEachReceiver()
 
 
-class ReadEachReceiver(Follower):
+class ReadEachReceiver(Observer):
     def entered(self, index: int | None) -> None:
         self.dispatch.as_dict()
 

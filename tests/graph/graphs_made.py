@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from signal_inspector.core.record.values import SendMethod
 from signal_inspector.graph.model import (
     Function,
     Graph,
@@ -14,7 +15,6 @@ from signal_inspector.graph.model import (
     SignalNode,
     cycles_in,
 )
-from signal_inspector.records import SendMethod
 
 #: What names may hold that come from classes made at run time, mocks, and generated files.
 HOSTILE = (

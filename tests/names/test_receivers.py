@@ -17,9 +17,9 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.dispatch import Signal
 from sentry_sdk.integrations.django import signals_handlers
 
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import ReceiverName
 from signal_inspector.names import receiver_name
-from signal_inspector.records import ReceiverName
 
 HERE = __name__
 
@@ -210,7 +210,7 @@ def test_receiver_name(case: str) -> None:
     receiver, (name, line) = CASES[case]
     assert receiver_name(receiver) == ReceiverName(name, __file__, line)
     assert receiver_name(receiver) == ReceiverName(name, __file__, line)
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 def test_a_class() -> None:
@@ -340,7 +340,7 @@ def test_what_cannot_be_described_is_called_after_its_class(
     monkeypatch.setattr("signal_inspector.names.receivers._is_mock", broken)
     name = receiver_name(StaticCall())
     assert name == ReceiverName(f"{HERE}.StaticCall", "", 0)
-    assert trouble.counts() == {"the name of a receiver": 1}
+    assert internal_errors.counts() == {"the name of a receiver": 1}
 
 
 def test_bound_methods_share_the_entry_of_their_class() -> None:

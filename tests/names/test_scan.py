@@ -13,7 +13,8 @@ import pytest
 from django.db.models.signals import post_save
 from django.dispatch import Signal
 
-from signal_inspector import ids, trouble
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record import ids
 from signal_inspector.names import loaded_signals, scan, signal_name, signals
 from signal_inspector.names.scan import Index
 from tests.names.conftest import World
@@ -66,7 +67,7 @@ def test_lazy_modules_stay_lazy(world: World, monkeypatch: pytest.MonkeyPatch) -
     spec.loader.exec_module(module)
     assert signal_name(post_save) == "django.db.models.signals.post_save"
     assert "django.db.models.signals.post_save" in loaded_signals()
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 class HostileModule(types.ModuleType):
@@ -140,7 +141,7 @@ def test_misbehaving_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = type.__getattribute__(HostileClass, "kept")
     assert signal_name(kept) == f"{__name__}.HostileClass.kept"
     assert loaded_signals()["hostile.placed"] is placed
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 def test_a_namespace_in_place_of_a_module(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,8 @@ from django.core.signals import request_started, setting_changed
 from django.db.models.signals import class_prepared, m2m_changed, post_save
 from django.dispatch import Signal
 
-from signal_inspector import ids, trouble
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record import ids
 from signal_inspector.names import (
     creation_place,
     forget_names,
@@ -301,7 +302,7 @@ def test_signals_in_registries(world: World) -> None:
     assert signal_name(module.NESTED["deep"]["deeper"]).endswith(" (anonymous)")
     assert is_item(module.BUS.one_done)
     assert not is_item(setting_changed)
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 def test_an_attribute_is_better_than_an_item(world: World) -> None:
@@ -468,7 +469,7 @@ def test_a_failure_of_ours_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(signals, "_find", broken)
     assert signal_name(made_here()).startswith(f"{__name__}:")
-    assert trouble.counts() == {"the name of a signal": 1}
+    assert internal_errors.counts() == {"the name of a signal": 1}
 
 
 def test_names_do_not_outlive_their_signal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from celery import Celery, Task, shared_task
 
+from signal_inspector.core.record.values import ReceiverName
 from signal_inspector.names import receiver_name, sender_name
-from signal_inspector.records import ReceiverName
 
 HERE = __name__
 app = Celery("shop", broker="memory://", set_as_current=False)

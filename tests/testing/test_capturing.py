@@ -21,9 +21,12 @@ from django.db.models.signals import post_save
 from django.dispatch import Signal
 from django.test import override_settings
 
-from signal_inspector import Sink, capture, instrument, queries, suppress, trouble
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.records import SendMethod
+from signal_inspector import Sink, capture, suppress
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record import queries
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import SendMethod
+from signal_inspector.core.wrapper import instrument
 from signal_inspector.testing import CapturedDispatches, capture_dispatches
 from tests.listening import ROOT, listening, unknown_django
 from tests.testing.shop import (
@@ -82,7 +85,7 @@ class TestWhatItGives:
         assert second.failures[0].name.endswith("award_points")
 
     def test_async_receivers(self) -> None:
-        """On the careful way as on the fast one, sync receivers first."""
+        """On the async path as on the fast one, sync receivers first."""
         with connected(order_placed, book_courier, log_order), capture_dispatches() as dispatches:
             place()
             asyncio.run(order_placed.asend_robust(Checkout))
@@ -480,4 +483,4 @@ assert "signal_inspector.apps" not in __import__("sys").modules
         """A capture under load of all kinds leaves no failure of ours behind."""
         with connected(order_placed, award_points, book_courier), capture_dispatches():
             order_placed.send_robust(Checkout)
-        assert trouble.counts() == {}
+        assert internal_errors.counts() == {}

@@ -14,7 +14,8 @@ from unittest.mock import MagicMock
 import pytest
 from django.dispatch import Signal
 
-from signal_inspector import Outcome, capture, instrument
+from signal_inspector import Outcome, capture
+from signal_inspector.core.wrapper import instrument
 from signal_inspector.testing import capture_dispatches, delay, inject_failure, mute
 from tests.clocks import let_an_hour_pass
 from tests.testing.shop import connected, order_placed

@@ -15,7 +15,7 @@ from django.db.models.signals import post_save
 from django.dispatch import Signal
 from django.test import SimpleTestCase
 
-from signal_inspector import instrument
+from signal_inspector.core.wrapper import instrument
 from signal_inspector.testing import capture_dispatches, mute, only
 from tests.testing.shop import connected, order_placed
 

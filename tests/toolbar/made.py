@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from signal_inspector.conf import Config
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.records import (
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import (
     Caller,
     Failure,
     NotCalled,

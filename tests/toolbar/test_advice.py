@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from signal_inspector import trouble
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.conf import Config, Toolbar
-from signal_inspector.records import Caller, NotCalledReason, Outcome, Unseen
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import Caller, NotCalledReason, Outcome, Unseen
 from signal_inspector.toolbar import advising
 from signal_inspector.toolbar.advice import Advice
 from signal_inspector.toolbar.advising import advise, lines, remarks
@@ -386,7 +386,7 @@ def test_a_rule_that_fails_says_nothing_and_is_counted(monkeypatch: pytest.Monke
     world = World()
     world.send("s.a")
     assert kinds(world) == ["nobody received"]
-    assert trouble.counts() == {"advice (broken)": 1}
+    assert internal_errors.counts() == {"advice (broken)": 1}
 
 
 def test_lines_lead_to_rows_and_are_capped() -> None:

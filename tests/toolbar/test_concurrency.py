@@ -10,7 +10,8 @@ import pytest
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
 
-from signal_inspector import scopes, trouble
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import context
 from tests.toolbar import shop
 from tests.toolbar.conftest import Shown
 
@@ -30,8 +31,8 @@ def test_threads(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
         sent = shown.dispatches(shown.request_id(response))
         assert len(sent) == 5
         assert who(sent) == {name}
-    assert scopes.ears == []
-    assert trouble.counts() == {}
+    assert context.hearing == []
+    assert internal_errors.counts() == {}
 
 
 @pytest.mark.asyncio
@@ -48,9 +49,9 @@ async def test_tasks(shown: Shown, monkeypatch: pytest.MonkeyPatch, view: str) -
         found = await asyncio.to_thread(shown.dispatches, shown.request_id(response))
         assert len(found) == 5
         assert who(found) == {name}
-    assert scopes.current.get() is None
-    assert scopes.ears == []
-    assert trouble.counts() == {}
+    assert context.current.get() is None
+    assert context.hearing == []
+    assert internal_errors.counts() == {}
 
 
 @pytest.mark.asyncio

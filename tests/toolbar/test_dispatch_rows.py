@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from signal_inspector.records import Caller, Summary
+from signal_inspector.core.record.values import Caller, Summary
 from signal_inspector.toolbar.dispatch_rows import Remarks, dispatch_row
 from signal_inspector.toolbar.parts import Badge, DispatchRow, HeadingRow
 from signal_inspector.toolbar.requests import Links

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 
-from signal_inspector.records import Caller, Failure, Outcome, Query, Summary
+from signal_inspector.core.record.values import Caller, Failure, Outcome, Query, Summary
 from signal_inspector.toolbar.call_rows import (
     call_facts_row,
     call_row,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from signal_inspector.records import Outcome
+from signal_inspector.core.record.values import Outcome
 from signal_inspector.toolbar import lanes
 from signal_inspector.toolbar.lanes import Scale
 from tests.toolbar.made import MS, World, call

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from signal_inspector.records import NotCalledReason, Outcome, ReceiverCall, Summary, Unseen
+from signal_inspector.core.record.values import (
+    NotCalledReason,
+    Outcome,
+    ReceiverCall,
+    Summary,
+    Unseen,
+)
 from signal_inspector.toolbar.wording import call_outcome, dispatch_outcome, group_outcome
 from tests.toolbar.made import World, call, not_called, skipped
 

@@ -15,8 +15,10 @@ from django.http import HttpResponse
 from django.template import TemplateSyntaxError
 from django.test import Client, RequestFactory
 
-from signal_inspector import scopes, toolbar, trouble
+from signal_inspector import toolbar
 from signal_inspector.conf import forget_config
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import context
 from signal_inspector.toolbar import panel as panel_module
 from signal_inspector.toolbar.requests import SUMMARY_ID
 from tests.toolbar.conftest import PANEL, Shown
@@ -50,7 +52,7 @@ def test_every_store_gives_the_request_back(shown: Shown, store: str) -> None:
         "tests.toolbar.shop.stock_low",
         "tests.toolbar.shop.order_placed",
     ]
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 @pytest.mark.parametrize("store", STORES)
@@ -64,7 +66,7 @@ def test_panel_rendered_into_the_page(shown: Shown, store: str) -> None:
     assert url is not None
     answer = shown.client.get(url[1].replace("&amp;", "&"))
     assert len(answer.json()["dispatches"]) == 17
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 @pytest.mark.parametrize("path", ["/checkout/", "/quiet/", "/many/300/", "/async-checkout/"])
@@ -222,7 +224,7 @@ def test_panel_switched_off_collects_nothing(shown: Shown) -> None:
     shown.client.cookies[f"djdt{PANEL}"] = "off"
     request_id = shown.request_id(shown.client.get("/checkout/"))
     assert shown.stored(request_id) == {}
-    assert scopes.current.get() is None
+    assert context.current.get() is None
 
 
 def test_view_that_raises(shown: Shown) -> None:
@@ -231,7 +233,7 @@ def test_view_that_raises(shown: Shown) -> None:
     response = client.get("/fail/")
     assert response.status_code == 500
     assert len(shown.dispatches(shown.request_id(response))) == 1
-    assert scopes.current.get() is None
+    assert context.current.get() is None
 
 
 @pytest.mark.parametrize("render", [False, True])
@@ -248,7 +250,7 @@ def test_broken_store_leaves_the_response_alone(shown: Shown, render: bool) -> N
     with mock.patch.object(MemoryStore, "save_panel", save):
         response = shown.client.get("/checkout/")
     assert response.status_code == 200
-    assert trouble.counts() == {"storing a request": 1}
+    assert internal_errors.counts() == {"storing a request": 1}
     if render:
         assert (
             "Inspector&#x27;s own failures: 1 (storing a request 1)" in response.content.decode()
@@ -268,7 +270,7 @@ def test_broken_template_leaves_the_response_alone(shown: Shown, render: bool) -
         content = response.content.decode() if render else shown.panel(shown.request_id(response))
     assert response.status_code == 200
     assert "Inspector&#x27;s own failures" in content
-    assert trouble.counts()["showing the panel"] == 1
+    assert internal_errors.counts()["showing the panel"] == 1
 
 
 @pytest.mark.parametrize("broken", ["pack", "open_collector", "close_collector", "Collector"])
@@ -279,14 +281,14 @@ def test_broken_inspector_leaves_the_response_alone(shown: Shown, broken: str) -
         response = shown.client.get("/checkout/")
     assert response.status_code == 200
     assert "ok" in response.content.decode()
-    assert sum(trouble.counts().values()) == 1
-    scopes.ears.clear()  # what a close that failed has left behind
-    scopes.current.set(None)
+    assert sum(internal_errors.counts().values()) == 1
+    context.hearing.clear()  # what a close that failed has left behind
+    context.current.set(None)
 
 
 def test_own_failures_are_shown(shown: Shown) -> None:
     """The panel says how often the inspector itself failed."""
-    trouble.report("payload", RuntimeError("x"))
+    internal_errors.report("payload", RuntimeError("x"))
     content = shown.panel(shown.request_id(shown.client.get("/checkout/")))
     assert "Inspector's own failures: 1 (payload 1)" in text(content)
 
@@ -316,10 +318,10 @@ def test_instrumentation_can_be_switched_on_twice(shown: Shown) -> None:
     panel = toolbar.get_panel_by_id(PANEL)
     panel.enable_instrumentation()
     panel.enable_instrumentation()
-    assert len(scopes.ears) == 1
+    assert len(context.hearing) == 1
     panel.disable_instrumentation()
     panel.disable_instrumentation()
-    assert (scopes.ears, scopes.current.get()) == ([], None)
+    assert (context.hearing, context.current.get()) == ([], None)
 
 
 def test_script_that_is_not_collected(shown: Shown) -> None:
@@ -330,4 +332,4 @@ def test_script_that_is_not_collected(shown: Shown) -> None:
         answer = shown.client.get("/__debug__/render_panel/", query).json()
     assert answer["scripts"] == []
     assert "break_down" in answer["content"]
-    assert trouble.counts() == {"finding the panel's script": 1}
+    assert internal_errors.counts() == {"finding the panel's script": 1}

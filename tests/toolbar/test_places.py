@@ -8,7 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from signal_inspector.conf import forget_config
-from signal_inspector.records import Caller
+from signal_inspector.core.record.values import Caller
 from signal_inspector.toolbar import places
 from signal_inspector.toolbar.parts import Frame, TextLine
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from signal_inspector import trouble
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
-from signal_inspector.records import Outcome, Unseen
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import Outcome, Unseen
 from signal_inspector.toolbar import tables
 from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.figures import covered_ns, figures
@@ -214,7 +214,7 @@ def test_catalog_that_cannot_be_read_is_empty(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(tables, "describe", broken)
     assert tables.connected() == []
-    assert trouble.counts() == {"the catalog": 1}
+    assert internal_errors.counts() == {"the catalog": 1}
 
 
 def stored(**fields: Any) -> StoredRequest:
@@ -283,4 +283,4 @@ def test_store_that_cannot_list_costs_the_list_alone() -> None:
             raise OSError("gone")
 
     assert other_requests(Broken({}), "me", now=0.0) == ()
-    assert trouble.counts() == {"reading the toolbar's store": 1}
+    assert internal_errors.counts() == {"reading the toolbar's store": 1}

@@ -9,7 +9,7 @@ import html5lib
 import pytest
 from django.test import Client
 
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
 from signal_inspector.toolbar import views
 from tests.toolbar.conftest import Shown
 
@@ -76,7 +76,7 @@ def test_rows_of_unknown_things(shown: Shown, query: dict[str, str], error: str)
     else:
         assert answer.status_code == 200
         assert "html" in answer.json()
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 def test_json_of_a_request(shown: Shown) -> None:
@@ -135,4 +135,4 @@ def test_a_view_that_fails_says_so_in_json(shown: Shown, monkeypatch: pytest.Mon
     answer = shown.client.get(ROWS, {"request_id": request_id, "row": "d0"})
     assert answer.status_code == 500
     assert "Signal Inspector failed here" in answer.json()["error"]
-    assert trouble.counts() == {"the view si_rows": 1}
+    assert internal_errors.counts() == {"the view si_rows": 1}

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry.context import get_current
 
-from signal_inspector import trouble
-from signal_inspector.scopes import current
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import current
 from tests.tracing.spans import Traces
 
 
@@ -18,4 +18,4 @@ def traces(caplog: pytest.LogCaptureFixture) -> Iterator[Traces]:
     assert get_current() is before
     assert current.get() is scope
     assert "Failed to detach context" not in caplog.text
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}

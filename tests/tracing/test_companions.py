@@ -53,8 +53,8 @@ def show():
     names = {span.context.span_id: span.name for span in spans}
     for span in sorted(spans, key=lambda span: span.start_time):
         print(span.name, "<", names.get(span.parent.span_id) if span.parent else None)
-    from signal_inspector import trouble
-    assert trouble.counts() == {}, trouble.counts()
+    from signal_inspector.core import internal_errors
+    assert internal_errors.counts() == {}, internal_errors.counts()
 """
 
 _DISPATCH = """\

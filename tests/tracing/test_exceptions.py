@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from signal_inspector.conf import Limits
+from signal_inspector.core.record.values import Failure
 from signal_inspector.payload import summarize_exception
-from signal_inspector.records import Failure
 from signal_inspector.tracing import exceptions
 from signal_inspector.tracing.settings import Tracing
 

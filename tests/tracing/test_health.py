@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from pytest_django import Settings
 
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
 from signal_inspector.tracing import metrics
 from tests.listening import run_python
 from tests.tracing.spans import Traces
@@ -25,13 +25,13 @@ Counts = dict[str, int]
 @pytest.fixture(autouse=True)
 def _counts_are_ours() -> Iterator[None]:
     """The counts of the process start and end empty."""
-    trouble.reset()
+    internal_errors.reset()
     yield
-    trouble.reset()
+    internal_errors.reset()
 
 
 def fail(kind: str) -> None:
-    trouble.report(kind, ValueError())
+    internal_errors.report(kind, ValueError())
 
 
 def read(reader: InMemoryMetricReader, *, with_zeros: bool = False) -> dict[str, Counts]:
@@ -70,8 +70,8 @@ def reader() -> Iterator[InMemoryMetricReader]:
 class TestCounters:
     def test_tell_each_kind(self, reader: InMemoryMetricReader) -> None:
         """What was dropped and what failed is counted by kind."""
-        trouble.drop("dispatches", 3)
-        trouble.drop("metric attributes")
+        internal_errors.drop("dispatches", 3)
+        internal_errors.drop("metric attributes")
         fail("payload")
         fail("payload")
         assert read(reader) == {
@@ -81,9 +81,9 @@ class TestCounters:
 
     def test_go_on(self, reader: InMemoryMetricReader) -> None:
         """Each reading tells all that happened so far, as a cumulative counter does."""
-        trouble.drop("dispatches")
+        internal_errors.drop("dispatches")
         read(reader)
-        trouble.drop("dispatches")
+        internal_errors.drop("dispatches")
         assert read(reader)[DROPPED] == {"dispatches": 2}
 
     def test_begin_at_zero(self, reader: InMemoryMetricReader) -> None:
@@ -102,7 +102,7 @@ class TestCounters:
 
     def test_are_monotonic(self, reader: InMemoryMetricReader) -> None:
         """A backend may draw them as rates."""
-        trouble.drop("dispatches")
+        internal_errors.drop("dispatches")
         data = reader.get_metrics_data()
         assert data is not None
         metric = data.resource_metrics[0].scope_metrics[0].metrics[0]
@@ -142,7 +142,7 @@ class TestRegistration:
             "from opentelemetry import metrics\n"
             "from opentelemetry.sdk.metrics import MeterProvider\n"
             "from opentelemetry.sdk.metrics.export import InMemoryMetricReader\n"
-            "from signal_inspector import trouble\n"
+            "from signal_inspector.core import internal_errors\n"
             "from signal_inspector.tracing.metrics import observe\n"
             "asked = []\n"
             "class Asked(MeterProvider):\n"
@@ -155,7 +155,7 @@ class TestRegistration:
             "metrics.set_meter_provider(provider)\n"
             "observe()\n"
             "observe(provider)\n"
-            "trouble.drop('dispatches')\n"
+            "internal_errors.drop('dispatches')\n"
             "metrics = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics\n"
             "[metric] = [metric for metric in metrics if metric.name.endswith('dropped')]\n"
             "[point] = [point for point in metric.data.data_points if point.value]\n"
@@ -168,7 +168,7 @@ class TestRegistration:
         other = InMemoryMetricReader()
         provider = MeterProvider([other])
         metrics.observe(provider)
-        trouble.drop("dispatches")
+        internal_errors.drop("dispatches")
         assert read(reader) == read(other) == {DROPPED: {"dispatches": 1}}
         provider.shutdown()
 
@@ -183,6 +183,6 @@ class TestThroughTheSink:
         reader = InMemoryMetricReader()
         provider = MeterProvider([reader], shutdown_on_exit=False)
         with traces.listening(meter_provider=provider):
-            trouble.drop("dispatches")
+            internal_errors.drop("dispatches")
         assert read(reader) == ({DROPPED: {"dispatches": 1}} if metrics else {})
         provider.shutdown()

@@ -14,7 +14,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Span
 
-from signal_inspector import Dispatch, instrument, scopes, trouble
+from signal_inspector import Dispatch
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import context
+from signal_inspector.core.wrapper import instrument
 from signal_inspector.tracing import SignalInstrumentor, TracingSink, instrumentor
 from tests.listening import listening, run_python
 
@@ -24,14 +27,14 @@ order_placed = Signal()
 @pytest.fixture(autouse=True)
 def _turned_off() -> Iterator[None]:
     """Each test begins and ends without instrumentation, and with no failure of ours."""
-    sinks = scopes.process_audience().sinks
+    sinks = context.process_hearers().sinks
     yield
     if SignalInstrumentor().is_instrumented_by_opentelemetry:
         SignalInstrumentor().uninstrument()
-    failures = trouble.counts()
-    trouble.reset()
+    failures = internal_errors.counts()
+    internal_errors.reset()
     assert failures == {}
-    assert scopes.process_audience().sinks == sinks
+    assert context.process_hearers().sinks == sinks
     assert instrument.is_installed()  # by the AppConfig
 
 
@@ -139,11 +142,11 @@ class TestInstrument:
         """A sink that settings name later is set aside too."""
         SignalInstrumentor().instrument(tracer_provider=traced.provider)
         by_settings = Traced()
-        scopes.use_sinks((TracingSink(tracer_provider=by_settings.provider),))
+        context.use_sinks((TracingSink(tracer_provider=by_settings.provider),))
         try:
             order_placed.send(None)
         finally:
-            scopes.use_sinks(())
+            context.use_sinks(())
         assert (traced.names(), by_settings.names()) == (ONCE, [])
 
     @pytest.mark.parametrize("first", ["settings", "instrumentor"])
@@ -156,7 +159,7 @@ class TestInstrument:
         own = Traced()
         if first == "instrumentor":
             SignalInstrumentor().instrument(tracer_provider=traced.provider)
-        scopes.use_sinks((Own(tracer_provider=own.provider),))
+        context.use_sinks((Own(tracer_provider=own.provider),))
         try:
             if first == "settings":
                 SignalInstrumentor().instrument(tracer_provider=traced.provider)
@@ -167,7 +170,7 @@ class TestInstrument:
             assert (traced.names(), own.names()) == ([], ONCE)
             SignalInstrumentor().instrument(tracer_provider=traced.provider)
         finally:
-            scopes.use_sinks(())
+            context.use_sinks(())
         order_placed.send(None)
         assert (traced.names(), own.names()) == (ONCE, [])
 
@@ -199,8 +202,8 @@ class TestInstrument:
 
         monkeypatch.setattr(instrumentor, "TracingSink", broken)
         SignalInstrumentor().instrument(tracer_provider=traced.provider)
-        assert trouble.counts() == {"instrumenting": 1}
-        trouble.reset()
+        assert internal_errors.counts() == {"instrumenting": 1}
+        internal_errors.reset()
         assert not SignalInstrumentor().is_instrumented_by_opentelemetry
 
     def test_needs_django(self) -> None:
@@ -224,12 +227,12 @@ class TestUninstrument:
             "    told = [connection_created.receivers[:], setting_changed.receivers[:]]\n"
             "    return places, told\n"
             "before = state()\n"
-            "from signal_inspector import scopes\n"
+            "from signal_inspector.core.listening import context\n"
             "from signal_inspector.tracing import SignalInstrumentor\n"
             "SignalInstrumentor().instrument()\n"
-            "print(state() == before, len(scopes.ears))\n"
+            "print(state() == before, len(context.hearing))\n"
             "SignalInstrumentor().uninstrument()\n"
-            "print(state() == before, len(scopes.ears))\n"
+            "print(state() == before, len(context.hearing))\n"
             "SignalInstrumentor().uninstrument()\n"
             "print(state() == before)\n"
         )
@@ -242,7 +245,8 @@ class TestUninstrument:
         out = run_python(
             "import django\n"
             "from django.conf import settings\n"
-            "from signal_inspector import capture, instrument\n"
+            "from signal_inspector import capture\n"
+            "from signal_inspector.core.wrapper import instrument\n"
             "from signal_inspector.tracing import SignalInstrumentor\n"
             "settings.configure(INSTALLED_APPS=['signal_inspector'])\n"
             + "".join(steps if first == "app" else steps[::-1])

@@ -23,9 +23,10 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from opentelemetry.trace import NoOpTracerProvider, get_current_span, set_span_in_context
 
-from signal_inspector import instrument, trouble
-from signal_inspector.records import SendMethod
-from signal_inspector.scopes import add_sink, remove_sink
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import add_sink, remove_sink
+from signal_inspector.core.record.values import SendMethod
+from signal_inspector.core.wrapper import instrument
 from signal_inspector.tracing import TracingSink
 from tests.listening import SHARES_CONTEXT, Live, unknown_django
 from tests.tracing.spans import Traces
@@ -266,7 +267,7 @@ def outcome(
 
     with mode(traces):
         contextvars.Context().run(asyncio.run, main())
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
     return world.told(), [record.getMessage() for record in caplog.records]
 
 

@@ -16,9 +16,10 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 from opentelemetry.sdk.trace import TracerProvider
 from pytest_django import Settings
 
-from signal_inspector import Details, Outcome, trouble
-from signal_inspector.records import SendMethod
-from signal_inspector.sinks import Follower
+from signal_inspector import Details, Outcome
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.sinks import Observer
+from signal_inspector.core.record.values import SendMethod
 from signal_inspector.tracing.exceptions import EVENT, FailureLog
 from tests.listening import following, listening, run_python
 from tests.tracing.spans import Traces
@@ -31,8 +32,8 @@ ROBUST = [SendMethod.SEND_ROBUST, SendMethod.ASEND_ROBUST]
 def _nothing_failed() -> Iterator[None]:
     """No failure of ours."""
     yield
-    failures = trouble.counts()
-    trouble.reset()
+    failures = internal_errors.counts()
+    internal_errors.reset()
     assert failures == {}
 
 
@@ -55,7 +56,7 @@ def emitted() -> Iterator[Emitted]:
     emitted.provider.shutdown()
 
 
-class Telling(Follower):
+class Telling(Observer):
     """Tells a ``FailureLog`` what was swallowed, as a sink does."""
 
     def __init__(self, log: FailureLog, **untold: Any) -> None:

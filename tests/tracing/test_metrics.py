@@ -15,9 +15,9 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricR
 from opentelemetry.sdk.trace import TracerProvider, sampling
 from pytest_django import Settings
 
-from signal_inspector import trouble
-from signal_inspector.records import SendMethod
-from signal_inspector.sinks import Follower
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.sinks import Observer
+from signal_inspector.core.record.values import SendMethod
 from signal_inspector.tracing import metrics
 from signal_inspector.tracing.metrics import BOUNDARIES, OTHER, Meters
 from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
@@ -32,12 +32,12 @@ RECEIVER = "django.signal.receiver.duration"
 def _nothing_failed() -> Iterator[None]:
     """No failure of ours; what was dropped is forgotten."""
     yield
-    failures = trouble.counts()
-    trouble.reset()
+    failures = internal_errors.counts()
+    internal_errors.reset()
     assert failures == {}
 
 
-class Measuring(Follower):
+class Measuring(Observer):
     """Calls ``Meters`` as a sink does."""
 
     def __init__(self, meters: Meters) -> None:
@@ -307,7 +307,7 @@ class TestCardinality:
         functions = [each["code.function.name"] for each in measured.attributes(RECEIVER)]
         assert functions == [*(f"{__name__}.made_{number}" for number in range(3)), OTHER]
         assert measured.points(RECEIVER)[-1].count == 7
-        assert trouble.drops() == {"metric attributes": 7}
+        assert internal_errors.drops() == {"metric attributes": 7}
 
     def test_losses_are_exported(self, measured: Measured) -> None:
         """How much was measured without its name is a metric of its own, beside the histograms."""
@@ -368,7 +368,7 @@ class TestIdle:
             "from opentelemetry.sdk.metrics import MeterProvider\n"
             "from opentelemetry.sdk.metrics.export import InMemoryMetricReader\n"
             "from signal_inspector import Outcome\n"
-            "from signal_inspector.records import SendMethod\n"
+            "from signal_inspector.core.record.values import SendMethod\n"
             "from signal_inspector.tracing.metrics import Meters\n"
             "dispatch = SimpleNamespace(signal='s', method=SendMethod.SEND, duration_ns=1500,\n"
             "                           outcome=Outcome.RETURNED)\n"

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from opentelemetry.context import get_current
 from opentelemetry.trace import get_current_span
 
-from signal_inspector import capture, trouble
-from signal_inspector.records import SendMethod
-from signal_inspector.scopes import current
+from signal_inspector import capture
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import current
+from signal_inspector.core.record.values import SendMethod
 from tests.tracing.spans import Traces
 
 SYNC = [SendMethod.SEND, SendMethod.SEND_ROBUST]
@@ -164,7 +165,7 @@ def test_every_span_has_the_parent_that_caused_it(
     check_parents(world, traces)
     assert get_current() is before
     assert current.get() is scope
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
     assert "Failed to detach context" not in caplog.text
 
 

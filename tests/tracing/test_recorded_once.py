@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import StatusCode
 
-from signal_inspector.records import Failure
+from signal_inspector.core.record.values import Failure
 from signal_inspector.tracing import exceptions, measured
 from signal_inspector.tracing.settings import Tracing
 from tests.tracing.spans import Traces

@@ -29,9 +29,11 @@ from opentelemetry.trace import (
     use_span,
 )
 
-from signal_inspector import capture, recorder, trouble
-from signal_inspector.records import SendMethod
-from signal_inspector.scopes import process_audience
+from signal_inspector import capture
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import process_hearers
+from signal_inspector.core.record import recorder
+from signal_inspector.core.record.values import SendMethod
 from signal_inspector.tracing import TracingSink
 from tests.listening import listening, run_python
 from tests.tracing.spans import Traces
@@ -158,8 +160,8 @@ def test_a_dispatch_is_measured_though_the_sampler_fails(
     }
     assert counts["django.signal.send.duration"] == 1
     assert counts["django.signal.receiver.duration"] == 1
-    assert trouble.counts()["starting the span of a dispatch"] == 1
-    trouble.reset()
+    assert internal_errors.counts()["starting the span of a dispatch"] == 1
+    internal_errors.reset()
 
 
 def test_without_a_trace_there_is_none() -> None:
@@ -278,7 +280,7 @@ class TestApiOnly:
         sink = TracingSink(tracer_provider=NoOpTracerProvider())
         monkeypatch.setattr(recorder, "Dispatch", None)
         with listening(sink):
-            assert process_audience().is_idle()
+            assert process_hearers().is_idle()
             for method in SendMethod:
                 tells.send(method)
 
@@ -288,13 +290,14 @@ class TestApiOnly:
             "from django.conf import settings; settings.configure(); import django\n"
             "django.setup()\n"
             "from django.dispatch import Signal\n"
-            "from signal_inspector import instrument, scopes\n"
+            "from signal_inspector.core.wrapper import instrument\n"
+            "from signal_inspector.core.listening import context\n"
             "from signal_inspector.tracing import TracingSink\n"
             "from opentelemetry import trace\n"
             "from opentelemetry.sdk.trace import TracerProvider\n"
             "from opentelemetry.sdk.trace.export import SimpleSpanProcessor\n"
             "from opentelemetry.sdk.trace.export.in_memory_span_exporter import *\n"
-            "instrument.install(); sink = TracingSink(); scopes.add_sink(sink)\n"
+            "instrument.install(); sink = TracingSink(); context.add_sink(sink)\n"
             "signal = Signal(); signal.connect(print_ := lambda **kwargs: None)\n"
             "signal.send(None); print(sink.is_idle())\n"
             "exporter = InMemorySpanExporter(); provider = TracerProvider()\n"

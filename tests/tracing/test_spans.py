@@ -14,8 +14,9 @@ from django.dispatch import Signal
 from django.test import override_settings
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
-from signal_inspector import capture, trouble
-from signal_inspector.records import SendMethod
+from signal_inspector import capture
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import SendMethod
 from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
 from tests.listening import SHARES_CONTEXT, unknown_django
 from tests.tracing.spans import Traces
@@ -632,5 +633,5 @@ class TestHarm:
                 (stocks, None),
             ]
         assert [span.name for span in traces.spans] == [f"send {NAME}"]
-        assert sum(trouble.counts().values()) == 3
-        trouble.reset()
+        assert sum(internal_errors.counts().values()) == 3
+        internal_errors.reset()

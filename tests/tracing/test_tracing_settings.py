@@ -16,11 +16,12 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import get_current_span
 
-from signal_inspector import Dispatch, suppress, trouble
+from signal_inspector import Dispatch, suppress
 from signal_inspector.checks import check_settings
 from signal_inspector.conf import get_config
-from signal_inspector.records import Details
-from signal_inspector.scopes import process_audience
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import process_hearers
+from signal_inspector.core.record.values import Details
 from signal_inspector.tracing.settings import Tracing
 from tests.tracing.spans import Traces
 
@@ -204,8 +205,8 @@ class TestHooks:
             order_placed.send(None)
             order_placed.send(None)
         assert len(traces.spans) == 4
-        assert trouble.counts() == {"tracing DISPATCH_HOOK": 2, "tracing RECEIVER_HOOK": 2}
-        trouble.reset()
+        assert internal_errors.counts() == {"tracing DISPATCH_HOOK": 2, "tracing RECEIVER_HOOK": 2}
+        internal_errors.reset()
 
     def test_named_by_its_path(self, traces: Traces) -> None:
         """A hook may be named by its dotted path."""
@@ -219,9 +220,9 @@ class TestHooks:
         with set_to(DISPATCH_HOOK="nowhere.at_all"), traces.listening():
             order_placed.send(None)
         assert len(traces.spans) == 1
-        [kind] = trouble.counts()
+        [kind] = internal_errors.counts()
         assert "nowhere.at_all" in kind
-        trouble.reset()
+        internal_errors.reset()
 
 
 def marks(span: Any, dispatch: Dispatch) -> None:
@@ -252,7 +253,7 @@ class TestPayload:
     def test_none_by_default(self, traces: Traces) -> None:
         """No argument is an attribute, and none is looked at, unless it is named."""
         with traces.listening():
-            assert not process_audience().details & Details.PAYLOAD
+            assert not process_hearers().details & Details.PAYLOAD
             order_placed.send(None, number=3)
         [span] = traces.spans
         assert not any("payload" in key for key in span.attributes or {})

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from django.dispatch import Signal
 
-from signal_inspector import trouble
-from signal_inspector.records import Details
-from signal_inspector.scopes import process_audience
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import process_hearers
+from signal_inspector.core.record.values import Details
 from signal_inspector.watch import WatchSink, wire
 from signal_inspector.watch import sink as sinks
 from signal_inspector.watch.listening import Listener
@@ -44,8 +44,8 @@ def test_alone(sink: WatchSink) -> None:
     """With nobody watching it is idle, asks for no details, and nothing is recorded."""
     assert not look(sink)
     happened.send_robust(sender=None, secret="s")
-    assert process_audience().details is Details.NONE
-    assert process_audience().is_choosy
+    assert process_hearers().details is Details.NONE
+    assert process_hearers().is_choosy
     assert sink.follow("s", "x", None, 1) is None  # type: ignore[arg-type]
 
 
@@ -122,7 +122,7 @@ def test_several_watchers(sink: WatchSink, meeting: Place) -> None:
         happened.send_robust(sender=None)
         assert len(dispatches(one, 2)) == 2
     assert not look(sink)
-    assert process_audience().details is Details.NONE
+    assert process_hearers().details is Details.NONE
 
 
 def test_watcher_that_was_killed(sink: WatchSink, meeting: Place) -> None:
@@ -137,7 +137,7 @@ def test_watcher_that_was_killed(sink: WatchSink, meeting: Place) -> None:
     happened.send_robust(sender=None)
     until(lambda: not look(sink))
     assert not path.exists()
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 def test_slow_watcher_is_not_waited_for(
@@ -224,7 +224,7 @@ def test_open_directory_is_refused(sink: WatchSink, meeting: Place, home: Path) 
         home.chmod(0o777)
         assert not look(sink)
         assert not look(sink)
-    assert trouble.counts() == {"the directory of watchers": 2}
+    assert internal_errors.counts() == {"the directory of watchers": 2}
     happened.send_robust(sender=None)
     home.chmod(0o700)
 
@@ -240,7 +240,7 @@ def test_foreign_files_are_left_alone(sink: WatchSink, meeting: Place) -> None:
     (meeting.project / "3-c.tcp").chmod(0o600)
     (meeting.project / "notes.txt").write_text("")
     assert not look(sink)
-    assert trouble.counts() == {
+    assert internal_errors.counts() == {
         "a foreign file among the watchers": 2,
         "the address of a watcher": 1,
     }
@@ -266,7 +266,7 @@ def test_one_that_cannot_be_called(
         caused.send(sender=None)
         heard_by = other if first == one.path else one
         assert len(dispatches(heard_by, 1)) == 1
-    assert trouble.counts() == {"calling a watcher": 1}
+    assert internal_errors.counts() == {"calling a watcher": 1}
 
 
 def test_another_program_on_the_port(sink: WatchSink, meeting: Place) -> None:
@@ -301,7 +301,7 @@ def test_failure_of_ours_is_reported(sink: WatchSink, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Place, "watchers", broken)
     assert not look(sink)
     assert [type(r) for _, r in happened.send_robust(sender=None)] == [type(None), ValueError]
-    assert trouble.counts() == {"looking for watchers": 1}
+    assert internal_errors.counts() == {"looking for watchers": 1}
 
 
 def test_recorded_by_others_too(sink: WatchSink, meeting: Place) -> None:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Final
 
 from signal_inspector.audit.payloads import WITHHELD, read_payload, read_response
-from signal_inspector.records import Summary
+from signal_inspector.core.record.values import Summary
 
 _ROWS: Final = 300
 _DEEPEST: Final = 4  # levels that are set in

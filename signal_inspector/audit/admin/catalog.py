@@ -15,7 +15,6 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from signal_inspector import trouble
 from signal_inspector.audit.admin.changelist import changelist_url
 from signal_inspector.audit.lookups import GONE, Texts, number_of
 from signal_inspector.audit.models import NameKind
@@ -24,6 +23,7 @@ from signal_inspector.audit.stats.counts import Figures, Measure
 from signal_inspector.audit.stats.overview import KINDS, Links, read_span, read_whole
 from signal_inspector.catalog import ReceiverEntry, SignalEntry, describe
 from signal_inspector.catalog.entries import Mark, Marked, connected_elsewhere, marked
+from signal_inspector.core import internal_errors
 from signal_inspector.display.numbers import duration, integer, plural
 from signal_inspector.display.text import DottedName, dotted, place
 
@@ -231,7 +231,7 @@ def _connected() -> list[SignalEntry]:
     try:
         return describe()
     except Exception as error:
-        trouble.report("the catalog", error)
+        internal_errors.report("the catalog", error)
         return []
 
 

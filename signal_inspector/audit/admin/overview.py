@@ -12,7 +12,6 @@ from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import timezone
 
-from signal_inspector import trouble
 from signal_inspector.audit.admin import overview_plots
 from signal_inspector.audit.admin.display import compared
 from signal_inspector.audit.admin.overview_charts import Tick
@@ -38,6 +37,7 @@ from signal_inspector.audit.stats.overview import (
     read,
     read_span,
 )
+from signal_inspector.core import internal_errors
 from signal_inspector.display.numbers import ago, duration, integer, percent, plural
 
 
@@ -137,7 +137,7 @@ def overview_or_trouble(
     try:
         return overview(request, app_list), ""
     except DatabaseError as error:
-        trouble.report("reading the figures of the audit", error)
+        internal_errors.report("reading the figures of the audit", error)
         return None, f"{type(error).__name__}: the figures of the audit cannot be read."
 
 

@@ -17,13 +17,13 @@ from django.db.models import Model
 from django.db.models.options import Options
 from django.utils.functional import LazyObject
 
-from signal_inspector import trouble
 from signal_inspector.audit.attribution.processes import process_origin
 from signal_inspector.audit.models import ACTOR_LABEL_LENGTH, ACTOR_LENGTH, Origin
 from signal_inspector.audit.sanitize import clean
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.conf import get_config
-from signal_inspector.gather import redactor
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.details import redactor
 from signal_inspector.payload.text import MARK
 
 _LAZY_ACTOR_TYPES: Final = 2_000  # characters of a text that are looked through for secrets
@@ -50,7 +50,7 @@ def actor_of(actor: object) -> tuple[str, str]:
             return text, text[:ACTOR_LABEL_LENGTH]
         return _of_instance(cast("Model", actor)) if issubclass(type(actor), Model) else ("", "")
     except Exception as error:  # the key may be of any type, and its text is asked for
-        trouble.report("naming an actor", error)
+        internal_errors.report("naming an actor", error)
         return "", ""
 
 
@@ -139,7 +139,7 @@ class Surroundings:
             if actor is not None:
                 found.take_actor(actor)
         except Exception as error:
-            trouble.report("looking for the actor of a request", error)
+            internal_errors.report("looking for the actor of a request", error)
 
     def finish(self) -> None:
         """Look a last time, and let go of whoever could tell."""

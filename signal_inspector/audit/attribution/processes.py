@@ -15,9 +15,9 @@ from pathlib import PurePath
 from types import FrameType
 from typing import Any, Final, Protocol
 
-from signal_inspector import forks, trouble
 from signal_inspector.audit.models import Origin
 from signal_inspector.audit.sanitize import clean
+from signal_inspector.core import forks, internal_errors
 
 #: How long an ending process waits for the log to be written, in seconds.
 EXIT_SECONDS: Final = 5.0
@@ -36,7 +36,7 @@ def host() -> str:
     try:
         return socket.gethostname()
     except OSError as error:
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         return ""
 
 
@@ -45,7 +45,7 @@ def machine() -> str:
     try:
         return f"{host()[:150]} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - no file
     except OSError as error:
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         return host()[:200]
 
 
@@ -109,7 +109,7 @@ def close_all() -> None:
         try:
             ending.close(EXIT_SECONDS)
         except Exception as error:
-            trouble.report("closing the audit", error)
+            internal_errors.report("closing the audit", error)
 
 
 def _tell(what: str) -> None:
@@ -117,7 +117,7 @@ def _tell(what: str) -> None:
         try:
             getattr(ending, what)()
         except Exception as error:
-            trouble.report("preparing the audit for a fork", error)
+            internal_errors.report("preparing the audit for a fork", error)
 
 
 @forks.before

@@ -17,7 +17,7 @@ from signal_inspector.audit.models import Origin
 from signal_inspector.audit.sanitize import clean
 from signal_inspector.audit.settings import Audit, get_settings
 from signal_inspector.conf import get_config
-from signal_inspector.ids import next_sequence, time_ns, uuid7_text
+from signal_inspector.core.record.ids import next_sequence, time_ns, uuid7_text
 
 _NAME_LENGTH: Final = 500
 #: What makes a route a regular expression; path() has its arguments in < and > alone.

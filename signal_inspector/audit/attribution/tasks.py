@@ -10,7 +10,6 @@ import sys
 from importlib.util import find_spec
 from typing import Any, Final
 
-from signal_inspector import trouble
 from signal_inspector.audit.attribution.circumstances import (
     Circumstances,
     Surroundings,
@@ -19,6 +18,7 @@ from signal_inspector.audit.attribution.circumstances import (
 )
 from signal_inspector.audit.models import Origin
 from signal_inspector.audit.sanitize import clean
+from signal_inspector.core import internal_errors
 
 _NAME_LENGTH: Final = 500
 _ID_LENGTH: Final = 200
@@ -88,14 +88,14 @@ def hear_celery() -> None:
         if task and task.request.id and not task.request.called_directly:
             _celery_started(task.request.id, task)
     except Exception as error:
-        trouble.report("listening to the tasks of Celery", error)
+        internal_errors.report("listening to the tasks of Celery", error)
 
 
 def _django_started(task_result: Any, **kwargs: Any) -> None:
     try:
         task_started(task_result.task.module_path, str(task_result.id))
     except Exception as error:
-        trouble.report("noting the start of a task", error)
+        internal_errors.report("noting the start of a task", error)
 
 
 def _django_finished(task_result: Any, **kwargs: Any) -> None:
@@ -106,7 +106,7 @@ def _celery_started(task_id: Any = None, task: Any = None, **kwargs: Any) -> Non
     try:
         task_started(str(getattr(task, "name", "")), str(task_id))
     except Exception as error:
-        trouble.report("noting the start of a task", error)
+        internal_errors.report("noting the start of a task", error)
 
 
 def _celery_ended(task_id: Any = None, **kwargs: Any) -> None:

@@ -16,7 +16,6 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signal_inspector import quiet, transactions, trouble
 from signal_inspector.audit.delivery.base import (
     NOT_NOW,
     Delivery,
@@ -32,8 +31,10 @@ from signal_inspector.audit.destinations.database.statements import is_begun
 from signal_inspector.audit.models import GapReason, TransactionOutcome
 from signal_inspector.audit.rows import Item
 from signal_inspector.audit.settings import Audit
-from signal_inspector.ids import monotonic
-from signal_inspector.scopes import suppress
+from signal_inspector.core import internal_errors, suppression
+from signal_inspector.core.listening.context import suppress
+from signal_inspector.core.record import transactions
+from signal_inspector.core.record.ids import monotonic
 
 #: How long a sender waits for another process that writes to the same SQLite file (ms).
 BUSY_MS: Final = 50
@@ -184,7 +185,7 @@ class AfterTransaction(Delivery):
         try:
             await sync_to_async(self._write, thread_sensitive=True)(False)
         except Exception as error:  # the executor has been shut down
-            trouble.report("writing the audit log from an event loop", error)
+            internal_errors.report("writing the audit log from an event loop", error)
 
     def _write(self, just_ended: bool) -> None:
         """Write what is ready: on this thread's connection, if it has one and that is free."""
@@ -293,7 +294,7 @@ def unseen(connection: BaseDatabaseWrapper) -> Iterator[None]:
         connection.force_debug_cursor = False
         connection.queries_log = deque(maxlen=1)
         connection.execute_wrappers = []
-        with quiet.own_work(), _short_wait(connection):
+        with suppression.suppress_instrumentation(), _short_wait(connection):
             yield
     finally:
         connection.force_debug_cursor, connection.queries_log, connection.execute_wrappers = kept
@@ -313,4 +314,4 @@ def _short_wait(connection: BaseDatabaseWrapper) -> Iterator[None]:
         try:
             raw.execute(f"PRAGMA busy_timeout = {usual}").close()
         except Exception as error:  # it was closed
-            trouble.let_through(error)
+            internal_errors.let_through(error)

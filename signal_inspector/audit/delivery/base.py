@@ -13,7 +13,6 @@ from uuid import UUID
 from django.core.checks import CheckMessage
 from django.db import DatabaseError, InterfaceError
 
-from signal_inspector import quiet, trouble
 from signal_inspector.audit.attribution import processes
 from signal_inspector.audit.delivery.gaps import losses
 from signal_inspector.audit.destinations.database import writing
@@ -25,9 +24,10 @@ from signal_inspector.audit.destinations.database.statements import (
 from signal_inspector.audit.models import AuditedDispatch, GapReason, TransactionOutcome
 from signal_inspector.audit.rows import Item, Rows, render
 from signal_inspector.audit.settings import Audit, get_settings
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.scopes import NOBODY
-from signal_inspector.transactions import TransactionMark
+from signal_inspector.core import internal_errors, suppression
+from signal_inspector.core.listening.captures import NOBODY
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.transactions import TransactionMark
 
 __all__ = [
     "NOT_NOW",
@@ -95,12 +95,12 @@ def with_outcome(rows: Rows, outcome: TransactionOutcome, transaction: UUID | No
 def detached(dispatch: Dispatch) -> Dispatch:
     """The dispatch, or a copy of it, that keeps no ``capture()`` and no request alive.
 
-    Its own audience stays where it is: the code that it is the scope of may still run.
+    Its own hearers stays where it is: the code that it is the scope of may still run.
     """
-    if not dispatch.audience.collectors:
+    if not dispatch.hearers.open_captures:
         return dispatch
     copy = dispatch.copied()
-    copy.audience = NOBODY
+    copy.hearers = NOBODY
     return copy
 
 
@@ -116,7 +116,7 @@ def rendered(item: Item, delivery: str, outcome: TransactionOutcome | None = Non
             transaction=transaction_id_of(dispatch),
         )
     except Exception as error:
-        trouble.report("putting a dispatch into rows for the audit", error)
+        internal_errors.report("putting a dispatch into rows for the audit", error)
         losses.lose(GapReason.FAILURE, 1, f"{type(error).__name__} while rows were made")
         return None
 
@@ -128,7 +128,7 @@ def written(batch: Sequence[Rows], using: str) -> int:
     """
     if not batch:
         return 0
-    with quiet.own_work():
+    with suppression.suppress_instrumentation():
         result = writing.write(batch, using)
     for refused in result.refused:
         losses.refuse(UUID(refused.id), refused.started_at * 1_000, refused.reason)
@@ -139,9 +139,9 @@ def put_off(error: BaseException, using: str) -> None:
     """Report that the database takes nothing now: in a line if only its tables are missing."""
     kind = "writing the audit log, which the database does not take now"
     if lacks_tables(error):
-        trouble.tell(kind, f"{no_tables(using)} (What is sent until then waits for it.)")
+        internal_errors.tell(kind, f"{no_tables(using)} (What is sent until then waits for it.)")
     else:
-        trouble.report(kind, error)
+        internal_errors.report(kind, error)
 
 
 def correct(outcomes: Iterable[tuple[UUID, TransactionOutcome]], using: str) -> None:

@@ -17,8 +17,8 @@ from signal_inspector.audit.delivery.writer import BackgroundWriter
 from signal_inspector.audit.models import GapReason, TransactionOutcome
 from signal_inspector.audit.rows import Item, Rows
 from signal_inspector.audit.settings import Audit
-from signal_inspector.ids import monotonic
-from signal_inspector.transactions import TransactionMark
+from signal_inspector.core.record.ids import monotonic
+from signal_inspector.core.record.transactions import TransactionMark
 
 #: A dispatch whose transaction is open for longer (s) is written as of an unknown end.
 TRANSACTION_SECONDS: Final = 10.0

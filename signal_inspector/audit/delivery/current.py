@@ -9,7 +9,6 @@ from dataclasses import replace
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
-from signal_inspector import trouble
 from signal_inspector.audit.attribution import processes
 from signal_inspector.audit.delivery.after_transaction import AfterTransaction
 from signal_inspector.audit.delivery.base import Delivery, put_off
@@ -19,8 +18,9 @@ from signal_inspector.audit.delivery.inline import Inline
 from signal_inspector.audit.delivery.spooled import Spooled
 from signal_inspector.audit.destinations.database.own_connections import OwnConnection
 from signal_inspector.audit.settings import Audit, get_settings
-from signal_inspector.scopes import suppress
-from signal_inspector.sinks import import_subclass
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import suppress
+from signal_inspector.core.listening.sinks import import_subclass
 
 _logger = logging.getLogger("signal_inspector")
 
@@ -82,7 +82,7 @@ class Process:
                 try:
                     made = self._class(settings)(settings)
                 except ImproperlyConfigured as error:
-                    trouble.report("choosing the delivery of the audit", error)
+                    internal_errors.report("choosing the delivery of the audit", error)
                     made = chosen_class(replace(settings, delivery="auto"))(settings)
                 self.delivery = made
             return self.delivery

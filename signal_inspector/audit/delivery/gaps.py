@@ -16,15 +16,15 @@ from uuid import UUID, uuid4
 
 from django.db import connections, transaction
 
-from signal_inspector import trouble
 from signal_inspector.audit.attribution import processes
 from signal_inspector.audit.destinations.database.adapters import stored, stored_now, utc_of
 from signal_inspector.audit.models import Gap, GapReason, Writer
 from signal_inspector.audit.sanitize import storable
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.signals import audit_lost
-from signal_inspector.ids import monotonic, time_ns
-from signal_inspector.scopes import suppress
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import suppress
+from signal_inspector.core.record.ids import monotonic, time_ns
 
 #: A gap to which nothing was added for so long is over (ns): the next loss opens another.
 QUIET_NS: Final = 5_000_000_000
@@ -106,7 +106,7 @@ class Losses:
             loss.missing += count
             loss.to_ns = now
             self.total += count
-        trouble.drop(f"audit: {reason.label}", count)
+        internal_errors.drop(f"audit: {reason.label}", count)
 
     def refuse(self, dispatch_id: UUID | None, at_ns: int, detail: str) -> None:
         """Count one dispatch that the database refuses to hold; it gets a gap of its own."""
@@ -120,7 +120,7 @@ class Losses:
         if not is_room:
             self.lose(GapReason.UNWRITABLE, 1, "More were refused than are told of one by one.")
         else:
-            trouble.drop(f"audit: {GapReason.UNWRITABLE.label}")
+            internal_errors.drop(f"audit: {GapReason.UNWRITABLE.label}")
 
     @property
     def has_news(self) -> bool:
@@ -204,10 +204,10 @@ def tell(loss: Loss) -> None:
     with suppress():
         for receiver, error in audit_lost.send_robust(Loss, loss=loss):
             if isinstance(error, Exception):
-                trouble.report(f"a receiver of audit_lost ({receiver!r})", error)
+                internal_errors.report(f"a receiver of audit_lost ({receiver!r})", error)
 
 
-trouble.announce(
+internal_errors.announce(
     drops=[f"audit: {reason.label}" for reason in GapReason],
     failures=["writing the audit log", "the writer of the audit"],
 )

@@ -7,7 +7,6 @@ from typing import ClassVar, Final
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signal_inspector import transactions, trouble
 from signal_inspector.audit.delivery.after_transaction import (
     AfterTransaction,
     running_loop,
@@ -25,8 +24,10 @@ from signal_inspector.audit.destinations.database.statements import (
 from signal_inspector.audit.models import TransactionOutcome
 from signal_inspector.audit.rows import Item
 from signal_inspector.audit.stats.rollup import when_over
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.scopes import suppress
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import suppress
+from signal_inspector.core.record import transactions
+from signal_inspector.core.record.dispatch import Dispatch
 
 _SAVEPOINT: Final = "signal_inspector_inline"
 
@@ -75,7 +76,7 @@ class Inline(AfterTransaction):
             ):
                 written(rows, self.using)
         except BaseException as error:
-            if trouble.interruption(error) is not None:
+            if internal_errors.interruption(error) is not None:
                 self._ready.append(item)  # written at the next chance
             self._put_off(error)
             return False

@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
-from signal_inspector import trouble
 from signal_inspector.audit.attribution import processes
-from signal_inspector.ids import time
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.ids import time
 
 FORMAT: Final = 1
 _MAGIC: Final = "signal-audit-spool"
@@ -160,7 +160,7 @@ def orphans(directory: Path) -> Iterator[Segment]:
         try:
             is_stale = time() - path.stat().st_mtime > _STALE_SECONDS
         except OSError as error:
-            trouble.let_through(error)
+            internal_errors.let_through(error)
             continue
         if is_stale:
             path.unlink(missing_ok=True)
@@ -171,14 +171,14 @@ def _locked(path: Path) -> int | None:
     try:
         fd = os.open(path, os.O_RDONLY)
     except OSError as error:
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         return None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(fd).st_nlink:  # else somebody has shipped and removed it meanwhile
             return fd
     except OSError as error:
-        trouble.let_through(error)
+        internal_errors.let_through(error)
     os.close(fd)
     return None
 

@@ -13,7 +13,6 @@ from uuid import UUID
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 
-from signal_inspector import transactions, trouble
 from signal_inspector.audit.delivery.base import (
     Delivery,
     correct,
@@ -29,8 +28,10 @@ from signal_inspector.audit.delivery.writer import BackgroundWriter
 from signal_inspector.audit.models import GapReason, TransactionOutcome
 from signal_inspector.audit.rows import Item, Rows
 from signal_inspector.audit.settings import Audit
-from signal_inspector.ids import monotonic
-from signal_inspector.transactions import TransactionMark
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record import transactions
+from signal_inspector.core.record.ids import monotonic
+from signal_inspector.core.record.transactions import TransactionMark
 
 _LOOK_SECONDS: Final = 15.0  # between looks for files of dead processes
 
@@ -116,7 +117,7 @@ class Shipment:
                     self._segments.append(segment)
                 found += 1
         except OSError as error:
-            trouble.report("looking for spool files of the audit", error)
+            internal_errors.report("looking for spool files of the audit", error)
         return found
 
     def confirm(self) -> None:
@@ -233,7 +234,7 @@ class Shipment:
     def _leave(self, segment: Segment) -> None:
         """Another version of this package has written the file, and will have to ship it."""
         problem = ValueError(f"{segment.path} is of a version that is not known")
-        trouble.report("reading a spool file of the audit", problem)
+        internal_errors.report("reading a spool file of the audit", problem)
         with self._lock:
             self._segments.remove(segment)
         segment.close()
@@ -353,7 +354,7 @@ class Spooled(Delivery):
                 self._shipment.appended += dispatches
             return True
         except OSError as error:
-            trouble.report("writing a spool file of the audit", error)
+            internal_errors.report("writing a spool file of the audit", error)
             reason = os.strerror(error.errno) if error.errno else str(error)
             self.lose(GapReason.SPOOL, dispatches, f"{reason}: {self._directory}")
             return False
@@ -367,7 +368,7 @@ class Spooled(Delivery):
                 file.append(line)
                 return
             except OSError as error:  # perhaps this file alone may not grow
-                trouble.let_through(error)
+                internal_errors.let_through(error)
                 self._file = None
         self._next_file().append(line)
 
@@ -379,7 +380,7 @@ class Spooled(Delivery):
             file = spool_files.OwnFile(self._directory)
             self._shipment.follow(file)
         except OSError as error:
-            trouble.let_through(error)
+            internal_errors.let_through(error)
             self._not_before, self._problem = now + _PAUSE, str(error)
             raise
         self._file = file

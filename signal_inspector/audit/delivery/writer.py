@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 from uuid import UUID
 
-from signal_inspector import trouble
 from signal_inspector.audit.attribution import processes
 from signal_inspector.audit.delivery.base import NOT_NOW, correct, put_off, written
 from signal_inspector.audit.delivery.gaps import HEARTBEAT_SECONDS, Register, losses
@@ -22,8 +21,9 @@ from signal_inspector.audit.destinations.database.own_connections import OwnConn
 from signal_inspector.audit.models import GapReason, TransactionOutcome
 from signal_inspector.audit.rows import Rows
 from signal_inspector.audit.settings import Audit
-from signal_inspector.ids import monotonic
-from signal_inspector.scopes import SILENCE, current
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import SILENCE, current
+from signal_inspector.core.record.ids import monotonic
 
 #: What comes right after the first dispatch of an idle time is written together with it (s).
 _LINGER: Final = 0.05
@@ -173,7 +173,7 @@ class BackgroundWriter:
                     thread.start()
                 except RuntimeError as error:
                     if "shutdown" not in str(error):  # at which close() writes without it
-                        trouble.report("starting the writer of the audit", error)
+                        internal_errors.report("starting the writer of the audit", error)
                     return False
                 self._thread = thread
                 processes.expect_children_end()
@@ -191,7 +191,7 @@ class BackgroundWriter:
                     self._work(is_last=False)
             self._finish()
         except BaseException as error:
-            trouble.note("the writer of the audit", error)
+            internal_errors.note("the writer of the audit", error)
         finally:
             self._own.close(_HOLD_SECONDS)
             self._thread = None
@@ -254,7 +254,7 @@ class BackgroundWriter:
         except NOT_NOW:
             pass  # writing comes next, and fails in the same way
         except Exception as error:
-            trouble.report("the writer's row in the audit", error)
+            internal_errors.report("the writer's row in the audit", error)
 
     def _work(self, *, is_last: bool) -> bool:
         """Write everything that can be written; False if that failed."""
@@ -302,7 +302,7 @@ class BackgroundWriter:
 
     def _fail(self, error: Exception) -> None:
         """Something else than the database is wrong: after a few tries the batch is given up."""
-        trouble.report("writing the audit log", error)
+        internal_errors.report("writing the audit log", error)
         self._failures += 1
         self._pause = _FIRST_PAUSE
         if self._failures >= _TRIES:

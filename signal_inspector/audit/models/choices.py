@@ -10,8 +10,8 @@ from typing import Final
 
 from django.db.models import IntegerChoices
 
-from signal_inspector import records
-from signal_inspector.records import Outcome, SendMethod
+from signal_inspector.core.record import values
+from signal_inspector.core.record.values import Outcome, SendMethod
 
 
 class NameKind(IntegerChoices):
@@ -39,14 +39,14 @@ class Method(IntegerChoices):
 
 
 class Unseen(IntegerChoices):
-    """What is not known of a dispatch's receivers: ``signal_inspector.records.Unseen``."""
+    """What is not known of a dispatch's receivers, as ``record.values.Unseen`` says."""
 
     PUT_OFF = 1, "put off"
     UNTOLD = 2, "untold"
 
 
 class Ending(IntegerChoices):
-    """How a dispatch or a receiver call ended: ``signal_inspector.records.Outcome`` by number."""
+    """How a dispatch or a receiver call ended, as ``record.values.Outcome`` says, by number."""
 
     RETURNED = 1, "returned"
     RAISED = 2, "raised"
@@ -106,7 +106,7 @@ class OperationKind(IntegerChoices):
 
 METHODS: Final = {method: int(Method[method.name]) for method in SendMethod}
 
-UNSEEN: Final = {unseen: int(Unseen[unseen.name]) for unseen in records.Unseen}
+UNSEEN: Final = {unseen: int(Unseen[unseen.name]) for unseen in values.Unseen}
 
 ENDINGS: Final = {outcome: int(Ending[outcome.name]) for outcome in Outcome}
 

@@ -7,7 +7,6 @@ from typing import Final, Self
 
 from django.db import DatabaseError, InterfaceError, connections
 
-from signal_inspector import trouble
 from signal_inspector.audit.destinations.database.adapters import stored_now
 from signal_inspector.audit.models import (
     ACTOR_LABEL_LENGTH,
@@ -17,7 +16,8 @@ from signal_inspector.audit.models import (
 )
 from signal_inspector.audit.sanitize import storable
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.ids import monotonic
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.ids import monotonic
 
 _DETAIL_LENGTH: Final = 4_000
 _SECONDS: Final = 5.0  # between two notes of how far it has come
@@ -84,7 +84,7 @@ class RunningOperation:
                 connections[get_settings().database].close_if_unusable_or_obsolete()
                 self._save()
         except Exception as error:
-            trouble.report("noting an export, a prune or a purge of the audit", error)
+            internal_errors.report("noting an export, a prune or a purge of the audit", error)
 
     def _save(self) -> None:
         self._operation.save(

@@ -21,7 +21,6 @@ from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
 
-from signal_inspector import trouble
 from signal_inspector.audit.destinations.database.adapters import Binder
 from signal_inspector.audit.destinations.database.statements import (
     Table,
@@ -41,6 +40,7 @@ from signal_inspector.audit.policies import Policy, policies
 from signal_inspector.audit.search.entries import Reader, Wanted
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.core import internal_errors
 from signal_inspector.names import name_matches
 
 _ALL_SIGNALS: Final = "*"  # what the policy is shown as that stands behind the rules
@@ -310,7 +310,7 @@ def _turn(connection: BaseDatabaseWrapper, cursor: Any) -> Iterator[None]:
             cursor.execute(f"SELECT RELEASE_LOCK({name})")
             cursor.fetchone()
         except Exception as error:  # a connection that is lost has let go
-            trouble.let_through(error)
+            internal_errors.let_through(error)
 
 
 def sweep(connection: BaseDatabaseWrapper, now: datetime, *, thorough: bool) -> Iterator[int]:

@@ -16,7 +16,6 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, IntegrityError, connections, transaction
 from django.dispatch import Signal
 
-from signal_inspector import trouble
 from signal_inspector.audit.attribution.circumstances import actor_of, audit_circumstances
 from signal_inspector.audit.destinations.database.adapters import stored_now
 from signal_inspector.audit.models import AuditedCall, Retry, RetryOutcome
@@ -27,12 +26,13 @@ from signal_inspector.audit.policies import policy_for
 from signal_inspector.audit.sanitize import storable
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.conf import get_config
-from signal_inspector.gather import redactor
-from signal_inspector.ids import perf_counter_ns
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import capture, suppress
+from signal_inspector.core.record.details import redactor
+from signal_inspector.core.record.ids import perf_counter_ns
+from signal_inspector.core.record.values import Details, Failure
 from signal_inspector.names import signal_names
 from signal_inspector.payload import summarize_exception
-from signal_inspector.records import Details, Failure
-from signal_inspector.scopes import capture, suppress
 
 REASON_LENGTH: Final = 2_000
 _DUMMY: Final = "django.db.backends.dummy"
@@ -109,7 +109,7 @@ def _start(examined: Examined, reason: str, actor: object) -> Retry:
             "Nothing has run: somebody else has just started this attempt."
         ) from None
     except DatabaseError as error:
-        trouble.report("recording a retry", error)
+        internal_errors.report("recording a retry", error)
         raise RefusedError("Nothing has run: the attempt could not be recorded.") from error
 
 
@@ -218,7 +218,7 @@ def _finish(
             rows = Retry.objects.using(get_settings().database).filter(pk=record.pk)
             rows.update(**{name: getattr(record, name) for name in changed})
     except Exception as error:
-        trouble.report("recording the end of a retry", error)
+        internal_errors.report("recording the end of a retry", error)
 
 
 def _outcome(ended: _Ended, failure: Failure | None, aliases: Collection[str]) -> RetryOutcome:

@@ -19,13 +19,13 @@ from django.db.models import Model
 from django.utils.dateparse import parse_duration
 from django.utils.duration import duration_iso_string
 
-from signal_inspector import trouble
 from signal_inspector.audit.operations.retry_instances import Found, Reference, fetch, reference
 from signal_inspector.audit.operations.retry_receivers import loaded_class
 from signal_inspector.audit.payloads import WITHHELD, read_payload
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import Summary
 from signal_inspector.names.safe import class_attribute, class_mro
 from signal_inspector.payload import clean_text
-from signal_inspector.records import Summary
 
 _LONGEST: Final = 5_000  # characters of a number, a date and the like
 _INTEGER: Final = re.compile(r"-?[0-9]{1,700}")
@@ -196,7 +196,7 @@ def restore(text: str, dropped: int) -> Arguments:
     try:
         return _restore(read_payload(text), dropped)
     except Exception as error:  # the text may be anything: nested too deep, too long a number
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         return Arguments(fault="what the log holds of its arguments cannot be read")
 
 

@@ -11,12 +11,12 @@ from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import Model
 
-from signal_inspector import trouble
 from signal_inspector.conf import Limits
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import suppress
+from signal_inspector.core.record.values import Summary
 from signal_inspector.names import class_path
 from signal_inspector.payload import Redactor, summarize
-from signal_inspector.records import Summary
-from signal_inspector.scopes import suppress
 
 _AT_ONCE: Final = 200  # keys in one query
 _LIMITS: Final = Limits(payload_length=100_000)
@@ -89,7 +89,7 @@ def _fetch(model: type[Model], alias: str, keys: Mapping[Reference, Any]) -> Fou
                 text = summarize(instance, _LIMITS, _REDACTOR).text
                 found |= dict.fromkeys((each for each in keys if each.text == text), instance)
     except Exception as error:  # of the database, or of the model's own code
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         why = f"reading {model._meta.label} from {alias!r} failed: {type(error).__name__}"
         return dict.fromkeys(keys, why)
     return found

@@ -16,8 +16,9 @@ from django.db import router
 from django.db.models import Model
 from django.dispatch import Signal
 
-from signal_inspector import catalog, django_entries
+from signal_inspector import catalog
 from signal_inspector.audit.sanitize import name_text
+from signal_inspector.core.wrapper import django_entries
 from signal_inspector.names import (
     class_path,
     loaded_signals,

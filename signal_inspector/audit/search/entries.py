@@ -25,7 +25,6 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from signal_inspector import records
 from signal_inspector.audit.destinations.database.adapters import utc_of
 from signal_inspector.audit.lookups import Texts, calls, dispatches, first_id_at, time_of
 from signal_inspector.audit.models import (
@@ -44,6 +43,7 @@ from signal_inspector.audit.rows import CALL_COLUMNS, CALL_NAMES, DISPATCH_COLUM
 from signal_inspector.audit.search.finding import scan
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.core.record import values as record_values
 from signal_inspector.names import name_matches
 
 #: What view_payloads is for: values of the application, and texts that may hold some.
@@ -296,7 +296,7 @@ def as_document(entry: Entry) -> dict[str, Any]:
         "objects": entry.objects or None,
         "unreadable_payload": text if payload is None else None,
     }
-    return records.document(_kept(record), **_kept(context))
+    return record_values.document(_kept(record), **_kept(context))
 
 
 def _call(row: dict[str, Any]) -> dict[str, Any]:

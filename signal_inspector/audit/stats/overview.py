@@ -12,12 +12,12 @@ from typing import Any, Final, NamedTuple
 
 from django.utils import timezone
 
-from signal_inspector import trouble
 from signal_inspector.audit.destinations.database.adapters import moment
 from signal_inspector.audit.lookups import GONE
 from signal_inspector.audit.models import Tally
 from signal_inspector.audit.search.selection import NO_RETRY, Period, Selection
 from signal_inspector.audit.stats.counts import Figures, Measure, slot_of
+from signal_inspector.core import internal_errors
 
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
@@ -148,7 +148,7 @@ class Read:
 
     def note_unreadable(self, error: Exception) -> None:
         """Count a row that could not be read."""
-        trouble.report("reading a tally of the audit", error)
+        internal_errors.report("reading a tally of the audit", error)
         self.unreadable += 1
 
     @property

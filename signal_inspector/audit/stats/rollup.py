@@ -19,7 +19,6 @@ from typing import Any, Final, NamedTuple
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signal_inspector import forks, trouble
 from signal_inspector.audit.destinations.database.adapters import Bound
 from signal_inspector.audit.destinations.database.statements import (
     Blame,
@@ -35,7 +34,8 @@ from signal_inspector.audit.destinations.database.statements import (
 from signal_inspector.audit.models import Tally
 from signal_inspector.audit.rows import Rows
 from signal_inspector.audit.stats.counts import SLOT_SECONDS, Figures, slot_of, tallied
-from signal_inspector.ids import time, time_ns
+from signal_inspector.core import forks, internal_errors
+from signal_inspector.core.record.ids import time, time_ns
 
 TALLIES: Final = Table(Tally._meta.db_table, ("id", "slot", "seconds", "content"), ("id",))
 
@@ -102,10 +102,10 @@ def added(connection: BaseDatabaseWrapper, rows: Mapping[int, tuple[int, Figures
         for id_, (slot, figures) in [*_taken(connection.alias), *rows.items()]:
             _added(connection, id_, slot, figures)
     except Exception as error:
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         is_busy = isinstance(error, Error) and blame(error, connection) is Blame.DATABASE
         if not is_busy:  # if so, another time
-            trouble.report("adding up the figures of the audit", error)
+            internal_errors.report("adding up the figures of the audit", error)
 
 
 def when_over(connection: BaseDatabaseWrapper) -> None:
@@ -261,6 +261,6 @@ def count(batch: Sequence[Rows], bound: Bound) -> Counted:
         slots = tallied(batch, bound[0], bound[1])
         rows = [new_row(slot, SLOT_SECONDS, figures) for slot, figures in slots.items()]
     except Exception as error:
-        trouble.report("counting dispatches for the audit's overview", error)
+        internal_errors.report("counting dispatches for the audit's overview", error)
         return Counted([], {})
     return Counted(rows, {row[0]: (row[1], slots[row[1]]) for row in rows})

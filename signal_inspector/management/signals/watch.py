@@ -69,20 +69,20 @@ class Watch(Subcommand):
 
     def run(self, options: dict[str, Any]) -> int:
         """Show dispatches until interrupted."""
-        from signal_inspector import scopes  # noqa: PLC0415 - see Subcommand
+        from signal_inspector.core.listening import context  # noqa: PLC0415
 
         via = _way(options["via"])
-        with scopes.suppress(), _ended_by_sigterm(), suppress(KeyboardInterrupt):
+        with context.suppress(), _ended_by_sigterm(), suppress(KeyboardInterrupt):
             (_through_socket if via == "socket" else _through_audit)(self, options)
         return OK
 
 
 def _way(via: str) -> str:
     """How to learn of dispatches, as far as the settings allow it."""
-    from signal_inspector.scopes import process_audience  # noqa: PLC0415
+    from signal_inspector.core.listening.context import process_hearers  # noqa: PLC0415
     from signal_inspector.watch import WatchSink, sources  # noqa: PLC0415
 
-    has_sink = any(isinstance(sink, WatchSink) for sink in process_audience().sinks)
+    has_sink = any(isinstance(sink, WatchSink) for sink in process_hearers().sinks)
     if via in ("auto", "socket") and has_sink:
         return "socket"
     if via in ("auto", "audit") and sources.source("audit") is not None:

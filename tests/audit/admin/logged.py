@@ -24,7 +24,7 @@ from signal_inspector.audit.models import (
 )
 from signal_inspector.audit.payloads import payload_text
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.records import Summary
+from signal_inspector.core.record.values import Summary
 
 START = datetime(2026, 11, 22, 10, 14, 7, 410_000, tzinfo=UTC)
 TRACEBACK = """Traceback (most recent call last):

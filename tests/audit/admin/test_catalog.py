@@ -11,12 +11,12 @@ import pytest
 from django.dispatch import Signal, receiver
 from django.test import Client
 
-from signal_inspector import trouble
 from signal_inspector.audit.admin import catalog
 from signal_inspector.audit.models import NameKind
 from signal_inspector.audit.stats.counts import SLOT_SECONDS, Figures
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.entries import marked
+from signal_inspector.core import internal_errors
 from tests.audit.admin.conftest import client_of, person
 from tests.audit.stats import story
 
@@ -183,7 +183,7 @@ def test_catalog_that_cannot_be_read(viewer: Client, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(catalog, "describe", broken)
     assert "This process has no custom signals." in words(page(viewer))
-    assert trouble.counts() == {"the catalog": 1}
+    assert internal_errors.counts() == {"the catalog": 1}
 
 
 def test_many_names(

@@ -25,7 +25,6 @@ from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import include, path, re_path, resolve
 from django.utils.functional import SimpleLazyObject
 
-from signal_inspector import trouble
 from signal_inspector.audit.attribution import circumstances, processes, requests, tasks
 from signal_inspector.audit.attribution.circumstances import (
     Circumstances,
@@ -39,6 +38,7 @@ from signal_inspector.audit.attribution.requests import client_address, known_us
 from signal_inspector.audit.middleware import AuditMiddleware
 from signal_inspector.audit.models import Origin
 from signal_inspector.audit.settings import Audit, get_settings
+from signal_inspector.core import internal_errors
 from tests.listening import run_python
 from tests.payload_app.models import RushOrder
 
@@ -124,7 +124,7 @@ def _outside() -> Iterator[None]:
     with override_settings(MIDDLEWARE=MIDDLEWARE, ROOT_URLCONF=__name__):
         yield
     assert surroundings.get() is None
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 def audit(**settings: Any) -> Any:
@@ -324,8 +324,8 @@ class TestMiddleware:
         """If the request cannot be read it is served all the same, and the failure is counted."""
         monkeypatch.setattr(requests, "client_address", None)
         assert AuditMiddleware(sees)(RequestFactory().get("/")).status_code == 200
-        assert trouble.counts() == {"reading a request for the audit": 1}
-        trouble.reset()
+        assert internal_errors.counts() == {"reading a request for the audit": 1}
+        internal_errors.reset()
 
 
 class TestKnownUser:
@@ -506,8 +506,8 @@ class TestActors:
 
         with audit_circumstances(actor=User(pk=Key())):
             assert current().actor == ""
-        assert trouble.counts() == {"naming an actor": 1}
-        trouble.reset()
+        assert internal_errors.counts() == {"naming an actor": 1}
+        internal_errors.reset()
 
     def test_a_lazy_actor(self) -> None:
         """A lazy user that is given as the actor is taken once it is there, not made for it."""

@@ -21,10 +21,11 @@ from django.urls import path
 from django.utils.decorators import sync_and_async_middleware
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
 
-from signal_inspector import capture, trouble
+from signal_inspector import capture
 from signal_inspector.audit.attribution.circumstances import Circumstances, current, surroundings
 from signal_inspector.audit.middleware import AuditMiddleware
 from signal_inspector.audit.models import Origin
+from signal_inspector.core import internal_errors
 from tests.tracing.spans import Traces
 
 chunk_made = Signal()
@@ -150,7 +151,7 @@ def _listening() -> Iterator[None]:
     with override_settings(MIDDLEWARE=middleware):
         yield
     assert surroundings.get() is before
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 @pytest.fixture
@@ -271,7 +272,7 @@ def test_a_file_goes_by_the_servers_wrapper(bob: User, tmp_path: Path) -> None:
 
 
 def test_a_response_that_is_never_iterated_keeps_nothing_alive() -> None:
-    """The request goes with its response, without the garbage collector."""
+    """The request goes with its response, without the garbage capture."""
     request = RequestFactory().get("/")
     response = AuditMiddleware(lambda request: StreamingHttpResponse(generator()))(request)
     kept = weakref.ref(request)

@@ -33,7 +33,7 @@ from django.dispatch import Signal
 from django.test import TestCase, override_settings
 from django.test.utils import CaptureQueriesContext
 
-from signal_inspector import capture, scopes, trouble
+from signal_inspector import capture
 from signal_inspector.audit.delivery import after_transaction, base, current, inline
 from signal_inspector.audit.delivery.base import Delivery
 from signal_inspector.audit.destinations.database import own_connections
@@ -49,6 +49,8 @@ from signal_inspector.audit.models import (
 )
 from signal_inspector.audit.stats.counts import Figures
 from signal_inspector.audit.testing import audited
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import captures, context
 from tests.audit.programs import eventually
 from tests.audit.rows_made import needs
 from tests.test_interruptions import Interrupter, Limit
@@ -96,7 +98,7 @@ def the_delivery() -> Delivery:
 def _no_trouble() -> Iterator[None]:
     """Nothing of ours failed in silence."""
     yield
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}
 
 
 @pytest.fixture
@@ -247,7 +249,7 @@ class TestCaller:
             [item] = the_delivery()._held  # type: ignore[attr-defined]
             assert item.dispatch is not dispatches[0]
             assert item.dispatch.id == dispatches[0].id
-            assert item.dispatch.audience is scopes.NOBODY
+            assert item.dispatch.hearers is captures.NOBODY
         assert outcomes() == [COMMITTED]
 
 
@@ -310,8 +312,8 @@ class TestADatabaseThatDoesNot:
         payloads = AuditedDispatch.objects.order_by("id").values_list("payload", flat=True)
         assert list(payloads) == ['{"n":1}', '{"n":2}', '{"n":3}']
         assert Gap.objects.count() == 0
-        assert set(trouble.counts().values()) == {2}
-        trouble.reset()
+        assert set(internal_errors.counts().values()) == {2}
+        internal_errors.reset()
 
     def test_overflow(self, broken: Callable[..., None]) -> None:
         """Beyond QUEUE_SIZE what comes is lost, and a gap says how much."""
@@ -323,7 +325,7 @@ class TestADatabaseThatDoesNot:
             assert the_delivery().flush(0)
         assert len(outcomes()) == 3
         assert list(Gap.objects.values_list("reason", "missing")) == [(GapReason.DATABASE, 5)]
-        trouble.reset()
+        internal_errors.reset()
 
     def test_a_failure_of_ours(self, broken: Callable[..., None]) -> None:
         """What fails again and again for no reason of the database's is given up, and counted."""
@@ -335,7 +337,7 @@ class TestADatabaseThatDoesNot:
         place()
         assert len(outcomes()) == 1
         assert list(Gap.objects.values_list("reason", "missing")) == [(GapReason.FAILURE, 3)]
-        trouble.reset()
+        internal_errors.reset()
 
 
 @pytest.fixture
@@ -491,7 +493,7 @@ class TestAFile:
             editor.create_model(Name)
         assert the_delivery().flush(0)
         assert AuditedDispatch.objects.using("file").count() == 1
-        trouble.reset()
+        internal_errors.reset()
 
     def test_the_cause_that_is_told(
         self,
@@ -513,7 +515,7 @@ class TestAFile:
         assert "During handling" not in told
         monkeypatch.undo()
         current.flush()
-        trouble.reset()
+        internal_errors.reset()
 
     def test_threads(self, in_a_file: BaseDatabaseWrapper) -> None:
         """Each thread writes what it sent, on its own connection."""
@@ -558,8 +560,8 @@ class TestAFile:
         place()
         assert the_delivery().waiting == 0
         assert AuditedDispatch.objects.using("file").count() == 3
-        assert set(trouble.counts().values()) == {1}
-        trouble.reset()
+        assert set(internal_errors.counts().values()) == {1}
+        internal_errors.reset()
 
     def test_the_usual_wait_comes_back(self, in_a_file: BaseDatabaseWrapper) -> None:
         """The connection's own patience with locks is what it was."""
@@ -617,7 +619,7 @@ class TestInline:
             assert Group.objects.count() == 1
         assert Group.objects.count() == 1
         assert outcomes() == []
-        trouble.reset()
+        internal_errors.reset()
 
     def test_a_transaction_that_the_server_has_ended(
         self, monkeypatch: pytest.MonkeyPatch
@@ -639,7 +641,7 @@ class TestInline:
         with pytest.raises((DatabaseError, InterfaceError)):
             sells()
         assert not Group.objects.exists()
-        trouble.reset()
+        internal_errors.reset()
 
     def test_a_transaction_of_another_database(self) -> None:
         """How a transaction of another database ends is known when it has ended."""
@@ -852,7 +854,7 @@ class TestNewNames:
         assert Group.objects.exists()
         assert outcomes() == [COMMITTED]
         assert Gap.objects.count() == 0
-        trouble.reset()
+        internal_errors.reset()
 
 
 @committing
@@ -878,7 +880,7 @@ class TestUnderATestRunner(TestCase):
         """A test that does not ask finds nothing in the log, and nothing listens."""
         place()
         assert outcomes() == []
-        assert not scopes.process_audience().sinks
+        assert not context.process_hearers().sinks
 
     @audited()
     def test_one_that_asks(self) -> None:
@@ -922,10 +924,10 @@ class TestUnderATestRunner(TestCase):
         """A log in a database that the test may not use is not written; nothing is raised."""
         with override_settings(SIGNAL_INSPECTOR={"AUDIT": {"DATABASE": "other"}}):
             place()
-        assert set(trouble.counts()) == {
+        assert set(internal_errors.counts()) == {
             "writing the audit log, which the database does not take now"
         }
-        trouble.reset()
+        internal_errors.reset()
 
     @audited()
     def test_names_of_a_test(self) -> None:

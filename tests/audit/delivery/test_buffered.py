@@ -14,7 +14,6 @@ from django.contrib.auth.models import Group
 from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.signals import connection_created
 
-from signal_inspector import trouble
 from signal_inspector.audit.attribution.circumstances import Circumstances
 from signal_inspector.audit.delivery import buffered, current, writer
 from signal_inspector.audit.delivery.buffered import Buffered
@@ -31,8 +30,9 @@ from signal_inspector.audit.models import (
 from signal_inspector.audit.rows import Item, Rows
 from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.testing import audited
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.transactions import TransactionMark
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.transactions import TransactionMark
 from tests.audit.programs import eventually
 from tests.audit.rows_made import FULL, dispatched, on_order
 
@@ -203,7 +203,7 @@ class TestQueue:
             assert delivery.flush(60)
         assert book.numbers == [1, 3]
         assert losses.total == 1
-        assert list(trouble.counts()) == ["putting a dispatch into rows for the audit"]
+        assert list(internal_errors.counts()) == ["putting a dispatch into rows for the audit"]
 
 
 class TestTransactions:
@@ -274,7 +274,7 @@ class TestALostDatabase:
             assert delivery.flush(60)
         assert book.numbers == list(range(5))
         assert losses.total == 0
-        assert list(trouble.counts()) == [NOT_NOW]
+        assert list(internal_errors.counts()) == [NOT_NOW]
 
     def test_is_told_of_once(self, book: Book, caplog: pytest.LogCaptureFixture) -> None:
         """However often it is tried, the log of the process has one line."""
@@ -475,7 +475,7 @@ class TestAServer:
             cursor.execute(f"ALTER TABLE {name(table)} RENAME TO {name('away')}")
             try:
                 self.place()
-                eventually(lambda: trouble.counts().get(NOT_NOW))
+                eventually(lambda: internal_errors.counts().get(NOT_NOW))
             finally:
                 cursor.execute(f"ALTER TABLE {name('away')} RENAME TO {name(table)}")
         assert current.flush(60)
@@ -514,7 +514,7 @@ class TestAServer:
             assert current.flush(60)
             eventually(lambda: self.kill_writers() == 0)
         assert AuditedDispatch.objects.count() == 2
-        assert trouble.counts() == {}
+        assert internal_errors.counts() == {}
 
     def test_a_fork(self) -> None:
         """Before a fork the connection is closed, so that no child has a copy of it."""

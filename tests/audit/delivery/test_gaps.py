@@ -15,7 +15,7 @@ from django.db import DatabaseError
 from django.test import override_settings
 from django.utils import timezone
 
-from signal_inspector import capture, trouble
+from signal_inspector import capture
 from signal_inspector.audit import checks
 from signal_inspector.audit.attribution import processes
 from signal_inspector.audit.delivery import gaps
@@ -24,6 +24,7 @@ from signal_inspector.audit.models import Gap, GapReason, Writer
 from signal_inspector.audit.operations.health import status
 from signal_inspector.audit.signals import audit_lost
 from signal_inspector.audit.testing import audited
+from signal_inspector.core import internal_errors
 from tests.audit.rows_made import dispatched, on_order
 
 pytestmark = pytest.mark.django_db
@@ -173,8 +174,8 @@ class TestAuditLost:
         finally:
             audit_lost.disconnect(fails)
         assert Gap.objects.count() == 1
-        assert sum(trouble.counts().values()) == 1
-        trouble.reset()
+        assert sum(internal_errors.counts().values()) == 1
+        internal_errors.reset()
 
     def test_is_not_recorded(self, heard: list[Any]) -> None:
         """It is outside the inspection, whatever the settings include."""

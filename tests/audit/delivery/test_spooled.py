@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from signal_inspector import trouble
 from signal_inspector.audit.delivery import spool_files
 from signal_inspector.audit.delivery.spool_files import OwnFile, Segment, decoded, encoded, orphans
 from signal_inspector.audit.models import GapReason, TransactionOutcome
+from signal_inspector.core import internal_errors
 from tests.audit.programs import Programs, real
 
 pytestmark = real
@@ -349,9 +349,9 @@ def test_a_directory_that_cannot_be_written(spooling: Programs, tmp_path: Path) 
     """Without its directory the spool loses and counts; the signal is sent, and nothing raises."""
     (tmp_path / "file").touch()
     out = spooling.run(
-        "place(3); from signal_inspector import trouble; print(trouble.drops())",
+        "place(3); from signal_inspector.core import internal_errors as ours; print(ours.drops())",
         in_trouble=True,
         SPOOL_DIR=str(tmp_path / "file" / "spool"),
     )
     assert "'audit: spool file damaged or not writable': 3" in out
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import override_settings
 
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
 from tests.audit.retry import shop
 
 SETTINGS = {"AUDIT": {"RETRY_MINIMUM_AGE": 0}}
@@ -28,4 +28,4 @@ def _shop() -> Iterator[None]:
     shop.Calls.seen.clear()
     shop.Calls.act = None
     shop.Calls.others = 0
-    assert trouble.counts() == {}
+    assert internal_errors.counts() == {}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from signal_inspector import capture, trouble
+from signal_inspector import capture
 from signal_inspector.audit.destinations.database import writing
 from signal_inspector.audit.destinations.database.adapters import forget_names
 from signal_inspector.audit.destinations.database.writing import write
@@ -18,6 +18,7 @@ from signal_inspector.audit.rows import Rows
 from signal_inspector.audit.stats import rollup
 from signal_inspector.audit.stats.counts import Figures, slot_of
 from signal_inspector.audit.stats.rollup import _own
+from signal_inspector.core import internal_errors
 from tests.audit.rows_made import (
     dispatched,
     many_rows,
@@ -150,7 +151,7 @@ class TestCounted:
     def test_failure_of_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """If counting fails, the dispatches are written all the same, and it is told."""
         told: list[str] = []
-        monkeypatch.setattr(trouble, "report", lambda what, error: told.append(what))
+        monkeypatch.setattr(internal_errors, "report", lambda what, error: told.append(what))
 
         def fail(*args: Any) -> None:
             raise RuntimeError("ours")

@@ -24,7 +24,8 @@ if _asked["inspected"]:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    from signal_inspector import Details, Dispatch, Sink, trouble
+    from signal_inspector import Details, Dispatch, Sink
+    from signal_inspector.core import internal_errors
 
     _spans = InMemorySpanExporter()
     _provider = TracerProvider()
@@ -78,5 +79,5 @@ def pytest_sessionfinish() -> None:
     if _asked["inspected"]:
         found["dispatches"] = Everything.heard
         found["spans"] = len(_spans.get_finished_spans())
-        found["failures of ours"] = trouble.counts()
+        found["failures of ours"] = internal_errors.counts()
     Path(_asked["into"]).write_text(json.dumps(found))

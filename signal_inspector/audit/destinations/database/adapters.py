@@ -42,7 +42,7 @@ from signal_inspector.audit.rows import (
     Rows,
 )
 from signal_inspector.audit.sanitize import name_id
-from signal_inspector.ids import utc_now
+from signal_inspector.core.record.ids import utc_now
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -18,8 +18,8 @@ from typing import Any, Final
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signal_inspector import trouble
-from signal_inspector.ids import monotonic
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.ids import monotonic
 
 #: How long one that nobody uses stays open, in seconds.
 IDLE_SECONDS: Final = 60.0
@@ -136,7 +136,7 @@ def _close(wrapper: BaseDatabaseWrapper) -> None:
         try:
             raw.close()
         except Exception as error:  # the server has closed it
-            trouble.let_through(error)
+            internal_errors.let_through(error)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from django.db import DataError, IntegrityError, NotSupportedError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import TransactionManagementError
 
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
 
 _SAVEPOINT: Final = "signal_inspector_audit"
 _IDLE, _FAILED, _LOST = 0, 3, 4  # of libpq: PQtransactionStatus
@@ -179,7 +179,7 @@ def transaction(
         except Exception as error:
             if is_inner:
                 _let_commit_fail(connection)
-            trouble.let_through(error)
+            internal_errors.let_through(error)
         raise
 
 
@@ -201,7 +201,7 @@ def _let_commit_fail(connection: BaseDatabaseWrapper) -> None:
             else:
                 connection.connection.close()
         except Exception as error:  # it is lost already
-            trouble.let_through(error)
+            internal_errors.let_through(error)
 
 
 def insert(

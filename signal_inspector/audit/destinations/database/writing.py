@@ -53,7 +53,7 @@ from signal_inspector.audit.rows import (
 )
 from signal_inspector.audit.sanitize import storable
 from signal_inspector.audit.stats.rollup import TALLIES, added, count
-from signal_inspector.ids import next_sequence, time_ns, utc_now, uuid7_text
+from signal_inspector.core.record.ids import next_sequence, time_ns, utc_now, uuid7_text
 
 DISPATCHES: Final = Table(AuditedDispatch._meta.db_table, DISPATCH_COLUMNS, ("id",))
 CALLS: Final = Table(AuditedCall._meta.db_table, CALL_COLUMNS, ("dispatch_id", "index"))

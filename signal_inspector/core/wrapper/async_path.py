@@ -1,8 +1,9 @@
-"""The careful way through a dispatch: Django's own method runs, on receivers that are watched.
+"""The async path through a dispatch: Django's own method runs, on receivers that are watched.
 
 Used wherever an async receiver or an async send is involved, and on a Django this package does
 not know. Nothing is put on the signal: Django's method runs on a stand-in for it that hands out
 the watched receivers for this one dispatch and is the signal itself in every other respect.
+
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from typing import Any, Protocol
 
 from django.dispatch import Signal
 
-from signal_inspector import following, gather, keeping, recorder, trouble
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.ids import perf_counter_ns
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import captures, observers
+from signal_inspector.core.listening.context import RecordingContext, current, set_current
+from signal_inspector.core.record import details, recorder
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.ids import perf_counter_ns
+from signal_inspector.core.record.values import Outcome, ReceiverCall
 from signal_inspector.names import receiver_name
-from signal_inspector.records import Outcome, ReceiverCall
-from signal_inspector.scopes import Scope, current, set_current
 
-Current = Token[Scope | Dispatch | None]
+Current = Token[RecordingContext | Dispatch | None]
 
 
 class Stepped(Protocol):
@@ -73,7 +76,7 @@ class Driven(Coroutine[Any, Any, Any]):
             return self._step("throw", *exception)
         finally:
             # Its traceback has this frame: with it among the locals, the frame of who awaits and
-            # all in it would live until the garbage collector comes.
+            # all in it would live until the garbage capture comes.
             del exception
 
     def close(self) -> None:
@@ -127,8 +130,8 @@ class Watched:
 
     __slots__ = (
         "_dispatch",
-        "_followers",
         "_index",
+        "_observers",
         "_scope",
         "_start_ns",
         "call",
@@ -150,11 +153,13 @@ class Watched:
             outcome=Outcome.SKIPPED,
         )
         self._dispatch = dispatch
-        self._followers = dispatch.followers  # of a receiver that outlives the dispatch too
+        self._observers = dispatch.observers  # of a receiver that outlives the dispatch too
         self._index = index
         self._start_ns = 0
         #: What the receiver's code finds in `current`; it may put a capture() of its own there.
-        self._scope: Scope | Dispatch | None = Scope(dispatch.audience, dispatch, index)
+        self._scope: RecordingContext | Dispatch | None = RecordingContext(
+            dispatch.hearers, dispatch, index
+        )
 
     def enter(self) -> Current:
         token = set_current[self._scope]
@@ -179,12 +184,12 @@ class Watched:
             self.end(error, None)
 
     def tell_entered(self) -> None:
-        if self._followers:
-            following.tell(self._followers, "entered", self._index)
+        if self._observers:
+            observers.tell(self._observers, "entered", self._index)
 
     def tell_left(self, ended: bool) -> None:
-        if self._followers:
-            following.tell(self._followers[::-1], "left", self._index, ended)
+        if self._observers:
+            observers.tell(self._observers[::-1], "left", self._index, ended)
 
     def start(self, start_ns: int) -> None:
         """Note when the receiver's code began to run."""
@@ -209,31 +214,31 @@ class Watched:
         self.call.outcome = recorder.outcome_of(error)
         held = None
         try:
-            self._dispatch.settle(self._index, self.call)  # a follower is told of it next
-            audience = self._dispatch.audience
-            if audience.keepers:
+            self._dispatch.settle(self._index, self.call)  # an observer is told of it next
+            hearers = self._dispatch.hearers
+            if hearers.object_captures:
                 told = ("returned", response) if error is None else ("raised", error)
-                keeping.tell(self._dispatch, told[0], self._index, told[1])
+                captures.tell_objects(self._dispatch, told[0], self._index, told[1])
             if error is not None:
-                self.call.failure = gather.class_of(error)  # should the next be interrupted
-                self.call.failure = gather.failure(self._dispatch, error)
-            elif audience.wants_responses:
-                self.call.response = gather.response(response)
+                self.call.failure = details.class_of(error)  # should the next be interrupted
+                self.call.failure = details.failure(self._dispatch, error)
+            elif hearers.wants_responses:
+                self.call.response = details.response(response)
         except BaseException as failure:
-            held = trouble.hold("recording a response", failure)
-        if error is not None and self._followers:
+            held = internal_errors.hold("recording a response", failure)
+        if error is not None and self._observers:
             try:
-                following.tell(self._followers, "raised", self._index, error)
+                observers.tell(self._observers, "raised", self._index, error)
             except BaseException as failure:
-                held = trouble.hold("recording a response", failure, held)
+                held = internal_errors.hold("recording a response", failure, held)
         if held is not None:
             if self._dispatch.held is None:
                 self._dispatch.held = held
-            trouble.resume(held)
+            internal_errors.resume(held)
 
     def is_blamed(self, error: BaseException) -> bool:
         """Whether the receiver has raised this, and not what met our code around it."""
-        if self._dispatch.held is None and trouble.met_our_code(error):
+        if self._dispatch.held is None and internal_errors.met_our_code(error):
             self._dispatch.held = error
         return self._dispatch.held is None
 
@@ -423,17 +428,17 @@ class StandIn(Asked):
             watched.append(WatchedAsync(receiver, signal, dispatch, len(watched), is_async=True))
         super().__init__(signal, watched[:sync_count], watched[sync_count:])
         dispatch.expect([receiver.call for receiver in watched])
-        if dispatch.audience.keepers:
-            keeping.tell(dispatch, "receivers", [each.receiver for each in watched])
-        if dispatch.followers:
+        if dispatch.hearers.object_captures:
+            captures.tell_objects(dispatch, "receivers", [each.receiver for each in watched])
+        if dispatch.observers:
             dispatch.receivers = [receiver_name(each.receiver) for each in watched]
-            following.start(dispatch)
+            observers.start(dispatch)
 
     def _log_robust_failure(self, receiver: Watched, error: Exception) -> None:
         if not receiver.is_blamed(error):
             return  # it goes on when Django's method has returned
         try:
-            # Logged as on the fast way: while the followers' variables are set for it.
+            # Logged as on the fast path: while the observers' variables are set for it.
             receiver.tell_entered()
             self._signal._log_robust_failure(  # type: ignore[attr-defined]
                 receiver.receiver, error

@@ -4,6 +4,7 @@
 describes it. A part that was not kept is absent. ``from_dict`` raises KeyError for what is
 missing, ValueError or TypeError for what is something else: ``Dispatch.from_dict`` makes one
 ValueError of them.
+
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ VERSION: Final = 1
 
 T = TypeVar("T")
 Data = Mapping[str, Any]
+
+_PLAIN: Final = frozenset({bool, int, float, str})
 
 
 def document(dispatch: Data, **context: Any) -> dict[str, Any]:
@@ -203,9 +206,6 @@ class Summary:
         )
 
 
-_PLAIN: Final = frozenset({bool, int, float, str})
-
-
 class Failure(NamedTuple):
     """An exception that a receiver raised."""
 
@@ -349,3 +349,44 @@ class ReceiverCall:
             queries=tuple([Query.from_dict(query) for query in data.get("queries") or ()]),
             timed=part(data, "timed", bool, absent=True),
         )
+
+
+class Tally:
+    """Queries of one receiver call, as they are counted."""
+
+    __slots__ = ("by_time", "count", "ns", "statements")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.ns = 0
+        self.by_time = 0  # of `count`, those that another thread or task sent meanwhile
+        self.statements: list[Query] = []
+
+
+class Busy:
+    """Time covered by nested dispatches, which may overlap and end in any order.
+
+    Intervals arrive in the order of their ends. Only the latest few stay apart; older ones can
+    no longer be overlapped by anything short of a dispatch that outlived all of them.
+    """
+
+    __slots__ = ("_folded", "_spans")
+    _APART = 32
+
+    def __init__(self) -> None:
+        self._folded = 0
+        self._spans: list[tuple[int, int]] = []
+
+    def add(self, start: int, end: int) -> None:
+        while self._spans and self._spans[-1][1] >= start:
+            earlier, _ = self._spans.pop()
+            start = min(start, earlier)
+        self._spans.append((start, end))
+        if len(self._spans) > self._APART:
+            first, last = self._spans.pop(0)
+            self._folded += last - first
+
+    @property
+    def total(self) -> int:
+        """Nanoseconds covered."""
+        return self._folded + sum(end - start for start, end in self._spans)

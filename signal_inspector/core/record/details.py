@@ -10,13 +10,16 @@ from typing import Any, Final, ParamSpec, TypeVar
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
-from signal_inspector import callers, connections, payload, transactions, trouble
+from signal_inspector import payload
 from signal_inspector.conf import Config, get_config
-from signal_inspector.dispatches import Dispatch, OuterTrace, TraceIds
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import suppress
+from signal_inspector.core.record import callers, transactions
+from signal_inspector.core.record.dispatch import Dispatch, OuterTrace, TraceIds
+from signal_inspector.core.record.values import Details, Failure, Summary
+from signal_inspector.core.suppression import suppress_instrumentation
+from signal_inspector.core.wrapper import connection_log
 from signal_inspector.names import class_path, sender_name
-from signal_inspector.quiet import own_work
-from signal_inspector.records import Details, Failure, Summary
-from signal_inspector.scopes import suppress
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,6 +31,7 @@ outer_trace: Final[ContextVar[TraceIds | None]] = ContextVar(
 
 _redactor: tuple[Config, payload.Redactor] | None = None
 _hooks: tuple[Config, payload.Hooks] | None = None
+_chosen: dict[int, tuple[Callable[..., None], ...]] = {}
 
 
 def redactor(config: Config) -> payload.Redactor:
@@ -59,7 +63,7 @@ def _unseen(hook: Callable[[Any], object] | str) -> Callable[[Any], object]:
     found: list[Callable[[Any], object]] = []
 
     def call(value: Any) -> object:
-        with suppress(), own_work():
+        with suppress(), suppress_instrumentation():
             if not found:  # imported late: it may stand in a module that imports models
                 found.append(import_string(hook) if isinstance(hook, str) else hook)
             return found[0](value)
@@ -80,7 +84,7 @@ def prepare() -> None:
     _ = payload.summarize_arguments, payload.summarize_exception
 
 
-def details(
+def gather(
     dispatch: Dispatch,
     signal: Signal,
     sender: object,
@@ -97,7 +101,7 @@ def details(
         try:
             gather(dispatch, signal, sender, named)
         except Exception as error:
-            trouble.report(f"gathering the {gather.__name__.strip('_')}", error)
+            internal_errors.report(f"gathering the {gather.__name__.strip('_')}", error)
 
 
 def _caller(dispatch: Dispatch, signal: Signal, *_: Any) -> None:
@@ -137,7 +141,7 @@ def current_trace() -> TraceIds | None:
 
 
 def _not_called(dispatch: Dispatch, signal: Signal, sender: object, *_: Any) -> None:
-    dispatch.not_called = connections.not_called(signal, sender)
+    dispatch.not_called = connection_log.not_called(signal, sender)
 
 
 _AT_START: Final[dict[Details, Callable[..., None]]] = {
@@ -148,10 +152,10 @@ _AT_START: Final[dict[Details, Callable[..., None]]] = {
     Details.NOT_CALLED: _not_called,
     Details.TRACE: _trace,
 }
-trouble.announce(
+
+internal_errors.announce(
     failures=[f"gathering the {gather.__name__.strip('_')}" for gather in _AT_START.values()]
 )
-_chosen: dict[int, tuple[Callable[..., None], ...]] = {}
 
 
 def responses(dispatch: Dispatch, pairs: Sequence[tuple[Any, Any]]) -> None:
@@ -168,7 +172,7 @@ def response(value: object) -> Summary | None:
         config = get_config()
         return payload.summarize(value, config.limits, redactor(config), hooks=hooks(config))
     except Exception as error:
-        trouble.report("gathering a response", error)
+        internal_errors.report("gathering a response", error)
         return None
 
 
@@ -180,11 +184,11 @@ def failure(dispatch: Dispatch, error: BaseException) -> Failure:
             payload.summarize_exception,
             error,
             config.limits,
-            with_traceback=bool(dispatch.audience.details & Details.TRACEBACK),
+            with_traceback=bool(dispatch.hearers.details & Details.TRACEBACK),
             redactor=redactor(config),
         )
     except Exception as problem:
-        trouble.report("gathering an exception", problem)
+        internal_errors.report("gathering an exception", problem)
         return class_of(error)
 
 
@@ -195,7 +199,7 @@ def unrecorded(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """
 
     def run() -> T:
-        with suppress(), own_work():
+        with suppress(), suppress_instrumentation():
             return call(*args, **kwargs)
 
     return copy_context().run(run)
@@ -220,4 +224,4 @@ def _told(error: BaseException) -> str:
     return failure.traceback or failure.exception_class
 
 
-trouble.tell_by(_told)
+internal_errors.tell_by(_told)

@@ -16,11 +16,11 @@ from asgiref.sync import AsyncToSync
 from django.dispatch import Signal
 
 import signal_inspector
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import Caller
 from signal_inspector.names import IdentityMap
 from signal_inspector.names.receivers import innermost
 from signal_inspector.names.safe import Place, class_mro, class_namespace
-from signal_inspector.records import Caller
 
 # What a frame is of.
 _OURS: Final = 1  # the machinery of a send or connect, not the code that called it
@@ -53,6 +53,8 @@ _NONE: Final[frozenset[CodeType]] = frozenset()
 
 _caller: Final = tuple.__new__  # what Caller() itself calls
 
+_STDLIB: Final = ("stdlib", "platstdlib")
+
 
 def calling_place() -> Place | None:
     """What called the method of Signal's that asks, for ``line_at()``; None if nobody knows."""
@@ -65,7 +67,7 @@ def calling_place() -> Place | None:
     except ValueError:  # a thread that only connects
         return None
     except Exception as error:
-        trouble.report("gathering the caller", error)
+        internal_errors.report("gathering the caller", error)
         return None
 
 
@@ -199,9 +201,6 @@ def _is_pythons(path: str) -> bool:
     if _is_in_packages(directory):
         return False
     return any(_is_below(directory, sysconfig.get_path(name)) for name in _STDLIB)
-
-
-_STDLIB: Final = ("stdlib", "platstdlib")
 
 
 def _is_in_packages(directory: str) -> bool:

@@ -1,110 +1,110 @@
-"""How followers are told of a dispatch and of its receivers (see ``sinks.Follower``)."""
+"""How observers are told of a dispatch and of its receivers (see ``sinks.Observer``)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias, final
 
-from signal_inspector import trouble
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.ids import perf_counter_ns
-from signal_inspector.records import SendMethod
-from signal_inspector.scopes import (
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.captures import Hearers
+from signal_inspector.core.listening.context import (
     SILENCE,
-    Audience,
-    ReceiverScope,
-    Scope,
+    ReceiverContext,
+    RecordingContext,
     current,
     set_current,
 )
-from signal_inspector.sinks import Follower, Sink
+from signal_inspector.core.listening.sinks import Observer, Sink
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.ids import perf_counter_ns
+from signal_inspector.core.record.values import SendMethod
 
-Followers: TypeAlias = tuple[Follower, ...]
+Observers: TypeAlias = tuple[Observer, ...]
 
-NO_FOLLOWERS: Final[Followers] = ()
+NO_OBSERVERS: Final[Observers] = ()
 
 
 @final
 class Passing:
-    """A dispatch that is not recorded; its followers only keep something set while it runs."""
+    """A dispatch that is not recorded; its observers only keep something set while it runs."""
 
-    __slots__ = ("_followers",)
+    __slots__ = ("_observers",)
     passes: Literal[True] = True
 
-    def __init__(self, followers: Followers) -> None:
-        self._followers = followers
+    def __init__(self, observers: Observers) -> None:
+        self._observers = observers
         held = None
-        for follower in followers:
+        for observer in observers:
             try:
-                follower.entered(None)
+                observer.entered(None)
             except BaseException as error:
-                held = _hold(follower, "entered", error, held)
+                held = _hold(observer, "entered", error, held)
         if held is not None:
             self.leave()
-            trouble.resume(held)
+            internal_errors.resume(held)
 
     def leave(self) -> None:
         """Tell that the send has ended, however it did."""
         held = None
         token = set_current[SILENCE]
         try:
-            for follower in self._followers[::-1]:
+            for observer in self._observers[::-1]:
                 try:
-                    follower.left(None, True)
+                    observer.left(None, True)
                 except BaseException as error:
-                    held = _hold(follower, "left", error, held)
+                    held = _hold(observer, "left", error, held)
         finally:
             current.reset(token)
         if held is not None:
-            trouble.resume(held)
+            internal_errors.resume(held)
 
 
 def follow(
-    audience: Audience,
+    hearers: Hearers,
     signal: str,
     sender: str,
     method: SendMethod,
     receivers: Sequence[Any],
     others: Sequence[Any] | None,
-) -> Followers | Passing | None:
+) -> Observers | Passing | None:
     """Who follows a dispatch that is about to start; the arguments are those of ``begin``.
 
     None: nobody does, and nobody else hears of it either. ``Passing``: nobody needs its record.
     """
     count = None if others is None else len(receivers) + len(others)
-    found = NO_FOLLOWERS
+    found = NO_OBSERVERS
     held = None
-    is_choosy = audience.is_choosy
+    is_choosy = hearers.is_choosy
     token = set_current[SILENCE]
     try:
-        for sink in audience.with_followers:
+        for sink in hearers.with_observers:
             try:
                 if not is_choosy and sink.is_idle():  # else it has been asked
                     continue
-                follower = sink.follow(signal, sender, method, count)
+                observer = sink.follow(signal, sender, method, count)
             except BaseException as error:
                 held = _hold(sink, "follow", error, held)
             else:
-                if follower is not None:
-                    found = (*found, follower) if found else (follower,)
+                if observer is not None:
+                    found = (*found, observer) if found else (observer,)
         if held is not None:
             tell(found, "finished", held)
-            trouble.resume(held)
+            internal_errors.resume(held)
         if not is_choosy:
             return found
         if not found:
             return None
         if others is None or others:
             return found
-        for follower in found:
-            if follower.needs_record:
+        for observer in found:
+            if observer.needs_record:
                 return found
         return Passing(found) if receivers else None
     finally:
         current.reset(token)
 
 
-def tell(told: Sequence[Sink | Follower], what: str, *args: Any) -> None:
+def tell(told: Sequence[Sink | Observer], what: str, *args: Any) -> None:
     """Call one method of each. What it raises is reported, what it sends is not recorded.
 
     What only passes through (``trouble.interruption``) is raised when all have been told.
@@ -120,68 +120,68 @@ def tell(told: Sequence[Sink | Follower], what: str, *args: Any) -> None:
     finally:
         current.reset(token)
     if held is not None:
-        trouble.resume(held)
+        internal_errors.resume(held)
 
 
 def start(dispatch: Dispatch) -> None:
-    """Tell the followers of a dispatch that does not run in our own loop that it starts."""
+    """Tell the observers of a dispatch that does not run in our own loop that it starts."""
     scope = current.get()
-    if dispatch.followers and (scope is None or scope.dispatch is not dispatch):
-        tell(dispatch.followers, "started", dispatch)
+    if dispatch.observers and (scope is None or scope.dispatch is not dispatch):
+        tell(dispatch.observers, "started", dispatch)
 
 
 def run(dispatch: Dispatch) -> list[int] | Exact | Stepping:
-    """Tell the followers that our own loop is about to run; what is to take its marks."""
-    followers = dispatch.followers
-    if not followers:
-        is_exact = dispatch.audience.is_exact and len(dispatch.receivers) > 1
+    """Tell the observers that our own loop is about to run; what is to take its marks."""
+    observers = dispatch.observers
+    if not observers:
+        is_exact = dispatch.hearers.is_exact and len(dispatch.receivers) > 1
         return Exact(dispatch) if is_exact else dispatch.marks
     dispatch.raised = dispatch._calls = None  # quicker to read than what is not written
     scope = current.get()
     # An override of Signal's method that calls ours has told of the start, and of the whole.
     in_override = scope is not None and scope.dispatch is dispatch
     dispatch.whole_told = not in_override
-    if len(followers) == 1:  # as nearly always
-        stepping = followers if followers[0].by_receiver else NO_FOLLOWERS
+    if len(observers) == 1:  # as nearly always
+        stepping = observers if observers[0].by_receiver else NO_OBSERVERS
     else:
-        stepping = tuple([follower for follower in followers if follower.by_receiver])
+        stepping = tuple([observer for observer in observers if observer.by_receiver])
     held = None
     token = set_current[SILENCE]
     try:
         if not in_override:
-            for follower in followers:
-                held = _started(follower, dispatch, held)
+            for observer in observers:
+                held = _started(observer, dispatch, held)
         if dispatch.receivers:
-            for follower in stepping:
+            for observer in stepping:
                 try:
-                    follower.entered(0)
+                    observer.entered(0)
                 except BaseException as error:
-                    held = _hold(follower, "entered", error, held)
+                    held = _hold(observer, "entered", error, held)
     finally:
         current.reset(token)
     if held is not None:
-        trouble.resume(held)
+        internal_errors.resume(held)
     dispatch.marks[0] = start_ns = perf_counter_ns()
     if not in_override:
         dispatch.start_ns = start_ns
     if not stepping:
-        return Exact(dispatch) if dispatch.audience.is_exact else dispatch.marks
-    if len(stepping) == 1 and type(stepping[0]).stepped is not Follower.stepped:
+        return Exact(dispatch) if dispatch.hearers.is_exact else dispatch.marks
+    if len(stepping) == 1 and type(stepping[0]).stepped is not Observer.stepped:
         return SteppingAlone(dispatch, stepping)
     return Stepping(dispatch, stepping)
 
 
 def _started(
-    follower: Follower, dispatch: Dispatch, held: BaseException | None
+    observer: Observer, dispatch: Dispatch, held: BaseException | None
 ) -> BaseException | None:
     try:
-        follower.started(dispatch)
+        observer.started(dispatch)
     except BaseException as error:
-        held = _hold(follower, "started", error, held)
+        held = _hold(observer, "started", error, held)
     try:
-        follower.entered(None)
+        observer.entered(None)
     except BaseException as error:
-        held = _hold(follower, "entered", error, held)
+        held = _hold(observer, "entered", error, held)
     return held
 
 
@@ -197,7 +197,7 @@ class Exact:
         self._dispatch = dispatch
         self._marks = dispatch.marks
         self._count = len(dispatch.receivers)
-        self._scope: Dispatch | Scope = dispatch  # which is that of the first receiver
+        self._scope: Dispatch | RecordingContext = dispatch  # which is that of the first receiver
 
     def append(self, end_ns: int) -> None:
         """Mark the end of a receiver, and set the scope of the next."""
@@ -210,22 +210,22 @@ class Exact:
     def step(self, index: int) -> None:
         """Set the scope of this receiver."""
         if current.get() is self._scope:  # else the one before has left a capture() open
-            self._scope = scope = ReceiverScope(self._dispatch, index)
+            self._scope = scope = ReceiverContext(self._dispatch, index)
             current.set(scope)
 
 
 class Stepping:
     """Takes the marks of a dispatch, and tells of the receivers between them."""
 
-    __slots__ = ("_ends", "_exact", "_followers", "_last", "_marks")
+    __slots__ = ("_ends", "_exact", "_last", "_marks", "_observers")
 
-    def __init__(self, dispatch: Dispatch, followers: Followers) -> None:
-        self._followers = followers
+    def __init__(self, dispatch: Dispatch, observers: Observers) -> None:
+        self._observers = observers
         self._marks = dispatch.marks
         self._last = len(dispatch.receivers) - 1
         self._ends: dict[int, int] = {}
         dispatch.ends = self._ends
-        self._exact = Exact(dispatch) if dispatch.audience.is_exact else None
+        self._exact = Exact(dispatch) if dispatch.hearers.is_exact else None
 
     def append(self, end_ns: int) -> None:
         """Mark the end of a receiver, tell of it and of the next. That is no receiver's time."""
@@ -245,34 +245,34 @@ class Stepping:
 
     def _tell(self, index: int, is_last: bool) -> None:
         held = None
-        for follower in self._followers[::-1]:
+        for observer in self._observers[::-1]:
             try:
-                follower.left(index, True)
+                observer.left(index, True)
             except BaseException as error:
-                held = _hold(follower, "left", error, held)
+                held = _hold(observer, "left", error, held)
         if not is_last:
-            for follower in self._followers:
+            for observer in self._observers:
                 try:
-                    follower.entered(index + 1)
+                    observer.entered(index + 1)
                 except BaseException as error:
-                    held = _hold(follower, "entered", error, held)
+                    held = _hold(observer, "entered", error, held)
         if held is not None:
-            trouble.resume(held)
+            internal_errors.resume(held)
 
 
 class SteppingAlone(Stepping):
-    """The same for a follower that is alone and takes both in one call."""
+    """The same for an observer that is alone and takes both in one call."""
 
     __slots__ = ("_stepped",)
 
-    def __init__(self, dispatch: Dispatch, followers: Followers) -> None:
+    def __init__(self, dispatch: Dispatch, observers: Observers) -> None:
         # Not by way of super(): this is made for nearly every dispatch that is followed.
-        self._followers = followers
-        self._stepped = followers[0].stepped
+        self._observers = observers
+        self._stepped = observers[0].stepped
         self._marks = dispatch.marks
         self._last = len(dispatch.receivers) - 1
         dispatch.ends = self._ends = {}
-        self._exact = Exact(dispatch) if dispatch.audience.is_exact else None
+        self._exact = Exact(dispatch) if dispatch.hearers.is_exact else None
 
     def append(self, end_ns: int) -> None:
         marks = self._marks
@@ -284,7 +284,7 @@ class SteppingAlone(Stepping):
         try:
             self._stepped(index, index == self._last)
         except Exception as error:
-            trouble.resume(_hold(self._followers[0], "stepped", error, None))
+            internal_errors.resume(_hold(self._observers[0], "stepped", error, None))
         finally:
             current.reset(token)
         if index != self._last:
@@ -296,34 +296,34 @@ class SteppingAlone(Stepping):
 def failed(dispatch: Dispatch, index: int) -> None:
     """Tell that the running receiver of our own loop has ended it by an exception."""
     if index < len(dispatch.receivers):
-        stepping = [follower for follower in dispatch.followers if follower.by_receiver]
+        stepping = [observer for observer in dispatch.observers if observer.by_receiver]
         tell(stepping[::-1], "left", index, True)
 
 
 def end(dispatch: Dispatch, error: BaseException | None) -> None:
-    """Tell the followers of the end. The dispatch keeps none of them any longer."""
-    followers, dispatch.followers = dispatch.followers, NO_FOLLOWERS
+    """Tell the observers of the end. The dispatch keeps none of them any longer."""
+    observers, dispatch.observers = dispatch.observers, NO_OBSERVERS
     held = None
     token = set_current[SILENCE]
     try:
-        for follower in followers[::-1]:
+        for observer in observers[::-1]:
             try:
                 if dispatch.whole_told:
-                    follower.left(None, True)
+                    observer.left(None, True)
             except BaseException as failure:
-                held = _hold(follower, "left", failure, held)
+                held = _hold(observer, "left", failure, held)
             try:
-                follower.finished(error)
+                observer.finished(error)
             except BaseException as failure:
-                held = _hold(follower, "finished", failure, held)
+                held = _hold(observer, "finished", failure, held)
     finally:
         current.reset(token)
     if held is not None:
-        trouble.resume(held)
+        internal_errors.resume(held)
 
 
 def _hold(
-    who: Sink | Follower, what: str, error: BaseException, held: BaseException | None
+    who: Sink | Observer, what: str, error: BaseException, held: BaseException | None
 ) -> BaseException | None:
     kind = type(who)
-    return trouble.hold(f"sink {kind.__module__}.{kind.__qualname__}.{what}", error, held)
+    return internal_errors.hold(f"sink {kind.__module__}.{kind.__qualname__}.{what}", error, held)

@@ -3,6 +3,7 @@
 A receiver whose weak reference died is swept out of ``Signal.receivers`` by the next connect or
 send, and Django 5.2 keeps no more of a sender than its ``id()``. So connecting is noted as it
 happens, in plain strings and weak references.
+
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from django.apps import apps
 from django.dispatch import Signal
 from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-defined]
 
-from signal_inspector import forks, trouble
-from signal_inspector.django_entries import LookupKey, entries, lookup_key, reaches
+from signal_inspector.core import forks, internal_errors
+from signal_inspector.core.record.values import Caller, NotCalled, NotCalledReason, ReceiverName
+from signal_inspector.core.wrapper.django_entries import LookupKey, entries, lookup_key, reaches
 from signal_inspector.names import (
     IdentityMap,
     Untold,
@@ -32,7 +34,6 @@ from signal_inspector.names import (
 )
 from signal_inspector.names.globs import INSTANCE
 from signal_inspector.names.safe import Place, class_mro, is_class, line_at
-from signal_inspector.records import Caller, NotCalled, NotCalledReason, ReceiverName
 
 #: A test, Django's own among them, may replace ``weakref.ref`` to see what Django asks of it.
 _weak: Final = weakref.ref
@@ -47,6 +48,8 @@ DEAD_KEPT: Final = 20
 GONE_KEPT: Final = 200
 _taken_back: IdentityMap[dict[LookupKey, None]] = IdentityMap()
 _lock = RLock()  # reentrant: a finalizer that runs in here may connect and disconnect
+
+_note: Final = tuple.__new__  # what _Note() itself calls
 
 
 class Phase(StrEnum):
@@ -76,7 +79,7 @@ class _Note(NamedTuple):
 
     Connecting is to cost next to nothing, so the receiver is named, and the line that connected
     it is counted, no earlier. It is one flat tuple: with every object that stays, Python's
-    garbage collector comes sooner.
+    garbage capture comes sooner.
     """
 
     module: Any  # of the function, these three; None where there is more
@@ -89,9 +92,6 @@ class _Note(NamedTuple):
     place: Place | None
     phase: Phase
     more: _More | None
-
-
-_note: Final = tuple.__new__  # what _Note() itself calls
 
 
 class Connection:
@@ -272,7 +272,9 @@ def _plain(note: _Note) -> _More:
 
 _log: IdentityMap[_Notes] = IdentityMap()
 
+
 _refused: IdentityMap[dict[tuple[object, ...], Refusal]] = IdentityMap()
+
 
 _vain: IdentityMap[dict[tuple[object, ...], Vain]] = IdentityMap()
 
@@ -332,7 +334,7 @@ def note_connect(
                 known.has_unread = True
                 known.enter(full)
     except Exception as error:
-        trouble.report("noting a connection", error)
+        internal_errors.report("noting a connection", error)
 
 
 def _new_notes(signal: Signal) -> _Notes:
@@ -427,7 +429,7 @@ def note_disconnect(
                 known.drop(key)
             _remember(_taken_back, signal, key, None)
     except Exception as error:
-        trouble.report("noting a connection", error)
+        internal_errors.report("noting a connection", error)
 
 
 def note_vain_disconnect(
@@ -455,7 +457,7 @@ def note_vain_disconnect(
             )
             _remember(_vain, signal, (vain.receiver, *key), vain)
     except Exception as error:
-        trouble.report("noting a connection", error)
+        internal_errors.report("noting a connection", error)
 
 
 def _kept_connection(
@@ -504,7 +506,7 @@ def _remember(where: IdentityMap[Any], signal: Signal, key: object, value: objec
 def _reference(receiver: Any, when_dead: Callable[[weakref.ref[Any]], object]) -> weakref.ref[Any]:
     """Tells whether the receiver lives; of a bound method, whether its object does.
 
-    No ``WeakMethod``: where object, class and signal go in one pass of the garbage collector, its
+    No ``WeakMethod``: where object, class and signal go in one pass of the garbage capture, its
     callback fails, and Python prints that. Django has one as well, but one is enough.
     """
     is_method = type(receiver) is MethodType

@@ -1,6 +1,7 @@
 """The clocks of Signal Inspector, and the UUIDv7 ids (RFC 9562) that are made from them.
 
 Taking an id costs a counter step; the UUID itself is put together when somebody reads it.
+
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from types import ModuleType
 from typing import Final
 from uuid import UUID
 
-from signal_inspector import forks
+from signal_inspector.core import forks
+
+_COUNTER_BITS = 28
+_COUNTER_MASK = (1 << _COUNTER_BITS) - 1
+_counter = itertools.count()
+next_sequence = _counter.__next__
+_process_bits = 0
+_text_of_process = ""  # the part of an id that all of this process share
 
 
 def _clocks() -> ModuleType:
@@ -32,23 +40,19 @@ def _clocks() -> ModuleType:
 
 
 _own_time: Final = _clocks()
+
 monotonic: Final[Callable[[], float]] = _own_time.monotonic
+
 perf_counter_ns: Final[Callable[[], int]] = _own_time.perf_counter_ns
+
 time: Final[Callable[[], float]] = _own_time.time
+
 time_ns: Final[Callable[[], int]] = _own_time.time_ns
 
 
 def utc_now() -> datetime:
     """``datetime.now(UTC)``, by our own clock."""
     return datetime.fromtimestamp(time(), UTC)
-
-
-_COUNTER_BITS = 28
-_COUNTER_MASK = (1 << _COUNTER_BITS) - 1
-_counter = itertools.count()
-next_sequence = _counter.__next__
-_process_bits = 0
-_text_of_process = ""  # the part of an id that all of this process share
 
 
 @forks.in_child

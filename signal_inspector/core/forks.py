@@ -4,6 +4,7 @@ A child has the memory of its parent and one of its threads: a lock that another
 stays locked there, and what is to be one per process is shared by two. Functions run in the
 order in which they were given; what one of them raises is reported, and the others run all the
 same.
+
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import os
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
 
 Function = TypeVar("Function", bound=Callable[[], None])
 
 _before: Final[list[Callable[[], None]]] = []
 _in_parent: Final[list[Callable[[], None]]] = []
-_in_child: Final[list[Callable[[], None]]] = [trouble.after_fork]
+_in_child: Final[list[Callable[[], None]]] = [internal_errors.after_fork]
 
 
 def before(function: Function) -> Function:
@@ -46,8 +47,8 @@ def _run(functions: list[Callable[[], None]]) -> None:
             function()
         except BaseException as error:
             kind = f"{function.__module__}.{function.__qualname__}, as the process forked"
-            held = trouble.hold(kind, error, held)
-    trouble.resume(held)
+            held = internal_errors.hold(kind, error, held)
+    internal_errors.resume(held)
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no forks

@@ -2,6 +2,7 @@
 
 A room that knows such a watcher adds a way to keep it quiet; one that has work to do, such as
 writing to the database in the user's request, knows no room and uses ``own_work``.
+
 """
 
 from __future__ import annotations
@@ -10,28 +11,28 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import TypeAlias
 
-from signal_inspector import trouble
+from signal_inspector.core import internal_errors
 
-Silencer: TypeAlias = Callable[[], AbstractContextManager[object]]
+Suppressor: TypeAlias = Callable[[], AbstractContextManager[object]]
 
-_silencers: list[Silencer] = []
+_suppressors: list[Suppressor] = []
 
 
-def add_silencer(silencer: Silencer) -> None:
+def add_suppressor(suppressor: Suppressor) -> None:
     """Have ``own_work`` run within what this gives. Adding it twice is harmless."""
-    if silencer not in _silencers:
-        _silencers.append(silencer)
+    if suppressor not in _suppressors:
+        _suppressors.append(suppressor)
 
 
-def own_work() -> ExitStack:
+def suppress_instrumentation() -> ExitStack:
     """A context in which no known watcher looks at what is done; for one thread, without await."""
     stack = ExitStack()
-    for silencer in _silencers:
+    for suppressor in _suppressors:
         try:
-            stack.enter_context(silencer())
+            stack.enter_context(suppressor())
         except BaseException as error:
-            held = trouble.hold("keeping a watcher quiet", error)
+            held = internal_errors.hold("keeping a watcher quiet", error)
             if held is not None:
                 stack.close()
-                trouble.resume(held)
+                internal_errors.resume(held)
     return stack

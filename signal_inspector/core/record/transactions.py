@@ -3,6 +3,7 @@
 Django keeps no memory of how a transaction ended, and a callback in ``run_on_commit`` would be
 seen by the user's tests. So the methods that every transaction ends through are watched on
 ``BaseDatabaseWrapper``. Nothing is written, no query is sent, no connection is opened.
+
 """
 
 from __future__ import annotations
@@ -19,14 +20,23 @@ from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperatio
 from django.db import Error, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signal_inspector import trouble
-from signal_inspector.ids import next_sequence, time_ns, uuid7
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.ids import next_sequence, time_ns, uuid7
 from signal_inspector.names import IdentityMap
 
 _T = TypeVar("_T")
 
 #: Stands for the transaction itself where a level of a stack is else named by its savepoint.
 _TRANSACTION: Final = ""
+#: The savepoints of a connection that were made and neither released nor undone with one before,
+#: each with the number of atomic savepoints around it. Django keeps a list of its own of those
+#: that belong to atomic blocks; what is here and not there was made by hand.
+_savepoints: IdentityMap[list[tuple[int, str]]] = IdentityMap()
+#: What asks for a commit: where it raises, the answer may have been lost.
+_COMMITTING: Final = ("commit", "set_autocommit")
+#: Classes of errors that a server, or a pool before it, tells of when it gives a connection up.
+_SQLSTATES_WITHOUT_ANSWER: Final = ("08", "57P", "40003")
+_MYSQL_WITHOUT_ANSWER: Final = (1053, 1927)  # it shuts down; the connection was killed
 
 
 class TransactionMark:
@@ -86,11 +96,9 @@ class _Waiting(NamedTuple):
 
 
 _Stack = list[tuple[str, TransactionMark]]
+
 _stacks: IdentityMap[_Stack] = IdentityMap()
-#: The savepoints of a connection that were made and neither released nor undone with one before,
-#: each with the number of atomic savepoints around it. Django keeps a list of its own of those
-#: that belong to atomic blocks; what is here and not there was made by hand.
-_savepoints: IdentityMap[list[tuple[int, str]]] = IdentityMap()
+
 _waiting: IdentityMap[_Waiting] = IdentityMap()
 
 
@@ -179,8 +187,8 @@ def _tell_ended(connection: BaseDatabaseWrapper, how: str, turned_on: object) ->
         try:
             callback()
         except BaseException as error:
-            held = trouble.hold("telling of a transaction's end", error, held)
-    trouble.resume(held)
+            held = internal_errors.hold("telling of a transaction's end", error, held)
+    internal_errors.resume(held)
 
 
 def _levels(connection: BaseDatabaseWrapper) -> list[str]:
@@ -355,13 +363,10 @@ _WATCHED: Final[dict[str, Callable[..., None]]] = {
     "set_autocommit": _after_set_autocommit,
     "close": _after_rollback,  # the database rolls back what a closed connection left open
 }
-#: What asks for a commit: where it raises, the answer may have been lost.
-_COMMITTING: Final = ("commit", "set_autocommit")
-#: Classes of errors that a server, or a pool before it, tells of when it gives a connection up.
-_SQLSTATES_WITHOUT_ANSWER: Final = ("08", "57P", "40003")
-_MYSQL_WITHOUT_ANSWER: Final = (1053, 1927)  # it shuts down; the connection was killed
+
 #: By the number that libpq gives a transaction.
 _STATES: Final = {0: _State.NONE, 2: _State.OPEN, 3: _State.FAILED}
+
 _NOT_OPEN: Final = (_State.NONE, None)
 
 
@@ -401,7 +406,7 @@ def _quietly(what: Callable[..., None], *args: Any, **kwargs: Any) -> None:
     try:
         what(*args, **kwargs)
     except Exception as error:
-        trouble.report("watching a transaction", error)
+        internal_errors.report("watching a transaction", error)
 
 
 def install() -> None:

@@ -2,6 +2,7 @@
 
 What it dropped is counted beside. An exception that only passes through our code, as a signal
 handler of the process or another thread has raised it, is no failure of ours: it goes on.
+
 """
 
 from __future__ import annotations
@@ -35,6 +36,21 @@ _drops: Counter[str] = Counter()
 _known_failures: set[str] = {"opening a record", "closing a record", "recording an exception"}
 _known_drops: set[str] = {"dispatches"}
 _lock = RLock()
+
+_teller: Callable[[BaseException], str] | None = None
+
+#: Base classes of what is thrown into a thread with a message, by their dotted names.
+_TIME_LIMITS: Final = frozenset(
+    (
+        "billiard.exceptions.SoftTimeLimitExceeded",
+        "rq.timeouts.BaseTimeoutException",
+        "stopit.utils.TimeoutException",
+    )
+)
+
+_SIGNALS: Final = tuple(map(int, signal.valid_signals()))
+_WITHOUT_CODE: Final = frozenset((int, NoneType, BuiltinFunctionType))
+_partial_func = functools.partial.__dict__["func"].__get__
 
 
 def after_fork() -> None:
@@ -88,9 +104,6 @@ def tell_by(teller: Callable[[BaseException], str]) -> None:
     """Have exceptions put in words, for the log, by this function."""
     global _teller
     _teller = teller
-
-
-_teller: Callable[[BaseException], str] | None = None
 
 
 def tell(kind: str, text: str) -> None:
@@ -177,16 +190,6 @@ def arrived(error: BaseException) -> BaseException | None:
     return None
 
 
-#: Base classes of what is thrown into a thread with a message, by their dotted names.
-_TIME_LIMITS: Final = frozenset(
-    (
-        "billiard.exceptions.SoftTimeLimitExceeded",
-        "rq.timeouts.BaseTimeoutException",
-        "stopit.utils.TimeoutException",
-    )
-)
-
-
 def _is_time_limit(kind: type) -> bool:
     return any(f"{base.__module__}.{base.__qualname__}" in _TIME_LIMITS for base in kind.__mro__)
 
@@ -197,10 +200,6 @@ def _handlers() -> Iterator[CodeType]:
         handler = _signal.getsignal(number)
         if type(handler) not in _WITHOUT_CODE:
             yield from _codes(handler)
-
-
-_SIGNALS: Final = tuple(map(int, signal.valid_signals()))
-_WITHOUT_CODE: Final = frozenset((int, NoneType, BuiltinFunctionType))
 
 
 def _codes(handler: object) -> Iterator[CodeType]:
@@ -283,10 +282,11 @@ def _slot(name: str) -> Callable[[BaseException], Any]:
 
 
 _args = _slot("args")
+
 _context = _slot("__context__")
+
 #: The traceback of an exception, whatever its class makes of the attribute.
 traceback_of: Final[Callable[[BaseException], TracebackType | None]] = _slot("__traceback__")
-_partial_func = functools.partial.__dict__["func"].__get__
 
 
 def counts() -> dict[str, int]:

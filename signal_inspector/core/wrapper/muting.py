@@ -4,6 +4,7 @@ Nothing is done to a signal: its receivers, their order, its caches stay as they
 anything is muted, and only then, ``Signal._live_receivers`` is wrapped, which every send asks
 whom to call. So muting needs no wrapper around the send methods, and costs nothing when unused.
 It holds for all threads and tasks of the process.
+
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from typing import Any, Protocol
 
 from django.dispatch import Signal
 
-from signal_inspector import forks, trouble
-from signal_inspector.django_entries import entries
+from signal_inspector.core import forks, internal_errors
+from signal_inspector.core.wrapper.django_entries import entries
 from signal_inspector.names.safe import instance_attribute
 
 _MAX_LAYERS = 100  # of decorators around one function
+_originals: dict[type[Signal], Callable[..., Any]] = {}
+_ours: dict[type[Signal], Callable[..., Any]] = {}
+_lock = RLock()
 
 
 class Change(Protocol):
@@ -151,9 +155,6 @@ def _layers(receiver: object, *, with_methods: bool = True) -> Iterator[object]:
 
 
 _changes: tuple[Change, ...] = ()
-_originals: dict[type[Signal], Callable[..., Any]] = {}
-_ours: dict[type[Signal], Callable[..., Any]] = {}
-_lock = RLock()
 
 
 @forks.in_child
@@ -219,7 +220,7 @@ def _changed(original: Callable[..., Any]) -> Callable[..., Any]:
                 sync_receivers = change.live(self, sync_receivers, is_async=False)
                 async_receivers = change.live(self, async_receivers, is_async=True)
         except Exception as error:
-            trouble.report("muting receivers", error)
+            internal_errors.report("muting receivers", error)
             return live
         return sync_receivers, async_receivers
 

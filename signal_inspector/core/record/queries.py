@@ -2,6 +2,7 @@
 
 Each connection carries one permanent execute wrapper that asks which receiver call the current
 code runs in; outside any it only passes on.
+
 """
 
 from __future__ import annotations
@@ -12,15 +13,14 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from signal_inspector import trouble
 from signal_inspector.conf import get_config
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.gather import redactor
-from signal_inspector.ids import perf_counter_ns
-from signal_inspector.records import Details, Query
-from signal_inspector.scopes import current
-from signal_inspector.tallies import Tally
-from signal_inspector.transactions import opened_connections
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening.context import current
+from signal_inspector.core.record.details import redactor
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.ids import perf_counter_ns
+from signal_inspector.core.record.transactions import opened_connections
+from signal_inspector.core.record.values import Details, Query, Tally
 
 _installed = False
 _MARGIN = 400  # characters read past the cap: a secret that it cuts must still be recognized
@@ -47,7 +47,7 @@ def count_query(
             tally.by_time += by_time
             _note(dispatch, tally, context, sql, duration_ns)
         except Exception as error:
-            trouble.report("counting a query", error)
+            internal_errors.report("counting a query", error)
 
 
 def _note(
@@ -55,8 +55,8 @@ def _note(
 ) -> None:
     tally.count += 1
     tally.ns += duration_ns
-    audience = dispatch.audience
-    if not audience.details & Details.STATEMENTS:
+    hearers = dispatch.hearers
+    if not hearers.details & Details.STATEMENTS:
         return
     config = get_config()
     limits = config.limits
@@ -84,7 +84,9 @@ def install() -> None:
     """Count on this thread's connections and on all that will be opened. Idempotent."""
     global _installed
     _installed = True
-    connection_created.connect(_watch_created, weak=False, dispatch_uid="signal_inspector.queries")
+    connection_created.connect(
+        _watch_created, weak=False, dispatch_uid="signal_inspector.core.record.queries"
+    )
     for connection in opened_connections():
         _watch(connection)
 
@@ -93,7 +95,7 @@ def uninstall() -> None:
     """Stop counting on new connections and on this thread's; others' wrappers stay idle."""
     global _installed
     _installed = False
-    connection_created.disconnect(dispatch_uid="signal_inspector.queries")
+    connection_created.disconnect(dispatch_uid="signal_inspector.core.record.queries")
     for connection in opened_connections():
         if count_query in connection.execute_wrappers:
             connection.execute_wrappers.remove(count_query)

@@ -3,7 +3,8 @@
 ``send`` and ``send_robust`` to sync receivers, nearly every dispatch, run a loop of our own that
 does what Django's does (``django/dispatch/dispatcher.py``, 5.2 to 6.1) and takes one timestamp
 per receiver; it adds no frame, so a ``stacklevel`` counted by a receiver still fits. All else
-goes the careful way (see ``watched``). Installing needs no settings and no app registry.
+goes the async path (see ``watched``). Installing needs no settings and no app registry.
+
 """
 
 from __future__ import annotations
@@ -19,23 +20,17 @@ import django
 from django.dispatch import Signal
 from django.dispatch.dispatcher import NO_RECEIVERS
 
-from signal_inspector import (
-    callers,
-    connections,
-    following,
-    forks,
-    names,
-    overrides,
-    recorder,
-    scopes,
-    trouble,
-)
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.following import Passing
-from signal_inspector.ids import perf_counter_ns
-from signal_inspector.records import Outcome, SendMethod
-from signal_inspector.scopes import current, set_current
-from signal_inspector.watched import Asked, Passed, StandIn, unwrap
+from signal_inspector import names
+from signal_inspector.core import forks, internal_errors
+from signal_inspector.core.listening import context, observers
+from signal_inspector.core.listening.context import current, set_current
+from signal_inspector.core.listening.observers import Passing
+from signal_inspector.core.record import callers, recorder
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.ids import perf_counter_ns
+from signal_inspector.core.record.values import Outcome, SendMethod
+from signal_inspector.core.wrapper import connection_log, subclasses
+from signal_inspector.core.wrapper.async_path import Asked, Passed, StandIn, unwrap
 
 #: The versions whose send() and send_robust() our own loop is known to reproduce.
 KNOWN_DJANGO: Final = ((5, 2), (6, 0), (6, 1))
@@ -46,7 +41,7 @@ _RETURNED: Final = Outcome.RETURNED
 
 #: Who listens anywhere in the process (``scopes.ears``); empty while uninstalled, for the case
 #: that another tool has wrapped our methods and still calls them.
-ears: Sequence[object] = ()
+hearing: Sequence[object] = ()
 
 _lock = RLock()
 _originals: dict[str, Any] = {}
@@ -65,13 +60,13 @@ def _after_fork() -> None:
 
 def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
     if not self.receivers or self.sender_receivers_cache.get(sender) is NO_RECEIVERS:
-        if ears:
+        if hearing:
             _orphan(self, sender, named, _SEND)
         return []
     sync_receivers, async_receivers = live = self._live_receivers(sender)
     dispatch = (
         recorder.begin(self, sender, named, _SEND, sync_receivers, async_receivers)
-        if ears
+        if hearing
         else None
     )
     if async_receivers and dispatch is not None:
@@ -88,7 +83,7 @@ def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
         finally:
             if dispatch is not None:
                 dispatch.leave()
-    marks = recorder.run(dispatch) if dispatch.audience.steps else dispatch.marks
+    marks = recorder.run(dispatch) if dispatch.hearers.steps else dispatch.marks
     try:
         token = set_current[dispatch]
         try:
@@ -99,7 +94,7 @@ def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
         finally:
             current.reset(token)
         dispatch.outcome = _RETURNED  # which is all that is left to do for most
-        if dispatch.audience.closes or dispatch.parent is not None:
+        if dispatch.hearers.closes or dispatch.parent is not None:
             recorder.finish(dispatch, responses)
     except BaseException as error:
         recorder.stopped(dispatch, responses, error)
@@ -111,13 +106,13 @@ def send_robust(  # noqa: C901 - Django's loop twice, as a call more is a frame 
     self: Signal, sender: Any, **named: Any
 ) -> list[tuple[Any, Any]]:
     if not self.receivers or self.sender_receivers_cache.get(sender) is NO_RECEIVERS:
-        if ears:
+        if hearing:
             _orphan(self, sender, named, _SEND_ROBUST)
         return []
     sync_receivers, async_receivers = live = self._live_receivers(sender)
     dispatch = (
         recorder.begin(self, sender, named, _SEND_ROBUST, sync_receivers, async_receivers)
-        if ears
+        if hearing
         else None
     )
     if async_receivers and dispatch is not None:
@@ -139,7 +134,7 @@ def send_robust(  # noqa: C901 - Django's loop twice, as a call more is a frame 
         finally:
             if dispatch is not None:
                 dispatch.leave()
-    marks = recorder.run(dispatch) if dispatch.audience.steps else dispatch.marks
+    marks = recorder.run(dispatch) if dispatch.hearers.steps else dispatch.marks
     try:
         token = set_current[dispatch]
         try:
@@ -166,7 +161,7 @@ def _orphan(self: Signal, sender: Any, named: dict[str, Any], method: SendMethod
     dispatch = recorder.begin(self, sender, named, method, (), ())
     if dispatch is not None and dispatch.passes is not True:
         try:
-            following.start(dispatch)
+            observers.start(dispatch)
         finally:
             recorder.complete(dispatch, None, dispatch.marks[-1])  # it took no receiver's time
 
@@ -245,7 +240,7 @@ def _sync_method(method: SendMethod, original: Callable[..., Any]) -> Callable[.
     """send() or send_robust() for a Django, or a patch on it, that our loop does not know."""
 
     def through_django(self: Signal, /, *args: Any, **kwargs: Any) -> Any:
-        dispatch = _begin(self, args, kwargs, method) if ears else None
+        dispatch = _begin(self, args, kwargs, method) if hearing else None
         if dispatch is None:
             return original(self, *args, **kwargs)
         return _recorded(original, self, args, kwargs, dispatch)
@@ -259,7 +254,7 @@ def _async_method(method: SendMethod, original: Callable[..., Any]) -> Callable[
 
     async def through_django(self: Signal, /, *args: Any, **kwargs: Any) -> Any:
         if (  # a second coroutine takes longer than all else
-            not ears
+            not hearing
             and is_djangos
             and type(self) is Signal  # a class of its own may count how often it is asked
             and not self.receivers
@@ -268,7 +263,7 @@ def _async_method(method: SendMethod, original: Callable[..., Any]) -> Callable[
             and "self" not in kwargs
         ):
             return []
-        dispatch = _begin(self, args, kwargs, method) if ears else None
+        dispatch = _begin(self, args, kwargs, method) if hearing else None
         if dispatch is None:
             return await original(self, *args, **kwargs)
         try:
@@ -292,7 +287,7 @@ def _init_method(original: Callable[..., Any]) -> Callable[..., Any]:
         try:
             names.note_creation(self, _creating_frame(self, _init))
         except Exception as error:
-            trouble.report("noting where a signal was created", error)
+            internal_errors.report("noting where a signal was created", error)
 
     return _init
 
@@ -318,7 +313,7 @@ def _djangos_connect(original: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         answer = original(self, receiver, sender, weak, dispatch_uid)
         place = callers.calling_place()
-        connections.note_connect(self, receiver, sender, weak, dispatch_uid, place)
+        connection_log.note_connect(self, receiver, sender, weak, dispatch_uid, place)
         return answer
 
     return _connect
@@ -329,7 +324,7 @@ def _connect_method(original: Callable[..., Any]) -> Callable[..., Any]:
         answer = original(self, *args, **kwargs)
         count = len(args)
         if count or "receiver" in kwargs:
-            connections.note_connect(
+            connection_log.note_connect(
                 self,
                 args[0] if count else kwargs["receiver"],
                 args[1] if count > 1 else kwargs.get("sender"),
@@ -350,10 +345,10 @@ def _disconnect_method(original: Callable[..., Any]) -> Callable[..., Any]:
         sender = args[1] if count > 1 else kwargs.get("sender")
         dispatch_uid = args[2] if count > 2 else kwargs.get("dispatch_uid")
         if answer is True:
-            connections.note_disconnect(self, receiver, sender, dispatch_uid)
+            connection_log.note_disconnect(self, receiver, sender, dispatch_uid)
         elif answer is False:
             place = callers.calling_place() if self.receivers else None
-            connections.note_vain_disconnect(self, receiver, sender, dispatch_uid, place)
+            connection_log.note_vain_disconnect(self, receiver, sender, dispatch_uid, place)
         return answer
 
     return _disconnect
@@ -390,7 +385,7 @@ def install() -> None:
     Signals created and receivers connected from now on are known by the place that did it;
     earlier ones are found too, with less to say about them.
     """
-    global ears
+    global hearing
     with _lock:
         for name in ("__init__", "connect", "disconnect", *SendMethod):
             if name in _originals:
@@ -399,16 +394,16 @@ def install() -> None:
             _originals[name] = original
             _ours[name] = wraps(original)(_replacement(name, original))
             setattr(Signal, name, _ours[name])
-        overrides.install()
-        ears = scopes.ears
+        subclasses.install()
+        hearing = context.hearing
 
 
 def uninstall() -> None:
     """Put back what is still ours. What another tool wrapped since stays, and records nothing."""
-    global ears
+    global hearing
     with _lock:
-        ears = ()
-        overrides.uninstall()
+        hearing = ()
+        subclasses.uninstall()
         for name in list(_originals):
             if Signal.__dict__.get(name) is _ours[name]:
                 setattr(Signal, name, _originals.pop(name))
@@ -417,4 +412,4 @@ def uninstall() -> None:
 
 def is_installed() -> bool:
     """Whether Signal's methods are wrapped and record."""
-    return ears is scopes.ears
+    return hearing is context.hearing

@@ -1,4 +1,4 @@
-"""Who listens to the dispatches of a context: collectors of this context, sinks of the process."""
+"""Who listens to the dispatches of a context: captures of this context, sinks of the process."""
 
 from __future__ import annotations
 
@@ -10,54 +10,45 @@ from weakref import WeakSet
 
 from django.dispatch import Signal
 
-from signal_inspector import forks, trouble
-from signal_inspector.audiences import NOBODY, Audience, Collector, Dispatches
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.ids import perf_counter_ns
-from signal_inspector.records import Details
-from signal_inspector.sinks import Sink
+from signal_inspector.core import forks, internal_errors
+from signal_inspector.core.listening.captures import NOBODY, Capture, Dispatches, Hearers
+from signal_inspector.core.listening.sinks import Sink
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.ids import perf_counter_ns
+from signal_inspector.core.record.values import Details
 
-__all__ = [
-    "NOBODY",
-    "SILENCE",
-    "Audience",
-    "Collector",
-    "CollectorScope",
-    "Dispatches",
-    "ReceiverScope",
-    "Scope",
-    "add_sink",
-    "capture",
-    "close_collector",
-    "collect_everywhere",
-    "current",
-    "ears",
-    "hearing_of",
-    "open_collector",
-    "process_audience",
-    "refresh_sinks",
-    "remove_sink",
-    "running_call",
-    "set_current",
-    "suppress",
-    "use_sinks",
-]
+#: The methods of a sink that a project may override, and that may fail.
+_OF_A_SINK: Final = ("follow", "dispatch_started", "dispatch_finished")
+
+_REMEMBERED: Final = 10_000  # signals of hearers
+
+#: One entry per open capture and one while sinks are configured: empty means that no dispatch
+#: anywhere in the process is listened to, which is all the instrument has to ask when idle.
+hearing: list[object] = []
+
+_process: Hearers = NOBODY
+#: Those of open captures. They follow the sinks of the process, whenever these are added.
+_in_contexts: WeakSet[Hearers] = WeakSet()
+_named: tuple[Sink, ...] = ()
+_added: tuple[Sink, ...] = ()
+_collecting: tuple[Capture, ...] = ()
+_lock = RLock()
 
 
-class Scope:
-    """What the code of one context is running in: its audience, and the receiver call if any."""
+class RecordingContext:
+    """What the code of one context is running in: its hearers, and the receiver call if any."""
 
-    __slots__ = ("audience", "dispatch", "guesses", "index", "offers", "outer")
+    __slots__ = ("dispatch", "guesses", "hearers", "index", "offers", "outer")
 
     def __init__(
         self,
-        audience: Audience,
+        hearers: Hearers,
         dispatch: Dispatch | None = None,
         index: int | None = None,
-        outer: Scope | Dispatch | None = None,
+        outer: RecordingContext | Dispatch | None = None,
         offers: Signal | None = None,
     ) -> None:
-        self.audience = audience
+        self.hearers = hearers
         self.dispatch = dispatch
         self.index = index
         self.outer = outer
@@ -75,83 +66,71 @@ class Scope:
         return self.dispatch
 
 
-class ReceiverScope(Scope):
+class ReceiverContext(RecordingContext):
     """That of one receiver of our own loop, where somebody asks for everything."""
 
     __slots__ = ()
 
     def __init__(self, dispatch: Dispatch, index: int) -> None:
         # Not by way of super(): this is made for each receiver.
-        self.audience = dispatch.audience
+        self.hearers = dispatch.hearers
         self.dispatch = dispatch
         self.index = index
         self.guesses = False
         self.offers = None
 
 
-class CollectorScope(Scope):
-    """The scope that opening a collector makes; it is over when that collector is closed."""
+class CaptureContext(RecordingContext):
+    """The scope that opening a capture makes; it is over when that capture is closed."""
 
-    __slots__ = ("collector",)
+    __slots__ = ("opened",)
 
-    def __init__(self, collector: Collector, outer: Scope | Dispatch | None) -> None:
+    def __init__(self, opened: Capture, outer: RecordingContext | Dispatch | None) -> None:
         dispatch, index = running_call()
         with _lock:  # or a sink that is added meanwhile would not be heard in here
-            before = _process if outer is None else outer.audience.newest()
-            others = tuple(each for each in before.collectors if each is not collector)
-            audience = Audience((*others, collector), before.sinks)
+            before = _process if outer is None else outer.hearers.newest()
+            others = tuple(each for each in before.open_captures if each is not opened)
+            hearers = Hearers((*others, opened), before.sinks)
             if before is not NOBODY or outer is None:  # within `suppress` no sink hears anything
-                _in_contexts.add(audience)
-        super().__init__(audience, dispatch, index, outer)
-        self.collector = collector
+                _in_contexts.add(hearers)
+        super().__init__(hearers, dispatch, index, outer)
+        self.opened = opened
         self.guesses = outer is not None and outer.guesses
 
     @property
     def is_over(self) -> bool:
-        return not self.collector.is_open
+        return not self.opened.is_open
 
 
-class _Silent(Scope):
+class _Silent(RecordingContext):
     """The scope of a ``suppress()``."""
 
     __slots__ = ("is_over",)
 
-    def __init__(self, outer: Scope | Dispatch | None) -> None:
+    def __init__(self, outer: RecordingContext | Dispatch | None) -> None:
         super().__init__(NOBODY, outer=outer)
         self.is_over = False
 
 
-#: The methods of a sink that a project may override, and that may fail.
-_OF_A_SINK: Final = ("follow", "dispatch_started", "dispatch_finished")
-
-_REMEMBERED: Final = 10_000  # signals of an audience
-
 #: What sinks run in: what they send is not recorded, nor their queries.
-SILENCE: Final = Scope(NOBODY)
-
-#: A ``Dispatch`` stands here itself while it runs the fast way: one object less to make.
-current: ContextVar[Scope | Dispatch | None] = ContextVar("signal_inspector", default=None)
+SILENCE: Final = RecordingContext(NOBODY)
 
 
-class _Setting(dict[Scope | Dispatch | None, Token[Scope | Dispatch | None]]):
+#: A ``Dispatch`` stands here itself while it runs the fast path: one object less to make.
+current: ContextVar[RecordingContext | Dispatch | None] = ContextVar(
+    "signal_inspector", default=None
+)
+
+
+class _Setting(
+    dict[RecordingContext | Dispatch | None, Token[RecordingContext | Dispatch | None]]
+):
     __missing__ = current.set
 
 
 #: ``set_current[scope]`` is ``current.set(scope)`` in one instruction: after a call Python looks
 #: for signals, and what a handler raises there would leave the scope set and the token lost.
 set_current: Final = _Setting()
-
-#: One entry per open collector and one while sinks are configured: empty means that no dispatch
-#: anywhere in the process is listened to, which is all the instrument has to ask when idle.
-ears: list[object] = []
-
-_process: Audience = NOBODY
-#: Those of open collectors. They follow the sinks of the process, whenever these are added.
-_in_contexts: WeakSet[Audience] = WeakSet()
-_named: tuple[Sink, ...] = ()
-_added: tuple[Sink, ...] = ()
-_collecting: tuple[Collector, ...] = ()
-_lock = RLock()
 
 
 @forks.in_child
@@ -160,19 +139,19 @@ def _after_fork() -> None:
     _lock = RLock()  # the thread that held it is not in the child
 
 
-def process_audience() -> Audience:
+def process_hearers() -> Hearers:
     """Who listens to the whole process, for code that runs in no scope of its own."""
     return _process
 
 
-def hearing_of(signal: str, audience: Audience) -> Audience:
-    """Those of an audience that hear of this signal. Remembered in ``for_signals``."""
-    known = audience.for_signals
+def hearing_of(signal: str, hearers: Hearers) -> Hearers:
+    """Those of hearers that hear of this signal. Remembered in ``for_signals``."""
+    known = hearers.for_signals
     if known is None:
-        return audience
+        return hearers
     token = set_current[SILENCE]
     try:
-        part = audience.part(signal)
+        part = hearers.part(signal)
     finally:
         current.reset(token)
     if len(known) >= _REMEMBERED:
@@ -224,76 +203,76 @@ def refresh_sinks() -> None:
         added = [sink for sink in _added if not any(isinstance(s, type(sink)) for s in special)]
         sinks = (*added, *named)
         listened = bool(sinks or _collecting)
-        had, _process = _process, Audience(_collecting, sinks) if listened else NOBODY
+        had, _process = _process, Hearers(_collecting, sinks) if listened else NOBODY
         if had is not NOBODY:
-            ears.remove(had)
+            hearing.remove(had)
             had.renew(_process)
         if _process is not NOBODY:
-            ears.append(_process)
+            hearing.append(_process)
         _renew_contexts(sinks)
     for sink in sinks:
         where = f"sink {type(sink).__module__}.{type(sink).__qualname__}"
-        trouble.announce(failures=[f"{where}.{method}" for method in _OF_A_SINK])
+        internal_errors.announce(failures=[f"{where}.{method}" for method in _OF_A_SINK])
 
 
 def _renew_contexts(sinks: tuple[Sink, ...]) -> None:
-    """Have the sinks, and who collects everywhere, be heard where collectors are open."""
-    renewed: dict[tuple[Collector, ...], Audience] = {}
-    for audience in list(_in_contexts):
-        collectors = [each for each in audience.collectors if each.is_open]
-        collectors += [each for each in _collecting if each not in collectors]
-        key = tuple(collectors)
+    """Have the sinks, and who collects everywhere, be heard where captures are open."""
+    renewed: dict[tuple[Capture, ...], Hearers] = {}
+    for hearers in list(_in_contexts):
+        open_captures = [each for each in hearers.open_captures if each.is_open]
+        open_captures += [each for each in _collecting if each not in open_captures]
+        key = tuple(open_captures)
         if key not in renewed:
-            renewed[key] = Audience(key, sinks)
-        audience.renew(renewed[key])
+            renewed[key] = Hearers(key, sinks)
+        hearers.renew(renewed[key])
     _in_contexts.update(renewed.values())
 
 
-def open_collector(collector: Collector) -> None:
+def open_capture(opened: Capture) -> None:
     """Collect the dispatches of this context, and of contexts copied from it, until closed.
 
     Keeps no Token, so it may be closed in another context than the one it was opened in.
     """
-    _start_collecting(collector)
-    current.set(CollectorScope(collector, _open_scope()))
+    _start_collecting(opened)
+    current.set(CaptureContext(opened, _open_scope()))
 
 
-def collect_everywhere(collector: Collector) -> None:
+def capture_everywhere(opened: Capture) -> None:
     """Collect the dispatches of all code that runs in no scope of its own too, until closed."""
     global _collecting
-    _start_collecting(collector)
+    _start_collecting(opened)
     with _lock:
-        _collecting = (*_collecting, collector)
+        _collecting = (*_collecting, opened)
         refresh_sinks()
 
 
-def _start_collecting(collector: Collector) -> None:
-    if not collector.is_open:
-        collector.is_open = True
-        ears.append(collector)
-    collector.room = max(collector.limit - len(collector.dispatches), 0)
+def _start_collecting(opened: Capture) -> None:
+    if not opened.is_open:
+        opened.is_open = True
+        hearing.append(opened)
+    opened.room = max(opened.limit - len(opened.dispatches), 0)
 
 
-def close_collector(collector: Collector) -> None:
+def close_capture(opened: Capture) -> None:
     """Stop collecting. Closing twice, or in a context that never opened it, is harmless."""
     global _collecting
-    if collector.is_open:
-        collector.is_open = False
-        collector.room = 0
-        ears.remove(collector)
-    if collector in _collecting:
+    if opened.is_open:
+        opened.is_open = False
+        opened.room = 0
+        hearing.remove(opened)
+    if opened in _collecting:
         with _lock:
-            _collecting = tuple(each for each in _collecting if each is not collector)
+            _collecting = tuple(each for each in _collecting if each is not opened)
             refresh_sinks()
     scope = _open_scope()
     if scope is not current.get():
         current.set(scope)
 
 
-def _open_scope() -> Scope | Dispatch | None:
+def _open_scope() -> RecordingContext | Dispatch | None:
     """The current scope, past those that are over by now, here or elsewhere."""
     scope = current.get()
-    while isinstance(scope, CollectorScope | _Silent) and scope.is_over:
+    while isinstance(scope, CaptureContext | _Silent) and scope.is_over:
         scope = scope.outer
     return scope
 
@@ -309,13 +288,13 @@ class capture:  # noqa: N801 - reads as a statement, like contextlib.suppress
     """
 
     def __init__(self, *, details: Details = Details.ALL, limit: int | None = None) -> None:
-        self._collector = Collector(details, limit)
+        self._opened = Capture(details, limit)
         self._entered = 0
 
     def __enter__(self) -> Dispatches:
         self._entered += 1
-        open_collector(self._collector)
-        return self._collector.dispatches
+        open_capture(self._opened)
+        return self._opened.dispatches
 
     def __exit__(
         self,
@@ -326,8 +305,8 @@ class capture:  # noqa: N801 - reads as a statement, like contextlib.suppress
         self._entered = max(self._entered - 1, 0)
         scope = current.get()
         if not self._entered:
-            close_collector(self._collector)
-        elif isinstance(scope, CollectorScope) and scope.collector is self._collector:
+            close_capture(self._opened)
+        elif isinstance(scope, CaptureContext) and scope.opened is self._opened:
             current.set(scope.outer)  # entered twice: the outer one goes on
 
 

@@ -10,6 +10,7 @@ A method of another name is taken to send if its code, and that of the helpers i
 ``_live_receivers`` and calls something that it was given. Whether a call of it
 sends is seen while it runs: ``_live_receivers`` of such a class tells the method's scope what it
 gave. A call that was given no receivers leaves no record.
+
 """
 
 from __future__ import annotations
@@ -25,18 +26,26 @@ from typing import Any, Final, cast
 
 from django.dispatch import Signal
 
-from signal_inspector import following, gather, keeping, recorder, scopes, trouble
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.django_entries import entries, reaches
-from signal_inspector.keeping import Seen
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import captures, context, observers
+from signal_inspector.core.listening.captures import Seen
+from signal_inspector.core.listening.context import (
+    RecordingContext,
+    current,
+    process_hearers,
+    running_call,
+    set_current,
+)
+from signal_inspector.core.record import details, recorder
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import ReceiverCall, SendMethod, Unseen
+from signal_inspector.core.wrapper.async_path import Current, Driven
+from signal_inspector.core.wrapper.django_entries import entries, reaches
 from signal_inspector.names import class_path, receiver_name
 from signal_inspector.names.receivers import innermost
-from signal_inspector.records import ReceiverCall, SendMethod, Unseen
-from signal_inspector.scopes import Scope, current, process_audience, running_call, set_current
-from signal_inspector.watched import Current, Driven
 
 #: As in ``instrument``: empty while nobody listens, and while uninstalled.
-ears: Sequence[object] = ()
+hearing: Sequence[object] = ()
 
 _MARK: Final = "__signal_inspector_override__"
 
@@ -62,7 +71,7 @@ _NULL_IS_LAST: Final = sys.version_info >= (3, 13)
 _GATHERED: Final = (list, tuple, set, frozenset, dict)
 
 
-class Offer(Scope):
+class Offer(RecordingContext):
     """The scope of an overriding method: its dispatch waits for Signal's own to adopt it.
 
     That of a method of another name does not begin before the method has receivers to call: till
@@ -75,7 +84,7 @@ class Offer(Scope):
         self, dispatch: Dispatch, signal: Signal, override: object, *, is_begun: bool
     ) -> None:
         outer = current.get()
-        around = process_audience() if outer is None else outer.audience
+        around = process_hearers() if outer is None else outer.hearers
         super().__init__(around, *running_call(), outer, offers=signal)
         self.guesses = outer is not None and outer.guesses
         self.opened = dispatch
@@ -87,16 +96,16 @@ class Offer(Scope):
             self._enter_dispatch()
 
     def _enter_dispatch(self) -> None:
-        self.audience, self.dispatch, self.index = self.opened.audience, self.opened, None
+        self.hearers, self.dispatch, self.index = self.opened.hearers, self.opened, None
         self.guesses = False
 
     def begin(self) -> None:
         """Let the dispatch begin, if it has not."""
         if not self.is_begun:
             self.is_begun = True
-            following.start(self.opened)
-            if self.opened.followers:
-                following.tell(self.opened.followers, "entered", None)
+            observers.start(self.opened)
+            if self.opened.observers:
+                observers.tell(self.opened.observers, "entered", None)
             self._enter_dispatch()
 
     def adopt(self) -> Dispatch | None:
@@ -139,17 +148,17 @@ class Watching:
         self.signal = signal
         self._sender = sender
         self._offer = Offer(dispatch, signal, override, is_begun=not dispatch.method.is_own)
-        self.scope: Scope | Dispatch | None = self._offer
-        self._followers = dispatch.followers
+        self.scope: RecordingContext | Dispatch | None = self._offer
+        self._observers = dispatch.observers
         if self._offer.is_begun:
-            following.start(dispatch)
+            observers.start(dispatch)
         self._has_ended = False
 
     def enter(self) -> Current:
         token = set_current[self.scope]
         try:
-            if self._followers and self._offer.is_begun:
-                following.tell(self._followers, "entered", None)
+            if self._observers and self._offer.is_begun:
+                observers.tell(self._observers, "entered", None)
         except BaseException as error:
             try:
                 self.end(error, None)
@@ -161,8 +170,8 @@ class Watching:
 
     def leave(self) -> None:
         self.scope = current.get()
-        if self._followers and self._offer.is_begun:
-            following.tell(self._followers[::-1], "left", None, self._has_ended)
+        if self._observers and self._offer.is_begun:
+            observers.tell(self._observers[::-1], "left", None, self._has_ended)
 
     def end(self, error: BaseException | None, response: object) -> None:
         """Close the record, unless the wrapped method of Signal took it over."""
@@ -182,12 +191,12 @@ class Watching:
                 recorder.withdraw(self.dispatch)
                 return
             self.dispatch.expect([_call(self.dispatch, who, what) for who, _, what in seen])
-            if self.dispatch.audience.keepers:
-                keeping.from_outside(self.dispatch, seen)
+            if self.dispatch.hearers.object_captures:
+                captures.from_outside(self.dispatch, seen)
         except BaseException as failure:
-            held = trouble.hold("reading an override's responses", failure)
+            held = internal_errors.hold("reading an override's responses", failure)
         recorder.complete(self.dispatch, error)
-        trouble.resume(held)
+        internal_errors.resume(held)
 
     def _presumed(self, error: BaseException | None, response: object) -> list[Seen]:
         """The receivers that the method may have called, where nothing tells of any call."""
@@ -240,7 +249,7 @@ def _call(dispatch: Dispatch, receiver: object, error: BaseException | None) -> 
         is_async=inspect.iscoroutinefunction(receiver),
         outcome=recorder.outcome_of(error),
         offset_ns=0,
-        failure=None if error is None else gather.failure(dispatch, error),
+        failure=None if error is None else details.failure(dispatch, error),
         timed=False,
     )
 
@@ -248,7 +257,7 @@ def _call(dispatch: Dispatch, receiver: object, error: BaseException | None) -> 
 def _raiser(signal: Signal, error: BaseException) -> object:
     """The connected receiver whose code stands in the exception's traceback."""
     codes = set()
-    traceback = trouble.traceback_of(error)
+    traceback = internal_errors.traceback_of(error)
     while traceback is not None:
         codes.add(traceback.tb_frame.f_code)
         traceback = traceback.tb_next
@@ -284,7 +293,7 @@ def _begin(
 def _sync_override(original: Callable[..., Any], method: SendMethod) -> Callable[..., Any]:
     @wraps(original)
     def watched(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        watching = _begin(self, method, original, args, kwargs) if ears else None
+        watching = _begin(self, method, original, args, kwargs) if hearing else None
         if watching is None:
             return original(self, *args, **kwargs)
         token = watching.enter()
@@ -308,7 +317,7 @@ def _sync_override(original: Callable[..., Any], method: SendMethod) -> Callable
 def _async_override(original: Callable[..., Any], method: SendMethod) -> Callable[..., Any]:
     @wraps(original)
     async def watched(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        watching = _begin(self, method, original, args, kwargs) if ears else None
+        watching = _begin(self, method, original, args, kwargs) if hearing else None
         sending = original(self, *args, **kwargs)
         return await (sending if watching is None else Driven(sending, watching))
 
@@ -324,7 +333,7 @@ def _awaitable_override(original: Callable[..., Any], method: SendMethod) -> Cal
     @wraps(original)
     def watched(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         sending = original(self, *args, **kwargs)
-        if ears and inspect.iscoroutine(sending):
+        if hearing and inspect.iscoroutine(sending):
             return awaited(sending, self, args, kwargs)
         return sending
 
@@ -347,13 +356,13 @@ def _telling(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def _live_receivers(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         live = original(self, *args, **kwargs)
-        if ears:
+        if hearing:
             scope = current.get()
             if isinstance(scope, Offer) and scope.offers is self:
                 try:
                     scope.give(live)
                 except Exception as error:
-                    trouble.report("noting whom a method may call", error)
+                    internal_errors.report("noting whom a method may call", error)
         return live
 
     return _live_receivers
@@ -378,7 +387,7 @@ def _put(kind: type, name: str, method: object) -> None:
     try:
         setattr(kind, name, method)
     except Exception as error:
-        trouble.report(f"watching {class_path(kind)}", error)
+        internal_errors.report(f"watching {class_path(kind)}", error)
 
 
 def _wrap(kind: type[Signal]) -> None:
@@ -393,7 +402,7 @@ def _wrap(kind: type[Signal]) -> None:
         elif inspect.isfunction(asked):
             _replace(kind, _LIVE, asked, _telling(asked))
     except Exception as error:
-        trouble.report("watching a subclass of Signal", error)
+        internal_errors.report("watching a subclass of Signal", error)
 
 
 def _defining(kind: type[Signal]) -> list[type]:
@@ -522,8 +531,8 @@ _hook = classmethod(_init_subclass)
 
 def install() -> None:
     """Watch the overrides of subclasses that exist and of those to come. Idempotent."""
-    global ears
-    ears = scopes.ears
+    global hearing
+    hearing = context.hearing
     for kind in _subclasses(Signal):
         _wrap(kind)
     if "__init_subclass__" not in Signal.__dict__:
@@ -532,8 +541,8 @@ def install() -> None:
 
 def uninstall() -> None:
     """Put back what is still ours."""
-    global ears
-    ears = ()
+    global hearing
+    hearing = ()
     for kind in _subclasses(Signal):
         _unwrap(kind)
     if Signal.__dict__.get("__init_subclass__") is _hook:

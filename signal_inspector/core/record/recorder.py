@@ -2,7 +2,8 @@
 
 The instrument knows this module alone: ``begin`` answers a ``Dispatch`` when somebody listens
 and None when nobody does, ``finish`` completes it and hands it on. What goes wrong in here is
-reported to ``signal_inspector.trouble`` and the signal is sent all the same.
+reported to ``signal_inspector.core.internal_errors`` and the signal is sent all the same.
+
 """
 
 from __future__ import annotations
@@ -16,11 +17,28 @@ from typing import Any, Final, overload
 from django.conf import settings
 from django.dispatch import Signal
 
-from signal_inspector import following, gather, keeping, trouble
 from signal_inspector.conf import get_config
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.following import NO_FOLLOWERS, Exact, Followers, Passing, Stepping, tell
-from signal_inspector.ids import next_sequence, perf_counter_ns, time_ns
+from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import captures, observers
+from signal_inspector.core.listening.captures import NOBODY
+from signal_inspector.core.listening.context import (
+    RecordingContext,
+    current,
+    hearing_of,
+    process_hearers,
+)
+from signal_inspector.core.listening.observers import (
+    NO_OBSERVERS,
+    Exact,
+    Observers,
+    Passing,
+    Stepping,
+    tell,
+)
+from signal_inspector.core.record import details
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.ids import next_sequence, perf_counter_ns, time_ns
+from signal_inspector.core.record.values import Outcome, SendMethod
 from signal_inspector.names import (
     IdentityMap,
     is_inspected,
@@ -31,8 +49,6 @@ from signal_inspector.names import (
     signal_names,
 )
 from signal_inspector.names.safe import class_paths
-from signal_inspector.records import Outcome, SendMethod
-from signal_inspector.scopes import NOBODY, Scope, current, hearing_of, process_audience
 
 #: The name of each signal met so far; "" where it is not to be inspected.
 _inspected: IdentityMap[str] = IdentityMap()
@@ -42,11 +58,16 @@ _names = _inspected.by_id
 _class_paths = class_paths.by_id
 _receiver_names = receiver_names.by_id
 
+#: Of names that are not final too, as those of signals that no module holds, for these settings.
+_is_inspected: Final = lru_cache(maxsize=1_000)(is_inspected)
+
 
 @overload
 def begin(
     signal: Signal, sender: object, named: Mapping[str, Any], method: SendMethod
 ) -> Dispatch | None: ...
+
+
 @overload
 def begin(
     signal: Signal,
@@ -56,6 +77,8 @@ def begin(
     receivers: Sequence[Any],
     others: Sequence[Any],
 ) -> Dispatch | Passing | None: ...
+
+
 def begin(  # noqa: C901 - in one piece, as each call more is paid by every dispatch
     signal: Signal,
     sender: object,
@@ -66,50 +89,50 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
 ) -> Dispatch | Passing | None:
     """Open the record of a dispatch; None when nobody listens to this one.
 
-    ``receivers`` are those that are about to run the fast way, if it is to be that and there are
+    ``receivers`` are those that are about to run the fast path, if it is to be that and there are
     no ``others``; only then may the answer be ``Passing``.
     """
     scope = current.get()
-    audience = process_audience() if scope is None else scope.audience
-    while audience.is_special:
-        if audience.whole is None:  # it is NOBODY
+    hearers = process_hearers() if scope is None else scope.hearers
+    while hearers.is_special:
+        if hearers.whole is None:  # it is NOBODY
             return None
         # It was for the signal in whose receiver this is sent, or the sinks are others by now.
-        audience = audience.whole
-    followers = NO_FOLLOWERS
+        hearers = hearers.whole
+    observing = NO_OBSERVERS
     dispatch = None
     try:
         if scope is not None and scope.offers is signal:
             return _adopt(scope, receivers)
-        if audience.is_choosy and (audience.leader or audience).is_idle():
+        if hearers.is_choosy and (hearers.leader or hearers).is_idle():
             return None
         name = _names.get(id(signal))
         if name is None:
             name = _decide(signal)
         if not name:
-            if not audience.keepers:
+            if not hearers.object_captures:
                 return None
-            audience = audience.narrowed(signal)
-            if audience is NOBODY:
+            hearers = hearers.narrowed(signal)
+            if hearers is NOBODY:
                 return None
             name = signal_name(signal)
-        elif audience.for_signals is not None:
-            audience = audience.for_signals.get(name) or hearing_of(name, audience)
-            if audience.is_choosy and (audience.leader or audience).is_idle():
+        elif hearers.for_signals is not None:
+            hearers = hearers.for_signals.get(name) or hearing_of(name, hearers)
+            if hearers.is_choosy and (hearers.leader or hearers).is_idle():
                 return None
         path = _class_paths.get(id(sender)) or (
-            sender_name(sender) if type(sender) is not str else gather.text_sender(sender)
+            sender_name(sender) if type(sender) is not str else details.text_sender(sender)
         )
-        if audience.with_followers:
-            answer = following.follow(audience, name, path, method, receivers, others)
+        if hearers.with_observers:
+            answer = observers.follow(hearers, name, path, method, receivers, others)
             if not isinstance(answer, tuple):
                 return answer
-            followers = answer
+            observing = answer
         dispatch = Dispatch()
         dispatch.signal = name
         dispatch.sender = path
         dispatch.method = method
-        dispatch.audience = audience
+        dispatch.hearers = hearers
         dispatch.sequence = next_sequence()
         if len(receivers) == 1:  # as most have; a comprehension takes twice the time
             [receiver] = receivers
@@ -126,45 +149,45 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
         dispatch.thread = get_ident()
         dispatch.start_ns = start_ns = perf_counter_ns()
         dispatch.marks = [start_ns]
-        collector = audience.only
-        if collector is not None and collector.room:
-            collector.room -= 1
-            collector.dispatches.append(dispatch)
-        elif not (audience.is_choosy or audience.offer(dispatch) or audience.hearing or followers):
+        opened = hearers.only
+        if opened is not None and opened.room:
+            opened.room -= 1
+            opened.dispatches.append(dispatch)
+        elif not (hearers.is_choosy or hearers.offer(dispatch) or hearers.hearing or observing):
             return None
-        if audience.prepares:
-            dispatch.followers = followers
+        if hearers.prepares:
+            dispatch.observers = observing
             _prepare(dispatch, signal, sender, named, receivers)
     except BaseException as error:
-        _not_opened(dispatch, followers, error)
+        _not_opened(dispatch, observing, error)
         return None
     return dispatch
 
 
-def _not_opened(dispatch: Dispatch | None, followers: Followers, error: BaseException) -> None:
+def _not_opened(dispatch: Dispatch | None, observing: Observers, error: BaseException) -> None:
     """Let go of a dispatch that could not be opened. One that is interrupted has raised."""
-    held = trouble.hold("opening a record", error)
+    held = internal_errors.hold("opening a record", error)
     try:
         if held is None or getattr(dispatch, "marks", None) is None:
-            tell(followers, "finished", held)
+            tell(observing, "finished", held)
         elif dispatch is not None:
-            dispatch.followers = followers
+            dispatch.observers = observing
             complete(dispatch, held)
     finally:
-        trouble.resume(held)
+        internal_errors.resume(held)
 
 
 def run(dispatch: Dispatch) -> list[int] | Exact | Stepping:
-    """Tell the followers that the receivers are about to run; what is to take the marks."""
+    """Tell the observers that the receivers are about to run; what is to take the marks."""
     try:
-        return following.run(dispatch)
+        return observers.run(dispatch)
     except BaseException as error:  # it is none of ours, nor of a receiver
-        following.failed(dispatch, 0)
+        observers.failed(dispatch, 0)
         complete(dispatch, error)
         raise
 
 
-def _adopt(scope: Scope | Dispatch, receivers: Sequence[Any]) -> Dispatch | None:
+def _adopt(scope: RecordingContext | Dispatch, receivers: Sequence[Any]) -> Dispatch | None:
     """The record of this very dispatch, which an overriding send() has opened."""
     names = [receiver_name(receiver) for receiver in receivers]
     thread = get_ident()  # an override may hand Signal's own method to another
@@ -172,8 +195,8 @@ def _adopt(scope: Scope | Dispatch, receivers: Sequence[Any]) -> Dispatch | None
     if dispatch is not None:
         dispatch.receivers = names
         dispatch.thread = thread
-        if dispatch.audience.keepers:
-            keeping.tell(dispatch, "receivers", receivers)
+        if dispatch.hearers.object_captures:
+            captures.tell_objects(dispatch, "receivers", receivers)
     return dispatch
 
 
@@ -185,20 +208,16 @@ def _prepare(
     receivers: Sequence[Any],
 ) -> None:
     """What costs time before the first receiver, and is not to be counted as a receiver's."""
-    audience = dispatch.audience
+    hearers = dispatch.hearers
     dispatch.started_ns = time_ns()
-    if audience.gathers:
-        gather.details(dispatch, signal, sender, named, audience.details)
-    if audience.beginning:
-        tell(audience.beginning, "dispatch_started", dispatch)
-    if audience.keepers:
-        keeping.tell(dispatch, "sent", signal, sender, named)
-        keeping.tell(dispatch, "receivers", receivers)
+    if hearers.gathers:
+        details.gather(dispatch, signal, sender, named, hearers.details)
+    if hearers.beginning:
+        tell(hearers.beginning, "dispatch_started", dispatch)
+    if hearers.object_captures:
+        captures.tell_objects(dispatch, "sent", signal, sender, named)
+        captures.tell_objects(dispatch, "receivers", receivers)
     dispatch.restart(perf_counter_ns())
-
-
-#: Of names that are not final too, as those of signals that no module holds, for these settings.
-_is_inspected: Final = lru_cache(maxsize=1_000)(is_inspected)
 
 
 def _decide(signal: Signal) -> str:
@@ -207,7 +226,7 @@ def _decide(signal: Signal) -> str:
     config = get_config()
     decided = name if _is_inspected(name, config.include, config.exclude) else ""
     if decided:
-        gather.prepare()
+        details.prepare()
     if signal in signal_names and settings.configured:
         _inspected.set(signal, decided)
     return decided
@@ -219,37 +238,37 @@ def forget_decisions() -> None:
 
 
 def finish(dispatch: Dispatch, responses: Sequence[tuple[Any, Any]]) -> None:
-    """Complete a dispatch that ran the fast way and returned."""
+    """Complete a dispatch that ran the fast path and returned."""
     held = None
-    audience = dispatch.audience
+    hearers = dispatch.hearers
     try:
         dispatch.outcome = Outcome.RETURNED
         if dispatch.parent is not None:
             dispatch.leave_parent(dispatch.marks[-1])
-        if audience.keepers:
-            keeping.responses(dispatch, responses)
-        if audience.wants_responses:
-            gather.responses(dispatch, responses)
+        if hearers.object_captures:
+            captures.tell_responses(dispatch, responses)
+        if hearers.wants_responses:
+            details.responses(dispatch, responses)
     except BaseException as failure:
-        held = trouble.hold("closing a record", failure)
+        held = internal_errors.hold("closing a record", failure)
     try:
-        if audience.with_followers:
-            following.end(dispatch, None)
+        if hearers.with_observers:
+            observers.end(dispatch, None)
     except BaseException as failure:
-        held = trouble.hold("closing a record", failure, held)
+        held = internal_errors.hold("closing a record", failure, held)
     try:
-        if audience.hearing:
-            tell(audience.hearing, "dispatch_finished", dispatch)
+        if hearers.hearing:
+            tell(hearers.hearing, "dispatch_finished", dispatch)
     except BaseException as failure:
-        held = trouble.hold("closing a record", failure, held)
+        held = internal_errors.hold("closing a record", failure, held)
     if held is not None:
-        trouble.resume(held)
+        internal_errors.resume(held)
 
 
 def stopped(
     dispatch: Dispatch, responses: Sequence[tuple[Any, Any]], error: BaseException
 ) -> None:
-    """Complete a dispatch that ran the fast way and raised: mostly the next receiver's doing."""
+    """Complete a dispatch that ran the fast path and raised: mostly the next receiver's doing."""
     try:
         _stop(dispatch, responses, error)
     finally:
@@ -259,8 +278,8 @@ def stopped(
 
 def _stop(dispatch: Dispatch, responses: Sequence[tuple[Any, Any]], error: BaseException) -> None:
     if dispatch.outcome is not Outcome.RUNNING:  # all receivers have returned
-        if dispatch.followers:
-            following.end(dispatch, error)
+        if dispatch.observers:
+            observers.end(dispatch, error)
         return
     end_ns = perf_counter_ns()
     index = len(responses)
@@ -273,45 +292,45 @@ def _stop(dispatch: Dispatch, responses: Sequence[tuple[Any, Any]], error: BaseE
         if is_receivers and not has_failed:
             _failed(dispatch, index, error)
     except BaseException as failure:
-        held = trouble.hold("closing a record", failure)
+        held = internal_errors.hold("closing a record", failure)
     try:
-        if dispatch.followers:
-            following.failed(dispatch, index)
+        if dispatch.observers:
+            observers.failed(dispatch, index)
     except BaseException as failure:
-        held = trouble.hold("closing a record", failure, held)
+        held = internal_errors.hold("closing a record", failure, held)
     try:
-        if dispatch.audience.keepers:
-            keeping.responses(dispatch, responses)
-        if dispatch.audience.wants_responses:
-            gather.responses(dispatch, responses)
+        if dispatch.hearers.object_captures:
+            captures.tell_responses(dispatch, responses)
+        if dispatch.hearers.wants_responses:
+            details.responses(dispatch, responses)
     except BaseException as failure:
-        held = trouble.hold("closing a record", failure, held)
+        held = internal_errors.hold("closing a record", failure, held)
     complete(dispatch, error, end_ns)
-    trouble.resume(held)
+    internal_errors.resume(held)
 
 
 def _came_between(error: BaseException) -> bool:
     """Whether it was raised in what our own loop does beside calling receivers."""
-    trace = trouble.traceback_of(error)  # begins with the loop
+    trace = internal_errors.traceback_of(error)  # begins with the loop
     if trace is None or trace.tb_next is None:
         return False
-    return trace.tb_next.tb_frame.f_code in _BETWEEN or trouble.is_interrupted(trace)
+    return trace.tb_next.tb_frame.f_code in _BETWEEN or internal_errors.is_interrupted(trace)
 
 
 def withdraw(dispatch: Dispatch) -> None:
     """Forget a dispatch that turned out to be none. No sink has been told of its end."""
     dispatch.parent = None
-    for collector in dispatch.audience.collectors:
-        kept = collector.dispatches
+    for opened in dispatch.hearers.open_captures:
+        kept = opened.dispatches
         for place in range(len(kept) - 1, -1, -1):
             if kept[place] is dispatch:
                 del kept[place]
-                collector.room += collector.is_open
+                opened.room += opened.is_open
                 break
-    if dispatch.audience.keepers:
-        keeping.tell(dispatch, "withdrawn")
-    tell(dispatch.followers, "finished", None)
-    dispatch.followers = NO_FOLLOWERS
+    if dispatch.hearers.object_captures:
+        captures.tell_objects(dispatch, "withdrawn")
+    tell(dispatch.observers, "finished", None)
+    dispatch.observers = NO_OBSERVERS
 
 
 def swallowed(dispatch: Dispatch, index: int, error: Exception) -> None:
@@ -323,9 +342,9 @@ def swallowed(dispatch: Dispatch, index: int, error: Exception) -> None:
 
 
 _BETWEEN: Final = (
-    following.Exact.append.__code__,
-    following.Stepping.append.__code__,
-    following.SteppingAlone.append.__code__,
+    observers.Exact.append.__code__,
+    observers.Stepping.append.__code__,
+    observers.SteppingAlone.append.__code__,
     swallowed.__code__,
 )
 
@@ -333,7 +352,7 @@ _BETWEEN: Final = (
 def complete(dispatch: Dispatch, error: BaseException | None, end_ns: int | None = None) -> None:
     """Note how and when a dispatch ended (now, by default); tell its parent and its sinks."""
     held = None
-    audience = dispatch.audience
+    hearers = dispatch.hearers
     try:
         if end_ns is None:
             end_ns = perf_counter_ns()
@@ -341,18 +360,18 @@ def complete(dispatch: Dispatch, error: BaseException | None, end_ns: int | None
         dispatch.outcome = outcome_of(error)
         if dispatch.parent is not None:
             dispatch.leave_parent(end_ns)
-        if audience.with_followers:
-            following.end(dispatch, error)
+        if hearers.with_observers:
+            observers.end(dispatch, error)
     except BaseException as failure:
-        held = trouble.hold("closing a record", failure)
+        held = internal_errors.hold("closing a record", failure)
         dispatch.outcome = outcome_of(error)
     try:
-        if audience.hearing:
-            tell(audience.hearing, "dispatch_finished", dispatch)
+        if hearers.hearing:
+            tell(hearers.hearing, "dispatch_finished", dispatch)
     except BaseException as failure:
-        held = trouble.hold("closing a record", failure, held)
+        held = internal_errors.hold("closing a record", failure, held)
     if held is not None:
-        trouble.resume(held)
+        internal_errors.resume(held)
 
 
 def resume(dispatch: Dispatch) -> None:
@@ -360,7 +379,7 @@ def resume(dispatch: Dispatch) -> None:
     held = dispatch.held
     if held is not None:
         dispatch.held = None
-        trouble.resume(held)
+        internal_errors.resume(held)
 
 
 def outcome_of(error: BaseException | None) -> Outcome:
@@ -375,17 +394,17 @@ def outcome_of(error: BaseException | None) -> Outcome:
 def _failed(dispatch: Dispatch, index: int, error: BaseException) -> None:
     held = None
     try:
-        dispatch.fail(index, gather.failure(dispatch, error), outcome_of(error))
-        if dispatch.audience.keepers:
-            keeping.tell(dispatch, "raised", index, error)
+        dispatch.fail(index, details.failure(dispatch, error), outcome_of(error))
+        if dispatch.hearers.object_captures:
+            captures.tell_objects(dispatch, "raised", index, error)
     except BaseException as failure:
-        held = trouble.hold("recording an exception", failure)
+        held = internal_errors.hold("recording an exception", failure)
         if dispatch.raised is None or index not in dispatch.raised:
-            dispatch.fail(index, gather.class_of(error), outcome_of(error))
+            dispatch.fail(index, details.class_of(error), outcome_of(error))
     try:
-        if dispatch.followers:
-            tell(dispatch.followers, "raised", index, error)
+        if dispatch.observers:
+            tell(dispatch.observers, "raised", index, error)
     except BaseException as failure:
-        held = trouble.hold("recording an exception", failure, held)
+        held = internal_errors.hold("recording an exception", failure, held)
     if held is not None:
-        trouble.resume(held)
+        internal_errors.resume(held)

@@ -2,6 +2,7 @@
 
 While a dispatch runs it collects raw marks: a timestamp per receiver boundary, failures, query
 tallies. ``Dispatch.calls`` turns them into ``ReceiverCall`` objects when somebody first looks.
+
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Protocol
 from uuid import UUID
 
-from signal_inspector.ids import uuid7, uuid7_text
-from signal_inspector.records import (
+from signal_inspector.core.record.ids import uuid7, uuid7_text
+from signal_inspector.core.record.values import (
+    Busy,
     Caller,
     Data,
     Failure,
@@ -28,16 +30,57 @@ from signal_inspector.records import (
     ReceiverName,
     SendMethod,
     Summary,
+    Tally,
     Unseen,
     of_type,
     part,
 )
-from signal_inspector.tallies import Busy, Tally
 
 if TYPE_CHECKING:
-    from signal_inspector.scopes import Audience
-    from signal_inspector.sinks import Follower
-    from signal_inspector.transactions import TransactionMark
+    from signal_inspector.core.listening.captures import Hearers
+    from signal_inspector.core.listening.sinks import Observer
+    from signal_inspector.core.record.transactions import TransactionMark
+
+
+FAILED: Final = frozenset({Outcome.RAISED, Outcome.SKIPPED, Outcome.CANCELLED})
+
+_SAMPLED: Final = 1  # among the flags of a trace
+
+_UNWRITTEN: Final[dict[str, Any]] = {
+    "outcome": Outcome.RUNNING,
+    "caller": None,
+    "project_caller": None,
+    "stack": (),
+    "payload": None,
+    "payload_dropped": 0,
+    "observers": (),
+    "held": None,
+    "in_transaction": None,
+    "not_called": (),
+    "parent_call": None,
+    "ends": None,
+    "receivers": (),
+    "responses": None,
+    "raised": None,
+    "tallies": None,
+    "trace": None,
+    "busy": None,
+    "by_time": False,
+    "thread": 0,
+    "transactions": (),
+    "unseen": None,
+    "whole_told": False,
+    "_calls": None,
+    "_parent_key": None,
+}
+_HEX: Final = re.compile("[0-9a-f]+")
+_ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+_HANDLED: Final = Handle._run.__code__
+_SENDS: Final = ("send", "send_robust")
+_WRAPPER: Final = "signal_inspector.core.wrapper.instrument"
 
 
 class TraceIds(Protocol):
@@ -59,39 +102,6 @@ class OuterTrace(NamedTuple):
     trace_id: int
     trace_flags: int
     span_id: int = 0
-
-
-FAILED: Final = frozenset({Outcome.RAISED, Outcome.SKIPPED, Outcome.CANCELLED})
-
-_SAMPLED: Final = 1  # among the flags of a trace
-
-_UNWRITTEN: Final[dict[str, Any]] = {
-    "outcome": Outcome.RUNNING,
-    "caller": None,
-    "project_caller": None,
-    "stack": (),
-    "payload": None,
-    "payload_dropped": 0,
-    "followers": (),
-    "held": None,
-    "in_transaction": None,
-    "not_called": (),
-    "parent_call": None,
-    "ends": None,
-    "receivers": (),
-    "responses": None,
-    "raised": None,
-    "tallies": None,
-    "trace": None,
-    "busy": None,
-    "by_time": False,
-    "thread": 0,
-    "transactions": (),
-    "unseen": None,
-    "whole_told": False,
-    "_calls": None,
-    "_parent_key": None,
-}
 
 
 class Dispatch:
@@ -121,14 +131,14 @@ class Dispatch:
     by_time: bool  # whether that is only the one that ran then: another thread or task has sent it
     trace: TraceIds | None  # of its span, or, if Details.TRACE was asked for, of what is around
     # What the instrument writes and `calls` reads:
-    audience: Audience
-    followers: tuple[Follower, ...]  # until it has ended
+    hearers: Hearers
+    observers: tuple[Observer, ...]  # until it has ended
     held: BaseException | None  # what met our code in a receiver, and is to reach the sender
-    whole_told: bool  # whether followers were told that the code of the send runs
-    thread: int  # whose code calls the receivers that run the fast way
+    whole_told: bool  # whether observers were told that the code of the send runs
+    thread: int  # whose code calls the receivers that run the fast path
     marks: list[int]  # perf_counter_ns at the start and at the end of each receiver
     ends: dict[int, int] | None  # exact ends where the next mark comes later
-    receivers: Sequence[ReceiverName]  # those that run the fast way
+    receivers: Sequence[ReceiverName]  # those that run the fast path
     responses: list[Summary | None] | None
     raised: dict[int, tuple[Failure, Outcome]] | None
     tallies: dict[int, Tally] | None
@@ -142,18 +152,18 @@ class Dispatch:
     __slots__ = (
         "_calls",
         "_parent_key",
-        "audience",
         "busy",
         "by_time",
         "caller",
         "duration_ns",
         "ends",
-        "followers",
+        "hearers",
         "held",
         "in_transaction",
         "marks",
         "method",
         "not_called",
+        "observers",
         "outcome",
         "parent",
         "parent_call",
@@ -180,7 +190,7 @@ class Dispatch:
     def __getattr__(self, name: str) -> Any:
         """The value of what has not been written: making a dispatch costs that much less."""
         if name == "started_ns":
-            self.started_ns = started_ns = self.start_ns + self.audience.epoch_ns
+            self.started_ns = started_ns = self.start_ns + self.hearers.epoch_ns
             return started_ns
         if name == "duration_ns":
             return 0 if self.outcome is Outcome.RUNNING else self.marks[-1] - self.start_ns
@@ -290,9 +300,9 @@ class Dispatch:
         return None if is_unknown or any(mark.is_unknown for mark in marks) else False
 
     def copied(self) -> Dispatch:
-        """Another record of the same, for one who keeps it for long under another audience."""
+        """Another record of the same, for one who keeps it for long under another hearers."""
         copy = Dispatch()
-        _ = self.started_ns  # which else is worked out from the audience
+        _ = self.started_ns  # which else is worked out from the hearers
         for name in Dispatch.__slots__:
             try:
                 value = object.__getattribute__(self, name)
@@ -335,7 +345,7 @@ class Dispatch:
     @property
     def index(self) -> int | None:
         """The receiver call that runs now, or the first where each of the others has a scope."""
-        return 0 if self.audience.is_exact else self._running
+        return 0 if self.hearers.is_exact else self._running
 
     @property
     def _running(self) -> int | None:
@@ -347,7 +357,7 @@ class Dispatch:
 
         That is code of another thread, of a task, or of what outlives the dispatch.
         """
-        if self.audience.is_exact:
+        if self.hearers.is_exact:
             return False
         if self.outcome is not Outcome.RUNNING or self.thread != get_ident():
             return True
@@ -621,10 +631,6 @@ _PARTS: Final[dict[str, Callable[[Any], object]]] = {
     "rolled_back": _typed(bool, "rolled_back"),
     "not_called": lambda value: tuple(map(NotCalled.from_dict, value)),
 }
-_HEX: Final = re.compile("[0-9a-f]+")
-_ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def _is_in_a_loop_of(dispatch: Dispatch) -> bool:
@@ -638,8 +644,3 @@ def _is_in_a_loop_of(dispatch: Dispatch) -> bool:
             return False
         frame = frame.f_back
     return True
-
-
-_HANDLED: Final = Handle._run.__code__
-_SENDS: Final = ("send", "send_robust")
-_WRAPPER: Final = "signal_inspector.instrument"

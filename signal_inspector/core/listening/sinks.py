@@ -8,19 +8,19 @@ from typing import ClassVar, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from signal_inspector import trouble
-from signal_inspector.dispatches import Dispatch
-from signal_inspector.records import Details, SendMethod
+from signal_inspector.core import internal_errors
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Details, SendMethod
 
 C = TypeVar("C")
 
 _SINKS = 'SIGNAL_INSPECTOR["SINKS"]'
 
 
-class Follower:
+class Observer:
     """Follows one dispatch for a sink, receiver by receiver: what ``Sink.follow`` answers.
 
-    Its methods run in the thread and the context of the code they speak of, so a follower may
+    Its methods run in the thread and the context of the code they speak of, so an observer may
     keep context variables set from ``entered`` to ``left``, and no longer: an async receiver
     that suspends is left, and entered again when it goes on. All methods are no-ops.
     """
@@ -101,7 +101,7 @@ class Sink:
         sender: str,  # noqa: ARG002
         method: SendMethod,  # noqa: ARG002
         receivers: int | None,  # noqa: ARG002
-    ) -> Follower | None:
+    ) -> Observer | None:
         """Called before anything is recorded, so it must be quick: who follows this dispatch.
 
         Signal and sender are names; ``receivers`` is their number where that is known. Where
@@ -127,7 +127,7 @@ def _load_sink(path: str) -> Sink:
     try:
         return sink_class()
     except Exception as error:
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         raise ImproperlyConfigured(
             f"{_SINKS}: {path!r} could not be made without arguments: {_cause(error)}"
         ) from error
@@ -142,7 +142,7 @@ def import_subclass(path: str, base: type[C], base_path: str, setting: str = "")
     try:
         found = import_string(path)
     except Exception as error:  # a module may raise anything while it is imported
-        trouble.let_through(error)
+        internal_errors.let_through(error)
         raise ImproperlyConfigured(f"{named} cannot be imported: {_cause(error)}") from error
     if not isinstance(found, type) or not issubclass(found, base):
         raise ImproperlyConfigured(f"{named} is not a subclass of {base_path}.")

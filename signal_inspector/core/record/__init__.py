@@ -1,0 +1,1 @@
+"""The record of a dispatch, and how it is made."""
