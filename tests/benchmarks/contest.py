@@ -192,7 +192,7 @@ def connecting_contestants(connected: int) -> list[Contestant]:
         order = list(connects.items())
         for number in range(FIRST + SENDS):
             for name, connect in order:
-                receiver = passing[2 * number + (connect is Signal.connect)]
+                receiver = passing[2 * number + (name == CONNECTING)]
                 began = process_time_ns()
                 connect(signal, receiver)
                 if number >= FIRST:

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -84,8 +85,10 @@ class Ended:
     output: str
 
 
-def start(suite: Suite, where: Path, *, inspected: bool) -> subprocess.Popen[str]:
-    """Start the tests of a package in a process of their own."""
+def start(
+    suite: Suite, where: Path, *, inspected: bool, only: Sequence[str]
+) -> subprocess.Popen[str]:
+    """Start the tests of a package, or some of them, in a process of their own."""
     root = next(where.glob("*/")) / suite.root
     asked = {
         "settings": suite.settings,
@@ -97,7 +100,7 @@ def start(suite: Suite, where: Path, *, inspected: bool) -> subprocess.Popen[str
     command = [
         *(sys.executable, "-m", "pytest", "-c", str(where / "pytest.ini"), "--rootdir", str(root)),
         *("-p", "suite_plugin", "-p", "no:cacheprovider", "-q", "-W", "ignore"),
-        *("--ds", "suite_settings", "--tb=short", suite.tests),
+        *("--ds", "suite_settings", "--tb=short", *(only or [suite.tests])),
         *(f"--deselect={each}" for each in suite.deselected),
     ]
     environment = {
@@ -125,6 +128,18 @@ def ended(running: subprocess.Popen[str], where: Path, *, inspected: bool) -> En
         failures=found.get("failures of ours", {}),
         output=output,
     )
+
+
+def both(suite: Suite, where: Path, only: Sequence[str] = ()) -> tuple[Ended, Ended]:
+    """How its tests end without the inspector and with it."""
+    bare, inspected = (start(suite, where, inspected=each, only=only) for each in (False, True))
+    return ended(bare, where, inspected=False), ended(inspected, where, inspected=True)
+
+
+def different(bare: Ended, inspected: Ended) -> set[str]:
+    """The tests that ended otherwise."""
+    tests = bare.tests.keys() | inspected.tests.keys()
+    return {test for test in tests if bare.tests.get(test) != inspected.tests.get(test)}
 
 
 def known(package: str) -> set[str]:
@@ -155,19 +170,16 @@ def test_own_suite(suite: Suite, tmp_path: Path) -> None:
     """Each test of the package ends as it does without the inspector, but for what is known."""
     with tarfile.open(sdist(suite.package)) as packed:
         packed.extractall(tmp_path, filter="data")
-    both = [start(suite, tmp_path, inspected=each) for each in (False, True)]
-    bare, inspected = (
-        ended(running, tmp_path, inspected=each)
-        for running, each in zip(both, (False, True), strict=True)
-    )
+    bare, inspected = both(suite, tmp_path)
     passed = [test for test, outcome in bare.tests.items() if outcome == "passed"]
     assert len(passed) > 0.8 * len(bare.tests) > 20, bare.output
-    different = {
-        test
-        for test in bare.tests.keys() | inspected.tests.keys()
-        if bare.tests.get(test) != inspected.tests.get(test)
-    }
-    assert different == known(suite.package), inspected.output
+    found = different(bare, inspected)
+    if unknown := found - known(suite.package):
+        # Some of these tests look at the clock: what differs is run again, by itself.
+        again = both(suite, tmp_path, only=sorted(unknown))
+        found = (found - unknown) | different(*again)
+        assert again[1].tests.keys() >= unknown, again[1].output
+    assert found == known(suite.package), inspected.output
     assert inspected.dispatches > 100
     assert inspected.spans > 100
     assert inspected.failures == {}
