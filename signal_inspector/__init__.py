@@ -13,21 +13,25 @@ from signal_inspector.lazy import names_of
 
 if TYPE_CHECKING:
     from signal_inspector.core.listening.context import capture, suppress
-    from signal_inspector.core.listening.sinks import Sink
+    from signal_inspector.core.listening.sinks import Observer, Sink
     from signal_inspector.core.record.dispatch import Dispatch
     from signal_inspector.core.record.values import Details, Failure, Outcome, ReceiverCall
+    from signal_inspector.core.wrapper.instrument import install, uninstall
     from signal_inspector.payload import Redactor
 
 __all__ = [
     "Details",
     "Dispatch",
     "Failure",
+    "Observer",
     "Outcome",
     "ReceiverCall",
     "Redactor",
     "Sink",
     "capture",
+    "install",
     "suppress",
+    "uninstall",
 ]
 
 __version__ = "0.1.0"
@@ -38,12 +42,15 @@ _HOMES = {
     "Details": "core.record.values",
     "Dispatch": "core.record.dispatch",
     "Failure": "core.record.values",
+    "Observer": "core.listening.sinks",
     "Outcome": "core.record.values",
     "ReceiverCall": "core.record.values",
     "Redactor": "payload",
     "Sink": "core.listening.sinks",
     "capture": "core.listening.context",
+    "install": "core.wrapper.instrument",
     "suppress": "core.listening.context",
+    "uninstall": "core.wrapper.instrument",
 }
 
 
