@@ -28,14 +28,8 @@ from signal_inspector.toolbar.figures import figures
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.lanes import Scale, axis
 from signal_inspector.toolbar.parts import DroppedRow, Row, Segment
-from signal_inspector.toolbar.requests import (
-    Links,
-    StoredRequest,
-    other_requests,
-    request_line,
-    stored_request,
-    unpack,
-)
+from signal_inspector.toolbar.requests import Links, other_requests, request_line
+from signal_inspector.toolbar.store import StoredRequest, stored_request, unpack
 from signal_inspector.toolbar.tables import (
     catalog_rows,
     connected,

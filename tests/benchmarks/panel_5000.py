@@ -74,7 +74,7 @@ def measure(name: str, send: Callable[[], None]) -> None:
 
     from signal_inspector.toolbar.assemble import panel_view
     from signal_inspector.toolbar.panel import SignalInspectorPanel
-    from signal_inspector.toolbar.requests import unpack
+    from signal_inspector.toolbar.store import unpack
 
     def respond(request: HttpRequest) -> HttpResponse:
         send()

@@ -273,7 +273,7 @@ def test_broken_template_leaves_the_response_alone(shown: Shown, render: bool) -
     assert internal_errors.counts()["showing the panel"] == 1
 
 
-@pytest.mark.parametrize("broken", ["pack", "open_collector", "close_collector", "Collector"])
+@pytest.mark.parametrize("broken", ["pack", "open_capture", "close_capture", "Capture"])
 def test_broken_inspector_leaves_the_response_alone(shown: Shown, broken: str) -> None:
     """Whatever of ours fails, the request is answered and the failure is counted."""
     where = toolbar if broken == "pack" else panel_module
