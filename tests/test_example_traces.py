@@ -179,7 +179,7 @@ for path in ("/traces/", "/guide/"):
 
 def test_otlp_over_http(filled: Path) -> None:
     """With OTEL_EXPORTER_OTLP_ENDPOINT set, traces, figures and logs go there too."""
-    from opentelemetry.proto.opened.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     arrived: dict[str, list[bytes]] = {}
 
@@ -213,7 +213,7 @@ def test_otlp_over_http(filled: Path) -> None:
 def grpc_backend() -> Iterator[tuple[str, queue.Queue[Any]]]:
     """The address of a server for traces over gRPC, and what arrives there."""
     import grpc
-    from opentelemetry.proto.opened.trace.v1 import (
+    from opentelemetry.proto.collector.trace.v1 import (
         trace_service_pb2,
         trace_service_pb2_grpc,
     )

@@ -302,7 +302,7 @@ class _Request:
 @pytest.mark.parametrize("ends", ["cancelled", "raised"])
 @pytest.mark.parametrize("method", ["asend", "asend_robust"])
 def test_no_frame_outlives_a_send(ends: str, method: str) -> None:
-    """What the awaiting code holds goes with it, without the garbage capture.
+    """What the awaiting code holds goes with it, without the garbage collector.
 
     Where Django's own frames keep it (6.1), they do so without us.
     """

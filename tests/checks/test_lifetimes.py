@@ -151,7 +151,7 @@ class TestFleeting:
 
 class TestIsHeld:
     def test_a_cycle_holds_nothing(self) -> None:
-        """A local function that names itself waits for the garbage capture alone."""
+        """A local function that names itself waits for the garbage collector alone."""
         gc.collect()
         gc.disable()
         try:

@@ -79,7 +79,7 @@ def test_entry_dies_with_its_object() -> None:
 
 
 def test_entry_dies_with_a_cycle() -> None:
-    """An object that only the garbage capture can free takes its entry along."""
+    """An object that only the garbage collector can free takes its entry along."""
     names: IdentityMap[int] = IdentityMap()
     thing = Thing()
     thing.itself = thing  # type: ignore[attr-defined]

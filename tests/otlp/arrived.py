@@ -10,7 +10,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from tests.otlp.opened import Passed
+from tests.otlp.collector import Passed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class Log:
 
 
 class Arrived:
-    """Everything that a capture passed on."""
+    """Everything that a collector passed on."""
 
     def __init__(self, passed: Passed) -> None:
         self.spans = list(_spans(passed))

@@ -1,4 +1,4 @@
-"""A real capture of OpenTelemetry data as a subprocess, and what it passed on."""
+"""A real collector of OpenTelemetry data as a subprocess, and what it passed on."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from opentelemetry.proto.opened.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.opened.metrics.v1.metrics_service_pb2 import (
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
-from opentelemetry.proto.opened.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _PATIENCE = 60  # seconds for it to start, and to end
@@ -32,7 +32,7 @@ def find_rotel() -> Path | None:
 
 @dataclass(slots=True)
 class Passed:
-    """The requests that the capture sent on, in the order they came."""
+    """The requests that the collector sent on, in the order they came."""
 
     traces: list[ExportTraceServiceRequest] = field(default_factory=list)
     metrics: list[ExportMetricsServiceRequest] = field(default_factory=list)

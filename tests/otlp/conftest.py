@@ -1,4 +1,4 @@
-"""A capture, a shop that exports to it, and what arrived."""
+"""A collector, a shop that exports to it, and what arrived."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.otlp.opened import Collector, find_rotel
+from tests.otlp.collector import Collector, find_rotel
 from tests.otlp.running import Run, Way, migrate, run
 
 Start = Callable[[Way], Run]
@@ -33,20 +33,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the shop and the capture wrote, where a test fails on what arrived."""
+    """Show what the shop and the collector wrote, where a test fails on what arrived."""
     report = yield
     found = getattr(item, "funcargs", {}).get("ran")
     if report.failed and isinstance(found, Run):
-        report.sections.append(("The shop and the capture", found.output))
+        report.sections.append(("The shop and the collector", found.output))
     return report
 
 
 @pytest.fixture(scope="package")
 def rotel() -> Path:
-    """The program of the capture. Without it the test is skipped; with CI=true it fails."""
+    """The program of the collector. Without it the test is skipped; with CI=true it fails."""
     program = find_rotel()
     if program is None:
-        missing = "no capture found: `make rotel` installs it, or ROTEL names one"
+        missing = "no collector found: `make rotel` installs it, or ROTEL names one"
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
@@ -55,7 +55,7 @@ def rotel() -> Path:
 
 @pytest.fixture(scope="package")
 def start(rotel: Path, tmp_path_factory: pytest.TempPathFactory) -> Start:
-    """Runs the shop in a way, with a capture and a database of its own."""
+    """Runs the shop in a way, with a collector and a database of its own."""
     directory = tmp_path_factory.mktemp("otlp")
     migrate(directory / "empty.sqlite3")
     numbers = count(1)
@@ -64,11 +64,11 @@ def start(rotel: Path, tmp_path_factory: pytest.TempPathFactory) -> Start:
         home = directory / str(next(numbers))
         home.mkdir()
         database = Path(shutil.copy(directory / "empty.sqlite3", home))
-        opened = Collector(rotel, home)
+        collector = Collector(rotel, home)
         try:
-            return run(way, database, opened, home / "shop.log")
+            return run(way, database, collector, home / "shop.log")
         finally:
-            opened.kill()
+            collector.kill()
 
     return begin
 

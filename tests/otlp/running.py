@@ -1,4 +1,4 @@
-"""The shop as a process that exports to a capture, and a visit to each of its pages."""
+"""The shop as a process that exports to a collector, and a visit to each of its pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.otlp.arrived import Arrived, Span
-from tests.otlp.opened import ROOT, Collector
+from tests.otlp.collector import ROOT, Collector
 
 SERVICE = "shop"
 _SHOP = "tests.otlp.shop"
@@ -53,7 +53,7 @@ class Run:
 
     visits: dict[str, Visit]
     arrived: Arrived
-    output: str = field(repr=False)  # of the shop and of the capture
+    output: str = field(repr=False)  # of the shop and of the collector
 
     def outline(self, page: str) -> list[str]:
         """The trace of a page: names, indented by parenthood. The shop's prefix is left out."""
@@ -70,9 +70,9 @@ class Run:
         return found
 
 
-def run(way: Way, database: Path, opened: Collector, log: Path) -> Run:
+def run(way: Way, database: Path, collector: Collector, log: Path) -> Run:
     """Start the shop, visit each page once and one in an unsampled trace, and stop both."""
-    process = _start(way, database, opened, log)
+    process = _start(way, database, collector, log)
     try:
         address = _address(process, log)
         pages = ("place", "refuse", "cancel", "pay", "forget")
@@ -84,9 +84,9 @@ def run(way: Way, database: Path, opened: Collector, log: Path) -> Run:
     finally:
         process.kill()
         process.wait(timeout=_PATIENCE)
-    opened.stop()
-    output = f"{_read(log)}\n--- rotel ---\n{opened.output()}"
-    return Run(visits=visits, arrived=Arrived(opened.passed), output=output)
+    collector.stop()
+    output = f"{_read(log)}\n--- rotel ---\n{collector.output()}"
+    return Run(visits=visits, arrived=Arrived(collector.passed), output=output)
 
 
 def migrate(database: Path) -> None:
@@ -101,7 +101,7 @@ def migrate(database: Path) -> None:
     )
 
 
-def _start(way: Way, database: Path, opened: Collector, log: Path) -> subprocess.Popen[bytes]:
+def _start(way: Way, database: Path, collector: Collector, log: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", f"{_SHOP}.manage", "runserver", "--noreload", "127.0.0.1:0"]
     if way.asgi:
         command = [sys.executable, "-m", "uvicorn", "--port", "0", f"{_SHOP}.asgi:application"]
@@ -115,7 +115,7 @@ def _start(way: Way, database: Path, opened: Collector, log: Path) -> subprocess
         "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_LOGS_EXPORTER": "otlp",
         "OTEL_EXPORTER_OTLP_PROTOCOL": way.protocol,
-        "OTEL_EXPORTER_OTLP_ENDPOINT": opened.endpoint(way.protocol),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint(way.protocol),
         "OTEL_METRIC_EXPORT_INTERVAL": "500",  # milliseconds: a cycle or two besides the last one
         **way.environment,
     }

@@ -1,4 +1,4 @@
-"""What settings of TRACING ask for beyond the usual, as a capture received it."""
+"""What settings of TRACING ask for beyond the usual, as a collector received it."""
 
 from __future__ import annotations
 

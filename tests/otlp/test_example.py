@@ -1,4 +1,4 @@
-"""An order in the example shop, as a capture received it."""
+"""An order in the example shop, as a collector received it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.otlp.arrived import Arrived
-from tests.otlp.opened import Collector
+from tests.otlp.collector import Collector
 from tests.test_example_traces import filled, order  # noqa: F401 - a fixture
 
 
@@ -21,17 +21,17 @@ def ordered(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[list[dict[str, Any]], Arrived]]:
     """The spans that the shop has written for its own page, and what arrived."""
-    opened = Collector(rotel, tmp_path_factory.mktemp("opened"))
+    collector = Collector(rotel, tmp_path_factory.mktemp("collector"))
     try:
         written = order(
             filled,
-            OTEL_EXPORTER_OTLP_ENDPOINT=opened.endpoint(request.param),
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint(request.param),
             OTEL_EXPORTER_OTLP_PROTOCOL=request.param,
         )
-        opened.stop()
-        yield written, Arrived(opened.passed)
+        collector.stop()
+        yield written, Arrived(collector.passed)
     finally:
-        opened.kill()
+        collector.kill()
 
 
 def test_spans(ordered: tuple[list[dict[str, Any]], Arrived]) -> None:

@@ -1,4 +1,4 @@
-"""Exceptions as log records, from a shop that exports by hand, as a capture received them."""
+"""Exceptions as log records, from a shop that exports by hand, as a collector received them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The histograms of a shop that exports by hand, as a capture received them."""
+"""The histograms of a shop that exports by hand, as a collector received them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shop with Sentry beside OpenTelemetry and us, as a capture received it."""
+"""A shop with Sentry beside OpenTelemetry and us, as a collector received it."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ from threading import Thread
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.dispatch import Signal
-from opentelemetry.proto.opened.metrics.v1.metrics_service_pb2 import (
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
-from opentelemetry.proto.opened.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from signal_inspector.conf import config_problems
 from signal_inspector.tracing import attributes, metrics

@@ -76,7 +76,7 @@ class Driven(Coroutine[Any, Any, Any]):
             return self._step("throw", *exception)
         finally:
             # Its traceback has this frame: with it among the locals, the frame of who awaits and
-            # all in it would live until the garbage capture comes.
+            # all in it would live until the garbage collector comes.
             del exception
 
     def close(self) -> None:

@@ -79,7 +79,7 @@ class _Note(NamedTuple):
 
     Connecting is to cost next to nothing, so the receiver is named, and the line that connected
     it is counted, no earlier. It is one flat tuple: with every object that stays, Python's
-    garbage capture comes sooner.
+    garbage collector comes sooner.
     """
 
     module: Any  # of the function, these three; None where there is more
@@ -506,7 +506,7 @@ def _remember(where: IdentityMap[Any], signal: Signal, key: object, value: objec
 def _reference(receiver: Any, when_dead: Callable[[weakref.ref[Any]], object]) -> weakref.ref[Any]:
     """Tells whether the receiver lives; of a bound method, whether its object does.
 
-    No ``WeakMethod``: where object, class and signal go in one pass of the garbage capture, its
+    No ``WeakMethod``: where object, class and signal go in one pass of the garbage collector, its
     callback fails, and Python prints that. Django has one as well, but one is enough.
     """
     is_method = type(receiver) is MethodType

@@ -272,7 +272,7 @@ def test_a_file_goes_by_the_servers_wrapper(bob: User, tmp_path: Path) -> None:
 
 
 def test_a_response_that_is_never_iterated_keeps_nothing_alive() -> None:
-    """The request goes with its response, without the garbage capture."""
+    """The request goes with its response, without the garbage collector."""
     request = RequestFactory().get("/")
     response = AuditMiddleware(lambda request: StreamingHttpResponse(generator()))(request)
     kept = weakref.ref(request)
