@@ -8,6 +8,8 @@ import json
 import logging
 import os
 import re
+import zlib
+from base64 import b64decode
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -147,9 +149,14 @@ def _record(sent: Sent) -> str:
 
 
 def _store(_: Sent) -> str:
+    """What the toolbar's store holds of each request, its dispatches no longer compressed."""
     store = get_store()
     names = (PANEL_ID, SUMMARY_ID)
-    return str([store.panel(id_, name) for id_ in store.request_ids() for name in names])
+    found = [store.panel(id_, name) for id_ in store.request_ids() for name in names]
+    packed = [each["packed"] for each in found if "packed" in each]
+    assert packed
+    texts = [zlib.decompress(b64decode(each)).decode() for each in packed]
+    return "\n".join([str(found), *texts])
 
 
 def _panel(sent: Sent) -> str:

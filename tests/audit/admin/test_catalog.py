@@ -90,7 +90,7 @@ def test_figures(viewer: Client) -> None:
     html = page(viewer, q=HERE, when="1h")
     said = words(html)
     assert re.search(r"catalog_placed.*? 1,200 3 2\.\d ms 2\.\d ms", said)
-    assert re.search(r"on_placed.*? 1,100 2 \d\d ms \d\d ms", said)
+    assert re.search(r"on_placed.*? 1,100 2 \d\d\.\d ms \d\d\.\d ms", said)
     tree = html5lib.parse(html, namespaceHTMLElements=False)
     links = [each.get("href") for each in tree.iter("a") if "from=" in each.get("href", "")]
     assert len(links) == 4
