@@ -53,3 +53,10 @@ def test_what_the_page_names_exists() -> None:
     named = re.findall(r"`([a-z_/]+(?:\.py|/))`", cells)
     assert len(named) > 30
     assert [each for each in named if not (PACKAGE / each).exists()] == []
+
+
+def test_every_file_that_the_page_names_exists() -> None:
+    """Also in the tables of the rooms, which name the files of their own folder."""
+    there = {path.name for path in PACKAGE.rglob("*.py")}
+    named = {name.rpartition("/")[2] for name in re.findall(r"`(?!tests/)([a-z_/]+\.py)`", PAGE)}
+    assert named - there == set()
