@@ -123,7 +123,7 @@ def test_copy(page: Page, shop: str) -> None:
     open_failed(page, shop)
     page.get_by_role("button", name="Copy as JSON").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    data = json.loads(page.evaluate("navigator.clipboard.readText()"))
+    data = json.loads(page.evaluate("navigator.clipboard.readText()"))["dispatch"]
     assert data["signal"] == "shop.signals.order_placed"
     assert "loyalty.receivers.award_points" in [each["receiver"] for each in data["calls"]]
 
