@@ -273,12 +273,15 @@ class TestPublicNames:
             "Details",
             "Dispatch",
             "Failure",
+            "Observer",
             "Outcome",
             "ReceiverCall",
             "Redactor",
             "Sink",
             "capture",
+            "install",
             "suppress",
+            "uninstall",
         ]
         assert all(hasattr(signal_inspector, name) for name in signal_inspector.__all__)
 

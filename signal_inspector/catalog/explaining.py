@@ -23,9 +23,10 @@ from signal_inspector.catalog.pending import why_pending
 from signal_inspector.conf import get_config
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.callers import is_third_party
+from signal_inspector.core.record.not_called import why_other_sender
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.core.wrapper import connection_log
-from signal_inspector.core.wrapper.connection_log import known_connections, why_other_sender
+from signal_inspector.core.wrapper.connection_log import known_connections
 from signal_inspector.core.wrapper.django_entries import reaches
 from signal_inspector.core.wrapper.muting import is_receiver_muted
 from signal_inspector.names import (

@@ -166,7 +166,7 @@ def test_history(page: Page, shop: str) -> None:
     expect(panel.locator(".si-request")).to_contain_text("GET /orders/")
     page.locator("#djDebugPanelList a.HistoryPanel").click()
     posted = page.locator("#djdtHistoryRequests tr", has_text="/checkout/").filter(has_text="POST")
-    switched = page.locator("#djdt-SignalInspectorPanel", has_text="16 dispatches in")
+    switched = page.locator("#djdt-SignalInspectorPanel", has_text="16 dispatches, ")
     for _ in range(40):
         if switched.count():
             break

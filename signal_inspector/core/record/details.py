@@ -14,11 +14,10 @@ from signal_inspector import payload
 from signal_inspector.conf import Config, get_config
 from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.context import suppress
-from signal_inspector.core.record import callers, transactions
+from signal_inspector.core.record import callers, not_called, transactions
 from signal_inspector.core.record.dispatch import Dispatch, OuterTrace, TraceIds
 from signal_inspector.core.record.values import Details, Failure, Summary
 from signal_inspector.core.suppression import suppress_instrumentation
-from signal_inspector.core.wrapper import connection_log
 from signal_inspector.names import class_path, sender_name
 
 P = ParamSpec("P")
@@ -141,7 +140,7 @@ def current_trace() -> TraceIds | None:
 
 
 def _not_called(dispatch: Dispatch, signal: Signal, sender: object, *_: Any) -> None:
-    dispatch.not_called = connection_log.not_called(signal, sender)
+    dispatch.not_called = not_called.not_called(signal, sender)
 
 
 _AT_START: Final[dict[Details, Callable[..., None]]] = {

@@ -4,6 +4,7 @@ A receiver whose weak reference died is swept out of ``Signal.receivers`` by the
 send, and Django 5.2 keeps no more of a sender than its ``id()``. So connecting is noted as it
 happens, in plain strings and weak references.
 
+
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from django.dispatch import Signal
 from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-defined]
 
 from signal_inspector.core import forks, internal_errors
-from signal_inspector.core.record.values import Caller, NotCalled, NotCalledReason, ReceiverName
+from signal_inspector.core.record.values import Caller, ReceiverName
 from signal_inspector.core.wrapper.django_entries import LookupKey, entries, lookup_key, reaches
 from signal_inspector.names import (
     IdentityMap,
@@ -32,8 +33,7 @@ from signal_inspector.names import (
     sender_name,
     told_name,
 )
-from signal_inspector.names.globs import INSTANCE
-from signal_inspector.names.safe import Place, class_mro, is_class, line_at
+from signal_inspector.names.safe import Place, line_at
 
 #: A test, Django's own among them, may replace ``weakref.ref`` to see what Django asks of it.
 _weak: Final = weakref.ref
@@ -551,84 +551,3 @@ def known_connections(signal: Signal) -> dict[LookupKey, Connection]:
             return {}
         known.settle(signal)
         return known.read_all()
-
-
-def not_called(signal: Signal, sender: object) -> tuple[NotCalled, ...]:
-    """The receivers that a send from this sender does not reach, and why."""
-    known = known_connections(signal)
-    mine = _make_id(sender)
-    missed = []
-    for key, receiver, _ in entries(signal):
-        connection = known.pop(key, None)
-        if receiver is None and connection is not None:
-            missed.append(_dead(connection))
-        elif receiver is not None and key[1] not in (NONE_ID, mine):
-            missed.append(_other_sender(receiver, connection, sender))
-    for key, connection in known.items():
-        if is_dead(connection):
-            missed.append(_dead(connection))
-        elif not is_senderless(connection):
-            reached = key[1] in (NONE_ID, mine)
-            missed.append(
-                _taken_out(connection) if reached else _other_sender(None, connection, sender)
-            )
-    return tuple(missed)
-
-
-def _other_sender(receiver: object, connection: Connection | None, sender: object) -> NotCalled:
-    name = receiver_name(receiver) if connection is None else connection.receiver
-    return _not_called(name, NotCalledReason.OTHER_SENDER, why_other_sender(connection, sender))
-
-
-def why_other_sender(
-    connection: Connection | None, sender: object, name: str | None = None
-) -> str:
-    """Why a connection for one sender does not hear another: "listens to sender X only".
-
-    ``name`` is that of the one it listens to, where nobody saw it being connected.
-    """
-    if connection is not None:
-        name = connection.sender
-    if name is None:
-        return "listens to another sender only"
-    sent = sender_name(sender)
-    reference = None if connection is None else connection.sender_reference
-    wanted = None if reference is None else reference()
-    if is_class(wanted):
-        if is_class(sender):
-            if wanted in class_mro(sender):
-                return f"listens to sender {name} only, and its subclass {sent} is another sender"
-            if name == sent:
-                return f"listens to another class that is called {name} only"
-        elif wanted in class_mro(type(sender)):
-            return f"listens to the class {name} only, and was sent by an instance of it"
-    elif name == sent:
-        another = name if name.endswith(INSTANCE) else f"object that is called {name}"
-        return f"listens to another {another} only"
-    elif is_class(sender) and name == f"{sent}{INSTANCE}":
-        return f"listens to one {name} only, and was sent by the class"
-    return f"listens to sender {name} only"
-
-
-def _taken_out(connection: Connection) -> NotCalled:
-    return _not_called(
-        connection.receiver,
-        NotCalledReason.TAKEN_OUT,
-        "it was taken out of signal.receivers, and not disconnected",
-    )
-
-
-def _dead(connection: Connection) -> NotCalled:
-    what = connection.receiver.name.rpartition(".")[2]
-    what = "the lambda" if what == "<lambda>" else "it"
-    return _not_called(
-        connection.receiver,
-        NotCalledReason.DEAD,
-        f"its weak reference is dead: nothing else kept {what} alive",
-    )
-
-
-def _not_called(name: ReceiverName, reason: NotCalledReason, detail: str) -> NotCalled:
-    return NotCalled(
-        receiver=name.name, path=name.path, line=name.line, reason=reason, detail=detail
-    )
