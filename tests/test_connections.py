@@ -705,6 +705,27 @@ class TestFinalizers:
             signal.connect(on_order)
             assert missed(signal) == []
 
+    def test_a_finalizer_may_connect_while_notes_are_worked_out(
+        self, signal: Signal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What it connects is noted, and nothing that was being worked out is lost."""
+        made_by, late = connection_log._made_by, local()
+        signal.connect(local())
+        gc.collect()
+
+        def connecting(note: Any) -> object:
+            signal.connect(late)
+            known_connections(signal)
+            return made_by(note)
+
+        monkeypatch.setattr(connection_log, "_made_by", connecting)
+        known_connections(signal)
+        monkeypatch.undo()
+        assert [each.receiver.name for each in known_connections(signal).values()] == [
+            receiver_name(late).name
+        ]
+        assert internal_errors.counts() == {}
+
 
 class TestFullEntries:
     """What Django's own list tells, whatever its shape on this version."""

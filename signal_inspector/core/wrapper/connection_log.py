@@ -160,7 +160,7 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
     reads, or when the list has become as long as the notes are.
     """
 
-    __slots__ = ("dead", "enter", "events", "has_unread", "settled_at")
+    __slots__ = ("dead", "enter", "events", "has_unread", "is_settling", "settled_at")
 
     def __init__(self) -> None:
         #: What was connected, and the weak references that died, which enter themselves.
@@ -170,6 +170,7 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
         #: Which connections are dead, in the order in which they died, and what made each.
         self.dead: dict[LookupKey, object] = {}
         self.has_unread = False
+        self.is_settling = False
         #: So many events are worked out at once.
         self.settled_at = 2 * DEAD_KEPT
 
@@ -179,9 +180,16 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
         Of the dead those are forgotten whose code connected again since, and all but the latest.
         """
         events = self.events[:]
-        if not events:
+        if not events or self.is_settling:  # by a finalizer that connects while this runs
             return
-        del self.events[: len(events)]
+        self.is_settling = True
+        try:
+            del self.events[: len(events)]
+            self._work_out(signal, events)
+        finally:
+            self.is_settling = False
+
+    def _work_out(self, signal: Signal, events: list[_Note | weakref.ref[Any]]) -> None:
         keys: dict[int, LookupKey] | None = None  # by weak reference
         for event in events:
             if isinstance(event, _Note):
@@ -191,7 +199,7 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
                     self._forget_predecessors(event)
                 continue
             if keys is None:
-                keys = {id(_noted(each).living): key for key, each in self.items()}
+                keys = {id(_noted(each).living): key for key, each in list(self.items())}
             found = keys.get(id(event))
             if found is not None and found in self:
                 self.dead[found] = _made_by(_noted(self[found]))
@@ -199,7 +207,7 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
                     self.drop(next(iter(self.dead)))
         if len(self) > GONE_KEPT and len(self) > _length(signal.receivers) + GONE_KEPT:
             connected = {key for key, _, _ in entries(signal)}
-            for key in [key for key in self if key not in connected][:-GONE_KEPT]:
+            for key in [key for key in list(self) if key not in connected][:-GONE_KEPT]:
                 self.drop(key)
         self.settled_at = max(2 * DEAD_KEPT, len(self))
 
@@ -243,9 +251,9 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
     def read_all(self) -> dict[LookupKey, Connection]:
         if self.has_unread:
             self.has_unread = False
-            for key in self:
+            for key in list(self):
                 self.read(key)
-        return {key: each for key, each in self.items() if isinstance(each, Connection)}
+        return {key: each for key, each in list(self.items()) if isinstance(each, Connection)}
 
 
 def _length(receivers: Any) -> int:
