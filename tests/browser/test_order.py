@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from tests.browser.playing import expect
@@ -155,7 +156,8 @@ def test_by_receiver(order: Locator) -> None:
     """By receiver, repetition shows, and a column's button sorts by it."""
     order.get_by_role("tab", name="By receiver").click()
     rows = order.locator(".si-receivers tbody tr")
-    expect(rows.first).to_contain_text("sync_warehouse")
+    # The two that take long: which of them took longer by itself is up to the machine.
+    expect(rows.first).to_contain_text(re.compile("sync_warehouse|refresh_bestsellers"))
     expect(rows.filter(has_text="take_from_shelf")).to_contain_text(f"11 {TIMES}")
     order.get_by_role("button", name="Calls", exact=True).click()
     expect(rows.first).to_contain_text("take_from_shelf")
