@@ -205,7 +205,7 @@ class TestUnwritten:
 
 class TestTimes:
     def test_a_copy_for_another_audience(self) -> None:
-        """A copy says the same when its hearers, which knows the time, is another one."""
+        """A copy says the same when who hears it, which knows the time, is another."""
         signal = Signal()
         with capture(details=Details.NONE) as dispatches:
             signal.send(None)

@@ -718,7 +718,7 @@ class TestProcess:
         assert (hearers.prepares, hearers.wants_responses) == (True, True)
 
     def test_nobody_wants_nothing(self) -> None:
-        """The empty hearers gathers nothing."""
+        """Where nobody hears, nothing is gathered."""
         found = (NOBODY.details, NOBODY.prepares, NOBODY.wants_responses, NOBODY.hearing)
         assert found == (Details.NONE, False, False, ())
 

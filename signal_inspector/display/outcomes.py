@@ -71,14 +71,14 @@ class Recorded(Protocol):
 class Ended:
     """What the words for a dispatch follow from."""
 
-    outcome: str  # a value of records.Outcome
+    outcome: str  # a value of Outcome
     method: str
     receivers: int = 0
     failed: int = 0  # receivers that raised
     skipped: int = 0
     unended: int = 0  # cancelled, or running still
     not_called: int = 0  # connected, and not called
-    unseen: str | None = None  # a value of records.Unseen
+    unseen: str | None = None  # a value of Unseen
 
     @classmethod
     def of(cls, dispatch: Recorded, not_called: int = 0) -> Ended:

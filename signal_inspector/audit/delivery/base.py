@@ -95,7 +95,7 @@ def with_outcome(rows: Rows, outcome: TransactionOutcome, transaction: UUID | No
 def detached(dispatch: Dispatch) -> Dispatch:
     """The dispatch, or a copy of it, that keeps no ``capture()`` and no request alive.
 
-    Its own hearers stays where it is: the code that it is the scope of may still run.
+    Its own hearers stay where they are: the code that it is the context of may still run.
     """
     if not dispatch.hearers.open_captures:
         return dispatch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from django.dispatch import Signal
 
@@ -37,9 +37,6 @@ class Dispatches(list[Dispatch]):
 
 class Capture:
     """Keeps the dispatches of one context: a ``capture()``, or a request of the toolbar."""
-
-    #: Whether it is a ``keeping.Keeper``, which is given the objects of a dispatch too.
-    keeps: ClassVar[bool] = False
 
     __slots__ = ("details", "dispatches", "is_open", "limit", "room")
 
@@ -108,10 +105,8 @@ class Hearers:
                     self.for_signals = {}
         self.open_captures = open_captures
         self.only = open_captures[0] if len(open_captures) == 1 else None
-        self.object_captures: tuple[ObjectCapture, ...] = tuple(
-            opened  # type: ignore[misc]
-            for opened in open_captures
-            if opened.keeps
+        self.object_captures = tuple(
+            opened for opened in open_captures if isinstance(opened, ObjectCapture)
         )
         self.sinks = sinks
         self.with_observers = tuple(sink for sink in sinks if _overrides(sink, "follow"))
@@ -139,7 +134,7 @@ class Hearers:
         self.wants_responses = bool(self.details & Details.RESPONSE)
         self.closes = bool(sinks or self.object_captures) or self.wants_responses
         #: Makes Unix time of perf_counter_ns(): one clock less to read for most dispatches. With
-        #: sinks, whose hearers may live as long as the process, the other is read all the same.
+        #: sinks, with which this may live as long as the process, the other is read all the same.
         self.epoch_ns = time_ns() - perf_counter_ns()
 
     def part(self, signal: str) -> Hearers:
@@ -169,7 +164,7 @@ class Hearers:
         return Hearers(asking, (), self) if asking else NOBODY
 
     def renew(self, fresh: Hearers) -> None:
-        """Have the code that runs with this hearers be heard by another one from now on."""
+        """Have the code that these hear be heard by others from now on."""
         self.whole = fresh
         self.is_special = True
 
@@ -227,7 +222,6 @@ class ObjectCapture(Capture):
     """
 
     __slots__ = ()
-    keeps: ClassVar[bool] = True
 
     def __init__(self, details: Details = Details.NONE) -> None:
         super().__init__(details, limit=sys.maxsize)

@@ -1,4 +1,4 @@
-"""Who listens to the dispatches of a context: captures of this context, sinks of the process."""
+"""Who hears of the dispatches of a context: captures of this context, sinks of the process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from signal_inspector.core.record.values import Details
 #: The methods of a sink that a project may override, and that may fail.
 _OF_A_SINK: Final = ("follow", "dispatch_started", "dispatch_finished")
 
-_REMEMBERED: Final = 10_000  # signals of hearers
+_REMEMBERED: Final = 10_000  # signals, by those who hear
 
 #: One entry per open capture and one while sinks are configured: empty means that no dispatch
 #: anywhere in the process is listened to, which is all the instrument has to ask when idle.
@@ -81,7 +81,7 @@ class ReceiverContext(RecordingContext):
 
 
 class CaptureContext(RecordingContext):
-    """The scope that opening a capture makes; it is over when that capture is closed."""
+    """The one that opening a capture makes; it is over when that capture is closed."""
 
     __slots__ = ("opened",)
 
@@ -103,7 +103,7 @@ class CaptureContext(RecordingContext):
 
 
 class _Silent(RecordingContext):
-    """The scope of a ``suppress()``."""
+    """That of a ``suppress()``."""
 
     __slots__ = ("is_over",)
 
@@ -140,12 +140,12 @@ def _after_fork() -> None:
 
 
 def process_hearers() -> Hearers:
-    """Who listens to the whole process, for code that runs in no scope of its own."""
+    """Who hears of the whole process, for code that runs in no context of its own."""
     return _process
 
 
 def hearing_of(signal: str, hearers: Hearers) -> Hearers:
-    """Those of hearers that hear of this signal. Remembered in ``for_signals``."""
+    """Those of them that hear of this signal. Remembered in ``for_signals``."""
     known = hearers.for_signals
     if known is None:
         return hearers
@@ -238,7 +238,7 @@ def open_capture(opened: Capture) -> None:
 
 
 def capture_everywhere(opened: Capture) -> None:
-    """Collect the dispatches of all code that runs in no scope of its own too, until closed."""
+    """Collect the dispatches of all code that runs in no context of its own too, until closed."""
     global _collecting
     _start_collecting(opened)
     with _lock:
@@ -270,7 +270,7 @@ def close_capture(opened: Capture) -> None:
 
 
 def _open_scope() -> RecordingContext | Dispatch | None:
-    """The current scope, past those that are over by now, here or elsewhere."""
+    """The current one, past those that are over by now, here or elsewhere."""
     scope = current.get()
     while isinstance(scope, CaptureContext | _Silent) and scope.is_over:
         scope = scope.outer

@@ -107,7 +107,7 @@ def follow(
 def tell(told: Sequence[Sink | Observer], what: str, *args: Any) -> None:
     """Call one method of each. What it raises is reported, what it sends is not recorded.
 
-    What only passes through (``trouble.interruption``) is raised when all have been told.
+    What only passes through (``internal_errors.interruption``) is raised when all have been told.
     """
     held = None
     token = set_current[SILENCE]

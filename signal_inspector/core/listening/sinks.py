@@ -87,7 +87,7 @@ class Sink:
         """What it reads of the dispatches of this signal; None: it is not to hear of them.
 
         Asked, if overridden, once for each signal, by name. ``details`` has to name all that any
-        answer does. A sink whose answers change calls ``scopes.refresh_sinks``.
+        answer does. A sink whose answers change calls ``context.refresh_sinks``.
         """
         return self.details
 

@@ -300,7 +300,7 @@ class Dispatch:
         return None if is_unknown or any(mark.is_unknown for mark in marks) else False
 
     def copied(self) -> Dispatch:
-        """Another record of the same, for one who keeps it for long under another hearers."""
+        """Another record of the same, for one who keeps it for long, heard by others."""
         copy = Dispatch()
         _ = self.started_ns  # which else is worked out from the hearers
         for name in Dispatch.__slots__:
@@ -332,11 +332,11 @@ class Dispatch:
         if parent is not None and self.parent_call is not None and not self.by_time:
             parent._nest(self.parent_call, self.start_ns, end_ns)
 
-    # A dispatch that runs on marks is itself the scope of the code it runs (see ``scopes``).
+    # A dispatch that runs on marks is itself the context of the code it runs (see ``context``).
 
     offers: ClassVar[None] = None
 
-    passes: Literal[False] = False  # unlike ``following.Passing``, and asked without a call
+    passes: Literal[False] = False  # unlike ``observers.Passing``, and asked without a call
 
     @property
     def dispatch(self) -> Dispatch:

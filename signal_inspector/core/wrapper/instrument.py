@@ -39,7 +39,7 @@ _SEND: Final = SendMethod.SEND
 _SEND_ROBUST: Final = SendMethod.SEND_ROBUST
 _RETURNED: Final = Outcome.RETURNED
 
-#: Who listens anywhere in the process (``scopes.ears``); empty while uninstalled, for the case
+#: Who listens anywhere in the process (``context.hearing``); empty while uninstalled, for the case
 #: that another tool has wrapped our methods and still calls them.
 hearing: Sequence[object] = ()
 
