@@ -40,10 +40,10 @@ from hypothesis import strategies as st
 from signal_inspector.conf import Limits
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import Summary
+from signal_inspector.display.text import arguments
 from signal_inspector.payload import (
     Redactor,
     clean_text,
-    describe_arguments,
     summarize,
     summarize_arguments,
 )
@@ -763,7 +763,7 @@ class TestArguments:
         }
         payload, dropped = summarize_arguments(named, LIMITS, REDACTOR)
         assert dropped == 0
-        assert describe_arguments(payload) == (
+        assert arguments(payload) == (
             "order=payload_app.Order:42, user=auth.User:7, lines=list of 12, "
             "total=Decimal('248.50'), channel='web', card_token=redacted"
         )
@@ -777,7 +777,7 @@ class TestArguments:
     def test_none(self) -> None:
         """A send without arguments has an empty payload."""
         assert summarize_arguments({}, LIMITS, REDACTOR) == ({}, 0)
-        assert describe_arguments({}) == ""
+        assert arguments({}) == ""
 
     def test_odd_names(self) -> None:
         """Names that are no identifiers are cleaned, capped and redacted too."""

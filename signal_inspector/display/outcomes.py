@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal
 
-from signal_inspector.core.record.values import Outcome, Unseen
+from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.values import Outcome, ReceiverCall, Unseen
 from signal_inspector.display.numbers import integer, plural
 from signal_inspector.display.text import last_part
 
@@ -49,22 +49,9 @@ class OutcomeWords:
 
     tone: Tone
     glyph: Glyph
-    text: str  # "returned", "raised to the sender", "3 of 4,960 calls failed"
+    text: str  # "returned", "raised to the sender", "3 of 4,960 calls raised, swallowed"
     note: str = ""  # what else there is to say: "stopped by check_velocity"
     value: str = ""  # what was returned: "shop.Order:42"
-
-
-class Recorded(Protocol):
-    """A dispatch with its receiver calls. Outcomes may be the plain texts of a message."""
-
-    @property
-    def outcome(self) -> str: ...
-    @property
-    def method(self) -> str: ...
-    @property
-    def unseen(self) -> str | None: ...
-    @property
-    def calls(self) -> Sequence[Any]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +68,8 @@ class Ended:
     unseen: str | None = None  # a value of Unseen
 
     @classmethod
-    def of(cls, dispatch: Recorded, not_called: int = 0) -> Ended:
-        """Of a dispatch whose calls are at hand."""
+    def of(cls, dispatch: Dispatch) -> Ended:
+        """Of a record."""
         ends = [call.outcome for call in dispatch.calls]
         return cls(
             outcome=dispatch.outcome,
@@ -91,7 +78,7 @@ class Ended:
             failed=ends.count(Outcome.RAISED),
             skipped=ends.count(Outcome.SKIPPED),
             unended=ends.count(Outcome.CANCELLED) + ends.count(Outcome.RUNNING),
-            not_called=not_called,
+            not_called=len(dispatch.not_called),
             unseen=dispatch.unseen,
         )
 
@@ -168,9 +155,22 @@ def call_outcome(
     return OutcomeWords("ok", "ok", RETURNED, "", value)
 
 
-def stopper_of(calls: Sequence[Any]) -> str:
-    """The receiver that raised, and so stopped others; "" where none did."""
-    return next((call.receiver for call in calls if call.outcome == Outcome.RAISED), "")
+def recorded_call_outcome(dispatch: Dispatch, call: ReceiverCall) -> OutcomeWords:
+    """The words for a receiver call of a record."""
+    stopper, skipped = "", 0
+    if call.outcome is Outcome.RAISED:
+        skipped = sum(each.outcome is Outcome.SKIPPED for each in dispatch.calls)
+    elif call.outcome is not Outcome.RETURNED:
+        raised = (each.receiver for each in dispatch.calls if each.outcome is Outcome.RAISED)
+        stopper = next(raised, "")
+    return call_outcome(
+        call.outcome,
+        swallowed=is_swallowed(dispatch.method, dispatch.outcome),
+        stopper=stopper,
+        skipped=skipped,
+        unseen=dispatch.unseen,
+        value="" if call.response is None else call.response.text,
+    )
 
 
 def _of(part: int, whole: int) -> str:

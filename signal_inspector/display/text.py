@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
+
+from signal_inspector.core.record.values import Summary
 
 
 class DottedName(NamedTuple):
@@ -74,6 +76,11 @@ def listing(words: Iterable[str], limit: int = 0, *, joint: str = "and") -> str:
         shown[limit:] = [f"{len(shown) - limit:,} more"]
     *first, last = shown or [""]
     return f"{', '.join(first)} {joint} {last}" if first else last
+
+
+def arguments(payload: Mapping[str, Summary]) -> str:
+    """What was sent: "order=shop.Order:42, channel='web'"."""
+    return ", ".join(f"{key}={summary.text}" for key, summary in payload.items())
 
 
 def unique(words: Iterable[str]) -> list[str]:

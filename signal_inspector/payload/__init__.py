@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from signal_inspector.payload.summaries import Hooks
     from signal_inspector.payload.text import clean_text
     from signal_inspector.payload.values import (
-        describe_arguments,
         summarize,
         summarize_arguments,
     )
@@ -28,7 +27,6 @@ __all__ = [
     "Hooks",
     "Redactor",
     "clean_text",
-    "describe_arguments",
     "summarize",
     "summarize_arguments",
     "summarize_exception",
@@ -38,7 +36,6 @@ _HOMES: Final = {
     "Hooks": "summaries",
     "Redactor": "redaction",
     "clean_text": "text",
-    "describe_arguments": "values",
     "summarize": "values",
     "summarize_arguments": "values",
     "summarize_exception": "failures",

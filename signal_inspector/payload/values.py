@@ -18,7 +18,7 @@ from signal_inspector.payload.summaries import (
     type_of,
 )
 
-__all__ = ["Work", "describe", "describe_arguments", "summarize", "summarize_arguments"]
+__all__ = ["Work", "describe", "summarize", "summarize_arguments"]
 
 _NAME_LENGTH = 100  # characters of an argument's name
 
@@ -62,8 +62,3 @@ def summarize_arguments(
                 name = work.one_line(name, _NAME_LENGTH)
             summaries[name] = describe(work, value)
     return summaries, len(named) - len(summaries)
-
-
-def describe_arguments(payload: Mapping[str, Summary]) -> str:
-    """The arguments in one line: ``order=shop.Order:42, card_token=redacted``."""
-    return ", ".join([f"{name}={summary.text}" for name, summary in payload.items()])

@@ -28,7 +28,7 @@ from signal_inspector.core.record.values import (
 from signal_inspector.core.wrapper.django_entries import entries
 from signal_inspector.core.wrapper.muting import is_receiver
 from signal_inspector.display.numbers import plural
-from signal_inspector.display.outcomes import call_outcome, is_swallowed
+from signal_inspector.display.outcomes import recorded_call_outcome
 from signal_inspector.display.text import exception_name, place
 from signal_inspector.names import receiver_name, sender_name, signal_name
 from signal_inspector.payload import Redactor, summarize
@@ -111,8 +111,7 @@ def call_words(call: ReceiverCall, sent: Dispatch) -> str:
     """A receiver, and how its call ended if it did not return."""
     if call.outcome is Outcome.RETURNED:
         return call.receiver
-    swallowed = is_swallowed(sent.method, sent.outcome)
-    words = call_outcome(call.outcome, swallowed=swallowed).text
+    words = recorded_call_outcome(sent, call).text
     if call.failure is None:
         return f"{call.receiver} ({words})"
     return f"{call.receiver} ({words}: {exception_name(call.failure.exception_class)})"

@@ -10,7 +10,7 @@ from signal_inspector.core.record.values import Outcome, Query, ReceiverCall, Se
 from signal_inspector.display import numbers
 from signal_inspector.display.numbers import duration, integer, plural
 from signal_inspector.display.outcomes import NOT_CALLED, OutcomeWords
-from signal_inspector.display.text import last_part
+from signal_inspector.display.text import dotted, last_part
 from signal_inspector.toolbar.grouping import Node
 from signal_inspector.toolbar.lanes import Scale, call_lane
 from signal_inspector.toolbar.parts import (
@@ -25,7 +25,7 @@ from signal_inspector.toolbar.parts import (
 )
 from signal_inspector.toolbar.places import place, stack_frames, traceback_lines
 from signal_inspector.toolbar.requests import audit_href, trace_href
-from signal_inspector.toolbar.wording import call_outcome, error_line, name, payload_line, raw_ms
+from signal_inspector.toolbar.wording import call_outcome, error_line, payload_line, raw_ms
 
 _NOT_CALLED = OutcomeWords("none", "notcalled", NOT_CALLED)
 
@@ -95,7 +95,7 @@ def call_row(
         failed=failed,
         keep=failed,
         order=str(index + 1),
-        name=name(call.receiver),
+        name=dotted(call.receiver),
         place=place(call.path, call.line),
         lane=call_lane(dispatch, call, nested, scale),
         outcome=call_outcome(dispatch, call),
@@ -192,7 +192,7 @@ def not_called_rows(node: Node, *, hidden: bool) -> Iterator[NotCalledRow]:
             parent=node.id,
             level=node.level + 1,
             hidden=hidden,
-            name=name(receiver.receiver),
+            name=dotted(receiver.receiver),
             place=place(receiver.path, receiver.line),
             reason=receiver.detail,
             outcome=_NOT_CALLED,

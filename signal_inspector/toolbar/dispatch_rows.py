@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Outcome
 from signal_inspector.display.numbers import duration, integer, percentile, queries
-from signal_inspector.display.text import exception_name, last_part, listing, unique
+from signal_inspector.display.text import dotted, exception_name, last_part, listing, unique
 from signal_inspector.toolbar.grouping import Node, Tree
 from signal_inspector.toolbar.lanes import Scale, dispatch_lane, group_lane
 from signal_inspector.toolbar.parts import Badge, DispatchRow, ErrorLine
@@ -19,7 +19,6 @@ from signal_inspector.toolbar.wording import (
     dispatch_outcome,
     error_line,
     group_outcome,
-    name,
     raw_ms,
 )
 
@@ -64,7 +63,7 @@ def dispatch_row(
         ms=raw_ms(sum(took)),
         failed=failed,
         keep=failed or any(dispatch.is_orphan for dispatch in inside),
-        name=name(first.signal),
+        name=dotted(first.signal),
         method=first.method.value,
         sender=first.sender,
         place=None if caller is None else place(caller.path, caller.line),

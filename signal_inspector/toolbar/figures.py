@@ -9,7 +9,7 @@ from operator import itemgetter
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Busy, Outcome
 from signal_inspector.display.numbers import duration, integer, plural
-from signal_inspector.display.outcomes import Glyph
+from signal_inspector.display.outcomes import Glyph, is_swallowed
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.parts import Tone
 from signal_inspector.toolbar.view import Figure
@@ -91,7 +91,7 @@ def _failed(counts: _Counts) -> Figure:
     raised = swallowed = 0
     for dispatch in counts.dispatches:
         number = sum(call.outcome is Outcome.RAISED for call in dispatch.calls)
-        if dispatch.method.is_robust:
+        if is_swallowed(dispatch.method, dispatch.outcome):
             swallowed += number
         else:
             raised += number

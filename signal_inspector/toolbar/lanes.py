@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Outcome, ReceiverCall
 from signal_inspector.display.numbers import duration, integer, period
-from signal_inspector.display.outcomes import ORPHAN, call_outcome, is_swallowed
+from signal_inspector.display.outcomes import ORPHAN, is_swallowed, recorded_call_outcome
 from signal_inspector.display.text import last_part
 from signal_inspector.toolbar.parts import Axis, Bar, BarKind, Column, Lane, Span, Tick
 
@@ -137,9 +137,8 @@ def call_lane(
     scale: Scale,
 ) -> Lane:
     """A receiver's bar with the pale parts that are its nested dispatches'."""
-    who = last_part(call.receiver)
+    who, ended = last_part(call.receiver), recorded_call_outcome(dispatch, call).text
     if call.offset_ns is None:
-        ended = _ended(dispatch, call)
         words = ended if call.outcome is Outcome.SKIPPED else f"{ended}, time unknown"
         stop = scale.x(dispatch.end_ns) if call.outcome is Outcome.SKIPPED else ""
         return Lane(label=f"{who}, {words}", stop=stop)
@@ -148,14 +147,9 @@ def call_lane(
     bars = [bar(bar_kind(dispatch, call), start, end, scale)]
     bars += [bar("nested", inner.start_ns, inner.end_ns, scale) for inner in nested]
     return Lane(
-        label=f"{who}, {_ended(dispatch, call)}, {scale.between(start, end)}",
+        label=f"{who}, {ended}, {scale.between(start, end)}",
         bars=tuple(bars),
     )
-
-
-def _ended(dispatch: Dispatch, call: ReceiverCall) -> str:
-    swallowed = is_swallowed(dispatch.method, dispatch.outcome)
-    return call_outcome(call.outcome, swallowed=swallowed).text
 
 
 def bar(kind: BarKind, start_ns: int, end_ns: int, scale: Scale) -> Bar:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from signal_inspector.display import outcomes
 from signal_inspector.display.outcomes import Glyph, OutcomeWords
+from signal_inspector.display.text import DottedName
 
 # The class ``si-<tone>``; "" has none.
 Tone = outcomes.Tone | Literal["", "orphan", "zero", "note"]
@@ -26,15 +27,6 @@ class Segment:
 
     text: str
     style: Literal["", "strong", "mono", "quiet"] = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Name:
-    """A dotted name: ``parts`` may break after each, ``last`` is bold."""
-
-    parts: tuple[str, ...]  # with their dots: ("shop.", "signals.")
-    last: str  # "order_placed"
-    full: str  # "shop.signals.order_placed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +185,7 @@ class RowBase:
 class DispatchRow(RowBase):
     """A dispatch, a group of equal ones (``count``), or one dispatch of a group (``member``)."""
 
-    name: Name
+    name: DottedName
     method: str  # "send_robust"
     sender: str  # "shop.models.Order"
     place: Place | None  # of the send; None when it was not recorded
@@ -243,7 +235,7 @@ class CallRow(RowBase):
     """A receiver's part in a dispatch. Nested dispatches stand under it, shown with it."""
 
     order: str  # "1"
-    name: Name
+    name: DottedName
     place: Place | None
     lane: Lane
     outcome: OutcomeWords
@@ -274,7 +266,7 @@ class CallFactsRow(RowBase):
 class NotCalledRow(RowBase):
     """A connected receiver that the dispatch did not reach."""
 
-    name: Name
+    name: DottedName
     place: Place | None
     reason: str  # "listens to sender gifts.models.GiftOrder only": spans lane, time and SQL
     outcome: OutcomeWords

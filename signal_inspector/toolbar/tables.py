@@ -12,14 +12,14 @@ from signal_inspector.core import internal_errors
 from signal_inspector.core.record.dispatch import FAILED, Dispatch
 from signal_inspector.core.record.values import Outcome, ReceiverCall, Unseen
 from signal_inspector.display.numbers import UNKNOWN, duration, integer, plural, queries
-from signal_inspector.display.outcomes import Glyph, OutcomeWords
-from signal_inspector.display.text import exception_name, last_part, listing, unique
+from signal_inspector.display.outcomes import Glyph, OutcomeWords, is_swallowed
+from signal_inspector.display.text import dotted, exception_name, last_part, listing, unique
 from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.lanes import Scale, receiver_lane
 from signal_inspector.toolbar.parts import Badge
 from signal_inspector.toolbar.places import place
 from signal_inspector.toolbar.view import CatalogReceiver, CatalogSignal, ReceiverRow
-from signal_inspector.toolbar.wording import call_outcome, name, raw_ms
+from signal_inspector.toolbar.wording import call_outcome, raw_ms
 
 Calls = list[tuple[Dispatch, ReceiverCall]]
 
@@ -55,7 +55,7 @@ def _row(calls: Calls, words: Sequence[str], scale: Scale) -> ReceiverRow:
     timed = any(call.timed for _, call in calls)
     signals = unique(last_part(dispatch.signal) for dispatch, _ in calls)
     return ReceiverRow(
-        name=name(first.receiver),
+        name=dotted(first.receiver),
         place=place(first.path, first.line),
         on=f"on {listing(signals, 4)}",
         calls=integer(len(calls)),
@@ -82,7 +82,7 @@ def _outcome(calls: Calls, words: Sequence[str]) -> OutcomeWords:
 def _ending(calls: Calls) -> OutcomeWords:
     raised = [(d, call) for d, call in calls if call.outcome is Outcome.RAISED]
     if raised:
-        loud = any(not dispatch.method.is_robust for dispatch, _ in raised)
+        loud = not all(is_swallowed(each.method, each.outcome) for each, _ in raised)
         names = unique(
             exception_name(call.failure.exception_class) for _, call in raised if call.failure
         )
@@ -155,7 +155,7 @@ def intro(entries: Sequence[SignalEntry]) -> str:
 
 def _signal(entry: SignalEntry, sent: int, calls: _Calls) -> CatalogSignal:
     return CatalogSignal(
-        name=name(entry.signal),
+        name=dotted(entry.signal),
         sent=integer(sent),
         is_sent=sent > 0,
         receivers=tuple(_receiver(found, entry.signal, calls) for found in marked(entry)),
@@ -170,7 +170,7 @@ def _receiver(found: Marked, signal: str, calls: _Calls) -> CatalogReceiver:
     ran = calls.get((signal, entry.receiver), 0)
     return CatalogReceiver(
         order=str(found.order or ""),
-        name=name(entry.receiver),
+        name=dotted(entry.receiver),
         place=place(entry.path, entry.line),
         badges=tuple(map(_badge, found.marks)),
         connected_at=None if at is None else place(at.path, at.line),

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from signal_inspector.display.outcomes import Glyph, OutcomeWords
+from signal_inspector.display.text import DottedName
 from signal_inspector.toolbar.parts import (
     Axis,
     Badge,
     BarKind,
     Lane,
-    Name,
     Place,
     Row,
     Segment,
@@ -61,7 +61,7 @@ class AdviceLine:
 class ReceiverRow:
     """A row of "By receiver": all calls of one receiver in this request."""
 
-    name: Name
+    name: DottedName
     place: Place | None
     on: str  # "on order_placed, order_cancelled"
     calls: str  # "12"
@@ -83,7 +83,7 @@ class CatalogReceiver:
     """A receiver that is connected now."""
 
     order: str  # "" where it does not run
-    name: Name
+    name: DottedName
     place: Place | None
     badges: tuple[Badge, ...] = ()  # only what is unusual: async, sender, uid, dead reference
     connected_at: Place | None = None  # where that is not where it is defined
@@ -95,7 +95,7 @@ class CatalogReceiver:
 class CatalogSignal:
     """A signal of this process, and who is connected to it."""
 
-    name: Name
+    name: DottedName
     sent: str  # in this request: "12"
     is_sent: bool  # False: quiet
     receivers: tuple[CatalogReceiver, ...]

@@ -12,8 +12,8 @@ from signal_inspector.core.record.values import Outcome, ReceiverCall, Summary, 
 from signal_inspector.display import outcomes
 from signal_inspector.display.numbers import integer, plural
 from signal_inspector.display.outcomes import Ended, OutcomeWords
-from signal_inspector.display.text import dotted, exception_name, last_part
-from signal_inspector.toolbar.parts import ErrorLine, Name, Segment
+from signal_inspector.display.text import arguments, exception_name, last_part
+from signal_inspector.toolbar.parts import ErrorLine, Segment
 
 _ONE_LINE = 160  # characters of a payload's line
 
@@ -34,7 +34,7 @@ def raw_ms(nanoseconds: int) -> str:
 
 
 def strong_listing(names: Sequence[str], limit: int = 4) -> list[Segment]:
-    """The same of names, each emphasised."""
+    """Last parts of dotted names as ``listing`` has words, each of them strong."""
     shown = [Segment(text=last_part(name), style="strong") for name in names[:limit]]
     if len(names) > limit:
         shown.append(Segment(text=f"{len(names) - limit} more"))
@@ -44,12 +44,6 @@ def strong_listing(names: Sequence[str], limit: int = 4) -> list[Segment]:
             segments.append(Segment(text=" and " if index == len(shown) - 1 else ", "))
         segments.append(segment)
     return segments
-
-
-def name(full: str) -> Name:
-    """A dotted name in its parts."""
-    split = dotted(full)
-    return Name(parts=tuple(split.parts), last=split.last, full=full)
 
 
 def error_line(call: ReceiverCall) -> ErrorLine | None:
@@ -62,7 +56,7 @@ def error_line(call: ReceiverCall) -> ErrorLine | None:
 
 def payload_line(payload: dict[str, Summary]) -> str:
     """All arguments in one line, cut where it gets long."""
-    line = ", ".join(f"{key}={summary.text}" for key, summary in payload.items())
+    line = arguments(payload)
     return line if len(line) <= _ONE_LINE else f"{line[: _ONE_LINE - 1]}…"
 
 
@@ -81,20 +75,13 @@ def about(payload: dict[str, Summary] | None) -> str:
 
 def call_outcome(dispatch: Dispatch, call: ReceiverCall) -> OutcomeWords:
     """Of one receiver."""
-    words = outcomes.call_outcome(
-        call.outcome,
-        swallowed=outcomes.is_swallowed(dispatch.method, dispatch.outcome),
-        stopper=outcomes.stopper_of(dispatch.calls),
-        skipped=sum(each.outcome is Outcome.SKIPPED for each in dispatch.calls),
-        unseen=dispatch.unseen,
-        value="" if call.response is None else call.response.text,
-    )
+    words = outcomes.recorded_call_outcome(dispatch, call)
     return _at_response(words) if call.outcome is Outcome.RUNNING else words
 
 
 def dispatch_outcome(dispatch: Dispatch) -> OutcomeWords:
     """Of one dispatch."""
-    words = outcomes.dispatch_outcome(Ended.of(dispatch, len(dispatch.not_called)))
+    words = outcomes.dispatch_outcome(Ended.of(dispatch))
     return _at_response(words) if dispatch.outcome is Outcome.RUNNING else words
 
 

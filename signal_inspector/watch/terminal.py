@@ -19,9 +19,8 @@ from signal_inspector.display.numbers import clock, duration, plural
 from signal_inspector.display.outcomes import (
     Ended,
     OutcomeWords,
-    call_outcome,
     dispatch_outcome,
-    is_swallowed,
+    recorded_call_outcome,
 )
 from signal_inspector.display.text import exception_line, printable
 from signal_inspector.watch.dispatches import Family, Filters, Seen
@@ -35,7 +34,6 @@ _SIGNS: Final = {
     "cancelled": ("▣", "o", "WARNING"),
     "running": ("…", "~", "plain"),
     "orphan": ("◌", "?", "WARNING"),
-    "rollback": ("↩", "<", "WARNING"),
     "sent": ("→", ">", "plain"),
     "cut": ("…", "~", "plain"),
     "dot": ("·", "-", "plain"),
@@ -221,8 +219,7 @@ class Lines:
                 yield f"{indent}  {shortened(line.removesuffix(dot), room, cut)}"
 
     def _call(self, call: ReceiverCall, seen: Dispatch, indent: str, width: int) -> Iterator[str]:
-        swallowed = is_swallowed(seen.method, seen.outcome)
-        outcome = call_outcome(call.outcome, swallowed=swallowed, unseen=seen.unseen)
+        outcome = recorded_call_outcome(seen, call)
         more = ["async"] if call.is_async else []
         if call.query_count:
             more.append(plural(call.query_count, "query", "queries"))

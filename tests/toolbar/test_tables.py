@@ -17,12 +17,22 @@ from signal_inspector.toolbar.requests import SUMMARY_ID, other_requests, reques
 from signal_inspector.toolbar.store import StoredRequest, stored_request
 from signal_inspector.toolbar.tables import catalog_rows, intro, receiver_rows
 from signal_inspector.toolbar.view import Figure
+from signal_inspector.toolbar.wording import call_outcome
 from tests.toolbar.made import MS, World, call, skipped
 
 
 def table(world: World, dropped: int = 0) -> dict[str, Figure]:
     found = figures(world.tree, dropped, 5000, 100 * MS)
     return {figure.label: figure for figure in found}
+
+
+def test_what_an_override_caught_is_swallowed_everywhere() -> None:
+    """A send() of a signal's own that returned kept the failure: bar, figure and row agree."""
+    world = World()
+    sent = world.send("s.a", call("r.a", raised="a.B: c"), outcome=Outcome.RETURNED)
+    [row] = receiver_rows(world.dispatches, world.scale, Remarks())
+    assert table(world)["Failed"].note == "1 swallowed"
+    assert (row.outcome.glyph, call_outcome(sent, sent.calls[0]).glyph) == ("swallowed",) * 2
 
 
 def test_figures_of_a_busy_request() -> None:

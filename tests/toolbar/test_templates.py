@@ -11,6 +11,7 @@ import pytest
 from django.template.loader import render_to_string
 from django.utils import translation
 
+from signal_inspector.display.text import DottedName
 from signal_inspector.toolbar import parts, view
 
 HOSTILE = """</td></svg><script>alert('1')</script><img src=x onerror="alert(2)">{{ 7 }}&amp;"""
@@ -36,6 +37,9 @@ def make(kind: Any, marks: dict[str, str], path: str = "") -> Any:
         return 1
     if kind is str:
         return marks.setdefault(path, f"mark{len(marks)}x {HOSTILE}")
+    if kind is DottedName:
+        module = make(str, marks, "DottedName.module")
+        return DottedName(f"{module}.", make(str, marks, "DottedName.last"))
     hints = get_type_hints(kind)
     made = {
         field.name: field.default
