@@ -157,7 +157,7 @@ def test_what_its_receivers_send(method: SendMethod, around: str, connected: Any
     assert sink.signals == [QUIET]
 
 
-def test_a_follower_that_is_idle_inside(connected: Any) -> None:
+def test_an_observer_that_is_idle_inside(connected: Any) -> None:
     """A sink that followed the outer dispatch and is idle by now hides the inner one from none."""
 
     class Once(Sink):

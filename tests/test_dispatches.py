@@ -204,7 +204,7 @@ class TestUnwritten:
 
 
 class TestTimes:
-    def test_a_copy_for_another_audience(self) -> None:
+    def test_a_copy_heard_by_others(self) -> None:
         """A copy says the same when who hears it, which knows the time, is another."""
         signal = Signal()
         with capture(details=Details.NONE) as dispatches:

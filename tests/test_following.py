@@ -398,7 +398,7 @@ class TestAddedSinks:
 
 
 def test_what_a_capture_dropped_is_counted_for_the_process() -> None:
-    """Dispatches beyond the limit are in trouble.drops()."""
+    """Dispatches beyond the limit are in internal_errors.drops()."""
     with capture(limit=1):
         for _ in range(3):
             send(connected(returns), SendMethod.SEND)

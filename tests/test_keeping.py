@@ -82,7 +82,7 @@ def test_our_own_loop(signal: Signal) -> None:
     ]
 
 
-def test_the_careful_way(signal: Signal) -> None:
+def test_the_async_path(signal: Signal) -> None:
     """With async receivers, each is told of as it ends; the last word on receivers counts."""
     signal.connect(works_later)
     object_capture = Telling()
@@ -133,7 +133,7 @@ def test_a_signal_that_settings_leave_out() -> None:
     assert other.told == []
 
 
-def test_a_keeper_that_fails(signal: Signal) -> None:
+def test_an_object_capture_that_fails(signal: Signal) -> None:
     """The signal is sent as usual, and the failure is counted as ours."""
     object_capture = Failing()
     context.open_capture(object_capture)

@@ -707,7 +707,7 @@ class TestProcess:
         assert (bool(hearers.with_observers), bool(hearers.hearing)) == (follows, hears)
         assert hearers.is_choosy is not hears
 
-    def test_an_audience_wants_what_anyone_in_it_wants(self) -> None:
+    def test_who_hears_wants_what_anyone_in_it_wants(self) -> None:
         """Details of captures and sinks are joined."""
 
         class Reads(Sink):

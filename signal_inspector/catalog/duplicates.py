@@ -10,6 +10,7 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING
 
 from signal_inspector.core.wrapper.django_entries import Entry, hears_any_sender
+from signal_inspector.display.numbers import often
 from signal_inspector.names.receivers import innermost
 
 _real_path = lru_cache(maxsize=4_096)(os.path.realpath)
@@ -87,7 +88,7 @@ def _remark(pair: Pair, others: Sequence[Pair]) -> str:
     who = identity(found.receiver)
     same = [other for other in others if identity(other[0].receiver) == who]
     if same:
-        times = "twice" if len(same) == 1 else f"{len(same) + 1} times"
+        times = often(len(same) + 1)
         return f"it is connected {times}, so it is called {times}: {_how([pair, *same])}"
     copies = [other for other in others if is_copy(other[0].receiver, found.receiver)]
     if not copies:

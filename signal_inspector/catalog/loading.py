@@ -7,10 +7,10 @@ from importlib import import_module
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from signal_inspector import payload
 from signal_inspector.conf import get_config
 from signal_inspector.core import internal_errors
 from signal_inspector.display.text import exception_line
-from signal_inspector.payload import summarize_exception
 
 
 def load_as_server() -> list[str]:
@@ -36,7 +36,7 @@ def load_as_server() -> list[str]:
 
 
 def _problem(name: str, error: Exception) -> str:
-    failure = summarize_exception(error, get_config().limits, with_traceback=False)
+    failure = payload.summarize_exception(error, get_config().limits, with_traceback=False)
     why = exception_line(failure.exception_class, failure.message)
     return (
         f"{name} cannot be imported ({why}), so what is connected there, "

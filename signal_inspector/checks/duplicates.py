@@ -10,6 +10,7 @@ from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at
 from signal_inspector.core.record.values import Caller, ReceiverName
 from signal_inspector.core.wrapper import connection_log
+from signal_inspector.display.numbers import often
 from signal_inspector.display.text import listing
 from signal_inspector.names import unmarked
 from signal_inspector.names.receivers import innermost
@@ -21,13 +22,13 @@ def connected_twice(facts: Facts) -> Iterator[Finding]:
     """W014: one and the same receiver, under two keys that Django takes for two receivers."""
     for group in _groups(facts, identity):
         first = group[0]
-        often = "twice" if len(group) == 2 else f"{len(group)} times"
+        times = often(len(group))
         yield Finding(
             kind=Kind.TWICE,
             subject=first.name.name,
             message=(
                 f"The receiver{at(first.name.path, first.name.line)} is connected to "
-                f"{first.signal} {often}, and runs {often} for one dispatch: "
+                f"{first.signal} {times}, and runs {times} for one dispatch: "
                 f"{listing([_how(each) for each in group])}."
             ),
             hint="Connect it in one place. The same dispatch_uid in both would connect it once.",

@@ -31,7 +31,7 @@ def check_settings(
 
     W001 wrong type, W002 unknown key, W003 wrong value; each names the key and has a hint. They
     warn and stop no command: the default holds in place of what is wrong. A sink that cannot be
-    used is no matter of a check: it stops the start (``listening.sinks.load_sinks``).
+    used is no matter of a check: it stops the start (``core.listening.sinks.load_sinks``).
     """
     from signal_inspector.checks import findings  # noqa: F401, PLC0415 - knows CHECKS
 

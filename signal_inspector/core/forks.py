@@ -4,7 +4,6 @@ A child has the memory of its parent and one of its threads: a lock that another
 stays locked there, and what is to be one per process is shared by two. Functions run in the
 order in which they were given; what one of them raises is reported, and the others run all the
 same.
-
 """
 
 from __future__ import annotations

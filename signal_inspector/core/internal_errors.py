@@ -2,7 +2,6 @@
 
 What it dropped is counted beside. An exception that only passes through our code, as a signal
 handler of the process or another thread has raised it, is no failure of ours: it goes on.
-
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """What our own work runs in, so that others who watch the process do not take it for the user's.
 
 A room that knows such a watcher adds a way to keep it quiet; one that has work to do, such as
-writing to the database in the user's request, knows no room and uses ``own_work``.
-
+writing to the database in the user's request, knows no room and uses ``suppress_instrumentation``.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _suppressors: list[Suppressor] = []
 
 
 def add_suppressor(suppressor: Suppressor) -> None:
-    """Have ``own_work`` run within what this gives. Adding it twice is harmless."""
+    """Have our own work run within what this gives. Adding it twice is harmless."""
     if suppressor not in _suppressors:
         _suppressors.append(suppressor)
 

@@ -29,6 +29,11 @@ def plural(number: int, one: str, many: str = "") -> str:
     return f"{integer(number)} {one if number == 1 else many or one + 's'}"
 
 
+def often(times: int) -> str:
+    """A number of times, as one says it: "never", "once", "twice", "3 times"."""
+    return {0: "never", 1: "once", 2: "twice"}.get(times, f"{times} times")
+
+
 def duration(nanoseconds: int | None) -> str:
     """How long something took: "18.3 ms", "5,471.2 ms", "15.0 s" from ten seconds on.
 

@@ -2,7 +2,6 @@
 
 What is loaded knows best: a name that leads to a Signal in ``sys.modules`` is that signal, under
 the name it goes by at run time. Nothing is imported for it.
-
 """
 
 from __future__ import annotations

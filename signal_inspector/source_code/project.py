@@ -3,7 +3,6 @@
 Files are read, never imported, so this also works for code that cannot be imported, and without
 ``django.setup()``. Names are followed through imports, attributes of classes, items of containers
 and arguments of calls. Where a signal is handed on and lost sight of, a ``Mention`` tells.
-
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from unittest.mock import ANY
 
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.core.wrapper.muting import is_receiver
+from signal_inspector.display.numbers import often
 from signal_inspector.display.text import exception_line, place
 from signal_inspector.names import receiver_name
 from signal_inspector.testing import messages, swallowed
@@ -28,7 +29,6 @@ from signal_inspector.testing.messages import (
     instead,
     list_of,
     sending,
-    so_often,
     statements,
 )
 from signal_inspector.testing.mutes import check_receivers
@@ -76,7 +76,7 @@ class Assertions:
             elsewhere = sent_here.sent_elsewhere(signal)
             raise _failure(f"Not sent: {pattern}", [*elsewhere, *instead(sent_here, pattern)])
         if times is not None and len(found) != times:
-            title = f"Sent {so_often(len(found))}, not {so_often(times)}: {pattern}"
+            title = f"Sent {often(len(found))}, not {often(times)}: {pattern}"
             raise _failure(title, [*sent_here.sent_elsewhere(signal), *list_of(found)])
         return found[0]
 
@@ -99,7 +99,7 @@ class Assertions:
         pattern = sending(signal, sender=sender, payload=payload, method=method)
         found = [sent for sent in sent_here if pattern.matches(sent)]
         if found:
-            title = f"Expected not to be sent, and sent {so_often(len(found))}: {pattern}"
+            title = f"Expected not to be sent, and sent {often(len(found))}: {pattern}"
             raise _failure(title, list_of(found))
         elsewhere = sent_here.sent_elsewhere(signal)
         if elsewhere:
@@ -165,7 +165,7 @@ class Assertions:
         if not found:
             raise self._not_called(receiver, signal, others)
         if times is not None and len(found) != times:
-            title = f"Called {so_often(len(found))}, not {so_often(times)}: {name}"
+            title = f"Called {often(len(found))}, not {often(times)}: {name}"
             raise _failure(title, list_of(sent for sent, _ in found))
         return found[0][1]
 
@@ -185,7 +185,7 @@ class Assertions:
         found, _ = _received(self._asserted(), receiver, signal, sender, payload)
         name = receiver_name(receiver).name
         if found:
-            title = f"Expected not to be called, and called {so_often(len(found))}: {name}"
+            title = f"Expected not to be called, and called {often(len(found))}: {name}"
             raise _failure(title, list_of(sent for sent, _ in found))
         elsewhere = self._asserted().sent_elsewhere(signal, receiver)
         if elsewhere:

@@ -24,6 +24,7 @@ from signal_inspector.core.listening.captures import ObjectCapture
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Details
 from signal_inspector.core.wrapper import muting
+from signal_inspector.display.numbers import often
 from signal_inspector.names import loaded_signals, receiver_name, signal_name
 from signal_inspector.testing import installation
 from signal_inspector.testing.assertions import Assertions
@@ -37,7 +38,6 @@ from signal_inspector.testing.captures import (
 )
 from signal_inspector.testing.contexts import TestContext
 from signal_inspector.testing.faults import real
-from signal_inspector.testing.messages import so_often
 
 __unittest = True
 
@@ -112,7 +112,7 @@ class CapturedDispatches(list[CapturedDispatch], Assertions):
         """
         asked = None if signal is None else self.named(signal)
         return [
-            f"{signal_name(sent)} was sent {so_often(count)} in the thread {thread}, which is not "
+            f"{signal_name(sent)} was sent {often(count)} in the thread {thread}, which is not "
             "captured. With threads=True all threads are."
             for sent, threads in list(self._elsewhere.values())
             if (asked is None or sent is asked)

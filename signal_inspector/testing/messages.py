@@ -145,11 +145,6 @@ def indented(lines: Iterable[str], by: int = 2) -> str:
     return "\n".join(" " * by + part for line in lines for part in line.split("\n"))
 
 
-def so_often(count: int) -> str:
-    """A number of times, as one says it."""
-    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
 def count_of(count: int) -> str:
     """A number of dispatches."""
     return plural(count, "dispatch", "dispatches")

@@ -21,8 +21,8 @@ from signal_inspector.testing import installation
 from signal_inspector.testing.messages import OPEN_REDACTOR, indented
 from signal_inspector.testing.swallowed import (
     Expectation,
+    SwallowCapture,
     Swallowed,
-    SwallowKeeper,
     expect,
     expect_no_longer,
     is_expected,
@@ -98,7 +98,7 @@ class SwallowWatch:
     """
 
     def __init__(self) -> None:
-        self._keeper = SwallowKeeper(self._note)
+        self._capture = SwallowCapture(self._note)
         self._pending: list[tuple[Exception, str]] = []  # since they were last asked for
         self._outside: list[str] = []
         self._raised: BaseException | None = None  # by the phase of a test that has just ended
@@ -111,13 +111,13 @@ class SwallowWatch:
         """What was swallowed since the last call, in words."""
         texts = [text for error, text in self._pending if not was_asserted(error)]
         self._pending.clear()
-        self._keeper.forget()
+        self._capture.forget()
         watch(on=True)
         return texts
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        self._keeper.open()
+        self._capture.open()
         watch(on=True)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -170,7 +170,7 @@ class SwallowWatch:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self._outside += self.take()
-        self._keeper.close()
+        self._capture.close()
         watch(on=False)
         output = getattr(session.config, "workeroutput", None)
         if output is not None:

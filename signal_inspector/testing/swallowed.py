@@ -36,7 +36,7 @@ class Swallowed:
     error: Exception
 
 
-class SwallowKeeper(ObjectCapture):
+class SwallowCapture(ObjectCapture):
     """Hears of every failure that a robust send swallows, in the whole process."""
 
     __slots__ = ("_asked", "_note", "_running")
@@ -180,7 +180,7 @@ class expect_swallowed(TestContext[list[Exception]]):  # noqa: N801 - reads as a
     ) -> None:
         self._expectation = Expectation(exceptions, receiver, signal)
         self._times = times
-        self._entered: list[tuple[SwallowKeeper, list[Exception], list[str]]] = []
+        self._entered: list[tuple[SwallowCapture, list[Exception], list[str]]] = []
 
     def __enter__(self) -> list[Exception]:
         found: list[Exception] = []
@@ -193,7 +193,7 @@ class expect_swallowed(TestContext[list[Exception]]):  # noqa: N801 - reads as a
                 kind = type(swallowed.error).__qualname__
                 others.append(f"{kind} under {swallowed.dispatch.signal}")
 
-        object_capture = SwallowKeeper(note, self._expectation.signal)
+        object_capture = SwallowCapture(note, self._expectation.signal)
         self._entered.append((object_capture, found, others))
         expect(self._expectation)
         object_capture.open()

@@ -11,7 +11,7 @@ from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.core.record.callers import is_third_party
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import NotCalledReason, Outcome, ReceiverCall
-from signal_inspector.display.numbers import integer, plural
+from signal_inspector.display.numbers import integer, often, plural
 from signal_inspector.toolbar.advice import Advice, Case, mono, sentence, strong, times
 from signal_inspector.toolbar.parts import Badge, Segment
 
@@ -69,20 +69,20 @@ def _twice(signal: str, sent: Sequence[Dispatch], repeated: _Repeated) -> Iterat
             most = max(most, number)
     if not targets:
         return
-    often = "twice" if most == 2 else f"{most} times"
+    how_often = often(most)
     yield Advice(
         kind="connected twice",
         severity="mend",
-        title=f"Connected {often}",
+        title=f"Connected {how_often}",
         reason=sentence(
             strong(repeated.faces[0][0]),
-            f" ran {often} for one ",
+            f" ran {how_often} for one ",
             strong(signal),
             f"{times(len(targets))}: ",
-            *_how(often, repeated),
+            *_how(how_often, repeated),
         ),
         targets=tuple(targets),
-        badge=Badge(text=f"connected {often}", tone="warn", glyph="warn"),
+        badge=Badge(text=f"connected {how_often}", tone="warn", glyph="warn"),
     )
 
 
@@ -99,7 +99,7 @@ def _is_one_function(dotted: str) -> bool:
     )
 
 
-def _how(often: str, repeated: _Repeated) -> Iterator[str | Segment]:
+def _how(how_often: str, repeated: _Repeated) -> Iterator[str | Segment]:
     """How the connections differ, as far as the catalog knows."""
     if len(repeated.faces) > 1:
         yield "its file was imported under two names, as "
@@ -108,7 +108,7 @@ def _how(often: str, repeated: _Repeated) -> Iterator[str | Segment]:
             yield mono(receiver)
         yield "."
         return
-    yield f"it is connected {often}"
+    yield f"it is connected {how_often}"
     entries = sorted(
         repeated.entries, key=lambda entry: (entry.dispatch_uid is None, entry.sender is None)
     )

@@ -9,7 +9,7 @@ from operator import itemgetter
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Busy, Outcome
 from signal_inspector.display.numbers import duration, integer, plural
-from signal_inspector.display.outcomes import Glyph, is_swallowed
+from signal_inspector.display.outcomes import ORPHAN, Glyph, is_swallowed
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.parts import Tone
 from signal_inspector.toolbar.view import Figure
@@ -111,7 +111,7 @@ def _skipped(counts: _Counts) -> Figure:
 
 def _orphans(counts: _Counts) -> Figure:
     number = sum(dispatch.is_orphan for dispatch in counts.dispatches)
-    note = "nobody received it" if number == 1 else "nobody received them"
+    note = ORPHAN if number == 1 else "nobody received them"
     return _or_zero("Orphans", number, note, "orphan", "")
 
 

@@ -3,7 +3,6 @@
 Siblings that follow each other with the same signal, sender, method and call site become one
 group, whatever came of them: a failure does not split it. What they sent on groups the same way
 inside it. Nodes are made when they are asked for, so a closed group costs one pass over it.
-
 """
 
 from __future__ import annotations

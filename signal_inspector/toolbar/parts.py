@@ -15,7 +15,7 @@ from signal_inspector.display.outcomes import Glyph, OutcomeWords
 from signal_inspector.display.text import DottedName
 
 # The class ``si-<tone>``; "" has none.
-Tone = outcomes.Tone | Literal["", "orphan", "zero", "note"]
+Tone = outcomes.Tone | Literal["", "zero"]
 
 # What a bar stands for. The dispatch's own bar is thin with ends, the others are thick.
 BarKind = Literal["ok", "raised", "swallowed", "cancelled", "running", "nested"]

@@ -4,7 +4,6 @@ Beside the panel's own data a summary of a few bytes is stored under a name of i
 listing the recent requests reads none of their dispatches. The toolbar's store belongs to one
 developer and holds a few dozen requests; it does not say which browser made them, and neither
 do we.
-
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from signal_inspector.core.record.transactions import opened_connections
 
 @contextmanager
 def unlogged() -> Iterator[None]:
-    """A context in which the SQL panel logs nothing of this thread; for ``quiet``.
+    """A context in which the SQL panel logs nothing of this thread: a suppressor.
 
     The toolbar has no public way to do this. It asks its private attribute for each cursor.
     """

@@ -222,7 +222,8 @@ class Timeline:
         took = [dispatch.duration_ns for dispatch in rest]
         spread = f" ({duration(took[0])})"
         if len(took) > 1:
-            p50, p95 = (percentile(Counter(took), share) for share in (0.5, 0.95))
+            counts = Counter(took)
+            p50, p95 = percentile(counts, 0.5), percentile(counts, 0.95)
             spread = f" (p50 {duration(p50)}, p95 {duration(p95)})"
         left = len(rest) - offset
         return self._more(node.id, node.id, node.level + 1, left, offset, spread, hidden=hidden)

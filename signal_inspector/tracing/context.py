@@ -3,7 +3,6 @@
 What the user's code attaches in there and leaves attached is the application's: it stays for
 those who run next, as it would without us. So each context that holds a span of ours says over
 which one it was made, and when our span has ended it is taken out of what was left.
-
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ OpenTelemetry handler exports such logs, ours would be the second of the same fa
 why ``LOG_FAILURES`` is off unless asked for. What ours has and Django's has not: the names of
 signal and receiver and the dispatch id as attributes, an event name to route by, and the
 settings about messages and stack traces. With both on we say so, once.
-
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 A watcher listens on a socket in a directory of its own user's; processes with the sink below
 find it there and send it what they have recorded. Other ways to learn of dispatches register in
 ``sources``.
-
 """
 
 from __future__ import annotations

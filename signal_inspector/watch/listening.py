@@ -2,7 +2,6 @@
 
 Nothing that comes in is trusted: lines have a largest length, and who sends what is no message is
 let go of.
-
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ class TestSink:
         assert sink.installed is not None
         assert Details.PAYLOAD in sink.installed.details
 
-    def test_keeps_no_collector_alive(self, signal: Signal) -> None:
+    def test_keeps_no_capture_alive(self, signal: Signal) -> None:
         """A dispatch that waits in a queue holds neither a capture() nor what that collected."""
 
         class Collected(Capture):

@@ -1,7 +1,6 @@
 """Tasks say what they are: Django's own and Celery's, where they are there, without an import.
 
 For jobs of RQ and others there is ``audit_circumstances``.
-
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ its process as soon as ``append`` has returned. It does not survive the death of
 before the kernel has written it out: nothing is synced. Files are readable by their owner alone.
 The process that a file belongs to holds a lock on it for as long as it lives; who can take the
 lock may ship the file.
-
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The thread that writes: one per process, on a connection of its own.
 
 That is no connection of Django's, nor of its pool: see ``own_connections``.
-
 """
 
 from __future__ import annotations

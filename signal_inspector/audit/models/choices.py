@@ -1,7 +1,6 @@
 """The numbers that stand for words in the tables of the audit.
 
 They are stored: a number that was once given keeps its meaning for ever.
-
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """A selection as conditions: each a test of single dispatches, and where there is an index for it
 a source that yields the ids of its dispatches in their order.
-
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 No query here combines conditions in a way that a planner could get wrong. The ids of one index
 are read in their order, some at a time, and the other conditions are tested on just these. Of
 several indexes the one is read that holds the fewest: whose first ids reach back furthest.
-
 """
 
 from __future__ import annotations

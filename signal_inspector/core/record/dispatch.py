@@ -2,7 +2,6 @@
 
 While a dispatch runs it collects raw marks: a timestamp per receiver boundary, failures, query
 tallies. ``Dispatch.calls`` turns them into ``ReceiverCall`` objects when somebody first looks.
-
 """
 
 from __future__ import annotations

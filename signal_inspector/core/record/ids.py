@@ -1,7 +1,6 @@
 """The clocks of Signal Inspector, and the UUIDv7 ids (RFC 9562) that are made from them.
 
 Taking an id costs a counter step; the UUID itself is put together when somebody reads it.
-
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 Each connection carries one permanent execute wrapper that asks which receiver call the current
 code runs in; outside any it only passes on.
-
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 The instrument knows this module alone: ``begin`` answers a ``Dispatch`` when somebody listens
 and None when nobody does, ``finish`` completes it and hands it on. What goes wrong in here is
 reported to ``signal_inspector.core.internal_errors`` and the signal is sent all the same.
-
 """
 
 from __future__ import annotations

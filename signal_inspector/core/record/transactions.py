@@ -3,7 +3,6 @@
 Django keeps no memory of how a transaction ended, and a callback in ``run_on_commit`` would be
 seen by the user's tests. So the methods that every transaction ends through are watched on
 ``BaseDatabaseWrapper``. Nothing is written, no query is sent, no connection is opened.
-
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@
 describes it. A part that was not kept is absent. ``from_dict`` raises KeyError for what is
 missing, ValueError or TypeError for what is something else: ``Dispatch.from_dict`` makes one
 ValueError of them.
-
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 Used wherever an async receiver or an async send is involved, and on a Django this package does
 not know. Nothing is put on the signal: Django's method runs on a stand-in for it that hands out
 the watched receivers for this one dispatch and is the signal itself in every other respect.
-
 """
 
 from __future__ import annotations

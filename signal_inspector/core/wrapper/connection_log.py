@@ -4,7 +4,6 @@ A receiver whose weak reference died is swept out of ``Signal.receivers`` by the
 send, and Django 5.2 keeps no more of a sender than its ``id()``. So connecting is noted as it
 happens, in plain strings and weak references.
 
-
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The shape of Django's private entries: the keys and the contents of ``Signal.receivers``.
 
 It differs between Django's versions. Beside ``instrument`` this is the only module that knows it.
-
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 ``send`` and ``send_robust`` to sync receivers, nearly every dispatch, run a loop of our own that
 does what Django's does (``django/dispatch/dispatcher.py``, 5.2 to 6.1) and takes one timestamp
 per receiver; it adds no frame, so a ``stacklevel`` counted by a receiver still fits. All else
-goes the async path (see ``watched``). Installing needs no settings and no app registry.
-
+goes the async path (see ``async_path``). Installing needs no settings and no app registry.
 """
 
 from __future__ import annotations

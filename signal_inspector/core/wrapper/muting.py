@@ -4,7 +4,6 @@ Nothing is done to a signal: its receivers, their order, its caches stay as they
 anything is muted, and only then, ``Signal._live_receivers`` is wrapped, which every send asks
 whom to call. So muting needs no wrapper around the send methods, and costs nothing when unused.
 It holds for all threads and tasks of the process.
-
 """
 
 from __future__ import annotations

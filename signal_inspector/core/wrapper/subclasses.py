@@ -10,7 +10,6 @@ A method of another name is taken to send if its code, and that of the helpers i
 ``_live_receivers`` and calls something that it was given. Whether a call of it
 sends is seen while it runs: ``_live_receivers`` of such a class tells the method's scope what it
 gave. A call that was given no receivers leaves no record.
-
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from django.core.management.base import CommandParser
+from django.apps import AppConfig, apps
+from django.core.management.base import CommandError, CommandParser
 
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.finding import Wanted, in_order, select
@@ -35,6 +36,16 @@ def load(part: Subcommand, options: dict[str, Any]) -> None:
         problems = load_as_server()
     for problem in problems:
         part.stderr.write(printable(problem), style_func=part.style.WARNING)
+
+
+def installed_app(name: str) -> AppConfig:
+    """The app that ``--app`` names by its label or its dotted name."""
+    configs = list(apps.get_app_configs())
+    for config in configs:
+        if name in (config.label, config.name):
+            return config
+    known = {each for config in configs for each in (config.label, config.name)}
+    raise CommandError(f"--app: no installed app is called {name!r}.{did_you_mean(name, known)}")
 
 
 def nothing_found(

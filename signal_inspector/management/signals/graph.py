@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from django.apps import apps
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
@@ -15,7 +14,7 @@ from signal_inspector.display.numbers import plural
 from signal_inspector.display.text import printable
 from signal_inspector.graph import model
 from signal_inspector.graph.building import Graph, project_graph
-from signal_inspector.management.signals.base import add_loading, did_you_mean, load
+from signal_inspector.management.signals.base import add_loading, did_you_mean, installed_app, load
 from signal_inspector.subcommands import OK, Subcommand
 
 FORMATS: Final = ("mermaid", "dot", "svg", "html", "json")
@@ -83,7 +82,7 @@ class Draw(Subcommand):
     def run(self, options: dict[str, Any]) -> int:
         """Write the graph."""
         form = options["format"] or _format_of(options["output"])
-        wanted = [_label(name) for name in options["app"]]
+        wanted = [installed_app(name).label for name in options["app"]]
         load(self, options)
         whole = project_graph(
             recorded=options["recorded"],
@@ -138,16 +137,6 @@ def _project() -> str:
     """What a person would call the project: the directory of its manage.py, mostly."""
     base = getattr(settings, "BASE_DIR", "")
     return Path(base).name if base and isinstance(base, str | Path) else ""
-
-
-def _label(name: str) -> str:
-    """The label of an app that is named by its label or its dotted name."""
-    configs = list(apps.get_app_configs())
-    for config in configs:
-        if name in (config.label, config.name):
-            return config.label
-    known = {each for config in configs for each in (config.label, config.name)}
-    raise CommandError(f"--app: no installed app is called {name!r}.{did_you_mean(name, known)}")
 
 
 def _check_signals(patterns: list[str], graph: Graph) -> None:

@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from django.apps import apps
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.core.management.color import Style
 
 from signal_inspector.catalog import ReceiverEntry, SignalEntry, State, describe
@@ -21,7 +20,7 @@ from signal_inspector.display.numbers import plural
 from signal_inspector.display.text import place, printable
 from signal_inspector.management.signals.base import (
     add_loading,
-    did_you_mean,
+    installed_app,
     load,
     nothing_found,
 )
@@ -215,7 +214,8 @@ class List(Subcommand):
         """Write the list."""
         load(self, options)
         wanted = Wanted(**{key: options[key] for key in ("app", "signal", "receiver", "sender")})
-        _check_app(wanted.app)
+        if wanted.app:
+            installed_app(wanted.app)
         everything = describe(everything=True)
         entries = [each for each in everything if each.is_inspected or options["builtin"]]
         selected = list(select(entries, wanted))
@@ -240,13 +240,6 @@ def _write(part: Subcommand, selected: Sequence[Selected], others: int) -> None:
         part.stdout.write("")
     if selected:
         part.stdout.write(_summary(selected, others))
-
-
-def _check_app(app: str) -> None:
-    configs = list(apps.get_app_configs())
-    known = {name for config in configs for name in (config.label, config.name)}
-    if app and app not in known:
-        raise CommandError(f"--app: no installed app is called {app!r}.{did_you_mean(app, known)}")
 
 
 def _summary(selected: Sequence[Selected], others: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.apps import apps
 from django.core.management.base import CommandError, CommandParser
 
 from signal_inspector.catalog.snapshots import (
@@ -23,7 +22,7 @@ from signal_inspector.catalog.snapshots import (
 )
 from signal_inspector.display.numbers import plural
 from signal_inspector.display.text import printable
-from signal_inspector.management.signals.base import add_loading, did_you_mean, load
+from signal_inspector.management.signals.base import add_loading, installed_app, load
 from signal_inspector.subcommands import OK, PROBLEM, Subcommand, usage
 
 
@@ -87,11 +86,8 @@ class TakeSnapshot(Subcommand):
 
 
 def _take(part: Subcommand, scope: Scope) -> Snapshot:
-    known = {name for each in apps.get_app_configs() for name in (each.label, each.name)}
     for app in scope.apps:
-        if app not in known:
-            hint = did_you_mean(app, known)
-            raise CommandError(f"--app: no installed app is called {app!r}.{hint}")
+        installed_app(app)
     load(part, {"bare": scope.bare})
     let_go()
     return take(scope)

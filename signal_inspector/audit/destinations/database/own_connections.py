@@ -4,7 +4,6 @@ The application's connections have transactions that are not ours to end, and a 
 sized to the application. So the thread that writes has a connection that belongs to nobody else,
 and so has a sender that has none open. One thread at a time uses it, as ``connections[alias]``,
 so that models may be used on it as well. It is kept while it is in use, and for a minute after.
-
 """
 
 from __future__ import annotations
