@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from signal_inspector.core.wrapper.django_entries import Entry, hears_any_sender
 from signal_inspector.display.numbers import often
+from signal_inspector.display.text import listing
 from signal_inspector.names.receivers import innermost
 
 _real_path = lru_cache(maxsize=4_096)(os.path.realpath)
@@ -108,4 +109,4 @@ def _how(pairs: Sequence[Pair]) -> str:
         uid = entry.dispatch_uid
         way = "without a dispatch_uid" if uid is None else f"under dispatch_uid {json.dumps(uid)}"
         ways.append(way if entry.sender is None else f"{way} for sender {entry.sender}")
-    return " and ".join(ways)
+    return listing(ways)

@@ -29,6 +29,7 @@ from signal_inspector.core.wrapper import connection_log
 from signal_inspector.core.wrapper.connection_log import known_connections
 from signal_inspector.core.wrapper.django_entries import reaches
 from signal_inspector.core.wrapper.muting import is_receiver_muted
+from signal_inspector.display.text import listing, place
 from signal_inspector.names import (
     anonymous_signals,
     class_path,
@@ -241,7 +242,7 @@ def explain_receiver(text: str) -> tuple[str, list[Part]]:
         if all(part.signal.signal != entry.signal for part in parts):
             parts.append(Part(signal=entry, called=(), not_called=(missing,)))
     if len(found) > 1:
-        raise NotFoundError(f"{text!r} may be {' or '.join(sorted(found))}. Say which.")
+        raise NotFoundError(f"{text!r} may be {listing(sorted(found), joint='or')}. Say which.")
     if not found:
         raise NotFoundError(f"No receiver is called {text!r}.")
     return found.popitem()
@@ -323,7 +324,7 @@ def _connected(
 def _kept(vain: connection_log.Vain | None) -> str:
     if vain is None:
         return ""
-    where = f" at {vain.place.path}:{vain.place.line}" if vain.place else ""
+    where = f" at {place(vain.place.path, vain.place.line)}" if vain.place else ""
     return (
         f"a disconnect(){where} found nothing: it has to be given the sender and the dispatch_uid "
         "that connect() was given"
@@ -361,7 +362,7 @@ def _absent(found: Absent, refused: Sequence[connection_log.Refusal]) -> Explain
         holder = taken.holder.receiver
         detail = (
             f"its dispatch_uid {taken.refused.dispatch_uid!r} is taken by {holder.name} "
-            f"({holder.path}:{holder.line}), so Django ignored the connect()"
+            f"({place(holder.path, holder.line)}), so Django ignored the connect()"
         )
     elif not found.is_imported and not is_at_import:
         standing = Standing.NOT_IMPORTED

@@ -12,7 +12,7 @@ from django.dispatch import Signal
 
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.matching import matches, near, sender_names
-from signal_inspector.display.text import listing
+from signal_inspector.display.text import listing, place
 from signal_inspector.names import anonymous_signals, class_path, loaded_signals, sender_name
 from signal_inspector.names.globs import INSTANCE
 from signal_inspector.names.safe import class_namespace, is_class, namespace_of
@@ -56,8 +56,8 @@ def _no_signal(text: str, names: list[str], anonymous: int) -> str:
     for creation, module_name in made:
         if module_name not in sys.modules:
             return (
-                f"{creation.signal} is made in {creation.path}:{creation.line}, but this process "
-                f"has not imported {module_name}: nothing can be connected to it."
+                f"{creation.signal} is made in {place(creation.path, creation.line)}, but this "
+                f"process has not imported {module_name}: nothing can be connected to it."
             )
     perhaps = near(text, names)
     hint = f" Did you mean {listing(perhaps, joint='or')}?" if perhaps else ""

@@ -45,6 +45,11 @@ def duration(nanoseconds: int | None) -> str:
     return f"{number} {unit}"
 
 
+def took(nanoseconds: int) -> str:
+    """The duration of what did happen, which is never nothing, however short: "< 0.1 ms"."""
+    return duration(max(nanoseconds, 1))
+
+
 def period(start_ns: int, end_ns: int) -> str:
     """From when to when, in ns after a beginning: "from 72.2 to 84.2 ms"."""
     start, unit = _in_units(start_ns)

@@ -98,7 +98,7 @@ def dispatch_outcome(ended: Ended) -> OutcomeWords:
     if ended.outcome == Outcome.RUNNING:
         return OutcomeWords("warn", "running", RUNNING)
     if ended.failed:
-        share = "" if ended.receivers == 1 else f"{_of(ended.failed, ended.receivers)} "
+        share = "" if ended.receivers == 1 else f"{part_of(ended.failed, ended.receivers)} "
         return OutcomeWords("bad", "swallowed", share + SWALLOWED)
     if ended.unseen == Unseen.PUT_OFF:
         return OutcomeWords("none", "running", PUT_OFF, f"{ended.method} called no receiver")
@@ -115,7 +115,7 @@ def _returned(ended: Ended) -> OutcomeWords:
         return OutcomeWords("warn", "orphan", ORPHAN, note)
     left = ended.unended + ended.skipped
     if left:
-        text = f"{_of(ended.receivers - left, ended.receivers)} {RETURNED}"
+        text = f"{part_of(ended.receivers - left, ended.receivers)} {RETURNED}"
         return OutcomeWords("warn", "cancelled", text)
     text = RETURNED if ended.receivers == 1 else f"all {integer(ended.receivers)} {RETURNED}"
     return OutcomeWords("ok", "ok", text)
@@ -173,5 +173,6 @@ def recorded_call_outcome(dispatch: Dispatch, call: ReceiverCall) -> OutcomeWord
     )
 
 
-def _of(part: int, whole: int) -> str:
+def part_of(part: int, whole: int) -> str:
+    """ "2 of 4,960"."""
     return f"{integer(part)} of {integer(whole)}"

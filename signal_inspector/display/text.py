@@ -1,12 +1,14 @@
-"""Lists of words, dotted names, exceptions, files and lines as people read them."""
+"""Lists of words, dotted names, exceptions, files, lines and processes as people read them."""
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from pathlib import PurePath
+from typing import Final, NamedTuple
 
 from signal_inspector.core.record.values import Summary
 
@@ -137,3 +139,52 @@ def _here() -> str:
         return os.getcwd()  # noqa: PTH109 - a text is wanted
     except OSError:  # it is gone
         return ""
+
+
+_MANAGERS: Final = ("manage.py", "django-admin", "django-admin.py", "django-admin.exe")
+_PROCESS: Final = 200  # characters of a process's name, host and number included
+
+
+def host() -> str:
+    """The name of this machine; "" where it has none."""
+    try:
+        return socket.gethostname()
+    except OSError:
+        return ""
+
+
+def program() -> tuple[str, list[str]]:
+    """What was started in this process, and its arguments.
+
+    ``python -m module`` goes by that name, ``python -m django`` by "django-admin"; "" where it is
+    an interpreter's own prompt or a text.
+    """
+    started = [str(each) for each in getattr(sys, "argv", [])]
+    if not started or started[0] in ("", "-c", "-m"):
+        return "", []
+    path = PurePath(started[0])
+    if path.name != "__main__.py":
+        return path.name, started[1:]
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    module = getattr(spec, "parent", "") or path.parent.name
+    return "django-admin" if module == "django" else f"python -m {module}", started[1:]
+
+
+def management_command() -> str | None:
+    """The management command that this process runs; None where it runs none."""
+    name, options = program()
+    if name not in _MANAGERS or not options or options[0].startswith("-"):
+        return None  # what follows an option may be its value, and a secret
+    return options[0]
+
+
+def process_name() -> str:
+    """What this process runs: "runserver", "gunicorn"."""
+    name = management_command() or program()[0].removeprefix("python -m ")
+    return (name or "python")[:100]
+
+
+def process(name: str, pid: int | str, machine: str = "") -> str:
+    """A process: "web-2, pid 4127, gunicorn"; without a machine where that goes without saying."""
+    parts = (machine, f"pid {pid}", name)
+    return ", ".join(part for part in parts if part)[:_PROCESS]

@@ -10,7 +10,7 @@ from unittest.mock import ANY
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.core.wrapper.muting import is_receiver
 from signal_inspector.display.numbers import often
-from signal_inspector.display.text import exception_line, place
+from signal_inspector.display.text import exception_line, listing, place
 from signal_inspector.names import receiver_name
 from signal_inspector.testing import messages, swallowed
 from signal_inspector.testing.captures import (
@@ -229,7 +229,8 @@ class Assertions:
         if not found:
             raise self._not_called(receiver, signal, others)
         wanted = exception if isinstance(exception, tuple) else (exception,)
-        title = f"Has not raised {' or '.join(each.__qualname__ for each in wanted)}: {name}"
+        classes = listing((each.__qualname__ for each in wanted), joint="or")
+        title = f"Has not raised {classes}: {name}"
         raise _failure(title, list_of(sent for sent, _ in found))
 
     def expect(

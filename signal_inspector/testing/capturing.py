@@ -25,6 +25,7 @@ from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Details
 from signal_inspector.core.wrapper import muting
 from signal_inspector.display.numbers import often
+from signal_inspector.display.text import listing
 from signal_inspector.names import loaded_signals, receiver_name, signal_name
 from signal_inspector.testing import installation
 from signal_inspector.testing.assertions import Assertions
@@ -92,7 +93,7 @@ class CapturedDispatches(list[CapturedDispatch], Assertions):
             signal for signal in loaded_signals().values() if is_connected(receiver, [signal])
         ]
         if heard and not any(self._wanted.covers(signal) for signal in heard):
-            names = " and ".join(sorted(signal_name(signal) for signal in heard))
+            names = listing(sorted(signal_name(signal) for signal in heard))
             raise ValueError(
                 f"{receiver_name(receiver).name} is connected to {names}, which is not captured "
                 "here, so nothing can be said of it."

@@ -14,6 +14,7 @@ from signal_inspector.core.listening.captures import ObjectCapture
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Details
 from signal_inspector.core.wrapper.muting import is_receiver
+from signal_inspector.display.text import listing
 from signal_inspector.names import receiver_name, signal_name
 from signal_inspector.testing import installation
 from signal_inspector.testing.captures import Receiver, SignalOrName, find_signal
@@ -113,7 +114,7 @@ class Expectation:
 
     def __str__(self) -> str:
         kinds = self.exceptions if isinstance(self.exceptions, tuple) else (self.exceptions,)
-        parts = [" or ".join(kind.__qualname__ for kind in kinds)]
+        parts = [listing((kind.__qualname__ for kind in kinds), joint="or")]
         if self.receiver is not None:
             parts.append(f"of {receiver_name(self.receiver).name}")
         if self.signal is not None:

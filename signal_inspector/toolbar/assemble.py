@@ -22,11 +22,11 @@ from signal_inspector.display.outcomes import (
     SKIPPED,
     SWALLOWED,
 )
+from signal_inspector.display.timeline import Scale, axis
 from signal_inspector.toolbar.advice import Advice, Case
 from signal_inspector.toolbar.advising import DROPPED_ROW, advise, lines, remarks
 from signal_inspector.toolbar.figures import figures
 from signal_inspector.toolbar.grouping import Tree
-from signal_inspector.toolbar.lanes import Scale, axis
 from signal_inspector.toolbar.parts import DroppedRow, Row, Segment
 from signal_inspector.toolbar.requests import Links, other_requests, request_line
 from signal_inspector.toolbar.store import StoredRequest, stored_request, unpack
@@ -114,7 +114,7 @@ def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelVi
         know=advice.know,
         know_title=advice.know_title,
         know_kinds=advice.know_kinds,
-        axis=axis(told.scale),
+        axis=axis(told.scale, "of the request"),
         rows=tuple(rows),
         receivers=receiver_rows(tree.dispatches, told.scale, remarks(told.advice)),
         catalog=catalog_rows(catalog, tree.dispatches),

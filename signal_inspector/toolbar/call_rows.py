@@ -8,11 +8,11 @@ from signal_inspector.conf import get_config
 from signal_inspector.core.record.dispatch import FAILED, Dispatch
 from signal_inspector.core.record.values import Outcome, Query, ReceiverCall, SendMethod, Summary
 from signal_inspector.display import numbers
-from signal_inspector.display.numbers import duration, integer, plural
+from signal_inspector.display.numbers import duration, integer, plural, took
 from signal_inspector.display.outcomes import NOT_CALLED, OutcomeWords
 from signal_inspector.display.text import dotted, last_part
+from signal_inspector.display.timeline import Scale, call_lane
 from signal_inspector.toolbar.grouping import Node
-from signal_inspector.toolbar.lanes import Scale, call_lane
 from signal_inspector.toolbar.parts import (
     Argument,
     Badge,
@@ -99,7 +99,7 @@ def call_row(
         place=place(call.path, call.line),
         lane=call_lane(dispatch, call, nested, scale),
         outcome=call_outcome(dispatch, call),
-        time=duration(call.duration_ns) if has_time else "",
+        time=took(call.duration_ns) if has_time else "",
         time_note=f"self {duration(call.self_ns)}" if has_own_time else "",
         sql=numbers.queries(call.query_count, call.query_ns),
         badges=(*_kind_badges(dispatch.method, call), *badges),

@@ -12,6 +12,7 @@ from signal_inspector.core.record.callers import is_third_party
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import NotCalledReason, Outcome, ReceiverCall
 from signal_inspector.display.numbers import integer, often, plural
+from signal_inspector.display.text import listing
 from signal_inspector.toolbar.advice import Advice, Case, mono, sentence, strong, times
 from signal_inspector.toolbar.parts import Badge, Segment
 
@@ -173,7 +174,7 @@ def _why(orphans: Sequence[Dispatch]) -> str:
     if dead:
         died = "its weak reference is" if dead == 1 else "their weak references are"
         reasons.append(f"{plural(dead, 'receiver')} that went away: {died} dead")
-    return f"{sent} had {' and '.join(reasons)}."
+    return f"{sent} had {listing(reasons)}."
 
 
 def dropped(case: Case) -> Iterator[Advice]:

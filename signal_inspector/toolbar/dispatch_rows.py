@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Outcome
-from signal_inspector.display.numbers import duration, integer, percentile, queries
+from signal_inspector.display.numbers import duration, integer, percentile, queries, took
 from signal_inspector.display.text import dotted, exception_name, last_part, listing, unique
+from signal_inspector.display.timeline import Scale, dispatch_lane, group_lane
 from signal_inspector.toolbar.grouping import Node, Tree
-from signal_inspector.toolbar.lanes import Scale, dispatch_lane, group_lane
 from signal_inspector.toolbar.parts import Badge, DispatchRow, ErrorLine
 from signal_inspector.toolbar.places import place
 from signal_inspector.toolbar.wording import (
@@ -52,7 +52,7 @@ def dispatch_row(
     first = node.first
     inside = list(_descendants(node, tree)) if fetch else list(node.members)
     failed = any(dispatch.has_failed for dispatch in inside)
-    took = [member.duration_ns for member in node.members]
+    times = [member.duration_ns for member in node.members]
     caller = first.caller
     project = None if first.project_caller == caller else first.project_caller
     return DispatchRow(
@@ -60,7 +60,7 @@ def dispatch_row(
         parent=node.parent,
         level=node.level,
         hidden=hidden,
-        ms=raw_ms(sum(took)),
+        ms=raw_ms(sum(times)),
         failed=failed,
         keep=failed or any(dispatch.is_orphan for dispatch in inside),
         name=dotted(first.signal),
@@ -71,9 +71,8 @@ def dispatch_row(
         project_place=None if project is None else place(project.path, project.line),
         project_function="" if project is None else project.function,
         lane=group_lane(node.members, scale) if node.is_group else dispatch_lane(first, scale),
-        # What nobody received is not timed, and took its time all the same.
-        time=duration(max(sum(took), 1)),
-        time_note=_spread(took),
+        time=took(sum(times)),
+        time_note=_spread(times),
         sql=_sql(node.members),
         outcome=group_outcome(node.members) if node.is_group else dispatch_outcome(first),
         toggle_label=_toggle_label(node),
@@ -107,13 +106,13 @@ def _sql(members: Sequence[Dispatch]) -> str:
     return queries(sum(call.query_count for call in calls), sum(call.query_ns for call in calls))
 
 
-def _spread(took: Sequence[int]) -> str:
-    if len(took) == 1:
+def _spread(times: Sequence[int]) -> str:
+    if len(times) == 1:
         return ""
-    longest = f"max {duration(max(took))}"
-    if len(took) <= _MANY:
+    longest = f"max {took(max(times))}"
+    if len(times) <= _MANY:
         return longest
-    return f"p50 {duration(percentile(Counter(took), 0.5))}, {longest}"
+    return f"p50 {duration(percentile(Counter(times), 0.5))}, {longest}"
 
 
 def _toggle_label(node: Node) -> str:

@@ -23,7 +23,7 @@ _REPEATED_QUERY = 5
 
 
 def stopped_others(case: Case) -> Iterator[Advice]:
-    """A receiver raised under a method that is not robust, so later ones never ran."""
+    """A receiver raised under a method that is not robust, so later ones were not called."""
     found: dict[tuple[str, tuple[str, ...], str], list[Target]] = {}
     for dispatch in case.dispatches:
         raised = _raised(dispatch)
@@ -33,6 +33,7 @@ def stopped_others(case: Case) -> Iterator[Advice]:
             key = (who, stopped, dispatch.method.value)
             found.setdefault(key, []).append((dispatch.sequence, raised))
     for (who, stopped, method), targets in found.items():
+        were = "were" if len(stopped) > 1 else "was"
         yield Advice(
             kind="stopped others",
             severity="mend",
@@ -43,9 +44,9 @@ def stopped_others(case: Case) -> Iterator[Advice]:
                 mono(method),
                 ", so ",
                 strong_listing(stopped),
-                f" never ran{times(len(targets))}; with ",
+                f" {were} not called{times(len(targets))}; with ",
                 mono(f"{method}_robust"),
-                " they would have." if len(stopped) > 1 else " it would have.",
+                " they would have been." if len(stopped) > 1 else " it would have been.",
             ),
             targets=tuple(targets),
         )

@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Busy, Outcome
-from signal_inspector.display.numbers import duration, integer, plural
+from signal_inspector.display.numbers import duration, integer, percent, plural
 from signal_inspector.display.outcomes import ORPHAN, Glyph, is_swallowed
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.parts import Tone
@@ -75,8 +75,8 @@ def _calls(counts: _Counts) -> Figure:
 
 def _time(counts: _Counts) -> Figure:
     took = covered_ns((d.start_ns, d.end_ns) for d in counts.tree.tops)
-    share = round(took * 100 / counts.request_ns) if counts.request_ns else 0
-    return Figure(label="In dispatches", value=duration(took), note=f"{share} % of the request")
+    share = percent(took, counts.request_ns)
+    return Figure(label="In dispatches", value=duration(took), note=f"{share} of the request")
 
 
 def _sql(counts: _Counts) -> Figure:

@@ -13,12 +13,10 @@ from typing import Literal
 from signal_inspector.display import outcomes
 from signal_inspector.display.outcomes import Glyph, OutcomeWords
 from signal_inspector.display.text import DottedName
+from signal_inspector.display.timeline import Lane
 
 # The class ``si-<tone>``; "" has none.
 Tone = outcomes.Tone | Literal["", "zero"]
-
-# What a bar stands for. The dispatch's own bar is thin with ends, the others are thick.
-BarKind = Literal["ok", "raised", "swallowed", "cancelled", "running", "nested"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,67 +73,6 @@ class TextLine:
     text: str
     strong: bool = False  # the line that names the exception
     kind: Literal["text"] = "text"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """A thick bar of a lane; ``x`` and ``width`` are percentages ("11.63%")."""
-
-    kind: BarKind
-    x: str
-    width: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """The thin bar with ends: a dispatch."""
-
-    x: str  # "11.63%": the left end
-    width: str  # "2.79%"
-    end: str  # "14.42%": the right end
-    failed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """One of up to 120 columns of a group's lane, as high as that stretch of time was busy."""
-
-    x: str
-    width: str
-    y: str  # px from the top of a lane 26 px high: columns stand on y = 19
-    height: str  # px, at most 12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
-    """The timeline cell of a row. Draw whatever is not empty, in the order of the fields."""
-
-    label: str  # for a screen reader: "check_velocity, raised, from 72.2 to 84.2 ms"
-    span: Span | None = None  # a dispatch
-    spans: tuple[Span, ...] = ()  # the dispatches of a group of up to 40, each a block
-    columns: tuple[Column, ...] = ()  # a larger group, or a receiver with many calls
-    bars: tuple[Bar, ...] = ()  # receiver calls, then the nested time inside them
-    marks: tuple[str, ...] = ()  # x of a failure mark above the columns, at most 40
-    ring: str = ""  # x of the orphan's dashed ring
-    stop: str = ""  # x of the dotted line of a receiver that never ran, with the words
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
-    """A mark of the time axis."""
-
-    x: str  # "17.11%"
-    text: str  # "100"; the first has the unit: "0 ms"
-    odd: bool  # may be left out where there is little room
-    anchor: str  # of the text at x: "start", "middle", or "end", so that both edges keep theirs
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
-    """The time axis. The grid lines stand where the ticks are."""
-
-    label: str  # "0 to 584.6 milliseconds of the request"
-    ticks: tuple[Tick, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,12 +176,12 @@ class CallRow(RowBase):
     place: Place | None
     lane: Lane
     outcome: OutcomeWords
-    time: str = ""  # "" when it never ran
+    time: str = ""  # "" when it was not called
     time_note: str = ""  # "self 147.7 ms", only where it differs
     sql: str = ""
     badges: tuple[Badge, ...] = ()  # "async", "in a thread", advice
     error: ErrorLine | None = None
-    dim: bool = False  # skipped: it never ran
+    dim: bool = False  # skipped: it was not called
     toggle: bool = True  # has a CallFactsRow
     toggle_label: str = ""  # "Details of check_velocity"
     open: bool = False

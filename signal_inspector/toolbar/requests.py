@@ -16,9 +16,10 @@ from urllib.parse import urlencode
 
 from django.apps import apps
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 
 from signal_inspector.core import internal_errors
-from signal_inspector.display.numbers import ago, duration, integer
+from signal_inspector.display.numbers import ago, clock, duration, integer
 from signal_inspector.toolbar.store import StoredRequest, stored_request
 from signal_inspector.toolbar.view import OtherRequest, RequestLine
 
@@ -89,11 +90,12 @@ class Links:
 def request_line(request: StoredRequest, trace_url: str) -> RequestLine:
     """The first line of the panel."""
     started = datetime.fromtimestamp(request.started, UTC)
+    zone = timezone.get_current_timezone_name()
     return RequestLine(
         method=request.method,
         path=request.path,
         result=f"{request.status} in {duration(request.duration_ns)}",
-        started=f"{started:%H:%M:%S}.{started.microsecond // 1000:03} UTC",
+        started=f"{clock(started, with_day=False)} {zone}",
         trace_id=request.trace_id,
         trace_href=trace_href(trace_url, request.trace_id, request.trace_sampled),
         trace_note="" if request.trace_sampled is not False else "not sampled",

@@ -11,11 +11,19 @@ from signal_inspector.catalog.entries import Mark, Marked, connected_elsewhere, 
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.dispatch import FAILED, Dispatch
 from signal_inspector.core.record.values import Outcome, ReceiverCall, Unseen
-from signal_inspector.display.numbers import UNKNOWN, duration, integer, plural, queries
-from signal_inspector.display.outcomes import Glyph, OutcomeWords, is_swallowed
+from signal_inspector.display.numbers import UNKNOWN, duration, integer, plural, queries, took
+from signal_inspector.display.outcomes import (
+    RAISED,
+    RETURNED,
+    SWALLOWED,
+    Glyph,
+    OutcomeWords,
+    is_swallowed,
+    part_of,
+)
 from signal_inspector.display.text import dotted, exception_name, last_part, listing, unique
+from signal_inspector.display.timeline import Scale, receiver_lane
 from signal_inspector.toolbar.dispatch_rows import Remarks
-from signal_inspector.toolbar.lanes import Scale, receiver_lane
 from signal_inspector.toolbar.parts import Badge
 from signal_inspector.toolbar.places import place
 from signal_inspector.toolbar.view import CatalogReceiver, CatalogSignal, ReceiverRow
@@ -61,9 +69,9 @@ def _row(calls: Calls, words: Sequence[str], scale: Scale) -> ReceiverRow:
         calls=integer(len(calls)),
         repeated=len(calls) > 1,
         lane=receiver_lane(first.receiver, calls, scale),
-        total=duration(total) if timed else UNKNOWN,
+        total=took(total) if timed else UNKNOWN,
         self_time=duration(own) if timed else UNKNOWN,
-        longest=duration(longest) if timed else UNKNOWN,
+        longest=took(longest) if timed else UNKNOWN,
         sql=queries(sum(call.query_count for _, call in calls), query_ns),
         outcome=_outcome(calls, words),
         ms=raw_ms(longest),
@@ -86,7 +94,8 @@ def _ending(calls: Calls) -> OutcomeWords:
         names = unique(
             exception_name(call.failure.exception_class) for _, call in raised if call.failure
         )
-        text = f"{integer(len(raised))} of {integer(len(calls))} failed"
+        words = RAISED if loud else SWALLOWED
+        text = words if len(calls) == 1 else f"{part_of(len(raised), len(calls))} {words}"
         glyph: Glyph = "raised" if loud else "swallowed"
         return OutcomeWords("bad", glyph, text, listing(names, 4))
     if len(calls) == 1:
@@ -97,7 +106,7 @@ def _ending(calls: Calls) -> OutcomeWords:
     )
     if returned == len(calls):
         return OutcomeWords(glyph="ok", tone="ok", text=f"all {integer(returned)} returned")
-    text = f"{integer(returned)} of {integer(len(calls))} returned"
+    text = f"{part_of(returned, len(calls))} {RETURNED}"
     return OutcomeWords(glyph="skipped", tone="none", text=text)
 
 

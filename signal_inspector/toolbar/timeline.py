@@ -14,6 +14,7 @@ from itertools import count
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Outcome
 from signal_inspector.display.numbers import duration, integer, percentile
+from signal_inspector.display.timeline import Scale
 from signal_inspector.toolbar.advice import Target
 from signal_inspector.toolbar.call_rows import (
     call_facts_row,
@@ -23,7 +24,6 @@ from signal_inspector.toolbar.call_rows import (
 )
 from signal_inspector.toolbar.dispatch_rows import Remarks, dispatch_row, is_open
 from signal_inspector.toolbar.grouping import Node, Selection, Tree
-from signal_inspector.toolbar.lanes import Scale
 from signal_inspector.toolbar.parts import HeadingRow, MoreRow, Row
 from signal_inspector.toolbar.requests import Links
 

@@ -12,11 +12,9 @@ from typing import Literal
 
 from signal_inspector.display.outcomes import Glyph, OutcomeWords
 from signal_inspector.display.text import DottedName
+from signal_inspector.display.timeline import Axis, BarKind, Lane
 from signal_inspector.toolbar.parts import (
-    Axis,
     Badge,
-    BarKind,
-    Lane,
     Place,
     Row,
     Segment,

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from signal_inspector.display.text import process
 from signal_inspector.watch import wire
 from signal_inspector.watch.meeting import ADDRESS, SOCKET, Place, RefusedError, require_private
 
@@ -33,7 +34,7 @@ class Sender:
     """A process that sends."""
 
     socket: socket.socket
-    process: str = ""  # "4127 runserver"; "" until it has said hello
+    process: str = ""  # "pid 4127, runserver"; "" until it has said hello
     unread: bytearray = field(default_factory=bytearray)
 
 
@@ -189,7 +190,7 @@ class Listener:
                 raise ValueError("not the token")
             with contextlib.suppress(OSError):  # small enough to be taken at once
                 sender.socket.send(wire.welcome(self._answer))
-        sender.process = f"{content.get('pid', '?')} {content.get('process', '')}"[:120].strip()
+        sender.process = process(str(content.get("process", "")), str(content.get("pid", "?")))
 
 
 def _clean(place: Place) -> None:

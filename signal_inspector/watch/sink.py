@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import selectors
-import sys
 import threading
 import weakref
-from pathlib import Path, PurePath
+from pathlib import Path
 from time import sleep
 from typing import Final
 
@@ -17,6 +16,7 @@ from signal_inspector.core.listening.sinks import Observer, Sink
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.ids import monotonic
 from signal_inspector.core.record.values import Details, SendMethod
+from signal_inspector.display.text import process_name
 from signal_inspector.watch import wire
 from signal_inspector.watch.meeting import Place, RefusedError, place
 from signal_inspector.watch.wire import GoneError, Line
@@ -189,7 +189,7 @@ class _Telling(Observer):
 def _call(path: Path) -> Line | None:
     """A line to a watcher; None where there is none, or not yet."""
     try:
-        return Line(path, process_words())
+        return Line(path, process_name())
     except GoneError:
         # It put the socket there when it listened already, so it was killed.
         path.unlink(missing_ok=True)
@@ -204,17 +204,6 @@ def _call(path: Path) -> Line | None:
     except OSError as error:  # of this one alone: the others are called all the same
         internal_errors.report("calling a watcher", error)
     return None
-
-
-def process_words() -> str:
-    """``runserver``, ``gunicorn``: this process, for a person."""
-    arguments = [str(each) for each in getattr(sys, "argv", [])]
-    name = PurePath(arguments[0] if arguments else "").name
-    if name in {"manage.py", "django-admin"} and len(arguments) > 1:
-        return arguments[1][:100]
-    if name in {"", "-c", "-m", "__main__.py"}:
-        name = PurePath(arguments[0]).parent.name if name == "__main__.py" else ""
-    return (name or "python")[:100]
 
 
 @forks.in_child

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import ReceiverCall
-from signal_inspector.display.numbers import clock, duration, plural
+from signal_inspector.display.numbers import clock, plural, took
 from signal_inspector.display.outcomes import (
     Ended,
     OutcomeWords,
@@ -193,7 +193,7 @@ class Lines:
         at = clock(seen.started_at, with_day=False)
         start = f"{indent}{self._signs.sign('sent')} " if depth else f"{at} "
         more = ["rolled back"] if seen.rolled_back else []
-        time = duration(seen.duration_ns)
+        time = took(seen.duration_ns)
         return self._row(start, outcome, seen.signal, more, time, width, strong=True)
 
     def _circumstances(
@@ -224,7 +224,7 @@ class Lines:
         if call.query_count:
             more.append(plural(call.query_count, "query", "queries"))
         has_time = call.timed and outcome.glyph not in ("skipped", "running")
-        time = duration(call.duration_ns) if has_time else self._signs.sign("minus")
+        time = took(call.duration_ns) if has_time else self._signs.sign("minus")
         yield self._row(f"{indent}  ", outcome, call.receiver, more, time, width)
         if call.failure is not None and call.failure.exception_class:
             path, message = call.failure.exception_class, call.failure.message

@@ -134,3 +134,9 @@ def test_the_clock_is_that_of_the_current_time_zone() -> None:
         assert numbers.clock(moment, with_day=False) == "04:14:07.410"
     naive = datetime(2026, 11, 22, 10, 14, 7)
     assert numbers.clock(naive) == "2026-11-22 10:14:07.000"
+
+
+@pytest.mark.parametrize(("nanoseconds", "text"), [(0, "< 0.1 ms"), (15_000_000_000, "15.0 s")])
+def test_what_happened_took_its_time(nanoseconds: int, text: str) -> None:
+    """What did happen reads as short, never as nothing: some rooms keep whole microseconds."""
+    assert numbers.took(nanoseconds) == text

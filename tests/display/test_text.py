@@ -116,3 +116,25 @@ def test_places() -> None:
 def test_a_name_cannot_command_a_terminal() -> None:
     """Control characters and those that change the direction are escaped."""
     assert text.printable("é\x1b[31m\u202e\n") == "é\\x1b[31m\\u202e\\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "name"),
+    [
+        (["manage.py", "runserver"], "runserver"),
+        (["/srv/shop/manage.py", "--settings", "secret"], "manage.py"),
+        (["/usr/bin/gunicorn", "shop.wsgi"], "gunicorn"),
+        (["-c"], "python"),
+        ([], "python"),
+    ],
+)
+def test_process_names(monkeypatch: pytest.MonkeyPatch, argv: list[str], name: str) -> None:
+    """A process is called by its management command, else by its program; no option is told."""
+    monkeypatch.setattr(sys, "argv", argv)
+    assert text.process_name() == name
+
+
+def test_a_process_in_words() -> None:
+    """Where it runs, its number and its name; a machine is told where there are several."""
+    assert text.process("gunicorn", 4127, "web-2") == "web-2, pid 4127, gunicorn"
+    assert text.process("runserver", 4127) == "pid 4127, runserver"

@@ -16,10 +16,10 @@ from signal_inspector.core.record.values import (
     SendMethod,
     Summary,
 )
+from signal_inspector.display.timeline import Scale
 from signal_inspector.toolbar.advice import Case
 from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.grouping import Tree
-from signal_inspector.toolbar.lanes import Scale
 from signal_inspector.toolbar.requests import Links
 from signal_inspector.toolbar.timeline import Timeline
 

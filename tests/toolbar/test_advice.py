@@ -43,12 +43,13 @@ def test_nothing_to_say_of_a_plain_request() -> None:
 
 
 def test_stopped_others() -> None:
-    """Who raised, who never ran, and what would have run them all."""
+    """Who raised, who was not called, and what would have run them all."""
     world = World()
     world.send("s.a", call("f.check", raised=BROKEN), skipped("m.track"), skipped("n.tell"))
     advice = of_kind(advise(world.case()), "stopped others")
     assert words(advice) == (
-        "check raised under send, so track and tell never ran; with send_robust they would have."
+        "check raised under send, so track and tell were not called; "
+        "with send_robust they would have been."
     )
     assert (advice.severity, advice.targets) == ("mend", ((0, 0),))
     assert [s.text for s in advice.reason if s.style == "strong"] == ["check", "track", "tell"]
@@ -61,7 +62,7 @@ def test_stopped_others_is_said_once_for_many() -> None:
     for _ in range(3):
         world.send("s.a", call("f.check", raised=BROKEN), skipped("m.track"), method="asend")
     advice = of_kind(advise(world.case()), "stopped others")
-    assert "track never ran (3 times); with asend_robust it would have." in words(advice)
+    assert "track was not called (3 times); with asend_robust it would have been." in words(advice)
     assert [target[0] for target in advice.targets] == [0, 1, 2]
 
 

@@ -46,7 +46,7 @@ def test_every_store_gives_the_request_back(shown: Shown, store: str) -> None:
     request_id = shown.request_id(shown.client.get("/checkout/"))
     words = text(shown.panel(request_id))
     assert "GET /checkout/" in words
-    assert "break_down raised under send, so never never ran" in words
+    assert "break_down raised under send, so never was not called" in words
     assert [d["signal"] for d in shown.dispatches(request_id)][:3] == [
         "tests.toolbar.shop.order_placed",
         "tests.toolbar.shop.stock_low",

@@ -101,12 +101,20 @@ def test_receivers_that_failed_or_never_ran() -> None:
         receiver_rows(world.dispatches, world.scale, Remarks()), key=lambda r: r.name.full
     )
     assert (bad.outcome.text, bad.outcome.note, bad.outcome.glyph) == (
-        "1 of 2 failed",
+        "1 of 2 raised",
         "Down",
         "raised",
     )
     assert late.outcome.text == "1 of 2 returned"
     assert (bad.failed, late.failed) == (True, True)
+
+
+def test_a_failure_reads_like_its_row() -> None:
+    """One call that raised has the word that its row has, and no fraction."""
+    world = World()
+    world.send("s.a", call("r.bad", raised="shop.errors.Down: x"), method="send_robust")
+    (row,) = receiver_rows(world.dispatches, world.scale, Remarks())
+    assert (row.outcome.text, row.outcome.note) == ("raised, swallowed", "Down")
 
 
 def test_receiver_with_one_call_reads_like_its_row() -> None:
@@ -243,7 +251,7 @@ def test_request_line() -> None:
     """Method, path, result and start; the trace is a link where a form is configured."""
     line = request_line(stored(trace_id="7c1d"), "http://traces/{trace_id}")
     assert (line.method, line.path, line.result) == ("POST", "/checkout/", "200 in 584.6 ms")
-    assert line.started == "10:14:07.318 UTC"
+    assert line.started == "04:14:07.318 America/Chicago"  # as the audit and a terminal say
     assert line.trace_href == "http://traces/7c1d"
     assert request_line(stored(), "http://traces/{trace_id}").trace_href == ""
 

@@ -114,7 +114,7 @@ def test_what_is_no_message(meeting: Place, said: bytes) -> None:
             return {"unreadable", "hello"} <= {message.kind for message in messages}
 
         found = heard(listener, come)
-        assert "2 good" in {message.process for message in found}
+        assert "pid 2, good" in {message.process for message in found}
         good.sendall(b'{"lost":3}\n')
         assert heard(listener, bool)[0].content == 3
         assert listener.processes == 1

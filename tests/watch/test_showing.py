@@ -78,7 +78,7 @@ def lines(
     families = Families()
     found: list[Family] = []
     for data in records:
-        found += families.add(read_seen(data, "1 x"), 0.0)
+        found += families.add(read_seen(data, "pid 1, x"), 0.0)
     found += families.rest()
     return [line for family in found for line in made.of(family)]
 
@@ -303,12 +303,12 @@ def test_json_is_what_the_recorder_says(watcher: Any) -> None:
     with capture() as captured:
         caused.send(sender=None, order=42)
     data = captured[0].as_dict()
-    watching._add(json.loads(json.dumps(data)), "7 shell")
+    watching._add(json.loads(json.dumps(data)), "pid 7, shell")
     (line,) = out
     assert json.loads(line) == {
         "version": 1,
         "dispatch": data,
-        "context": {"process": "7 shell"},
+        "context": {"process": "pid 7, shell"},
     }
     watching.end()
     (summary,) = said

@@ -106,7 +106,7 @@ def test_says_who_it_is(sink: WatchSink, listener: Listener) -> None:
     happened.send_robust(sender=None)
     first = heard(listener, lambda messages: len(messages) >= 3)[0]
     assert first.kind == "hello"
-    assert first.process.startswith(f"{os.getpid()} ")
+    assert first.process.startswith(f"pid {os.getpid()}, ")
     sink.close()
     assert heard(listener, bool)[-1].kind == "bye"
 

@@ -28,7 +28,7 @@ from signal_inspector.audit.search.selection import (
     read_id,
     read_selection,
 )
-from signal_inspector.display.numbers import clock, duration, local
+from signal_inspector.display.numbers import clock, local, took
 from signal_inspector.display.outcomes import OutcomeWords
 from signal_inspector.display.text import DottedName, dotted
 
@@ -340,7 +340,7 @@ class Changelist:
             receivers=each.receiver_count,
             failed=each.failed_count,
             skipped=each.skipped_count,
-            duration=duration(each.duration_ns),
+            duration=took(each.duration_ns),
             actor=each.actor_label or each.actor or "",
             actor_url=Selection(actor=each.actor).query() if each.actor else "",
             origin=each.origin_name or each.get_origin_display(),

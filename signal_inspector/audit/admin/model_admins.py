@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from signal_inspector.audit.admin.base import ReadOnlyAdmin, detail_url, may_see_payloads
 from signal_inspector.audit.destinations.database.adapters import stored_now
 from signal_inspector.audit.models import Gap, GapReason, Retry
-from signal_inspector.display.numbers import duration, plural
+from signal_inspector.display.numbers import plural, took
 
 
 class GapAdmin(ReadOnlyAdmin):
@@ -76,7 +76,7 @@ class RetryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="took")
     def took(self, retry: Retry) -> str:
-        return "" if retry.duration_ns is None else duration(retry.duration_ns)
+        return "" if retry.duration_ns is None else took(retry.duration_ns)
 
 
 class OperationAdmin(ReadOnlyAdmin):

@@ -33,7 +33,7 @@ from signal_inspector.audit.operations.retry_conditions import (
 )
 from signal_inspector.audit.policies import policy_for
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.display.numbers import clock, duration
+from signal_inspector.display.numbers import clock, took
 from signal_inspector.display.outcomes import OutcomeWords
 from signal_inspector.display.text import DottedName, dotted, exception_name, place
 
@@ -159,7 +159,7 @@ def attempt_rows(attempts: list[Retry], site: AdminSite) -> list[AttemptRow]:
             time=clock(each.at)[:-4],
             who=each.actor_label or each.actor or "nobody known",
             reason=each.reason,
-            took="" if each.duration_ns is None else duration(each.duration_ns),
+            took="" if each.duration_ns is None else took(each.duration_ns),
             outcome=outcome_words(each),
             url=result_url(site, each),
         )
@@ -241,8 +241,9 @@ class RetryPages:
             "title": f"Attempt {attempt} at {dotted(call.receiver.text).last}",
             "retry": retry,
             "time": clock(retry.at)[:-4],
-            "took": "" if retry.duration_ns is None else duration(retry.duration_ns),
+            "took": "" if retry.duration_ns is None else took(retry.duration_ns),
             "outcome": outcome_words(retry),
+            "exception": exception_name(retry.exception_class),
             "recorded_url": detail_url(self.admin_site, retry.recorded_as)
             if retry.recorded_as
             else "",

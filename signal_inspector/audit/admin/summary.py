@@ -17,7 +17,7 @@ from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.models import AuditedDispatch, Ending, TransactionOutcome, Unseen
 from signal_inspector.audit.models.choices import OUTCOMES
 from signal_inspector.audit.search.selection import Selection
-from signal_inspector.display.numbers import clock, duration, integer, plural, queries
+from signal_inspector.display.numbers import clock, integer, plural, queries, took
 from signal_inspector.display.outcomes import OutcomeWords, is_swallowed
 
 _NAMED = 3  # receivers that are named; more are counted
@@ -152,7 +152,7 @@ def facts_of(
     actor = dispatch.actor or ""
     return {
         "sent": clock(dispatch.started_at),
-        "took": duration(dispatch.duration_ns),
+        "took": took(dispatch.duration_ns),
         "queries": in_time.replace(" in ", f" {noun} in ", 1),
         "sender": texts[dispatch.sender_id],
         "place": place,

@@ -18,7 +18,7 @@ from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending
 from signal_inspector.audit.models.choices import OUTCOMES, UNSEENS
 from signal_inspector.audit.search.selection import Selection
-from signal_inspector.display.numbers import duration, period, queries
+from signal_inspector.display.numbers import duration, period, queries, took
 from signal_inspector.display.outcomes import OutcomeWords, call_outcome, is_swallowed
 from signal_inspector.display.text import DottedName, dotted, exception_name
 
@@ -201,7 +201,7 @@ class CallRows:
             exception=exception_name(self._texts[call.exception_id]),
             outcome=outcome,
             is_failed=call.outcome in (Ending.RAISED, Ending.CANCELLED),
-            took="" if call.outcome == Ending.SKIPPED else duration(call.duration_ns),
+            took="" if call.outcome == Ending.SKIPPED else took(call.duration_ns),
             self_time=self_time(call),
             sql=queries(call.query_count, call.query_ns),
             lane=lane_words(call, name.last, outcome, self.scale),
@@ -220,7 +220,7 @@ class CallRows:
             method=each.method_name,
             caller=self._texts[each.caller_id],
             outcome=outcome,
-            took=duration(each.duration_ns),
+            took=took(each.duration_ns),
             sql=queries(each.query_count, each.query_ns),
             lane=f"{name.last}, {outcome.text}, {when}",
             bars=nested_bars(each, self.scale),

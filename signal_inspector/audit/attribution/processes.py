@@ -5,19 +5,24 @@ from __future__ import annotations
 import atexit
 import os
 import signal
-import socket
 import sys
 import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import PurePath
 from types import FrameType
 from typing import Any, Final, Protocol
 
 from signal_inspector.audit.models import Origin
 from signal_inspector.audit.sanitize import clean
 from signal_inspector.core import forks, internal_errors
+from signal_inspector.display.text import (
+    host,
+    management_command,
+    process,
+    process_name,
+    program,
+)
 
 #: How long an ending process waits for the log to be written, in seconds.
 EXIT_SECONDS: Final = 5.0
@@ -25,19 +30,9 @@ EXIT_SECONDS: Final = 5.0
 _label = ""
 _finalizers: set[str] = set()  # modules whose finalizers know of us in this process
 
-_MANAGERS: Final = ("manage.py", "django-admin", "django-admin.py", "django-admin.exe")
 _SHELLS: Final = ("shell", "shell_plus", "dbshell")
 _INTERPRETERS: Final = ("ipython", "ipython3", "bpython", "ptpython")
 _NAME_LENGTH: Final = 500
-
-
-def host() -> str:
-    """The name of this machine."""
-    try:
-        return socket.gethostname()
-    except OSError as error:
-        internal_errors.let_through(error)
-        return ""
 
 
 def machine() -> str:
@@ -53,10 +48,7 @@ def label() -> str:
     """``web-2, pid 4127, gunicorn``: this process, for a person."""
     global _label
     if not _label:
-        name = PurePath(sys.argv[0] if getattr(sys, "argv", None) else "").name
-        if name in {"", "-c", "-m", "__main__.py"}:
-            name = PurePath(sys.executable or "python").name
-        _label = f"{host()}, pid {os.getpid()}, {name}"[:200]
+        _label = process(process_name(), os.getpid(), host())
     return _label
 
 
@@ -166,31 +158,10 @@ def _exit(number: int, frame: FrameType | None) -> None:
 
 def process_origin() -> tuple[Origin, str]:
     """The origin of code that runs in no request and no task, and what it is called."""
-    program, arguments = _program()
-    command = _command(program, arguments)
+    started, command = program()[0], management_command()
     if command is not None:
-        name = clean(f"{program} {command}", _NAME_LENGTH)
+        name = clean(f"{started} {command}", _NAME_LENGTH)
         return (Origin.SHELL if command in _SHELLS else Origin.COMMAND), name
-    if hasattr(sys, "ps1") or sys.flags.interactive or program in _INTERPRETERS:
-        return Origin.SHELL, clean(program or "python", _NAME_LENGTH)
-    return Origin.OTHER, clean(program, _NAME_LENGTH)
-
-
-def _program() -> tuple[str, list[str]]:
-    """The name of what was started, and its arguments; ``python -m module`` goes by its module."""
-    if not sys.argv or sys.argv[0] in ("", "-c", "-m"):
-        return "", []
-    path = PurePath(sys.argv[0])
-    if path.name == "__main__.py":
-        spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-        module = getattr(spec, "parent", "") or path.parent.name
-        name = "django-admin" if module == "django" else f"python -m {module}"
-        return name, sys.argv[1:]
-    return path.name, sys.argv[1:]
-
-
-def _command(program: str, arguments: list[str]) -> str | None:
-    """The management command that the process runs, if it runs one."""
-    if program not in _MANAGERS or not arguments or arguments[0].startswith("-"):
-        return None  # what follows an option may be its value, and a secret
-    return arguments[0]
+    if hasattr(sys, "ps1") or sys.flags.interactive or started in _INTERPRETERS:
+        return Origin.SHELL, clean(started or "python", _NAME_LENGTH)
+    return Origin.OTHER, clean(started, _NAME_LENGTH)

@@ -98,7 +98,7 @@ class Outcome(StrEnum):
 
     RETURNED = "returned"
     RAISED = "raised"
-    SKIPPED = "skipped"  # never ran: an earlier receiver raised
+    SKIPPED = "skipped"  # not called: an earlier receiver raised
     CANCELLED = "cancelled"  # its task was cancelled
     RUNNING = "running"  # has not ended (Django 5.2 and 6.0 leave siblings of a failure running)
 

@@ -19,10 +19,10 @@ from django.core.management.base import (
 )
 from django.db import connections
 
-from signal_inspector.audit.attribution import processes
 from signal_inspector.audit.destinations.database.statements import no_tables
 from signal_inspector.audit.models import AuditedDispatch
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.display.text import host
 
 _LENGTH: Final = re.compile(r"(\d{1,9})\s*([smhdw]?)")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "": 86_400}
@@ -78,7 +78,7 @@ def person() -> tuple[str, str]:
         name = getpass.getuser()
     except (KeyError, OSError, ImportError):  # a number without a name, in a container
         name = "somebody"
-    return "", f"{name} on {processes.host()}"
+    return "", f"{name} on {host()}"
 
 
 class Progress:

@@ -19,7 +19,7 @@ from signal_inspector.audit.operations.export import JsonLines, Write, to_stream
 from signal_inspector.audit.search.entries import Entry, Follower, Reader, Wanted, start_of, utc
 from signal_inspector.audit.search.finding import scan
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.display.numbers import clock, duration, integer, plural
+from signal_inspector.display.numbers import clock, integer, plural, took
 from signal_inspector.display.outcomes import Ended, OutcomeWords, dispatch_outcome
 from signal_inspector.display.text import exception_line, printable
 from signal_inspector.subcommands import OK, Subcommand, let_go
@@ -41,7 +41,7 @@ def entry_lines(entry: Entry, style: Style) -> str:
         clock(utc(dispatch["started_at"], entry.id)),
         getattr(style, _STYLES[words.tone])(f"{words.text:<{_WIDTH}}"),
         printable(dispatch["signal"]),
-        duration(dispatch["duration_ns"]),
+        took(dispatch["duration_ns"]),
         _receivers(dispatch),
     ]
     if dispatch["transaction_outcome"] == TransactionOutcome.ROLLED_BACK:

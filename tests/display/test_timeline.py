@@ -1,12 +1,12 @@
-"""The timeline's geometry."""
+"""Receivers on a time axis."""
 
 from __future__ import annotations
 
 import pytest
 
 from signal_inspector.core.record.values import Outcome
-from signal_inspector.toolbar import lanes
-from signal_inspector.toolbar.lanes import Scale
+from signal_inspector.display import timeline as lanes
+from signal_inspector.display.timeline import Scale
 from tests.toolbar.made import MS, World, call
 
 
@@ -116,4 +116,4 @@ def test_bars_tell_outcomes_apart(method: str, outcome: Outcome, kind: str) -> N
     """Each outcome has a bar of its own."""
     world = World()
     sent = world.send("s.a", call("r.a", outcome), method=method)
-    assert lanes.bar_kind(sent, sent.calls[0]) == kind
+    assert lanes.bar_kind(outcome, sent.method, sent.outcome) == kind
