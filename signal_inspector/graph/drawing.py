@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
+from importlib.resources import files
 
 from signal_inspector.display.text import place, split_qualified, unique
 from signal_inspector.graph.model import (
@@ -236,3 +239,18 @@ def known_words(sending: SendingOn) -> str:
     if sending.count is not None:
         words.append(f"recorded {sending.count:,} ×")
     return ", ".join(words)
+
+
+@lru_cache(maxsize=1)
+def palette() -> str:
+    """The style sheet that has all colors, which pages and pictures hold."""
+    static = files("signal_inspector").joinpath("static", "signal_inspector", "display")
+    return static.joinpath("palette.css").read_text(encoding="utf-8")
+
+
+def color(name: str) -> str:
+    """A color of it that has no theme, for text that other programs draw."""
+    found = re.search(rf"--si-{name}: (#[0-9a-f]+);", palette())
+    if found is None:
+        raise LookupError(name)
+    return found[1]

@@ -14,7 +14,14 @@ from typing import Any
 
 from signal_inspector.display.numbers import plural
 from signal_inspector.display.text import place
-from signal_inspector.graph.drawing import Drawing, Shape, connection_words, draw, known_words
+from signal_inspector.graph.drawing import (
+    Drawing,
+    Shape,
+    connection_words,
+    draw,
+    known_words,
+    palette,
+)
 from signal_inspector.graph.layout import lay_out
 from signal_inspector.graph.model import Graph, Receiving, Sending, SendingOn
 from signal_inspector.graph.svg import asset, content, text
@@ -170,7 +177,7 @@ def as_html(graph: Graph, *, title: str = "") -> str:
     """One HTML document. ``title`` is the project's name. Raises ``LayoutMissingError``."""
     drawing = draw(graph)
     placed = lay_out(drawing)
-    style = asset("picture.css") + asset("page.css")
+    style = palette() + asset("picture.css") + asset("page.css")
     script = _script()
     parts = {
         "policy": _policy(style, script),

@@ -8,7 +8,7 @@ from html import escape
 from importlib.resources import files
 
 from signal_inspector.display.numbers import plural
-from signal_inspector.graph.drawing import Arrow, Box, Kind, Shape, draw, shortened
+from signal_inspector.graph.drawing import Arrow, Box, Kind, Shape, draw, palette, shortened
 from signal_inspector.graph.layout import LOOP, Place, Placed, lay_out, text_width
 from signal_inspector.graph.model import Graph
 
@@ -26,10 +26,11 @@ def as_svg(graph: Graph) -> str:
         f"{plural(len(graph.cycles), 'cycle')}"
     )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
+        '<svg xmlns="http://www.w3.org/2000/svg" class="si-graph" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}" role="img" aria-label="{text(title)}">\n'
         f"<title>{text(title)}</title>\n"
-        f"<style>{asset('picture.css')}</style>\n"
+        f"<style>svg {{ color-scheme: light dark; }}\n{palette()}{asset('picture.css')}</style>\n"
         f'<rect class="paper" width="100%" height="100%"/>\n'
         f"{content(placed)}</svg>\n"
     )

@@ -11,31 +11,36 @@ from typing import Any, Final
 
 import signal_inspector
 from signal_inspector.display.text import short_path
-from signal_inspector.graph.drawing import Arrow, Box, Drawing, Kind, Shape, draw
+from signal_inspector.graph.drawing import Arrow, Box, Drawing, Kind, Shape, color, draw
 from signal_inspector.graph.model import Graph
 
-_HEAD = """\
-digraph signals {
+_EDGE, _WARN = color("plain-edge"), color("plain-warn")
+_SIGNAL, _SIGNAL_TEXT = color("plain-signal"), color("plain-signal-text")
+_RECEIVER, _SENDER = color("plain-receiver"), color("plain-sender")
+_FAINT, _QUIET = color("plain-faint"), color("plain-quiet")
+_SIGNAL_EDGE, _TEXT = color("plain-signal-edge"), color("plain-text")
+
+_HEAD = f"""\
+digraph signals {{
     graph [rankdir=LR, ranksep=0.9, nodesep=0.2]
-    node [fontname="Helvetica", fontsize=11, shape=box, style="filled,rounded", color="#417690"]
-    edge [fontname="Helvetica", fontsize=9, color="#767676"]"""
+    node [fontname="Helvetica", fontsize=11, shape=box, style="filled,rounded", color="{_SIGNAL}"]
+    edge [fontname="Helvetica", fontsize=9, color="{_EDGE}"]"""
 _LOOKS = {
-    Shape.SENDER: 'fillcolor="#ffffff", color="#767676", style="filled"',
-    Shape.SIGNAL: 'fillcolor="#417690", fontcolor="#ffffff"',
-    Shape.RECEIVER: 'fillcolor="#f2f7f9"',
+    Shape.SENDER: f'fillcolor="{_SENDER}", color="{_EDGE}", style="filled"',
+    Shape.SIGNAL: f'fillcolor="{_SIGNAL}", fontcolor="{_SIGNAL_TEXT}"',
+    Shape.RECEIVER: f'fillcolor="{_RECEIVER}"',
 }
 
 _BRACKETS = {Shape.SENDER: ("[", "]"), Shape.SIGNAL: ("([", "])"), Shape.RECEIVER: ("(", ")")}
 _PLAIN = set(" ._-/,→×")
 
-# Colors that can be read on a light and on a dark page, as a picture in Markdown has no theme.
-_CLASSES = """\
-    classDef signal fill:#417690,stroke:#264b5d,color:#ffffff
-    classDef receiver fill:#f2f7f9,stroke:#417690,color:#1b1b1b
-    classDef sender fill:#ffffff,stroke:#767676,color:#1b1b1b
-    classDef faint fill:#eeeeee,stroke:#767676,color:#555555,stroke-dasharray:4 3
-    classDef orphan stroke:#b45309,stroke-width:2px,stroke-dasharray:5 3
-    classDef cyclic stroke:#b45309,stroke-width:3px"""
+_CLASSES = f"""\
+    classDef signal fill:{_SIGNAL},stroke:{_SIGNAL_EDGE},color:{_SIGNAL_TEXT}
+    classDef receiver fill:{_RECEIVER},stroke:{_SIGNAL},color:{_TEXT}
+    classDef sender fill:{_SENDER},stroke:{_EDGE},color:{_TEXT}
+    classDef faint fill:{_FAINT},stroke:{_EDGE},color:{_QUIET},stroke-dasharray:4 3
+    classDef orphan stroke:{_WARN},stroke-width:2px,stroke-dasharray:5 3
+    classDef cyclic stroke:{_WARN},stroke-width:3px"""
 
 #: Changes when a field is taken away or means something else, not when one is added.
 VERSION: Final = 1
@@ -55,11 +60,11 @@ def _dot_node(box: Box) -> str:
     attributes = [f"label={_lines(rows)}", f"tooltip={quoted(box.place or box.name)}"]
     attributes.append(_LOOKS[box.shape])
     if box.is_faint:
-        attributes.append('style="filled,dashed", fillcolor="#eeeeee", fontcolor="#555555"')
+        attributes.append(f'style="filled,dashed", fillcolor="{_FAINT}", fontcolor="{_QUIET}"')
     if box.is_orphan:
-        attributes.append('style="filled,rounded,dashed", color="#b45309", penwidth=2')
+        attributes.append(f'style="filled,rounded,dashed", color="{_WARN}", penwidth=2')
     if box.is_cyclic:
-        attributes.append('color="#b45309", penwidth=3')
+        attributes.append(f'color="{_WARN}", penwidth=3')
     return f"{box.key} [{', '.join(attributes)}]"
 
 
@@ -72,7 +77,7 @@ def _dot_edge(arrow: Arrow) -> str:
     if arrow.kind is Kind.SENDS_ON:
         attributes.append("penwidth=2")
     if arrow.is_cyclic:
-        attributes.append('color="#b45309"')
+        attributes.append(f'color="{_WARN}"')
     return f"{arrow.source} -> {arrow.target} [{', '.join(attributes)}]"
 
 
@@ -120,7 +125,7 @@ def _marked(drawing: Drawing) -> list[str]:
         lines += [f"    class {','.join(keys)} {mark}"] if keys else []
     cyclic = [str(at) for at, arrow in enumerate(drawing.arrows) if arrow.is_cyclic]
     if cyclic:
-        lines.append(f"    linkStyle {','.join(cyclic)} stroke:#b45309,stroke-width:3px")
+        lines.append(f"    linkStyle {','.join(cyclic)} stroke:{_WARN},stroke-width:3px")
     return lines
 
 

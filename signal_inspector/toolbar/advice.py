@@ -15,9 +15,9 @@ from signal_inspector.conf import Config
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import ReceiverCall
 from signal_inspector.display.numbers import integer
+from signal_inspector.display.parts import Badge, Segment
 from signal_inspector.display.text import last_part
 from signal_inspector.toolbar.grouping import Tree
-from signal_inspector.toolbar.parts import Badge, Segment
 
 Severity = Literal["mend", "know"]
 

@@ -8,11 +8,11 @@ from typing import Final
 
 from signal_inspector.core import internal_errors
 from signal_inspector.display.numbers import plural
+from signal_inspector.display.parts import Segment
 from signal_inspector.display.text import unique
 from signal_inspector.toolbar import connection_rules, dispatch_rules
 from signal_inspector.toolbar.advice import Advice, Case, Severity, Target
 from signal_inspector.toolbar.dispatch_rows import Remarks
-from signal_inspector.toolbar.parts import Segment
 from signal_inspector.toolbar.view import AdviceLine
 
 Rule = Callable[[Case], Iterator[Advice]]

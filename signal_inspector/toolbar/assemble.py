@@ -22,12 +22,13 @@ from signal_inspector.display.outcomes import (
     SKIPPED,
     SWALLOWED,
 )
+from signal_inspector.display.parts import Segment
 from signal_inspector.display.timeline import Scale, axis
 from signal_inspector.toolbar.advice import Advice, Case
 from signal_inspector.toolbar.advising import DROPPED_ROW, advise, lines, remarks
 from signal_inspector.toolbar.figures import figures
 from signal_inspector.toolbar.grouping import Tree
-from signal_inspector.toolbar.parts import DroppedRow, Row, Segment
+from signal_inspector.toolbar.parts import DroppedRow, Row
 from signal_inspector.toolbar.requests import Links, other_requests, request_line
 from signal_inspector.toolbar.store import StoredRequest, stored_request, unpack
 from signal_inspector.toolbar.tables import (

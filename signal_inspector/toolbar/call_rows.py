@@ -6,16 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from signal_inspector.conf import get_config
 from signal_inspector.core.record.dispatch import FAILED, Dispatch
-from signal_inspector.core.record.values import Outcome, Query, ReceiverCall, SendMethod, Summary
+from signal_inspector.core.record.values import Outcome, Query, ReceiverCall, SendMethod
 from signal_inspector.display import numbers
 from signal_inspector.display.numbers import duration, integer, plural, took
 from signal_inspector.display.outcomes import NOT_CALLED, OutcomeWords
+from signal_inspector.display.parts import Badge, arguments, error_line, traceback_lines
 from signal_inspector.display.text import dotted, last_part
 from signal_inspector.display.timeline import Scale, call_lane
 from signal_inspector.toolbar.grouping import Node
 from signal_inspector.toolbar.parts import (
-    Argument,
-    Badge,
     CallFactsRow,
     CallRow,
     FactsRow,
@@ -23,9 +22,9 @@ from signal_inspector.toolbar.parts import (
     QueryTable,
     StatementGroup,
 )
-from signal_inspector.toolbar.places import place, stack_frames, traceback_lines
+from signal_inspector.toolbar.places import editor_href, place, stack_frames
 from signal_inspector.toolbar.requests import audit_href, trace_href
-from signal_inspector.toolbar.wording import call_outcome, error_line, payload_line, raw_ms
+from signal_inspector.toolbar.wording import call_outcome, payload_line, raw_ms
 
 _NOT_CALLED = OutcomeWords("none", "notcalled", NOT_CALLED)
 
@@ -54,20 +53,6 @@ def facts_row(node: Node, json_url: str, *, hidden: bool) -> FactsRow:
         stack=stack,
         stack_title=f"Call stack ({len(stack)})" if stack else "",
     )
-
-
-def arguments(pairs: Iterable[tuple[str, Summary]], depth: int = 0) -> Iterator[Argument]:
-    """Values and, below each, its items."""
-    for key, summary in pairs:
-        yield Argument(
-            name=key,
-            value=summary.text,
-            type=summary.type,
-            depth=depth,
-            redacted=summary.kind == "redacted",
-            note="cut" if summary.truncated else "",
-        )
-        yield from arguments(summary.items, depth + 1)
 
 
 def call_row(
@@ -143,7 +128,7 @@ def call_facts_row(node: Node, index: int, *, sent: bool) -> CallFactsRow:
         parent=f"{node.id}-c{index}",
         level=node.level + 1,
         hidden=True,
-        traceback=traceback_lines(traceback) if traceback else (),
+        traceback=traceback_lines(traceback, editor_href) if traceback else (),
         queries=queries,
         response=tuple(arguments([("returned", response)]))
         if response is not None and worth_a_table

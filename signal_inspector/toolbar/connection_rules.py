@@ -12,9 +12,9 @@ from signal_inspector.core.record.callers import is_third_party
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import NotCalledReason, Outcome, ReceiverCall
 from signal_inspector.display.numbers import integer, often, plural
+from signal_inspector.display.parts import Badge, Segment
 from signal_inspector.display.text import listing
 from signal_inspector.toolbar.advice import Advice, Case, mono, sentence, strong, times
-from signal_inspector.toolbar.parts import Badge, Segment
 
 _Face = tuple[str, str, int]  # the name of a receiver, its file and its line
 

@@ -9,18 +9,13 @@ from dataclasses import dataclass, field
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Outcome
 from signal_inspector.display.numbers import duration, integer, percentile, queries, took
+from signal_inspector.display.parts import Badge, ErrorLine, error_line
 from signal_inspector.display.text import dotted, exception_name, last_part, listing, unique
 from signal_inspector.display.timeline import Scale, dispatch_lane, group_lane
 from signal_inspector.toolbar.grouping import Node, Tree
-from signal_inspector.toolbar.parts import Badge, DispatchRow, ErrorLine
+from signal_inspector.toolbar.parts import DispatchRow
 from signal_inspector.toolbar.places import place
-from signal_inspector.toolbar.wording import (
-    about,
-    dispatch_outcome,
-    error_line,
-    group_outcome,
-    raw_ms,
-)
+from signal_inspector.toolbar.wording import about, dispatch_outcome, group_outcome, raw_ms
 
 _MANY = 40  # a group of more has a median beside its maximum
 _SEARCH = 2_000  # characters of the words that stand for rows not in the page

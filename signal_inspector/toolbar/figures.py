@@ -10,8 +10,8 @@ from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Busy, Outcome
 from signal_inspector.display.numbers import duration, integer, percent, plural
 from signal_inspector.display.outcomes import ORPHAN, Glyph, is_swallowed
+from signal_inspector.display.parts import Tone
 from signal_inspector.toolbar.grouping import Tree
-from signal_inspector.toolbar.parts import Tone
 from signal_inspector.toolbar.view import Figure
 
 

@@ -10,81 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from signal_inspector.display import outcomes
-from signal_inspector.display.outcomes import Glyph, OutcomeWords
+from signal_inspector.display.outcomes import OutcomeWords
+from signal_inspector.display.parts import (
+    Argument,
+    Badge,
+    ErrorLine,
+    Frame,
+    Place,
+    Segment,
+    TextLine,
+)
 from signal_inspector.display.text import DottedName
 from signal_inspector.display.timeline import Lane
-
-# The class ``si-<tone>``; "" has none.
-Tone = outcomes.Tone | Literal["", "zero"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """A stretch of a sentence."""
-
-    text: str
-    style: Literal["", "strong", "mono", "quiet"] = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A line of a source file."""
-
-    text: str  # "shop/services.py:88"
-    title: str  # the whole path and the line
-    href: str = ""  # opens it in the editor; "" when no editor is configured: plain text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Badge:
-    """A word beside a name, in a frame."""
-
-    text: str  # "in transaction", "async", "slow in a transaction"
-    tone: Tone = ""
-    glyph: Glyph = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorLine:
-    """An exception in the row itself."""
-
-    name: str  # last part of the class, bold: "CouponAbuse"
-    message: str  # may be ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """A frame of a call stack or a traceback."""
-
-    directory: str  # ends with a separator: "shop/"; may be ""
-    file: str  # "services.py"
-    function: str
-    line: str  # "131"
-    code: str  # the source line, stripped; "" when it cannot be read
-    href: str = ""  # opens it in the editor
-    kind: Literal["frame"] = "frame"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextLine:
-    """A line between the frames of a traceback, or its end."""
-
-    text: str
-    strong: bool = False  # the line that names the exception
-    kind: Literal["text"] = "text"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Argument:
-    """A row of the payload table, or a returned value and its items."""
-
-    name: str  # "order"; of an item its key or index
-    value: str  # "shop.Order:42"
-    type: str  # dotted type, for the title
-    depth: int  # 0 for an argument, 1 for its items, ...
-    redacted: bool = False  # shows the lock
-    note: str = ""  # quiet, after the value: "cut"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import linecache
-import re
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,10 +12,9 @@ from debug_toolbar import settings as toolbar_settings
 from signal_inspector.conf import get_config
 from signal_inspector.core.record.values import Caller
 from signal_inspector.display import text as shown
-from signal_inspector.toolbar.parts import Frame, Place, TextLine
+from signal_inspector.display.parts import Frame, Place, frame
 
 _OWN = ("signal_inspector",)
-_FRAME = re.compile(r'^\s*File "(?P<path>.+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')
 _REFUSED = ("javascript:", "data:", "vbscript:")
 
 
@@ -44,19 +40,6 @@ def editor_href(path: str, line: int) -> str:
     return form.replace("{path}", quoted).replace("{line}", str(max(line, 1)))
 
 
-def frame(path: str, line: int, function: str, code: str | None = None) -> Frame:
-    """A frame, with the line of source that stands there now unless another is given."""
-    directory, separator, file = shown.short_path(path).rpartition("/")
-    return Frame(
-        directory=directory + separator,
-        file=file,
-        function=function,
-        line=str(line),
-        code=linecache.getline(path, line).strip() if code is None else code,
-        href=editor_href(path, line),
-    )
-
-
 def stack_frames(stack: Iterable[Caller]) -> tuple[Frame, ...]:
     """A call stack without the modules that the toolbar is told to hide."""
     config = toolbar_settings.get_config()
@@ -65,7 +48,9 @@ def stack_frames(stack: Iterable[Caller]) -> tuple[Frame, ...]:
     hidden = (*config["HIDE_IN_STACKTRACES"], *_OWN)
     modules = _modules()
     return tuple(
-        frame(*caller) for caller in stack if not _is_in(modules.get(caller.path, ""), hidden)
+        frame(*caller, editor_href)
+        for caller in stack
+        if not _is_in(modules.get(caller.path, ""), hidden)
     )
 
 
@@ -81,27 +66,3 @@ def _modules() -> dict[str, str]:
 
 def _is_in(module: str, packages: Iterable[str]) -> bool:
     return any(f"{module}.".startswith(f"{package}.") for package in packages)
-
-
-def traceback_lines(text: str) -> tuple[Frame | TextLine, ...]:
-    """A traceback's text as frames, and the lines between them as they are."""
-    lines: list[Frame | TextLine] = []
-    inside: Frame | None = None  # the frame whose source lines follow
-    for line in text.splitlines():
-        match = _FRAME.match(line)
-        if match:
-            inside = frame(match["path"], int(match["line"]), match["function"] or "", code="")
-            lines.append(inside)
-        elif inside is not None and line.startswith("    "):
-            if not inside.code and line.strip(" ~^"):
-                # The source as it was when the exception was raised, whatever the file says now.
-                inside = lines[-1] = replace(inside, code=line.strip())
-        elif line.strip() and line != "Traceback (most recent call last):":
-            inside = None
-            lines.append(TextLine(text=line.strip(), strong=_names_exception(line)))
-    return tuple(lines)
-
-
-def _names_exception(line: str) -> bool:
-    # Only the line that ends a traceback starts at the margin with a dotted class name.
-    return re.match(r"[\w.<>]+(:|$)", line) is not None

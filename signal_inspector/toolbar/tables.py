@@ -21,10 +21,10 @@ from signal_inspector.display.outcomes import (
     is_swallowed,
     part_of,
 )
+from signal_inspector.display.parts import Badge
 from signal_inspector.display.text import dotted, exception_name, last_part, listing, unique
 from signal_inspector.display.timeline import Scale, receiver_lane
 from signal_inspector.toolbar.dispatch_rows import Remarks
-from signal_inspector.toolbar.parts import Badge
 from signal_inspector.toolbar.places import place
 from signal_inspector.toolbar.view import CatalogReceiver, CatalogSignal, ReceiverRow
 from signal_inspector.toolbar.wording import call_outcome, raw_ms

@@ -16,12 +16,7 @@ from signal_inspector.core.record.values import Outcome
 from signal_inspector.display.numbers import duration, integer, percentile
 from signal_inspector.display.timeline import Scale
 from signal_inspector.toolbar.advice import Target
-from signal_inspector.toolbar.call_rows import (
-    call_facts_row,
-    call_row,
-    facts_row,
-    not_called_rows,
-)
+from signal_inspector.toolbar.call_rows import call_facts_row, call_row, facts_row, not_called_rows
 from signal_inspector.toolbar.dispatch_rows import Remarks, dispatch_row, is_open
 from signal_inspector.toolbar.grouping import Node, Selection, Tree
 from signal_inspector.toolbar.parts import HeadingRow, MoreRow, Row

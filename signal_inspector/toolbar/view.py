@@ -11,15 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from signal_inspector.display.outcomes import Glyph, OutcomeWords
+from signal_inspector.display.parts import Badge, Place, Segment, Tone
 from signal_inspector.display.text import DottedName
 from signal_inspector.display.timeline import Axis, BarKind, Lane
-from signal_inspector.toolbar.parts import (
-    Badge,
-    Place,
-    Row,
-    Segment,
-    Tone,
-)
+from signal_inspector.toolbar.parts import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,8 @@ from signal_inspector.core.record.values import Outcome, ReceiverCall, Summary, 
 from signal_inspector.display import outcomes
 from signal_inspector.display.numbers import integer, plural
 from signal_inspector.display.outcomes import Ended, OutcomeWords
-from signal_inspector.display.text import arguments, exception_name, last_part
-from signal_inspector.toolbar.parts import ErrorLine, Segment
+from signal_inspector.display.parts import Segment
+from signal_inspector.display.text import arguments, last_part
 
 _ONE_LINE = 160  # characters of a payload's line
 
@@ -44,14 +44,6 @@ def strong_listing(names: Sequence[str], limit: int = 4) -> list[Segment]:
             segments.append(Segment(text=" and " if index == len(shown) - 1 else ", "))
         segments.append(segment)
     return segments
-
-
-def error_line(call: ReceiverCall) -> ErrorLine | None:
-    """What a receiver raised, in one line."""
-    if call.failure is None:
-        return None
-    message = " ".join(call.failure.message.split())
-    return ErrorLine(name=exception_name(call.failure.exception_class), message=message)
 
 
 def payload_line(payload: dict[str, Summary]) -> str:

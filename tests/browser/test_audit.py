@@ -25,7 +25,7 @@ STICKS_OUT = """(page) => {
     const edge = page.getBoundingClientRect();
     return [...page.querySelectorAll("*")].filter((node) => {
         const box = node.getBoundingClientRect();
-        const inside = node.closest("svg, .sa-hidden, .sa-symbols, thead, datalist");
+        const inside = node.closest("svg, pre, .sa-hidden, .si-symbols, thead, datalist");
         return box.width && !inside && (box.right > edge.right + 1 || box.left < edge.left - 1);
     }).map((node) => node.outerHTML.slice(0, 200));
 }"""
@@ -143,7 +143,7 @@ def test_theme_button(page: Page, shop: str) -> None:
     log_in(page, shop)
     colors = set()
     for _ in range(3):  # auto, light, dark
-        sight = "getComputedStyle(document.documentElement).getPropertyValue('--sa-ok')"
+        sight = "getComputedStyle(document.querySelector('.si-outcome > .si-i')).color"
         colors.add(page.evaluate(sight))
         page.locator("#user-tools .theme-toggle").click()
     assert len(colors) == 2

@@ -141,7 +141,7 @@ class TestSvg:
     def test_it_follows_the_reader_s_system(self) -> None:
         """Its own style has both themes, and loads nothing."""
         text = as_svg(cascade())
-        assert "prefers-color-scheme: dark" in text
+        assert "light-dark(" in text
         addresses = set(re.findall(r"https?://[^\"' )]+", text))
         assert addresses == {"http://www.w3.org/2000/svg"}
 

@@ -8,14 +8,9 @@ import pytest
 from django.apps import apps
 
 from signal_inspector.core.record.values import Caller, Failure, Outcome, Query, Summary
-from signal_inspector.toolbar.call_rows import (
-    call_facts_row,
-    call_row,
-    facts_row,
-    query_tables,
-)
+from signal_inspector.display.parts import Badge
+from signal_inspector.toolbar.call_rows import call_facts_row, call_row, facts_row, query_tables
 from signal_inspector.toolbar.grouping import Node
-from signal_inspector.toolbar.parts import Badge
 from tests.toolbar.made import MS, World, call, plain
 
 TRACE = "ab12" * 8

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
-
 import pytest
 from pytest_django import Settings
 
 from signal_inspector.conf import forget_config
 from signal_inspector.core.record.values import Caller
 from signal_inspector.toolbar import places
-from signal_inspector.toolbar.parts import Frame, TextLine
 
 HERE = __file__
 
@@ -69,45 +66,3 @@ def test_no_stack_where_the_toolbar_wants_none(settings: Settings) -> None:
     """ENABLE_STACKTRACES=False shows none, though one was recorded."""
     settings.DEBUG_TOOLBAR_CONFIG = {"ENABLE_STACKTRACES": False, "IS_RUNNING_TESTS": False}
     assert places.stack_frames([Caller(HERE, 1, "here")]) == ()
-
-
-def _fail() -> None:
-    raise LookupError("no such order")
-
-
-def test_traceback_becomes_frames() -> None:
-    """A real traceback is read as frames with their source, and its last line is strong."""
-    try:
-        _fail()
-    except LookupError:
-        lines = places.traceback_lines(traceback.format_exc())
-    frames = [line for line in lines if isinstance(line, Frame)]
-    assert [frame.function for frame in frames] == ["test_traceback_becomes_frames", "_fail"]
-    assert frames[1].code == 'raise LookupError("no such order")'
-    assert lines[-1] == TextLine(text="LookupError: no such order", strong=True)
-
-
-def test_chained_traceback_keeps_the_words_between() -> None:
-    """What joins two exceptions stays between their frames."""
-    try:
-        try:
-            _fail()
-        except LookupError as error:
-            raise ValueError("order") from error
-    except ValueError:
-        lines = places.traceback_lines(traceback.format_exc())
-    texts = [line.text for line in lines if isinstance(line, TextLine)]
-    assert texts == [
-        "LookupError: no such order",
-        "The above exception was the direct cause of the following exception:",
-        "ValueError: order",
-    ]
-    assert [line.strong for line in lines if isinstance(line, TextLine)] == [True, False, True]
-
-
-def test_text_that_is_no_traceback_stays_text() -> None:
-    """Anything else is shown as it is."""
-    assert places.traceback_lines("cut\n\nhere") == (
-        TextLine(text="cut", strong=True),
-        TextLine(text="here", strong=True),
-    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from signal_inspector.core.record.values import NotCalledReason
+from signal_inspector.display.parts import Badge
 from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.parts import (
-    Badge,
     CallRow,
     DispatchRow,
     FactsRow,

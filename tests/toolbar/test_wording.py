@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from signal_inspector.toolbar import wording
-from tests.toolbar.made import call, model, plain
+from tests.toolbar.made import model, plain
 
 
 def test_raw_milliseconds_have_no_separators() -> None:
@@ -16,13 +16,6 @@ def test_strong_listing_reads_like_listing() -> None:
     segments = wording.strong_listing(["m.a", "m.b", "m.c"], limit=2)
     assert "".join(segment.text for segment in segments) == "a, b and 1 more"
     assert [s.text for s in segments if s.style == "strong"] == ["a", "b"]
-
-
-def test_error_line_is_one_line() -> None:
-    """A message of several lines is shown in one."""
-    error = wording.error_line(call(raised="builtins.ValueError: no\n  luck"))
-    assert error is not None
-    assert (error.name, error.message) == ("ValueError", "no luck")
 
 
 def test_payload_line_is_cut_where_it_gets_long() -> None:

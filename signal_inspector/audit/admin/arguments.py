@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from signal_inspector.audit.payloads import WITHHELD, read_payload, read_response
-from signal_inspector.core.record.values import Summary
+from signal_inspector.audit.payloads import read_payload, read_response
+from signal_inspector.display.parts import Argument, arguments
 
 _ROWS: Final = 300
-_DEEPEST: Final = 4  # levels that are set in
 ObjectUrl = Callable[[str], str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArgumentRow:
-    """One argument, or one item of a collection among them."""
-
-    name: str
-    depth: int
-    text: str
-    type: str
-    url: str = ""  # of an object's admin page
-    is_redacted: bool = False
-    is_withheld: bool = False
-    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
     """What was kept of the arguments."""
 
-    rows: list[ArgumentRow]
+    rows: list[Argument]
     count: int  # arguments that were kept
     is_readable: bool = True
     has_more: bool = False  # rows than are shown
@@ -45,7 +30,7 @@ def arguments_of(text: str, object_url: ObjectUrl) -> Arguments:
         payload = read_payload(text)
     except (ValueError, RecursionError):
         return Arguments([], 0, is_readable=False)
-    rows = list(islice(_rows(payload.items(), 0, object_url), _ROWS + 1))
+    rows = list(islice(arguments(payload.items(), object_url), _ROWS + 1))
     return Arguments(rows[:_ROWS], len(payload), has_more=len(rows) > _ROWS)
 
 
@@ -65,20 +50,3 @@ def response_words(text: str) -> str:
     except (ValueError, RecursionError):
         return "(cannot be read)"
     return "" if summary is None else summary.text or summary.type
-
-
-def _rows(
-    items: Iterable[tuple[str, Summary]], depth: int, object_url: ObjectUrl
-) -> Iterator[ArgumentRow]:
-    for name, summary in items:
-        yield ArgumentRow(
-            name=str(name),
-            depth=min(depth, _DEEPEST),
-            text=str(summary.text),
-            type=str(summary.type),
-            url=object_url(summary.text) if summary.kind == "model" else "",
-            is_redacted=summary.kind == "redacted",
-            is_withheld=summary.kind == WITHHELD,
-            is_cut=bool(summary.truncated),
-        )
-        yield from _rows(summary.items, depth + 1, object_url)

@@ -23,7 +23,7 @@ from signal_inspector.audit.admin.related import (
     failures_of,
 )
 from signal_inspector.audit.admin.summary import Words, badges_of, facts_of, summary
-from signal_inspector.audit.admin.timeline import NESTED, CallRow, CallRows, NestedRow, Scale
+from signal_inspector.audit.admin.timeline import NESTED, CallRow, CallRows, NestedRow
 from signal_inspector.audit.lookups import Texts, calls, dispatches
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending
 from signal_inspector.audit.search.entries import as_document, entry_of
@@ -31,6 +31,7 @@ from signal_inspector.audit.search.selection import Selection
 from signal_inspector.display.numbers import clock, plural
 from signal_inspector.display.outcomes import OutcomeWords
 from signal_inspector.display.text import DottedName, dotted
+from signal_inspector.display.timeline import Axis
 
 CALLS: Final = 200  # receiver calls on a page
 _FAILURES: Final = 20  # failures that are told in full
@@ -146,8 +147,8 @@ class Detail:
         return CallRows(self.dispatch, self.texts, self._site, may_see=self.may_see)
 
     @property
-    def scale(self) -> Scale:
-        return self._table.scale
+    def axis(self) -> Axis:
+        return self._table.axis
 
     @cached_property
     def rows(self) -> list[CallRow]:

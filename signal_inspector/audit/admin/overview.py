@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from signal_inspector.audit.admin import overview_plots
 from signal_inspector.audit.admin.display import compared
-from signal_inspector.audit.admin.overview_charts import Tick
 from signal_inspector.audit.admin.overview_rows import (
     FailingRow,
     Gaps,
@@ -39,6 +38,7 @@ from signal_inspector.audit.stats.overview import (
 )
 from signal_inspector.core import internal_errors
 from signal_inspector.display.numbers import ago, duration, integer, percent, plural
+from signal_inspector.display.timeline import Axis, Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Overview:
     multiples: list[overview_plots.Multiple]
     ticks: list[Tick]
     slowest: list[overview_plots.SlowRow]
-    scale: list[Tick]
+    axis: Axis  # of the slowest
     receivers: int  # in this time
     all_url: str  # "" where all are shown
 
@@ -103,7 +103,7 @@ def overview(
     wanted, slow = overview_plots.chosen(figures, limit), overview_plots.slowest(figures, limit)
     texts = Texts({*wanted, *slow, *_named(found)})
     gaps = gaps_of(span)
-    slowest, scale = overview_plots.slow_rows(figures, texts, links, slow)
+    slowest, axis = overview_plots.slow_rows(figures, texts, links, slow)
     number_of_receivers = sum(1 for each in figures.whole.receivers.values() if each.buckets)
     return Overview(
         span=span,
@@ -124,7 +124,7 @@ def overview(
         multiples=overview_plots.multiples(figures, texts, links, wanted),
         ticks=overview_plots.slot_ticks(span),
         slowest=slowest,
-        scale=scale,
+        axis=axis,
         receivers=number_of_receivers,
         all_url=f"?when={span.key}&receivers=all" if number_of_receivers > limit else "",
     )

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from signal_inspector.display.timeline import Scale, Tick
+
 _STEPS: Final = (1, 2, 2.5, 5, 10)
 _GAP: Final = 0.12  # of a slot, on each side of a bar
 _LEAST: Final = 1.5  # px: what is not nothing is seen
@@ -22,16 +24,6 @@ class Bar:
     height: str
     title: str
     is_open: bool  # the slot is not over
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A word on an axis."""
-
-    at: str
-    text: str
-    anchor: str = "middle"
-    is_odd: bool = False  # left out where there is little room
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +125,10 @@ def _strokes(values: Sequence[int | None], top: float) -> tuple[list[str], list[
     return points, [stroke[0] for stroke in strokes if len(stroke) == 1]
 
 
-def lane(p50: int, p95: int, longest: int, top_ms: float, label: str) -> Lane:
-    """One receiver on a scale that ends at ``top_ms``."""
-    places = [min(value / 1e6 / top_ms * 100, 100) for value in (p50, p95, longest)]
-    at = [_percent(place) for place in places]
-    return Lane(at[0], at[1], at[2], longest / 1e6 > top_ms, label)
-
-
-def scale_of(top_ms: float, parts: int = 4) -> list[Tick]:
-    """The words of that scale."""
-    ticks = []
-    for part in range(parts + 1):
-        anchor = "start" if part == 0 else "end" if part == parts else "middle"
-        text = "0 ms" if part == 0 else _ms(top_ms * part / parts)
-        ticks.append(Tick(_percent(100 * part / parts), text, anchor, part % 2 == 1))
-    return ticks
+def lane(p50: int, p95: int, longest: int, scale: Scale, label: str) -> Lane:
+    """One receiver, in nanoseconds, on a scale that all share."""
+    is_beyond = longest > scale.length_ns
+    return Lane(scale.x(p50), scale.x(p95), scale.x(longest), is_beyond, label)
 
 
 def ticks(texts: Sequence[str], each: int) -> list[Tick]:
@@ -155,7 +136,12 @@ def ticks(texts: Sequence[str], each: int) -> list[Tick]:
     width = 100 / max(len(texts), 1)
     shown = range(0, len(texts), each)
     return [
-        Tick(_percent(width * (index + 0.5)), texts[index], is_odd=position % 2 == 1)
+        Tick(
+            x=_percent(width * (index + 0.5)),
+            text=texts[index],
+            odd=position % 2 == 1,
+            anchor="middle",
+        )
         for position, index in enumerate(shown)
     ]
 

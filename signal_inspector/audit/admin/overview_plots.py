@@ -13,6 +13,7 @@ from signal_inspector.audit.stats.counts import Measure
 from signal_inspector.audit.stats.overview import Links, Read, Span
 from signal_inspector.display.numbers import duration, integer, plural, total_time
 from signal_inspector.display.text import DottedName, dotted
+from signal_inspector.display.timeline import Axis, Scale, Tick, axis
 
 FEW: Final = 6  # receivers that are shown at first
 MANY: Final = 60  # and at most
@@ -41,7 +42,7 @@ class OverTime:
 
     dispatches: overview_charts.Bars
     failed: overview_charts.Bars
-    ticks: list[overview_charts.Tick]
+    ticks: list[Tick]
     rows: list[SlotRow]
 
 
@@ -146,16 +147,16 @@ def slowest(read: Read, limit: int) -> list[int]:
 
 def slow_rows(
     read: Read, texts: Texts, links: Links, wanted: Sequence[int]
-) -> tuple[list[SlowRow], list[overview_charts.Tick]]:
-    """These receivers on one scale, and the words of that scale."""
+) -> tuple[list[SlowRow], Axis]:
+    """These receivers on one scale, and its axis."""
     measures = [read.whole.receivers[receiver] for receiver in wanted]
     largest = max(((m.percentile(0.95) or 0) for m in measures), default=0) / 1e6
-    top = overview_charts.top_of(largest * 1.2)
+    scale = Scale(0, round(overview_charts.top_of(largest * 1.2) * 1e6))
     rows = [
-        _slow_row(measure, texts[receiver], links, read.span, top)
+        _slow_row(measure, texts[receiver], links, read.span, scale)
         for receiver, measure in zip(wanted, measures, strict=True)
     ]
-    return rows, overview_charts.scale_of(top)
+    return rows, axis(scale)
 
 
 def slot_times(span: Span) -> list[str]:
@@ -165,7 +166,7 @@ def slot_times(span: Span) -> list[str]:
     return [f"{span.local(start):{day}{clock}}".strip() for start in span.starts()]
 
 
-def slot_ticks(span: Span) -> list[overview_charts.Tick]:
+def slot_ticks(span: Span) -> list[Tick]:
     """The words under the slots."""
     texts = [f"{span.local(start):{span.kind.labels}}" for start in span.starts()]
     return overview_charts.ticks(texts, span.kind.each)
@@ -240,14 +241,14 @@ def _change(now: Measure, before: Measure, span: Span) -> tuple[str, bool]:
     return f"{word} down {100 * (1 - ratio):.0f} % on {when}", False
 
 
-def _slow_row(measure: Measure, name: str, links: Links, span: Span, top: float) -> SlowRow:
+def _slow_row(measure: Measure, name: str, links: Links, span: Span, scale: Scale) -> SlowRow:
     p50, p95 = measure.percentile(0.5) or 0, measure.percentile(0.95) or 0
     said50, said95, longest = (duration(value) for value in (p50, p95, measure.longest_ns))
     label = f"p50 {said50}, p95 {said95}, longest {longest}"
     return SlowRow(
         dotted(name),
         links.to(span.start, receiver=name),
-        overview_charts.lane(p50, p95, measure.longest_ns, top, label),
+        overview_charts.lane(p50, p95, measure.longest_ns, scale, label),
         said50,
         said95,
         longest,

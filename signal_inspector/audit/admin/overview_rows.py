@@ -10,7 +10,7 @@ from typing import Final
 from django.conf import settings
 from django.db.models import Count, Q, Sum
 
-from signal_inspector.audit.admin.overview_charts import Band, Tick, bands
+from signal_inspector.audit.admin.overview_charts import Band, bands
 from signal_inspector.audit.destinations.database.adapters import utc_of
 from signal_inspector.audit.lookups import Texts, gaps_in
 from signal_inspector.audit.models import Gap, GapReason
@@ -19,6 +19,7 @@ from signal_inspector.audit.stats.overview import Links, Read, Span, here, short
 from signal_inspector.display.numbers import ago, integer, percent, plural, rough_time
 from signal_inspector.display.outcomes import RAISED_TO_SENDER, SWALLOWED, OutcomeWords
 from signal_inspector.display.text import DottedName, dotted, exception_name
+from signal_inspector.display.timeline import Tick
 
 FAILING_SHOWN: Final = 10
 _MARKS: Final = 3  # of these that are marked in the plot
@@ -146,7 +147,8 @@ def marks(found: Sequence[Started], span: Span, texts: Texts) -> list[Tick]:
             words = f"{when:%H:%M}" if span.seconds <= 3_600 else f"{when.day} {when:%b}"
             last = dotted(texts[each.receiver]).last[:40]
             anchor = "end" if place > 0.5 else "start"
-            made.append(Tick(f"{place * 100:.2f}%", f"{words} {last}", anchor))
+            x = f"{place * 100:.2f}%"
+            made.append(Tick(x=x, text=f"{words} {last}", odd=False, anchor=anchor))
             places.append(place)
     return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -24,6 +24,7 @@ from signal_inspector.audit.search.selection import Period, Selection, day_of
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.conf import get_config
 from signal_inspector.display.numbers import clock, integer, local, plural
+from signal_inspector.display.parts import Frame, TextLine, traceback_lines
 from signal_inspector.display.text import dotted, exception_name
 
 _MANY: Final = 1_000  # up to which is counted
@@ -181,7 +182,7 @@ class FailureRow:
     exception: str  # dotted
     short: str  # without the module
     message: str
-    traceback: str
+    frames: Sequence[Frame | TextLine]  # its traceback
     history: History | None
 
 
@@ -199,7 +200,7 @@ def failures_of(
                 exception=exception,
                 short=exception_name(exception) if exception else "an exception that was not kept",
                 message=call.message if may_see else "",
-                traceback=call.traceback if may_see else "",
+                frames=traceback_lines(call.traceback) if may_see else (),
                 history=_history(call, texts, site) if place < _TOLD else None,
             )
         )

@@ -35,6 +35,7 @@ from signal_inspector.audit.policies import policy_for
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.display.numbers import clock, took
 from signal_inspector.display.outcomes import OutcomeWords
+from signal_inspector.display.parts import traceback_lines
 from signal_inspector.display.text import DottedName, dotted, exception_name, place
 
 PERMISSION: Final = "signal_audit.retry_receivers"
@@ -244,6 +245,7 @@ class RetryPages:
             "took": "" if retry.duration_ns is None else took(retry.duration_ns),
             "outcome": outcome_words(retry),
             "exception": exception_name(retry.exception_class),
+            "frames": traceback_lines(retry.traceback) if may_see_payloads(request) else (),
             "recorded_url": detail_url(self.admin_site, retry.recorded_as)
             if retry.recorded_as
             else "",

@@ -1,3 +1,5 @@
+import { toClipboard } from "./display/copy.js";
+
 // On a telephone the filters would push the list out of sight; what is set stands below them.
 if (matchMedia("(max-width: 767px)").matches) {
     document.querySelector(".sa-filters")?.removeAttribute("open");
@@ -13,7 +15,7 @@ for (const button of document.querySelectorAll("[data-sa-copy]")) {
         const data = JSON.parse(document.getElementById(button.dataset.saCopy).textContent);
         let answer = "Copied";
         try {
-            await navigator.clipboard.writeText(JSON.stringify(data, null, 2));
+            await toClipboard(JSON.stringify(data, null, 2), button);
         } catch {
             answer = "Copying was refused";
         }

@@ -8,22 +8,24 @@ export function toolbar() {
 }
 
 /**
- * Bring the style sheet in once, beside the toolbar's own and with its nonce: where the policy
- * lets that one in, it lets this one in. Where the link does not load, adopt its text.
+ * Bring the style sheets in once, beside the toolbar's own and with its nonce: where the policy
+ * lets those in, it lets these in. Where a link does not load, adopt its text.
  * @param {HTMLElement} djDebug
- * @param {string} href
+ * @param {string} hrefs their addresses, with blanks between
  */
-export function ensureStyle(djDebug, href) {
+export function ensureStyles(djDebug, hrefs) {
     const place = djDebug.parentNode;
-    if (!href || !place || place.querySelector("link[data-si-style]")) return;
-    const link = document.createElement("link");
+    if (!hrefs || !place || place.querySelector("link[data-si-style]")) return;
     const model = /** @type {HTMLElement | null} */ (place.querySelector("link[nonce]"));
-    link.nonce = model?.nonce ?? "";
-    link.rel = "stylesheet";
-    link.dataset.siStyle = "";
-    link.addEventListener("error", () => adoptStyle(djDebug, href));
-    link.href = href;
-    djDebug.before(link);
+    for (const href of hrefs.split(" ")) {
+        const link = document.createElement("link");
+        link.nonce = model?.nonce ?? "";
+        link.rel = "stylesheet";
+        link.dataset.siStyle = "";
+        link.addEventListener("error", () => adoptStyle(djDebug, href));
+        link.href = href;
+        djDebug.before(link);
+    }
 }
 
 /** @param {HTMLElement} djDebug @param {string} href */

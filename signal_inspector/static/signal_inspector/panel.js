@@ -5,7 +5,8 @@
 // and a module runs once per URL. So nothing here holds on to a panel: each is set up when it is
 // first seen, and listens by itself.
 
-import { ensureStyle, switchToolbar, toolbar } from "./host.js";
+import { toClipboard } from "./display/copy.js";
+import { ensureStyles, switchToolbar, toolbar } from "./host.js";
 import { Timeline, passesFigures } from "./timeline.js";
 
 /** @typedef {import("./timeline.js").Filter} Filter */
@@ -286,24 +287,6 @@ function focusRow(row) {
     /** @type {HTMLElement} */ (row.querySelector(".si-opener, .si-link") ?? row).focus({ preventScroll: true });
 }
 
-/** @param {string} text @param {HTMLElement} button beside which text can be selected */
-async function toClipboard(text, button) {
-    try {
-        await navigator.clipboard.writeText(text);
-    } catch {
-        // No clipboard on a page that is not secure: the old way.
-        const area = document.createElement("textarea");
-        area.value = text;
-        area.className = "si-sr";
-        button.after(area);
-        area.select();
-        const done = document.execCommand("copy");
-        area.remove();
-        button.focus();
-        if (!done) throw new Error("no clipboard");
-    }
-}
-
 const watched = new WeakSet();
 let takeFocus = false;
 
@@ -316,7 +299,7 @@ function setUp() {
     for (const si of /** @type {NodeListOf<HTMLElement>} */ (djDebug.querySelectorAll(".si"))) {
         if (watched.has(si)) continue;
         watched.add(si);
-        ensureStyle(djDebug, si.dataset.siCss ?? "");
+        ensureStyles(djDebug, si.dataset.siCss ?? "");
         new Panel(si);
         if (takeFocus) /** @type {HTMLElement | null} */ (si.querySelector("[data-si-start]"))?.focus();
         takeFocus = false;

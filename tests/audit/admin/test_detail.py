@@ -110,7 +110,7 @@ def test_waterfall(auditor: Client) -> None:
     order = ["log_order", "award_points", "sync_warehouse", "stock_low", "warehouse_synced"]
     places = [text.index(name) for name in order]
     assert places == sorted(places)
-    assert 'x="13.69%" width="86.25%"' in page
+    assert 'x="13.69%" y="7" width="86.25%"' in page
     assert 'aria-label="award_points, raised, swallowed, from 3.6 to 25.4 ms"' in page
     assert "self 147.7 ms" in text
     assert "nobody received it" in text
@@ -222,7 +222,7 @@ def test_object_links(auditor: Client) -> None:
     user = User.objects.get()
     user.user_permissions.add(Permission.objects.get(codename="view_user"))
     page = page_of(auditor, order_42())
-    assert '<a class="sa-mono" href="/admin/auth/user/7/change/">auth.User:7</a>' in page
+    assert '<a class="si-mono" href="/admin/auth/user/7/change/">auth.User:7</a>' in page
     assert "/admin/shop/" not in page
 
 
@@ -315,13 +315,13 @@ def test_many_receivers(auditor: Client) -> None:
     calls = [call(f"a.r{index}") for index in range(499)]
     dispatch = dispatched("a.b", *calls, call("a.last", raised=BAD))
     page = page_of(auditor, dispatch)
-    assert page.count('class="sa-lane"') == 200
+    assert page.count('class="si-lane"') == 200
     assert "Exception in last" in section(page, "failure")
     assert "last raised LoyaltyAccount.DoesNotExist" in words(page)
     rest = page_of(auditor, dispatch, "?first_call=400")
-    assert rest.count('class="sa-lane"') == 100
+    assert rest.count('class="si-lane"') == 100
     assert "?first_call=200" in rest
-    assert page_of(auditor, dispatch, "?first_call=-1e9").count('class="sa-lane"') == 200
+    assert page_of(auditor, dispatch, "?first_call=-1e9").count('class="si-lane"') == 200
 
 
 def test_many_nested(auditor: Client) -> None:

@@ -157,7 +157,7 @@ def test_hostile_names(viewer: Client, now: int) -> None:
     assert "<script>alert" not in html
     assert "style=x" in html
     tree = html5lib.parse(html, namespaceHTMLElements=False)
-    names = ["".join(each.itertext()) for each in tree.iter() if each.get("class") == "sa-name"]
+    names = ["".join(each.itertext()) for each in tree.iter() if each.get("class") == "si-dotted"]
     assert names.count(HOSTILE) == 3
     for element in tree.iter():
         assert not {"style", "onload", "onclick"} & element.attrib.keys()
@@ -189,7 +189,7 @@ def test_alternatives(viewer: Client, now: int) -> None:
     story.tell(now)
     tree = html5lib.parse(page(viewer), namespaceHTMLElements=False)
     plots = [each for each in tree.iter(SVG) if each.get("role") == "img"]
-    assert len(plots) == 2 + 6 + 6
+    assert len(plots) == 2 + 6 + 6 + 1  # with the axis of the slowest receivers
     assert all(each.get("aria-label") for each in plots)
     assert len(list(tree.iter("details"))) == 1 + 6
     hidden = [each for each in tree.iter(SVG) if each.get("aria-hidden") == "true"]

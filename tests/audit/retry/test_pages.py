@@ -129,7 +129,7 @@ class TestPermissions:
         assert b"no points today" not in plain.get(result(call)).content
         page = client_of(person(SEE, RETRY, PAYLOADS)).get(result(call)).content.decode()
         assert "no points today" in page
-        assert "in fail" in page
+        assert '<span class="si-function">fail</span>' in page
 
 
 class TestConfirming:
