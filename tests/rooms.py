@@ -177,7 +177,7 @@ def _download(sent: Sent) -> str:
 
 
 def _wire(sent: Sent) -> str:
-    return "".join((wire.dispatch_line(each) or b"").decode() for each in sent.dispatches)
+    return "".join((wire.dispatch_line(each, "1 x") or b"").decode() for each in sent.dispatches)
 
 
 def _watch(sent: Sent) -> str:
@@ -186,7 +186,7 @@ def _watch(sent: Sent) -> str:
     found = [
         family
         for line in _wire(sent).splitlines()
-        for family in families.add(read_seen(json.loads(line)["dispatch"], "1 x"), 0.0)
+        for family in families.add(read_seen(json.loads(line)), 0.0)
     ]
     return "\n".join(line for family in (*found, *families.rest()) for line in made.of(family))
 

@@ -14,7 +14,8 @@ from django.dispatch import Signal
 
 import signal_inspector
 from signal_inspector import Details, capture
-from signal_inspector.core.record.values import NotCalledReason, Outcome, Unseen, document
+from signal_inspector.core.record.dispatch import document, read_document
+from signal_inspector.core.record.values import NotCalledReason, Outcome, Unseen
 
 SCHEMA: Final = json.loads(
     Path(signal_inspector.__file__).with_name("dispatch.schema.json").read_text()
@@ -140,3 +141,19 @@ def test_what_is_wrong_is_found(change: dict[str, Any]) -> None:
     with capture() as dispatches:
         signal.send(None)
     assert wrong(document({**dispatches[0].as_dict(), **change}), SCHEMA) != []
+
+
+def test_is_taken_apart_again() -> None:
+    """The dispatch and its context come back; what is no such JSON is a ValueError."""
+    signal = Signal()
+    with capture() as dispatches:
+        signal.send(None)
+    data = json.loads(json.dumps(document(dispatches[0].as_dict(), process="7 shell")))
+    dispatch, context = read_document(data)
+    assert (dispatch.as_dict(), context) == (data["dispatch"], {"process": "7 shell"})
+    for change in ({"version": 2}, {"version": True}, {"dispatch": []}, {"context": None}):
+        with pytest.raises(ValueError, match=r"^Not a dispatch: "):
+            read_document({**data, **change})
+    for key in data:
+        with pytest.raises(ValueError, match=r"^Not a dispatch: "):
+            read_document({each: data[each] for each in data if each != key})

@@ -563,7 +563,7 @@ class TestAsDict:
             ({"duration_ns": True}, "duration_ns is of type bool, not int"),
             ({"trace_id": "-" * 32}, "does not have 32 hexadecimal digits"),
             ({"calls": {}}, "calls is of type dict, not list"),
-            ({"calls": [7]}, "'int' object has no attribute 'get'"),
+            ({"calls": [7]}, "'int' object is not subscriptable"),
             ({"calls": [{}]}, "'receiver' is missing"),
             ({"payload": [1]}, "'list' object has no attribute 'items'"),
             ({"payload": {"a": {"kind": "plain"}}}, "'type' is missing"),
@@ -580,6 +580,25 @@ class TestAsDict:
         with pytest.raises(ValueError, match=r"^Not a dispatch: ") as caught:
             Dispatch.from_dict({**ended().as_dict(), **change})
         assert words in str(caught.value)
+
+    @pytest.mark.parametrize("wrong", [True, 1, 1.5, "?", [], {}])
+    def test_each_value_of_a_call_has_its_type(self, wrong: object) -> None:
+        """A value of another type is refused; one that may be absent may be None, too."""
+        data = json.loads(json.dumps(ended().as_dict()))
+        (first, *_) = data["calls"]
+        for key, right in first.items():
+            is_wrong = type(wrong) is not type(right) or key == "outcome"
+            changed = {**data, "calls": [{**first, key: wrong}]}
+            if is_wrong:
+                with pytest.raises(ValueError, match=r"^Not a dispatch: "):
+                    Dispatch.from_dict(changed)
+            else:
+                assert Dispatch.from_dict(changed).as_dict() == changed
+        few = {key: first[key] for key in ("receiver", "is_async", "outcome", "duration_ns")}
+        absent = Dispatch.from_dict({**data, "calls": [few]}).calls
+        nothing = {key: few.get(key) for key in first}
+        assert Dispatch.from_dict({**data, "calls": [nothing]}).calls == absent
+        assert (absent[0].path, absent[0].line, absent[0].timed) == ("", 0, True)
 
     @pytest.mark.parametrize("data", [None, 7, "x", [], {}, {"id": "x"}])
     def test_other_json_is_refused(self, data: Any) -> None:

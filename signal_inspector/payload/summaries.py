@@ -170,32 +170,7 @@ def _look_at(cls: type) -> Known:
     return known
 
 
-_new = object.__new__
-_set_kind = Summary.__dict__["kind"].__set__
-_set_type = Summary.__dict__["type"].__set__
-_set_text = Summary.__dict__["text"].__set__
-_set_value = Summary.__dict__["value"].__set__
-_set_items = Summary.__dict__["items"].__set__
-_set_truncated = Summary.__dict__["truncated"].__set__
-
-
-def summary(
-    kind: str,
-    type_: str,
-    text: str,
-    value: float | str | None = None,
-    items: tuple[tuple[str, Summary], ...] = (),
-    truncated: bool = False,
-) -> Summary:
-    """A ``Summary``, in less than half the time that its own keyword-only constructor takes."""
-    made = _new(Summary)
-    _set_kind(made, kind)
-    _set_type(made, type_)
-    _set_text(made, text)
-    _set_value(made, value)
-    _set_items(made, items)
-    _set_truncated(made, truncated)
-    return made
+summary = Summary  # by position: names would take longer
 
 
 def plain(work: Work, known: Known, text: str, exact: str) -> Summary:

@@ -20,6 +20,8 @@ from signal_inspector.toolbar.figures import covered_ns
 _PATH = 500  # characters of a path with its query
 _READ = 2_000  # of them that are looked through for secrets
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRequest:
@@ -81,15 +83,17 @@ def _path(request: HttpRequest) -> str:
 def pack(dispatches: Iterable[Dispatch]) -> str:
     """A text for the store, which takes only JSON: compressed, as dispatches are much alike.
 
-    In base64, which takes 6 percent more than base85 and a tenth of its time.
+    In base64, which takes 6 percent more than base85 and a tenth of its time. One by one, so that
+    the garbage collector does not walk all of them again and again.
     """
-    rows = []
+    rows: list[str] = []
     stacks: dict[tuple[Caller, ...], int] = {}  # most of a dispatch, and mostly that of another
     for dispatch in dispatches:
-        rows.append(row := dispatch.as_dict())
+        row = dispatch.as_dict()
         if "stack" in row:
             row["stack"] = stacks.setdefault(dispatch.stack, len(stacks))
-    text = json.dumps({"dispatches": rows, "stacks": list(stacks)}, separators=(",", ":"))
+        rows.append(_encode(row))
+    text = f'{{"stacks":{_encode(list(stacks))},"dispatches":[{",".join(rows)}]}}'
     return b64encode(zlib.compress(text.encode(), level=1)).decode()
 
 

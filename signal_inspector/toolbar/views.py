@@ -15,7 +15,7 @@ from django.urls import path
 
 from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.context import suppress
-from signal_inspector.core.record.values import VERSION, document
+from signal_inspector.core.record.dispatch import document
 from signal_inspector.toolbar.assemble import Story, story
 from signal_inspector.toolbar.parts import Row
 from signal_inspector.toolbar.requests import PANEL_ID
@@ -93,23 +93,22 @@ def _rows(told: Story, row: str, offset: int | None) -> list[Row] | None:
 
 @_toolbar_view
 def si_json(request: HttpRequest) -> HttpResponse:
-    """All dispatches of a request, or the one whose id is ``dispatch``, as a file of JSON."""
+    """A list of all dispatches of a request, or the one whose id is ``dispatch``, as a file."""
     request_id, stats = _stats(request)
     if not stats:
         return _error(_GONE)
+    around = {**stats["request"], "id": request_id}
     dispatches = unpack(stats["packed"])
-    context = {"request": {**stats["request"], "id": request_id}}
     wanted = request.GET.get("dispatch")
-    if wanted is None:
-        all_of_them = [dispatch.as_dict() for dispatch in dispatches]
-        data = {"version": VERSION, "dispatches": all_of_them, "context": context}
-        name = f"signals-{request_id[:8]}.json"
-    else:
-        found = next((d for d in dispatches if d.id_text == wanted), None)
-        if found is None:
+    if wanted is not None:
+        dispatches = [dispatch for dispatch in dispatches if dispatch.id_text == wanted]
+        if not dispatches:
             return _error(_NO_DISPATCH)
-        data, name = document(found.as_dict(), **context), f"signal-{wanted}.json"
-    response = JsonResponse(data, json_dumps_params={"indent": 2})
+    found = [document(dispatch.as_dict(), request=around) for dispatch in dispatches]
+    response = JsonResponse(
+        found if wanted is None else found[0], safe=False, json_dumps_params={"indent": 2}
+    )
+    name = f"signals-{request_id[:8]}.json" if wanted is None else f"signal-{wanted}.json"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch, read_document
 from signal_inspector.core.record.values import Outcome
 from signal_inspector.names import name_matches, unmarked
 
@@ -22,7 +22,7 @@ _SHOWN: Final = 20_000  # ids of those shown that are remembered
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A dispatch, the words for the process that sent it, and the data that it was read from."""
+    """A dispatch, the words for the process that sent it, and the JSON that it was read from."""
 
     dispatch: Dispatch
     process: str
@@ -34,9 +34,13 @@ class Seen:
         return self.dispatch.outcome is Outcome.RAISED or bool(self.dispatch.failures)
 
 
-def read_seen(data: dict[str, Any], process: str) -> Seen:
-    """A dispatch of ``Dispatch.as_dict()``. Raises ValueError for what is none."""
-    return Seen(Dispatch.from_dict(data), process, data)
+def read_seen(data: dict[str, Any], process: str = "") -> Seen:
+    """What ``record.dispatch.document`` gave. Raises ValueError for what is none.
+
+    ``process``: who has sent it, where that is known better than by its context.
+    """
+    dispatch, context = read_document(data)
+    return Seen(dispatch, process or str(context.get("process", "")), data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ class Message:
 
     process: str
     kind: str  # "hello", "dispatch", "lost", "bye", or "unreadable"
-    content: Any = None
+    content: Any = None  # of a dispatch the whole line, of others what is under their kind
 
 
 class Listener:
@@ -178,7 +178,7 @@ class Listener:
             raise ValueError("no hello")
         elif type(content) is not (int if kind == "lost" else dict):
             raise ValueError("not a message")
-        return Message(sender.process, kind, content)
+        return Message(sender.process, kind, message if kind == "dispatch" else content)
 
     def _greet(self, sender: Sender, content: Any) -> None:
         """Take a process's hello; behind a port it has to know the token, and is answered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import threading
 import weakref
@@ -16,7 +17,7 @@ from signal_inspector.core.listening.sinks import Observer, Sink
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.ids import monotonic
 from signal_inspector.core.record.values import Details, SendMethod
-from signal_inspector.display.text import process_name
+from signal_inspector.display.text import process, process_name
 from signal_inspector.watch import wire
 from signal_inspector.watch.meeting import Place, RefusedError, place
 from signal_inspector.watch.wire import GoneError, Line
@@ -69,7 +70,7 @@ class WatchSink(Sink):
 
     def send(self, dispatch: Dispatch) -> None:
         """Send a dispatch that has ended to all who watch."""
-        line = wire.dispatch_line(dispatch)
+        line = wire.dispatch_line(dispatch, process(process_name(), os.getpid()))
         lines = list(self._lines.values())
         for each in lines:
             each.offer(line)

@@ -24,7 +24,7 @@ class Source(Protocol):
         """Seconds from one look to the next."""
 
     def look(self) -> Iterable[dict[str, Any]]:
-        """What is new since the last look, each as ``document()`` gives it.
+        """What is new since the last look, each as ``record.dispatch.document`` gives it.
 
         ``process`` in its context is the words for who sent it. Raises ``SourceAwayError``
         where another try may find more.

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from signal_inspector.core.record.values import document
 from signal_inspector.display.numbers import length_of_time, plural
 from signal_inspector.display.text import printable
 from signal_inspector.watch.dispatches import (
@@ -60,7 +59,7 @@ class Watcher:
         while True:
             try:
                 for found in source.look():
-                    self._add(found["dispatch"], str(found["context"].get("process", "")))
+                    self._add(found)
                 wait = source.interval
             except SourceAwayError as away:
                 wait = min(wait * 2, _LONGEST_WAIT)
@@ -111,14 +110,14 @@ class Watcher:
         else:
             self._unreadable += 1
 
-    def _add(self, data: dict[str, Any], process: str) -> None:
+    def _add(self, data: dict[str, Any], process: str = "") -> None:
         try:
             seen = read_seen(data, process)
         except ValueError:
             self._unreadable += 1
             return
-        if process:
-            self._processes.add(process)
+        if seen.process:
+            self._processes.add(seen.process)
         self._show(self._families.add(seen, time.monotonic()))
 
     def _show(self, families: Iterable[Family]) -> None:
@@ -131,4 +130,4 @@ class Watcher:
 
     def _json(self, family: Family) -> Iterator[str]:
         for seen in self._lines.taken(family):
-            yield json.dumps(document(seen.data, process=seen.process))
+            yield json.dumps(seen.data)

@@ -1,8 +1,9 @@
 """A process's line to one watcher. Nothing in here ever waits.
 
-What goes over it is one JSON object a line. ``{"hello": {...}}`` comes first, then
-``{"dispatch": {...}}`` for each dispatch that ended, and ``{"lost": n}`` where some could not be
-sent. A watcher that is reached by a port says ``{"welcome": {...}}`` before it gets any of it.
+What goes over it is one JSON object a line. ``{"hello": {...}}`` comes first, then the JSON of
+each dispatch that ended, as ``record.dispatch.document`` gives it, and ``{"lost": n}`` where some
+could not be sent. A watcher that is reached by a port says ``{"welcome": {...}}`` before it gets
+any of it.
 Nothing here trusts the other side.
 """
 
@@ -21,7 +22,7 @@ from threading import RLock
 from typing import Any, Final
 
 from signal_inspector.core import internal_errors
-from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.dispatch import Dispatch, document
 from signal_inspector.core.record.ids import monotonic
 from signal_inspector.watch.meeting import ADDRESS, require_private
 
@@ -58,32 +59,35 @@ def lost(count: int) -> bytes:
     return _line({"lost": count})
 
 
-def dispatch_line(dispatch: Dispatch) -> bytes | None:
-    """``Dispatch.as_dict()`` without call stack and SQL; None if it is too long all the same."""
+def dispatch_line(dispatch: Dispatch, process: str) -> bytes | None:
+    """Its JSON without call stack and SQL; None if it is too long all the same.
+
+    ``process`` is what ``display.text.process`` gives. What was left out because of the length
+    is told by ``shortened`` in the context.
+    """
     data = dispatch.as_dict()
     data.pop("stack", None)
     for call in data["calls"]:
         call.pop("queries", None)
-    line = _line({"dispatch": data})
-    if len(line) <= LONGEST:
-        return line
-    return _shortened(data)
+    line = _line(document(data, process=process))
+    return line if len(line) <= LONGEST else _shortened(data, process)
 
 
-def _shortened(data: dict[str, Any]) -> bytes | None:
-    data["shortened"] = True
+def _shortened(data: dict[str, Any], process: str) -> bytes | None:
+    message = document(data, process=process, shortened=True)
     data.pop("payload", None)
-    line = _line({"dispatch": data})
+    data.pop("payload_dropped", None)
+    line = _line(message)
     if len(line) > LONGEST:
         for call in data["calls"]:
             call.pop("response", None)
             if "failure" in call:
                 call["failure"].pop("traceback", None)
-        line = _line({"dispatch": data})
+        line = _line(message)
     if len(line) > LONGEST:
         data["calls"] = data["calls"][:_CALLS]
         data.pop("not_called", None)
-        line = _line({"dispatch": data})
+        line = _line(message)
     return line if len(line) <= LONGEST else None
 
 

@@ -59,7 +59,7 @@ class TestSource:
         assert list(log.look()) == []
         log.close()
         assert len(found) == 2
-        seen = read_seen(found[0]["dispatch"], found[0]["context"]["process"])
+        seen = read_seen(found[0])
         assert (seen.process, seen.dispatch.sender, seen.has_failed) == ("a process", "str", True)
         assert [call.outcome for call in seen.dispatch.calls] == ["returned", "raised"]
         failure = seen.dispatch.calls[1].failure
@@ -87,7 +87,7 @@ class TestSource:
                 call["receiver"] for call in told["calls"]
             ]
             assert Dispatch.from_dict(found).as_dict() == found
-            assert read_seen(found, "").dispatch.duration_ns == dispatch.duration_ns
+            assert Dispatch.from_dict(found).duration_ns == dispatch.duration_ns
 
     def test_filters(self) -> None:
         """Only what is asked for is read."""

@@ -51,8 +51,7 @@ class Shown:
         answer = self.client.get(
             "/__debug__/signal_inspector/dispatches.json", {"request_id": request_id}
         )
-        found: list[dict[str, Any]] = json.loads(answer.content)["dispatches"]
-        return found
+        return [each["dispatch"] for each in json.loads(answer.content)]
 
 
 @pytest.fixture

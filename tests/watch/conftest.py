@@ -67,10 +67,10 @@ def heard(listener: Listener, enough: Callable[[list[Message]], bool]) -> list[M
 
 
 def dispatches(listener: Listener, count: int) -> list[dict[str, Any]]:
-    """The next so many dispatches."""
+    """The next so many dispatches, without what is around them."""
 
     def told(messages: list[Message]) -> list[dict[str, Any]]:
-        return [message.content for message in messages if message.kind == "dispatch"]
+        return [message.content["dispatch"] for message in messages if message.kind == "dispatch"]
 
     return told(heard(listener, lambda messages: len(told(messages)) >= count))
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_inspector import capture
+from signal_inspector.core.record.dispatch import document
 from signal_inspector.watch.dispatches import Families, Family, Filters, Seen, read_seen
 from signal_inspector.watch.terminal import (
     Lines,
@@ -31,6 +32,11 @@ __all__ = ["caused", "happened"]
 def id_of(name: str | None) -> str | None:
     """An id; the same for the same name."""
     return name and str(uuid5(NAMESPACE_OID, name))
+
+
+def seen_of(data: dict[str, Any], process: str = "") -> Seen:
+    """A dispatch as the watcher reads it."""
+    return read_seen(document(data), process)
 
 
 def record(id: str = "1", parent_id: str | None = None, **changes: Any) -> dict[str, Any]:  # noqa: A002
@@ -78,7 +84,7 @@ def lines(
     families = Families()
     found: list[Family] = []
     for data in records:
-        found += families.add(read_seen(data, "pid 1, x"), 0.0)
+        found += families.add(seen_of(data, "pid 1, x"), 0.0)
     found += families.rest()
     return [line for family in found for line in made.of(family)]
 
@@ -183,7 +189,7 @@ def test_colors_are_no_part_of_the_width() -> None:
     made = Lines(shown, Signs(color_style(force_color=True), "utf-8"))
     import re
 
-    colored = list(made.of(Family(read_seen(CHECKOUT, ""))))
+    colored = list(made.of(Family(seen_of(CHECKOUT))))
     assert any("\x1b[" in line for line in colored)
     assert [re.sub(r"\x1b\[[\d;]*m", "", line) for line in colored] == lines(CHECKOUT)
 
@@ -214,14 +220,14 @@ def test_filters(filters: Filters, signals: set[str]) -> None:
 def test_child_waits_for_its_parent() -> None:
     """It is shown below the parent if that comes in time, and else by itself, once."""
     families = Families(patience=2.0)
-    child, parent = read_seen(CAUSED, ""), read_seen(CHECKOUT, "")
+    child, parent = seen_of(CAUSED), seen_of(CHECKOUT)
     assert list(families.add(child, 0.0)) == []
     assert list(families.waited(1.9)) == []
     (alone,) = families.waited(2.0)
     assert (alone.seen, alone.is_alone) == (child, True)
     (family,) = families.add(parent, 3.0)
     assert (family.children, family.is_alone) == ([], False)
-    late = read_seen({**CAUSED, "id": id_of("3")}, "")
+    late = seen_of({**CAUSED, "id": id_of("3")})
     (after,) = families.add(late, 4.0)
     assert after.is_alone
 
@@ -229,11 +235,11 @@ def test_child_waits_for_its_parent() -> None:
 def test_grandchildren_wait_with_their_parent() -> None:
     """What waits for one that waits itself is shown with it."""
     families = Families(patience=2.0)
-    inner = read_seen(record(id="3", parent_id="2", parent_call=0), "")
+    inner = seen_of(record(id="3", parent_id="2", parent_call=0))
     assert list(families.add(inner, 0.0)) == []
-    assert list(families.add(read_seen(CAUSED, ""), 1.5)) == []
+    assert list(families.add(seen_of(CAUSED), 1.5)) == []
     assert list(families.waited(2.5)) == []
-    (family,) = families.add(read_seen(CHECKOUT, ""), 3.0)
+    (family,) = families.add(seen_of(CHECKOUT), 3.0)
     assert family.children[0].children[0].seen is inner
 
 
@@ -241,10 +247,10 @@ def test_cycle_of_parents_is_shown_in_the_end() -> None:
     """Ids that nobody would make do not hang the watcher."""
     families = Families(patience=2.0)
     for number in range(5_100):
-        for _ in families.add(read_seen(record(id=f"{number}", parent_id=f"x{number}"), ""), 0.0):
+        for _ in families.add(seen_of(record(id=f"{number}", parent_id=f"x{number}")), 0.0):
             pass
     assert len(list(families.waited(10.0))) <= 5_001
-    assert list(families.add(read_seen(record(id="a", parent_id="a"), ""), 20.0)) == []
+    assert list(families.add(seen_of(record(id="a", parent_id="a")), 20.0)) == []
     list(families.waited(30.0))
 
 
@@ -281,7 +287,7 @@ _json = st.recursive(
 def test_any_data(key: str, value: Any) -> None:
     """What is no dispatch is no failure either: it is read, or a ValueError."""
     try:
-        seen = read_seen({**CHECKOUT, key: value}, "")
+        seen = seen_of({**CHECKOUT, key: value})
     except ValueError:
         return
     assert isinstance(seen, Seen)
@@ -298,17 +304,17 @@ def watcher() -> tuple[Watcher, list[str], list[str]]:
 
 
 def test_json_is_what_the_recorder_says(watcher: Any) -> None:
-    """A line of JSON holds Dispatch.as_dict(), with the process as its context."""
+    """A line of JSON is what came, its context included."""
     watching, out, said = watcher
     with capture() as captured:
         caused.send(sender=None, order=42)
     data = captured[0].as_dict()
-    watching._add(json.loads(json.dumps(data)), "pid 7, shell")
+    watching._add(json.loads(json.dumps(document(data, process="pid 7, shell", shortened=True))))
     (line,) = out
     assert json.loads(line) == {
         "version": 1,
         "dispatch": data,
-        "context": {"process": "pid 7, shell"},
+        "context": {"process": "pid 7, shell", "shortened": True},
     }
     watching.end()
     (summary,) = said

@@ -14,11 +14,13 @@ from django.dispatch import Signal
 
 from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.context import process_hearers
+from signal_inspector.core.record.dispatch import read_document
 from signal_inspector.core.record.values import Details
 from signal_inspector.watch import WatchSink, wire
 from signal_inspector.watch import sink as sinks
 from signal_inspector.watch.listening import Listener
 from signal_inspector.watch.meeting import Place
+from tests.test_dispatch_schema import SCHEMA, wrong
 from tests.watch.conftest import dispatches, heard, look, until
 
 happened = Signal()
@@ -89,6 +91,17 @@ def test_each_dispatch_arrives(sink: WatchSink, listener: Listener) -> None:
     assert outer["payload"]["order"]["value"] == 42
     assert outer["caller"]["function"] == "test_each_dispatch_arrives"
     assert "stack" not in outer
+
+
+def test_a_line_is_the_json_of_a_dispatch(sink: WatchSink, listener: Listener) -> None:
+    """What comes is as the schema says, and its context tells the process."""
+    assert look(sink)
+    happened.send_robust(sender=None, order=42)
+    *_, inner, outer = heard(listener, lambda messages: len(messages) >= 3)
+    assert wrong(inner.content, SCHEMA) == wrong(outer.content, SCHEMA) == []
+    assert outer.content["context"] == {"process": outer.process}
+    dispatch, _ = read_document(outer.content)
+    assert dispatch.as_dict() == outer.content["dispatch"]
 
 
 def test_secrets_are_redacted(sink: WatchSink, listener: Listener) -> None:
@@ -178,10 +191,12 @@ def test_large_dispatch_is_shortened(sink: WatchSink, meeting: Place, settings: 
     with Listener(meeting) as listener, listening(sink):
         assert look(sink)
         happened.send_robust(sender=None, text="x" * 390_000)
-        _, outer = dispatches(listener, 2)
-        assert "payload" not in outer
-        assert outer["shortened"] is True
-        assert len(outer["calls"]) == 2
+        messages = heard(listener, lambda found: len(found) >= 3)
+        (outer,) = [each.content for each in messages if "shortened" in str(each.content)]
+        assert outer["context"]["shortened"] is True
+        assert "payload" not in outer["dispatch"]
+        assert len(outer["dispatch"]["calls"]) == 2
+        assert wrong(outer, SCHEMA) == []
 
 
 def test_many_threads(sink: WatchSink, meeting: Place) -> None:

@@ -43,7 +43,7 @@ from signal_inspector.audit.rows import CALL_COLUMNS, CALL_NAMES, DISPATCH_COLUM
 from signal_inspector.audit.search.finding import scan
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.core.record import values as record_values
+from signal_inspector.core.record import dispatch as record
 from signal_inspector.names import name_matches
 
 #: What view_payloads is for: values of the application, and texts that may hold some.
@@ -283,7 +283,7 @@ def as_document(entry: Entry) -> dict[str, Any]:
     ending = entry.dispatch["transaction_outcome"]
     is_known = ending != TransactionOutcome.UNKNOWN
     own_method, method = values.pop("own_method"), values.pop("method")
-    record = {key: values.pop(key) for key in _RECORD} | {
+    told = {key: values.pop(key) for key in _RECORD} | {
         "method": own_method or method,
         "caller": _caller(values.pop("caller")),
         "project_caller": _caller(values.pop("project_caller")),
@@ -296,7 +296,7 @@ def as_document(entry: Entry) -> dict[str, Any]:
         "objects": entry.objects or None,
         "unreadable_payload": text if payload is None else None,
     }
-    return record_values.document(_kept(record), **_kept(context))
+    return record.document(_kept(told), **_kept(context))
 
 
 def _call(row: dict[str, Any]) -> dict[str, Any]:

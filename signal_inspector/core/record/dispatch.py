@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 FAILED: Final = frozenset({Outcome.RAISED, Outcome.SKIPPED, Outcome.CANCELLED})
 
+#: Of the JSON of a dispatch; raised when a key changes its meaning or goes.
+VERSION: Final = 1
+
 _SAMPLED: Final = 1  # among the flags of a trace
 
 _UNWRITTEN: Final[dict[str, Any]] = {
@@ -459,33 +462,33 @@ class Dispatch:
             "by_time": self.by_time,
             "signal": self.signal,
             "sender": self.sender,
-            "method": self.method.value,
+            "method": self.method._value_,
             "started_at": self.started_at.isoformat(),
             "duration_ns": self.duration_ns,
-            "outcome": self.outcome.value,
+            "outcome": self.outcome._value_,
             "calls": [call.as_dict() for call in self.calls],
         }
-        if self.payload is not None:
-            data["payload"] = {key: value.as_dict() for key, value in self.payload.items()}
+        payload, stack, not_called = self.payload, self.stack, self.not_called
+        if payload is not None:
+            data["payload"] = {key: value.as_dict() for key, value in payload.items()}
             data["payload_dropped"] = self.payload_dropped
-        stack, not_called = self.stack, self.not_called
-        caller, project_caller, unseen = self.caller, self.project_caller, self.unseen
-        others = (
-            ("start_ns", self.start_ns or None),
-            ("trace_id", self.trace_id or None),
-            ("span_id", self.span_id or None),
-            ("trace_sampled", self.trace_sampled),
-            ("parent_id", self.parent_id_text or None),
-            ("parent_call", self.parent_call),
-            ("unseen", unseen and unseen.value),
-            ("caller", caller and caller.as_dict()),
-            ("project_caller", project_caller and project_caller.as_dict()),
-            ("stack", list(map(list, stack)) if stack else None),
-            ("in_transaction", self.in_transaction),
-            ("rolled_back", self.rolled_back),
-            ("not_called", [each.as_dict() for each in not_called] if not_called else None),
-        )
-        data.update([pair for pair in others if pair[1] is not None])
+        if parent_id := self.parent_id_text:
+            data["parent_id"] = parent_id
+        for key in ("start_ns", "trace_id", "span_id"):
+            if value := getattr(self, key):
+                data[key] = value
+        if stack:
+            data["stack"] = list(map(list, stack))
+        if not_called:
+            data["not_called"] = [each.as_dict() for each in not_called]
+        for key in ("trace_sampled", "parent_call", "in_transaction", "rolled_back"):
+            if (value := getattr(self, key)) is not None:
+                data[key] = value
+        for key in ("caller", "project_caller"):
+            if (caller := getattr(self, key)) is not None:
+                data[key] = caller.as_dict()
+        if self.unseen is not None:
+            data["unseen"] = self.unseen._value_
         return data
 
     @staticmethod
@@ -510,6 +513,32 @@ class Dispatch:
             f"<Dispatch {self.method.value} {self.signal} from {self.sender}: "
             f"{len(self.receivers or self._calls or ())} receivers, {self.outcome.value}>"
         )
+
+
+def document(dispatch: Data, **context: Any) -> dict[str, Any]:
+    """The JSON of one dispatch wherever it is shown or sent.
+
+    ``dispatch`` is its ``as_dict()``, ``context`` what the room knows of it beside.
+    """
+    return {"version": VERSION, "dispatch": dispatch, "context": context}
+
+
+def read_document(data: Data) -> tuple[Dispatch, Data]:
+    """The dispatch and its context, of what ``document`` gave, also after JSON.
+
+    Raises ValueError, which says what is wrong.
+    """
+    version = data.get("version")
+    if type(version) is not int or version != VERSION:
+        raise ValueError(f"Not a dispatch: its version is {version!r:.50}, not {VERSION}.")
+    try:
+        dispatch = of_type(data["dispatch"], dict, "dispatch")
+        context = of_type(data["context"], dict, "context")
+    except KeyError as error:
+        raise ValueError(f"Not a dispatch: {error} is missing.") from error
+    except ValueError as error:
+        raise ValueError(f"Not a dispatch: {error}.") from error
+    return Dispatch.from_dict(dispatch), context
 
 
 class _ReadDispatch(Dispatch):

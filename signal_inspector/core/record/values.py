@@ -3,7 +3,7 @@
 ``as_dict`` gives plain data for JSON, ``from_dict`` reads it again; ``dispatch.schema.json``
 describes it. A part that was not kept is absent. ``from_dict`` raises KeyError for what is
 missing, ValueError or TypeError for what is something else: ``Dispatch.from_dict`` makes one
-ValueError of them.
+ValueError of them. Thousands are written and read for one page, so the usual case comes first.
 """
 
 from __future__ import annotations
@@ -11,20 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Flag, StrEnum
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
-
-#: Of the JSON of a dispatch; raised when a key changes its meaning or goes.
-VERSION: Final = 1
 
 T = TypeVar("T")
 Data = Mapping[str, Any]
 
 _PLAIN: Final = frozenset({bool, int, float, str})
-
-
-def document(dispatch: Data, **context: Any) -> dict[str, Any]:
-    """The JSON of one dispatch wherever it is shown: ``context`` is what the room knows of it."""
-    return {"version": VERSION, "dispatch": dispatch, "context": context}
 
 
 def of_type(value: object, kind: type[T], what: str) -> T:
@@ -162,8 +155,7 @@ class Caller(NamedTuple):
         return cls.from_list([data["path"], data["line"], data["function"]])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(NamedTuple):
     """What is kept of a value: enough to read, never the value itself."""
 
     kind: str  # "plain", "model", "collection", "object", "redacted" or "unreadable"
@@ -189,19 +181,23 @@ class Summary:
     @classmethod
     def from_dict(cls, data: Data) -> Summary:
         """What ``as_dict`` gave."""
+        kind, name, text = data["kind"], data["type"], data["text"]
+        if not (type(kind) is type(name) is type(text) is str):
+            for key in ("kind", "type", "text"):
+                of_type(data[key], str, key)
         value = data.get("value")
         if value is not None and type(value) not in _PLAIN:
             raise ValueError(f"value is of type {type(value).__name__}")
         items = data.get("items")
         return cls(
-            kind=of_type(data["kind"], str, "kind"),
-            type=of_type(data["type"], str, "type"),
-            text=of_type(data["text"], str, "text"),
-            value=value,
-            items=()
+            kind,
+            name,
+            text,
+            value,
+            ()
             if items is None
             else tuple([(of_type(key, str, "key"), cls.from_dict(item)) for key, item in items]),
-            truncated=part(data, "truncated", bool, absent=False),
+            part(data, "truncated", bool, absent=False),
         )
 
 
@@ -309,7 +305,7 @@ class ReceiverCall:
             "path": self.path,
             "line": self.line,
             "is_async": self.is_async,
-            "outcome": self.outcome.value,
+            "outcome": self.outcome._value_,  # which a property looks up otherwise
             "duration_ns": self.duration_ns,
             "self_ns": self.self_ns,
             "query_count": self.query_count,
@@ -330,24 +326,66 @@ class ReceiverCall:
     @classmethod
     def from_dict(cls, data: Data) -> ReceiverCall:
         """What ``as_dict`` gave."""
-        offset, response, failure = map(data.get, ("offset_ns", "response", "failure"))
+        try:
+            values = _values_of_call(data)
+        except KeyError:  # of these some may be absent, or None
+            values = _checked(data)
+        outcome = _OUTCOMES.get(values[4])
+        if outcome is None or tuple(map(type, values)) != _TYPES_OF_CALL:
+            values = _checked(data)
+            outcome = Outcome(values[4])
+        receiver, path, line, is_async, _, duration_ns, self_ns, count, ns, by_time, timed = values
+        get = data.get
+        offset, response, failure = get("offset_ns"), get("response"), get("failure")
+        queries = get("queries")
         return cls(
-            receiver=of_type(data["receiver"], str, "receiver"),
-            path=part(data, "path", str, ""),
-            line=part(data, "line", int, 0),
-            is_async=of_type(data["is_async"], bool, "is_async"),
-            outcome=Outcome(data["outcome"]),
+            receiver=receiver,
+            path=path,
+            line=line,
+            is_async=is_async,
+            outcome=outcome,
             offset_ns=None if offset is None else of_type(offset, int, "offset_ns"),
-            duration_ns=of_type(data["duration_ns"], int, "duration_ns"),
-            self_ns=part(data, "self_ns", int, 0),
+            duration_ns=duration_ns,
+            self_ns=self_ns,
             response=None if response is None else Summary.from_dict(response),
             failure=None if failure is None else Failure.from_dict(failure),
-            query_count=part(data, "query_count", int, 0),
-            query_ns=part(data, "query_ns", int, 0),
-            queries_by_time=part(data, "queries_by_time", int, 0),
-            queries=tuple([Query.from_dict(query) for query in data.get("queries") or ()]),
-            timed=part(data, "timed", bool, absent=True),
+            query_count=count,
+            query_ns=ns,
+            queries_by_time=by_time,
+            queries=tuple([Query.from_dict(query) for query in queries]) if queries else (),
+            timed=timed,
         )
+
+
+_OUTCOMES: Final[dict[object, Outcome]] = {str(outcome): outcome for outcome in Outcome}
+
+#: What ``ReceiverCall.as_dict`` always writes, of which type; what stands for it where another
+#: has left it out, None if nobody may.
+_CALL: Final[dict[str, tuple[type, Any]]] = {
+    "receiver": (str, None),
+    "path": (str, ""),
+    "line": (int, 0),
+    "is_async": (bool, None),
+    "outcome": (str, None),
+    "duration_ns": (int, None),
+    "self_ns": (int, 0),
+    "query_count": (int, 0),
+    "query_ns": (int, 0),
+    "queries_by_time": (int, 0),
+    "timed": (bool, True),
+}
+_values_of_call: Final = itemgetter(*_CALL)
+_TYPES_OF_CALL: Final = tuple([kind for kind, _ in _CALL.values()])
+
+
+def _checked(data: Data) -> tuple[Any, ...]:
+    """The values of ``_CALL``. Raises KeyError or ValueError for what is missing or wrong."""
+    return tuple(
+        [
+            of_type(data[key], kind, key) if absent is None else part(data, key, kind, absent)
+            for key, (kind, absent) in _CALL.items()
+        ]
+    )
 
 
 class Tally:
