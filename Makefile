@@ -44,8 +44,11 @@ $(VENV)/.%: requirements/%.txt $(django) $(VENV)/.package
 # In as many processes as there are cores; the tests of a file share servers, and stay together.
 parallel := -n auto --maxprocesses 8 --dist loadfile
 
-test: $(VENV)/.tests ## Run the tests, but for those in a browser
-	$(py) -m pytest -m "not browser" $(parallel) $(PYTEST_ARGS)
+# Tests start hundreds of processes: without bytecode each would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
+test: $(VENV)/.tests ## Run the tests, but for those in a browser and those of the apps of others
+	$(py) -m pytest -m "not browser and not thirdparty" $(parallel) $(PYTEST_ARGS)
 
 # What depends on Python and Django themselves: the wrapper, and what it knows of the code around
 # it. Not the rooms, the servers and the documents.

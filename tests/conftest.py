@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import os
 import shutil
 import signal
 from collections.abc import Generator, Iterator
+from unittest import mock
 
 import hypothesis
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from signal_inspector import conf
 from signal_inspector.core import internal_errors
 from signal_inspector.core.listening import context
+from signal_inspector.core.wrapper import subclasses
 
 # A shell lets what it starts in the background ignore Ctrl-C, and so would what tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -40,6 +44,19 @@ def _no_audit() -> None:
 
     if sink.installed is not None:
         context.remove_sink(sink.installed)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _code_is_read_once() -> Iterator[None]:
+    """Tests install the wrapper hundreds of times, on the many subclasses of Signal they have."""
+    with mock.patch.object(subclasses, "_calls", functools.cache(subclasses._calls)):
+        yield
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays: collections of garbage, which many tests ask for, pass it by."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

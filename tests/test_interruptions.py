@@ -442,6 +442,12 @@ def test_the_receiver_has_failed_all_the_same(
 _CHECKED_AFTER = ("RESUME", "CALL", "PRECALL", "JUMP_BACKWARD")
 
 
+@functools.cache
+def _instructions(code: types.CodeType) -> list[str]:
+    """The name of each byte of the code; asked for its bytes, it makes a copy each time."""
+    return [opcode.opname[each] for each in code.co_code]
+
+
 class Interrupter:
     """Rings at the n-th place in our code at which Python looks for signals.
 
@@ -475,11 +481,12 @@ class Interrupter:
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
         before = [""]
+        instructions = _instructions(frame.f_code)
 
         def local(frame: types.FrameType, event: str, _: object) -> Any:
             if event == "opcode":
                 was = before[0]
-                before[0] = opcode.opname[frame.f_code.co_code[frame.f_lasti]]
+                before[0] = instructions[frame.f_lasti]
                 is_after = was.startswith(_CHECKED_AFTER) and before[0] != "PUSH_EXC_INFO"
                 if id(frame) in self.callers:  # after a call of Python code it looks nowhere
                     self.callers.discard(id(frame))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import subprocess
@@ -23,11 +24,12 @@ from signal_inspector.checks.signals import Rule, findings
 from signal_inspector.core import internal_errors
 from signal_inspector.core.wrapper import connection_log
 from signal_inspector.names.scan import by_name, walk
-from signal_inspector.names.signals import signal_name
+from signal_inspector.names.signals import signal_name, signal_names
 from signal_inspector.source_code.project import read_directory
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 120  # seconds
+OWN = ("bazaar", "twin")  # packages of the tests
 
 
 def write(directory: Path, files: Mapping[str, str]) -> None:
@@ -38,6 +40,13 @@ def write(directory: Path, files: Mapping[str, str]) -> None:
         path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
         for parent in path.relative_to(directory).parents[:-1]:
             (directory / parent / "__init__.py").touch()
+
+
+@functools.cache
+def _signals_of(modules: frozenset[str]) -> dict[str, Signal]:
+    """The signals of these modules by name: those of Django stay the same from test to test."""
+    held = {name: sys.modules[name] for name in sorted(modules)}
+    return {signal_name(signal): signal for signal, _ in walk(by_name(held), set())}
 
 
 class World:
@@ -54,12 +63,13 @@ class World:
     @staticmethod
     def signals() -> dict[str, Signal]:
         """What ``loaded_signals`` says, of the modules that can matter here: all are very many."""
-        near = {
-            name: module
-            for name, module in dict.copy(sys.modules).items()
-            if name.partition(".")[0] in ("bazaar", "twin", "django")
-        }
-        return {signal_name(signal): signal for signal, _ in walk(by_name(near), set())}
+        loaded = dict.copy(sys.modules)
+        django = _signals_of(frozenset(name for name in loaded if name.startswith("django.")))
+        for name, signal in django.items():
+            signal_names.set(signal, name)  # to find them anew, every module is looked through
+        near = {name: loaded[name] for name in loaded if name.partition(".")[0] in OWN}
+        own = {signal_name(signal): signal for signal, _ in walk(by_name(near), set())}
+        return {**django, **own}
 
     def load(self, source: str, name: str = "bazaar.signals") -> ModuleType:
         """Write a module and import it."""
@@ -86,7 +96,7 @@ def forget_modules() -> None:
     A ``weakref.WeakMethod`` that is collected along with its function complains in its callback.
     """
     for name in list(sys.modules):
-        if name.partition(".")[0] in ("bazaar", "twin"):
+        if name.partition(".")[0] in OWN:
             for value in vars(sys.modules.pop(name)).values():
                 if isinstance(value, Signal):
                     value.receivers = []

@@ -239,11 +239,11 @@ def _in_own_context(play: Callable[[World], Result], world: World) -> Result:
 def _orderly_collection() -> Iterator[None]:
     """Garbage is collected when a world says so, and what is not of this world is let be."""
     gc.disable()
-    gc.freeze()
+    gc.collect()
+    gc.freeze()  # for good, as all that was there before the tests: see tests/conftest.py
     try:
         yield
     finally:
-        gc.unfreeze()
         gc.enable()
 
 
