@@ -11,7 +11,7 @@ from django.core.signals import setting_changed
 from signal_inspector.checks import TAG, check_settings, check_signals, check_toolbar
 from signal_inspector.conf import SETTING, forget_config, get_config
 from signal_inspector.core import suppression
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import sinks
 from signal_inspector.core.listening.sinks import load_sinks
 from signal_inspector.core.record import queries, recorder, transactions
 from signal_inspector.core.wrapper import instrument
@@ -52,4 +52,4 @@ def _setting_changed(setting: str, **kwargs: object) -> None:
 def _apply_settings() -> None:
     forget_config()
     recorder.forget_decisions()
-    context.use_sinks(tuple(load_sinks(get_config().sinks)))
+    sinks.use_sinks(tuple(load_sinks(get_config().sinks)))

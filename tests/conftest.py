@@ -15,7 +15,7 @@ import pytest
 
 from signal_inspector import conf
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import sinks
 from signal_inspector.core.wrapper import subclasses
 
 # A shell lets what it starts in the background ignore Ctrl-C, and so would what tests start.
@@ -43,7 +43,7 @@ def _no_audit() -> None:
     from signal_inspector.audit import sink
 
     if sink.installed is not None:
-        context.remove_sink(sink.installed)
+        sinks.remove_sink(sink.installed)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,8 +15,7 @@ import django
 from django.apps import apps
 
 from signal_inspector import Dispatch, Sink
-from signal_inspector.core.listening.context import process_hearers, use_sinks
-from signal_inspector.core.listening.sinks import Observer
+from signal_inspector.core.listening.sinks import Observer, process_sinks, use_sinks
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.core.wrapper import instrument
 
@@ -48,7 +47,7 @@ class Quiet(Sink):
 class Live(Quiet):
     """Hears of each receiver too, as it runs."""
 
-    def follow(
+    def observer_for(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
     ) -> Observer | None:
         return Hearing(self)
@@ -58,7 +57,7 @@ def following(make: Callable[[], Observer]) -> Sink:
     """A sink each of whose dispatches is followed by one of these."""
 
     class Following(Sink):
-        def follow(
+        def observer_for(
             self, signal: str, sender: str, method: SendMethod, receivers: int | None
         ) -> Observer | None:
             return make()
@@ -84,7 +83,7 @@ class Hearing(Observer):
 @contextmanager
 def listening(*sinks: Sink) -> Iterator[None]:
     """Make these the sinks of the process for a while."""
-    before = process_hearers().sinks
+    before = process_sinks()
     use_sinks(sinks)
     try:
         yield

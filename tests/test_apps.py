@@ -21,7 +21,7 @@ import signal_inspector
 from signal_inspector.apps import SignalInspectorConfig
 from signal_inspector.checks import check_settings
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import sinks
 from signal_inspector.core.record.queries import count_query
 from signal_inspector.core.wrapper import instrument
 from tests.listening import ROOT, Quiet, run_python
@@ -43,9 +43,9 @@ class Heard(Quiet):
 HEARD = f"{__name__}.Heard"
 
 
-def sinks() -> list[str]:
+def heard_by() -> list[str]:
     """The sinks of the process, by their class."""
-    return [type(sink).__name__ for sink in context.process_hearers().sinks]
+    return [type(sink).__name__ for sink in sinks.process_sinks()]
 
 
 class TestInstalled:
@@ -80,7 +80,7 @@ class TestInstalled:
             checks = list[object](registry.registered_checks).count(check_settings)
             uids = [entry[0][0] for entry in setting_changed.receivers]
             ours = uids.count("signal_inspector.settings")
-            return Signal.send, BaseDatabaseWrapper.commit, checks, ours, sinks()
+            return Signal.send, BaseDatabaseWrapper.commit, checks, ours, heard_by()
 
         before = state()
         assert before[2:] == (1, 1, [])
@@ -91,12 +91,12 @@ class TestInstalled:
 class TestSettings:
     def test_without_sinks_nobody_listens(self) -> None:
         """The default settings have no sink."""
-        assert sinks() == []
+        assert heard_by() == []
 
     def test_sinks_of_the_settings_listen(self) -> None:
         """A sink that SINKS names hears every dispatch while the setting holds."""
         with override_settings(SIGNAL_INSPECTOR={"SINKS": [HEARD]}):
-            [sink] = context.process_hearers().sinks
+            [sink] = sinks.process_sinks()
             order_placed.send(None)
         order_placed.send(None)
         assert isinstance(sink, Heard)
@@ -105,15 +105,15 @@ class TestSettings:
     def test_sinks_go_with_their_setting(self) -> None:
         """When the setting changes back, its sinks no longer listen."""
         with override_settings(SIGNAL_INSPECTOR={"SINKS": [HEARD]}):
-            during = sinks()
-        assert (during, sinks()) == (["Heard"], [])
+            during = heard_by()
+        assert (during, heard_by()) == (["Heard"], [])
 
     def test_a_sink_is_made_once(self) -> None:
         """A change of another setting makes no new sinks."""
         with override_settings(SIGNAL_INSPECTOR={"SINKS": [HEARD]}):
-            [before] = context.process_hearers().sinks
+            [before] = sinks.process_sinks()
             with override_settings(USE_TZ=False):
-                [after] = context.process_hearers().sinks
+                [after] = sinks.process_sinks()
         assert before is after
 
     def test_a_sink_that_cannot_be_imported_is_told(self) -> None:
@@ -121,7 +121,7 @@ class TestSettings:
         setting = override_settings(SIGNAL_INSPECTOR={"SINKS": ["no.such.Sink"]})
         with pytest.raises(ImproperlyConfigured, match=r"no\.such\.Sink"):
             setting.enable()
-        assert sinks() == []
+        assert heard_by() == []
 
 
 MODELS = """

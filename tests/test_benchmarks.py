@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
-from signal_inspector.core.listening.context import add_sink, remove_sink
+from signal_inspector.core.listening.sinks import add_sink, remove_sink
 from signal_inspector.tracing import TracingSink
 from tests.benchmarks import __main__ as command
 from tests.benchmarks import contest, handwritten

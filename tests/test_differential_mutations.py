@@ -17,7 +17,7 @@ from signal_inspector import Outcome
 from signal_inspector.core.listening import captures, context
 from signal_inspector.core.listening.observers import Stepping
 from signal_inspector.core.record import recorder
-from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.wrapper import async_path, instrument
 from signal_inspector.core.wrapper.async_path import Driven, StandIn, Watched
 from tests.differential.modes import Tampering, compare
@@ -122,7 +122,7 @@ def _ask_the_cache_first(send: Any, signal: Signal, sender: Any, **named: Any) -
 
 @_around("send")
 def _leave_a_variable_set(send: Any, signal: Signal, *args: Any, **named: Any) -> Any:
-    context.current.set(context.RecordingContext(captures.NOBODY))
+    context.current.set(context.RecordingContext(captures.SUPPRESSED))
     return send(signal, *args, **named)
 
 
@@ -157,7 +157,7 @@ _call_receiver = Watched.call_receiver
 
 _NEVER_RESET = SimpleNamespace(get=context.current.get, reset=lambda token: None)
 
-_caused_by = Dispatch.caused_by
+_caused_by = RunningDispatch.caused_by
 
 
 def _throw_without_telling(self: Driven, error: Any, *more: Any) -> Any:
@@ -198,10 +198,10 @@ MUTATIONS: dict[str, Tampering] = {
     ),
     "orphans are not recorded": _in_place_of(instrument, "_orphan", lambda *args: None),
     "nested sends do not know their parent": _in_place_of(
-        Dispatch, "caused_by", lambda self, parent, index: None
+        RunningDispatch, "caused_by", lambda self, parent, index: None
     ),
     "a nested send knows its parent, not the receiver": _in_place_of(
-        Dispatch, "caused_by", lambda self, parent, index: _caused_by(self, parent, None)
+        RunningDispatch, "caused_by", lambda self, parent, index: _caused_by(self, parent, None)
     ),
     "what raised is recorded as having returned": _in_place_of(
         recorder, "outcome_of", lambda error: Outcome.RETURNED

@@ -20,6 +20,7 @@ from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.captures import NOBODY
 from signal_inspector.core.record.dispatch import OuterTrace
 from signal_inspector.core.record.ids import next_sequence
+from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.record.transactions import TransactionMark
 from signal_inspector.core.record.values import (
     Busy,
@@ -47,9 +48,9 @@ def _no_trouble() -> Iterator[None]:
     assert internal_errors.counts() == {}
 
 
-def make(**written: Any) -> Dispatch:
+def make(**written: Any) -> RunningDispatch:
     """A dispatch that began at 1000 on the clock."""
-    dispatch = Dispatch()
+    dispatch = RunningDispatch()
     dispatch.signal, dispatch.sender = "shop.signals.placed", "shop.Web"
     dispatch.method, dispatch.hearers = SendMethod.SEND, NOBODY
     dispatch.started_ns, dispatch.start_ns, dispatch.marks = MOMENT, 1000, [1000]
@@ -59,7 +60,7 @@ def make(**written: Any) -> Dispatch:
     return dispatch
 
 
-def ended(**written: Any) -> Dispatch:
+def ended(**written: Any) -> RunningDispatch:
     """One that ran three receivers of 10, 20 and 30 ns."""
     return make(
         marks=[1000, 1010, 1030, 1060],
@@ -204,16 +205,17 @@ class TestUnwritten:
 
 
 class TestTimes:
-    def test_a_copy_heard_by_others(self) -> None:
-        """A copy says the same when who hears it, which knows the time, is another."""
+    def test_one_that_is_detached_from_its_captures(self) -> None:
+        """It says the same, though those who heard it, who know the time, are gone from it."""
         signal = Signal()
         with capture(details=Details.NONE) as dispatches:
             signal.send(None)
         [dispatch] = dispatches
-        copied = dispatch.copied()
-        copied.hearers = NOBODY
-        assert copied.as_dict() == dispatch.as_dict()
-        assert dispatch.hearers is not NOBODY
+        detached = dispatch.detached()
+        assert detached.as_dict() == dispatch.as_dict()
+        assert detached is not dispatch
+        assert isinstance(detached, RunningDispatch)
+        assert detached.hearers is NOBODY
 
     def test_started_at_is_utc(self) -> None:
         """The start is a datetime in UTC."""
@@ -318,7 +320,7 @@ class TestOrphans:
 
 
 class TestSelfTime:
-    def nest(self, parent: Dispatch, index: int, start: int, end: int) -> None:
+    def nest(self, parent: RunningDispatch, index: int, start: int, end: int) -> None:
         child = make(start_ns=start)
         child.caused_by(parent, index)
         child.leave_parent(end)
@@ -457,7 +459,7 @@ class TestAsDict:
         "query_count query_ns receiver response self_ns timed"
     )
 
-    def full(self) -> Dispatch:
+    def full(self) -> RunningDispatch:
         caller = Caller("shop/views.py", 41, "checkout")
         parent = make()
         dispatch = ended(
@@ -540,7 +542,7 @@ class TestAsDict:
         assert read.started_ns == written.started_ns // 1000 * 1000
         assert read.end_of(1) == written.end_of(1)
         assert repr(read) == repr(written)
-        assert read.copied().as_dict() == written.as_dict()
+        assert read.detached().as_dict() == written.as_dict()
 
     def test_a_method_of_a_subclass_is_read_and_not_remembered(self) -> None:
         """Anybody may have written the name: it takes no memory beyond the dispatch."""

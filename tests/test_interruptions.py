@@ -267,7 +267,7 @@ class Following(Sink):
         self.observers: list[Recording] = []
         self.finished = 0
 
-    def follow(
+    def observer_for(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
     ) -> Observer | None:
         observer = Recording(self)

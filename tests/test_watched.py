@@ -123,7 +123,7 @@ class TestDriven:
 
         class Sets(Steps):
             def enter(self) -> Current:
-                return current.set(context.RecordingContext(captures.NOBODY))
+                return current.set(context.RecordingContext(captures.SUPPRESSED))
 
         async def receiver() -> None:
             seen.append(current.get() is None)

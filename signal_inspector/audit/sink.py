@@ -26,7 +26,6 @@ from signal_inspector.audit.checks import (
     check_log,
 )
 from signal_inspector.audit.delivery.after_transaction import AfterTransaction
-from signal_inspector.audit.delivery.base import detached
 from signal_inspector.audit.delivery.current import process
 from signal_inspector.audit.destinations.database import own_connections
 from signal_inspector.audit.destinations.database.adapters import forget_names
@@ -36,7 +35,7 @@ from signal_inspector.audit.settings import Audit
 from signal_inspector.catalog import recorded
 from signal_inspector.conf import SETTING, forget_config, register_section
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import sinks
 from signal_inspector.core.listening.sinks import Sink
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Details
@@ -77,16 +76,14 @@ class AuditSink(Sink):
         policy = policy_for(dispatch.signal)
         if policy is None:
             return
-        if dispatch.hearers.open_captures:
-            dispatch = detached(dispatch)
         if not tasks.hears_celery and "celery.signals" in sys.modules:
             tasks.hear_celery()
         delivery = process.delivery or process.get()
-        delivery.take(Item(dispatch, current(), policy))
+        delivery.take(Item(dispatch.detached(), current(), policy))
 
     def _leave(self) -> None:
         """Keep nothing of tests that have not asked, and gather nothing from here on."""
-        context.remove_sink(self)
+        sinks.remove_sink(self)
         _logger.info(
             "Django's test environment is set up in this process: the audit keeps nothing from "
             "here on, but what is sent inside of audited()."
@@ -97,7 +94,7 @@ class AuditSink(Sink):
     def renew(self) -> None:
         """Gather what the settings ask for now."""
         self.details = wanted_details()
-        context.refresh_sinks()
+        sinks.refresh_sinks()
 
 
 installed: AuditSink | None = None
@@ -140,8 +137,8 @@ def _sent_on() -> Iterable[recorded.SentOn]:
 def listen() -> AuditSink:
     """Let the sink hear of dispatches, once; it stops by itself under a test runner."""
     assert installed is not None  # noqa: S101 - `start` has been called by the app
-    context.remove_sink(installed)
-    context.add_sink(installed)
+    sinks.remove_sink(installed)
+    sinks.add_sink(installed)
     return installed
 
 

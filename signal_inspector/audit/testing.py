@@ -9,7 +9,7 @@ from signal_inspector.audit import sink
 from signal_inspector.audit.attribution import processes
 from signal_inspector.audit.delivery.base import Delivery
 from signal_inspector.audit.delivery.current import delivery_class, process
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import sinks
 
 
 class audited(ContextDecorator):  # noqa: N801 - reads as a statement, like contextlib.suppress
@@ -42,7 +42,7 @@ class audited(ContextDecorator):  # noqa: N801 - reads as a statement, like cont
         listening = sink.listen()
         listening.asked -= 1
         if not listening.asked:
-            context.remove_sink(listening)
+            sinks.remove_sink(listening)
         process.asked.pop()
         delivery = process.use(self._before.pop())
         if delivery is not None:

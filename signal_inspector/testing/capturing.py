@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import unittest
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from threading import current_thread, get_ident
@@ -20,7 +20,7 @@ from django.dispatch import Signal
 from django.test import LiveServerTestCase
 
 from signal_inspector.core.listening import context
-from signal_inspector.core.listening.captures import ObjectCapture
+from signal_inspector.core.listening.captures import ObjectCapture, ObjectObserver
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Details
 from signal_inspector.core.wrapper import muting
@@ -151,20 +151,19 @@ class Capture(ObjectCapture):
     that was made before its fixtures were set up.
     """
 
-    __slots__ = ("_by_record", "_captured", "_everything", "_thread", "wanted")
+    __slots__ = ("_everything", "_thread", "captured", "wanted")
 
     def __init__(self, wanted: Wanted, *, everything: bool) -> None:
         super().__init__(_DETAILS)
         self.wanted = wanted
         self._everything = everything
         self._thread = get_ident()
-        self._captured: CapturedDispatches | None = None
-        self._by_record: dict[int, CapturedDispatch] = {}
+        self.captured: CapturedDispatches | None = None
 
     def open(self) -> CapturedDispatches:
         """Capture from now on."""
         installation.acquire()
-        self._captured = captured = CapturedDispatches(self.wanted)
+        self.captured = captured = CapturedDispatches(self.wanted)
         self.enter_context()
         context.capture_everywhere(self)
         return captured
@@ -184,47 +183,68 @@ class Capture(ObjectCapture):
         """Capture no more, and let go of everything."""
         context.close_capture(self)
         _inside.set(tuple(each for each in _inside.get() if each is not self))
-        self._captured = None
-        self._by_record.clear()
+        self.captured = None
         installation.release()
 
     def asks_for(self, signal: Signal) -> bool:
         return self.wanted.asks_for(signal)
 
-    def sent(self, dispatch: Dispatch, signal: Signal, sender: Any, named: dict[str, Any]) -> None:
-        captured = self._captured
-        if captured is None or not self.wanted.covers(signal):
+    def observer_for(
+        self, signal: Signal, sender: Any, named: Mapping[str, Any], receivers: Sequence[Any]
+    ) -> ObjectObserver | None:
+        if self.captured is None or not self.wanted.covers(signal):
+            return None
+        return _Observer(self, signal, sender, named, receivers)
+
+    def belongs(self) -> bool:
+        """Whether what the current code sends belongs to the capture."""
+        return self._everything or self in _inside.get() or get_ident() == self._thread
+
+
+class _Observer(ObjectObserver):
+    """Notes one dispatch for a capture."""
+
+    def __init__(
+        self,
+        capture: Capture,
+        signal: Signal,
+        sender: Any,
+        named: Mapping[str, Any],
+        receivers: Sequence[Any],
+    ) -> None:
+        self._capture = capture
+        self._what = signal, sender, named
+        self._receivers = receivers
+        self._sent: CapturedDispatch | None = None
+
+    def started(self, dispatch: Dispatch) -> None:
+        captured, (signal, sender, named) = self._capture.captured, self._what
+        if captured is None:
             return
-        if not self._is_mine():
+        if not self._capture.belongs():
             captured.note_elsewhere(signal)
             return
-        sent = CapturedDispatch(dispatch, signal, sender, dict(named))
+        self._sent = sent = CapturedDispatch(dispatch, signal, sender, dict(named))
         sent.muted = muting.muted_receivers(signal)
-        self._by_record[id(dispatch)] = sent
+        sent.note_receivers([real(receiver) for receiver in self._receivers])
         captured.append(sent)
 
-    def receivers(self, dispatch: Dispatch, receivers: Sequence[Any]) -> None:
-        sent = self._by_record.get(id(dispatch))
-        if sent is not None:
-            sent.note_receivers([real(receiver) for receiver in receivers])
+    def called(self, receivers: Sequence[Any]) -> None:
+        if self._sent is not None:
+            self._sent.note_receivers([real(receiver) for receiver in receivers])
 
-    def returned(self, dispatch: Dispatch, index: int, response: Any) -> None:
-        sent = self._by_record.get(id(dispatch))
-        if sent is not None:
-            sent.note_response(index, response)
+    def returned(self, index: int, response: Any) -> None:
+        if self._sent is not None:
+            self._sent.note_response(index, response)
 
-    def raised(self, dispatch: Dispatch, index: int, error: BaseException) -> None:
-        sent = self._by_record.get(id(dispatch))
-        if sent is not None:
-            sent.note_exception(index, error)
+    def raised(self, index: int, error: BaseException) -> None:
+        if self._sent is not None:
+            self._sent.note_exception(index, error)
 
-    def withdrawn(self, dispatch: Dispatch) -> None:
-        sent = self._by_record.pop(id(dispatch), None)
-        if sent is not None and self._captured is not None:
-            self._captured[:] = [each for each in self._captured if each is not sent]
-
-    def _is_mine(self) -> bool:
-        return self._everything or self in _inside.get() or get_ident() == self._thread
+    def withdrawn(self) -> None:
+        captured, sent = self._capture.captured, self._sent
+        if sent is not None and captured is not None:
+            captured[:] = [each for each in captured if each is not sent]
 
 
 class capture_dispatches(TestContext[CapturedDispatches]):  # noqa: N801 - reads as a statement

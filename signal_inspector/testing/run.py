@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from signal_inspector.conf import Limits
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import sinks
 from signal_inspector.core.listening.sinks import Sink
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Outcome
@@ -111,7 +111,6 @@ class SwallowWatch:
         """What was swallowed since the last call, in words."""
         texts = [text for error, text in self._pending if not was_asserted(error)]
         self._pending.clear()
-        self._capture.forget()
         watch(on=True)
         return texts
 
@@ -198,7 +197,7 @@ class DurationWatch:
 
     def pytest_sessionstart(self) -> None:
         installation.acquire()
-        context.add_sink(self._sink)
+        sinks.add_sink(self._sink)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -209,7 +208,7 @@ class DurationWatch:
             self._sink.test = ""
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        context.remove_sink(self._sink)
+        sinks.remove_sink(self._sink)
         installation.release()
         output = getattr(session.config, "workeroutput", None)
         if output is not None:

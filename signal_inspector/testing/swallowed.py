@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from django.dispatch import Signal
 
 from signal_inspector.core.listening import context
-from signal_inspector.core.listening.captures import ObjectCapture
+from signal_inspector.core.listening.captures import ObjectCapture, ObjectObserver
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Details
 from signal_inspector.core.wrapper.muting import is_receiver
@@ -32,7 +32,7 @@ class Swallowed:
     """An exception that a robust send has returned to the sender instead of raising it."""
 
     dispatch: Dispatch
-    signal: Signal | None
+    signal: Signal
     receiver: Any
     error: Exception
 
@@ -40,13 +40,12 @@ class Swallowed:
 class SwallowCapture(ObjectCapture):
     """Hears of every failure that a robust send swallows, in the whole process."""
 
-    __slots__ = ("_asked", "_note", "_running")
+    __slots__ = ("_asked", "_note")
 
     def __init__(self, note: Callable[[Swallowed], None], asked: Signal | None = None) -> None:
         super().__init__(Details.CALLER)
         self._note = note
         self._asked = asked
-        self._running: dict[int, tuple[Signal, Sequence[Any]]] = {}
 
     def asks_for(self, signal: Signal) -> bool:
         return signal is self._asked
@@ -60,33 +59,39 @@ class SwallowCapture(ObjectCapture):
     def close(self) -> None:
         """Listen no more."""
         context.close_capture(self)
-        self.forget()
         installation.release()
 
-    def forget(self) -> None:
-        """Hold nothing of the dispatches heard so far."""
-        self._running.clear()
-
-    def sent(
+    def observer_for(
         self,
-        dispatch: Dispatch,
         signal: Signal,
         sender: Any,  # noqa: ARG002
-        named: dict[str, Any],  # noqa: ARG002
+        named: Mapping[str, Any],  # noqa: ARG002
+        receivers: Sequence[Any],
+    ) -> ObjectObserver | None:
+        return _Observer(self._note, signal, receivers)
+
+
+class _Observer(ObjectObserver):
+    """Notes the failures of one dispatch, if a robust send swallows them."""
+
+    def __init__(
+        self, note: Callable[[Swallowed], None], signal: Signal, receivers: Sequence[Any]
     ) -> None:
-        if dispatch.method.is_robust:
-            self._running[id(dispatch)] = signal, ()
+        self._note = note
+        self._signal = signal
+        self._receivers = receivers
 
-    def receivers(self, dispatch: Dispatch, receivers: Sequence[Any]) -> None:
-        if id(dispatch) in self._running:
-            self._running[id(dispatch)] = self._running[id(dispatch)][0], receivers
+    def called(self, receivers: Sequence[Any]) -> None:
+        self._receivers = receivers
 
-    def raised(self, dispatch: Dispatch, index: int, error: BaseException) -> None:
+    def raised(self, index: int, error: BaseException) -> None:
+        dispatch, receivers = self.dispatch, self._receivers
         if not dispatch.method.is_robust or not isinstance(error, Exception):
             return
-        signal, receivers = self._running.get(id(dispatch), (None, ()))
         receiver = real(receivers[index]) if index < len(receivers) else None
-        self._note(Swallowed(dispatch=dispatch, signal=signal, receiver=receiver, error=error))
+        self._note(
+            Swallowed(dispatch=dispatch, signal=self._signal, receiver=receiver, error=error)
+        )
 
 
 class Expectation:

@@ -25,7 +25,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Span, TracerProvider
 
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import sinks
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.wrapper import instrument
 from signal_inspector.tracing.sink import TracingSink
@@ -91,7 +91,7 @@ class SignalInstrumentor:
                 dispatch_hook=dispatch_hook,
                 receiver_hook=receiver_hook,
             )
-            context.add_sink(self._sink)
+            sinks.add_sink(self._sink)
         except Exception as error:  # raised, it would keep other instrumentors from loading
             internal_errors.report("instrumenting", error)
             self.uninstrument()
@@ -108,7 +108,7 @@ class SignalInstrumentor:
         sink, self._sink = self._sink, None
         has_installed, self._has_installed = self._has_installed, False
         if sink is not None:
-            context.remove_sink(sink)
+            sinks.remove_sink(sink)
         if has_installed and not _is_app():
             instrument.uninstall()
 

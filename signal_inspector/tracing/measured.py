@@ -14,6 +14,7 @@ from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Span, Tracer
 
 from signal_inspector.core import internal_errors
+from signal_inspector.core.listening import observers
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Failure, Outcome
 from signal_inspector.tracing import exceptions
@@ -74,7 +75,7 @@ class Measured(Attached):
     def started(self, dispatch: Dispatch) -> None:
         super().started(dispatch)
         if dispatch.parent is not None:
-            for observer in dispatch.parent.observers:
+            for observer in observers.of(dispatch.parent):
                 if isinstance(observer, Measured):
                     self._outer = observer
 

@@ -23,7 +23,7 @@ from opentelemetry.trace import (
 
 from signal_inspector.conf import Config, get_config
 from signal_inspector.core import internal_errors, suppression
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import sinks
 from signal_inspector.core.listening.sinks import Observer, Sink
 from signal_inspector.core.record import details
 from signal_inspector.core.record.dispatch import TraceIds
@@ -103,7 +103,7 @@ class TracingSink(Sink):
     def is_idle(self) -> bool:
         if get_config() is not self._config or (self._puts_off and apps.models_ready):
             self._use(get_config())
-            context.refresh_sinks()  # as other details may be wanted
+            sinks.refresh_sinks()  # as other details may be wanted
         return (
             self._tracer is None
             and not (self._is_global and _global_provider() is not self._provider)
@@ -112,7 +112,7 @@ class TracingSink(Sink):
             and not self._logs()
         )
 
-    def follow(
+    def observer_for(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
     ) -> Observer | None:
         # The method by its id: the hash of a member of an Enum is a function in Python.

@@ -12,7 +12,7 @@ from typing import Final
 
 from signal_inspector.conf import get_config
 from signal_inspector.core import forks, internal_errors
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import context, sinks
 from signal_inspector.core.listening.sinks import Observer, Sink
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.ids import monotonic
@@ -59,7 +59,7 @@ class WatchSink(Sink):
             self._look()
         return self._is_alone
 
-    def follow(
+    def observer_for(
         self,
         signal: str,  # noqa: ARG002
         sender: str,  # noqa: ARG002
@@ -119,7 +119,7 @@ class WatchSink(Sink):
         if is_alone is not self._is_alone:
             self.details = Details.NONE if is_alone else DETAILS
             self._is_alone = is_alone
-            context.refresh_sinks()
+            sinks.refresh_sinks()
 
     def _drain(self) -> None:
         """Have a thread send on what watchers have not taken yet."""

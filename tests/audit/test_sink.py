@@ -33,7 +33,7 @@ from signal_inspector.audit.rows import Item
 from signal_inspector.audit.settings import Audit
 from signal_inspector.audit.testing import audited
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import context, sinks
 from signal_inspector.core.listening.captures import Capture
 from signal_inspector.core.record import details
 from tests.audit.rows_made import FULL, dispatched, rows_of, with_column
@@ -177,9 +177,9 @@ class TestUnderATestRunner:
     def test_nothing_listens(self, signal: Signal) -> None:
         """The first dispatch of a test run that has not asked ends the listening."""
         sink.listen()
-        assert context.process_hearers().sinks
+        assert sinks.process_sinks()
         signal.send(None)
-        assert not context.process_hearers().sinks
+        assert not sinks.process_sinks()
         assert process.delivery is None
 
     def test_that_is_said(self, signal: Signal, caplog: pytest.LogCaptureFixture) -> None:
@@ -215,7 +215,7 @@ class TestUnderATestRunner:
         try:
             signal.send(None)
         finally:
-            context.remove_sink(listening)
+            sinks.remove_sink(listening)
             process.use(before)
         assert len(Kept.taken) == 1
 
@@ -223,7 +223,7 @@ class TestUnderATestRunner:
         """After audited() nothing listens, and its delivery has been closed."""
         with audited(PATH), capture():
             signal.send(None)
-        assert not context.process_hearers().sinks
+        assert not sinks.process_sinks()
         assert process.delivery is None
         assert len(Kept.closed) == 1
 

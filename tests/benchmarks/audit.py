@@ -107,7 +107,7 @@ def _measure(
     directory: Path, servers: list[str], effort: Effort, arguments: argparse.Namespace
 ) -> int:
     from signal_inspector.audit import sink
-    from signal_inspector.core.listening.context import remove_sink
+    from signal_inspector.core.listening.sinks import remove_sink
     from tests.benchmarks import audit_sending, audit_writing
 
     contest.prepare()

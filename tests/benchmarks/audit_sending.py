@@ -26,7 +26,7 @@ from signal_inspector.audit.delivery.base import Delivery
 from signal_inspector.audit.delivery.current import delivery_class, process
 from signal_inspector.audit.delivery.gaps import losses
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.core.listening.context import remove_sink
+from signal_inspector.core.listening.sinks import remove_sink
 from tests.benchmarks import contest
 from tests.benchmarks.measure import FIRST, SENDS, Contestant, Effort, Sender, measure, ratio
 

@@ -12,12 +12,8 @@ from django.dispatch import Signal
 
 from signal_inspector import Details, capture
 from signal_inspector.core.listening.captures import Capture
-from signal_inspector.core.listening.context import (
-    add_sink,
-    close_capture,
-    open_capture,
-    remove_sink,
-)
+from signal_inspector.core.listening.context import close_capture, open_capture
+from signal_inspector.core.listening.sinks import add_sink, remove_sink
 from signal_inspector.core.wrapper import connection_log, instrument
 from signal_inspector.watch import WatchSink
 from tests.benchmarks.measure import FIRST, SENDS, Contestant, Sender, Turn, turn

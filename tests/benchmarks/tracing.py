@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
 
-from signal_inspector.core.listening.context import add_sink, remove_sink
+from signal_inspector.core.listening.sinks import add_sink, remove_sink
 from signal_inspector.tracing import TracingSink
 from tests.benchmarks import contest, handwritten
 from tests.benchmarks.contest import API_ONLY, SAMPLED, UNSAMPLED

@@ -15,7 +15,7 @@ from typing import Any, Final
 from unittest import mock
 
 from signal_inspector import Details, Dispatch, Sink, capture
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import context, sinks
 from signal_inspector.core.listening.sinks import Observer
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.core.wrapper import instrument
@@ -62,7 +62,7 @@ class LiveSink(Sink):
         self.unbalanced = 0
         self.tokens: dict[tuple[Dispatch, int | None], Token[Any]] = {}
 
-    def follow(
+    def observer_for(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
     ) -> Observer | None:
         return Following(self)
@@ -101,7 +101,7 @@ class Following(Observer):
 class PassingSink(Sink):
     """Only keeps a context variable set while a send, or a receiver of it, runs."""
 
-    def follow(
+    def observer_for(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
     ) -> Observer | None:
         return Passer()
@@ -145,7 +145,7 @@ def bare(world: World) -> Result:
 
 def under_wrapper(world: World, mode: Mode, tampering: Tampering) -> Result:
     """The world with the wrapper installed, in one mode."""
-    assert not context.hearing
+    assert not sinks.hearing
     with _installed(known_django=mode is not Mode.CAREFUL), tampering():
         return _in_own_context(_PLAY[mode], world)
 
@@ -187,12 +187,12 @@ def _unless(expected: object, found: object) -> object:
 
 def _heard(world: World) -> Result:
     sink = LiveSink()
-    context.use_sinks((sink,))
+    sinks.use_sinks((sink,))
     try:
         run = Run(world, _running, _still_set)
         run.run()
     finally:
-        context.use_sinks(())
+        sinks.use_sinks(())
     wrong = _disagreement(
         lambda: (sink.check(), check_record(run, sink.dispatches, has_details=False))
     )
@@ -200,12 +200,12 @@ def _heard(world: World) -> Result:
 
 
 def _passed(world: World) -> Result:
-    context.use_sinks((PassingSink(),))
+    sinks.use_sinks((PassingSink(),))
     try:
         run = Run(world, lambda: None, _still_set)
         run.run()
     finally:
-        context.use_sinks(())
+        sinks.use_sinks(())
     return Result(run.observations, run.leaks)
 
 

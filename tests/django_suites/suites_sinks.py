@@ -25,7 +25,7 @@ class ReadEverything(Sink):
 class ReadEverythingLive(ReadEverything):
     """Hears of each receiver too, sync or async, and reads the record each time."""
 
-    def follow(
+    def observer_for(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
     ) -> Observer | None:
         return ReadEachReceiver()

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.test import AsyncClient, Client
 
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import context, sinks
 from tests.toolbar import shop
 from tests.toolbar.conftest import Shown
 
@@ -31,7 +31,7 @@ def test_threads(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
         sent = shown.dispatches(shown.request_id(response))
         assert len(sent) == 5
         assert who(sent) == {name}
-    assert context.hearing == []
+    assert sinks.hearing == []
     assert internal_errors.counts() == {}
 
 
@@ -50,7 +50,7 @@ async def test_tasks(shown: Shown, monkeypatch: pytest.MonkeyPatch, view: str) -
         assert len(found) == 5
         assert who(found) == {name}
     assert context.current.get() is None
-    assert context.hearing == []
+    assert sinks.hearing == []
     assert internal_errors.counts() == {}
 
 

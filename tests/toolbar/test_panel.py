@@ -18,7 +18,7 @@ from django.test import Client, RequestFactory
 from signal_inspector import toolbar
 from signal_inspector.conf import forget_config
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import context, sinks
 from signal_inspector.toolbar import panel as panel_module
 from signal_inspector.toolbar.requests import SUMMARY_ID
 from tests.toolbar.conftest import PANEL, Shown
@@ -282,7 +282,7 @@ def test_broken_inspector_leaves_the_response_alone(shown: Shown, broken: str) -
     assert response.status_code == 200
     assert "ok" in response.content.decode()
     assert sum(internal_errors.counts().values()) == 1
-    context.hearing.clear()  # what a close that failed has left behind
+    sinks.hearing.clear()  # what a close that failed has left behind
     context.current.set(None)
 
 
@@ -318,10 +318,10 @@ def test_instrumentation_can_be_switched_on_twice(shown: Shown) -> None:
     panel = toolbar.get_panel_by_id(PANEL)
     panel.enable_instrumentation()
     panel.enable_instrumentation()
-    assert len(context.hearing) == 1
+    assert len(sinks.hearing) == 1
     panel.disable_instrumentation()
     panel.disable_instrumentation()
-    assert (context.hearing, context.current.get()) == ([], None)
+    assert (sinks.hearing, context.current.get()) == ([], None)
 
 
 def test_script_that_is_not_collected(shown: Shown) -> None:

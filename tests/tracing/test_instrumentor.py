@@ -16,7 +16,7 @@ from opentelemetry.trace import Span
 
 from signal_inspector import Dispatch
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import sinks
 from signal_inspector.core.wrapper import instrument
 from signal_inspector.tracing import SignalInstrumentor, TracingSink, instrumentor
 from tests.listening import listening, run_python
@@ -27,14 +27,14 @@ order_placed = Signal()
 @pytest.fixture(autouse=True)
 def _turned_off() -> Iterator[None]:
     """Each test begins and ends without instrumentation, and with no failure of ours."""
-    sinks = context.process_hearers().sinks
+    before = sinks.process_sinks()
     yield
     if SignalInstrumentor().is_instrumented_by_opentelemetry:
         SignalInstrumentor().uninstrument()
     failures = internal_errors.counts()
     internal_errors.reset()
     assert failures == {}
-    assert context.process_hearers().sinks == sinks
+    assert sinks.process_sinks() == before
     assert instrument.is_installed()  # by the AppConfig
 
 
@@ -142,11 +142,11 @@ class TestInstrument:
         """A sink that settings name later is set aside too."""
         SignalInstrumentor().instrument(tracer_provider=traced.provider)
         by_settings = Traced()
-        context.use_sinks((TracingSink(tracer_provider=by_settings.provider),))
+        sinks.use_sinks((TracingSink(tracer_provider=by_settings.provider),))
         try:
             order_placed.send(None)
         finally:
-            context.use_sinks(())
+            sinks.use_sinks(())
         assert (traced.names(), by_settings.names()) == (ONCE, [])
 
     @pytest.mark.parametrize("first", ["settings", "instrumentor"])
@@ -159,7 +159,7 @@ class TestInstrument:
         own = Traced()
         if first == "instrumentor":
             SignalInstrumentor().instrument(tracer_provider=traced.provider)
-        context.use_sinks((Own(tracer_provider=own.provider),))
+        sinks.use_sinks((Own(tracer_provider=own.provider),))
         try:
             if first == "settings":
                 SignalInstrumentor().instrument(tracer_provider=traced.provider)
@@ -170,7 +170,7 @@ class TestInstrument:
             assert (traced.names(), own.names()) == ([], ONCE)
             SignalInstrumentor().instrument(tracer_provider=traced.provider)
         finally:
-            context.use_sinks(())
+            sinks.use_sinks(())
         order_placed.send(None)
         assert (traced.names(), own.names()) == (ONCE, [])
 
@@ -227,12 +227,12 @@ class TestUninstrument:
             "    told = [connection_created.receivers[:], setting_changed.receivers[:]]\n"
             "    return places, told\n"
             "before = state()\n"
-            "from signal_inspector.core.listening import context\n"
+            "from signal_inspector.core.listening import sinks\n"
             "from signal_inspector.tracing import SignalInstrumentor\n"
             "SignalInstrumentor().instrument()\n"
-            "print(state() == before, len(context.hearing))\n"
+            "print(state() == before, len(sinks.hearing))\n"
             "SignalInstrumentor().uninstrument()\n"
-            "print(state() == before, len(context.hearing))\n"
+            "print(state() == before, len(sinks.hearing))\n"
             "SignalInstrumentor().uninstrument()\n"
             "print(state() == before)\n"
         )

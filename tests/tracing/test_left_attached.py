@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from opentelemetry.trace import NoOpTracerProvider, get_current_span, set_span_in_context
 
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening.context import add_sink, remove_sink
+from signal_inspector.core.listening.sinks import add_sink, remove_sink
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.core.wrapper import instrument
 from signal_inspector.tracing import TracingSink

@@ -31,7 +31,7 @@ from opentelemetry.trace import (
 
 from signal_inspector import capture
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening.context import process_hearers
+from signal_inspector.core.listening.captures import process_hearers
 from signal_inspector.core.record import recorder
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.tracing import TracingSink
@@ -291,13 +291,13 @@ class TestApiOnly:
             "django.setup()\n"
             "from django.dispatch import Signal\n"
             "from signal_inspector.core.wrapper import instrument\n"
-            "from signal_inspector.core.listening import context\n"
+            "from signal_inspector.core.listening import sinks\n"
             "from signal_inspector.tracing import TracingSink\n"
             "from opentelemetry import trace\n"
             "from opentelemetry.sdk.trace import TracerProvider\n"
             "from opentelemetry.sdk.trace.export import SimpleSpanProcessor\n"
             "from opentelemetry.sdk.trace.export.in_memory_span_exporter import *\n"
-            "instrument.install(); sink = TracingSink(); context.add_sink(sink)\n"
+            "instrument.install(); sink = TracingSink(); sinks.add_sink(sink)\n"
             "signal = Signal(); signal.connect(print_ := lambda **kwargs: None)\n"
             "signal.send(None); print(sink.is_idle())\n"
             "exporter = InMemorySpanExporter(); provider = TracerProvider()\n"

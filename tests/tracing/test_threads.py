@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import sinks
 from signal_inspector.tracing import TracingSink
 from tests.tracing.processes import Span, linked, roots
 from tests.tracing.project.telemetry import plain
@@ -47,11 +47,11 @@ class Traces:
 def traces() -> Iterator[Traces]:
     traces = Traces()
     sink = TracingSink(tracer_provider=traces.provider)
-    context.add_sink(sink)
+    sinks.add_sink(sink)
     knocked.connect(answer)
     yield traces
     knocked.disconnect(answer)
-    context.remove_sink(sink)
+    sinks.remove_sink(sink)
     traces.provider.shutdown()
 
 

@@ -20,7 +20,7 @@ from signal_inspector import Dispatch, suppress
 from signal_inspector.checks import check_settings
 from signal_inspector.conf import get_config
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening.context import process_hearers
+from signal_inspector.core.listening.captures import process_hearers
 from signal_inspector.core.record.values import Details
 from signal_inspector.tracing.settings import Tracing
 from tests.tracing.spans import Traces

@@ -13,7 +13,7 @@ import pytest
 from django.dispatch import Signal
 
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening.context import process_hearers
+from signal_inspector.core.listening.captures import process_hearers
 from signal_inspector.core.record.dispatch import read_document
 from signal_inspector.core.record.values import Details
 from signal_inspector.watch import WatchSink, wire
@@ -48,7 +48,7 @@ def test_alone(sink: WatchSink) -> None:
     happened.send_robust(sender=None, secret="s")
     assert process_hearers().details is Details.NONE
     assert process_hearers().is_choosy
-    assert sink.follow("s", "x", None, 1) is None  # type: ignore[arg-type]
+    assert sink.observer_for("s", "x", None, 1) is None  # type: ignore[arg-type]
 
 
 def test_asks_the_file_system_once_a_second(

@@ -25,7 +25,6 @@ from signal_inspector.audit.models import AuditedDispatch, GapReason, Transactio
 from signal_inspector.audit.rows import Item, Rows, render
 from signal_inspector.audit.settings import Audit, get_settings
 from signal_inspector.core import internal_errors, suppression
-from signal_inspector.core.listening.captures import NOBODY
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.transactions import TransactionMark
 
@@ -34,7 +33,6 @@ __all__ = [
     "Delivery",
     "Unavailable",
     "correct",
-    "detached",
     "is_transaction_open",
     "outcome_of",
     "outcome_of_marks",
@@ -90,18 +88,6 @@ def with_outcome(rows: Rows, outcome: TransactionOutcome, transaction: UUID | No
         transaction_id=None if transaction is None else str(transaction),
     )
     return rows._replace(dispatch=dispatch)
-
-
-def detached(dispatch: Dispatch) -> Dispatch:
-    """The dispatch, or a copy of it, that keeps no ``capture()`` and no request alive.
-
-    Its own hearers stay where they are: the code that it is the context of may still run.
-    """
-    if not dispatch.hearers.open_captures:
-        return dispatch
-    copy = dispatch.copied()
-    copy.hearers = NOBODY
-    return copy
 
 
 def rendered(item: Item, delivery: str, outcome: TransactionOutcome | None = None) -> Rows | None:

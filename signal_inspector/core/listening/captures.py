@@ -1,16 +1,17 @@
-"""Those who hear of a dispatch: captures, which keep dispatches of one context, and sinks."""
+"""Captures, which keep the dispatches of one context, and who else hears of them there."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from django.dispatch import Signal
 
 from signal_inspector.conf import get_config
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening.sinks import Sink
+from signal_inspector.core.listening import sinks
+from signal_inspector.core.listening.sinks import NO_SINKS, Observer, Sinks
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.ids import perf_counter_ns, time_ns
 from signal_inspector.core.record.values import Details
@@ -24,9 +25,6 @@ _AT_START: Final = (
     | Details.NOT_CALLED
     | Details.TRACE
 )
-
-#: A receiver, what it returned, and what it raised.
-Seen: TypeAlias = tuple[Any, Any, BaseException | None]
 
 
 class Dispatches(list[Dispatch]):
@@ -52,16 +50,14 @@ class Capture:
         """Dispatches that were counted, not kept."""
         return self.dispatches.dropped
 
-    def asks_for(self, signal: Signal) -> bool:  # noqa: ARG002
-        """Whether it wants this signal although settings leave it out. Others are not asked."""
-        return False
-
 
 class Hearers:
-    """The captures and sinks that hear of a dispatch, worked out once for many of them."""
+    """Who hears of a dispatch: captures of a context, and sinks of the process.
+
+    Worked out once for many dispatches, by ``OpenCaptures`` for those sinks that listen now.
+    """
 
     __slots__ = (
-        "__weakref__",
         "beginning",
         "closes",
         "details",
@@ -71,112 +67,64 @@ class Hearers:
         "hearing",
         "is_choosy",
         "is_exact",
-        "is_special",
         "leader",
         "object_captures",
+        "observes",
         "only",
         "open_captures",
         "prepares",
         "sinks",
         "steps",
         "wants_responses",
-        "whole",
         "with_observers",
     )
 
-    def __init__(
-        self,
-        open_captures: tuple[Capture, ...],
-        sinks: tuple[Sink, ...],
-        whole: Hearers | None = None,
-        details: Details = Details.NONE,
-    ) -> None:
-        #: That of which this one is the part that hears of one signal: what the receivers of that
-        #: signal send is of interest to all of it. Or the one that has replaced it (``renew``).
-        self.whole = whole
-        #: Whether it is such a part, was replaced, or is NOBODY.
-        self.is_special = whole is not None
-        #: Those parts, by the name of the signal; None where no sink tells signals apart.
-        self.for_signals: dict[str, Hearers] | None = None
-        if whole is None:
-            for sink in sinks:
-                details |= sink.details
-                if _overrides(sink, "details_for"):
-                    self.for_signals = {}
+    def __init__(self, open_captures: tuple[Capture, ...], sinks: Sinks) -> None:
         self.open_captures = open_captures
         self.only = open_captures[0] if len(open_captures) == 1 else None
         self.object_captures = tuple(
-            opened for opened in open_captures if isinstance(opened, ObjectCapture)
+            [opened for opened in open_captures if isinstance(opened, ObjectCapture)]
         )
         self.sinks = sinks
-        self.with_observers = tuple(sink for sink in sinks if _overrides(sink, "follow"))
-        #: Those that are told of each dispatch as a whole.
-        self.hearing = tuple(sink for sink in sinks if _hears_all(sink))
-        #: Those of them that want to know when it begins.
-        self.beginning = tuple(
-            sink for sink in self.hearing if _overrides(sink, "dispatch_started")
-        )
+        self.with_observers = sinks.with_observers
+        self.hearing = sinks.hearing
+        self.beginning = sinks.beginning
+        #: Who hears of one signal, by its name; None where no sink tells signals apart.
+        self.for_signals: dict[str, Hearers] | None = {} if sinks.tell_signals_apart else None
+        #: Whether somebody may want to observe a dispatch as it runs.
+        self.observes = bool(self.with_observers or self.object_captures)
         #: Whether a dispatch that has no observer is heard of by nobody.
         self.is_choosy = not open_captures and not self.hearing
-        #: The only sink that sends observers, as it mostly is: asked itself, as every dispatch
-        #: of an idle process asks.
+        #: The only sink that answers with observers, as it mostly is: asked itself, as every
+        #: dispatch of an idle process asks.
         self.leader = self.with_observers[0] if len(self.with_observers) == 1 else None
-        self.details = details
+        self.details = sinks.details
         for opened in open_captures:
             self.details |= opened.details
         #: Whether code that a receiver has started elsewhere is to be known as that receiver's.
         self.is_exact = self.details & Details.ALL == Details.ALL
-        #: Whether something is to be done between two receivers of our own loop.
-        self.steps = bool(self.with_observers) or self.is_exact
+        #: Whether something is to be done before the receivers of our own loop, or between two.
+        self.steps = self.observes or self.is_exact
         # Asking a Flag takes longer than all else that a dispatch asks.
         self.gathers = bool(self.details & _AT_START)
-        self.prepares = bool(sinks or self.object_captures) or self.gathers
+        self.prepares = bool(sinks.all) or self.observes or self.gathers
         self.wants_responses = bool(self.details & Details.RESPONSE)
-        self.closes = bool(sinks or self.object_captures) or self.wants_responses
+        self.closes = bool(sinks.all) or self.observes or self.wants_responses
         #: Makes Unix time of perf_counter_ns(): one clock less to read for most dispatches. With
         #: sinks, with which this may live as long as the process, the other is read all the same.
         self.epoch_ns = time_ns() - perf_counter_ns()
 
     def part(self, signal: str) -> Hearers:
         """Those that hear of the dispatches of this signal; asks each sink what it reads."""
-        sinks, details = [], Details.NONE
-        for sink in self.sinks:
-            try:
-                wanted = sink.details_for(signal)
-            except Exception as error:
-                kind = type(sink)
-                internal_errors.report(
-                    f"sink {kind.__module__}.{kind.__qualname__}.details_for", error
-                )
-                wanted = sink.details
-            if wanted is not None:
-                sinks.append(sink)
-                details |= wanted
-        return Hearers(self.open_captures, tuple(sinks), self, details)
+        return Hearers(self.open_captures, self.sinks.of_signal(signal))
 
     def narrowed(self, signal: Signal) -> Hearers:
         """Those that hear of a signal that is not inspected, as they ask for it."""
-        asking = tuple(
-            object_capture
-            for object_capture in self.object_captures
-            if object_capture.asks_for(signal)
-        )
-        return Hearers(asking, (), self) if asking else NOBODY
-
-    def renew(self, fresh: Hearers) -> None:
-        """Have the code that these hear be heard by others from now on."""
-        self.whole = fresh
-        self.is_special = True
-
-    def newest(self) -> Hearers:
-        """Those that hear of the next dispatch, whichever part or former one this is."""
-        hearers = self
-        while hearers.whole is not None:
-            hearers = hearers.whole
-        return hearers
+        asking = tuple([each for each in self.object_captures if each.asks_for(signal)])
+        return Hearers(asking, NO_SINKS) if asking else NOBODY
 
     def is_idle(self) -> bool:
-        """Whether no sink that sends observers would send one, for all it knows now."""
+        """Whether no sink that answers with observers would, for all it knows now."""
         if len(self.with_observers) == 1:
             return self.with_observers[0].is_idle()
         return all([sink.is_idle() for sink in self.with_observers])  # noqa: C419 - quicker
@@ -195,18 +143,71 @@ class Hearers:
         return kept
 
 
-NOBODY: Final = Hearers((), ())
+NOBODY: Final = Hearers((), NO_SINKS)
 
-NOBODY.is_special = True
-
-
-def _overrides(sink: Sink, method: str) -> bool:
-    return getattr(type(sink), method) is not getattr(Sink, method)
+#: Captures that collect in every context. When they change, the sinks are looked at anew.
+everywhere: tuple[Capture, ...] = ()
 
 
-def _hears_all(sink: Sink) -> bool:
-    heard = _overrides(sink, "dispatch_started") or _overrides(sink, "dispatch_finished")
-    return heard or not _overrides(sink, "follow")
+class OpenCaptures:
+    """The captures that are open in a context, and no sinks.
+
+    Which sinks hear beside them is asked of the process at each dispatch: ``hearers`` is what was
+    worked out for those of the last one, and holds as long as they are the same. Apart from the
+    process, which is what a ``suppress()`` makes, captures alone hear.
+    """
+
+    __slots__ = ("__weakref__", "_is_apart", "_own", "hearers")
+
+    def __init__(self, own: tuple[Capture, ...] = (), *, is_apart: bool = False) -> None:
+        self._own = own
+        self._is_apart = is_apart
+        #: Who heard last; ``recorder.begin`` reads it, and asks ``now`` if the sinks are others.
+        self.hearers = NOBODY
+        if own:
+            self.hearers = Hearers(own, NO_SINKS) if is_apart else self._work_out()
+
+    def now(self) -> Hearers:
+        """Who hears of a dispatch that is sent now."""
+        hearers = self.hearers
+        if not self._is_apart and hearers.sinks is not sinks.process:
+            self.hearers = hearers = self._work_out()
+        return hearers
+
+    def forget(self) -> None:
+        """Let go of what was worked out."""
+        self.hearers = NOBODY
+
+    def _work_out(self) -> Hearers:
+        sinks.worked_out[id(self)] = self
+        process = sinks.process  # before `everywhere`, which changes first
+        own = [each for each in self._own if each.is_open]
+        others = [each for each in everywhere if each not in own]
+        return Hearers((*others, *own), process)
+
+    def and_(self, opened: Capture) -> OpenCaptures:
+        """These and one that is opened, or opened again."""
+        others = [each for each in self._own if each is not opened]
+        return OpenCaptures((*others, opened), is_apart=self._is_apart)
+
+
+#: Of code that runs in no context of its own.
+NO_CAPTURES: Final = OpenCaptures()
+
+#: Of code that is not to be heard of.
+SUPPRESSED: Final = OpenCaptures(is_apart=True)
+
+
+def collect_everywhere(captures: tuple[Capture, ...]) -> None:
+    """Make these the captures that collect in every context."""
+    global everywhere
+    everywhere = captures
+    sinks.refresh_sinks()
+
+
+def process_hearers() -> Hearers:
+    """Who hears of the whole process, for code that runs in no context of its own."""
+    return NO_CAPTURES.now()
 
 
 class _Nowhere(Dispatches):
@@ -216,10 +217,7 @@ class _Nowhere(Dispatches):
 
 
 class ObjectCapture(Capture):
-    """A capture that hears of each step of a dispatch with the objects themselves.
-
-    All methods are no-ops. They run in the thread and the context of the code that sends.
-    """
+    """A capture that has the objects themselves, from an observer that it answers with."""
 
     __slots__ = ()
 
@@ -227,49 +225,41 @@ class ObjectCapture(Capture):
         super().__init__(details, limit=sys.maxsize)
         self.dispatches = _Nowhere()
 
-    def sent(self, dispatch: Dispatch, signal: Signal, sender: Any, named: dict[str, Any]) -> None:
-        """Called before the first receiver."""
+    def asks_for(self, signal: Signal) -> bool:  # noqa: ARG002
+        """Whether it wants this signal although settings leave it out."""
+        return False
 
-    def receivers(self, dispatch: Dispatch, receivers: Sequence[Any]) -> None:
-        """Called when it is known whom Django calls, in the order of ``dispatch.calls``.
+    def observer_for(
+        self,
+        signal: Signal,  # noqa: ARG002
+        sender: Any,  # noqa: ARG002
+        named: Mapping[str, Any],  # noqa: ARG002
+        receivers: Sequence[Any],  # noqa: ARG002
+    ) -> ObjectObserver | None:
+        """Called before anything is recorded: who observes this dispatch.
 
-        Of an override that does not call Signal's own method that is after the last receiver.
+        ``receivers`` are those that Django calls if it calls sync ones alone; else none.
+        """
+        return None
+
+
+class ObjectObserver(Observer):
+    """Observes one dispatch with the receivers and what they return.
+
+    All methods are no-ops. They run in the thread of the code that sends.
+    """
+
+    by_receiver = False
+
+    def called(self, receivers: Sequence[Any]) -> None:
+        """Called when it is known whom Django calls, if it was not known before.
+
+        They are in the order of ``dispatch.calls``. Of an override that does not call Signal's
+        own method that is after the last receiver.
         """
 
-    def returned(self, dispatch: Dispatch, index: int, response: Any) -> None:
+    def returned(self, index: int, response: Any) -> None:
         """Called with what a receiver returned; of sync ones, when the send has ended."""
 
-    def raised(self, dispatch: Dispatch, index: int, error: BaseException) -> None:
-        """Called with what a receiver raised."""
-
-    def withdrawn(self, dispatch: Dispatch) -> None:
-        """Called, in place of all but ``sent``, of what turned out to be no dispatch."""
-
-
-def tell_objects(dispatch: Dispatch, what: str, *args: Any) -> None:
-    """Call one method of each object capture of a dispatch."""
-    held = None
-    for object_capture in dispatch.hearers.object_captures:
-        try:
-            getattr(object_capture, what)(dispatch, *args)
-        except BaseException as error:
-            held = internal_errors.hold("keeping what a test captures", error, held)
-    internal_errors.resume(held)
-
-
-def tell_responses(dispatch: Dispatch, pairs: Iterable[tuple[Any, Any]]) -> None:
-    """Tell what the receivers of our own loop returned; what they raised has been told."""
-    raised = dispatch.raised or {}
-    for index, (_, response) in enumerate(pairs):
-        if index not in raised:
-            tell_objects(dispatch, "returned", index, response)
-
-
-def from_outside(dispatch: Dispatch, seen: Sequence[Seen]) -> None:
-    """Tell of the receiver calls that were read off what an override returned or raised."""
-    tell_objects(dispatch, "receivers", [receiver for receiver, _, _ in seen])
-    for index, (_, response, error) in enumerate(seen):
-        if error is None:
-            tell_objects(dispatch, "returned", index, response)
-        else:
-            tell_objects(dispatch, "raised", index, error)
+    def withdrawn(self) -> None:
+        """Called, before ``finished``, if it turned out to be no dispatch."""

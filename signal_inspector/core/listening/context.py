@@ -1,4 +1,4 @@
-"""Who hears of the dispatches of a context: captures of this context, sinks of the process."""
+"""What code runs in: the captures that are open there, the dispatch and its receiver call."""
 
 from __future__ import annotations
 
@@ -6,49 +6,43 @@ from contextvars import ContextVar, Token
 from threading import RLock
 from types import TracebackType
 from typing import Final
-from weakref import WeakSet
 
 from django.dispatch import Signal
 
-from signal_inspector.core import forks, internal_errors
-from signal_inspector.core.listening.captures import NOBODY, Capture, Dispatches, Hearers
-from signal_inspector.core.listening.sinks import Sink
-from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core import forks
+from signal_inspector.core.listening import captures
+from signal_inspector.core.listening.captures import (
+    NO_CAPTURES,
+    SUPPRESSED,
+    Capture,
+    Dispatches,
+    Hearers,
+    OpenCaptures,
+)
+from signal_inspector.core.listening.sinks import hearing
 from signal_inspector.core.record.ids import perf_counter_ns
+from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.record.values import Details
-
-#: The methods of a sink that a project may override, and that may fail.
-_OF_A_SINK: Final = ("follow", "dispatch_started", "dispatch_finished")
 
 _REMEMBERED: Final = 10_000  # signals, by those who hear
 
-#: One entry per open capture and one while sinks are configured: empty means that no dispatch
-#: anywhere in the process is listened to, which is all the instrument has to ask when idle.
-hearing: list[object] = []
-
-_process: Hearers = NOBODY
-#: Those of open captures. They follow the sinks of the process, whenever these are added.
-_in_contexts: WeakSet[Hearers] = WeakSet()
-_named: tuple[Sink, ...] = ()
-_added: tuple[Sink, ...] = ()
-_collecting: tuple[Capture, ...] = ()
 _lock = RLock()
 
 
 class RecordingContext:
-    """What the code of one context is running in: its hearers, and the receiver call if any."""
+    """What the code of one context runs in: open captures, and the receiver call if any."""
 
-    __slots__ = ("dispatch", "guesses", "hearers", "index", "offers", "outer")
+    __slots__ = ("captures", "dispatch", "guesses", "index", "offers", "outer")
 
     def __init__(
         self,
-        hearers: Hearers,
-        dispatch: Dispatch | None = None,
+        captures: OpenCaptures,
+        dispatch: RunningDispatch | None = None,
         index: int | None = None,
-        outer: RecordingContext | Dispatch | None = None,
+        outer: RecordingContext | RunningDispatch | None = None,
         offers: Signal | None = None,
     ) -> None:
-        self.hearers = hearers
+        self.captures = captures
         self.dispatch = dispatch
         self.index = index
         self.outer = outer
@@ -57,7 +51,7 @@ class RecordingContext:
         #: The signal whose overriding send() opened `dispatch`, until Signal.send() adopts it.
         self.offers = offers
 
-    def adopt(self) -> Dispatch | None:
+    def adopt(self) -> RunningDispatch | None:
         """The dispatch on offer, which is then no longer on offer."""
         if self.dispatch is not None:
             # What the override did until now is no receiver's time.
@@ -71,9 +65,9 @@ class ReceiverContext(RecordingContext):
 
     __slots__ = ()
 
-    def __init__(self, dispatch: Dispatch, index: int) -> None:
+    def __init__(self, dispatch: RunningDispatch, index: int) -> None:
         # Not by way of super(): this is made for each receiver.
-        self.hearers = dispatch.hearers
+        self.captures = dispatch.captures
         self.dispatch = dispatch
         self.index = index
         self.guesses = False
@@ -85,15 +79,10 @@ class CaptureContext(RecordingContext):
 
     __slots__ = ("opened",)
 
-    def __init__(self, opened: Capture, outer: RecordingContext | Dispatch | None) -> None:
+    def __init__(self, opened: Capture, outer: RecordingContext | RunningDispatch | None) -> None:
         dispatch, index = running_call()
-        with _lock:  # or a sink that is added meanwhile would not be heard in here
-            before = _process if outer is None else outer.hearers.newest()
-            others = tuple(each for each in before.open_captures if each is not opened)
-            hearers = Hearers((*others, opened), before.sinks)
-            if before is not NOBODY or outer is None:  # within `suppress` no sink hears anything
-                _in_contexts.add(hearers)
-        super().__init__(hearers, dispatch, index, outer)
+        around = NO_CAPTURES if outer is None else outer.captures
+        super().__init__(around.and_(opened), dispatch, index, outer)
         self.opened = opened
         self.guesses = outer is not None and outer.guesses
 
@@ -107,23 +96,25 @@ class _Silent(RecordingContext):
 
     __slots__ = ("is_over",)
 
-    def __init__(self, outer: RecordingContext | Dispatch | None) -> None:
-        super().__init__(NOBODY, outer=outer)
+    def __init__(self, outer: RecordingContext | RunningDispatch | None) -> None:
+        super().__init__(SUPPRESSED, outer=outer)
         self.is_over = False
 
 
 #: What sinks run in: what they send is not recorded, nor their queries.
-SILENCE: Final = RecordingContext(NOBODY)
+SILENCE: Final = RecordingContext(SUPPRESSED)
 
 
-#: A ``Dispatch`` stands here itself while it runs the fast path: one object less to make.
-current: ContextVar[RecordingContext | Dispatch | None] = ContextVar(
+#: A ``RunningDispatch`` stands here itself while it runs the fast path: one object less to make.
+current: ContextVar[RecordingContext | RunningDispatch | None] = ContextVar(
     "signal_inspector", default=None
 )
 
 
 class _Setting(
-    dict[RecordingContext | Dispatch | None, Token[RecordingContext | Dispatch | None]]
+    dict[
+        RecordingContext | RunningDispatch | None, Token[RecordingContext | RunningDispatch | None]
+    ]
 ):
     __missing__ = current.set
 
@@ -137,11 +128,6 @@ set_current: Final = _Setting()
 def _after_fork() -> None:
     global _lock
     _lock = RLock()  # the thread that held it is not in the child
-
-
-def process_hearers() -> Hearers:
-    """Who hears of the whole process, for code that runs in no context of its own."""
-    return _process
 
 
 def hearing_of(signal: str, hearers: Hearers) -> Hearers:
@@ -160,72 +146,10 @@ def hearing_of(signal: str, hearers: Hearers) -> Hearers:
     return part
 
 
-def running_call() -> tuple[Dispatch | None, int | None]:
+def running_call() -> tuple[RunningDispatch | None, int | None]:
     """The dispatch, and the index of the receiver call, that the current code runs in."""
     scope = current.get()
     return (None, None) if scope is None else (scope.dispatch, scope.index)
-
-
-def use_sinks(sinks: tuple[Sink, ...]) -> None:
-    """Make these the sinks of the process that settings name, in place of those before."""
-    global _named
-    _named = sinks
-    refresh_sinks()
-
-
-def add_sink(sink: Sink) -> None:
-    """Let a sink listen until it is removed, whatever the settings name.
-
-    One of the same class that the settings name is set aside meanwhile: nothing is heard twice.
-    One of a subclass of it is heard in its place, if it stands for its bases.
-    """
-    global _added
-    with _lock:
-        _added = (*_added, sink)
-        refresh_sinks()
-
-
-def remove_sink(sink: Sink) -> None:
-    """Undo ``add_sink``."""
-    global _added
-    with _lock:
-        _added = tuple(each for each in _added if each is not sink)
-        refresh_sinks()
-
-
-def refresh_sinks() -> None:
-    """Look anew at what the sinks of the process override, and which details they read."""
-    global _process
-    with _lock:  # sinks that look anew in two threads at once would take the same one out
-        classes = {type(sink) for sink in _added}
-        named = [sink for sink in _named if type(sink) not in classes]
-        special = [sink for sink in named if sink.stands_for_its_bases]
-        added = [sink for sink in _added if not any(isinstance(s, type(sink)) for s in special)]
-        sinks = (*added, *named)
-        listened = bool(sinks or _collecting)
-        had, _process = _process, Hearers(_collecting, sinks) if listened else NOBODY
-        if had is not NOBODY:
-            hearing.remove(had)
-            had.renew(_process)
-        if _process is not NOBODY:
-            hearing.append(_process)
-        _renew_contexts(sinks)
-    for sink in sinks:
-        where = f"sink {type(sink).__module__}.{type(sink).__qualname__}"
-        internal_errors.announce(failures=[f"{where}.{method}" for method in _OF_A_SINK])
-
-
-def _renew_contexts(sinks: tuple[Sink, ...]) -> None:
-    """Have the sinks, and who collects everywhere, be heard where captures are open."""
-    renewed: dict[tuple[Capture, ...], Hearers] = {}
-    for hearers in list(_in_contexts):
-        open_captures = [each for each in hearers.open_captures if each.is_open]
-        open_captures += [each for each in _collecting if each not in open_captures]
-        key = tuple(open_captures)
-        if key not in renewed:
-            renewed[key] = Hearers(key, sinks)
-        hearers.renew(renewed[key])
-    _in_contexts.update(renewed.values())
 
 
 def open_capture(opened: Capture) -> None:
@@ -238,12 +162,10 @@ def open_capture(opened: Capture) -> None:
 
 
 def capture_everywhere(opened: Capture) -> None:
-    """Collect the dispatches of all code that runs in no context of its own too, until closed."""
-    global _collecting
+    """Collect the dispatches of all code of the process too, until closed."""
     _start_collecting(opened)
     with _lock:
-        _collecting = (*_collecting, opened)
-        refresh_sinks()
+        captures.collect_everywhere((*captures.everywhere, opened))
 
 
 def _start_collecting(opened: Capture) -> None:
@@ -255,21 +177,20 @@ def _start_collecting(opened: Capture) -> None:
 
 def close_capture(opened: Capture) -> None:
     """Stop collecting. Closing twice, or in a context that never opened it, is harmless."""
-    global _collecting
     if opened.is_open:
         opened.is_open = False
         opened.room = 0
         hearing.remove(opened)
-    if opened in _collecting:
+    if opened in captures.everywhere:
         with _lock:
-            _collecting = tuple(each for each in _collecting if each is not opened)
-            refresh_sinks()
+            others = [each for each in captures.everywhere if each is not opened]
+            captures.collect_everywhere(tuple(others))
     scope = _open_scope()
     if scope is not current.get():
         current.set(scope)
 
 
-def _open_scope() -> RecordingContext | Dispatch | None:
+def _open_scope() -> RecordingContext | RunningDispatch | None:
     """The current one, past those that are over by now, here or elsewhere."""
     scope = current.get()
     while isinstance(scope, CaptureContext | _Silent) and scope.is_over:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, final
 
+from django.dispatch import Signal
+
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening.captures import Hearers
+from signal_inspector.core.listening.captures import Hearers, ObjectObserver
 from signal_inspector.core.listening.context import (
     SILENCE,
     ReceiverContext,
@@ -17,11 +19,17 @@ from signal_inspector.core.listening.context import (
 from signal_inspector.core.listening.sinks import Observer, Sink
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.ids import perf_counter_ns
+from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.record.values import SendMethod
 
 Observers: TypeAlias = tuple[Observer, ...]
 
 NO_OBSERVERS: Final[Observers] = ()
+
+#: A receiver, what it returned, and what it raised.
+Seen: TypeAlias = tuple[Any, Any, BaseException | None]
+
+_OBJECTS: Final = "keeping what a test captures"
 
 
 @final
@@ -59,7 +67,7 @@ class Passing:
             internal_errors.resume(held)
 
 
-def follow(
+def ask(
     hearers: Hearers,
     signal: str,
     sender: str,
@@ -67,7 +75,7 @@ def follow(
     receivers: Sequence[Any],
     others: Sequence[Any] | None,
 ) -> Observers | Passing | None:
-    """Who follows a dispatch that is about to start; the arguments are those of ``begin``.
+    """Who observes a dispatch for a sink; the arguments are those of ``recorder.begin``.
 
     None: nobody does, and nobody else hears of it either. ``Passing``: nobody needs its record.
     """
@@ -81,14 +89,14 @@ def follow(
             try:
                 if not is_choosy and sink.is_idle():  # else it has been asked
                     continue
-                observer = sink.follow(signal, sender, method, count)
+                observer = sink.observer_for(signal, sender, method, count)
             except BaseException as error:
-                held = _hold(sink, "follow", error, held)
+                held = _hold(sink, "observer_for", error, held)
             else:
                 if observer is not None:
                     found = (*found, observer) if found else (observer,)
         if held is not None:
-            tell(found, "finished", held)
+            finished(found, held)
             internal_errors.resume(held)
         if not is_choosy:
             return found
@@ -104,33 +112,191 @@ def follow(
         current.reset(token)
 
 
-def tell(told: Sequence[Sink | Observer], what: str, *args: Any) -> None:
-    """Call one method of each. What it raises is reported, what it sends is not recorded.
-
-    What only passes through (``internal_errors.interruption``) is raised when all have been told.
-    """
+def ask_captures(
+    hearers: Hearers,
+    signal: Signal,
+    sender: Any,
+    named: Mapping[str, Any],
+    receivers: Sequence[Any],
+) -> Observers:
+    """Who observes a dispatch for a capture of objects."""
+    found = NO_OBSERVERS
     held = None
     token = set_current[SILENCE]
     try:
-        for each in told:
+        for object_capture in hearers.object_captures:
             try:
-                getattr(each, what)(*args)
+                observer = object_capture.observer_for(signal, sender, named, receivers)
             except BaseException as error:
-                held = _hold(each, what, error, held)
+                held = internal_errors.hold(_OBJECTS, error, held)
+            else:
+                if observer is not None:
+                    found = (*found, observer)
+        if held is not None:
+            finished(found, held)
+            internal_errors.resume(held)
+    finally:
+        current.reset(token)
+    return found
+
+
+# What observers are told, each of them whatever another one raises: that is reported, and what
+# they send is not recorded. What only passes through (``internal_errors.interruption``) is raised
+# when all have been told. What is told often has a loop of its own: a call less for each receiver.
+
+
+def _tell(told: Observers, what: str, call: Callable[[Observer], None]) -> None:
+    held = None
+    token = set_current[SILENCE]
+    try:
+        for observer in told:
+            try:
+                call(observer)
+            except BaseException as error:
+                held = _hold(observer, what, error, held)
     finally:
         current.reset(token)
     if held is not None:
         internal_errors.resume(held)
 
 
-def start(dispatch: Dispatch) -> None:
+def entered(told: Observers, index: int | None) -> None:
+    """Tell that the code of a receiver, or of the send, is about to run or to go on."""
+    held = None
+    token = set_current[SILENCE]
+    try:
+        for observer in told:
+            try:
+                observer.entered(index)
+            except BaseException as error:
+                held = _hold(observer, "entered", error, held)
+    finally:
+        current.reset(token)
+    if held is not None:
+        internal_errors.resume(held)
+
+
+def left(told: Observers, index: int | None, ended: bool) -> None:
+    """Tell that this code has suspended or ended: those first who were told of it last."""
+    held = None
+    token = set_current[SILENCE]
+    try:
+        for observer in told[::-1]:
+            try:
+                observer.left(index, ended)
+            except BaseException as error:
+                held = _hold(observer, "left", error, held)
+    finally:
+        current.reset(token)
+    if held is not None:
+        internal_errors.resume(held)
+
+
+def raised(told: Observers, index: int, error: BaseException) -> None:
+    """Tell what a receiver has raised."""
+    _tell(told, "raised", lambda observer: observer.raised(index, error))
+
+
+def finished(told: Observers, error: BaseException | None) -> None:
+    """Tell those that a dispatch has not begun for, or that is withdrawn, of its end."""
+    _tell(told, "finished", lambda observer: observer.finished(error))
+
+
+def called(told: Observers, receivers: Sequence[Any]) -> None:
+    """Tell those who observe with objects whom Django calls."""
+    _tell_objects(told, "called", lambda observer: observer.called(receivers))
+
+
+def returned(told: Observers, index: int, response: Any) -> None:
+    """Tell those who observe with objects what a receiver has returned."""
+    _tell_objects(told, "returned", lambda observer: observer.returned(index, response))
+
+
+def withdrawn(told: Observers) -> None:
+    """Tell those who observe with objects that it was no dispatch."""
+    _tell_objects(told, "withdrawn", lambda observer: observer.withdrawn())
+
+
+def _tell_objects(told: Observers, what: str, call: Callable[[ObjectObserver], None]) -> None:
+    held = None
+    token = set_current[SILENCE]
+    try:
+        for observer in told:
+            try:
+                if isinstance(observer, ObjectObserver):
+                    call(observer)
+            except BaseException as error:
+                held = _hold(observer, what, error, held)
+    finally:
+        current.reset(token)
+    if held is not None:
+        internal_errors.resume(held)
+
+
+def responses(dispatch: RunningDispatch, pairs: Iterable[tuple[Any, Any]]) -> None:
+    """Tell what the receivers of our own loop returned; what they raised has been told."""
+    failed = dispatch.raised or {}
+    for index, (_, response) in enumerate(pairs):
+        if index not in failed:
+            returned(dispatch.observers, index, response)
+
+
+def from_outside(dispatch: RunningDispatch, seen: Sequence[Seen]) -> None:
+    """Tell of the receiver calls that were read off what an override returned or raised."""
+    objects = tuple([each for each in dispatch.observers if isinstance(each, ObjectObserver)])
+    called(objects, [receiver for receiver, _, _ in seen])
+    for index, (_, response, error) in enumerate(seen):
+        if error is None:
+            returned(objects, index, response)
+        else:
+            raised(objects, index, error)
+
+
+def dispatch_started(told: Sequence[Sink], dispatch: Dispatch) -> None:
+    """Tell sinks, as above, that a dispatch is about to start."""
+    held = None
+    token = set_current[SILENCE]
+    try:
+        for sink in told:
+            try:
+                sink.dispatch_started(dispatch)
+            except BaseException as error:
+                held = _hold(sink, "dispatch_started", error, held)
+    finally:
+        current.reset(token)
+    if held is not None:
+        internal_errors.resume(held)
+
+
+def dispatch_finished(told: Sequence[Sink], dispatch: Dispatch) -> None:
+    """Tell sinks, as above, that a dispatch has ended."""
+    held = None
+    token = set_current[SILENCE]
+    try:
+        for sink in told:
+            try:
+                sink.dispatch_finished(dispatch)
+            except BaseException as error:
+                held = _hold(sink, "dispatch_finished", error, held)
+    finally:
+        current.reset(token)
+    if held is not None:
+        internal_errors.resume(held)
+
+
+def of(dispatch: Dispatch) -> Observers:
+    """Those who observe a dispatch that has not ended."""
+    return dispatch.observers if isinstance(dispatch, RunningDispatch) else NO_OBSERVERS
+
+
+def start(dispatch: RunningDispatch) -> None:
     """Tell the observers of a dispatch that does not run in our own loop that it starts."""
     scope = current.get()
     if dispatch.observers and (scope is None or scope.dispatch is not dispatch):
-        tell(dispatch.observers, "started", dispatch)
+        _tell(dispatch.observers, "started", lambda observer: observer.started(dispatch))
 
 
-def run(dispatch: Dispatch) -> list[int] | Exact | Stepping:
+def run(dispatch: RunningDispatch) -> list[int] | Exact | Stepping:
     """Tell the observers that our own loop is about to run; what is to take its marks."""
     observers = dispatch.observers
     if not observers:
@@ -193,11 +359,13 @@ class Exact:
 
     __slots__ = ("_count", "_dispatch", "_marks", "_scope")
 
-    def __init__(self, dispatch: Dispatch) -> None:
+    def __init__(self, dispatch: RunningDispatch) -> None:
         self._dispatch = dispatch
         self._marks = dispatch.marks
         self._count = len(dispatch.receivers)
-        self._scope: Dispatch | RecordingContext = dispatch  # which is that of the first receiver
+        self._scope: RunningDispatch | RecordingContext = (
+            dispatch  # which is that of the first receiver
+        )
 
     def append(self, end_ns: int) -> None:
         """Mark the end of a receiver, and set the scope of the next."""
@@ -219,7 +387,7 @@ class Stepping:
 
     __slots__ = ("_ends", "_exact", "_last", "_marks", "_observers")
 
-    def __init__(self, dispatch: Dispatch, observers: Observers) -> None:
+    def __init__(self, dispatch: RunningDispatch, observers: Observers) -> None:
         self._observers = observers
         self._marks = dispatch.marks
         self._last = len(dispatch.receivers) - 1
@@ -265,8 +433,8 @@ class SteppingAlone(Stepping):
 
     __slots__ = ("_stepped",)
 
-    def __init__(self, dispatch: Dispatch, observers: Observers) -> None:
-        # Not by way of super(): this is made for nearly every dispatch that is followed.
+    def __init__(self, dispatch: RunningDispatch, observers: Observers) -> None:
+        # Not by way of super(): this is made for nearly every dispatch that is observed.
         self._observers = observers
         self._stepped = observers[0].stepped
         self._marks = dispatch.marks
@@ -293,14 +461,14 @@ class SteppingAlone(Stepping):
             marks[-1] = perf_counter_ns()
 
 
-def failed(dispatch: Dispatch, index: int) -> None:
+def failed(dispatch: RunningDispatch, index: int) -> None:
     """Tell that the running receiver of our own loop has ended it by an exception."""
     if index < len(dispatch.receivers):
         stepping = [observer for observer in dispatch.observers if observer.by_receiver]
-        tell(stepping[::-1], "left", index, True)
+        left(tuple(stepping), index, True)
 
 
-def end(dispatch: Dispatch, error: BaseException | None) -> None:
+def end(dispatch: RunningDispatch, error: BaseException | None) -> None:
     """Tell the observers of the end. The dispatch keeps none of them any longer."""
     observers, dispatch.observers = dispatch.observers, NO_OBSERVERS
     held = None
@@ -325,5 +493,7 @@ def end(dispatch: Dispatch, error: BaseException | None) -> None:
 def _hold(
     who: Sink | Observer, what: str, error: BaseException, held: BaseException | None
 ) -> BaseException | None:
+    if isinstance(who, ObjectObserver):
+        return internal_errors.hold(_OBJECTS, error, held)
     kind = type(who)
     return internal_errors.hold(f"sink {kind.__module__}.{kind.__qualname__}.{what}", error, held)

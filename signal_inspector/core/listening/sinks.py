@@ -1,14 +1,21 @@
-"""The contract between the recorder and whoever wants its records."""
+"""Who hears of every dispatch of the process, and the contract with those who do.
+
+A ``Sink`` hears of dispatches as a whole; one that must hear of each receiver as it runs answers
+with an ``Observer`` for that dispatch. This module owns the sinks that listen: everybody else
+asks it at each dispatch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, TypeVar
+from threading import RLock
+from typing import ClassVar, Final, Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from signal_inspector.core import internal_errors
+from signal_inspector.core import forks, internal_errors
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Details, SendMethod
 
@@ -18,7 +25,7 @@ _SINKS = 'SIGNAL_INSPECTOR["SINKS"]'
 
 
 class Observer:
-    """Follows one dispatch for a sink, receiver by receiver: what ``Sink.follow`` answers.
+    """Observes one dispatch, receiver by receiver: what ``Sink.observer_for`` answers.
 
     Its methods run in the thread and the context of the code they speak of, so an observer may
     keep context variables set from ``entered`` to ``left``, and no longer: an async receiver
@@ -56,7 +63,7 @@ class Observer:
     def stepped(self, index: int, is_last: bool) -> None:
         """Called, if overridden, in place of ``left(index, True)`` and ``entered(index + 1)``.
 
-        That is where nobody else follows by receiver and our own loop runs sync ones: quicker.
+        That is where nobody else observes by receiver and our own loop runs sync ones: quicker.
         """
 
     def finished(self, error: BaseException | None) -> None:
@@ -74,7 +81,7 @@ class Sink:
     raises is logged once, counted, and never reaches the code that sent the signal.
 
     Most sinks override ``dispatch_finished`` alone. One that wants to hear of each receiver as
-    it runs overrides ``follow``.
+    it runs overrides ``observer_for``.
     """
 
     #: Whether, named by settings, it is heard in place of one of its base class that code adds.
@@ -87,22 +94,22 @@ class Sink:
         """What it reads of the dispatches of this signal; None: it is not to hear of them.
 
         Asked, if overridden, once for each signal, by name. ``details`` has to name all that any
-        answer does. A sink whose answers change calls ``context.refresh_sinks``.
+        answer does. A sink whose answers change calls ``sinks.refresh_sinks``.
         """
         return self.details
 
     def is_idle(self) -> bool:
-        """Asked before everything else: whether ``follow`` would answer None whatever is sent."""
+        """Asked before everything else: whether ``observer_for`` would answer None."""
         return False
 
-    def follow(
+    def observer_for(
         self,
         signal: str,  # noqa: ARG002
         sender: str,  # noqa: ARG002
         method: SendMethod,  # noqa: ARG002
         receivers: int | None,  # noqa: ARG002
     ) -> Observer | None:
-        """Called before anything is recorded, so it must be quick: who follows this dispatch.
+        """Called before anything is recorded, so it must be quick: who observes this dispatch.
 
         Signal and sender are names; ``receivers`` is their number where that is known. Where
         every sink that listens is one that overrides this method and not the two below, and all
@@ -115,6 +122,151 @@ class Sink:
 
     def dispatch_finished(self, dispatch: Dispatch) -> None:
         """Called when the send has ended, however it ended, before the sender goes on."""
+
+
+class Sinks:
+    """Sinks that listen, and what they override: worked out once for many dispatches."""
+
+    __slots__ = ("all", "beginning", "details", "hearing", "tell_signals_apart", "with_observers")
+
+    def __init__(self, sinks: tuple[Sink, ...], details: Details | None = None) -> None:
+        self.all = sinks
+        #: Those that may answer with an observer.
+        self.with_observers = tuple([sink for sink in sinks if _observes(sink)])
+        #: Those that are told of each dispatch as a whole.
+        self.hearing = tuple([sink for sink in sinks if _hears_all(sink)])
+        #: Those of them that want to know when it begins.
+        self.beginning = tuple([sink for sink in self.hearing if _hears_start(sink)])
+        #: Whether what they read depends on the signal; those of one signal have been asked.
+        self.tell_signals_apart = details is None and any(
+            type(sink).details_for is not Sink.details_for for sink in sinks
+        )
+        if details is None:
+            details = Details.NONE
+            for sink in sinks:
+                details |= sink.details
+        self.details = details
+
+    def of_signal(self, signal: str) -> Sinks:
+        """Those that hear of the dispatches of this signal; asks each of them what it reads."""
+        sinks, details = [], Details.NONE
+        for sink in self.all:
+            try:
+                wanted = sink.details_for(signal)
+            except Exception as error:
+                internal_errors.report(f"{_named_kind(sink)}.details_for", error)
+                wanted = sink.details
+            if wanted is not None:
+                sinks.append(sink)
+                details |= wanted
+        return Sinks(tuple(sinks), details)
+
+
+NO_SINKS: Final = Sinks(())
+
+#: One entry per open capture and one while the process has sinks: empty means that no dispatch
+#: anywhere in the process is listened to, which is all the instrument has to ask when idle.
+hearing: Final[list[object]] = []
+
+
+
+class WorkedOut(Protocol):
+    """What was worked out for the sinks of the process, and is worth nothing when they change."""
+
+    def forget(self) -> None: ...
+
+
+#: By their ids. They ask ``process`` themselves; this is for letting go of former sinks at once.
+worked_out: Final[WeakValueDictionary[int, WorkedOut]] = WeakValueDictionary()
+
+#: The sinks of the process. Replaced as a whole, never changed: who has worked out something for
+#: these has to do so anew when they are others.
+process: Sinks = NO_SINKS
+
+_named: tuple[Sink, ...] = ()
+_added: tuple[Sink, ...] = ()
+_lock = RLock()
+
+#: The methods of a sink that a project may override, and that may fail.
+_OF_A_SINK: Final = ("observer_for", "dispatch_started", "dispatch_finished")
+
+
+@forks.in_child
+def _after_fork() -> None:
+    global _lock
+    _lock = RLock()  # the thread that held it is not in the child
+
+
+def _observes(sink: Sink) -> bool:
+    return type(sink).observer_for is not Sink.observer_for
+
+
+def _hears_start(sink: Sink) -> bool:
+    return type(sink).dispatch_started is not Sink.dispatch_started
+
+
+def _hears_all(sink: Sink) -> bool:
+    hears_end = type(sink).dispatch_finished is not Sink.dispatch_finished
+    return hears_end or _hears_start(sink) or not _observes(sink)
+
+
+def _named_kind(sink: Sink) -> str:
+    return f"sink {type(sink).__module__}.{type(sink).__qualname__}"
+
+
+def process_sinks() -> tuple[Sink, ...]:
+    """The sinks that hear of the next dispatch, wherever it is sent."""
+    return process.all
+
+
+def use_sinks(sinks: tuple[Sink, ...]) -> None:
+    """Make these the sinks of the process that settings name, in place of those before."""
+    global _named
+    _named = sinks
+    refresh_sinks()
+
+
+def add_sink(sink: Sink) -> None:
+    """Let a sink listen until it is removed, whatever the settings name.
+
+    One of the same class that the settings name is set aside meanwhile: nothing is heard twice.
+    One of a subclass of it is heard in its place, if it stands for its bases.
+    """
+    global _added
+    with _lock:
+        _added = (*_added, sink)
+        refresh_sinks()
+
+
+def remove_sink(sink: Sink) -> None:
+    """Undo ``add_sink``."""
+    global _added
+    with _lock:
+        _added = tuple(each for each in _added if each is not sink)
+        refresh_sinks()
+
+
+def refresh_sinks() -> None:
+    """Look anew at what the sinks of the process override, and which details they read."""
+    global process
+    with _lock:  # sinks that look anew in two threads at once would take the same one out
+        classes = {type(sink) for sink in _added}
+        named = [sink for sink in _named if type(sink) not in classes]
+        special = [sink for sink in named if sink.stands_for_its_bases]
+        added = [sink for sink in _added if not any(isinstance(s, type(sink)) for s in special)]
+        sinks = (*added, *named)
+        had, process = process, Sinks(sinks)
+        if sinks:
+            hearing.append(process)
+        if had.all:
+            hearing.remove(had)
+        for reference in worked_out.valuerefs():
+            known = reference()
+            if known is not None:
+                known.forget()
+    for sink in sinks:
+        kind = _named_kind(sink)
+        internal_errors.announce(failures=[f"{kind}.{method}" for method in _OF_A_SINK])
 
 
 def load_sinks(paths: Iterable[str]) -> list[Sink]:

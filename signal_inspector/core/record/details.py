@@ -16,6 +16,7 @@ from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.context import suppress
 from signal_inspector.core.record import callers, not_called, transactions
 from signal_inspector.core.record.dispatch import Dispatch, OuterTrace, TraceIds
+from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.record.values import Details, Failure, Summary
 from signal_inspector.core.suppression import suppress_instrumentation
 from signal_inspector.names import class_path, sender_name
@@ -157,7 +158,7 @@ internal_errors.announce(
 )
 
 
-def responses(dispatch: Dispatch, pairs: Sequence[tuple[Any, Any]]) -> None:
+def responses(dispatch: RunningDispatch, pairs: Sequence[tuple[Any, Any]]) -> None:
     """Summarize what the receivers returned; an exception stands in the call's failure."""
     raised = dispatch.raised or {}
     dispatch.responses = [
@@ -175,7 +176,7 @@ def response(value: object) -> Summary | None:
         return None
 
 
-def failure(dispatch: Dispatch, error: BaseException) -> Failure:
+def failure(dispatch: RunningDispatch, error: BaseException) -> Failure:
     """What is kept of an exception, with its traceback if somebody asked for it."""
     try:
         config = get_config()

@@ -1,25 +1,19 @@
-"""``Dispatch``: one send of one signal, cheap to make and put in words only when it is read.
+"""``Dispatch``: the record of one send of one signal, and its JSON.
 
-While a dispatch runs it collects raw marks: a timestamp per receiver boundary, failures, query
-tallies. ``Dispatch.calls`` turns them into ``ReceiverCall`` objects when somebody first looks.
+Nothing here knows of the code that sends: ``RunningDispatch`` (``running.py``) makes the record of
+a send of this process, ``Dispatch.from_dict`` one of what ``as_dict`` gave.
 """
 
 from __future__ import annotations
 
 import re
-import sys
-from asyncio import Handle, _get_running_loop
 from collections.abc import Callable, Sequence
-from copy import copy
 from datetime import UTC, datetime, timedelta
-from threading import get_ident
-from types import FrameType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from signal_inspector.core.record.ids import uuid7, uuid7_text
 from signal_inspector.core.record.values import (
-    Busy,
     Caller,
     Data,
     Failure,
@@ -29,15 +23,12 @@ from signal_inspector.core.record.values import (
     ReceiverName,
     SendMethod,
     Summary,
-    Tally,
     Unseen,
     of_type,
     part,
 )
 
 if TYPE_CHECKING:
-    from signal_inspector.core.listening.captures import Hearers
-    from signal_inspector.core.listening.sinks import Observer
     from signal_inspector.core.record.transactions import TransactionMark
 
 
@@ -48,41 +39,29 @@ VERSION: Final = 1
 
 _SAMPLED: Final = 1  # among the flags of a trace
 
-_UNWRITTEN: Final[dict[str, Any]] = {
+#: What is to be read of a part that has not been written.
+UNWRITTEN: Final[dict[str, Any]] = {
     "outcome": Outcome.RUNNING,
+    "by_time": False,
     "caller": None,
-    "project_caller": None,
-    "stack": (),
-    "payload": None,
-    "payload_dropped": 0,
-    "observers": (),
-    "held": None,
     "in_transaction": None,
     "not_called": (),
+    "parent": None,
     "parent_call": None,
-    "ends": None,
+    "payload": None,
+    "payload_dropped": 0,
+    "project_caller": None,
     "receivers": (),
-    "responses": None,
-    "raised": None,
-    "tallies": None,
+    "stack": (),
     "trace": None,
-    "busy": None,
-    "by_time": False,
-    "thread": 0,
     "transactions": (),
     "unseen": None,
-    "whole_told": False,
-    "_calls": None,
     "_parent_key": None,
 }
 _HEX: Final = re.compile("[0-9a-f]+")
 _ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-
-_HANDLED: Final = Handle._run.__code__
-_SENDS: Final = ("send", "send_robust")
-_WRAPPER: Final = "signal_inspector.core.wrapper.instrument"
 
 
 class TraceIds(Protocol):
@@ -110,8 +89,7 @@ class Dispatch:
     """One call of ``send``, ``send_robust``, ``asend``, ``asend_robust``, or of a sending method
     that a subclass of Signal has of its own.
 
-    Complete when the send has ended; ``outcome`` is ``Outcome.RUNNING`` until then. It is made
-    and filled in by ``recorder.begin``: a constructor with arguments takes half as long again.
+    Complete when the send has ended; ``outcome`` is ``Outcome.RUNNING`` until then.
     """
 
     signal: str  # dotted name: "shop.signals.order_placed"
@@ -121,84 +99,54 @@ class Dispatch:
     start_ns: int  # the same moment on time.perf_counter_ns(), which `calls` and timelines use
     duration_ns: int
     outcome: Outcome  # RETURNED, RAISED (to the sender) or CANCELLED once it has ended
+    receivers: Sequence[ReceiverName]  # as far as they were known at the start: see `calls`
     caller: Caller | None  # the line that sent; None unless Details.CALLER or STACK was asked for
     project_caller: Caller | None  # the same, or the line of the project that led to it
     stack: tuple[Caller, ...]  # innermost last; () unless Details.STACK was asked for
     payload: dict[str, Summary] | None  # None unless Details.PAYLOAD was asked for
     payload_dropped: int  # arguments beyond Limits.payload_items
     in_transaction: bool | None  # None unless Details.TRANSACTION was asked for
+    transactions: tuple[TransactionMark, ...]  # that it was sent in, of each database
     not_called: tuple[NotCalled, ...]  # () unless Details.NOT_CALLED was asked for
     unseen: Unseen | None  # of a subclass's own method, whose calls of receivers were not seen
+    parent: Dispatch | None  # in whose receiver this one was sent; None when it has ended
     parent_call: int | None  # index of the parent's receiver call that sent this one
     by_time: bool  # whether that is only the one that ran then: another thread or task has sent it
     trace: TraceIds | None  # of its span, or, if Details.TRACE was asked for, of what is around
-    # What the instrument writes and `calls` reads:
-    hearers: Hearers
-    observers: tuple[Observer, ...]  # until it has ended
-    held: BaseException | None  # what met our code in a receiver, and is to reach the sender
-    whole_told: bool  # whether observers were told that the code of the send runs
-    thread: int  # whose code calls the receivers that run the fast path
-    marks: list[int]  # perf_counter_ns at the start and at the end of each receiver
-    ends: dict[int, int] | None  # exact ends where the next mark comes later
-    receivers: Sequence[ReceiverName]  # those that run the fast path
-    responses: list[Summary | None] | None
-    raised: dict[int, tuple[Failure, Outcome]] | None
-    tallies: dict[int, Tally] | None
-    busy: dict[int, Busy] | None
-    transactions: tuple[TransactionMark, ...]
-    _calls: list[ReceiverCall] | None
-    parent: Dispatch | None  # while it runs; afterwards its key is enough
-    _parent_key: tuple[int, int] | None
     sequence: int  # tells apart what started in the same moment
+    _parent_key: tuple[int, int] | None  # of which the parent's id is made
 
     __slots__ = (
-        "_calls",
         "_parent_key",
-        "busy",
         "by_time",
         "caller",
         "duration_ns",
-        "ends",
-        "hearers",
-        "held",
         "in_transaction",
-        "marks",
         "method",
         "not_called",
-        "observers",
         "outcome",
         "parent",
         "parent_call",
         "payload",
         "payload_dropped",
         "project_caller",
-        "raised",
         "receivers",
-        "responses",
         "sender",
         "sequence",
         "signal",
         "stack",
         "start_ns",
         "started_ns",
-        "tallies",
-        "thread",
         "trace",
         "transactions",
         "unseen",
-        "whole_told",
     )
 
     def __getattr__(self, name: str) -> Any:
         """The value of what has not been written: making a dispatch costs that much less."""
-        if name == "started_ns":
-            self.started_ns = started_ns = self.start_ns + self.hearers.epoch_ns
-            return started_ns
-        if name == "duration_ns":
-            return 0 if self.outcome is Outcome.RUNNING else self.marks[-1] - self.start_ns
-        if name not in _UNWRITTEN:
+        if name not in UNWRITTEN:
             raise AttributeError(name)
-        return _UNWRITTEN[name]
+        return UNWRITTEN[name]
 
     @property
     def id(self) -> UUID:
@@ -245,14 +193,7 @@ class Dispatch:
     @property
     def calls(self) -> list[ReceiverCall]:
         """The receiver calls in the order of Django's responses: sync, then async ones."""
-        calls = self._calls
-        if calls is None:
-            calls = [self._timed_call(index) for index in range(len(self.receivers))]
-            if self.outcome is not Outcome.RUNNING:
-                self._calls = calls
-        for index, call in enumerate(calls):
-            self.settle(index, call)
-        return calls
+        raise NotImplementedError
 
     @property
     def failures(self) -> list[ReceiverCall]:
@@ -272,19 +213,17 @@ class Dispatch:
     @property
     def is_orphan(self) -> bool:
         """Whether nobody received it, and nobody will."""
-        if self.outcome is not Outcome.RETURNED or self.receivers or self._calls:
-            return False
-        return self.unseen is None
+        return self.outcome is Outcome.RETURNED and not self.calls and self.unseen is None
 
     @property
     def query_count(self) -> int:
         """Queries of its receivers, without those of nested dispatches."""
-        return sum(tally.count for tally in (self.tallies or {}).values())
+        return sum(call.query_count for call in self.calls)
 
     @property
     def query_ns(self) -> int:
         """Nanoseconds in these queries."""
-        return sum(tally.ns for tally in (self.tallies or {}).values())
+        return sum(call.query_ns for call in self.calls)
 
     @property
     def rolled_back(self) -> bool | None:
@@ -301,156 +240,19 @@ class Dispatch:
         is_unknown = self.in_transaction and not marks
         return None if is_unknown or any(mark.is_unknown for mark in marks) else False
 
-    def copied(self) -> Dispatch:
-        """Another record of the same, for one who keeps it for long, heard by others."""
-        copy = Dispatch()
-        _ = self.started_ns  # which else is worked out from the hearers
-        for name in Dispatch.__slots__:
-            try:
-                value = object.__getattribute__(self, name)
-            except AttributeError:
-                continue
-            setattr(copy, name, value)
-        return copy
-
     @property
     def in_loop(self) -> bool:
-        """Whether it runs in our own loop: one receiver after the other, in one frame."""
-        return self._calls is None
-
-    def expect(self, calls: list[ReceiverCall]) -> None:
-        """Take receiver calls that are kept up to date one by one, in place of marks."""
-        self._calls = calls
-
-    def caused_by(self, parent: Dispatch, index: int | None) -> None:
-        """Note the dispatch, and the receiver of it, that sent this one."""
-        self.parent = parent
-        self._parent_key = (parent.started_ns, parent.sequence)
-        self.parent_call = index
-
-    def leave_parent(self, end_ns: int) -> None:
-        """Give the parent's receiver the time that this dispatch took of it."""
-        parent, self.parent = self.parent, None
-        if parent is not None and self.parent_call is not None and not self.by_time:
-            parent._nest(self.parent_call, self.start_ns, end_ns)
-
-    # A dispatch that runs on marks is itself the context of the code it runs (see ``context``).
-
-    offers: ClassVar[None] = None
-
-    passes: Literal[False] = False  # unlike ``observers.Passing``, and asked without a call
-
-    @property
-    def dispatch(self) -> Dispatch:
-        return self
-
-    @property
-    def index(self) -> int | None:
-        """The receiver call that runs now, or the first where each of the others has a scope."""
-        return 0 if self.hearers.is_exact else self._running
-
-    @property
-    def _running(self) -> int | None:
-        return len(self.marks) - 1 if self.outcome is Outcome.RUNNING else None
-
-    @property
-    def guesses(self) -> bool:
-        """Whether the code that asks may be that of another receiver than ``index`` says.
-
-        That is code of another thread, of a task, or of what outlives the dispatch.
-        """
-        if self.hearers.is_exact:
-            return False
-        if self.outcome is not Outcome.RUNNING or self.thread != get_ident():
-            return True
-        return _get_running_loop() is not None and _is_in_a_loop_of(self)
-
-    def adopt(self) -> None:
-        """A dispatch is never on offer itself."""
-
-    def restart(self, start_ns: int) -> None:
-        """Start the clock again: what was gathered first is no receiver's time."""
-        self.start_ns = self.marks[0] = start_ns
-
-    def tally(self, index: int) -> Tally:
-        """The query tally of a receiver call; -1 is for queries outside any."""
-        tallies = self.tallies
-        if tallies is None:
-            tallies = self.tallies = {}
-        return tallies.setdefault(index, Tally())
-
-    def _nest(self, index: int, start_ns: int, end_ns: int) -> None:
-        call = None if self._calls is None else self._calls[index]
-        if call is not None and call.offset_ns is not None and call.outcome is not Outcome.RUNNING:
-            # A task that outlived the receiver sent this one: only their common time counts.
-            end_ns = min(end_ns, self.start_ns + call.offset_ns + call.duration_ns)
-            if end_ns <= start_ns:
-                return
-        if self.busy is None:
-            self.busy = {}
-        self.busy.setdefault(index, Busy()).add(start_ns, end_ns)
-
-    def fail(self, index: int, failure: Failure, outcome: Outcome) -> None:
-        """Note what a receiver call raised, and whether that means raised or cancelled."""
-        if self.raised is None:
-            self.raised = {}
-        self.raised[index] = (failure, outcome)
-
-    def _timed_call(self, index: int) -> ReceiverCall:
-        name = self.receivers[index]
-        failure, outcome = (self.raised or {}).get(index, (None, self._outcome_by_marks(index)))
-        call = ReceiverCall(
-            receiver=name.name,
-            path=name.path,
-            line=name.line,
-            is_async=False,
-            outcome=outcome,
-            failure=failure,
-        )
-        if index < len(self.marks) - 1:
-            start = self.marks[index]
-            end = (self.ends or {}).get(index, self.marks[index + 1])
-            call.offset_ns = start - self.start_ns
-            call.duration_ns = end - start
-        elif outcome is Outcome.RUNNING:
-            call.offset_ns = self.marks[index] - self.start_ns
-        if self.responses is not None and index < len(self.responses):
-            call.response = self.responses[index]
-        return call
-
-    def _outcome_by_marks(self, index: int) -> Outcome:
-        if index == self._running:
-            return Outcome.RUNNING
-        return Outcome.RETURNED if index < len(self.marks) - 1 else Outcome.SKIPPED
+        """Whether it runs, or ran, in our own loop: one receiver after the other, in one frame."""
+        return False
 
     def end_of(self, index: int) -> tuple[Outcome, Failure | None, int]:
         """How a receiver call ended, and how long it took (ns): quicker than ``calls[index]``."""
-        if self._calls is not None:
-            call = self._calls[index]
-            return call.outcome, call.failure, call.duration_ns
-        marks, ends, raised = self.marks, self.ends, self.raised
-        if index >= len(marks):
-            return self._outcome_by_marks(index), None, 0
-        end = marks[index + 1] if index + 1 < len(marks) else marks[index]
-        if ends is not None:
-            end = ends.get(index, end)
-        if raised is not None and index in raised:
-            failure, outcome = raised[index]
-            return outcome, failure, end - marks[index]
-        if index + 1 < len(marks):
-            return Outcome.RETURNED, None, end - marks[index]
-        return self._outcome_by_marks(index), None, 0
+        call = self.calls[index]
+        return call.outcome, call.failure, call.duration_ns
 
-    def settle(self, index: int, call: ReceiverCall) -> None:
-        """Bring what is tallied beside the calls into one of them."""
-        busy = None if self.busy is None else self.busy.get(index)
-        nested_ns = 0 if busy is None else busy.total
-        call.self_ns = max(call.duration_ns - nested_ns, 0)
-        tally = None if self.tallies is None else self.tallies.get(index)
-        if tally is not None:
-            call.query_count, call.query_ns = tally.count, tally.ns
-            call.queries_by_time = tally.by_time
-            call.queries = tuple(tally.statements)
+    def detached(self) -> Dispatch:
+        """The same record, for one who keeps it for long: it keeps no capture alive."""
+        return self
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON, which ``dispatch.schema.json`` describes.
@@ -511,7 +313,7 @@ class Dispatch:
     def __repr__(self) -> str:
         return (
             f"<Dispatch {self.method.value} {self.signal} from {self.sender}: "
-            f"{len(self.receivers or self._calls or ())} receivers, {self.outcome.value}>"
+            f"{len(self.calls)} receivers, {self.outcome.value}>"
         )
 
 
@@ -542,7 +344,7 @@ def read_document(data: Data) -> tuple[Dispatch, Data]:
 
 
 class _ReadDispatch(Dispatch):
-    """One that was read: what else is worked out while it runs is kept as it was written."""
+    """One that was read: what else is worked out is kept as it was written."""
 
     id_text: str
     parent_id_text: str
@@ -566,13 +368,11 @@ class _ReadDispatch(Dispatch):
     def __getattr__(self, name: str) -> Any:
         if name == "started_ns":
             return (self.started_at - _EPOCH) // _MICROSECOND * 1_000
-        if name == "_calls":
-            return self.calls
         read = _PARTS.get(name)
         if read is None:
             return super().__getattr__(name)
         value = self._data.get(name)
-        value = _UNWRITTEN.get(name) if value is None else read(value)
+        value = UNWRITTEN.get(name) if value is None else read(value)
         setattr(self, name, value)
         return value
 
@@ -583,17 +383,6 @@ class _ReadDispatch(Dispatch):
     @property
     def parent_id(self) -> UUID | None:
         return UUID(self.parent_id_text) if self.parent_id_text else None
-
-    @property
-    def query_count(self) -> int:
-        return sum(call.query_count for call in self.calls)
-
-    @property
-    def query_ns(self) -> int:
-        return sum(call.query_ns for call in self.calls)
-
-    def copied(self) -> Dispatch:
-        return copy(self)
 
 
 def _read(data: Data) -> Dispatch:
@@ -659,16 +448,3 @@ _PARTS: Final[dict[str, Callable[[Any], object]]] = {
     "rolled_back": _typed(bool, "rolled_back"),
     "not_called": lambda value: tuple(map(NotCalled.from_dict, value)),
 }
-
-
-def _is_in_a_loop_of(dispatch: Dispatch) -> bool:
-    """Whether the code that asks is run by an event loop that a receiver of the dispatch runs."""
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
-        if frame.f_code is _HANDLED:
-            return True
-        is_send = frame.f_code.co_name in _SENDS and frame.f_globals.get("__name__") == _WRAPPER
-        if is_send and frame.f_locals.get("dispatch") is dispatch:
-            return False
-        frame = frame.f_back
-    return True

@@ -16,8 +16,8 @@ from signal_inspector.conf import get_config
 from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.context import current
 from signal_inspector.core.record.details import redactor
-from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.ids import perf_counter_ns
+from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.record.transactions import opened_connections
 from signal_inspector.core.record.values import Details, Query, Tally
 
@@ -50,7 +50,7 @@ def count_query(
 
 
 def _note(
-    dispatch: Dispatch, tally: Tally, context: Mapping[str, Any], sql: str, duration_ns: int
+    dispatch: RunningDispatch, tally: Tally, context: Mapping[str, Any], sql: str, duration_ns: int
 ) -> None:
     tally.count += 1
     tally.ns += duration_ns

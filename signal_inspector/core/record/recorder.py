@@ -1,8 +1,8 @@
 """What happens when a dispatch starts, when its receivers run, and when it ends.
 
-The instrument knows this module alone: ``begin`` answers a ``Dispatch`` when somebody listens
-and None when nobody does, ``finish`` completes it and hands it on. What goes wrong in here is
-reported to ``signal_inspector.core.internal_errors`` and the signal is sent all the same.
+The instrument knows this module alone: ``begin`` answers a ``RunningDispatch`` when somebody
+listens and None when nobody does, ``finish`` completes it and hands it on. What goes wrong in here
+is reported to ``signal_inspector.core.internal_errors`` and the signal is sent all the same.
 """
 
 from __future__ import annotations
@@ -18,25 +18,19 @@ from django.dispatch import Signal
 
 from signal_inspector.conf import get_config
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import captures, observers
-from signal_inspector.core.listening.captures import NOBODY
-from signal_inspector.core.listening.context import (
-    RecordingContext,
-    current,
-    hearing_of,
-    process_hearers,
-)
+from signal_inspector.core.listening import observers, sinks
+from signal_inspector.core.listening.captures import NO_CAPTURES, NOBODY
+from signal_inspector.core.listening.context import RecordingContext, current, hearing_of
 from signal_inspector.core.listening.observers import (
     NO_OBSERVERS,
     Exact,
     Observers,
     Passing,
     Stepping,
-    tell,
 )
 from signal_inspector.core.record import details
-from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.ids import next_sequence, perf_counter_ns, time_ns
+from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.record.values import Outcome, SendMethod
 from signal_inspector.names import (
     IdentityMap,
@@ -64,7 +58,7 @@ _is_inspected: Final = lru_cache(maxsize=1_000)(is_inspected)
 @overload
 def begin(
     signal: Signal, sender: object, named: Mapping[str, Any], method: SendMethod
-) -> Dispatch | None: ...
+) -> RunningDispatch | None: ...
 
 
 @overload
@@ -75,7 +69,7 @@ def begin(
     method: SendMethod,
     receivers: Sequence[Any],
     others: Sequence[Any],
-) -> Dispatch | Passing | None: ...
+) -> RunningDispatch | Passing | None: ...
 
 
 def begin(  # noqa: C901 - in one piece, as each call more is paid by every dispatch
@@ -85,19 +79,17 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
     method: SendMethod,
     receivers: Sequence[Any] = (),
     others: Sequence[Any] | None = None,
-) -> Dispatch | Passing | None:
+) -> RunningDispatch | Passing | None:
     """Open the record of a dispatch; None when nobody listens to this one.
 
     ``receivers`` are those that are about to run the fast path, if it is to be that and there are
     no ``others``; only then may the answer be ``Passing``.
     """
     scope = current.get()
-    hearers = process_hearers() if scope is None else scope.hearers
-    while hearers.is_special:
-        if hearers.whole is None:  # it is NOBODY
-            return None
-        # It was for the signal in whose receiver this is sent, or the sinks are others by now.
-        hearers = hearers.whole
+    open_captures = NO_CAPTURES if scope is None else scope.captures
+    hearers = open_captures.hearers
+    if hearers.sinks is not sinks.process:
+        hearers = open_captures.now()
     observing = NO_OBSERVERS
     dispatch = None
     try:
@@ -122,16 +114,20 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
         path = _class_paths.get(id(sender)) or (
             sender_name(sender) if type(sender) is not str else details.text_sender(sender)
         )
-        if hearers.with_observers:
-            answer = observers.follow(hearers, name, path, method, receivers, others)
+        if hearers.observes:
+            answer = observers.ask(hearers, name, path, method, receivers, others)
             if not isinstance(answer, tuple):
                 return answer
             observing = answer
-        dispatch = Dispatch()
+            if hearers.object_captures:
+                known = () if others else receivers
+                observing += observers.ask_captures(hearers, signal, sender, named, known)
+        dispatch = RunningDispatch()
         dispatch.signal = name
         dispatch.sender = path
         dispatch.method = method
         dispatch.hearers = hearers
+        dispatch.captures = open_captures
         dispatch.sequence = next_sequence()
         if len(receivers) == 1:  # as most have; a comprehension takes twice the time
             [receiver] = receivers
@@ -156,19 +152,21 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
             return None
         if hearers.prepares:
             dispatch.observers = observing
-            _prepare(dispatch, signal, sender, named, receivers)
+            _prepare(dispatch, signal, sender, named)
     except BaseException as error:
         _not_opened(dispatch, observing, error)
         return None
     return dispatch
 
 
-def _not_opened(dispatch: Dispatch | None, observing: Observers, error: BaseException) -> None:
+def _not_opened(
+    dispatch: RunningDispatch | None, observing: Observers, error: BaseException
+) -> None:
     """Let go of a dispatch that could not be opened. One that is interrupted has raised."""
     held = internal_errors.hold("opening a record", error)
     try:
         if held is None or getattr(dispatch, "marks", None) is None:
-            tell(observing, "finished", held)
+            observers.finished(observing, held)
         elif dispatch is not None:
             dispatch.observers = observing
             complete(dispatch, held)
@@ -176,7 +174,7 @@ def _not_opened(dispatch: Dispatch | None, observing: Observers, error: BaseExce
         internal_errors.resume(held)
 
 
-def run(dispatch: Dispatch) -> list[int] | Exact | Stepping:
+def run(dispatch: RunningDispatch) -> list[int] | Exact | Stepping:
     """Tell the observers that the receivers are about to run; what is to take the marks."""
     try:
         return observers.run(dispatch)
@@ -186,7 +184,9 @@ def run(dispatch: Dispatch) -> list[int] | Exact | Stepping:
         raise
 
 
-def _adopt(scope: RecordingContext | Dispatch, receivers: Sequence[Any]) -> Dispatch | None:
+def _adopt(
+    scope: RecordingContext | RunningDispatch, receivers: Sequence[Any]
+) -> RunningDispatch | None:
     """The record of this very dispatch, which an overriding send() has opened."""
     names = [receiver_name(receiver) for receiver in receivers]
     thread = get_ident()  # an override may hand Signal's own method to another
@@ -194,17 +194,13 @@ def _adopt(scope: RecordingContext | Dispatch, receivers: Sequence[Any]) -> Disp
     if dispatch is not None:
         dispatch.receivers = names
         dispatch.thread = thread
-        if dispatch.hearers.object_captures:
-            captures.tell_objects(dispatch, "receivers", receivers)
+        if dispatch.observers and dispatch.hearers.object_captures:
+            observers.called(dispatch.observers, receivers)
     return dispatch
 
 
 def _prepare(
-    dispatch: Dispatch,
-    signal: Signal,
-    sender: object,
-    named: Mapping[str, Any],
-    receivers: Sequence[Any],
+    dispatch: RunningDispatch, signal: Signal, sender: object, named: Mapping[str, Any]
 ) -> None:
     """What costs time before the first receiver, and is not to be counted as a receiver's."""
     hearers = dispatch.hearers
@@ -212,10 +208,7 @@ def _prepare(
     if hearers.gathers:
         details.gather(dispatch, signal, sender, named, hearers.details)
     if hearers.beginning:
-        tell(hearers.beginning, "dispatch_started", dispatch)
-    if hearers.object_captures:
-        captures.tell_objects(dispatch, "sent", signal, sender, named)
-        captures.tell_objects(dispatch, "receivers", receivers)
+        observers.dispatch_started(hearers.beginning, dispatch)
     dispatch.restart(perf_counter_ns())
 
 
@@ -236,7 +229,7 @@ def forget_decisions() -> None:
     _inspected.clear()
 
 
-def finish(dispatch: Dispatch, responses: Sequence[tuple[Any, Any]]) -> None:
+def finish(dispatch: RunningDispatch, responses: Sequence[tuple[Any, Any]]) -> None:
     """Complete a dispatch that ran the fast path and returned."""
     held = None
     hearers = dispatch.hearers
@@ -244,20 +237,20 @@ def finish(dispatch: Dispatch, responses: Sequence[tuple[Any, Any]]) -> None:
         dispatch.outcome = Outcome.RETURNED
         if dispatch.parent is not None:
             dispatch.leave_parent(dispatch.marks[-1])
-        if hearers.object_captures:
-            captures.tell_responses(dispatch, responses)
+        if hearers.observes and hearers.object_captures:
+            observers.responses(dispatch, responses)
         if hearers.wants_responses:
             details.responses(dispatch, responses)
     except BaseException as failure:
         held = internal_errors.hold("closing a record", failure)
     try:
-        if hearers.with_observers:
+        if hearers.observes:
             observers.end(dispatch, None)
     except BaseException as failure:
         held = internal_errors.hold("closing a record", failure, held)
     try:
         if hearers.hearing:
-            tell(hearers.hearing, "dispatch_finished", dispatch)
+            observers.dispatch_finished(hearers.hearing, dispatch)
     except BaseException as failure:
         held = internal_errors.hold("closing a record", failure, held)
     if held is not None:
@@ -265,7 +258,7 @@ def finish(dispatch: Dispatch, responses: Sequence[tuple[Any, Any]]) -> None:
 
 
 def stopped(
-    dispatch: Dispatch, responses: Sequence[tuple[Any, Any]], error: BaseException
+    dispatch: RunningDispatch, responses: Sequence[tuple[Any, Any]], error: BaseException
 ) -> None:
     """Complete a dispatch that ran the fast path and raised: mostly the next receiver's doing."""
     try:
@@ -275,7 +268,9 @@ def stopped(
             complete(dispatch, error)
 
 
-def _stop(dispatch: Dispatch, responses: Sequence[tuple[Any, Any]], error: BaseException) -> None:
+def _stop(
+    dispatch: RunningDispatch, responses: Sequence[tuple[Any, Any]], error: BaseException
+) -> None:
     if dispatch.outcome is not Outcome.RUNNING:  # all receivers have returned
         if dispatch.observers:
             observers.end(dispatch, error)
@@ -298,8 +293,8 @@ def _stop(dispatch: Dispatch, responses: Sequence[tuple[Any, Any]], error: BaseE
     except BaseException as failure:
         held = internal_errors.hold("closing a record", failure, held)
     try:
-        if dispatch.hearers.object_captures:
-            captures.tell_responses(dispatch, responses)
+        if dispatch.observers and dispatch.hearers.object_captures:
+            observers.responses(dispatch, responses)
         if dispatch.hearers.wants_responses:
             details.responses(dispatch, responses)
     except BaseException as failure:
@@ -316,7 +311,7 @@ def _came_between(error: BaseException) -> bool:
     return trace.tb_next.tb_frame.f_code in _BETWEEN or internal_errors.is_interrupted(trace)
 
 
-def withdraw(dispatch: Dispatch) -> None:
+def withdraw(dispatch: RunningDispatch) -> None:
     """Forget a dispatch that turned out to be none. No sink has been told of its end."""
     dispatch.parent = None
     for opened in dispatch.hearers.open_captures:
@@ -326,13 +321,15 @@ def withdraw(dispatch: Dispatch) -> None:
                 del kept[place]
                 opened.room += opened.is_open
                 break
-    if dispatch.hearers.object_captures:
-        captures.tell_objects(dispatch, "withdrawn")
-    tell(dispatch.observers, "finished", None)
-    dispatch.observers = NO_OBSERVERS
+    told, dispatch.observers = dispatch.observers, NO_OBSERVERS
+    if told:
+        try:
+            observers.withdrawn(told)
+        finally:
+            observers.finished(told, None)
 
 
-def swallowed(dispatch: Dispatch, index: int, error: Exception) -> None:
+def swallowed(dispatch: RunningDispatch, index: int, error: Exception) -> None:
     """Note what a receiver raised under a robust send, before Django logs it."""
     if dispatch.ends is None:
         dispatch.ends = {}
@@ -348,7 +345,9 @@ _BETWEEN: Final = (
 )
 
 
-def complete(dispatch: Dispatch, error: BaseException | None, end_ns: int | None = None) -> None:
+def complete(
+    dispatch: RunningDispatch, error: BaseException | None, end_ns: int | None = None
+) -> None:
     """Note how and when a dispatch ended (now, by default); tell its parent and its sinks."""
     held = None
     hearers = dispatch.hearers
@@ -359,21 +358,21 @@ def complete(dispatch: Dispatch, error: BaseException | None, end_ns: int | None
         dispatch.outcome = outcome_of(error)
         if dispatch.parent is not None:
             dispatch.leave_parent(end_ns)
-        if hearers.with_observers:
+        if hearers.observes:
             observers.end(dispatch, error)
     except BaseException as failure:
         held = internal_errors.hold("closing a record", failure)
         dispatch.outcome = outcome_of(error)
     try:
         if hearers.hearing:
-            tell(hearers.hearing, "dispatch_finished", dispatch)
+            observers.dispatch_finished(hearers.hearing, dispatch)
     except BaseException as failure:
         held = internal_errors.hold("closing a record", failure, held)
     if held is not None:
         internal_errors.resume(held)
 
 
-def resume(dispatch: Dispatch) -> None:
+def resume(dispatch: RunningDispatch) -> None:
     """Raise what met our code in one of the receivers, which Django may have taken for theirs."""
     held = dispatch.held
     if held is not None:
@@ -390,19 +389,17 @@ def outcome_of(error: BaseException | None) -> Outcome:
     return Outcome.CANCELLED if cancelled else Outcome.RAISED
 
 
-def _failed(dispatch: Dispatch, index: int, error: BaseException) -> None:
+def _failed(dispatch: RunningDispatch, index: int, error: BaseException) -> None:
     held = None
     try:
         dispatch.fail(index, details.failure(dispatch, error), outcome_of(error))
-        if dispatch.hearers.object_captures:
-            captures.tell_objects(dispatch, "raised", index, error)
     except BaseException as failure:
         held = internal_errors.hold("recording an exception", failure)
         if dispatch.raised is None or index not in dispatch.raised:
             dispatch.fail(index, details.class_of(error), outcome_of(error))
     try:
         if dispatch.observers:
-            tell(dispatch.observers, "raised", index, error)
+            observers.raised(dispatch.observers, index, error)
     except BaseException as failure:
         held = internal_errors.hold("recording an exception", failure, held)
     if held is not None:

@@ -17,15 +17,15 @@ from typing import Any, Protocol
 from django.dispatch import Signal
 
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import captures, observers
+from signal_inspector.core.listening import observers
 from signal_inspector.core.listening.context import RecordingContext, current, set_current
 from signal_inspector.core.record import details, recorder
-from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.ids import perf_counter_ns
+from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.record.values import Outcome, ReceiverCall
 from signal_inspector.names import receiver_name
 
-Current = Token[RecordingContext | Dispatch | None]
+Current = Token[RecordingContext | RunningDispatch | None]
 
 
 class Stepped(Protocol):
@@ -139,7 +139,13 @@ class Watched:
     )
 
     def __init__(
-        self, receiver: Any, signal: Signal, dispatch: Dispatch, index: int, *, is_async: bool
+        self,
+        receiver: Any,
+        signal: Signal,
+        dispatch: RunningDispatch,
+        index: int,
+        *,
+        is_async: bool,
     ) -> None:
         name = receiver_name(receiver)
         self.receiver = receiver
@@ -156,8 +162,8 @@ class Watched:
         self._index = index
         self._start_ns = 0
         #: What the receiver's code finds in `current`; it may put a capture() of its own there.
-        self._scope: RecordingContext | Dispatch | None = RecordingContext(
-            dispatch.hearers, dispatch, index
+        self._scope: RecordingContext | RunningDispatch | None = RecordingContext(
+            dispatch.captures, dispatch, index
         )
 
     def enter(self) -> Current:
@@ -184,11 +190,11 @@ class Watched:
 
     def tell_entered(self) -> None:
         if self._observers:
-            observers.tell(self._observers, "entered", self._index)
+            observers.entered(self._observers, self._index)
 
     def tell_left(self, ended: bool) -> None:
         if self._observers:
-            observers.tell(self._observers[::-1], "left", self._index, ended)
+            observers.left(self._observers, self._index, ended)
 
     def start(self, start_ns: int) -> None:
         """Note when the receiver's code began to run."""
@@ -215,19 +221,19 @@ class Watched:
         try:
             self._dispatch.settle(self._index, self.call)  # an observer is told of it next
             hearers = self._dispatch.hearers
-            if hearers.object_captures:
-                told = ("returned", response) if error is None else ("raised", error)
-                captures.tell_objects(self._dispatch, told[0], self._index, told[1])
             if error is not None:
                 self.call.failure = details.class_of(error)  # should the next be interrupted
                 self.call.failure = details.failure(self._dispatch, error)
-            elif hearers.wants_responses:
-                self.call.response = details.response(response)
+            else:
+                if self._observers and hearers.object_captures:
+                    observers.returned(self._observers, self._index, response)
+                if hearers.wants_responses:
+                    self.call.response = details.response(response)
         except BaseException as failure:
             held = internal_errors.hold("recording a response", failure)
         if error is not None and self._observers:
             try:
-                observers.tell(self._observers, "raised", self._index, error)
+                observers.raised(self._observers, self._index, error)
             except BaseException as failure:
                 held = internal_errors.hold("recording a response", failure, held)
         if held is not None:
@@ -415,7 +421,7 @@ class StandIn(Asked):
     def __init__(
         self,
         signal: Signal,
-        dispatch: Dispatch,
+        dispatch: RunningDispatch,
         sync_receivers: Iterable[Any],
         async_receivers: Iterable[Any],
     ) -> None:
@@ -427,11 +433,11 @@ class StandIn(Asked):
             watched.append(WatchedAsync(receiver, signal, dispatch, len(watched), is_async=True))
         super().__init__(signal, watched[:sync_count], watched[sync_count:])
         dispatch.expect([receiver.call for receiver in watched])
-        if dispatch.hearers.object_captures:
-            captures.tell_objects(dispatch, "receivers", [each.receiver for each in watched])
         if dispatch.observers:
             dispatch.receivers = [receiver_name(each.receiver) for each in watched]
             observers.start(dispatch)
+            if dispatch.hearers.object_captures:
+                observers.called(dispatch.observers, [each.receiver for each in watched])
 
     def _log_robust_failure(self, receiver: Watched, error: Exception) -> None:
         if not receiver.is_blamed(error):

@@ -21,12 +21,12 @@ from django.dispatch.dispatcher import NO_RECEIVERS
 
 from signal_inspector import names
 from signal_inspector.core import forks, internal_errors
-from signal_inspector.core.listening import context, observers
+from signal_inspector.core.listening import observers, sinks
 from signal_inspector.core.listening.context import current, set_current
 from signal_inspector.core.listening.observers import Passing
 from signal_inspector.core.record import callers, recorder
-from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.ids import perf_counter_ns
+from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.record.values import Outcome, SendMethod
 from signal_inspector.core.wrapper import connection_log, subclasses
 from signal_inspector.core.wrapper.async_path import Asked, Passed, StandIn, unwrap
@@ -38,7 +38,7 @@ _SEND: Final = SendMethod.SEND
 _SEND_ROBUST: Final = SendMethod.SEND_ROBUST
 _RETURNED: Final = Outcome.RETURNED
 
-#: Who listens anywhere in the process (``context.hearing``); empty while uninstalled, for the case
+#: Who listens anywhere in the process (``sinks.hearing``); empty while uninstalled, for the case
 #: that another tool has wrapped our methods and still calls them.
 hearing: Sequence[object] = ()
 
@@ -183,7 +183,7 @@ def _careful(
     sender: Any,
     named: dict[str, Any],
     method: SendMethod,
-    dispatch: Dispatch | Passing,
+    dispatch: RunningDispatch | Passing,
     live: tuple[list[Any], list[Any]],
 ) -> list[tuple[Any, Any]]:
     """On to Django's own method, with the receivers that have been asked for."""
@@ -198,7 +198,7 @@ def _recorded(
     self: Signal,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-    dispatch: Dispatch,
+    dispatch: RunningDispatch,
     live: tuple[list[Any], list[Any]] | None = None,
 ) -> Any:
     try:
@@ -221,7 +221,7 @@ def _sender(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _begin(
     self: Signal, args: tuple[Any, ...], kwargs: dict[str, Any], method: SendMethod
-) -> Dispatch | None:
+) -> RunningDispatch | None:
     """Open the record of a dispatch that goes through a method of somebody else's."""
     sender = _sender(args, kwargs)
     named = {name: value for name, value in kwargs.items() if name != "sender" or args}
@@ -394,7 +394,7 @@ def install() -> None:
             _ours[name] = wraps(original)(_replacement(name, original))
             setattr(Signal, name, _ours[name])
         subclasses.install()
-        hearing = context.hearing
+        hearing = sinks.hearing
 
 
 def uninstall() -> None:
@@ -411,4 +411,4 @@ def uninstall() -> None:
 
 def is_installed() -> bool:
     """Whether Signal's methods are wrapped and record."""
-    return hearing is context.hearing
+    return hearing is sinks.hearing

@@ -26,17 +26,17 @@ from typing import Any, Final, cast
 from django.dispatch import Signal
 
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import captures, context, observers
-from signal_inspector.core.listening.captures import Seen
+from signal_inspector.core.listening import observers, sinks
+from signal_inspector.core.listening.captures import NO_CAPTURES
 from signal_inspector.core.listening.context import (
     RecordingContext,
     current,
-    process_hearers,
     running_call,
     set_current,
 )
+from signal_inspector.core.listening.observers import Seen
 from signal_inspector.core.record import details, recorder
-from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.record.values import ReceiverCall, SendMethod, Unseen
 from signal_inspector.core.wrapper.async_path import Current, Driven
 from signal_inspector.core.wrapper.django_entries import entries, reaches
@@ -80,10 +80,10 @@ class Offer(RecordingContext):
     __slots__ = ("given", "is_begun", "opened", "passed")
 
     def __init__(
-        self, dispatch: Dispatch, signal: Signal, override: object, *, is_begun: bool
+        self, dispatch: RunningDispatch, signal: Signal, override: object, *, is_begun: bool
     ) -> None:
         outer = current.get()
-        around = process_hearers() if outer is None else outer.hearers
+        around = NO_CAPTURES if outer is None else outer.captures
         super().__init__(around, *running_call(), outer, offers=signal)
         self.guesses = outer is not None and outer.guesses
         self.opened = dispatch
@@ -95,7 +95,7 @@ class Offer(RecordingContext):
             self._enter_dispatch()
 
     def _enter_dispatch(self) -> None:
-        self.hearers, self.dispatch, self.index = self.opened.hearers, self.opened, None
+        self.dispatch, self.index = self.opened, None
         self.guesses = False
 
     def begin(self) -> None:
@@ -104,10 +104,10 @@ class Offer(RecordingContext):
             self.is_begun = True
             observers.start(self.opened)
             if self.opened.observers:
-                observers.tell(self.opened.observers, "entered", None)
+                observers.entered(self.opened.observers, None)
             self._enter_dispatch()
 
-    def adopt(self) -> Dispatch | None:
+    def adopt(self) -> RunningDispatch | None:
         self.begin()
         return super().adopt()
 
@@ -128,7 +128,9 @@ class Offer(RecordingContext):
         self.passed.add(override)
         return True
 
-    def beside(self, begin: Callable[..., Dispatch | None], *what: Any) -> Dispatch | None:
+    def beside(
+        self, begin: Callable[..., RunningDispatch | None], *what: Any
+    ) -> RunningDispatch | None:
         """Open another record than the one on offer."""
         signal, self.offers = self.offers, None
         try:
@@ -141,13 +143,13 @@ class Watching:
     """One call of an overriding method, and the context it runs in."""
 
     def __init__(
-        self, dispatch: Dispatch, signal: Signal, override: object, sender: object
+        self, dispatch: RunningDispatch, signal: Signal, override: object, sender: object
     ) -> None:
         self.dispatch = dispatch
         self.signal = signal
         self._sender = sender
         self._offer = Offer(dispatch, signal, override, is_begun=not dispatch.method.is_own)
-        self.scope: RecordingContext | Dispatch | None = self._offer
+        self.scope: RecordingContext | RunningDispatch | None = self._offer
         self._observers = dispatch.observers
         if self._offer.is_begun:
             observers.start(dispatch)
@@ -157,7 +159,7 @@ class Watching:
         token = set_current[self.scope]
         try:
             if self._observers and self._offer.is_begun:
-                observers.tell(self._observers, "entered", None)
+                observers.entered(self._observers, None)
         except BaseException as error:
             try:
                 self.end(error, None)
@@ -170,7 +172,7 @@ class Watching:
     def leave(self) -> None:
         self.scope = current.get()
         if self._observers and self._offer.is_begun:
-            observers.tell(self._observers[::-1], "left", None, self._has_ended)
+            observers.left(self._observers, None, self._has_ended)
 
     def end(self, error: BaseException | None, response: object) -> None:
         """Close the record, unless the wrapped method of Signal took it over."""
@@ -190,8 +192,8 @@ class Watching:
                 recorder.withdraw(self.dispatch)
                 return
             self.dispatch.expect([_call(self.dispatch, who, what) for who, _, what in seen])
-            if self.dispatch.hearers.object_captures:
-                captures.from_outside(self.dispatch, seen)
+            if self.dispatch.observers:
+                observers.from_outside(self.dispatch, seen)
         except BaseException as failure:
             held = internal_errors.hold("reading an override's responses", failure)
         recorder.complete(self.dispatch, error)
@@ -215,7 +217,7 @@ class Watching:
 
 
 def _seen(
-    signal: Signal, dispatch: Dispatch, error: BaseException | None, responses: object
+    signal: Signal, dispatch: RunningDispatch, error: BaseException | None, responses: object
 ) -> Iterator[Seen]:
     """The receiver calls as far as they can be told from outside.
 
@@ -239,7 +241,9 @@ def _has_receivers(signal: Signal, sender: object) -> bool:
     )
 
 
-def _call(dispatch: Dispatch, receiver: object, error: BaseException | None) -> ReceiverCall:
+def _call(
+    dispatch: RunningDispatch, receiver: object, error: BaseException | None
+) -> ReceiverCall:
     name = receiver_name(receiver)
     return ReceiverCall(
         receiver=name.name,
@@ -531,7 +535,7 @@ _hook = classmethod(_init_subclass)
 def install() -> None:
     """Watch the overrides of subclasses that exist and of those to come. Idempotent."""
     global hearing
-    hearing = context.hearing
+    hearing = sinks.hearing
     for kind in _subclasses(Signal):
         _wrap(kind)
     if "__init_subclass__" not in Signal.__dict__:

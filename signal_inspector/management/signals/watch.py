@@ -79,10 +79,10 @@ class Watch(Subcommand):
 
 def _way(via: str) -> str:
     """How to learn of dispatches, as far as the settings allow it."""
-    from signal_inspector.core.listening.context import process_hearers  # noqa: PLC0415
+    from signal_inspector.core.listening.sinks import process_sinks  # noqa: PLC0415
     from signal_inspector.watch import WatchSink, sources  # noqa: PLC0415
 
-    has_sink = any(isinstance(sink, WatchSink) for sink in process_hearers().sinks)
+    has_sink = any(isinstance(sink, WatchSink) for sink in process_sinks())
     if via in ("auto", "socket") and has_sink:
         return "socket"
     if via in ("auto", "audit") and sources.source("audit") is not None:

@@ -50,7 +50,8 @@ from signal_inspector.audit.models import (
 from signal_inspector.audit.stats.counts import Figures
 from signal_inspector.audit.testing import audited
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import captures, context
+from signal_inspector.core.listening import captures, sinks
+from signal_inspector.core.record.running import RunningDispatch
 from tests.audit.programs import eventually
 from tests.audit.rows_made import needs
 from tests.test_interruptions import Interrupter, Limit
@@ -249,6 +250,7 @@ class TestCaller:
             [item] = the_delivery()._held  # type: ignore[attr-defined]
             assert item.dispatch is not dispatches[0]
             assert item.dispatch.id == dispatches[0].id
+            assert isinstance(item.dispatch, RunningDispatch)
             assert item.dispatch.hearers is captures.NOBODY
         assert outcomes() == [COMMITTED]
 
@@ -880,7 +882,7 @@ class TestUnderATestRunner(TestCase):
         """A test that does not ask finds nothing in the log, and nothing listens."""
         place()
         assert outcomes() == []
-        assert not context.process_hearers().sinks
+        assert not sinks.process_sinks()
 
     @audited()
     def test_one_that_asks(self) -> None:

@@ -11,8 +11,9 @@ from django.dispatch import Signal
 
 from signal_inspector import Details, Dispatch, Sink, capture
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import context
+from signal_inspector.core.listening import sinks
 from signal_inspector.core.listening.sinks import Observer
+from signal_inspector.core.record import recorder
 from signal_inspector.core.record.values import SendMethod
 from tests.listening import following, listening
 
@@ -111,7 +112,7 @@ def test_what_is_gathered(method: SendMethod) -> None:
 def test_a_signal_nobody_wants_makes_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a signal that the only sink does not want no dispatch is made."""
     made = []
-    monkeypatch.setattr("signal_inspector.core.record.recorder.Dispatch", lambda: made.append(1))
+    monkeypatch.setattr(recorder, "RunningDispatch", lambda: made.append(1))
     with listening(Picky({BUSY: None})):
         send(busy)
     assert made == []
@@ -126,7 +127,7 @@ def test_asked_once_for_each_signal() -> None:
             send(quiet)
         assert sink.asked == [BUSY, QUIET]
         sink.wanted = {BUSY: None}
-        context.refresh_sinks()
+        sinks.refresh_sinks()
         send(busy)
     assert sink.asked == [BUSY, QUIET, BUSY]
     assert len(sink.heard) == 6
@@ -166,7 +167,7 @@ def test_an_observer_that_is_idle_inside(connected: Any) -> None:
         def is_idle(self) -> bool:
             return self.idle
 
-        def follow(self, *args: Any) -> Observer:
+        def observer_for(self, *args: Any) -> Observer:
             self.idle = True
             return Observer()
 

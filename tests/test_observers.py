@@ -13,7 +13,7 @@ from django.dispatch import Signal
 
 from signal_inspector import Dispatch, Outcome, Sink, capture
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import captures, context
+from signal_inspector.core.listening import sinks
 from signal_inspector.core.listening.context import current
 from signal_inspector.core.listening.sinks import Observer
 from signal_inspector.core.record import recorder
@@ -68,7 +68,7 @@ class Sending(Sink):
     def is_idle(self) -> bool:
         return self.idle
 
-    def follow(
+    def observer_for(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
     ) -> Observer | None:
         self.asked.append((signal, sender, method, receivers))
@@ -259,7 +259,7 @@ class TestEverywhere:
         self, method: SendMethod, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Where a sink that only follows answers None, no Dispatch is made."""
-        monkeypatch.setattr(recorder, "Dispatch", None)
+        monkeypatch.setattr(recorder, "RunningDispatch", None)
         with listening(Sending(lambda: None)):
             assert send(connected(returns), method) == [(returns, "returned")]
 
@@ -288,7 +288,7 @@ class TestPassing:
         self, method: SendMethod, told: Told, sink: Sending, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An observer that needs no record is told of the whole, and no Dispatch is made."""
-        monkeypatch.setattr(recorder, "Dispatch", None)
+        monkeypatch.setattr(recorder, "RunningDispatch", None)
         with listening(sink):
             assert send(connected(returns), method) == [(returns, "returned")]
         assert told == [("entered", None), ("left", None, True)]
@@ -377,24 +377,24 @@ class TestAddedSinks:
     def test_what_is_added_outlives_what_settings_name(self) -> None:
         """A sink added by code stays when the settings' sinks change, until it is removed."""
         added, named = Quiet(), Live()
-        context.add_sink(added)
-        context.use_sinks((named,))
-        both = context.process_hearers().sinks
-        context.use_sinks(())
+        sinks.add_sink(added)
+        sinks.use_sinks((named,))
+        both = sinks.process_sinks()
+        sinks.use_sinks(())
         send(connected(returns), SendMethod.SEND)
-        context.remove_sink(added)
+        sinks.remove_sink(added)
         assert both == (added, named)
-        assert context.process_hearers() is captures.NOBODY
+        assert sinks.process_sinks() == ()
         assert [what for what, _ in added.heard] == ["started", "finished"]
 
     def test_one_of_a_class_is_enough(self) -> None:
         """While a sink is added, one of the same class that settings name is set aside."""
         added, named = Quiet(), Quiet()
         with listening(named):
-            context.add_sink(added)
-            assert context.process_hearers().sinks == (added,)
-            context.remove_sink(added)
-            assert context.process_hearers().sinks == (named,)
+            sinks.add_sink(added)
+            assert sinks.process_sinks() == (added,)
+            sinks.remove_sink(added)
+            assert sinks.process_sinks() == (named,)
 
 
 def test_what_a_capture_dropped_is_counted_for_the_process() -> None:

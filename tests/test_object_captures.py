@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from django.core.signals import got_request_exception
 from django.dispatch import Signal
 
+from signal_inspector import Details, capture
 from signal_inspector.core import internal_errors
 from signal_inspector.core.listening import captures, context
-from signal_inspector.core.listening.captures import ObjectCapture
-from signal_inspector.core.record.dispatch import Dispatch
+from signal_inspector.core.listening.captures import ObjectCapture, ObjectObserver
+from signal_inspector.core.record.values import SendMethod
+from tests.listening import Quiet, listening
 
 
 def works(**kwargs: Any) -> str:
@@ -29,7 +31,7 @@ async def works_later(**kwargs: Any) -> str:
 
 
 class Telling(ObjectCapture):
-    """Writes down what it is told."""
+    """Writes down what its observers are told."""
 
     def __init__(self, asked: Signal | None = None) -> None:
         super().__init__()
@@ -39,24 +41,43 @@ class Telling(ObjectCapture):
     def asks_for(self, signal: Signal) -> bool:
         return signal is self.asked
 
-    def sent(self, dispatch: Dispatch, signal: Signal, sender: Any, named: dict[str, Any]) -> None:
-        self.told.append(("sent", sender, named))
+    def observer_for(
+        self, signal: Signal, sender: Any, named: Mapping[str, Any], receivers: Sequence[Any]
+    ) -> ObjectObserver:
+        self.told.append(("sent", sender, named, *receivers))
+        return Told(self.told)
 
-    def receivers(self, dispatch: Dispatch, receivers: Sequence[Any]) -> None:
-        self.told.append(("receivers", *receivers))
 
-    def returned(self, dispatch: Dispatch, index: int, response: Any) -> None:
+class Told(ObjectObserver):
+    def __init__(self, told: list[tuple[Any, ...]]) -> None:
+        self.told = told
+
+    def called(self, receivers: Sequence[Any]) -> None:
+        self.told.append(("called", *receivers))
+
+    def returned(self, index: int, response: Any) -> None:
         self.told.append(("returned", index, response))
 
-    def raised(self, dispatch: Dispatch, index: int, error: BaseException) -> None:
+    def raised(self, index: int, error: BaseException) -> None:
         self.told.append(("raised", index, type(error)))
+
+    def withdrawn(self) -> None:
+        self.told.append(("withdrawn",))
+
+    def finished(self, error: BaseException | None) -> None:
+        self.told.append(("finished",))
 
 
 class Failing(ObjectCapture):
-    def sent(self, *args: Any) -> None:
+    def observer_for(self, *args: Any) -> ObjectObserver:
+        return Fails()
+
+
+class Fails(ObjectObserver):
+    def started(self, *args: Any) -> None:
         raise RuntimeError("of ours")
 
-    receivers = returned = raised = sent
+    called = returned = raised = finished = started
 
 
 @pytest.fixture
@@ -75,10 +96,10 @@ def test_our_own_loop(signal: Signal) -> None:
     context.close_capture(object_capture)
     signal.send_robust(object, number=2)
     assert object_capture.told == [
-        ("sent", object, {"number": 1}),
-        ("receivers", fails, works),
+        ("sent", object, {"number": 1}, fails, works),
         ("raised", 0, KeyError),
         ("returned", 1, "done"),
+        ("finished",),
     ]
 
 
@@ -89,7 +110,7 @@ def test_the_async_path(signal: Signal) -> None:
     context.open_capture(object_capture)
     asyncio.run(signal.asend_robust(None))
     context.close_capture(object_capture)
-    assert ("receivers", fails, works, works_later) in object_capture.told
+    assert ("called", fails, works, works_later) in object_capture.told
     assert ("returned", 2, "later") in object_capture.told
 
 
@@ -115,10 +136,32 @@ def test_everywhere(signal: Signal) -> None:
     context.close_capture(object_capture)
     before.run(signal.send_robust, None)
     assert len(object_capture.told) == 4
-    assert (
-        context.process_hearers() is captures.NOBODY
-        or not context.process_hearers().object_captures
-    )
+    assert not captures.process_hearers().object_captures
+
+
+@pytest.mark.parametrize("method", SendMethod)
+def test_nothing_is_asked_about_them_while_none_is_open(
+    method: SendMethod, signal: Signal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What tests need costs other sends nothing."""
+
+    def send() -> None:
+        try:
+            sent = getattr(signal, method)(None)
+            if method.is_async:
+                asyncio.run(sent)
+        except KeyError:
+            assert not method.is_robust
+
+    def asked(hearers: captures.Hearers) -> None:
+        raise AssertionError
+
+    with listening(Quiet()), capture(details=Details.RESPONSE) as dispatches:
+        send()  # which works out who hears
+        monkeypatch.setattr(captures.Hearers, "object_captures", property(asked))
+        send()
+    monkeypatch.undo()
+    assert len(dispatches) == 2
 
 
 def test_a_signal_that_settings_leave_out() -> None:

@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -19,20 +20,20 @@ from django.test import override_settings
 
 from signal_inspector import Details, Dispatch, Sink, capture, suppress
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import captures, context
+from signal_inspector.core.listening import captures, context, sinks
 from signal_inspector.core.listening.captures import NOBODY, Capture, Dispatches
 from signal_inspector.core.listening.context import (
     close_capture,
     current,
-    hearing,
     open_capture,
     running_call,
 )
-from signal_inspector.core.listening.sinks import Observer
+from signal_inspector.core.listening.sinks import Observer, Sinks, hearing
+from signal_inspector.core.record.running import RunningDispatch
 from tests.listening import Live, Quiet, following, listening
 
 order_placed = Signal()
-NAME = "tests.test_scopes.order_placed"
+NAME = "tests.test_contexts.order_placed"
 
 
 @pytest.fixture(autouse=True)
@@ -149,14 +150,14 @@ class TestCapture:
         """A capture() in one thread makes nothing of what another thread sends."""
         made: list[Any] = []
 
-        class Counts(Dispatch):
+        class Counts(RunningDispatch):
             __slots__ = ()
 
             def __init__(self) -> None:
                 made.append(self)
 
         with pytest.MonkeyPatch.context() as patches, capture() as dispatches:
-            patches.setattr("signal_inspector.core.record.recorder.Dispatch", Counts)
+            patches.setattr("signal_inspector.core.record.recorder.RunningDispatch", Counts)
             thread = threading.Thread(target=place)
             thread.start()
             thread.join()
@@ -241,7 +242,7 @@ class TestContexts:
             there.run(close_capture, opened)
         scope = here.run(current.get)
         assert isinstance(scope, context.CaptureContext)
-        assert (scope.outer, scope.hearers.open_captures) == (None, (opened,))
+        assert (scope.outer, scope.captures.now().open_captures) == (None, (opened,))
 
     def test_a_thread_does_not_belong(self) -> None:
         """A plain thread started inside a capture() is not part of it."""
@@ -586,6 +587,77 @@ class TestSuppress:
             assert send() == [(receiver, "ran")]
 
 
+@contextmanager
+def here() -> Iterator[Callable[[], None]]:
+    """Sends where a capture is open."""
+    with capture():
+        yield place
+
+
+@contextmanager
+def in_a_task() -> Iterator[Callable[[], None]]:
+    """Sends from a task that has opened a capture, and was begun in another one."""
+    with asyncio.Runner() as runner, capture():
+
+        async def run() -> AsyncIterator[None]:
+            with capture():
+                while True:
+                    await aplace()
+                    yield
+
+        steps = run()
+        yield lambda: runner.run(anext(steps))  # type: ignore[arg-type]
+        runner.run(steps.aclose())  # type: ignore[attr-defined]
+
+
+@contextmanager
+def in_a_thread() -> Iterator[Callable[[], None]]:
+    """Sends from a thread that has opened a capture of its own."""
+    opened = Capture()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(open_capture, opened).result()
+        yield lambda: pool.submit(place).result()
+        pool.submit(close_capture, opened).result()
+
+
+@contextmanager
+def in_a_receiver() -> Iterator[Callable[[], None]]:
+    """Sends from a receiver of a dispatch that began before, and is recorded."""
+    outer = Signal()
+
+    def send() -> None:
+        place()
+
+    def receive(**kwargs: object) -> None:
+        running.append(contextvars.copy_context())
+
+    running: list[contextvars.Context] = []
+    outer.connect(receive)
+    with capture():
+        outer.send(None)
+        yield lambda: running[0].copy().run(send)
+
+
+PLACES = (here, in_a_task, in_a_thread, in_a_receiver)
+
+
+@contextmanager
+def _added() -> Iterator[list[tuple[Any, ...]]]:
+    sinks.add_sink(sink := Quiet())
+    try:
+        yield sink.heard
+    finally:
+        sinks.remove_sink(sink)
+
+
+@contextmanager
+def _in_settings() -> Iterator[list[tuple[Any, ...]]]:
+    path = "tests.listening.Quiet"
+    with override_settings(SIGNAL_INSPECTOR={"SINKS": [path], "INCLUDE": ["tests.*"]}):
+        [sink] = [each for each in sinks.process_sinks() if isinstance(each, Quiet)]
+        yield sink.heard
+
+
 class TestProcess:
     def test_sinks_hear_every_thread(self) -> None:
         """A sink hears of a dispatch in a thread that inherits no context."""
@@ -607,12 +679,28 @@ class TestProcess:
         """A sink that comes while captures are open hears what is sent in them until it goes."""
         sink = Quiet()
         with capture(), capture() as dispatches:
-            context.add_sink(sink)
+            sinks.add_sink(sink)
             place()
-            context.remove_sink(sink)
+            sinks.remove_sink(sink)
             place()
         assert sink.heard == [("started", NAME), ("finished", NAME)]
         assert len(dispatches) == 2
+
+    @pytest.mark.parametrize("sending", PLACES, ids=lambda each: each.__name__)
+    @pytest.mark.parametrize("added", [_added, _in_settings])
+    def test_sinks_that_come_and_go_while_captures_are_open(
+        self,
+        sending: Callable[[], AbstractContextManager[Callable[[], None]]],
+        added: Callable[[], AbstractContextManager[list[tuple[Any, ...]]]],
+    ) -> None:
+        """In this and in other threads and tasks they hear the next dispatch until they go."""
+        with sending() as send:
+            send()
+            with added() as heard:
+                send()
+                assert heard == [("started", NAME), ("finished", NAME)]
+            send()
+        assert len(heard) == 2
 
     def test_sinks_of_settings_changed_inside_a_capture(self) -> None:
         """Settings that name other sinks while a capture is open hold in it too."""
@@ -629,22 +717,22 @@ class TestProcess:
         sink, other = Quiet(), Signal()
 
         def adds(**kwargs: object) -> None:
-            context.add_sink(sink)
+            sinks.add_sink(sink)
             other.send(None)
 
         order_placed.connect(adds)
         with listening(Quiet()):
             place()
-        context.remove_sink(sink)
+        sinks.remove_sink(sink)
         assert len(sink.heard) == 2
 
     def test_sinks_added_within_suppress_hear_nothing_there(self) -> None:
         """A capture within suppress() hears its own dispatches; a sink added in it does not."""
         sink = Quiet()
         with suppress(), capture() as dispatches:
-            context.add_sink(sink)
+            sinks.add_sink(sink)
             place()
-            context.remove_sink(sink)
+            sinks.remove_sink(sink)
         assert len(dispatches) == 1
         assert sink.heard == []
 
@@ -659,12 +747,14 @@ class TestProcess:
         assert len(opened.dispatches) == 1
         assert len(dispatches) == 2
 
-    def test_former_sinks_are_let_go_of(self) -> None:
-        """An open capture keeps no sink alive that has been removed."""
+    @pytest.mark.parametrize("around", [nullcontext, lambda: capture(limit=0)])
+    def test_former_sinks_are_let_go_of(self, around: Callable[[], Any]) -> None:
+        """Neither an open capture nor the process keeps a sink alive that has been removed."""
         gone = weakref.ref(sink := Quiet())
-        with capture():
-            context.add_sink(sink)
-            context.remove_sink(sink)
+        with around():
+            sinks.add_sink(sink)
+            place()
+            sinks.remove_sink(sink)
             del sink
             gc.collect()
             assert gone() is None
@@ -703,7 +793,7 @@ class TestProcess:
         self, sink: Sink, follows: bool, hears: bool
     ) -> None:
         """One that only sends observers is told nothing itself, and may have no record made."""
-        hearers = captures.Hearers((), (sink,))
+        hearers = captures.Hearers((), Sinks((sink,)))
         assert (bool(hearers.with_observers), bool(hearers.hearing)) == (follows, hears)
         assert hearers.is_choosy is not hears
 
@@ -713,7 +803,9 @@ class TestProcess:
         class Reads(Sink):
             details = Details.PAYLOAD
 
-        hearers = captures.Hearers((Capture(Details.RESPONSE), Capture(Details.NONE)), (Reads(),))
+        hearers = captures.Hearers(
+            (Capture(Details.RESPONSE), Capture(Details.NONE)), Sinks((Reads(),))
+        )
         assert hearers.details == Details.PAYLOAD | Details.RESPONSE
         assert (hearers.prepares, hearers.wants_responses) == (True, True)
 
