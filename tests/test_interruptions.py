@@ -271,7 +271,7 @@ class Following(Sink):
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
     ) -> Observer | None:
         observer = Recording(self)
-        if self.where == "follow":
+        if self.where == "asked":
             ring()
         return observer
 
@@ -315,7 +315,7 @@ def _until(happened: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-PLACES = ("follow", "started", "entered", "left", "finished", "raised")
+PLACES = ("asked", "started", "entered", "left", "finished", "raised")
 
 
 CASES = [

@@ -96,7 +96,7 @@ class TestCounters:
             "opening a record",
             "gathering the payload",
             "tracing RECEIVER_HOOK",
-            "sink signal_inspector.tracing.sink.TracingSink.follow",
+            "sink signal_inspector.tracing.sink.TracingSink.observer_for",
         } <= set(found[FAILURES])
         assert {*found[DROPPED].values(), *found[FAILURES].values()} == {0}
 

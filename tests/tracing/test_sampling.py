@@ -95,7 +95,7 @@ class TestUnsampled:
 def test_no_record_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """An unsampled send to sync receivers is not recorded where nobody else listens."""
     traces, tells = Traces(ParentBased(ALWAYS_OFF)), Tells()
-    monkeypatch.setattr(recorder, "Dispatch", None)
+    monkeypatch.setattr(recorder, "RunningDispatch", None)
     with traces.listening():
         tells.send(SendMethod.SEND)
     assert len(tells.seen) == 1
@@ -278,7 +278,7 @@ class TestApiOnly:
         """With a provider that makes no spans, nothing is recorded or asked."""
         tells = Tells()
         sink = TracingSink(tracer_provider=NoOpTracerProvider())
-        monkeypatch.setattr(recorder, "Dispatch", None)
+        monkeypatch.setattr(recorder, "RunningDispatch", None)
         with listening(sink):
             assert process_hearers().is_idle()
             for method in SendMethod:

@@ -169,7 +169,6 @@ NO_SINKS: Final = Sinks(())
 hearing: Final[list[object]] = []
 
 
-
 class WorkedOut(Protocol):
     """What was worked out for the sinks of the process, and is worth nothing when they change."""
 
