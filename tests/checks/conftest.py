@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +10,6 @@ import pytest
 from signal_inspector.names import forget_names
 from tests.checks.worlds import Project, World, forget_modules
 from tests.listening import nothing_waits_on
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _all_objects_are_seen() -> Iterator[None]:
-    """Who holds a receiver is looked for among all objects, also those of before the tests."""
-    gc.unfreeze()
-    yield
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from signal_inspector.checks.facts import Connected
 from signal_inspector.checks.findings import Kind
 from signal_inspector.checks.lifetimes import dead, fleeting, unheld
 from signal_inspector.names import receiver_name
-from tests.checks.worlds import World
+from tests.checks.worlds import World, all_objects_seen
 
 HEAD = """
 import threading
@@ -170,19 +170,17 @@ class TestIsHeld:
 
 
 def _is_held(receiver: Any) -> bool:
-    return not unheld(
-        [
-            Connected(
-                signal="",
-                name=receiver_name(receiver),
-                receiver=receiver,
-                sender=None,
-                sender_key=None,
-                is_async=False,
-                connection=None,
-            )
-        ]
+    connected = Connected(
+        signal="",
+        name=receiver_name(receiver),
+        receiver=receiver,
+        sender=None,
+        sender_key=None,
+        is_async=False,
+        connection=None,
     )
+    with all_objects_seen():
+        return not unheld([connected])
 
 
 def _connect_cycle(signal: Signal) -> None:

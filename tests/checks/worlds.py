@@ -7,7 +7,8 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
@@ -49,6 +50,16 @@ def _signals_of(modules: frozenset[str]) -> dict[str, Signal]:
     return {signal_name(signal): signal for signal, _ in walk(by_name(held), set())}
 
 
+@contextmanager
+def all_objects_seen() -> Iterator[None]:
+    """Who holds a receiver is looked for among all objects, also those of before the tests."""
+    gc.unfreeze()
+    try:
+        yield
+    finally:
+        gc.freeze()
+
+
 class World:
     """A package ``bazaar`` in this process. Its receivers are connected after start-up."""
 
@@ -79,7 +90,8 @@ class World:
     def find(self, *rules: Rule, **options: Any) -> list[Finding]:
         """What rules find in the package; none of them may fail."""
         gc.collect()
-        found = findings(Facts(Checks(**{"include": ("bazaar*",), **options})), rules)
+        with all_objects_seen():
+            found = findings(Facts(Checks(**{"include": ("bazaar*",), **options})), rules)
         assert internal_errors.counts() == {}
         return found
 
