@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 from signal_inspector.lazy import names_of
 
 if TYPE_CHECKING:
-    from signal_inspector.toolbar.assemble import panel_view as panel_view
-    from signal_inspector.toolbar.assemble import trouble_text as trouble_text
     from signal_inspector.toolbar.panel import SignalInspectorPanel
     from signal_inspector.toolbar.requests import SUMMARY_ID as SUMMARY_ID
-    from signal_inspector.toolbar.store import StoredRequest as StoredRequest
-    from signal_inspector.toolbar.store import pack as pack
-    from signal_inspector.toolbar.store import stored_request as stored_request
-    from signal_inspector.toolbar.store import summarize as summarize
+    from signal_inspector.toolbar.requests import StoredRequest as StoredRequest
+    from signal_inspector.toolbar.requests import pack as pack
+    from signal_inspector.toolbar.requests import stored_request as stored_request
+    from signal_inspector.toolbar.requests import summarize as summarize
+    from signal_inspector.toolbar.view import panel_view as panel_view
+    from signal_inspector.toolbar.view import trouble_text as trouble_text
     from signal_inspector.toolbar.views import urlpatterns as urlpatterns
     from signal_inspector.toolbar.wording import printable as printable
 
@@ -25,13 +25,13 @@ __all__ = ["SignalInspectorPanel"]
 _HOMES: Final = {
     "SignalInspectorPanel": "panel",
     "SUMMARY_ID": "requests",
-    "StoredRequest": "store",
-    "pack": "store",
-    "panel_view": "assemble",
+    "StoredRequest": "requests",
+    "pack": "requests",
+    "panel_view": "view",
     "printable": "wording",
-    "stored_request": "store",
-    "summarize": "store",
-    "trouble_text": "assemble",
+    "stored_request": "requests",
+    "summarize": "requests",
+    "trouble_text": "view",
     "urlpatterns": "views",
 }
 

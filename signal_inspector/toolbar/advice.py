@@ -6,7 +6,7 @@ many dispatches says it once, with their number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,15 +14,20 @@ from signal_inspector.catalog import SignalEntry
 from signal_inspector.conf import Config
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import ReceiverCall
-from signal_inspector.display.numbers import integer
+from signal_inspector.display.numbers import integer, plural
 from signal_inspector.display.parts import Badge, Segment
-from signal_inspector.display.text import last_part
+from signal_inspector.display.text import last_part, unique
+from signal_inspector.toolbar.dispatch_rows import Remarks
 from signal_inspector.toolbar.grouping import Tree
 
 Severity = Literal["mend", "know"]
 
 #: A row: a dispatch by its index, and the index of a receiver call of it or None.
 Target = tuple[int, int | None]
+
+_LINES = 15  # of each severity
+
+DROPPED_ROW = "dropped"  # id of the last row, where there is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +87,81 @@ def mono(code: str) -> Segment:
 def times(number: int) -> str:
     """ " (3 times)" of what happened more than once."""
     return f" ({integer(number)} times)" if number > 1 else ""
+
+
+def remarks(advice: Sequence[Advice], *, alone: bool = False) -> Remarks:
+    """What the rows themselves say of it; ``alone`` where the request sent one dispatch."""
+    found = Remarks(mend=_to_mend(advice), alone=alone)
+    for one in advice:
+        if one.badge is not None:
+            for target in one.targets:
+                found.badges.setdefault(target, []).append(one.badge)
+    return found
+
+
+def _to_mend(advice: Sequence[Advice]) -> frozenset[int]:
+    return frozenset(
+        target[0] for one in advice if one.severity == "mend" for target in one.targets
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Advice as the panel prints it."""
+
+    mend: tuple[AdviceLine, ...]
+    know: tuple[AdviceLine, ...]
+    know_title: str
+    know_kinds: str
+
+
+def lines(advice: Sequence[Advice], row_of: Callable[[Target], str]) -> Lines:
+    """``row_of`` gives the id of the row that shows a target, or "" ."""
+    mend, know = (_lines(advice, severity, row_of) for severity in ("mend", "know"))
+    titles = unique(one.title.lower() for one in advice if one.severity == "know")
+    number = sum(one.severity == "know" for one in advice)
+    title = f"{number} more to know" if mend else f"{plural(number, 'thing')} to know"
+    kinds = " · ".join(titles)
+    return Lines(mend=mend, know=know, know_title=title if know else "", know_kinds=kinds)
+
+
+def _lines(
+    advice: Sequence[Advice], severity: Severity, row_of: Callable[[Target], str]
+) -> tuple[AdviceLine, ...]:
+    chosen = [one for one in advice if one.severity == severity]
+    shown = [
+        AdviceLine(kind=one.title, segments=one.reason, target=_target(one, row_of))
+        for one in chosen[:_LINES]
+    ]
+    if len(chosen) > _LINES:
+        left = Segment(text=f"{len(chosen) - _LINES} more of these kinds are not listed.")
+        shown.append(AdviceLine(kind="More", segments=(left,)))
+    return tuple(shown)
+
+
+def _target(one: Advice, row_of: Callable[[Target], str]) -> str:
+    if one.kind == "dropped":
+        return DROPPED_ROW
+    return row_of(one.targets[0]) if one.targets else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdviceLine:
+    """One piece of advice with its reason."""
+
+    kind: str  # "Stopped others"
+    segments: tuple[Segment, ...]
+    target: str = ""  # id of a row of ``PanelView.rows``; "" has no Show button
+
+
+def strong_listing(names: Sequence[str], limit: int = 4) -> list[Segment]:
+    """Last parts of dotted names as ``listing`` has words, each of them strong."""
+    shown = [Segment(text=last_part(name), style="strong") for name in names[:limit]]
+    if len(names) > limit:
+        shown.append(Segment(text=f"{len(names) - limit} more"))
+    segments: list[Segment] = []
+    for index, segment in enumerate(shown):
+        if index:
+            segments.append(Segment(text=" and " if index == len(shown) - 1 else ", "))
+        segments.append(segment)
+    return segments

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from signal_inspector.conf import get_config
 from signal_inspector.core.record.dispatch import FAILED, Dispatch
@@ -10,21 +12,30 @@ from signal_inspector.core.record.values import Outcome, Query, ReceiverCall, Se
 from signal_inspector.display import numbers
 from signal_inspector.display.numbers import duration, integer, plural, took
 from signal_inspector.display.outcomes import NOT_CALLED, OutcomeWords
-from signal_inspector.display.parts import Badge, arguments, error_line, traceback_lines
-from signal_inspector.display.text import dotted, last_part
-from signal_inspector.display.timeline import Scale, call_lane
-from signal_inspector.toolbar.grouping import Node
-from signal_inspector.toolbar.parts import (
-    CallFactsRow,
-    CallRow,
-    FactsRow,
-    NotCalledRow,
-    QueryTable,
-    StatementGroup,
+from signal_inspector.display.parts import (
+    Argument,
+    Badge,
+    ErrorLine,
+    Frame,
+    Place,
+    TextLine,
+    arguments,
+    error_line,
+    traceback_lines,
 )
-from signal_inspector.toolbar.places import editor_href, place, stack_frames
+from signal_inspector.display.text import DottedName, dotted, last_part
+from signal_inspector.display.timeline import Lane, Scale, call_lane
+from signal_inspector.toolbar.dispatch_rows import RowBase
+from signal_inspector.toolbar.grouping import Node
 from signal_inspector.toolbar.requests import audit_href, trace_href
-from signal_inspector.toolbar.wording import call_outcome, payload_line, raw_ms
+from signal_inspector.toolbar.wording import (
+    call_outcome,
+    editor_href,
+    payload_line,
+    place,
+    raw_ms,
+    stack_frames,
+)
 
 _NOT_CALLED = OutcomeWords("none", "notcalled", NOT_CALLED)
 
@@ -182,3 +193,83 @@ def not_called_rows(node: Node, *, hidden: bool) -> Iterator[NotCalledRow]:
             reason=receiver.detail,
             outcome=_NOT_CALLED,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementGroup:
+    """Equal statements of one receiver call."""
+
+    times: str  # "28" and the sign of multiplication, or "1"
+    sql: str
+    time: str  # "7.6 ms"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryTable:
+    """The queries of a receiver call on one database."""
+
+    title: str  # "31 queries in 8.7 ms on default"
+    statements: tuple[StatementGroup, ...]
+    note: str = ""  # "12 more statements were not kept."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactsRow(RowBase):
+    """Right under an open dispatch: what it carried and where it came from."""
+
+    dispatch_id: str
+    short_id: str  # "01a202bf…9f86"
+    json_url: str  # this dispatch as JSON
+    id_href: str = ""  # its row in the audit log; "" without one
+    trace_id: str = ""  # "" if it was not traced
+    trace_href: str = ""  # where the trace is shown; "" without TRACE_URL
+    trace_note: str = ""  # why it is not shown
+    payload_line: str = ""  # "order=shop.Order:42, user=auth.User:7"; "": none, or not recorded
+    payload: tuple[Argument, ...] = ()
+    payload_note: str = ""  # "3 more arguments were not kept."
+    stack: tuple[Frame, ...] = ()  # outermost first
+    stack_title: str = ""  # "Call stack (3)"
+    kind: Literal["facts"] = "facts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRow(RowBase):
+    """A receiver's part in a dispatch. Nested dispatches stand under it, shown with it."""
+
+    order: str  # "1"
+    name: DottedName
+    place: Place | None
+    lane: Lane
+    outcome: OutcomeWords
+    time: str = ""  # "" when it was not called
+    time_note: str = ""  # "self 147.7 ms", only where it differs
+    sql: str = ""
+    badges: tuple[Badge, ...] = ()  # "async", "in a thread", advice
+    error: ErrorLine | None = None
+    dim: bool = False  # skipped: it was not called
+    toggle: bool = True  # has a CallFactsRow
+    toggle_label: str = ""  # "Details of check_velocity"
+    open: bool = False
+    kind: Literal["call"] = "call"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFactsRow(RowBase):
+    """Right under a receiver: its traceback, its queries, what it returned."""
+
+    traceback: tuple[Frame | TextLine, ...] = ()
+    queries: tuple[QueryTable, ...] = ()
+    response: tuple[Argument, ...] = ()  # only when it is more than fits into the row
+    quiet: str = ""  # "No query, no nested dispatch."
+    kind: Literal["callfacts"] = "callfacts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotCalledRow(RowBase):
+    """A connected receiver that the dispatch did not reach."""
+
+    name: DottedName
+    place: Place | None
+    reason: str  # "listens to sender gifts.models.GiftOrder only": spans lane, time and SQL
+    outcome: OutcomeWords
+    kind: Literal["notcalled"] = "notcalled"

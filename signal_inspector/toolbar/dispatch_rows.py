@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Outcome
 from signal_inspector.display.numbers import duration, integer, percentile, queries, took
-from signal_inspector.display.parts import Badge, ErrorLine, error_line
-from signal_inspector.display.text import dotted, exception_name, last_part, listing, unique
-from signal_inspector.display.timeline import Scale, dispatch_lane, group_lane
+from signal_inspector.display.outcomes import OutcomeWords
+from signal_inspector.display.parts import Badge, ErrorLine, Place, error_line
+from signal_inspector.display.text import (
+    DottedName,
+    dotted,
+    exception_name,
+    last_part,
+    listing,
+    unique,
+)
+from signal_inspector.display.timeline import Lane, Scale, dispatch_lane, group_lane
 from signal_inspector.toolbar.grouping import Node, Tree
-from signal_inspector.toolbar.parts import DispatchRow
-from signal_inspector.toolbar.places import place
-from signal_inspector.toolbar.wording import about, dispatch_outcome, group_outcome, raw_ms
+from signal_inspector.toolbar.wording import about, dispatch_outcome, group_outcome, place, raw_ms
 
 _MANY = 40  # a group of more has a median beside its maximum
 _SEARCH = 2_000  # characters of the words that stand for rows not in the page
@@ -189,3 +196,46 @@ def _words(dispatches: Iterable[Dispatch]) -> str:
                 words[exception_name(call.failure.exception_class)] = None
                 words[call.failure.message] = None
     return " ".join(words).lower()[:_SEARCH]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowBase:
+    """What every row of the timeline has."""
+
+    id: str  # unique in the panel, safe as an HTML id: "r3-2"
+    parent: str  # id of the row it stands under; "" at the top
+    level: int  # 1 at the top
+    hidden: bool  # at first, because a row above it is closed
+    ms: str = "0"  # raw milliseconds for the threshold
+    failed: bool = False  # "Failures only" keeps it: raised, skipped or cancelled, here or below
+    keep: bool = False  # the threshold never hides it: failed, or an orphan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchRow(RowBase):
+    """A dispatch, a group of equal ones (``count``), or one dispatch of a group (``member``)."""
+
+    name: DottedName
+    method: str  # "send_robust"
+    sender: str  # "shop.models.Order"
+    place: Place | None  # of the send; None when it was not recorded
+    function: str  # "place_order"; "" when unknown
+    project_place: Place | None  # the project's line that led to it, if that is another one
+    project_function: str
+    lane: Lane
+    time: str  # "18.3 ms"
+    sql: str  # "24 in 9.6 ms", or ""
+    outcome: OutcomeWords
+    toggle_label: str  # "Receivers of order_placed", "12 dispatches of stock_reserved"
+    open: bool  # aria-expanded of the toggle at first
+    count: str = ""  # "2,480" for a group, else ""
+    note: str = ""  # before the sender: "nested, one in each recalculate"
+    badges: tuple[Badge, ...] = ()  # "in transaction", "rolled back", advice
+    time_note: str = ""  # "max 2.3" or "p50 2.1, max 41.7"
+    member: bool = False  # one of an opened group: prints about, error and receivers instead
+    about: str = ""  # what tells it from its siblings: "shop.OrderLine:118"
+    error: ErrorLine | None = None  # of a member: the first failure
+    receivers: str = ""  # of a member: "inventory.receivers.decrease_stock returned None"
+    fetch: str = ""  # URL of its children, when they are not in the page
+    search: str = ""  # words of the children that are not in the page, for the text filter
+    kind: Literal["dispatch"] = "dispatch"

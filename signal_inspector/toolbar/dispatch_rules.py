@@ -14,8 +14,16 @@ from signal_inspector.core.record.values import Outcome, ReceiverCall
 from signal_inspector.display.numbers import duration, integer, plural
 from signal_inspector.display.parts import Badge
 from signal_inspector.display.text import exception_name
-from signal_inspector.toolbar.advice import Advice, Case, Target, mono, sentence, strong, times
-from signal_inspector.toolbar.wording import strong_listing
+from signal_inspector.toolbar.advice import (
+    Advice,
+    Case,
+    Target,
+    mono,
+    sentence,
+    strong,
+    strong_listing,
+    times,
+)
 
 _LEVELS = 300  # Python itself lets hardly more sends stand inside each other
 

@@ -12,7 +12,6 @@ from signal_inspector.display.numbers import duration, integer, percent, plural
 from signal_inspector.display.outcomes import ORPHAN, Glyph, is_swallowed
 from signal_inspector.display.parts import Tone
 from signal_inspector.toolbar.grouping import Tree
-from signal_inspector.toolbar.view import Figure
 
 
 def covered_ns(intervals: Iterable[tuple[int, int]]) -> int:
@@ -126,3 +125,14 @@ def _or_zero(label: str, number: int, note: str, glyph: Glyph, tone: Tone) -> Fi
     if not number:
         return Figure(label=label, value="0", note="", tone="zero")
     return Figure(label=label, value=integer(number), note=note, glyph=glyph, tone=tone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A cell of the summary table."""
+
+    label: str  # "Failed"
+    value: str  # "2"
+    note: str  # "1 raised, 1 swallowed"
+    glyph: Glyph = ""
+    tone: Tone = ""

@@ -12,7 +12,12 @@ from typing import Any
 
 from debug_toolbar import settings as toolbar_settings
 from debug_toolbar.panels import Panel
-from django.core.checks import CheckMessage
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import (
+    CheckMessage,
+    Warning,  # noqa: A004 - Django's name for it
+)
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.templatetags.static import static
@@ -27,7 +32,8 @@ from signal_inspector.core.listening.context import close_capture, open_capture,
 from signal_inspector.core.record.ids import perf_counter_ns, time
 from signal_inspector.core.record.values import Details
 from signal_inspector.display.numbers import duration, integer, plural
-from signal_inspector.toolbar.checks import check_panel
+
+PANEL = "signal_inspector.toolbar.SignalInspectorPanel"
 
 
 class SignalInspectorPanel(Panel):
@@ -178,3 +184,24 @@ class SignalInspectorPanel(Panel):
     def run_checks(cls) -> list[CheckMessage]:
         """What is wrong in the set-up of the panel."""
         return check_panel()
+
+
+def check_panel() -> list[CheckMessage]:
+    """W004: the panel is listed, but its app is not installed.
+
+    The app cannot register this one: it is not there when it matters. The panel hands it to the
+    toolbar, which asks its panels for their checks.
+    """
+    panels = getattr(settings, "DEBUG_TOOLBAR_PANELS", None)
+    if not isinstance(panels, (list, tuple)) or PANEL not in panels:
+        return []
+    if apps.is_installed("signal_inspector"):
+        return []
+    return [
+        Warning(
+            f"DEBUG_TOOLBAR_PANELS holds {PANEL}, but INSTALLED_APPS lacks signal_inspector: "
+            "no dispatch will be recorded.",
+            hint='Add "signal_inspector" to INSTALLED_APPS.',
+            id="signal_inspector.W004",
+        )
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from signal_inspector.catalog import SignalEntry, describe
 from signal_inspector.catalog.entries import Mark, Marked, connected_elsewhere, marked, twice
@@ -21,13 +21,18 @@ from signal_inspector.display.outcomes import (
     is_swallowed,
     part_of,
 )
-from signal_inspector.display.parts import Badge
-from signal_inspector.display.text import dotted, exception_name, last_part, listing, unique
-from signal_inspector.display.timeline import Scale, receiver_lane
+from signal_inspector.display.parts import Badge, Place
+from signal_inspector.display.text import (
+    DottedName,
+    dotted,
+    exception_name,
+    last_part,
+    listing,
+    unique,
+)
+from signal_inspector.display.timeline import Lane, Scale, receiver_lane
 from signal_inspector.toolbar.dispatch_rows import Remarks
-from signal_inspector.toolbar.places import place
-from signal_inspector.toolbar.view import CatalogReceiver, CatalogSignal, ReceiverRow
-from signal_inspector.toolbar.wording import call_outcome, raw_ms
+from signal_inspector.toolbar.wording import call_outcome, place, raw_ms
 
 Calls = list[tuple[Dispatch, ReceiverCall]]
 
@@ -214,3 +219,49 @@ def _remark(entry: SignalEntry) -> OutcomeWords | None:
     if not live:
         return OutcomeWords("none", "note", "no receiver")
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverRow:
+    """A row of "By receiver": all calls of one receiver in this request."""
+
+    name: DottedName
+    place: Place | None
+    on: str  # "on order_placed, order_cancelled"
+    calls: str  # "12"
+    repeated: bool  # more than one call: shown as "12 times" in short
+    lane: Lane
+    total: str
+    self_time: str
+    longest: str
+    sql: str
+    outcome: OutcomeWords
+    ms: str  # raw: the longest call, for the threshold
+    failed: bool
+    keep: bool
+    sort: tuple[str, ...]  # raw calls, total, self, longest, SQL ms, in the order of the columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogReceiver:
+    """A receiver that is connected now."""
+
+    order: str  # "" where it does not run
+    name: DottedName
+    place: Place | None
+    badges: tuple[Badge, ...] = ()  # only what is unusual: async, sender, uid, dead reference
+    connected_at: Place | None = None  # where that is not where it is defined
+    calls: str = ""  # for this signal in this request; "" for none
+    dead: bool = False  # it does not run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogSignal:
+    """A signal of this process, and who is connected to it."""
+
+    name: DottedName
+    sent: str  # in this request: "12"
+    is_sent: bool  # False: quiet
+    receivers: tuple[CatalogReceiver, ...]
+    remark: OutcomeWords | None = None
+    is_inspected: bool = True  # False: shown on request

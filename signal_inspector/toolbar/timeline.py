@@ -8,18 +8,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
+from typing import Literal
 
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Outcome
 from signal_inspector.display.numbers import duration, integer, percentile
+from signal_inspector.display.parts import Segment
 from signal_inspector.display.timeline import Scale
 from signal_inspector.toolbar.advice import Target
-from signal_inspector.toolbar.call_rows import call_facts_row, call_row, facts_row, not_called_rows
-from signal_inspector.toolbar.dispatch_rows import Remarks, dispatch_row, is_open
+from signal_inspector.toolbar.call_rows import (
+    CallFactsRow,
+    CallRow,
+    FactsRow,
+    NotCalledRow,
+    call_facts_row,
+    call_row,
+    facts_row,
+    not_called_rows,
+)
+from signal_inspector.toolbar.dispatch_rows import (
+    DispatchRow,
+    Remarks,
+    RowBase,
+    dispatch_row,
+    is_open,
+)
 from signal_inspector.toolbar.grouping import Node, Selection, Tree
-from signal_inspector.toolbar.parts import HeadingRow, MoreRow, Row
 from signal_inspector.toolbar.requests import Links
 
 ROWS = 300  # at first
@@ -245,3 +262,41 @@ class Timeline:
             note=f"{words}{note}".strip(),
             fetch=self._links.rows(path, offset),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadingRow(RowBase):
+    """A heading inside an open group: "All 3 that failed"."""
+
+    text: str
+    kind: Literal["heading"] = "heading"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoreRow(RowBase):
+    """The rest of a group. Its button GETs ``fetch``; the rows that come replace this row."""
+
+    button: str  # "Show the next 100"
+    note: str  # "of 2,474, in the order they were sent (p50 2.1 ms, p95 3.4 ms)"
+    fetch: str
+    kind: Literal["more"] = "more"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DroppedRow(RowBase):
+    """The last row, when the limit cut something."""
+
+    segments: tuple[Segment, ...]
+    kind: Literal["dropped"] = "dropped"
+
+
+Row = (
+    DispatchRow
+    | FactsRow
+    | CallRow
+    | CallFactsRow
+    | NotCalledRow
+    | HeadingRow
+    | MoreRow
+    | DroppedRow
+)

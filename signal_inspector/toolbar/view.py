@@ -1,4 +1,4 @@
-"""What the panel shows for one request: the view model that the template prints.
+"""From what the store holds of a request to what the panel shows of it.
 
 ``signal_inspector/panel.html`` is rendered with ``{"view": PanelView}`` and needs no other logic
 than "is it empty"; ``signal_inspector/trouble.html`` with ``{"trouble": str}`` stands in where the
@@ -7,106 +7,70 @@ view could not be made.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from time import time
+from typing import Any, Final, Literal
 
-from signal_inspector.display.outcomes import Glyph, OutcomeWords
-from signal_inspector.display.parts import Badge, Place, Segment, Tone
-from signal_inspector.display.text import DottedName
-from signal_inspector.display.timeline import Axis, BarKind, Lane
-from signal_inspector.toolbar.parts import Row
+from signal_inspector.catalog import SignalEntry
+from signal_inspector.conf import get_config
+from signal_inspector.core import internal_errors
+from signal_inspector.display.numbers import duration, integer, plural
+from signal_inspector.display.outcomes import (
+    CANCELLED,
+    NOT_CALLED,
+    ORPHAN,
+    RAISED,
+    RETURNED,
+    RUNNING,
+    SKIPPED,
+    SWALLOWED,
+    Glyph,
+)
+from signal_inspector.display.parts import Segment
+from signal_inspector.display.timeline import Axis, BarKind, Scale, axis
+from signal_inspector.toolbar import connection_rules, dispatch_rules
+from signal_inspector.toolbar.advice import DROPPED_ROW, Advice, AdviceLine, Case, lines, remarks
+from signal_inspector.toolbar.figures import Figure, figures
+from signal_inspector.toolbar.grouping import Tree
+from signal_inspector.toolbar.requests import (
+    Links,
+    OtherRequest,
+    RequestLine,
+    StoredRequest,
+    other_requests,
+    request_line,
+    stored_request,
+    unpack,
+)
+from signal_inspector.toolbar.tables import (
+    CatalogSignal,
+    ReceiverRow,
+    catalog_rows,
+    connected,
+    intro,
+    others_words,
+    receiver_rows,
+)
+from signal_inspector.toolbar.timeline import DroppedRow, Row, Timeline
 
+Rule = Callable[[Case], Iterator[Advice]]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestLine:
-    """The request the dispatches were sent in."""
-
-    method: str  # "POST"
-    path: str  # "/checkout/"
-    result: str  # "200 in 584.6 ms"
-    started: str  # "10:14:07.318 UTC"
-    trace_id: str = ""
-    trace_href: str = ""
-    trace_note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A cell of the summary table."""
-
-    label: str  # "Failed"
-    value: str  # "2"
-    note: str  # "1 raised, 1 swallowed"
-    glyph: Glyph = ""
-    tone: Tone = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdviceLine:
-    """One piece of advice with its reason."""
-
-    kind: str  # "Stopped others"
-    segments: tuple[Segment, ...]
-    target: str = ""  # id of a row of ``PanelView.rows``; "" has no Show button
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiverRow:
-    """A row of "By receiver": all calls of one receiver in this request."""
-
-    name: DottedName
-    place: Place | None
-    on: str  # "on order_placed, order_cancelled"
-    calls: str  # "12"
-    repeated: bool  # more than one call: shown as "12 times" in short
-    lane: Lane
-    total: str
-    self_time: str
-    longest: str
-    sql: str
-    outcome: OutcomeWords
-    ms: str  # raw: the longest call, for the threshold
-    failed: bool
-    keep: bool
-    sort: tuple[str, ...]  # raw calls, total, self, longest, SQL ms, in the order of the columns
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogReceiver:
-    """A receiver that is connected now."""
-
-    order: str  # "" where it does not run
-    name: DottedName
-    place: Place | None
-    badges: tuple[Badge, ...] = ()  # only what is unusual: async, sender, uid, dead reference
-    connected_at: Place | None = None  # where that is not where it is defined
-    calls: str = ""  # for this signal in this request; "" for none
-    dead: bool = False  # it does not run
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogSignal:
-    """A signal of this process, and who is connected to it."""
-
-    name: DottedName
-    sent: str  # in this request: "12"
-    is_sent: bool  # False: quiet
-    receivers: tuple[CatalogReceiver, ...]
-    remark: OutcomeWords | None = None
-    is_inspected: bool = True  # False: shown on request
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtherRequest:
-    """A recent request that sent signals."""
-
-    method: str
-    path: str
-    text: str  # "sent 3, 2 s ago"
-    failed: bool
-    request_id: str  # of the toolbar's store
-    switch_url: str  # the toolbar's history_sidebar for it: JSON {panel_id: {button, content}}
-    panel_url: str  # the toolbar's render_panel for it: JSON {content, scripts}
+#: In the order in which their advice stands.
+RULES: Final[tuple[Rule, ...]] = (
+    connection_rules.dropped,
+    dispatch_rules.stopped_others,
+    connection_rules.connected_twice,
+    dispatch_rules.slow_in_transaction,
+    dispatch_rules.ran_often,
+    dispatch_rules.repeated_query,
+    dispatch_rules.thread_for_asend,
+    connection_rules.nobody_received,
+    dispatch_rules.swallowed_failures,
+    dispatch_rules.rolled_back,
+    dispatch_rules.recursion,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,3 +107,134 @@ class PanelView:
     trouble: str  # "Inspector's own failures: 2 (payload 2)", or ""
     json_url: str  # all dispatches of this request as JSON, a download
     slider_max: str  # raw milliseconds, the end of the threshold's slider
+
+
+LEGEND: Final = (
+    LegendItem(text="dispatch", bar="dispatch"),
+    LegendItem(text=RETURNED, bar="ok", glyph="ok"),
+    LegendItem(text="time of a nested dispatch", bar="nested"),
+    LegendItem(text=RAISED, bar="raised", glyph="raised"),
+    LegendItem(text=SWALLOWED, bar="swallowed", glyph="swallowed"),
+    LegendItem(text=SKIPPED, glyph="skipped"),
+    LegendItem(text=CANCELLED, bar="cancelled", glyph="cancelled"),
+    LegendItem(text=RUNNING, bar="running", glyph="running"),
+    LegendItem(text=ORPHAN, glyph="orphan"),
+    LegendItem(text=NOT_CALLED, glyph="notcalled"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A request and its dispatches, taken out of the store once."""
+
+    request_id: str
+    request: StoredRequest
+    tree: Tree
+    scale: Scale
+    advice: list[Advice]
+    case: Case
+
+    def timeline(self) -> Timeline:
+        """The rows of its timeline."""
+        said = remarks(self.advice, alone=len(self.tree.dispatches) == 1)
+        return Timeline(self.tree, self.scale, said, Links(self.request_id))
+
+
+def story(stats: Mapping[str, Any], request_id: str, catalog: Sequence[SignalEntry] = ()) -> Story:
+    """Read what ``SignalInspectorPanel.generate_stats`` recorded.
+
+    Without a catalog, which takes a while to make, some advice is shorter.
+    """
+    request = stored_request(stats["request"])
+    tree = Tree(unpack(stats["packed"]))
+    # A dispatch may outlive the response that it was sent for.
+    end_ns = max((dispatch.end_ns for dispatch in tree.dispatches), default=0)
+    length_ns = max(request.duration_ns, end_ns - request.start_ns)
+    case = Case(tree=tree, config=get_config(), catalog=catalog, dropped=request.dropped)
+    return Story(
+        request_id=request_id,
+        request=request,
+        tree=tree,
+        scale=Scale(request.start_ns, length_ns),
+        advice=advise(case),
+        case=case,
+    )
+
+
+def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelView:
+    """Everything the panel shows of a stored request."""
+    catalog = connected()
+    told = story(stats, request_id, [entry for entry in catalog if entry.is_inspected])
+    request, tree = told.request, told.tree
+    timeline = told.timeline()
+    rows = timeline.first_rows()
+    if request.dropped:
+        rows.append(_dropped_row(request, tree))
+    advice = lines(told.advice, timeline.row_of)
+    is_empty = not request.dispatches
+    longest = max((dispatch.duration_ns for dispatch in tree.dispatches), default=0)
+    return PanelView(
+        request_id=request_id,
+        request=request_line(request, told.case.config.trace_url),
+        figures=()
+        if is_empty
+        else figures(tree, request.dropped, request.limit, request.duration_ns),
+        mend=advice.mend,
+        know=advice.know,
+        know_title=advice.know_title,
+        know_kinds=advice.know_kinds,
+        axis=axis(told.scale, "of the request"),
+        rows=tuple(rows),
+        receivers=receiver_rows(tree.dispatches, told.scale, remarks(told.advice)),
+        catalog=catalog_rows(catalog, tree.dispatches),
+        catalog_others=others_words(catalog),
+        catalog_intro=intro(catalog),
+        legend=LEGEND,
+        others=other_requests(store, request_id, time()),
+        is_empty=is_empty,
+        empty_text="This request sent no custom signal." if is_empty else "",
+        others_title="Recent requests that did:" if is_empty else "Other recent requests:",
+        trouble=trouble_text(),
+        json_url=Links(request_id).json(),
+        slider_max=str(max(math.ceil(longest / 1e6), 1)),
+    )
+
+
+def _dropped_row(request: StoredRequest, tree: Tree) -> Row:
+    dropped = plural(request.dropped, "more dispatch", "more dispatches")
+    was = "was" if request.dropped == 1 else "were"
+    kept = integer(len(tree.dispatches))
+    last_ns = max((dispatch.start_ns for dispatch in tree.dispatches), default=request.start_ns)
+    at = duration(max(last_ns - request.start_ns, 0))
+    return DroppedRow(
+        id=DROPPED_ROW,
+        parent="",
+        level=1,
+        hidden=False,
+        keep=True,
+        segments=(
+            Segment(text=f"{dropped} {was} counted, not kept:", style="strong"),
+            Segment(text=f" this request reached the limit of {kept} at {at}. "),
+            Segment(text=f"All other figures are of the {kept}.", style="quiet"),
+        ),
+    )
+
+
+def trouble_text() -> str:
+    """Failures of the inspector itself in this process, "" without any."""
+    counts = internal_errors.counts()
+    if not counts:
+        return ""
+    kinds = ", ".join(f"{kind} {integer(number)}" for kind, number in counts.items())
+    return f"Inspector's own failures: {integer(sum(counts.values()))} ({kinds})"
+
+
+def advise(case: Case) -> list[Advice]:
+    """Everything the rules have to say. A rule that fails says nothing, and is reported."""
+    advice: list[Advice] = []
+    for rule in RULES:
+        try:
+            advice += list(rule(case))
+        except Exception as error:
+            internal_errors.report(f"advice ({rule.__name__})", error)
+    return advice

@@ -1,21 +1,33 @@
-"""What the panel says of a dispatch, a receiver call or a group, in words of ``display``."""
+"""Outcomes, files and lines as the panel writes them, in words of ``display``.
+
+Places are links to the editor; frames stand with their source.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote
 
+from debug_toolbar import settings as toolbar_settings
 from django.utils.safestring import SafeString, mark_safe
 
+from signal_inspector.conf import get_config
 from signal_inspector.core.record.dispatch import Dispatch
-from signal_inspector.core.record.values import Outcome, ReceiverCall, Summary, Unseen
+from signal_inspector.core.record.values import Caller, Outcome, ReceiverCall, Summary, Unseen
 from signal_inspector.display import outcomes
+from signal_inspector.display import text as shown
 from signal_inspector.display.numbers import integer, plural
 from signal_inspector.display.outcomes import Ended, OutcomeWords
-from signal_inspector.display.parts import Segment
-from signal_inspector.display.text import arguments, last_part
+from signal_inspector.display.parts import Frame, Place, frame
+from signal_inspector.display.text import arguments
 
 _ONE_LINE = 160  # characters of a payload's line
+
+_OWN = ("signal_inspector",)
+_REFUSED = ("javascript:", "data:", "vbscript:")
 
 
 def printable(page: str) -> SafeString:
@@ -31,19 +43,6 @@ def printable(page: str) -> SafeString:
 def raw_ms(nanoseconds: int) -> str:
     """Milliseconds for a script: "18.312"."""
     return f"{nanoseconds / 1e6:.3f}"
-
-
-def strong_listing(names: Sequence[str], limit: int = 4) -> list[Segment]:
-    """Last parts of dotted names as ``listing`` has words, each of them strong."""
-    shown = [Segment(text=last_part(name), style="strong") for name in names[:limit]]
-    if len(names) > limit:
-        shown.append(Segment(text=f"{len(names) - limit} more"))
-    segments: list[Segment] = []
-    for index, segment in enumerate(shown):
-        if index:
-            segments.append(Segment(text=" and " if index == len(shown) - 1 else ", "))
-        segments.append(segment)
-    return segments
 
 
 def payload_line(payload: dict[str, Summary]) -> str:
@@ -108,3 +107,53 @@ def group_outcome(members: Sequence[Dispatch]) -> OutcomeWords:
     sizes = {len(member.calls) for member in members}
     note = f"{plural(sizes.pop(), 'receiver')} each" if len(sizes) == 1 else ""
     return OutcomeWords(glyph="ok", tone="ok", text=f"all {many} returned", note=note)
+
+
+def place(path: str, line: int) -> Place | None:
+    """A line of a file; None where the file is not known."""
+    if not path:
+        return None
+    return Place(
+        text=shown.place(path, line),
+        title=f"{path}:{line}" if line else path,
+        href=editor_href(path, line),
+    )
+
+
+def editor_href(path: str, line: int) -> str:
+    """The URL that opens a line in the configured editor; "" without one."""
+    form = get_config().toolbar.editor_url
+    if not form or not Path(path).is_absolute() or form.lstrip().lower().startswith(_REFUSED):
+        return ""
+    quoted = quote(path.replace("\\", "/"), safe="/:")
+    if "/{path}" in form and "//{path}" not in form:
+        quoted = quoted.removeprefix("/")  # the form has the slash already
+    return form.replace("{path}", quoted).replace("{line}", str(max(line, 1)))
+
+
+def stack_frames(stack: Iterable[Caller]) -> tuple[Frame, ...]:
+    """A call stack without the modules that the toolbar is told to hide."""
+    config = toolbar_settings.get_config()
+    if not config["ENABLE_STACKTRACES"]:
+        return ()
+    hidden = (*config["HIDE_IN_STACKTRACES"], *_OWN)
+    modules = _modules()
+    return tuple(
+        frame(*caller, editor_href)
+        for caller in stack
+        if not _is_in(modules.get(caller.path, ""), hidden)
+    )
+
+
+def _modules() -> dict[str, str]:
+    """The module of each source file that is loaded."""
+    found: dict[str, str] = {}
+    for module, loaded in list(sys.modules.items()):
+        path = getattr(loaded, "__file__", None)
+        if isinstance(path, str):
+            found.setdefault(path, module)
+    return found
+
+
+def _is_in(module: str, packages: Iterable[str]) -> bool:
+    return any(f"{module}.".startswith(f"{package}.") for package in packages)

@@ -72,9 +72,9 @@ def measure(name: str, send: Callable[[], None]) -> None:
     from django.http import HttpRequest, HttpResponse
     from django.test import RequestFactory
 
-    from signal_inspector.toolbar.assemble import panel_view
     from signal_inspector.toolbar.panel import SignalInspectorPanel
-    from signal_inspector.toolbar.store import unpack
+    from signal_inspector.toolbar.requests import unpack
+    from signal_inspector.toolbar.view import panel_view
 
     def respond(request: HttpRequest) -> HttpResponse:
         send()

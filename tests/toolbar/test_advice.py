@@ -11,9 +11,9 @@ from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.conf import Config, Toolbar
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import Caller, NotCalledReason, Outcome, Unseen
-from signal_inspector.toolbar import advising
-from signal_inspector.toolbar.advice import Advice
-from signal_inspector.toolbar.advising import advise, lines, remarks
+from signal_inspector.toolbar import advice, view
+from signal_inspector.toolbar.advice import Advice, lines, remarks
+from signal_inspector.toolbar.view import advise
 from tests.toolbar.made import World, call, not_called, skipped
 
 OSCAR = "/srv/lib/site-packages/oscar"
@@ -374,7 +374,7 @@ def test_dropped() -> None:
         '212 dispatches came after the limit of 1 and were only counted; LIMITS["DISPATCHES"] '
         "raises it."
     )
-    assert lines(found, lambda target: "").mend[0].target == advising.DROPPED_ROW
+    assert lines(found, lambda target: "").mend[0].target == advice.DROPPED_ROW
 
 
 def test_a_rule_that_fails_says_nothing_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -383,7 +383,7 @@ def test_a_rule_that_fails_says_nothing_and_is_counted(monkeypatch: pytest.Monke
     def broken(case: object) -> list[Advice]:
         raise RuntimeError("rule")
 
-    monkeypatch.setattr(advising, "RULES", (broken, *advising.RULES))
+    monkeypatch.setattr(view, "RULES", (broken, *view.RULES))
     world = World()
     world.send("s.a")
     assert kinds(world) == ["nobody received"]

@@ -7,14 +7,14 @@ from django.conf import settings
 from django.core import checks
 
 from signal_inspector.toolbar import SignalInspectorPanel
-from signal_inspector.toolbar.checks import PANEL, check_panel
+from signal_inspector.toolbar.panel import PANEL, check_panel
 
 
 @pytest.mark.parametrize("panels", [[PANEL], ("x", PANEL)], ids=str)
 def test_the_panel_without_its_app(monkeypatch: pytest.MonkeyPatch, panels: object) -> None:
     """The panel in a project that did not install the app is W004."""
     monkeypatch.setattr(settings, "DEBUG_TOOLBAR_PANELS", panels)
-    monkeypatch.setattr("signal_inspector.toolbar.checks.apps.is_installed", lambda name: False)
+    monkeypatch.setattr("signal_inspector.toolbar.panel.apps.is_installed", lambda name: False)
     (found,) = check_panel()
     assert found.id == "signal_inspector.W004"
     assert found.level == checks.WARNING
@@ -27,7 +27,7 @@ def test_the_panel_without_its_app(monkeypatch: pytest.MonkeyPatch, panels: obje
 def test_without_the_panel(monkeypatch: pytest.MonkeyPatch, panels: object) -> None:
     """A project that does not list the panel gets no W004."""
     monkeypatch.setattr(settings, "DEBUG_TOOLBAR_PANELS", panels)
-    monkeypatch.setattr("signal_inspector.toolbar.checks.apps.is_installed", lambda name: False)
+    monkeypatch.setattr("signal_inspector.toolbar.panel.apps.is_installed", lambda name: False)
     assert check_panel() == []
 
 
@@ -35,7 +35,7 @@ def test_the_panel_with_its_app(monkeypatch: pytest.MonkeyPatch) -> None:
     """The panel beside its app gets no W004."""
     monkeypatch.setattr(settings, "DEBUG_TOOLBAR_PANELS", [PANEL])
     monkeypatch.setattr(
-        "signal_inspector.toolbar.checks.apps.is_installed", "signal_inspector".__eq__
+        "signal_inspector.toolbar.panel.apps.is_installed", "signal_inspector".__eq__
     )
     assert check_panel() == []
 
@@ -43,7 +43,7 @@ def test_the_panel_with_its_app(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_toolbar_asks_the_panel(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check reaches Django through the toolbar's own one."""
     monkeypatch.setattr(settings, "DEBUG_TOOLBAR_PANELS", [PANEL])
-    monkeypatch.setattr("signal_inspector.toolbar.checks.apps.is_installed", lambda name: False)
+    monkeypatch.setattr("signal_inspector.toolbar.panel.apps.is_installed", lambda name: False)
     assert [message.id for message in SignalInspectorPanel.run_checks()] == [
         "signal_inspector.W004"
     ]

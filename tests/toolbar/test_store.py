@@ -14,7 +14,7 @@ from django.db import transaction
 from django.dispatch import Signal
 
 from signal_inspector import capture
-from signal_inspector.toolbar.store import pack, unpack
+from signal_inspector.toolbar.requests import pack, unpack
 from tests.toolbar import shop
 
 counted = Signal()

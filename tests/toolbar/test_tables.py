@@ -12,11 +12,15 @@ from signal_inspector.core.record.values import Outcome, Unseen
 from signal_inspector.display.parts import Badge
 from signal_inspector.toolbar import tables
 from signal_inspector.toolbar.dispatch_rows import Remarks
-from signal_inspector.toolbar.figures import covered_ns, figures
-from signal_inspector.toolbar.requests import SUMMARY_ID, other_requests, request_line
-from signal_inspector.toolbar.store import StoredRequest, stored_request
+from signal_inspector.toolbar.figures import Figure, covered_ns, figures
+from signal_inspector.toolbar.requests import (
+    SUMMARY_ID,
+    StoredRequest,
+    other_requests,
+    request_line,
+    stored_request,
+)
 from signal_inspector.toolbar.tables import catalog_rows, intro, receiver_rows
-from signal_inspector.toolbar.view import Figure
 from signal_inspector.toolbar.wording import call_outcome
 from tests.toolbar.made import MS, World, call, skipped
 

@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from signal_inspector.display.text import DottedName
-from signal_inspector.toolbar import parts, view
+from signal_inspector.toolbar import dispatch_rows, timeline, view
 
 HOSTILE = """</td></svg><script>alert('1')</script><img src=x onerror="alert(2)">{{ 7 }}&amp;"""
 
@@ -121,9 +121,9 @@ def test_empty_panel(page: str, marks: dict[str, str]) -> None:
 @pytest.mark.parametrize("member", [False, True])
 def test_rows_by_themselves(marks: dict[str, str], member: bool) -> None:
     """Rows that are fetched are rows of a table, and print what they hold."""
-    made = [make(kind, marks) for kind in parts.Row.__args__]  # type: ignore[attr-defined]
+    made = [make(kind, marks) for kind in timeline.Row.__args__]  # type: ignore[attr-defined]
     known = {field.name: getattr(made[0], field.name) for field in fields(made[0])}
-    made[0] = parts.DispatchRow(**{**known, "member": member})
+    made[0] = dispatch_rows.DispatchRow(**{**known, "member": member})
     html = render_to_string("signal_inspector/rows.html", {"rows": made, "uid": "0123abcd"})
     tree = parse(html, container="tbody")
     assert [child.tag for child in tree] == ["tr"] * len(made)

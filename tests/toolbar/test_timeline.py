@@ -6,17 +6,9 @@ from collections.abc import Sequence
 
 from signal_inspector.core.record.values import NotCalledReason
 from signal_inspector.display.parts import Badge
-from signal_inspector.toolbar.dispatch_rows import Remarks
-from signal_inspector.toolbar.parts import (
-    CallRow,
-    DispatchRow,
-    FactsRow,
-    HeadingRow,
-    MoreRow,
-    NotCalledRow,
-    Row,
-)
-from signal_inspector.toolbar.timeline import PAGE, ROWS, TOPS
+from signal_inspector.toolbar.call_rows import CallRow, FactsRow, NotCalledRow
+from signal_inspector.toolbar.dispatch_rows import DispatchRow, Remarks
+from signal_inspector.toolbar.timeline import PAGE, ROWS, TOPS, HeadingRow, MoreRow, Row
 from tests.toolbar.made import World, call, model, not_called, skipped
 
 

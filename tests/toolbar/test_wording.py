@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signal_inspector.toolbar import wording
+from signal_inspector.toolbar import advice, wording
 from tests.toolbar.made import model, plain
 
 
@@ -13,7 +13,7 @@ def test_raw_milliseconds_have_no_separators() -> None:
 
 def test_strong_listing_reads_like_listing() -> None:
     """Emphasised names read as the plain list does."""
-    segments = wording.strong_listing(["m.a", "m.b", "m.c"], limit=2)
+    segments = advice.strong_listing(["m.a", "m.b", "m.c"], limit=2)
     assert "".join(segment.text for segment in segments) == "a, b and 1 more"
     assert [s.text for s in segments if s.style == "strong"] == ["a", "b"]
 

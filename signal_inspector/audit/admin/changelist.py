@@ -10,8 +10,7 @@ from typing import Final
 from django.contrib.admin import AdminSite
 from django.urls import reverse
 
-from signal_inspector.audit.admin.base import detail_url
-from signal_inspector.audit.admin.display import dispatch_outcome, transaction_words, zone
+from signal_inspector.audit.admin.base import detail_url, dispatch_outcome, transaction_words, zone
 from signal_inspector.audit.lookups import OFFERED, Texts, dispatches, gaps_in, offered, time_of
 from signal_inspector.audit.models import AuditedDispatch, NameKind
 from signal_inspector.audit.search.finding import Counted, Found, count, find

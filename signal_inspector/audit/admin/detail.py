@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,10 +13,8 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
-from signal_inspector.audit.admin.arguments import Arguments, arguments_of, top_objects
-from signal_inspector.audit.admin.base import may_see_payloads, object_url
+from signal_inspector.audit.admin.base import may_see_payloads, object_url, zone
 from signal_inspector.audit.admin.changelist import changelist_url
-from signal_inspector.audit.admin.display import zone
 from signal_inspector.audit.admin.related import (
     Carried,
     FailureRow,
@@ -26,16 +27,21 @@ from signal_inspector.audit.admin.summary import Words, badges_of, facts_of, sum
 from signal_inspector.audit.admin.timeline import NESTED, CallRow, CallRows, NestedRow
 from signal_inspector.audit.lookups import Texts, calls, dispatches
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending
+from signal_inspector.audit.payloads import read_payload
 from signal_inspector.audit.search.entries import as_document, entry_of
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.display.numbers import clock, plural
 from signal_inspector.display.outcomes import OutcomeWords
+from signal_inspector.display.parts import Argument, arguments
 from signal_inspector.display.text import DottedName, dotted
 from signal_inspector.display.timeline import Axis
 
 CALLS: Final = 200  # receiver calls on a page
 _FAILURES: Final = 20  # failures that are told in full
 _PRIVATE: Final = ("message", "traceback", "response")
+
+_ROWS: Final = 300
+ObjectUrl = Callable[[str], str]
 
 
 def load(id_: UUID) -> AuditedDispatch | None:
@@ -217,3 +223,32 @@ class Detail:
 
 def _whole(text: str) -> int:
     return min(int(text), 32_767) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What was kept of the arguments."""
+
+    rows: list[Argument]
+    count: int  # arguments that were kept
+    is_readable: bool = True
+    has_more: bool = False  # rows than are shown
+
+
+def arguments_of(text: str, object_url: ObjectUrl) -> Arguments:
+    """The rows of a payload as it is stored; unreadable ones say so."""
+    try:
+        payload = read_payload(text)
+    except (ValueError, RecursionError):
+        return Arguments([], 0, is_readable=False)
+    rows = list(islice(arguments(payload.items(), object_url), _ROWS + 1))
+    return Arguments(rows[:_ROWS], len(payload), has_more=len(rows) > _ROWS)
+
+
+def top_objects(text: str) -> set[str]:
+    """Objects that are arguments themselves, not items of one."""
+    try:
+        payload = read_payload(text)
+    except (ValueError, RecursionError):
+        return set()
+    return {summary.text for summary in payload.values() if summary.kind == "model"}

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from signal_inspector.audit.admin import overview_plots
-from signal_inspector.audit.admin.display import compared
+from signal_inspector.audit.admin.base import compared
 from signal_inspector.audit.admin.overview_rows import (
     FailingRow,
     Gaps,

@@ -1,4 +1,7 @@
-"""The plots of the overview, each with its numbers as a table."""
+"""The plots of the overview, each with its numbers as a table.
+
+Where things stand in them are attributes of SVG, as text: nothing needs a style.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from signal_inspector.audit.admin import overview_charts
 from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.stats.counts import Measure
 from signal_inspector.audit.stats.overview import Links, Read, Span
 from signal_inspector.display.numbers import duration, integer, plural, total_time
 from signal_inspector.display.text import DottedName, dotted
 from signal_inspector.display.timeline import Axis, Scale, Tick, axis
+
+_STEPS: Final = (1, 2, 2.5, 5, 10)
+_GAP: Final = 0.12  # of a slot, on each side of a bar
+_LEAST: Final = 1.5  # px: what is not nothing is seen
 
 FEW: Final = 6  # receivers that are shown at first
 MANY: Final = 60  # and at most
@@ -23,6 +29,150 @@ _NOTABLE: Final = 0.25  # a change, far beyond what percentiles are off by
 _NONE: Final = Measure()
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One slot."""
+
+    x: str
+    width: str
+    y: str
+    height: str
+    title: str
+    is_open: bool  # the slot is not over
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A time."""
+
+    x: str
+    width: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A bar chart: as wide as there is room, ``height`` px high."""
+
+    height: int
+    bars: list[Bar]
+    scale: list[str]  # the words of the axis, from the top
+    lines: list[str]  # where its lines are, px
+    label: str  # what the chart says, in words
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Two lines over time, in a square of 100 by 100 that is stretched."""
+
+    first: list[str]  # points of each part of the line of p95
+    second: list[str]  # of p50
+    first_dots: list[tuple[str, str]]  # slots alone between empty ones, which no line shows
+    scale: list[str]
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """p50, p95 and the longest of a receiver on a scale that all share."""
+
+    p50: str
+    p95: str
+    longest: str
+    is_beyond: bool  # the longest is beyond the scale
+    label: str
+
+
+def top_of(largest: float) -> float:
+    """A round number, not smaller, for the top of a scale."""
+    if largest <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(largest))
+    return next(step * power for step in _STEPS if step * power >= largest * 0.999_999)
+
+
+def bars(values: Sequence[int], titles: Sequence[str], *, height: int, label: str) -> Bars:
+    """A chart of counts; the last slot is not over."""
+    top = max(top_of(max(values, default=0)), 2)
+    width = 100 / max(len(values), 1)
+    made = []
+    for index, (value, title) in enumerate(zip(values, titles, strict=True)):
+        high = max(value / top * height, _LEAST) if value else 0.0
+        made.append(
+            Bar(
+                _percent(width * (index + _GAP)),
+                _percent(width * (1 - 2 * _GAP)),
+                f"{height - high:.1f}",
+                f"{high:.1f}",
+                title,
+                index == len(values) - 1,
+            )
+        )
+    scale = [_count(top), _count(top / 2), "0"]
+    return Bars(height, made, scale, ["0", f"{height / 2:.1f}", str(height)], label)
+
+
+def bands(spans: Sequence[tuple[float, float, str]]) -> list[Band]:
+    """Times from one share of the width to another, seen however short they are."""
+    return [
+        Band(_percent(100 * start), _percent(max(100 * (end - start), 0.6)), title)
+        for start, end, title in spans
+    ]
+
+
+def lines(p50: Sequence[int | None], p95: Sequence[int | None], *, label: str) -> Lines:
+    """Durations in nanoseconds; None where there was no call, and then no line."""
+    top = top_of(max((value for value in p95 if value is not None), default=0) / 1e6)
+    first, dots = _strokes(p95, top)
+    second, _ = _strokes(p50, top)
+    return Lines(first, second, dots, [_ms(top), "0"], label)
+
+
+def _strokes(values: Sequence[int | None], top: float) -> tuple[list[str], list[tuple[str, str]]]:
+    strokes: list[list[tuple[str, str]]] = [[]]
+    for index, value in enumerate(values):
+        if value is None:
+            strokes.append([])
+        else:
+            x = (index + 0.5) * 100 / len(values)
+            strokes[-1].append((f"{x:.2f}", f"{100 - value / 1e6 / top * 100:.2f}"))
+    points = [" ".join(map(",".join, stroke)) for stroke in strokes if len(stroke) > 1]
+    return points, [stroke[0] for stroke in strokes if len(stroke) == 1]
+
+
+def lane(p50: int, p95: int, longest: int, scale: Scale, label: str) -> Lane:
+    """One receiver, in nanoseconds, on a scale that all share."""
+    is_beyond = longest > scale.length_ns
+    return Lane(scale.x(p50), scale.x(p95), scale.x(longest), is_beyond, label)
+
+
+def ticks(texts: Sequence[str], each: int) -> list[Tick]:
+    """A word for every so many slots, under the middle of its slot."""
+    width = 100 / max(len(texts), 1)
+    shown = range(0, len(texts), each)
+    return [
+        Tick(
+            x=_percent(width * (index + 0.5)),
+            text=texts[index],
+            odd=position % 2 == 1,
+            anchor="middle",
+        )
+        for position, index in enumerate(shown)
+    ]
+
+
+def _percent(number: float) -> str:
+    return f"{min(max(number, 0), 100):.2f}%"
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}" if number == int(number) else f"{number:,.1f}"
+
+
+def _ms(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +190,8 @@ class SlotRow:
 class OverTime:
     """Dispatches and failures over time."""
 
-    dispatches: overview_charts.Bars
-    failed: overview_charts.Bars
+    dispatches: Bars
+    failed: Bars
     ticks: list[Tick]
     rows: list[SlotRow]
 
@@ -66,7 +216,7 @@ class Multiple:
     p95: str
     change: str
     is_worse: bool
-    lines: overview_charts.Lines
+    lines: Lines
     rows: list[TimeRow]
 
 
@@ -76,7 +226,7 @@ class SlowRow:
 
     name: DottedName
     url: str
-    lane: overview_charts.Lane
+    lane: Lane
     p50: str
     p95: str
     longest: str
@@ -92,7 +242,7 @@ def over_time(read: Read, links: Links, *, gaps: int) -> OverTime:
     counts, failed = [m.count for m in measures], [m.failed for m in measures]
     more = f"; {plural(gaps, 'gap')} in the log" if gaps else ""
     return OverTime(
-        overview_charts.bars(
+        bars(
             counts,
             [
                 f"{t}: {plural(n, 'dispatch', 'dispatches')}"
@@ -101,7 +251,7 @@ def over_time(read: Read, links: Links, *, gaps: int) -> OverTime:
             height=130,
             label=_said("Dispatches", counts, times, span) + more,
         ),
-        overview_charts.bars(
+        bars(
             failed,
             [f"{time}: {integer(n)} failed" for time, n in zip(times, failed, strict=True)],
             height=70,
@@ -151,7 +301,7 @@ def slow_rows(
     """These receivers on one scale, and its axis."""
     measures = [read.whole.receivers[receiver] for receiver in wanted]
     largest = max(((m.percentile(0.95) or 0) for m in measures), default=0) / 1e6
-    scale = Scale(0, round(overview_charts.top_of(largest * 1.2) * 1e6))
+    scale = Scale(0, round(top_of(largest * 1.2) * 1e6))
     rows = [
         _slow_row(measure, texts[receiver], links, read.span, scale)
         for receiver, measure in zip(wanted, measures, strict=True)
@@ -169,7 +319,7 @@ def slot_times(span: Span) -> list[str]:
 def slot_ticks(span: Span) -> list[Tick]:
     """The words under the slots."""
     texts = [f"{span.local(start):{span.kind.labels}}" for start in span.starts()]
-    return overview_charts.ticks(texts, span.kind.each)
+    return ticks(texts, span.kind.each)
 
 
 def _said(what: str, values: Sequence[int], times: Sequence[str], span: Span) -> str:
@@ -199,7 +349,7 @@ def _multiple(receiver: int, read: Read, name: str, links: Links) -> Multiple:
         said95,
         change,
         is_worse,
-        overview_charts.lines(p50, p95, label=label),
+        lines(p50, p95, label=label),
         [
             TimeRow(time, duration(low), duration(high), integer(measure.count))
             for time, low, high, measure in zip(slot_times(span), p50, p95, measures, strict=True)
@@ -248,7 +398,7 @@ def _slow_row(measure: Measure, name: str, links: Links, span: Span, scale: Scal
     return SlowRow(
         dotted(name),
         links.to(span.start, receiver=name),
-        overview_charts.lane(p50, p95, measure.longest_ns, scale, label),
+        lane(p50, p95, measure.longest_ns, scale, label),
         said50,
         said95,
         longest,

@@ -10,7 +10,7 @@ from typing import Final
 from django.conf import settings
 from django.db.models import Count, Q, Sum
 
-from signal_inspector.audit.admin.overview_charts import Band, bands
+from signal_inspector.audit.admin.overview_plots import Band, bands
 from signal_inspector.audit.destinations.database.adapters import utc_of
 from signal_inspector.audit.lookups import Texts, gaps_in
 from signal_inspector.audit.models import Gap, GapReason

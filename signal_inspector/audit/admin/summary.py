@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 
-from signal_inspector.audit.admin.base import object_url
+from signal_inspector.audit.admin.base import dispatch_outcome, object_url, transaction_words
 from signal_inspector.audit.admin.changelist import changelist_url
-from signal_inspector.audit.admin.display import dispatch_outcome, transaction_words
 from signal_inspector.audit.admin.related import trace_url
 from signal_inspector.audit.admin.timeline import CallRow
 from signal_inspector.audit.lookups import Texts

@@ -10,13 +10,12 @@ from typing import Final
 
 from django.contrib.admin import AdminSite
 
-from signal_inspector.audit.admin.arguments import response_words
-from signal_inspector.audit.admin.base import detail_url
+from signal_inspector.audit.admin.base import detail_url, dispatch_outcome
 from signal_inspector.audit.admin.changelist import changelist_url
-from signal_inspector.audit.admin.display import dispatch_outcome
 from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending
 from signal_inspector.audit.models.choices import OUTCOMES, UNSEENS
+from signal_inspector.audit.payloads import read_response
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.display.numbers import duration, queries, took
 from signal_inspector.display.outcomes import OutcomeWords, call_outcome, is_swallowed
@@ -176,3 +175,12 @@ class CallRows:
             nested=map(self._interval, nested),
             stopped_ns=self._length if is_skipped else None,
         )
+
+
+def response_words(text: str) -> str:
+    """What a receiver returned, in one line; "" where it was not kept."""
+    try:
+        summary = read_response(text)
+    except (ValueError, RecursionError):
+        return "(cannot be read)"
+    return "" if summary is None else summary.text or summary.type
