@@ -55,10 +55,11 @@ def test_a_start_from_nothing(tmp_path: Path) -> None:
 
 
 def exported(data_dir: Path) -> list[dict[str, Any]]:
-    """The audit of a shop, the oldest dispatch first."""
+    """The audit of a shop, each dispatch with its context, the oldest first."""
     file = data_dir / "audit.jsonl"
     manage(data_dir, "signal_audit", "export", "--output", str(file))
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    lines = file.read_text().splitlines()
+    return [{**each["dispatch"], **each["context"]} for each in map(json.loads, lines)]
 
 
 def test_nothing_to_complain_about(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ _encode: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
 ).encode
 _LARGEST_LABEL: Final = 200
+_DEEP: Final = 50  # more than any that was written
 _JSON_TYPES: Final = {kind: kind.__name__ for kind in (type(None), bool, int, float, str)}
 _NOT_OURS: Final = "This is not a payload of the audit."
 
@@ -47,6 +48,16 @@ def read_payload(text: str) -> dict[str, Summary]:
     if not isinstance(data, dict):
         raise ValueError(_NOT_OURS)  # noqa: TRY004 - as everything else that is wrong with it
     return {name: _summary(value) for name, value in data.items()}
+
+
+def payload_data(text: str) -> dict[str, Any]:
+    """The same as ``Dispatch.as_dict`` has it."""
+    return {name: summary.as_dict() for name, summary in read_payload(text).items()}
+
+
+def response_data(text: str) -> dict[str, Any]:
+    """What ``payload_data`` gives of one value; ``text`` is not ""."""
+    return _summary(json.loads(text)).as_dict()
 
 
 def read_response(text: str) -> Summary | None:
@@ -121,24 +132,31 @@ def _usual_text(kind: str, value: Any) -> str | None:
     return value if kind == "plain" and type(value) is str else None
 
 
-def _summary(data: Any) -> Summary:
+def _summary(data: Any, depth: int = 0) -> Summary:
     if not isinstance(data, dict):
         plain = _plain(data)
         if plain is None:
             raise ValueError(_NOT_OURS)
         return plain
     try:
-        kind, value = data["kind"], data.get("value")
-        return Summary(
-            kind=kind,
-            type=data["type"],
-            text=data["text"] if "text" in data else _usual_text(kind, value) or "",
-            value=value,
-            items=tuple((key, _summary(item)) for key, item in data.get("items", ())),
-            truncated=data.get("truncated", False),
-        )
+        kind, name, value = data["kind"], data["type"], data.get("value")
+        text = data["text"] if "text" in data else _usual_text(kind, value) or ""
+        items, truncated = data.get("items"), data.get("truncated", False)
+        is_ours = type(kind) is type(name) is type(text) is str and type(truncated) is bool
+        if not is_ours or type(value) not in _JSON_TYPES or not _is_exact(value) or depth > _DEEP:
+            raise ValueError(_NOT_OURS)  # noqa: TRY301 - as what is missing
+        inside: tuple[tuple[str, Summary], ...] = ()
+        if items:
+            inside = tuple([(_text(key), _summary(item, depth + 1)) for key, item in items])
+        return Summary(kind, name, text, value, inside, truncated)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(_NOT_OURS) from error
+
+
+def _text(value: object) -> str:
+    if type(value) is not str:
+        raise ValueError(_NOT_OURS)
+    return value
 
 
 def _encoded(data: Any) -> str:

@@ -154,7 +154,8 @@ class Project:
         return finished.stdout
 
     def log(self) -> list[dict[str, Any]]:
-        """The log as ``signal_audit export`` has it."""
+        """The log as ``signal_audit export`` has it, each dispatch with its context."""
         file = self.directory / "log.jsonl"
         self.run("manage.py", "signal_audit", "export", "--force", "--output", str(file))
-        return [json.loads(line) for line in file.read_text().splitlines()]
+        lines = file.read_text().splitlines()
+        return [{**each["dispatch"], **each["context"]} for each in map(json.loads, lines)]

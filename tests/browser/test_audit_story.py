@@ -154,7 +154,7 @@ def test_an_export(page: Page, shop: str, tmp_path: Path) -> None:
     started.value.save_as(file)
     dispatches = [json.loads(line) for line in file.read_text().splitlines()]
     assert dispatches
-    assert all(each["failed_count"] for each in dispatches)
+    assert all(each["context"]["failed_count"] for each in dispatches)
     page.goto(f"{shop}/admin/signal_audit/operation/")
     expect(page.locator("#result_list tbody tr").first).to_contain_text("joan")
 

@@ -28,7 +28,7 @@ from signal_inspector.audit.admin.timeline import NESTED, CallRow, CallRows, Nes
 from signal_inspector.audit.lookups import Texts, calls, dispatches
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending
 from signal_inspector.audit.payloads import read_payload
-from signal_inspector.audit.search.entries import as_document, entry_of
+from signal_inspector.audit.search.entries import Reader, Wanted, as_document
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.display.numbers import clock, plural
 from signal_inspector.display.outcomes import OutcomeWords
@@ -214,8 +214,10 @@ class Detail:
 
     @property
     def data(self) -> dict[str, Any]:
-        """For Copy as JSON."""
-        return as_document(entry_of(self.dispatch, self.calls, self.texts, payloads=self.may_see))
+        """For Copy as JSON: what an export has of it, the calls of other pages too."""
+        reader = Reader(Wanted(selection=Selection(), payloads=self.may_see))
+        found = reader.fetch([self.dispatch.id])
+        return as_document(found[0]) if found else {}  # deleted meanwhile
 
     def _list(self, asked: Selection) -> str:
         return changelist_url(self._site, asked)

@@ -1,9 +1,9 @@
 """Taking dispatches out of the log, as JSON Lines or CSV: to a file, a pipe or a browser.
 
-Both formats hold the same columns under the same names. JSON Lines: a dispatch on each line, its
-receiver calls in ``calls``, and its arguments as they are in the log. CSV (RFC 4180): a receiver
-call on each line, beside it the columns of its dispatch; a dispatch that nobody received has one
-line, with empty cells for the call. The log tells of an export from its start to its end.
+JSON Lines: on each line the JSON of a dispatch, as every room gives it, with the other columns of
+the log as its context. CSV (RFC 4180): the columns of the log, a receiver call on each line, and
+beside it those of its dispatch; a dispatch that nobody received has one line, with empty cells for
+the call. The log tells of an export from its start to its end.
 """
 
 from __future__ import annotations
@@ -31,13 +31,12 @@ from signal_inspector.audit.rows import CALL_COLUMNS, DISPATCH_COLUMNS
 from signal_inspector.audit.search.entries import (
     CALL_VALUES,
     DISPATCH_VALUES,
-    DOCUMENTS,
     Entry,
     Reader,
     Wanted,
+    as_document,
     call_values,
     dispatch_values,
-    document,
     shown,
 )
 
@@ -85,7 +84,7 @@ class JsonLines(Format):
     content_type = "application/jsonl; charset=utf-8"
 
     def lines(self, entries: Iterable[Entry]) -> bytes:
-        return b"".join([_json_line(as_dict(entry)) for entry in entries])
+        return b"".join([_json_line(as_document(entry)) for entry in entries])
 
 
 class Csv(Format):
@@ -127,18 +126,6 @@ class Csv(Format):
 
 
 FORMATS: Final[dict[str, type[Format]]] = {each.name: each for each in (JsonLines, Csv)}
-
-
-def as_dict(entry: Entry) -> dict[str, Any]:
-    """An entry as JSON holds it, arguments and responses read."""
-    found = dispatch_values(entry)
-    found["objects"] = entry.objects
-    found["calls"] = [call_values(call) for call in entry.calls]
-    for values in (found, *found["calls"]):
-        for name in DOCUMENTS:
-            if name in values:
-                values[name] = document(values[name])
-    return found
 
 
 def escaped(text: str) -> str:

@@ -13,23 +13,19 @@ before is known by its id.
 
 from __future__ import annotations
 
-import json
-import math
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 from uuid import UUID
 
 from django.utils import timezone
 
 from signal_inspector.audit.destinations.database.adapters import utc_of
-from signal_inspector.audit.lookups import Texts, calls, dispatches, first_id_at, time_of
+from signal_inspector.audit.lookups import calls, dispatches, first_id_at, time_of
 from signal_inspector.audit.models import (
-    AuditedCall,
-    AuditedDispatch,
     AuditedObject,
     Ending,
     Method,
@@ -38,7 +34,7 @@ from signal_inspector.audit.models import (
     TransactionOutcome,
     Unseen,
 )
-from signal_inspector.audit.payloads import read_payload, read_response
+from signal_inspector.audit.payloads import payload_data, response_data
 from signal_inspector.audit.rows import CALL_COLUMNS, CALL_NAMES, DISPATCH_COLUMNS, DISPATCH_NAMES
 from signal_inspector.audit.search.finding import scan
 from signal_inspector.audit.search.selection import Selection
@@ -67,9 +63,6 @@ _WORDS: Final[dict[str, dict[int, str]]] = {
     "transaction_outcome": {each.value: each.label for each in TransactionOutcome},
     "origin": {each.value: each.label for each in Origin},
 }
-#: Canonical JSON in the log.
-DOCUMENTS: Final = ("payload", "response")
-
 #: How far back each look goes: the usual time from a start to the row, and clocks that differ.
 OVERLAP: Final = timedelta(seconds=10)
 _FAR: Final = 10  # looks of which one goes back by all of the window
@@ -251,136 +244,110 @@ def iso(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds")
 
 
-def entry_of(
-    dispatch: AuditedDispatch, received: list[AuditedCall], texts: Texts, *, payloads: bool
-) -> Entry:
-    """The entry of rows that are read already, by their names; of its objects it tells nothing."""
-    hidden = () if payloads else (*DISPATCH_VALUES, *CALL_VALUES)
-
-    def columns(row: AuditedDispatch | AuditedCall, names: Iterable[str]) -> dict[str, Any]:
-        values = {name: getattr(row, name) for name in names if name not in hidden}
-        return {
-            shown(name): texts[value] if name in _NUMBERS else value
-            for name, value in values.items()
-        }
-
-    return Entry(
-        dispatch.id,
-        columns(dispatch, DISPATCH_COLUMNS),
-        [columns(call, CALL_COLUMNS) for call in received],
-        [],
-    )
-
-
 def as_document(entry: Entry) -> dict[str, Any]:
     """The JSON of a dispatch as every room gives it; what the log alone knows is its context.
 
     What the log does not keep is absent, and so is what was not read.
     """
-    values = dispatch_values(entry)
-    text = values.pop("payload", "")
-    payload = _summaries(text)
-    ending = entry.dispatch["transaction_outcome"]
-    is_known = ending != TransactionOutcome.UNKNOWN
-    own_method, method = values.pop("own_method"), values.pop("method")
-    told = {key: values.pop(key) for key in _RECORD} | {
-        "method": own_method or method,
-        "caller": _caller(values.pop("caller")),
-        "project_caller": _caller(values.pop("project_caller")),
-        "payload": payload,
-        "in_transaction": ending != TransactionOutcome.NONE if is_known else None,
-        "rolled_back": ending == TransactionOutcome.ROLLED_BACK if is_known else None,
-        "calls": [_call(call) for call in entry.calls],
+    row = entry.dispatch
+    unreadable: dict[str, str] = {}
+    told = {
+        "id": str(entry.id),
+        "by_time": bool(row["by_time"]),
+        "signal": row["signal"],
+        "sender": row["sender"],
+        "method": row["own_method"] or _plain("method", row["method"]),
+        "started_at": iso(utc(row["started_at"], entry.id)),
+        "duration_ns": row["duration_ns"],
+        "outcome": _plain("outcome", row["outcome"]),
+        "calls": [_call(call, unreadable) for call in entry.calls],
     }
-    context = values | {
-        "objects": entry.objects or None,
-        "unreadable_payload": text if payload is None else None,
+    for key in _RECORD_IF:
+        if (value := row[key]) is not None and value != "":
+            told[key] = _plain(key, value)
+    if (sampled := row["trace_sampled"]) is not None:
+        told["trace_sampled"] = bool(sampled)
+    for key in ("caller", "project_caller"):
+        if row[key]:
+            told[key] = _caller(row[key])
+    ending = row["transaction_outcome"]
+    if ending != TransactionOutcome.UNKNOWN:
+        told["in_transaction"] = ending != TransactionOutcome.NONE
+        told["rolled_back"] = ending == TransactionOutcome.ROLLED_BACK
+    context = {
+        key: _plain(key, value)
+        for key in _CONTEXT
+        if (value := row[key]) is not None and value != ""
     }
-    return record.document(_kept(told), **_kept(context))
+    context["is_failed"] = bool(row["is_failed"])
+    if text := row.get("payload"):
+        try:
+            told["payload"] = payload_data(text)
+            told["payload_dropped"] = row["payload_dropped"]
+        except (ValueError, RecursionError):
+            context["unreadable_payload"] = text
+    if unreadable:
+        context["unreadable_responses"] = unreadable
+    if entry.objects:
+        context["objects"] = entry.objects
+    return record.document(told, **context)
 
 
-def _call(row: dict[str, Any]) -> dict[str, Any]:
-    call = call_values(row)
-    path, line = _place(call["location"])
-    failure = {
-        "exception_class": call["exception"],
-        "message": call.get("message"),
-        "traceback": call.get("traceback"),
+def _call(row: dict[str, Any], unreadable: dict[str, str]) -> dict[str, Any]:
+    """A receiver call; a response that is none of ours is put to the unreadable ones."""
+    offset, outcome = row["offset_ns"], row["outcome"]
+    told = {
+        "receiver": row["receiver"],
+        "is_async": bool(row["is_async"]),
+        "outcome": _plain("outcome", outcome),
+        "duration_ns": row["duration_ns"],
+        "self_ns": row["self_ns"],
+        "query_count": row["query_count"],
+        "query_ns": row["query_ns"],
+        "queries_by_time": row["queries_by_time"],
+        "timed": offset is not None or outcome in _NEVER_STARTED,
     }
-    return _kept(
-        {key: call[key] for key in _CALL}
-        | {
-            "path": path,
-            "line": line,
-            "timed": call["offset_ns"] is not None,
-            "response": _response(call.get("response", "")),
-            "failure": _kept(failure) if call["exception"] else None,
-        }
-    )
+    told["path"], told["line"] = _place(row["location"] or "")
+    if offset is not None:
+        told["offset_ns"] = offset
+    if text := row.get("response"):
+        try:
+            told["response"] = response_data(text)
+        except (ValueError, RecursionError):
+            unreadable[str(row["index"])] = text
+    if row["exception"]:
+        failure = {"exception_class": row["exception"]}
+        for key in ("message", "traceback"):
+            if text := row.get(key):
+                failure[key] = text
+        told["failure"] = failure
+    return told
 
 
-def _kept(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None and value != ""}
-
-
-def _place(text: str) -> tuple[str, int | None]:
-    """Path and line of "shop/receivers.py:18"."""
+def _place(text: str) -> tuple[str, int]:
+    """Path and line of "shop/receivers.py:18"; line 0 where there is none."""
     path, _, line = text.rpartition(":")
-    return (path, int(line)) if path and line.isdecimal() else (text, None)
+    return (path, int(line)) if path and line.isdecimal() else (text, 0)
 
 
-def _caller(text: str) -> dict[str, Any] | None:
-    """The frame of "shop/services.py:131 place_order"; None for ""."""
+def _caller(text: str) -> dict[str, Any]:
+    """The frame of "shop/services.py:131 place_order"."""
     at, _, function = text.rpartition(" ")
     path, line = _place(at or text)
-    return {"path": path, "line": line or 0, "function": function if at else ""} if text else None
+    return {"path": path, "line": line, "function": function if at else ""}
 
 
-def _summaries(text: str) -> dict[str, Any] | None:
-    if not text:
-        return None
-    try:
-        return {key: value.as_dict() for key, value in read_payload(text).items()}
-    except (ValueError, RecursionError):
-        return None
-
-
-def _response(text: str) -> dict[str, Any] | None:
-    try:
-        summary = read_response(text)
-    except (ValueError, RecursionError):
-        return None
-    return None if summary is None else summary.as_dict()
-
-
-#: Columns that are called as the record calls them.
+#: Columns that are called as the record calls them, where they are not empty.
+_RECORD_IF: Final = ("parent_id", "parent_call", "trace_id", "span_id", "unseen")
 _RECORD: Final = (
-    *("id", "parent_id", "parent_call", "by_time", "trace_id", "span_id", "trace_sampled"),
-    *("signal", "sender", "started_at", "duration_ns", "outcome", "unseen", "payload_dropped"),
+    *(*_RECORD_IF, "id", "by_time", "signal", "sender", "method", "own_method", "started_at"),
+    *("duration_ns", "outcome", "caller", "project_caller", "trace_sampled"),
+    *("payload", "payload_dropped"),
 )
-_CALL: Final = (
-    *("receiver", "is_async", "outcome", "offset_ns", "duration_ns", "self_ns"),
-    *("query_count", "query_ns", "queries_by_time"),
-)
-
-
-def document(text: str) -> Any:
-    """What a JSON text of the log holds; None for "", and the text itself if it is none."""
-    if not text:
-        return None
-    try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"JSON does not hold {constant}.")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    return number if math.isfinite(number) else _refuse_constant(digits)
+#: The rest: what the log alone knows of a dispatch.
+_CONTEXT: Final = [name for name in map(shown, DISPATCH_COLUMNS) if name not in _RECORD]
+#: Of a call that never started no times are known, and none are missing.
+_NEVER_STARTED: Final = (Ending.SKIPPED, Ending.CANCELLED)
 
 
 def _plain(column: str, value: Any) -> Any:

@@ -188,7 +188,7 @@ class Dispatch:
     @property
     def started_at(self) -> datetime:
         """The start, in UTC, to the microsecond."""
-        return datetime.fromtimestamp(self.started_ns / 1e9, UTC)
+        return _EPOCH + timedelta(microseconds=self.started_ns // 1_000)
 
     @property
     def calls(self) -> list[ReceiverCall]:
@@ -265,7 +265,7 @@ class Dispatch:
             "signal": self.signal,
             "sender": self.sender,
             "method": self.method._value_,
-            "started_at": self.started_at.isoformat(),
+            "started_at": self.started_at.isoformat(timespec="microseconds"),
             "duration_ns": self.duration_ns,
             "outcome": self.outcome._value_,
             "calls": [call.as_dict() for call in self.calls],

@@ -18,6 +18,8 @@ from django.test import AsyncClient, Client
 
 from signal_inspector.audit.models import Operation
 from tests.audit.admin.conftest import LIST, client_of, person
+from tests.audit.admin.logged import order_42
+from tests.audit.admin.test_detail import data_of
 from tests.audit.management.made import made, put
 from tests.audit.rows_made import needs
 
@@ -65,6 +67,24 @@ class TestPermissions:
             assert [part in text for part in ("walnut", "no stock", "Traceback")] == [comes] * 3
         assert "With arguments" in both.get(URL).content.decode()
         assert "With arguments" not in exporter.get(URL).content.decode()
+
+    @pytest.mark.parametrize("may_see", [True, False])
+    def test_the_same_as_the_copy(self, may_see: bool) -> None:
+        """A line is what Copy as JSON gives, for those who may see payloads and for others."""
+        dispatch = order_42()
+        client = client_of(person(*MAY, *["view_payloads"] * may_see))
+        page = client.get(f"{LIST}{dispatch.id}/change/").content.decode()
+        asked = {"format": "jsonl", "payloads": "1"}
+        lines = map(json.loads, content(client.post(URL, asked)).splitlines())
+        (line,) = [each for each in lines if each["dispatch"]["id"] == str(dispatch.id)]
+        assert line == data_of(page)
+        private = {"payload", "payload_dropped"} & line["dispatch"].keys()
+        for call in line["dispatch"]["calls"]:
+            private |= {"response"} & call.keys()
+            private |= {"message", "traceback"} & call.get("failure", {}).keys()
+        everything = {"payload", "payload_dropped", "response", "message", "traceback"}
+        assert private == (everything if may_see else set())
+        assert len(line["context"]["objects"]) == 4
 
     def test_csrf(self) -> None:
         """A form of another site exports nothing."""
@@ -187,7 +207,9 @@ class TestAsync:
             return b"".join([part async for part in response.streaming_content]).decode()
 
         text = async_to_sync(ask)(person(*MAY))
-        assert [json.loads(line)["id"] for line in text.splitlines()] == [str(id_) for id_ in ids]
+        assert [json.loads(line)["dispatch"]["id"] for line in text.splitlines()] == [
+            str(id_) for id_ in ids
+        ]
         assert Operation.objects.get().rows == 600
 
     def test_hung_up(self) -> None:

@@ -44,7 +44,7 @@ class TestFile:
         assert "is there already" in refused(1, "export", "-o", str(path))
         assert path.read_text() == "old"
         run("export", "-o", str(path), "--force")
-        assert json.loads(path.read_text())["signal"] == "shop.order_placed"
+        assert json.loads(path.read_text())["dispatch"]["signal"] == "shop.order_placed"
 
     def test_not_writable(self, tmp_path: Path) -> None:
         """Where no file can be made, the command says so."""
@@ -82,12 +82,13 @@ class TestCommandLine:
     def test_last_part_of_a_name(self) -> None:
         """A signal may be named by its last part, where just one has it."""
         put(made(signal="shop.orders.placed"), made(signal="crm.changed"))
-        assert json.loads(run("export", "--signal", "placed"))["signal"] == "shop.orders.placed"
+        found = json.loads(run("export", "--signal", "placed"))
+        assert found["dispatch"]["signal"] == "shop.orders.placed"
 
     def test_search(self) -> None:
         """--search takes what the admin's search takes."""
         put(made(objects=["shop.Order:42"]), made())
-        assert json.loads(run("export", "--search", "shop.Order:42"))["objects"]
+        assert json.loads(run("export", "--search", "shop.Order:42"))["context"]["objects"]
         assert "nothing under" in refused(1, "export", "--search", "shop.Order:43")
 
     def test_last(self) -> None:
@@ -160,5 +161,5 @@ class TestProgram:
         fill(programs, "put(made(note='Grüße, 注文'))")
         process: subprocess.Popen[str] = start(programs, "export")
         out, err = finish(process)
-        assert json.loads(out)["payload"] == {"note": "Grüße, 注文"}
+        assert json.loads(out)["dispatch"]["payload"]["note"]["value"] == "Grüße, 注文"
         assert err == "1 dispatches\n"

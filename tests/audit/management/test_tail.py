@@ -141,7 +141,9 @@ class TestLast:
         """It begins with the last N, in the order of time."""
         ids = put(*[made(timedelta(minutes=9 - n)) for n in range(9)])
         lines = run("tail", "--no-follow", "--json", "-n", "3").splitlines()
-        assert [json.loads(line)["id"] for line in lines] == [str(id_) for id_ in ids[-3:]]
+        assert [json.loads(line)["dispatch"]["id"] for line in lines] == [
+            str(id_) for id_ in ids[-3:]
+        ]
 
     def test_none(self) -> None:
         """-n 0 shows none of them."""
@@ -181,9 +183,9 @@ class TestProgram:
         """It shows the last one, then what another process writes, and ends by Ctrl-C quietly."""
         fill(programs, "put(made(timedelta(minutes=1), 'shop.first'))")
         process = start(programs, "tail", "--json", "--interval", "0.1")
-        assert json.loads(process.stdout.readline())["signal"] == "shop.first"
+        assert json.loads(process.stdout.readline())["dispatch"]["signal"] == "shop.first"
         fill(programs, "put(made(-timedelta(seconds=30), 'shop.second'))")
-        assert json.loads(process.stdout.readline())["signal"] == "shop.second"
+        assert json.loads(process.stdout.readline())["dispatch"]["signal"] == "shop.second"
         process.send_signal(signal.SIGINT)
         assert finish(process) == ("", "")
 

@@ -54,7 +54,7 @@ writer.beat(2)
 said("prune", "--older-than", "1h")
 recent = json.loads(said("stats", "--json", "--last", "1h"))["recent"]
 exported = said("export").splitlines()
-newest = datetime.fromisoformat(json.loads(exported[-1])["written_at"])
+newest = datetime.fromisoformat(json.loads(exported[-1])["context"]["written_at"])
 print(json.dumps({{
     "kept": AuditedDispatch.objects.count(),
     "exported": len(exported),

@@ -7,17 +7,20 @@ import io
 import json
 import tracemalloc
 from collections import deque
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import Group
+from django.dispatch import Signal
 from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signal_inspector.audit.models import AuditedDispatch, Operation, OperationKind
+from signal_inspector import Dispatch, capture
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Operation, OperationKind
 from signal_inspector.audit.operations.base import RunningOperation
 from signal_inspector.audit.operations.export import (
     Csv,
@@ -27,10 +30,12 @@ from signal_inspector.audit.operations.export import (
     chunks,
     escaped,
 )
-from signal_inspector.audit.search.entries import Reader, Wanted
+from signal_inspector.audit.rows import DISPATCH_COLUMNS
+from signal_inspector.audit.search.entries import Reader, Wanted, shown
 from signal_inspector.audit.search.selection import Selection, read_selection
 from tests.audit.management.made import made, put
-from tests.audit.rows_made import on_order, on_order_badly
+from tests.audit.rows_made import on_order, on_order_badly, rows_of
+from tests.test_dispatch_schema import SCHEMA, wrong
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +67,11 @@ def json_lines(selection: Selection | None = None, **wanted: Any) -> list[dict[s
     return [json.loads(line) for line in data.decode().splitlines()]
 
 
+def dispatches(selection: Selection | None = None, **wanted: Any) -> list[dict[str, Any]]:
+    """What the lines have of dispatches, without their contexts."""
+    return [line["dispatch"] for line in json_lines(selection, **wanted)]
+
+
 def csv_rows(*, payloads: bool = True) -> list[dict[str, str]]:
     text = exported(Csv(payloads=payloads)).decode()
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
@@ -79,38 +89,99 @@ class TestJsonLines:
             )
         )
         (line,) = json_lines()
-        assert line["id"] == str(id_)
-        assert (line["signal"], line["method"]) == ("shop.order_placed", "send_robust")
-        assert (line["outcome"], line["is_failed"]) == ("returned", True)
-        assert (line["actor"], line["objects"]) == ("auth.User:7", ["shop.Order:42"])
-        assert line["payload"] == {"amount": 5}
-        assert [call["receiver"].rpartition(".")[2] for call in line["calls"]] == [
+        assert wrong(line, SCHEMA) == []
+        told, context = line["dispatch"], line["context"]
+        assert told["id"] == str(id_)
+        assert (told["signal"], told["method"]) == ("shop.order_placed", "send_robust")
+        assert (told["outcome"], context["is_failed"]) == ("returned", True)
+        assert (context["actor"], context["objects"]) == ("auth.User:7", ["shop.Order:42"])
+        assert told["payload"]["amount"] == {
+            "kind": "plain",
+            "type": "int",
+            "text": "5",
+            "value": 5,
+        }
+        assert [call["receiver"].rpartition(".")[2] for call in told["calls"]] == [
             "on_order",
             "on_order_badly",
         ]
-        assert line["calls"][0]["response"] == "done"
-        assert line["calls"][1]["message"] == "no stock"
-        assert "ValueError" in line["calls"][1]["traceback"]
+        assert told["calls"][0]["response"]["value"] == "done"
+        failure = told["calls"][1]["failure"]
+        assert failure["message"] == "no stock"
+        assert "ValueError" in failure["traceback"]
+
+    def test_is_what_was_recorded(self) -> None:
+        """What a line has of a dispatch is what its record has, and is read as such."""
+        signal = Signal()
+        signal.connect(on_order, weak=False)
+        signal.connect(on_order_badly, weak=False)
+        signal.connect(on_order, weak=False, dispatch_uid="skipped")
+        with capture() as captured, suppress(ValueError):
+            signal.send("the till", order=Group(pk=42), lines=[1, "two", None], at=[{"a": 1.5}])
+        put(rows_of(captured[0]))
+        recorded, (told,) = captured[0].as_dict(), dispatches()
+        assert Dispatch.from_dict(told).as_dict() == told
+        # How its transaction ended is told after it, and the rest is not kept.
+        not_kept = {"start_ns", "stack", "not_called", "in_transaction", "rolled_back"}
+        assert {*recorded} - {*told} <= not_kept
+        calls, kept_calls = recorded.pop("calls"), told.pop("calls")
+        assert {key: recorded[key] for key in told if "caller" not in key} == {
+            key: value for key, value in told.items() if "caller" not in key
+        }
+        for call, kept in zip(calls, kept_calls, strict=True):
+            assert {**call, "path": ""} == {**kept, "path": ""}
+
+    def test_no_column_is_left_out(self) -> None:
+        """The record and its context have all that a row has."""
+        (id_,) = put(made())
+        others = {"parent_id": id_, "transaction_id": id_, "client": "203.0.113.9"}
+        texts = {"origin_name": "x", "actor_label": "x", "span_id": "1" * 16}
+        fields = AuditedDispatch._meta.concrete_fields
+        full = {field.attname: 1 for field in fields if field.null} | others | texts
+        AuditedDispatch.objects.update(**full)
+        (line,) = json_lines()
+        missing = {*map(shown, DISPATCH_COLUMNS)} - {*line["dispatch"], *line["context"]}
+        # The first is the method; of the others the numbers here are no names.
+        assert missing == {"own_method", "caller", "project_caller"}
 
     def test_hostile(self) -> None:
         """Whatever texts hold, there is a line for each dispatch, and each line is JSON."""
         put(*[made(signal=text, text=text) for text in HOSTILE])
-        lines = json_lines()
+        lines = dispatches()
         assert len(lines) == len(HOSTILE)
         assert {line["signal"] for line in lines} >= {"+1", "=cmd|' /C calc'!A0", "<script>"}
 
-    @pytest.mark.parametrize("damaged", ["no json", "[NaN]", "1e999", "[" * 100_000, '"\\ud800"'])
+    @pytest.mark.parametrize(
+        "damaged",
+        [
+            "no json",
+            "[NaN]",
+            "1e999",
+            "[" * 100_000,
+            '"\\ud800"',
+            '{"a":' * 300 + "1" + "}" * 300,
+            '{"a":{"kind":"plain","type":"float","value":NaN}}',
+            '{"a":{"kind":7,"type":"x","text":"x"}}',
+            '{"a":{"kind":"collection","type":"x","text":"x","items":[[1,2]]}}',
+        ],
+    )
     def test_damaged_payload(self, damaged: str) -> None:
-        """A payload that is no JSON is told as it is; half of a pair stays escaped."""
+        """A payload or response that is none of ours is told as it is, in the context."""
         put(made())
+        is_text = damaged == '"\\ud800"'  # which a response may be, and stays escaped
         AuditedDispatch.objects.update(payload=damaged)
+        AuditedCall.objects.update(response=damaged.replace('{"a":', '{"kind":', 1))
         (line,) = json_lines()
-        assert line["payload"] == ("\ud800" if damaged == '"\\ud800"' else damaged)
+        assert wrong(line, SCHEMA) == []
+        assert "payload" not in line["dispatch"]
+        assert ("response" in line["dispatch"]["calls"][0]) is is_text
+        assert line["context"]["unreadable_payload"] == damaged
+        assert ("0" in line["context"].get("unreadable_responses", {})) is not is_text
 
     def test_order(self) -> None:
         """The oldest comes first, however many chunks there are."""
         ids = put(*[made(timedelta(minutes=700 - number)) for number in range(700)])
-        assert [line["id"] for line in json_lines()] == [str(id_) for id_ in ids]
+        assert [line["id"] for line in dispatches()] == [str(id_) for id_ in ids]
 
     def test_end(self) -> None:
         """What is sent after the export began is not in it."""
@@ -176,8 +247,8 @@ def test_times() -> None:
     """Times have a time of day with microseconds, and a zone."""
     put(made(at=datetime(2026, 7, 1, 10, 30, 0, 120, tzinfo=UTC)))
     (line,) = json_lines()
-    assert line["started_at"] == "2026-07-01T10:30:00.000120+00:00"
-    assert datetime.fromisoformat(line["written_at"]).tzinfo is not None
+    assert line["dispatch"]["started_at"] == "2026-07-01T10:30:00.000120+00:00"
+    assert datetime.fromisoformat(line["context"]["written_at"]).tzinfo is not None
 
 
 @override_settings(USE_TZ=False, TIME_ZONE="Europe/Berlin")
@@ -185,7 +256,7 @@ def test_times_without_zones() -> None:
     """Without USE_TZ they are the same, also in the hour that comes twice in autumn."""
     hours = [datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1)]
     put(*[made(at=hour) for hour in hours])
-    started = [datetime.fromisoformat(line["started_at"]) for line in json_lines()]
+    started = [datetime.fromisoformat(line["started_at"]) for line in dispatches()]
     assert [abs(found - hour) < timedelta(seconds=1) for found, hour in zip(
         started, hours, strict=True)] == [True, True]  # fmt: skip
 
@@ -196,18 +267,18 @@ class TestSelection:
         wanted = made(failed=True, actor="auth.User:7", objects=["shop.Order:42"])
         put(wanted, made(failed=True), made(actor="auth.User:7"), made(objects=["shop.Order:42"]))
         asked = {"outcome": "failed", "actor": "auth.User:7", "object": "shop.Order:42"}
-        assert [line["id"] for line in json_lines(read_selection(asked))] == [wanted.id]
+        assert [line["id"] for line in dispatches(read_selection(asked))] == [wanted.id]
 
     def test_period(self) -> None:
         """Only the days that are asked for are exported."""
         put(*[made(at=datetime(2026, 3, day, 12, tzinfo=UTC)) for day in (1, 2, 3)])
-        lines = json_lines(read_selection({"day": "2026-03-02"}))
+        lines = dispatches(read_selection({"day": "2026-03-02"}))
         assert [line["started_at"][:10] for line in lines] == ["2026-03-02"]
 
     def test_glob(self) -> None:
         """A glob on signals takes those it matches, and none where it matches none."""
         put(made(signal="shop.a"), made(signal="shop.b"), made(signal="crm.c"))
-        assert {line["signal"] for line in json_lines(signal_glob="shop.*")} == {
+        assert {line["signal"] for line in dispatches(signal_glob="shop.*")} == {
             "shop.a",
             "shop.b",
         }
