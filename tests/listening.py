@@ -53,16 +53,16 @@ class Live(Quiet):
         return Hearing(self)
 
 
-def following(make: Callable[[], Observer]) -> Sink:
-    """A sink each of whose dispatches is followed by one of these."""
+def observed_by(make: Callable[[], Observer]) -> Sink:
+    """A sink each of whose dispatches is observed by one of these."""
 
-    class Following(Sink):
+    class Observing(Sink):
         def observer_for(
             self, signal: str, sender: str, method: SendMethod, receivers: int | None
         ) -> Observer | None:
             return make()
 
-    return Following()
+    return Observing()
 
 
 class Hearing(Observer):

@@ -15,7 +15,7 @@ from signal_inspector.core.listening import sinks
 from signal_inspector.core.listening.sinks import Observer
 from signal_inspector.core.record import recorder
 from signal_inspector.core.record.values import SendMethod
-from tests.listening import following, listening
+from tests.listening import listening, observed_by
 
 METHODS = list(SendMethod)
 
@@ -149,7 +149,7 @@ def test_what_its_receivers_send(method: SendMethod, around: str, connected: Any
         assert [each.signal for each in dispatches] == [BUSY, QUIET]
         assert dispatches[1].parent_id == dispatches[0].id
     elif around == "an observer":
-        with listening(sink, following(Observer)):
+        with listening(sink, observed_by(Observer)):
             send(busy, method)
     else:
         with listening(sink):
@@ -159,7 +159,7 @@ def test_what_its_receivers_send(method: SendMethod, around: str, connected: Any
 
 
 def test_an_observer_that_is_idle_inside(connected: Any) -> None:
-    """A sink that followed the outer dispatch and is idle by now hides the inner one from none."""
+    """A sink that observed the outer dispatch and is idle by now hides the inner one from none."""
 
     class Once(Sink):
         idle = False

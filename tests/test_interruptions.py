@@ -225,7 +225,7 @@ def test_a_function_that_is_given_its_callers_frame_is_no_handler() -> None:
 class Recording(Observer):
     """Keeps count of what it was told, and rings where it is asked to."""
 
-    def __init__(self, sink: Following) -> None:
+    def __init__(self, sink: Observing) -> None:
         self.sink = sink
         self.inside: list[int | None] = []
         self.needs_record = sink.needs_record
@@ -258,7 +258,7 @@ class Recording(Observer):
         self._ring("finished")
 
 
-class Following(Sink):
+class Observing(Sink):
     details = Details.ALL
 
     def __init__(self, where: str = "", *, needs_record: bool = True) -> None:
@@ -345,7 +345,7 @@ def test_an_observer_that_is_interrupted(
 ) -> None:
     """It arrives; the other observer was told of the end all the same; nothing stays entered."""
     handle(handler)
-    sink, other = Following(where), Following()
+    sink, other = Observing(where), Observing()
     first = receive if method.startswith("send") else receive_async
     target.connect(first)
     target.connect(second)
@@ -393,7 +393,7 @@ def test_an_observer_without_a_record(handle: Callable[[Any], None]) -> None:
     placed.connect(receive)
     try:
         for where in ("entered the whole", "left the whole"):
-            other, sink = Following(needs_record=False), Following(where, needs_record=False)
+            other, sink = Observing(needs_record=False), Observing(where, needs_record=False)
             with listening(other, sink), pytest.raises(Limit):
                 placed.send(None)
             assert [each.inside for each in (*sink.observers, *other.observers)] == [[], []]
@@ -404,7 +404,7 @@ def test_an_observer_without_a_record(handle: Callable[[Any], None]) -> None:
 def test_the_record_blames_no_receiver(handle: Callable[[Any], None]) -> None:
     """A limit that is met between two receivers: the first returned, the second did not run."""
     handle(handler)
-    sink = Following("left")
+    sink = Observing("left")
     placed.connect(receive)
     placed.connect(fail)
     try:
@@ -562,11 +562,11 @@ def _everywhere(what: str, fails: bool, handle: Callable[[Any], None]) -> None:
             for each in names:
                 signal_.connect(each, weak=False, dispatch_uid=str(names.index(each)))
         before = current.get()
-        following, heard = Following(), Heard()
+        observing, heard = Observing(), Heard()
         handle(handler)
         interrupter = Interrupter(number)
         arrived = False
-        with listening(following, heard), capture() as dispatches:
+        with listening(observing, heard), capture() as dispatches:
             scope = current.get()
             try:
                 with interrupter:

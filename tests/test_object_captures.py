@@ -136,7 +136,7 @@ def test_everywhere(signal: Signal) -> None:
     context.close_capture(object_capture)
     before.run(signal.send_robust, None)
     assert len(object_capture.told) == 4
-    assert not captures.process_hearers().object_captures
+    assert not captures.NO_CAPTURES.now().object_captures
 
 
 @pytest.mark.parametrize("method", SendMethod)

@@ -1,4 +1,4 @@
-"""What observers are told of a dispatch, and what is not done where nobody follows."""
+"""What observers are told of a dispatch, and what is not done where nobody observes."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ class TestEverywhere:
         else:
             assert ("logged",) not in told
 
-    def test_orphans_are_followed(self, method: SendMethod) -> None:
+    def test_orphans_are_observed(self, method: SendMethod) -> None:
         """A dispatch without receivers has a start and an end, and their number is known."""
         told: Told = []
         sink = Sending(lambda: Telling(told))
@@ -255,16 +255,16 @@ class TestEverywhere:
         assert told == [("started",), ("finished", "NoneType")]
         assert sink.asked[0][3] == 0
 
-    def test_nobody_who_follows_leaves_no_record(
+    def test_nobody_who_observes_leaves_no_record(
         self, method: SendMethod, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Where a sink that only follows answers None, no Dispatch is made."""
+        """Where a sink that only observes answers None, no Dispatch is made."""
         monkeypatch.setattr(recorder, "RunningDispatch", None)
         with listening(Sending(lambda: None)):
             assert send(connected(returns), method) == [(returns, "returned")]
 
     def test_an_idle_sink_is_not_asked(self, method: SendMethod) -> None:
-        """follow() is not called on a sink that says it is idle, whoever else listens."""
+        """observer_for() is not called on a sink that says it is idle, whoever else listens."""
         sink = Sending(lambda: Telling([]), idle=True)
         with listening(sink):
             send(connected(returns), method)

@@ -33,14 +33,14 @@ from signal_inspector.core.record import callers, recorder
 from signal_inspector.core.record.values import SendMethod
 from tests.clocks import moments
 from tests.fixed import fixed
-from tests.listening import Live, Quiet, following, listening, unknown_django
+from tests.listening import Live, Quiet, listening, observed_by, unknown_django
 
 order_placed = Signal()
 parcel_sent = Signal()
 
 WAYS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "fast": nullcontext,
-    "followed": lambda: listening(Live()),
+    "observed": lambda: listening(Live()),
     "careful": unknown_django,
 }
 METHODS = list(SendMethod)
@@ -57,7 +57,7 @@ def _clean() -> Iterator[None]:
     parcel_sent.receivers = []
 
 
-@pytest.fixture(params=["fast", "followed", "careful"])
+@pytest.fixture(params=["fast", "observed", "careful"])
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each way that a recorded sync dispatch may take."""
     with WAYS[request.param]():
@@ -844,7 +844,7 @@ class TestSinks:
                 heard.append((self.name, "left", index))
 
         one, two = Named("one"), Named("two")
-        with listening(following(lambda: one), following(lambda: two)):
+        with listening(observed_by(lambda: one), observed_by(lambda: two)):
             connected(on_order).send(None)
         assert heard == [
             ("one", "entered", None),
@@ -908,10 +908,10 @@ class TestSinks:
                 assert send(signal, method) == [(on_order, "done")]
         assert len(caplog.records) == 4
         sink_kinds = ["dispatch_finished", "dispatch_started"]
-        follower_kinds = ["entered", "left"]
+        observed = ["entered", "left"]
         assert set(internal_errors.counts()) == {
             *[f"sink {__name__}.Raises.{kind}" for kind in sink_kinds],
-            *[f"sink tests.listening.Hearing.{kind}" for kind in follower_kinds],
+            *[f"sink tests.listening.Hearing.{kind}" for kind in observed],
         }
         assert set(internal_errors.counts().values()) == {3}
 

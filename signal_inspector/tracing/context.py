@@ -100,7 +100,7 @@ class _Suspended(NamedTuple):
 
 
 class Attached(Observer):
-    """Follows a dispatch, and keeps its span current if it has one.
+    """Observes a dispatch, and keeps its span current if it has one.
 
     Each attach has its detach in the same step of the same code, so while an async receiver is
     suspended no span is current but the sender's: Django 6.1 runs all of them in one context. A

@@ -1,4 +1,4 @@
-"""What follows a dispatch whether or not there is a span of it: durations, and failures."""
+"""What observes a dispatch whether or not there is a span of it: durations, and failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``TracingSink``: decides, dispatch by dispatch, who follows it for OpenTelemetry."""
+"""``TracingSink``: decides, dispatch by dispatch, who observes it for OpenTelemetry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows a dispatch that is traced: its span, and the spans of its receivers."""
+"""What observes a dispatch that is traced: its span, and the spans of its receivers."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Mode(StrEnum):
     BARE = "bare"
     IDLE = "idle"
     RECORDING = "recording"  # capture(details=Details.ALL)
-    SINK = "sink"  # a sink of the process that follows each receiver as it runs
+    SINK = "sink"  # a sink of the process that observes each receiver as it runs
     PASSING = "passing"  # a sink whose observers want no record, and so get none where they can
     CAREFUL = "careful"  # as RECORDING, on a Django that our own loop does not know
 

@@ -21,7 +21,7 @@ from signal_inspector.core.record.values import SendMethod
 from signal_inspector.tracing import metrics
 from signal_inspector.tracing.metrics import BOUNDARIES, OTHER, Meters
 from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
-from tests.listening import SHARES_CONTEXT, following, listening, run_python
+from tests.listening import SHARES_CONTEXT, listening, observed_by, run_python
 from tests.tracing.spans import Traces
 
 SEND = "django.signal.send.duration"
@@ -114,7 +114,7 @@ def send(method: SendMethod, meters: Meters, *receivers: Callable[..., Any]) -> 
     for receiver in receivers:
         order_placed.connect(receiver)
     try:
-        with listening(following(lambda: Measuring(meters))):
+        with listening(observed_by(lambda: Measuring(meters))):
             sending = getattr(order_placed, method)(None)
             if method.is_async:
                 asyncio.run(sending)
@@ -191,7 +191,7 @@ class TestHistograms:
         async def hurry(meters: Meters) -> None:
             order_placed.connect(waits)
             try:
-                with listening(following(lambda: Measuring(meters))):
+                with listening(observed_by(lambda: Measuring(meters))):
                     async with asyncio.timeout(HALF_AN_HOUR):
                         await order_placed.asend(None)
             except TimeoutError:

@@ -31,7 +31,7 @@ from opentelemetry.trace import (
 
 from signal_inspector import capture
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening.captures import process_hearers
+from signal_inspector.core.listening.captures import NO_CAPTURES
 from signal_inspector.core.record import recorder
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.tracing import TracingSink
@@ -280,7 +280,7 @@ class TestApiOnly:
         sink = TracingSink(tracer_provider=NoOpTracerProvider())
         monkeypatch.setattr(recorder, "RunningDispatch", None)
         with listening(sink):
-            assert process_hearers().is_idle()
+            assert NO_CAPTURES.now().is_idle()
             for method in SendMethod:
                 tells.send(method)
 

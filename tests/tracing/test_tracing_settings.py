@@ -20,7 +20,7 @@ from signal_inspector import Dispatch, suppress
 from signal_inspector.checks import check_settings
 from signal_inspector.conf import get_config
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening.captures import process_hearers
+from signal_inspector.core.listening.captures import NO_CAPTURES
 from signal_inspector.core.record.values import Details
 from signal_inspector.tracing.settings import Tracing
 from tests.tracing.spans import Traces
@@ -253,7 +253,7 @@ class TestPayload:
     def test_none_by_default(self, traces: Traces) -> None:
         """No argument is an attribute, and none is looked at, unless it is named."""
         with traces.listening():
-            assert not process_hearers().details & Details.PAYLOAD
+            assert not NO_CAPTURES.now().details & Details.PAYLOAD
             order_placed.send(None, number=3)
         [span] = traces.spans
         assert not any("payload" in key for key in span.attributes or {})

@@ -13,7 +13,7 @@ import pytest
 from django.dispatch import Signal
 
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening.captures import process_hearers
+from signal_inspector.core.listening.captures import NO_CAPTURES
 from signal_inspector.core.record.dispatch import read_document
 from signal_inspector.core.record.values import Details
 from signal_inspector.watch import WatchSink, wire
@@ -46,8 +46,8 @@ def test_alone(sink: WatchSink) -> None:
     """With nobody watching it is idle, asks for no details, and nothing is recorded."""
     assert not look(sink)
     happened.send_robust(sender=None, secret="s")
-    assert process_hearers().details is Details.NONE
-    assert process_hearers().is_choosy
+    assert NO_CAPTURES.now().details is Details.NONE
+    assert NO_CAPTURES.now().is_choosy
     assert sink.observer_for("s", "x", None, 1) is None  # type: ignore[arg-type]
 
 
@@ -135,7 +135,7 @@ def test_several_watchers(sink: WatchSink, meeting: Place) -> None:
         happened.send_robust(sender=None)
         assert len(dispatches(one, 2)) == 2
     assert not look(sink)
-    assert process_hearers().details is Details.NONE
+    assert NO_CAPTURES.now().details is Details.NONE
 
 
 def test_watcher_that_was_killed(sink: WatchSink, meeting: Place) -> None:

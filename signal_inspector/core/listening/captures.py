@@ -205,11 +205,6 @@ def collect_everywhere(captures: tuple[Capture, ...]) -> None:
     sinks.refresh_sinks()
 
 
-def process_hearers() -> Hearers:
-    """Who hears of the whole process, for code that runs in no context of its own."""
-    return NO_CAPTURES.now()
-
-
 class _Nowhere(Dispatches):
     """Keeps no record: an object capture takes what it wants when it is told of it."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextvars import Token
 from typing import Any, Protocol
 
@@ -68,11 +68,11 @@ class Driven(Coroutine[Any, Any, Any]):
         return self.send(None)
 
     def send(self, value: Any) -> Any:
-        return self._step("send", value)
+        return self._step(self._coroutine().send, value)
 
     def throw(self, *exception: Any) -> Any:
         try:
-            return self._step("throw", *exception)
+            return self._step(self._coroutine().throw, *exception)
         finally:
             # Its traceback has this frame: with it among the locals, the frame of who awaits and
             # all in it would live until the garbage collector comes.
@@ -94,7 +94,7 @@ class Driven(Coroutine[Any, Any, Any]):
             self._steps = awaitable if inspect.iscoroutine(awaitable) else _awaited(awaitable)
         return self._steps
 
-    def _step(self, how: str, *args: Any) -> Any:
+    def _step(self, step: Callable[..., Any], *args: Any) -> Any:
         stepped = self._stepped
         try:
             token = stepped.enter()
@@ -102,7 +102,7 @@ class Driven(Coroutine[Any, Any, Any]):
             self._coroutine().close()
             raise
         try:
-            return getattr(self._coroutine(), how)(*args)
+            return step(*args)
         except StopIteration as stop:
             stepped.end(None, stop.value)
             raise
