@@ -443,9 +443,13 @@ _CHECKED_AFTER = ("RESUME", "CALL", "PRECALL", "JUMP_BACKWARD")
 
 
 @functools.cache
-def _instructions(code: types.CodeType) -> list[str]:
-    """The name of each byte of the code; asked for its bytes, it makes a copy each time."""
-    return [opcode.opname[each] for each in code.co_code]
+def _instructions(code: types.CodeType) -> list[tuple[str, bool]]:
+    """By place in the code: the instruction, and whether Python looks for signals after it.
+
+    Worked out once, as each is traced many times, and a code asked for its bytes copies them.
+    """
+    names = [opcode.opname[each] for each in code.co_code]
+    return [(name, name.startswith(_CHECKED_AFTER)) for name in names]
 
 
 class Interrupter:
@@ -480,17 +484,17 @@ class Interrupter:
             return None
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
-        before = [""]
+        was, is_checked_after = "", False
         instructions = _instructions(frame.f_code)
 
         def local(frame: types.FrameType, event: str, _: object) -> Any:
+            nonlocal was, is_checked_after
             if event == "opcode":
-                was = before[0]
-                before[0] = instructions[frame.f_lasti]
-                is_after = was.startswith(_CHECKED_AFTER) and before[0] != "PUSH_EXC_INFO"
+                before, is_after = was, is_checked_after
+                was, is_checked_after = instructions[frame.f_lasti]
                 if id(frame) in self.callers:  # after a call of Python code it looks nowhere
                     self.callers.discard(id(frame))
-                elif is_after and (was, before[0]) != ("PRECALL", "CALL"):
+                elif is_after and was != "PUSH_EXC_INFO" and (before, was) != ("PRECALL", "CALL"):
                     self.count(frame)
             return local
 

@@ -12,6 +12,7 @@ import pytest
 from django.db.models.signals import post_save
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 import signal_inspector
 from signal_inspector.core.record.callers import is_third_party
@@ -22,6 +23,12 @@ from tests.catalog.sources_written import SIGNALS, Sources, read, write
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHOP = ROOT / "example_project"
+INSTALLED = (
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "signal_inspector",
+    "signal_inspector.audit",
+)
 
 
 def body(root: Path, text: str) -> Sources:
@@ -833,13 +840,20 @@ class TestFiles:
         )
         assert int(out.stdout) >= 15
 
-    def test_the_project_of_these_tests(self) -> None:
+    def test_installed_packages_when_asked_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    ) -> None:
         """Of a project its own apps are read; installed ones are when they are asked for."""
+        write(tmp_path, {"stand/signals.py": SIGNALS})
+        monkeypatch.syspath_prepend(str(tmp_path))
+        settings.SETTINGS_MODULE = ""  # whose package is the project's too
+        settings.INSTALLED_APPS = [*INSTALLED, "stand"]
+        del sys.modules["stand"]
         own = {source.module for source in project_sources(tests=True, brief=True)}
-        assert not any(module.startswith(("django.", "signal_inspector")) for module in own)
+        assert own == {"stand.signals"}
         everything = project_sources(third_party=True, brief=True)
         modules = {source.module for source in everything}
-        assert {"django.contrib.auth", "signal_inspector.audit.signals"} <= modules
+        assert {"django.contrib.auth", "signal_inspector.audit.signals", *own} <= modules
         sent = {send.signal for source in everything for send in source.sends}
         assert "django.contrib.auth.signals.user_logged_in" in sent
 
