@@ -35,11 +35,19 @@ loyalty.models.LoyaltyAccount.DoesNotExist: no such account"""
 _counter = itertools.count()
 
 
+#: Names that the rows to be written next need.
+_needed: dict[int, Name] = {}
+
+
 def _name(kind: NameKind, text: str) -> int:
     number = number_of(kind, text)
-    names = Name.objects.using(get_settings().database)
-    names.get_or_create(id=number, defaults={"kind": kind, "text": text})
+    _needed[number] = Name(id=number, kind=kind, text=text)
     return number
+
+
+def _write_names(using: str) -> None:
+    Name.objects.using(using).bulk_create(_needed.values(), ignore_conflicts=True)
+    _needed.clear()
 
 
 def model(key: str) -> Summary:
@@ -128,16 +136,16 @@ def dispatched(
         "written_at": when + timedelta(seconds=0.6),
         **columns,
     }
-    dispatch = AuditedDispatch.objects.using(using).create(**values)
-    AuditedCall.objects.using(using).bulk_create(
-        _call(dispatch, index, each) for index, each in enumerate(calls)
-    )
-    for key in objects:
-        label, _, pk = key.partition(":")
-        row = AuditedObject(
-            model_id=_name(NameKind.MODEL, label), object_pk=pk, dispatch_id=dispatch.id
-        )
-        row.save(using=using, force_insert=True)
+    dispatch = AuditedDispatch(**values)
+    rows = [_call(dispatch, index, each) for index, each in enumerate(calls)]
+    about = [
+        AuditedObject(model_id=_name(NameKind.MODEL, label), object_pk=pk, dispatch_id=dispatch.id)
+        for label, _, pk in (key.partition(":") for key in objects)
+    ]
+    _write_names(using)
+    dispatch.save(using=using, force_insert=True)
+    AuditedCall.objects.using(using).bulk_create(rows)
+    AuditedObject.objects.using(using).bulk_create(about)
     return dispatch
 
 
