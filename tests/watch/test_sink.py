@@ -229,8 +229,8 @@ def test_forked_child_calls_itself(sink: WatchSink, meeting: Place) -> None:
         assert os.waitpid(child, 0)[1] == 0
         caused.send(sender=None)
         found = heard(listener, lambda messages: sum(m.kind == "dispatch" for m in messages) >= 2)
-        told = {message.process.split()[0] for message in found if message.kind == "dispatch"}
-        assert told == {str(os.getpid()), str(child)}
+        told = {message.process.split(",")[0] for message in found if message.kind == "dispatch"}
+        assert told == {f"pid {os.getpid()}", f"pid {child}"}
 
 
 def test_open_directory_is_refused(sink: WatchSink, meeting: Place, home: Path) -> None:
