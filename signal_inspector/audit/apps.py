@@ -24,7 +24,7 @@ class SignalAuditConfig(AppConfig):
 
         For code that must not import the audit, and asks Django's registry of apps for it.
         """
-        from signal_inspector.audit.policies import policy_for  # noqa: PLC0415 - as above
+        from signal_inspector.audit.settings import policy_for  # noqa: PLC0415
 
         try:
             if policy_for(signal) is None:

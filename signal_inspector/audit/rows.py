@@ -27,7 +27,6 @@ from signal_inspector.audit.models import (
     TransactionOutcome,
 )
 from signal_inspector.audit.payloads import carried_objects, payload_text, response_text
-from signal_inspector.audit.policies import Policy
 from signal_inspector.audit.sanitize import (
     INTEGER,
     SMALL,
@@ -36,6 +35,7 @@ from signal_inspector.audit.sanitize import (
     name_text,
     storable,
 )
+from signal_inspector.audit.settings import Policy
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Caller, Outcome, ReceiverCall, Summary
 from signal_inspector.display.text import place

@@ -16,9 +16,8 @@ from django.core.signals import request_finished, setting_changed
 from django.db.backends.base.creation import BaseDatabaseCreation
 from django.db.models.signals import post_migrate
 
-from signal_inspector.audit.attribution import processes, tasks
-from signal_inspector.audit.attribution.circumstances import current
-from signal_inspector.audit.attribution.tasks import connect_task_signals
+from signal_inspector.audit.attribution import circumstances, processes
+from signal_inspector.audit.attribution.circumstances import connect_task_signals, current
 from signal_inspector.audit.checks import (
     check_cachalot,
     check_delivery,
@@ -29,9 +28,14 @@ from signal_inspector.audit.delivery.after_transaction import AfterTransaction
 from signal_inspector.audit.delivery.current import process
 from signal_inspector.audit.destinations.database import own_connections
 from signal_inspector.audit.destinations.database.adapters import forget_names
-from signal_inspector.audit.policies import details_of, forget_policies, policy_for, wanted_details
 from signal_inspector.audit.rows import Item
-from signal_inspector.audit.settings import Audit
+from signal_inspector.audit.settings import (
+    Audit,
+    details_of,
+    forget_policies,
+    policy_for,
+    wanted_details,
+)
 from signal_inspector.catalog import recorded
 from signal_inspector.conf import SETTING, forget_config, register_section
 from signal_inspector.core import internal_errors
@@ -76,8 +80,8 @@ class AuditSink(Sink):
         policy = policy_for(dispatch.signal)
         if policy is None:
             return
-        if not tasks.hears_celery and "celery.signals" in sys.modules:
-            tasks.hear_celery()
+        if not circumstances.hears_celery and "celery.signals" in sys.modules:
+            circumstances.hear_celery()
         delivery = process.delivery or process.get()
         delivery.take(Item(dispatch.detached(), current(), policy))
 

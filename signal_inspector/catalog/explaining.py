@@ -17,8 +17,7 @@ from django.dispatch import Signal
 from signal_inspector.catalog import entries
 from signal_inspector.catalog.duplicates import repeats
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, State
-from signal_inspector.catalog.finding import NotFoundError, find_signal, in_order
-from signal_inspector.catalog.matching import matches
+from signal_inspector.catalog.finding import NotFoundError, find_signal, in_order, matches
 from signal_inspector.catalog.pending import why_pending
 from signal_inspector.conf import get_config
 from signal_inspector.core import internal_errors

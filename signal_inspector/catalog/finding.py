@@ -2,23 +2,73 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from django.apps import apps
 from django.dispatch import Signal
 
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry
-from signal_inspector.catalog.matching import matches, near, sender_names
-from signal_inspector.display.text import listing, place
-from signal_inspector.names import anonymous_signals, class_path, loaded_signals, sender_name
+from signal_inspector.display.text import listing, near, place
+from signal_inspector.names import (
+    anonymous_signals,
+    class_path,
+    loaded_signals,
+    sender_name,
+    unmarked,
+)
 from signal_inspector.names.globs import INSTANCE
 from signal_inspector.names.safe import class_namespace, is_class, namespace_of
 from signal_inspector.source_code import project
 
+_WILDCARD = re.compile(r"[*?\[]")
+
 _NOBODY = "None"
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a dotted name, or its last parts, are what the pattern says, with case.
+
+    "order_placed", "signals.order_placed" and "order_*" all match shop.signals.order_placed.
+    "View" matches "shop.views.View instance", too, and "log" a partial of it.
+    """
+    names = {name, unmarked(name)}
+    if any(each == pattern or each.endswith(f".{pattern}") for each in names):
+        return True
+    return _WILDCARD.search(pattern) is not None and any(
+        fnmatchcase(part, pattern) for each in names for part in _endings(each)
+    )
+
+
+def _endings(name: str) -> Iterator[str]:
+    parts = name.split(".")
+    for start in range(len(parts)):
+        yield ".".join(parts[start:])
+
+
+def app_label_of(name: str) -> str:
+    """The label of the installed app that something of this dotted name is in; "" of none."""
+    config = apps.get_containing_app_config(name)
+    return "" if config is None else config.label
+
+
+def sender_names(text: str) -> set[str]:
+    """What a sender that is typed as this text may be called in an entry.
+
+    A text of the form ``app_label.Model`` stands for the model, and for itself in lower case,
+    which is what a connection that waits for the model goes by.
+    """
+    names = {text, f"'{text}'"}
+    if text.count(".") == 1:
+        names.add(text.lower())
+        with contextlib.suppress(LookupError):
+            names.add(class_path(apps.get_model(text)))
+    return names
 
 
 class NotFoundError(LookupError):

@@ -16,9 +16,9 @@ from asgiref.sync import iscoroutinefunction
 from django.apps import apps
 from django.dispatch import Signal
 
-from signal_inspector.catalog.matching import near
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import ReceiverName
+from signal_inspector.display.text import near
 from signal_inspector.names import receiver_name
 
 

@@ -15,7 +15,7 @@ from django.apps import AppConfig
 from django.core.checks import CheckMessage
 from django.core.management.base import BaseCommand
 
-from signal_inspector.checks import duplicates, lifetimes, naming, placing, receiving, sending
+from signal_inspector.checks import connecting, naming, placing, receiving, sending
 from signal_inspector.checks.facts import Facts
 from signal_inspector.checks.findings import Finding, get_options, is_ignored
 from signal_inspector.checks.sending import providing_args
@@ -28,12 +28,12 @@ Rule = Callable[[Facts], Iterable[Finding]]
 #: What this process knows without looking anywhere: asked at each start of a server.
 FROM_CONNECTIONS: Final[tuple[Rule, ...]] = (
     receiving.without_kwargs,
-    lifetimes.dead,
-    lifetimes.fleeting,
-    duplicates.connected_twice,
-    duplicates.imported_twice,
-    duplicates.uid_taken,
-    duplicates.vain_disconnect,
+    connecting.dead,
+    connecting.fleeting,
+    connecting.connected_twice,
+    connecting.imported_twice,
+    connecting.uid_taken,
+    connecting.vain_disconnect,
     receiving.below_decorator,
     placing.misplaced,
 )

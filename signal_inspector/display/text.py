@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import PurePath
 from typing import Final, NamedTuple
@@ -188,3 +189,14 @@ def process(name: str, pid: int | str, machine: str = "") -> str:
     """A process: "web-2, pid 4127, gunicorn"; without a machine where that goes without saying."""
     parts = (machine, f"pid {pid}", name)
     return ", ".join(part for part in parts if part)[:_PROCESS]
+
+
+def near(text: str, names: Iterable[str], number: int = 3) -> list[str]:
+    """The names that are most like the text, as a whole or in their last part, best first."""
+    by_form: dict[str, list[str]] = {}
+    for name in sorted(set(names), key=lambda name: (len(name), name)):
+        for form in {name.lower(), name.rpartition(".")[2].lower()}:
+            by_form.setdefault(form, []).append(name)
+    wanted = {text.lower(): None, text.rpartition(".")[2].lower(): None}
+    forms = [form for each in wanted for form in get_close_matches(each, by_form, number)]
+    return list(dict.fromkeys(name for form in forms for name in by_form[form]))[:number]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from signal_inspector.catalog.matching import matches
+from signal_inspector.catalog.finding import matches
 from signal_inspector.core.record.values import SendMethod
 
 Cycle = tuple[str, ...]

@@ -11,7 +11,6 @@ from signal_inspector.names.globs import (
     name_matches,
     unmarked,
 )
-from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.receivers import (
     Untold,
     forget_receiver_names,
@@ -21,7 +20,7 @@ from signal_inspector.names.receivers import (
     told_name,
     untold_name,
 )
-from signal_inspector.names.safe import class_path, class_paths
+from signal_inspector.names.safe import IdentityMap, class_path, class_paths
 from signal_inspector.names.senders import instance_names, sender_name
 from signal_inspector.names.signals import (
     anonymous_signals,

@@ -1,4 +1,8 @@
-"""What a receiver is called, and where it is defined."""
+"""What a receiver is called, and where it is defined; also tasks of Celery.
+
+A task has a name of its own, while one and the same function runs them all. Celery is not
+imported, and a task that nobody has used yet stays lazy.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,15 @@ import functools
 import sys
 from collections.abc import Iterator
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from asgiref.sync import AsyncToSync, SyncToAsync
 
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import ReceiverName
-from signal_inspector.names import tasks
 from signal_inspector.names.globs import PARTIAL
-from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.safe import (
+    IdentityMap,
     class_attribute,
     class_module,
     class_mro,
@@ -24,6 +27,19 @@ from signal_inspector.names.safe import (
     instance_attribute,
     is_class,
     native_attribute,
+)
+
+#: Methods that do nothing but have the task run: they go by its name.
+_RUNNING: Final = frozenset(
+    (
+        "__call__",
+        "apply",
+        "apply_async",
+        "apply_async_on_commit",
+        "delay",
+        "delay_on_commit",
+        "run",
+    )
 )
 
 _MAX_LAYERS = 100  # of decorators, partials and methods around one function
@@ -35,6 +51,102 @@ receiver_names: IdentityMap[ReceiverName] = IdentityMap()
 
 #: Names of bound methods: by the function, and then by the class of the object.
 _method_names: IdentityMap[IdentityMap[ReceiverName]] = IdentityMap()
+
+#: What a function is named by: module, qualified name, code, and whether it is inside a partial.
+Untold = tuple[Any, Any, CodeType, bool]
+
+
+class Task(NamedTuple):
+    """A task as far as it can be told."""
+
+    name: str
+    function: object | None  # that somebody wrote for it
+
+
+def task_of(receiver: object) -> Task | None:
+    """The task that a receiver is, or makes run; None for anything else.
+
+    Tasks themselves, also such as nobody has used yet, their methods, and signatures.
+    """
+    if "celery" not in sys.modules:
+        return None
+    if type(receiver) is MethodType:
+        task = _task(receiver.__self__)
+        called: Any = getattr(receiver.__func__, "__name__", "")
+        if task is None or called in _RUNNING:
+            return task
+        return task._replace(name=f"{task.name}.{called}", function=receiver.__func__)
+    return _task(receiver)
+
+
+def is_lazy(receiver: object) -> bool:
+    """Whether it stands for a task that may not have been made."""
+    return _is_of(receiver, "celery.local", "Proxy")
+
+
+def is_signature(receiver: object) -> bool:
+    """Whether it is a task together with its arguments, as ``task.s()`` makes it."""
+    return _is_of(receiver, "celery.canvas", "Signature")
+
+
+def _is_of(receiver: object, module: str, name: str) -> bool:
+    loaded = sys.modules.get(module)
+    if loaded is None:
+        return False
+    cls = instance_attribute(loaded, name)
+    return cls is not None and issubclass(type(receiver), cls)  # type: ignore[arg-type]
+
+
+def _task(target: object) -> Task | None:
+    if _is_of(target, "celery.app.task", "Task"):
+        name = instance_attribute(target, "name") or class_attribute(type(target), "name")
+        return Task(name, class_attribute(type(target), "run")) if type(name) is str else None
+    if is_lazy(target):
+        return _lazy(target)
+    if is_signature(target):
+        name = dict.get(target, "task")  # type: ignore[call-overload]
+        made = _task(instance_attribute(target, "_type"))
+        return Task(name, made and made.function) if type(name) is str else None
+    return None
+
+
+def _lazy(proxy: object) -> Task | None:
+    """What ``@app.task`` and ``@shared_task`` put in the place of a task."""
+    made = _held(proxy, "__thing")
+    if made is not None:
+        return _task(made)
+    maker: Any = _held(proxy, "_Proxy__local")
+    if type(maker) is MethodType:  # of the app, which is to make the task of these arguments
+        arguments: Any = _held(proxy, "_Proxy__args")
+        options: Any = _held(proxy, "_Proxy__kwargs")
+        function = arguments[0] if type(arguments) is tuple and arguments else None
+        name = dict.get(options, "name") if type(options) is dict else None
+        return _unmade(function, name, instance_attribute(maker.__self__, "main"))
+    if type(maker) is FunctionType and maker.__closure__ is not None:
+        cells = dict(zip(maker.__code__.co_freevars, maker.__closure__, strict=True))
+        if {"fun", "name"} <= cells.keys():
+            return _unmade(cells["fun"].cell_contents, cells["name"].cell_contents, None)
+    return None
+
+
+def _unmade(function: object, name: object, main: object) -> Task | None:
+    """The name that Celery is going to give to a task."""
+    if type(function) is not FunctionType:
+        return None
+    if type(name) is not str:
+        module: Any = function.__module__
+        if module == "__main__" and type(main) is str:
+            module = main
+        name = f"{module}.{function.__name__}"
+    return Task(name, function)
+
+
+def _held(proxy: object, name: str) -> object | None:
+    """An attribute of the proxy itself, which hands on all that it is asked for otherwise."""
+    try:
+        return object.__getattribute__(proxy, name)  # type: ignore[no-any-return]
+    except AttributeError:
+        return None
 
 
 def receiver_name(receiver: object) -> ReceiverName:
@@ -52,13 +164,9 @@ def receiver_name(receiver: object) -> ReceiverName:
     if type(receiver) is MethodType:
         return _method_name(receiver)
     name = _told(receiver)
-    if not tasks.is_lazy(receiver):  # its name is not final
+    if not is_lazy(receiver):  # its name is not final
         receiver_names.set(receiver, name)
     return name
-
-
-#: What a function is named by: module, qualified name, code, and whether it is inside a partial.
-Untold = tuple[Any, Any, CodeType, bool]
 
 
 def untold_name(function: FunctionType, *, is_partial: bool = False) -> Untold:
@@ -98,7 +206,7 @@ def told_name(noted: Untold) -> ReceiverName:
 
 def _method_name(method: MethodType) -> ReceiverName:
     function, of = method.__func__, method.__self__
-    owner = of if is_class(of) or tasks.is_signature(of) else type(of)
+    owner = of if is_class(of) or is_signature(of) else type(of)
     names = _method_names.by_id.get(id(function))
     if names is None:
         names = IdentityMap()
@@ -126,7 +234,7 @@ def _told(receiver: object) -> ReceiverName:
 
 def _describe(receiver: object) -> ReceiverName:
     method: MethodType | None = None
-    task: tasks.Task | None = None
+    task: Task | None = None
     is_partial = False
     target = receiver
     for layer in _layers(receiver):
@@ -134,7 +242,7 @@ def _describe(receiver: object) -> ReceiverName:
         is_partial |= issubclass(type(layer), functools.partial)
         if type(layer) is MethodType:
             method = layer
-        task = tasks.task_of(layer)
+        task = task_of(layer)
         if task is not None:
             break
     if task is not None:

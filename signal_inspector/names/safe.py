@@ -1,27 +1,111 @@
-"""Reading objects that are not ours without running their code.
+"""Objects that are not ours: read without running their code, with values kept beside them.
 
 Attributes come straight from instance and class dictionaries and from descriptors written in C,
-past ``__getattr__``, ``__getattribute__``, properties and metaclasses.
+past ``__getattr__``, ``__getattribute__``, properties and metaclasses. What is kept beside an
+object is kept by its identity, past its ``__eq__`` and ``__hash__``.
 """
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import CodeType, GetSetDescriptorType, MappingProxyType, MemberDescriptorType
-from typing import Any, TypeGuard
+from typing import Any, Final, Generic, TypeGuard, TypeVar, overload
 
 from signal_inspector.core import internal_errors
-from signal_inspector.names.identity import IdentityMap
 
-_type_namespace = type.__dict__["__dict__"].__get__
-_type_module = type.__dict__["__module__"].__get__
-_type_qualname = type.__dict__["__qualname__"].__get__
-_type_mro = type.__dict__["__mro__"].__get__
+#: A test may replace ``weakref.ref`` to see what Django asks of it.
+_weak = weakref.ref
 
-class_paths: IdentityMap[str] = IdentityMap()
+V = TypeVar("V")
+D = TypeVar("D")
+
+#: Stands for what is not there, where None may be what is.
+MISSING: Final = object()
+
+_type: Mapping[str, Any] = type.__dict__
+_type_module = _type["__module__"].__get__
+class_qualname: Callable[[type], str] = _type["__qualname__"].__get__
+
+#: The attributes that a class itself defines.
+class_namespace: Callable[[type], MappingProxyType[str, Any]] = _type["__dict__"].__get__
+
+#: A class and its bases, in the order in which attributes are looked up.
+class_mro: Callable[[type], tuple[type, ...]] = _type["__mro__"].__get__
 
 #: Code, and the instruction of it that ran: the line is told when somebody reads it, as Python
 #: counts through all lines of the code before it.
 Place = tuple[CodeType, int]
+
+
+class IdentityMap(Generic[V]):
+    """Values by the identity of an object, for as long as that object lives.
+
+    Unlike ``WeakKeyDictionary`` it never calls the object's ``__eq__`` or ``__hash__``. Safe
+    under threads without a lock: every entry of ``by_id`` has a weak reference beside it, which
+    is let go only when its object dies, so an id in use again never finds its predecessor's
+    value.
+    """
+
+    __slots__ = ("__weakref__", "_refs", "by_id")
+
+    def __init__(self) -> None:
+        #: For hot paths: ``map.by_id.get(id(obj))``, while ``obj`` is alive. Read only.
+        self.by_id: dict[int, V] = {}
+        self._refs: dict[int, tuple[weakref.ref[object], weakref.ref[object]]] = {}
+
+    @overload
+    def get(self, obj: object) -> V | None: ...
+    @overload
+    def get(self, obj: object, default: D) -> V | D: ...
+    def get(self, obj: object, default: D | None = None) -> V | D | None:
+        """The value kept for ``obj``."""
+        return self.by_id.get(id(obj), default)
+
+    def set(self, obj: object, value: V) -> bool:
+        """Keep ``value`` while ``obj`` lives; False if it cannot be weakly referenced."""
+        key = id(obj)
+        refs = self._refs.get(key)
+        if refs is None or refs[0]() is not obj:
+            # Python calls these before it frees the object, so the id cannot be in use again yet.
+            # They are no functions of ours: what a signal handler raises in one is lost. Each is
+            # called with the reference, which pop() takes for its default.
+            forget, let_go = partial(self.by_id.pop, key), partial(self._refs.pop, key)
+            try:
+                # The one that was made last is called first.
+                self._refs[key] = _weak(obj, let_go), _weak(obj, forget)
+            except TypeError:
+                return False
+        self.by_id[key] = value
+        return True
+
+    @overload
+    def pop(self, obj: object) -> V | None: ...
+    @overload
+    def pop(self, obj: object, default: D) -> V | D: ...
+    def pop(self, obj: object, default: D | None = None) -> V | D | None:
+        """Remove and return the value kept for ``obj``."""
+        return self.by_id.pop(id(obj), default)
+
+    def clear(self) -> None:
+        """Remove all values."""
+        # The references stay: a thread in the middle of set() relies on the one it found.
+        self.by_id.clear()
+
+    def objects(self) -> list[object]:
+        """The objects that have a value and live."""
+        found = [(key, refs[0]()) for key, refs in list(self._refs.items())]
+        return [obj for key, obj in found if obj is not None and key in self.by_id]
+
+    def __contains__(self, obj: object) -> bool:
+        return id(obj) in self.by_id
+
+    def __len__(self) -> int:
+        return len(self.by_id)
+
+
+class_paths: IdentityMap[str] = IdentityMap()
 
 
 def is_class(value: object) -> TypeGuard[type]:
@@ -29,16 +113,9 @@ def is_class(value: object) -> TypeGuard[type]:
     return issubclass(type(value), type)
 
 
-def class_namespace(cls: type) -> MappingProxyType[str, Any]:
-    """The attributes that the class itself defines."""
-    namespace: MappingProxyType[str, Any] = _type_namespace(cls)
-    return namespace
-
-
-def class_mro(cls: type) -> tuple[type, ...]:
-    """The class and its bases, in the order in which attributes are looked up."""
-    mro: tuple[type, ...] = _type_mro(cls)
-    return mro
+def derives(cls: type, base: type) -> bool:
+    """``issubclass`` past a ``__subclasscheck__``."""
+    return any(ancestor is base for ancestor in class_mro(cls))
 
 
 def class_module(cls: type) -> str:
@@ -55,7 +132,7 @@ def class_path(cls: type) -> str:
     path = class_paths.by_id.get(id(cls))
     if path is None:
         module = class_module(cls)
-        qualname: str = _type_qualname(cls)
+        qualname = class_qualname(cls)
         path = f"{module}.{qualname}" if module else qualname
         class_paths.set(cls, path)
     return path
@@ -77,19 +154,44 @@ def instance_attribute(obj: object, name: str) -> object | None:
     return None if namespace is None else dict.get(namespace, name)
 
 
-def class_attribute(cls: type, name: str) -> object | None:
+def stored_attribute(obj: object, name: str) -> Any:
+    """What stands under this name in the object's dictionary or slot, or ``MISSING``."""
+    read = instance_dict_of(type(obj))
+    if read is not None:
+        stored = dict.get(read(obj), name, MISSING)
+        if stored is not MISSING:
+            return stored
+    slot = class_attribute(type(obj), name)
+    if type(slot) is MemberDescriptorType:
+        try:
+            return slot.__get__(obj)
+        except AttributeError:
+            return MISSING
+    return MISSING
+
+
+def instance_dict_of(cls: type) -> Callable[[object], dict[str, Any]] | None:
+    """What reads the dictionary of the class's instances, past any ``__dict__`` of their own."""
+    for base in class_mro(cls):
+        found = class_namespace(base).get("__dict__")
+        if type(found) is GetSetDescriptorType:
+            reader: Callable[[object], dict[str, Any]] = found.__get__
+            return reader
+    return None
+
+
+def class_attribute(cls: type, name: str, default: object = None) -> Any:
     """What the class or the nearest base defines under this name, as it stands there."""
     for base in class_mro(cls):
-        namespace = class_namespace(base)
-        if name in namespace:
-            found: object = namespace[name]
+        found = class_namespace(base).get(name, MISSING)
+        if found is not MISSING:
             return found
-    return None
+    return default
 
 
 def native_attribute(obj: object, name: str) -> object | None:
     """An attribute that a slot, or a type written in C, provides."""
-    descriptor: Any = class_attribute(type(obj), name)
+    descriptor = class_attribute(type(obj), name)
     if not issubclass(type(descriptor), (MemberDescriptorType, GetSetDescriptorType)):
         return None
     try:

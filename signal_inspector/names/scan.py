@@ -26,8 +26,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 from django.dispatch import Signal
 
 from signal_inspector.core.record.ids import monotonic
-from signal_inspector.names.identity import IdentityMap
 from signal_inspector.names.safe import (
+    IdentityMap,
     class_module,
     class_mro,
     class_namespace,

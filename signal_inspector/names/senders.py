@@ -10,11 +10,15 @@ from typing import Final
 from django.dispatch import Signal
 
 from signal_inspector.names.globs import INSTANCE
-from signal_inspector.names.identity import IdentityMap
-from signal_inspector.names.receivers import receiver_name
-from signal_inspector.names.safe import class_path, class_paths, instance_attribute, is_class
+from signal_inspector.names.receivers import receiver_name, task_of
+from signal_inspector.names.safe import (
+    IdentityMap,
+    class_path,
+    class_paths,
+    instance_attribute,
+    is_class,
+)
 from signal_inspector.names.signals import signal_name
-from signal_inspector.names.tasks import task_of
 
 #: Names by class, of what has no name but that of its class.
 instance_names: IdentityMap[str] = IdentityMap()

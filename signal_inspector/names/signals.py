@@ -14,8 +14,7 @@ from django.dispatch import Signal
 
 from signal_inspector.core import forks, internal_errors
 from signal_inspector.core.record.ids import monotonic
-from signal_inspector.names.identity import IdentityMap
-from signal_inspector.names.safe import class_path, instance_attribute, line_at
+from signal_inspector.names.safe import IdentityMap, class_path, instance_attribute, line_at
 from signal_inspector.names.scan import Index, Place, by_name, places_in_module, walk
 
 _LOCK_TIMEOUT = 1.0  # seconds; then the name is looked up again later

@@ -10,13 +10,7 @@ from typing import Any
 
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import Summary
-from signal_inspector.payload.anatomy import (
-    MISSING,
-    attribute,
-    class_attribute,
-    derives,
-    short_name,
-)
+from signal_inspector.names.safe import MISSING, class_attribute, derives, stored_attribute
 from signal_inspector.payload.secret_pairs import is_name, is_value
 from signal_inspector.payload.summaries import (
     Build,
@@ -26,6 +20,7 @@ from signal_inspector.payload.summaries import (
     Work,
     describe,
     redacted,
+    short_name,
     summary,
     type_of,
 )
@@ -193,7 +188,7 @@ def _of(kind: type[Any], build: Build) -> Learn:
 
 
 def _learn_tuple(cls: type) -> tuple[Build, Any]:
-    names = class_attribute(cls, "_fields")
+    names = class_attribute(cls, "_fields", MISSING)
     if type(names) is not tuple or not all(type(name) is str for name in names):
         return _pair_or_sequence, (short_name(cls), tuple.__len__, tuple.__iter__)
     pairs = [(one_line(name, _KEY_LENGTH), False) for name in names[:_MOST_FIELDS]]
@@ -218,7 +213,7 @@ def learn_fields(cls: type) -> tuple[Build, Any] | None:
 
 
 def _dataclass_fields(cls: type) -> list[tuple[str, bool]] | None:
-    fields = class_attribute(cls, "__dataclass_fields__")
+    fields = class_attribute(cls, "__dataclass_fields__", MISSING)
     if type(fields) is not dict:
         return None
     hidden = {name for name, is_hidden in _pydantic_fields(cls) or () if is_hidden}
@@ -230,11 +225,11 @@ def _dataclass_fields(cls: type) -> list[tuple[str, bool]] | None:
 
 
 def _attrs_fields(cls: type) -> list[tuple[str, bool]] | None:
-    fields = class_attribute(cls, "__attrs_attrs__")
+    fields = class_attribute(cls, "__attrs_attrs__", MISSING)
     if not derives(type(fields), tuple):
         return None
     named = [
-        (attribute(each, "name"), attribute(each, "repr"))
+        (stored_attribute(each, "name"), stored_attribute(each, "repr"))
         for each in islice(tuple.__iter__(fields), _MOST_FIELDS)
     ]
     # A function in place of True shows something else than the value.
@@ -243,8 +238,11 @@ def _attrs_fields(cls: type) -> list[tuple[str, bool]] | None:
 
 def _pydantic_fields(cls: type) -> list[tuple[str, bool]] | None:
     for holder in ("__pydantic_fields__", "model_fields", "__fields__"):  # 2.10, 2.0, 1
-        fields = class_attribute(cls, holder)
-        if type(fields) is dict and class_attribute(cls, _PYDANTIC_MARKS[holder]) is not MISSING:
+        fields = class_attribute(cls, holder, MISSING)
+        if (
+            type(fields) is dict
+            and class_attribute(cls, _PYDANTIC_MARKS[holder], MISSING) is not MISSING
+        ):
             return [
                 (name, _pydantic_repr(field) is False)
                 for name, field in islice(fields.items(), _MOST_FIELDS)
@@ -254,8 +252,8 @@ def _pydantic_fields(cls: type) -> list[tuple[str, bool]] | None:
 
 
 def _pydantic_repr(field: object) -> object:
-    info = attribute(field, "field_info")  # of version 1
-    return attribute(field if info is MISSING else info, "repr")
+    info = stored_attribute(field, "field_info")  # of version 1
+    return stored_attribute(field if info is MISSING else info, "repr")
 
 
 _PYDANTIC_MARKS = {
@@ -266,7 +264,7 @@ _PYDANTIC_MARKS = {
 
 
 def _read_field(value: object, _index: int, name: str) -> object:
-    return attribute(value, name)
+    return stored_attribute(value, name)
 
 
 KINDS: Kinds = (

@@ -17,8 +17,9 @@ from django.utils.functional import Promise
 from signal_inspector.conf import Limits
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import Failure, Summary
-from signal_inspector.payload.anatomy import attribute, class_attribute, derives, type_name
+from signal_inspector.names.safe import MISSING, class_attribute, derives, stored_attribute
 from signal_inspector.payload.redaction import Redactor
+from signal_inspector.payload.summaries import type_name
 from signal_inspector.payload.text import clean_text
 from signal_inspector.payload.values import Work, describe
 
@@ -93,7 +94,7 @@ class _Teller:
         return known
 
     def _raw_message(self, error: BaseException) -> str:
-        own = class_attribute(type(error), "__str__")
+        own = class_attribute(type(error), "__str__", MISSING)
         if own is not BaseException.__str__ and own is not KeyError.__str__:
             return str(error)
         args = _args(error)
@@ -179,7 +180,7 @@ class _Teller:
         yield (
             f"{type_name(type(error))}: {message}\n" if message else f"{type_name(type(error))}\n"
         )
-        notes = attribute(error, "__notes__")
+        notes = stored_attribute(error, "__notes__")
         if self._messages and type(notes) is list:
             for note in notes[: self._limits.payload_items]:
                 if type(note) is str:

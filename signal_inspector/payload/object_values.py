@@ -20,15 +20,13 @@ from django.http.response import HttpResponseBase
 from django.utils.functional import LazyObject, Promise, empty
 
 from signal_inspector.core.record.values import Summary
-from signal_inspector.payload.anatomy import (
+from signal_inspector.names.safe import (
     MISSING,
-    attribute,
     class_attribute,
+    class_mro,
     derives,
     instance_dict_of,
-    mro,
-    short_name,
-    type_name,
+    stored_attribute,
 )
 from signal_inspector.payload.collection_values import learn_fields
 from signal_inspector.payload.summaries import (
@@ -40,7 +38,9 @@ from signal_inspector.payload.summaries import (
     describe,
     other,
     redacted,
+    short_name,
     summary,
+    type_name,
 )
 from signal_inspector.payload.text import MARK, one_line
 
@@ -97,12 +97,12 @@ def _part_text(work: Work, part: object, name: str) -> str:
 
 def _keyless(held: dict[str, Any]) -> str:
     state = dict.get(held, "_state")
-    stored = type(state) is ModelState and attribute(state, "adding") is False
+    stored = type(state) is ModelState and stored_attribute(state, "adding") is False
     return "no key" if stored else "unsaved"
 
 
 def _learn_model(cls: type) -> tuple[Build, Any]:
-    options = class_attribute(cls, "_meta")
+    options = class_attribute(cls, "_meta", MISSING)
     if type(options) is not Options:
         return _object, short_name(cls)
     names = tuple(field.attname for field in options.pk_fields)
@@ -117,7 +117,7 @@ _model_dict = cast("Callable[[object], dict[str, Any]]", instance_dict_of(Model)
 
 
 def _queryset(work: Work, value: QuerySet[Any], known: Known, _depth: int) -> Summary:
-    rows = attribute(value, "_result_cache")
+    rows = stored_attribute(value, "_result_cache")
     count = f"{list.__len__(rows)} rows" if type(rows) is list else "not evaluated"
     return other(work, known, f"{known.facts} of {_model_label(value)}, {count}")
 
@@ -127,14 +127,14 @@ def _manager(work: Work, value: object, known: Known, _depth: int) -> Summary:
 
 
 def _model_label(value: object) -> str:
-    model = attribute(value, "model")
-    options = class_attribute(model, "_meta") if derives(type(model), type) else MISSING
+    model = stored_attribute(value, "model")
+    options = class_attribute(model, "_meta", MISSING) if derives(type(model), type) else MISSING
     return options.label if type(options) is Options else "no model"
 
 
 def _lazy(work: Work, value: object, known: Known, depth: int) -> Summary:
     """By what it wraps, if that is there already; a chain of proxies ends at the depth."""
-    wrapped = attribute(value, "_wrapped")
+    wrapped = stored_attribute(value, "_wrapped")
     if wrapped is MISSING or wrapped is None or wrapped is empty or depth > work.depth:
         return other(work, known, "lazy object")
     return describe(work, wrapped, depth + 1)
@@ -146,23 +146,23 @@ def _promise(work: Work, _value: object, known: Known, _depth: int) -> Summary:
 
 def _request(work: Work, value: HttpRequest, known: Known, _depth: int) -> Summary:
     """Method and path: the query string, headers and body are the user's own."""
-    words = [attribute(value, "method"), attribute(value, "path")]
+    words = [stored_attribute(value, "method"), stored_attribute(value, "path")]
     text = " ".join(word for word in words if type(word) is str)
     return other(work, known, work.safe(text, work.length) or str(known.facts))
 
 
 def _response(work: Work, value: HttpResponseBase, known: Known, _depth: int) -> Summary:
-    status = attribute(value, "status_code")
+    status = stored_attribute(value, "status_code")
     if status is MISSING:
-        status = class_attribute(type(value), "status_code")
+        status = class_attribute(type(value), "status_code", MISSING)
     known_status = type(status) is int and status.bit_length() < 64
     return other(work, known, f"{known.facts} {status}" if known_status else str(known.facts))
 
 
 def _file(work: Work, value: object, known: Known, _depth: int) -> Summary:
-    name = attribute(value, "_name")
-    name = attribute(value, "name") if name is MISSING else name
-    size = attribute(value, "size")
+    name = stored_attribute(value, "_name")
+    name = stored_attribute(value, "name") if name is MISSING else name
+    size = stored_attribute(value, "size")
     text = str(known.facts)
     if type(name) is str:
         text += f" {work.safe(name, work.length)!r}"
@@ -185,7 +185,7 @@ _exception_args: Callable[[BaseException], object] = BaseException.__dict__["arg
 
 
 def _class(work: Work, value: type, known: Known, _depth: int) -> Summary:
-    options = class_attribute(value, "_meta")
+    options = class_attribute(value, "_meta", MISSING)
     if type(options) is Options and derives(value, Model):
         return other(work, known, f"model {options.label}")
     return other(work, known, f"class {type_name(value)}")
@@ -220,7 +220,7 @@ def _object(work: Work, _value: object, known: Known, _depth: int) -> Summary:
 
 
 def _learn_object(cls: type) -> tuple[Build, Any]:
-    if any(type_name(ancestor) in _SECRETS for ancestor in mro(cls)):
+    if any(type_name(ancestor) in _SECRETS for ancestor in class_mro(cls)):
         return _secret, None
     return learn_fields(cls) or (_object, short_name(cls))
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from django.utils.duration import duration_iso_string
 
 from signal_inspector.core.record.values import Summary
-from signal_inspector.payload.anatomy import attribute, short_name
+from signal_inspector.names.safe import stored_attribute
 from signal_inspector.payload.summaries import (
     Build,
     Kinds,
@@ -25,6 +25,7 @@ from signal_inspector.payload.summaries import (
     other,
     plain,
     redacted,
+    short_name,
     summary,
 )
 from signal_inspector.payload.text import ELLIPSIS, MARK, is_storable, one_line
@@ -143,11 +144,11 @@ def _uuid(work: Work, value: uuid.UUID, known: Known, _depth: int) -> Summary:
 
 def _enum(work: Work, value: enum.Enum, known: Known, _depth: int) -> Summary:
     """By the member's name; its value may be anything. An unnamed flag is told by its number."""
-    name = attribute(value, "_name_")
+    name = stored_attribute(value, "_name_")
     if type(name) is str:
         name = one_line(name, work.length)
         return plain(work, known, f"{known.facts}.{name}", name)
-    number = attribute(value, "_value_")
+    number = stored_attribute(value, "_value_")
     told = type(number) is int and number.bit_length() < 64
     return other(work, known, f"{known.facts}({number})" if told else str(known.facts))
 

@@ -13,7 +13,7 @@ from typing import Any
 from signal_inspector.conf import Limits
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import Summary
-from signal_inspector.payload.anatomy import derives, mro, short_name, type_name
+from signal_inspector.names.safe import class_module, class_mro, class_qualname, derives
 from signal_inspector.payload.redaction import Redactor
 from signal_inspector.payload.text import one_line
 
@@ -23,6 +23,19 @@ MAX_NODES = 250
 MARGIN = 400
 _MAX_DEPTH = 20  # whatever the setting says: each level is a few frames on the user's stack
 _REMEMBERED_CLASSES = 4_000
+_NAME_LENGTH = 200
+
+
+def type_name(cls: type) -> str:
+    """The dotted name of a class; builtins by their bare name."""
+    module = class_module(cls)
+    name = one_line(class_qualname(cls), _NAME_LENGTH)
+    return name if module in ("", "builtins") else f"{one_line(module, _NAME_LENGTH)}.{name}"
+
+
+def short_name(cls: type) -> str:
+    """The last part of a class's name."""
+    return one_line(class_qualname(cls).rpartition(".")[2], _NAME_LENGTH)
 
 
 class Work:
@@ -66,7 +79,7 @@ class Hooks:
         known = self._known.get(id(cls))
         if known is not None and known[0]() is cls:
             return known[1]
-        names = (type_name(ancestor) for ancestor in mro(cls))
+        names = (type_name(ancestor) for ancestor in class_mro(cls))
         hook = next((self._by_name[name] for name in names if name in self._by_name), None)
         if len(self._known) >= _REMEMBERED_CLASSES:
             self._known.clear()

@@ -27,7 +27,7 @@ from signal_inspector.core.wrapper import muting
 from signal_inspector.display.numbers import often
 from signal_inspector.display.text import listing
 from signal_inspector.names import loaded_signals, receiver_name, signal_name
-from signal_inspector.testing import installation
+from signal_inspector.testing import contexts
 from signal_inspector.testing.assertions import Assertions
 from signal_inspector.testing.captures import (
     CapturedDispatch,
@@ -162,7 +162,7 @@ class Capture(ObjectCapture):
 
     def open(self) -> CapturedDispatches:
         """Capture from now on."""
-        installation.acquire()
+        contexts.acquire_wrapper()
         self.captured = captured = CapturedDispatches(self.wanted)
         self.enter_context()
         context.capture_everywhere(self)
@@ -184,7 +184,7 @@ class Capture(ObjectCapture):
         context.close_capture(self)
         _inside.set(tuple(each for each in _inside.get() if each is not self))
         self.captured = None
-        installation.release()
+        contexts.release_wrapper()
 
     def asks_for(self, signal: Signal) -> bool:
         return self.wanted.asks_for(signal)

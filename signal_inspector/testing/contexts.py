@@ -1,4 +1,7 @@
-"""What all contexts for tests share: they decorate functions, coroutine functions and classes."""
+"""What all contexts for tests share: they decorate functions, coroutine functions and classes.
+
+And they have the wrapper for as long as they need it: where the app is not installed, or not yet.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,19 @@ import sys
 import unittest
 from collections.abc import Callable
 from functools import wraps
+from threading import RLock
 from types import TracebackType
 from typing import Any, ClassVar, Final, Generic, Self, TypeVar, cast
+
+from django.conf import settings
+
+from signal_inspector.core import forks
+from signal_inspector.core.wrapper import instrument
+
+_lock = RLock()
+_users = 0
+_wrapper_is_ours = False
+_queries_are_ours = False
 
 __unittest = True  # unittest leaves our frames out of the traceback of a failure
 
@@ -17,6 +31,45 @@ _SET_UP: Final = ("setup_class", "setup_method", "teardown_class", "teardown_met
 
 T = TypeVar("T")
 D = TypeVar("D", bound=Callable[..., Any])
+
+
+@forks.in_child
+def _after_fork() -> None:
+    global _lock
+    _lock = RLock()  # the thread that held it is not in the child
+
+
+def acquire_wrapper() -> None:
+    """Have dispatches and queries recorded until ``release_wrapper``; what is installed stays."""
+    global _users, _wrapper_is_ours, _queries_are_ours
+    with _lock:
+        _users += 1
+        if not instrument.is_installed():
+            instrument.install()
+            _wrapper_is_ours = True
+        if settings.configured:
+            from signal_inspector.core.record import queries  # noqa: PLC0415
+
+            if not queries.is_installed():
+                queries.install()
+                _queries_are_ours = True
+
+
+def release_wrapper() -> None:
+    """Undo ``acquire_wrapper``: the last one takes off what the first one had to install."""
+    global _users, _wrapper_is_ours, _queries_are_ours
+    with _lock:
+        _users -= 1
+        if _users:
+            return
+        if _wrapper_is_ours:
+            _wrapper_is_ours = False
+            instrument.uninstall()
+        if _queries_are_ours:
+            from signal_inspector.core.record import queries  # noqa: PLC0415
+
+            _queries_are_ours = False
+            queries.uninstall()
 
 
 class TestContext(Generic[T]):

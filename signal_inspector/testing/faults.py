@@ -21,7 +21,7 @@ from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.core.wrapper import muting
 from signal_inspector.core.wrapper.muting import MutedReceivers
-from signal_inspector.testing import installation
+from signal_inspector.testing import contexts
 from signal_inspector.testing.captures import Receiver, SignalOrName, find_signal, find_target
 from signal_inspector.testing.contexts import TestContext
 from signal_inspector.testing.mutes import check_receivers, check_was_connected
@@ -170,7 +170,7 @@ class Fault(TestContext[Any]):
         limited = () if self._signal is None else (find_signal(self._signal),)
         self._wanted = MutedReceivers(receivers, limited)
         self.calls = 0
-        installation.acquire()  # first: its wrapper has to lie below that of the stand-ins
+        contexts.acquire_wrapper()  # first: its wrapper has to lie below that of the stand-ins
         acquire()
         muting.add(self)
         return self
@@ -184,7 +184,7 @@ class Fault(TestContext[Any]):
         __tracebackhide__ = True
         muting.remove(self)
         release()
-        installation.release()
+        contexts.release_wrapper()
         if exc is None and not self.is_of_class:
             check_was_connected(self._wanted.idle(), self._who)
 

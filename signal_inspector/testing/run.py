@@ -17,7 +17,7 @@ from signal_inspector.display.numbers import duration
 from signal_inspector.display.text import exception_line, place
 from signal_inspector.names import receiver_name
 from signal_inspector.payload import summarize_exception
-from signal_inspector.testing import installation
+from signal_inspector.testing import contexts
 from signal_inspector.testing.messages import OPEN_REDACTOR, indented
 from signal_inspector.testing.swallowed import (
     Expectation,
@@ -196,7 +196,7 @@ class DurationWatch:
         self._sink = DurationSink()
 
     def pytest_sessionstart(self) -> None:
-        installation.acquire()
+        contexts.acquire_wrapper()
         sinks.add_sink(self._sink)
 
     @pytest.hookimpl(wrapper=True)
@@ -209,7 +209,7 @@ class DurationWatch:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         sinks.remove_sink(self._sink)
-        installation.release()
+        contexts.release_wrapper()
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
             output[_DURATIONS] = self._sink.as_dict()

@@ -16,7 +16,7 @@ from signal_inspector.core.record.values import Details
 from signal_inspector.core.wrapper.muting import is_receiver
 from signal_inspector.display.text import listing
 from signal_inspector.names import receiver_name, signal_name
-from signal_inspector.testing import installation
+from signal_inspector.testing import contexts
 from signal_inspector.testing.captures import Receiver, SignalOrName, find_signal
 from signal_inspector.testing.contexts import TestContext
 from signal_inspector.testing.faults import real, was_injected
@@ -52,14 +52,14 @@ class SwallowCapture(ObjectCapture):
 
     def open(self) -> None:
         """Listen from now on."""
-        installation.acquire()
+        contexts.acquire_wrapper()
         context.open_capture(self)
         context.capture_everywhere(self)
 
     def close(self) -> None:
         """Listen no more."""
         context.close_capture(self)
-        installation.release()
+        contexts.release_wrapper()
 
     def observer_for(
         self,

@@ -38,7 +38,7 @@ from signal_inspector.tracing.attributes import (
     SIGNAL,
     Attributes,
 )
-from signal_inspector.tracing.settings import Tracing
+from signal_inspector.tracing.otel import Tracing
 
 EVENT: Final = "django.signal.receiver.exception"
 

@@ -21,8 +21,7 @@ from signal_inspector.tracing import exceptions
 from signal_inspector.tracing.context import Attached
 from signal_inspector.tracing.exceptions import FailureLog
 from signal_inspector.tracing.metrics import Meters
-from signal_inspector.tracing.otel import follows_parent
-from signal_inspector.tracing.settings import Tracing
+from signal_inspector.tracing.otel import Tracing, follows_parent
 
 #: Tells one exception from another without keeping it: its id alone may be given anew.
 Origin = tuple[int, int, int]

@@ -1,9 +1,13 @@
-"""What OpenTelemetry's API leaves to us: our scope, the user's hooks, sampling and suppression."""
+"""``SIGNAL_INSPECTOR["TRACING"]``, and what OpenTelemetry's API leaves to us.
+
+That is our scope, the user's hooks, sampling and suppression.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.utils.module_loading import import_string
@@ -16,7 +20,9 @@ from opentelemetry.context import (
 from opentelemetry.trace import Tracer
 
 from signal_inspector import __version__
+from signal_inspector.conf import register_section
 from signal_inspector.core import internal_errors
+from signal_inspector.setting_rules import Fault, ProblemKind
 
 NAME: Final = "signal_inspector"
 VERSION: Final = __version__
@@ -35,6 +41,44 @@ SUPPRESSED: Final = _SUPPRESS_INSTRUMENTATION_KEY
 
 #: The other key that contrib sets, beside the API's own.
 SUPPRESSED_PLAINLY: Final = "suppress_instrumentation"
+
+
+def _hook(value: object) -> Fault | None:
+    """A callable, or the dotted path of one."""
+    if value is None or callable(value) or _is_path(value):
+        return None
+    what = "must be a callable or the dotted path of one."
+    return Fault(ProblemKind.WRONG_TYPE, what, 'Write it like "shop.tracing.add_tenant".')
+
+
+def _is_path(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    parts = value.split(".")
+    return len(parts) > 1 and all(part.isidentifier() for part in parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracing:
+    """What operators see of signals. Applies beside the general INCLUDE and EXCLUDE."""
+
+    include: tuple[str, ...] = ("*",)  # globs on dotted signal names
+    exclude: tuple[str, ...] = ()
+    receiver_spans: bool = True  # False: a span per dispatch alone
+    # Whether a dispatch with no span around it starts a trace. Without, the spans that its
+    # receivers cause would each start one of their own.
+    start_traces: bool = True
+    # Called with the span before it ends: (span, dispatch) and (span, dispatch, index).
+    dispatch_hook: Callable[..., Any] | str | None = field(default=None, metadata={"rule": _hook})
+    receiver_hook: Callable[..., Any] | str | None = field(default=None, metadata={"rule": _hook})
+    payload_attributes: tuple[str, ...] = ()  # arguments of send() that become attributes
+    exception_messages: bool = True  # they may hold personal data
+    exception_stacktraces: bool = True
+    metrics: bool = True
+    log_failures: bool = False  # what receivers raise under robust sends; Django logs it too
+
+
+register_section("TRACING", Tracing)
 
 
 def found(value: Any, key: str) -> Any:

@@ -36,8 +36,7 @@ from signal_inspector.tracing.context import SPAN_KEY, Attached
 from signal_inspector.tracing.exceptions import FailureLog
 from signal_inspector.tracing.measured import Measured, Tools
 from signal_inspector.tracing.metrics import Meters
-from signal_inspector.tracing.otel import SUPPRESSED, SUPPRESSED_PLAINLY, untraced
-from signal_inspector.tracing.settings import Tracing
+from signal_inspector.tracing.otel import SUPPRESSED, SUPPRESSED_PLAINLY, Tracing, untraced
 from signal_inspector.tracing.spans import DispatchSpan, ReceiverSpans
 
 _SAMPLED: Final = TraceFlags.SAMPLED

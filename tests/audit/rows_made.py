@@ -11,8 +11,8 @@ from django.dispatch import Signal
 
 from signal_inspector import capture
 from signal_inspector.audit.attribution.circumstances import Circumstances
-from signal_inspector.audit.policies import Policy
 from signal_inspector.audit.rows import Item, Rows, render
+from signal_inspector.audit.settings import Policy
 from signal_inspector.core.record.dispatch import Dispatch
 
 FULL = Policy(

@@ -1,4 +1,4 @@
-"""``signal_inspector.audit.policies``, ``settings`` and ``routers``."""
+"""``signal_inspector.audit.settings``, ``settings`` and ``routers``."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from django.db import router
 from django.test import override_settings
 
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch
-from signal_inspector.audit.policies import (
+from signal_inspector.audit.settings import (
+    Audit,
     Policy,
     forget_policies,
+    get_settings,
     policies,
     policy_for,
     wanted_details,
 )
-from signal_inspector.audit.settings import Audit, get_settings
 from signal_inspector.checks import check_settings
 from signal_inspector.conf import config_problems
 from signal_inspector.core.record.values import Details

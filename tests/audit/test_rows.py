@@ -26,9 +26,9 @@ from signal_inspector.audit.payloads import (
     read_response,
     response_text,
 )
-from signal_inspector.audit.policies import Policy
 from signal_inspector.audit.rows import Rows, in_ascii
 from signal_inspector.audit.sanitize import INTEGER, LARGEST, bounded
+from signal_inspector.audit.settings import Policy
 from signal_inspector.conf import get_config
 from signal_inspector.core.record.values import Summary
 from signal_inspector.payload import Redactor, summarize_arguments

@@ -22,12 +22,12 @@ from signal_inspector.audit.attribution.circumstances import Circumstances
 from signal_inspector.audit.destinations.database.adapters import Binder, moment
 from signal_inspector.audit.destinations.database.writing import write
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, AuditedObject
-from signal_inspector.audit.policies import policies
 from signal_inspector.audit.rows import (
     Item,
     Rows,
     render,
 )
+from signal_inspector.audit.settings import policies
 
 BATCH: Final = 500
 COPY_MUST: Final = 10.0  # times as many as save(), on PostgreSQL

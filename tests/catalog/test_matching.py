@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from signal_inspector.catalog.matching import matches, near
+from signal_inspector.catalog.finding import matches
+from signal_inspector.display.text import near
 
 NAME = "shop.signals.Cart.emptied"
 

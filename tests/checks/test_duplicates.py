@@ -7,7 +7,7 @@ from importlib import import_module, reload
 
 import pytest
 
-from signal_inspector.checks.duplicates import (
+from signal_inspector.checks.connecting import (
     connected_twice,
     imported_twice,
     uid_taken,

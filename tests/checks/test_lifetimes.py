@@ -11,9 +11,9 @@ import pytest
 from django.dispatch import Signal
 from django.test import override_settings
 
+from signal_inspector.checks.connecting import dead, fleeting, unheld
 from signal_inspector.checks.facts import Connected
 from signal_inspector.checks.findings import Kind
-from signal_inspector.checks.lifetimes import dead, fleeting, unheld
 from signal_inspector.names import receiver_name
 from tests.checks.worlds import World, all_objects_seen
 
@@ -144,7 +144,7 @@ class TestFleeting:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """To ask who holds a receiver takes time, so it is not asked of those found by name."""
-        monkeypatch.setattr("signal_inspector.checks.lifetimes._Walk", pytest.fail)
+        monkeypatch.setattr("signal_inspector.checks.connecting._Walk", pytest.fail)
         world.load(f"{HEAD}order_placed.connect(store)\n")
         assert world.find(fleeting) == []
 

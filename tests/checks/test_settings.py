@@ -18,7 +18,7 @@ from signal_inspector.checks import TAG, check_settings, check_toolbar
 from signal_inspector.checks.findings import Checks
 from signal_inspector.conf import Config, Limits, Toolbar
 from signal_inspector.setting_rules import keys
-from signal_inspector.tracing.settings import Tracing
+from signal_inspector.tracing.otel import Tracing
 from signal_inspector.watch.meeting import Watch
 
 

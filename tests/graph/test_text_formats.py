@@ -10,8 +10,8 @@ import pytest
 from signal_inspector.display.text import split_qualified
 from signal_inspector.graph import as_dot, as_json, as_mermaid
 from signal_inspector.graph.drawing import shortened
+from signal_inspector.graph.formats import escaped, quoted
 from signal_inspector.graph.model import Graph, Known
-from signal_inspector.graph.text_formats import escaped, quoted
 from tests.graph.graphs_made import HOSTILE, cascade, graph, hostile, receiving, sending_on
 
 _NODE = re.compile(r'n\d+(\["[^"]*"\]|\(\["[^"]*"\]\)|\("[^"]*"\))')

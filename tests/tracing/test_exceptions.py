@@ -8,7 +8,7 @@ from signal_inspector.conf import Limits
 from signal_inspector.core.record.values import Failure
 from signal_inspector.payload import summarize_exception
 from signal_inspector.tracing import exceptions
-from signal_inspector.tracing.settings import Tracing
+from signal_inspector.tracing.otel import Tracing
 
 OWNER = "ada@example.com"
 

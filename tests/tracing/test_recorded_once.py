@@ -14,7 +14,7 @@ from opentelemetry.trace import StatusCode
 
 from signal_inspector.core.record.values import Failure
 from signal_inspector.tracing import exceptions, measured
-from signal_inspector.tracing.settings import Tracing
+from signal_inspector.tracing.otel import Tracing
 from tests.tracing.spans import Traces
 
 order_placed = Signal()

@@ -22,7 +22,7 @@ from signal_inspector.conf import get_config
 from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.captures import NO_CAPTURES
 from signal_inspector.core.record.values import Details
-from signal_inspector.tracing.settings import Tracing
+from signal_inspector.tracing.otel import Tracing
 from tests.tracing.spans import Traces
 
 order_placed = Signal()

@@ -13,8 +13,8 @@ from django.urls import reverse
 from signal_inspector.audit.admin.base import detail_url, dispatch_outcome, transaction_words, zone
 from signal_inspector.audit.lookups import OFFERED, Texts, dispatches, gaps_in, offered, time_of
 from signal_inspector.audit.models import AuditedDispatch, NameKind
+from signal_inspector.audit.search.conditions import Meaning, Understood, by_label, understand
 from signal_inspector.audit.search.finding import Counted, Found, count, find
-from signal_inspector.audit.search.search_box import Meaning, Understood, by_label, understand
 from signal_inspector.audit.search.selection import (
     ENDINGS,
     METHODS,

@@ -25,7 +25,6 @@ from signal_inspector.audit.destinations.database.adapters import utc_of
 from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.operations.health import Status, status
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.audit.stats.failing import Started, started_failing
 from signal_inspector.audit.stats.overview import (
     KINDS,
     Links,
@@ -36,6 +35,7 @@ from signal_inspector.audit.stats.overview import (
     read,
     read_span,
 )
+from signal_inspector.audit.stats.report import Started, started_failing
 from signal_inspector.core import internal_errors
 from signal_inspector.display.numbers import ago, duration, integer, percent, plural
 from signal_inspector.display.timeline import Axis, Tick

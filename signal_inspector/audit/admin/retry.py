@@ -31,8 +31,7 @@ from signal_inspector.audit.operations.retry_conditions import (
     examine,
     find_call,
 )
-from signal_inspector.audit.policies import policy_for
-from signal_inspector.audit.settings import get_settings
+from signal_inspector.audit.settings import get_settings, policy_for
 from signal_inspector.display.numbers import clock, took
 from signal_inspector.display.outcomes import OutcomeWords
 from signal_inspector.display.parts import traceback_lines

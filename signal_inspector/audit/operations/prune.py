@@ -36,10 +36,9 @@ from signal_inspector.audit.models import (
     NameKind,
     Retry,
 )
-from signal_inspector.audit.policies import Policy, policies
 from signal_inspector.audit.search.entries import Reader, Wanted
 from signal_inspector.audit.search.selection import Selection
-from signal_inspector.audit.settings import get_settings
+from signal_inspector.audit.settings import Policy, get_settings, policies
 from signal_inspector.core import internal_errors
 from signal_inspector.names import name_matches
 

@@ -22,9 +22,8 @@ from signal_inspector.audit.models import AuditedCall, Retry, RetryOutcome
 from signal_inspector.audit.operations.retry_arguments import restore
 from signal_inspector.audit.operations.retry_conditions import Examined, examine
 from signal_inspector.audit.operations.retry_receivers import Found
-from signal_inspector.audit.policies import policy_for
 from signal_inspector.audit.sanitize import storable
-from signal_inspector.audit.settings import get_settings
+from signal_inspector.audit.settings import get_settings, policy_for
 from signal_inspector.conf import get_config
 from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.context import capture, suppress

@@ -28,7 +28,7 @@ from signal_inspector.names import (
     unmarked,
 )
 from signal_inspector.names.globs import INSTANCE
-from signal_inspector.names.safe import class_mro, class_namespace, is_class, namespace_of
+from signal_inspector.names.safe import class_namespace, derives, is_class, namespace_of
 
 _MOST_PARTS = 50
 
@@ -189,4 +189,4 @@ def _why_not(signal: Signal, name: str, signal_text: str, others: int) -> str:
 
 
 def _is_model(sender: object) -> bool:
-    return is_class(sender) and any(base is Model for base in class_mro(sender))
+    return is_class(sender) and derives(sender, Model)

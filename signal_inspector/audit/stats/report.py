@@ -1,8 +1,12 @@
-"""Figures of a stretch of the log: how much of what."""
+"""Figures of a stretch of the log: how much of what, and which receivers started failing.
+
+A receiver started failing if it fails now and, for as far as is known, did not before.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -13,9 +17,19 @@ from signal_inspector.audit.lookups import Texts, calls, dispatches, gaps_in, in
 from signal_inspector.audit.models import Ending, Origin
 from signal_inspector.audit.search.finding import Counted, count
 from signal_inspector.audit.search.selection import Selection
+from signal_inspector.audit.stats.counts import Failures
+from signal_inspector.audit.stats.overview import Part, Read
 
 SHOWN: Final = 20
 _RETRIED: Final = Q(origin=Origin.RETRY)
+
+#: How rarely so many failures would be seen if nothing had changed.
+_RARELY: Final = 0.000_01
+#: Failures that would have been seen by now, had it not been mended.
+_CONVINCING: Final = 3.0
+_FAR_LESS: Final = 0.25  # of the failures that were to be expected
+_FEWEST: Final = 2  # failures, of a receiver that has failed before
+_LONGEST_SUM: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,3 +131,155 @@ def _lines(found: Any, field: str, failed: Any, timed: Q, shown: int) -> list[Li
 
 def _ms(nanoseconds: Any) -> float | None:
     return None if nanoseconds is None else round(float(nanoseconds) / 1e6, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Calls of a receiver."""
+
+    count: int = 0
+    failed: int = 0
+
+    @property
+    def rate(self) -> float:
+        """The share that failed."""
+        return self.failed / self.count if self.count else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A slot in which a receiver was called."""
+
+    part: Part
+    count: int
+    failed: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Started:
+    """A receiver that started failing, in the span or before it, and failed in the span."""
+
+    receiver: int  # Name.id
+    exceptions: dict[int, Failures]  # by Name.id, since then
+    since_us: int  # the first failure, microseconds since 1970
+    until_us: int  # the last
+    now: Counts  # its calls since then; those after the last failure where it has recovered
+    now_from: int  # from when on these are, Unix seconds
+    before: Counts  # its calls before that
+    known_from: int  # from when on these are known
+    is_recovered: bool
+    together: Failures = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.together = Failures()
+        for failures in self.exceptions.values():
+            self.together.merge(failures)
+
+
+def started_failing(read: Read) -> list[Started]:
+    """Those that fail now first, then by when it started, the latest first."""
+    failing = {receiver for receiver, _ in read.whole.failures}
+    found = [_judged(receiver, read) for receiver in sorted(failing)]
+    known = [each for each in found if each is not None]
+    return sorted(known, key=lambda each: (each.is_recovered, -each.since_us))
+
+
+def _judged(receiver: int, read: Read) -> Started | None:
+    """None where it fails no more than it used to."""
+    history = [
+        Called(part, measure.count, measure.failed)
+        for part in read.history
+        if (measure := part.figures.receivers.get(receiver)) is not None
+    ]
+    began = _began(history)
+    before = _counts([each for each in history if each.part.slot < began])
+    if not _is_new(began, before, history, read):
+        return None
+    since = [each for each in history if each.part.slot >= began]
+    exceptions = _exceptions(receiver, since)
+    since_us = min(each.first_us for each in exceptions.values())
+    shown, is_recovered = _now(since, since_us)
+    return Started(
+        receiver=receiver,
+        exceptions=exceptions,
+        since_us=since_us,
+        until_us=max(each.last_us for each in exceptions.values()),
+        now=_counts(shown),
+        now_from=shown[0].part.slot,
+        before=before,
+        known_from=read.history[0].slot,
+        is_recovered=is_recovered,
+    )
+
+
+def _began(history: list[Called]) -> int:
+    """The slot in which the failures began of which the last failure is one.
+
+    Looks back from there until a stretch in which it failed far less often, if it was called
+    often enough for that to be seen: what "recovered" means, from the other end.
+    """
+    last = max(index for index, each in enumerate(history) if each.failed)
+    began, run = last, _counts(history[last:])
+    count = failed = 0  # of the stretch
+    for index in range(last - 1, -1, -1):
+        count += history[index].count
+        failed += history[index].failed
+        expected = run.rate * count
+        if expected >= _CONVINCING and failed < _FAR_LESS * expected:
+            break
+        if failed:
+            began, run = index, Counts(run.count + count, run.failed + failed)
+            count = failed = 0
+    return history[began].part.slot
+
+
+def _is_new(began: int, before: Counts, history: list[Called], read: Read) -> bool:
+    """Whether it did not fail as often before, as far as that is known."""
+    if not before.count:
+        return began >= read.span.before
+    run = _counts([each for each in history if each.part.slot >= began])
+    if before.failed and run.failed < _FEWEST:
+        return False
+    return not before.failed or _chance(run.failed, before.rate * run.count) <= _RARELY
+
+
+def _exceptions(receiver: int, since: list[Called]) -> dict[int, Failures]:
+    found: dict[int, Failures] = {}
+    for each in since:
+        for (who, exception), failures in each.part.figures.failures.items():
+            if who == receiver:
+                found.setdefault(exception, Failures()).merge(failures)
+    return found
+
+
+def _now(since: list[Called], since_us: int) -> tuple[list[Called], bool]:
+    """The slots that tell how it is now, and whether it has recovered.
+
+    Those after the last failure if it would have failed again by now; else those that lie wholly
+    in the time of failing, if it was called in these.
+    """
+    last = max(each.part.slot for each in since if each.failed)
+    after = [each for each in since if each.part.slot > last]
+    bad = _counts([each for each in since if each.part.slot <= last])
+    if bad.rate * _counts(after).count >= _CONVINCING:
+        return after, True
+    wholly = [each for each in since if each.part.slot * 1_000_000 >= since_us]
+    return wholly or since, False
+
+
+def _counts(slots: list[Called]) -> Counts:
+    return Counts(sum(each.count for each in slots), sum(each.failed for each in slots))
+
+
+def _chance(failed: int, expected: float) -> float:
+    """How probable at least so many failures are where so many are usual (Poisson)."""
+    if expected <= 0:
+        return 0.0
+    if failed <= expected:
+        return 1.0
+    if failed > _LONGEST_SUM:  # far beyond what is usual, or near enough to it to be told so
+        return 0.0 if failed > expected + 6 * math.sqrt(expected) else 1.0
+    fewer = (
+        math.exp(n * math.log(expected) - expected - math.lgamma(n + 1)) for n in range(failed)
+    )
+    return max(1.0 - math.fsum(fewer), 0.0)

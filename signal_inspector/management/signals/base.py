@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 from typing import Any, Final
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
+from django.utils.module_loading import import_string
 
+from signal_inspector import payload
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.finding import Wanted, in_order, select
-from signal_inspector.catalog.loading import load_as_server
-from signal_inspector.catalog.matching import near
-from signal_inspector.display.text import listing, printable
+from signal_inspector.conf import get_config
+from signal_inspector.core import internal_errors
+from signal_inspector.display.text import exception_line, listing, near, printable
 from signal_inspector.subcommands import Subcommand
 
 
@@ -96,3 +100,34 @@ def did_you_mean(text: str, known: Iterable[str]) -> str:
     """ " Did you mean a or b?", to be put behind a sentence; "" if nothing is like the text."""
     found = near(text, known)
     return f" Did you mean {listing(map(printable, found), joint='or')}?" if found else ""
+
+
+def load_as_server() -> list[str]:
+    """Import the URLconf with its views, and the middleware; what could not be imported, in words.
+
+    A process that runs a command or a task has not done so, and may know fewer receivers.
+    """
+    problems = []
+    urlconf = getattr(settings, "ROOT_URLCONF", None)
+    if isinstance(urlconf, str):
+        try:
+            import_module(urlconf)
+        except Exception as error:
+            internal_errors.let_through(error)
+            problems.append(_problem(urlconf, error))
+    for path in getattr(settings, "MIDDLEWARE", None) or ():
+        try:
+            import_string(path)
+        except Exception as error:
+            internal_errors.let_through(error)
+            problems.append(_problem(path, error))
+    return problems
+
+
+def _problem(name: str, error: Exception) -> str:
+    failure = payload.summarize_exception(error, get_config().limits, with_traceback=False)
+    why = exception_line(failure.exception_class, failure.message)
+    return (
+        f"{name} cannot be imported ({why}), so what is connected there, "
+        "and in what it imports, is missing here."
+    )

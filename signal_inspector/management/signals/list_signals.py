@@ -14,8 +14,7 @@ from django.core.management.base import CommandParser
 from django.core.management.color import Style
 
 from signal_inspector.catalog import ReceiverEntry, SignalEntry, State, describe
-from signal_inspector.catalog.finding import Selected, Wanted, select
-from signal_inspector.catalog.matching import app_label_of
+from signal_inspector.catalog.finding import Selected, Wanted, app_label_of, select
 from signal_inspector.display.numbers import plural
 from signal_inspector.display.text import place, printable
 from signal_inspector.management.signals.base import (

@@ -25,7 +25,7 @@ from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import include, path, re_path, resolve
 from django.utils.functional import SimpleLazyObject
 
-from signal_inspector.audit.attribution import circumstances, processes, requests, tasks
+from signal_inspector.audit.attribution import circumstances, processes, requests
 from signal_inspector.audit.attribution.circumstances import (
     Circumstances,
     Surroundings,
@@ -638,9 +638,9 @@ class TestProcess:
 class TestTasks:
     def test_a_task(self) -> None:
         """From its start to its end what is sent is the task's."""
-        tasks.task_started("shop.tasks.nightly", "t-1")
+        circumstances.task_started("shop.tasks.nightly", "t-1")
         around = current()
-        tasks.task_ended("t-1")
+        circumstances.task_ended("t-1")
         assert (around.origin, around.origin_name) == (Origin.TASK, "shop.tasks.nightly")
         assert around.request_id == "t-1"
         assert current() is not around
@@ -650,9 +650,9 @@ class TestTasks:
 
         def get_response(request: HttpRequest) -> HttpResponse:
             request.user = User(pk=7)
-            tasks.task_started("nightly", "t-1")
+            circumstances.task_started("nightly", "t-1")
             seen.append(current())
-            tasks.task_ended("t-1")
+            circumstances.task_ended("t-1")
             return sees(request)
 
         AuditMiddleware(get_response)(RequestFactory().get("/x/"))
@@ -664,7 +664,7 @@ class TestTasks:
     def test_an_end_without_a_start(self) -> None:
         """The end of a task that began elsewhere changes nothing."""
         with audit_circumstances(name="mine") as around:
-            tasks.task_ended("t-9")
+            circumstances.task_ended("t-9")
             assert current() is around
 
     def test_celery(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -672,9 +672,9 @@ class TestTasks:
         celery = types.ModuleType("celery.signals")
         celery.task_prerun, celery.task_postrun = Signal(), Signal()  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "celery.signals", celery)
-        monkeypatch.setattr(tasks, "hears_celery", False)
-        tasks.connect_task_signals()
-        tasks.connect_task_signals()
+        monkeypatch.setattr(circumstances, "hears_celery", False)
+        circumstances.connect_task_signals()
+        circumstances.connect_task_signals()
         task = types.SimpleNamespace(name="shop.tasks.nightly")
         celery.task_prerun.send(None, task_id="c-1", task=task)  # type: ignore[attr-defined]
         around = current()
@@ -700,7 +700,7 @@ class TestTasks:
         django_tasks: Any = pytest.importorskip(
             "django.tasks", reason="Django 6.0 has tasks first"
         )
-        tasks.connect_task_signals()
+        circumstances.connect_task_signals()
         backend = "django.tasks.backends.immediate.ImmediateBackend"
         with override_settings(TASKS={"default": {"BACKEND": backend}}):
             result = django_tasks.task(_sees_in_a_task).enqueue()

@@ -12,8 +12,11 @@ from django.db import connections, transaction
 from django.dispatch import Signal
 
 from signal_inspector import capture
-from signal_inspector.audit.attribution.circumstances import audit_circumstances
-from signal_inspector.audit.attribution.tasks import task_ended, task_started
+from signal_inspector.audit.attribution.circumstances import (
+    audit_circumstances,
+    task_ended,
+    task_started,
+)
 from signal_inspector.audit.models import (
     AuditedCall,
     AuditedDispatch,

@@ -8,8 +8,12 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from signal_inspector.audit.management.signal_audit.base import Stop, person
-from signal_inspector.audit.management.signal_audit.filters import add_filters, read_filters
+from signal_inspector.audit.management.signal_audit.base import (
+    Stop,
+    add_filters,
+    person,
+    read_filters,
+)
 from signal_inspector.audit.models import OperationKind
 from signal_inspector.audit.operations.base import RunningOperation
 from signal_inspector.audit.operations.export import (

@@ -11,8 +11,12 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.color import Style
 from django.db import DatabaseError, InterfaceError, connections
 
-from signal_inspector.audit.management.signal_audit.base import length_of_time, whole_number
-from signal_inspector.audit.management.signal_audit.filters import add_filters, read_filters
+from signal_inspector.audit.management.signal_audit.base import (
+    add_filters,
+    length_of_time,
+    read_filters,
+    whole_number,
+)
 from signal_inspector.audit.models import Ending, Method, TransactionOutcome
 from signal_inspector.audit.models.choices import OUTCOMES, UNSEENS
 from signal_inspector.audit.operations.export import JsonLines, Write, to_stream
