@@ -411,17 +411,18 @@ print(json.dumps([str(each.id) for each in dispatches]))
 """
 
 FORK_UNDER_LOCKS = """
-import os, threading
+import contextlib, os, threading
 from signal_inspector import capture
-from signal_inspector.core.wrapper import connection_log
 from signal_inspector.core.wrapper import instrument
-from signal_inspector.core import internal_errors
+from signal_inspector.core import forks, internal_errors
 instrument.install()
 from django.dispatch import Signal
 signal = Signal()
 held, done = threading.Event(), threading.Event()
 def hold():
-    with internal_errors._lock, connection_log._lock, instrument._lock:
+    with contextlib.ExitStack() as stack:
+        for lock in forks._locks:
+            stack.enter_context(lock)
         held.set()
         done.wait(60)
 threading.Thread(target=hold).start()

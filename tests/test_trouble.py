@@ -77,7 +77,7 @@ def test_threads_count_together(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_report_during_a_report_is_no_deadlock() -> None:
     """Code that runs while the count is taken, as finalizers do, may fail as well."""
-    with internal_errors._lock:
+    with internal_errors.lock:
         internal_errors.report("a test", ValueError())
     assert internal_errors.counts() == {"a test": 1}
 

@@ -1,15 +1,16 @@
 """What is done when the process forks: the one place that Python tells of it.
 
 A child has the memory of its parent and one of its threads: a lock that another thread held
-stays locked there, and what is to be one per process is shared by two. Functions run in the
-order in which they were given; what one of them raises is reported, and the others run all the
-same.
+stays locked there, and what is to be one per process is shared by two. So the locks of modules
+are made here, and are free in a child. Functions run in the order in which they were given; what
+one of them raises is reported, and the others run all the same.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from threading import RLock
 from typing import Final, TypeVar
 
 from signal_inspector.core import internal_errors
@@ -18,7 +19,23 @@ Function = TypeVar("Function", bound=Callable[[], None])
 
 _before: Final[list[Callable[[], None]]] = []
 _in_parent: Final[list[Callable[[], None]]] = []
-_in_child: Final[list[Callable[[], None]]] = [internal_errors.after_fork]
+_in_child: Final[list[Callable[[], None]]] = []
+_locks: Final = [internal_errors.lock]
+
+
+def lock() -> RLock:
+    """A lock for as long as the process lives. In a child nobody holds it, whoever forked.
+
+    Reentrant: a signal handler, or a finalizer, that runs while it is held may need it too.
+    """
+    made = RLock()
+    _locks.append(made)
+    return made
+
+
+def _free_locks() -> None:
+    for each in _locks:
+        each._at_fork_reinit()  # type: ignore[attr-defined]  # as ``logging`` does with its own
 
 
 def before(function: Function) -> Function:
@@ -54,5 +71,5 @@ if hasattr(os, "register_at_fork"):  # Windows has no forks
     os.register_at_fork(
         before=lambda: _run(_before),
         after_in_parent=lambda: _run(_in_parent),
-        after_in_child=lambda: _run(_in_child),
+        after_in_child=lambda: _run([_free_locks, *_in_child]),
     )

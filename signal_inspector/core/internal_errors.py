@@ -34,7 +34,7 @@ _counts: Counter[str] = Counter()
 _drops: Counter[str] = Counter()
 _known_failures: set[str] = {"opening a record", "closing a record", "recording an exception"}
 _known_drops: set[str] = {"dispatches"}
-_lock = RLock()
+lock = RLock()
 
 _teller: Callable[[BaseException], str] | None = None
 
@@ -52,12 +52,6 @@ _WITHOUT_CODE: Final = frozenset((int, NoneType, BuiltinFunctionType))
 _partial_func = functools.partial.__dict__["func"].__get__
 
 
-def after_fork() -> None:
-    """Called in a forked child, before the other functions of ``forks``."""
-    global _lock
-    _lock = RLock()  # the thread that held it is not in the child
-
-
 def report(kind: str, error: BaseException) -> None:
     """Count a failure of ours; log the first of its kind, with its traceback.
 
@@ -71,7 +65,7 @@ def report(kind: str, error: BaseException) -> None:
 
 def note(kind: str, error: BaseException) -> None:
     """The same of whatever it is: for the end of a thread of our own."""
-    with _lock:
+    with lock:
         _counts[kind] += 1
         first = _counts[kind] == 1
     if first:
@@ -107,7 +101,7 @@ def tell_by(teller: Callable[[BaseException], str]) -> None:
 
 def tell(kind: str, text: str) -> None:
     """The same of a failure that a sentence explains better than a traceback."""
-    with _lock:
+    with lock:
         _counts[kind] += 1
         first = _counts[kind] == 1
     if first:
@@ -116,7 +110,7 @@ def tell(kind: str, text: str) -> None:
 
 def announce(*, failures: Iterable[str] = (), drops: Iterable[str] = ()) -> None:
     """Let these kinds be known, at 0, before the first of them: an alert compares with that."""
-    with _lock:
+    with lock:
         _known_failures.update(failures)
         _known_drops.update(drops)
 
@@ -290,36 +284,36 @@ traceback_of: Final[Callable[[BaseException], TracebackType | None]] = _slot("__
 
 def counts() -> dict[str, int]:
     """How often each kind of failure happened in this process."""
-    with _lock:
+    with lock:
         return dict(_counts)
 
 
 def drop(kind: str, count: int = 1) -> None:
     """Count what is not kept as a limit was reached: no failure, but something is missing."""
-    with _lock:
+    with lock:
         _drops[kind] += count
 
 
 def drops() -> dict[str, int]:
     """How much of each kind was dropped in this process."""
-    with _lock:
+    with lock:
         return dict(_drops)
 
 
 def known_counts() -> dict[str, int]:
     """The same as ``counts``, with those that are announced and have not happened."""
-    with _lock:
+    with lock:
         return dict.fromkeys(_known_failures, 0) | _counts
 
 
 def known_drops() -> dict[str, int]:
     """The same as ``drops``, with those that are announced and have not happened."""
-    with _lock:
+    with lock:
         return dict.fromkeys(_known_drops, 0) | _drops
 
 
 def reset() -> None:
     """Forget all counts, so that the next failure of each kind is logged again (for tests)."""
-    with _lock:
+    with lock:
         _counts.clear()
         _drops.clear()

@@ -6,7 +6,6 @@ import re
 import sys
 from inspect import CO_OPTIMIZED
 from pathlib import Path
-from threading import RLock
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
@@ -61,14 +60,14 @@ _items: IdentityMap[bool] = IdentityMap()
 _creations: IdentityMap[_Creation] = IdentityMap()
 _anonymous: IdentityMap[_Anonymous] = IdentityMap()
 _index = Index()
-_lock = RLock()
+_lock = forks.lock()
 _scanning = False
 
 
 @forks.in_child
 def _after_fork() -> None:
-    global _lock, _index, _scanning
-    _lock, _index, _scanning = RLock(), Index(), False
+    global _index, _scanning
+    _index, _scanning = Index(), False
 
 
 def note_creation(signal: Signal, frame: FrameType) -> None:

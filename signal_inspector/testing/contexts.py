@@ -11,7 +11,6 @@ import sys
 import unittest
 from collections.abc import Callable
 from functools import wraps
-from threading import RLock
 from types import TracebackType
 from typing import Any, ClassVar, Final, Generic, Self, TypeVar, cast
 
@@ -20,7 +19,7 @@ from django.conf import settings
 from signal_inspector.core import forks
 from signal_inspector.core.wrapper import instrument
 
-_lock = RLock()
+_lock = forks.lock()
 _users = 0
 _wrapper_is_ours = False
 _queries_are_ours = False
@@ -31,12 +30,6 @@ _SET_UP: Final = ("setup_class", "setup_method", "teardown_class", "teardown_met
 
 T = TypeVar("T")
 D = TypeVar("D", bound=Callable[..., Any])
-
-
-@forks.in_child
-def _after_fork() -> None:
-    global _lock
-    _lock = RLock()  # the thread that held it is not in the child
 
 
 def acquire_wrapper() -> None:

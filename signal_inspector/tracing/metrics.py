@@ -6,7 +6,6 @@ Measured while the span of what is measured is current, so that the SDK can atta
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from threading import Lock
 from typing import Final
 from weakref import WeakSet
 
@@ -45,7 +44,7 @@ KIND: Final = "django.signal.inspector.kind"
 #: Providers that have the counters. Weak, and the callbacks know no provider either: one that
 #: is thrown away, as tests do, is not kept alive by having been observed.
 _observed: WeakSet[MeterProvider] = WeakSet()
-_lock = Lock()
+_lock = forks.lock()
 
 
 class Meters:
@@ -125,12 +124,6 @@ def _is_idle(histogram: Histogram) -> bool:
     # under this name; should the name go, we measure into nothing, which is slow but right.
     real = getattr(histogram, "_real_instrument", histogram)
     return real is None or type(real) is NoOpHistogram
-
-
-@forks.in_child
-def _after_fork() -> None:
-    global _lock
-    _lock = Lock()  # the thread that held it is not in the child
 
 
 def observe(meter_provider: MeterProvider | None = None) -> None:

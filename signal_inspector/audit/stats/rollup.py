@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import secrets
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -56,7 +55,7 @@ TallyRow = tuple[int, int, int, str]  # as the columns of TALLIES
 #: Rows that were added inside transactions, until these have ended.
 _pending: dict[str, list[Mapping[int, tuple[int, Figures]]]] = {}
 _MOST_PENDING: Final = 1_000
-_lock = threading.Lock()
+_lock = forks.lock()
 
 
 @dataclass(slots=True)
@@ -74,8 +73,6 @@ _own: dict[str, _Own] = {}  # by database alias
 @forks.in_child
 def _forked() -> None:
     """Let a child own no rows of its parent, nor wait for a thread that is not in it."""
-    global _lock
-    _lock = threading.Lock()
     _own.clear()
     _pending.clear()
 

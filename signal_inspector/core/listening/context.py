@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from threading import RLock
 from types import TracebackType
 from typing import Final
 
@@ -26,7 +25,7 @@ from signal_inspector.core.record.values import Details
 
 _REMEMBERED: Final = 10_000  # signals, by those who hear
 
-_lock = RLock()
+_lock = forks.lock()
 
 
 class RecordingContext:
@@ -122,12 +121,6 @@ class _Setting(
 #: ``set_current[scope]`` is ``current.set(scope)`` in one instruction: after a call Python looks
 #: for signals, and what a handler raises there would leave the scope set and the token lost.
 set_current: Final = _Setting()
-
-
-@forks.in_child
-def _after_fork() -> None:
-    global _lock
-    _lock = RLock()  # the thread that held it is not in the child
 
 
 def hearing_of(signal: str, hearers: Hearers) -> Hearers:

@@ -8,7 +8,6 @@ asks it at each dispatch.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from threading import RLock
 from typing import ClassVar, Final, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
@@ -184,16 +183,10 @@ process: Sinks = NO_SINKS
 
 _named: tuple[Sink, ...] = ()
 _added: tuple[Sink, ...] = ()
-_lock = RLock()
+_lock = forks.lock()
 
 #: The methods of a sink that a project may override, and that may fail.
 _OF_A_SINK: Final = ("observer_for", "dispatch_started", "dispatch_finished")
-
-
-@forks.in_child
-def _after_fork() -> None:
-    global _lock
-    _lock = RLock()  # the thread that held it is not in the child
 
 
 def _observes(sink: Sink) -> bool:

@@ -12,7 +12,6 @@ import weakref
 from collections.abc import Callable
 from enum import StrEnum
 from inspect import CO_COROUTINE
-from threading import RLock
 from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
@@ -46,7 +45,7 @@ DEAD_KEPT: Final = 20
 #: The same of receivers that were taken out of ``signal.receivers`` by hand and may come back.
 GONE_KEPT: Final = 200
 _taken_back: IdentityMap[dict[LookupKey, None]] = IdentityMap()
-_lock = RLock()  # reentrant: a finalizer that runs in here may connect and disconnect
+_lock = forks.lock()  # reentrant: a finalizer that runs in here may connect and disconnect
 
 _note: Final = tuple.__new__  # what _Note() itself calls
 
@@ -284,12 +283,6 @@ _refused: IdentityMap[dict[tuple[object, ...], Refusal]] = IdentityMap()
 
 
 _vain: IdentityMap[dict[tuple[object, ...], Vain]] = IdentityMap()
-
-
-@forks.in_child
-def _after_fork() -> None:
-    global _lock
-    _lock = RLock()  # the thread that held it is not in the child
 
 
 def note_connect(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
-from threading import RLock
 from types import FrameType
 from typing import Any, Final
 
@@ -42,19 +41,13 @@ _RETURNED: Final = Outcome.RETURNED
 #: that another tool has wrapped our methods and still calls them.
 hearing: Sequence[object] = ()
 
-_lock = RLock()
+_lock = forks.lock()
 _originals: dict[str, Any] = {}
 _ours: dict[str, Any] = {}
 
 #: Django's own send() and send_robust(), once our loops have stood in for them: for good, as what
 #: was taken from a Signal is called after uninstall() too.
 _djangos: Final[dict[SendMethod, Any]] = {}
-
-
-@forks.in_child
-def _after_fork() -> None:
-    global _lock
-    _lock = RLock()
 
 
 def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from functools import wraps
-from threading import RLock
 from types import MethodType
 from typing import Any, Protocol
 
@@ -24,7 +23,7 @@ from signal_inspector.names.safe import instance_attribute
 _MAX_LAYERS = 100  # of decorators around one function
 _originals: dict[type[Signal], Callable[..., Any]] = {}
 _ours: dict[type[Signal], Callable[..., Any]] = {}
-_lock = RLock()
+_lock = forks.lock()
 
 
 class Change(Protocol):
@@ -154,12 +153,6 @@ def _layers(receiver: object, *, with_methods: bool = True) -> Iterator[object]:
 
 
 _changes: tuple[Change, ...] = ()
-
-
-@forks.in_child
-def _after_fork() -> None:
-    global _lock
-    _lock = RLock()  # the thread that held it is not in the child
 
 
 def add(change: Change) -> None:

@@ -131,12 +131,23 @@ def test_two_at_once() -> None:
 def test_fork() -> None:
     """A forked child owns none of its parent's rows, and waits for no thread of it."""
     rollup._own["default"] = rollup._Own(NOW, [1, 2])
-    with rollup._lock:
-        child = os.fork()
-        if not child:
-            free = rollup._lock.acquire(timeout=1)
-            os._exit(0 if free and not rollup._own else 1)
-        _, status = os.waitpid(child, 0)
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with rollup._lock:
+            held.set()
+            done.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(60)
+    child = os.fork()
+    if not child:
+        free = rollup._lock.acquire(timeout=1)
+        os._exit(0 if free and not rollup._own else 1)
+    _, status = os.waitpid(child, 0)
+    done.set()
+    thread.join()
     assert os.waitstatus_to_exitcode(status) == 0
     assert rollup._own
 
