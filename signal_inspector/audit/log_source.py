@@ -26,8 +26,7 @@ from signal_inspector.audit.search.entries import (
 )
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.catalog.recorded import SentOn
-from signal_inspector.watch.sources import Asked, Source, SourceAwayError
+from signal_inspector.core.registry import Asked, SentOn, Source, SourceAwayError
 
 NAME: Final = "audit"
 

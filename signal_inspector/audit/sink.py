@@ -36,14 +36,12 @@ from signal_inspector.audit.settings import (
     policy_for,
     wanted_details,
 )
-from signal_inspector.catalog import recorded
 from signal_inspector.conf import SETTING, forget_config, register_section
-from signal_inspector.core import internal_errors
+from signal_inspector.core import internal_errors, registry
 from signal_inspector.core.listening import sinks
 from signal_inspector.core.listening.sinks import Sink
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Details
-from signal_inspector.watch import sources
 
 _logger = logging.getLogger("signal_inspector")
 
@@ -117,21 +115,21 @@ def start() -> None:
     post_migrate.connect(_migrated, weak=False, dispatch_uid=_UID)
     _watch_test_databases()
     connect_task_signals()
-    sources.register("audit", _open_log)
-    recorded.register("audit", _sent_on)
+    registry.register_watch_source("audit", _open_log)
+    registry.register_sent_on("audit", _sent_on)
     if installed is None:
         installed = AuditSink()
     listen()
 
 
-def _open_log(asked: sources.Asked) -> sources.Source:
+def _open_log(asked: registry.Asked) -> registry.Source:
     """The log for ``signals watch --via audit``."""
     from signal_inspector.audit import log_source  # noqa: PLC0415 - a server has no use for it
 
     return log_source.open_source(asked)
 
 
-def _sent_on() -> Iterable[recorded.SentOn]:
+def _sent_on() -> Iterable[registry.SentOn]:
     """What the log tells the graph of signals."""
     from signal_inspector.audit import log_source  # noqa: PLC0415 - as above
 

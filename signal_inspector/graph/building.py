@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, State, describe
 from signal_inspector.catalog.explaining import absent
 from signal_inspector.catalog.finding import app_label_of
-from signal_inspector.catalog.recorded import SentOn, sent_on
 from signal_inspector.conf import get_config
+from signal_inspector.core.registry import SentOn, sent_on
 from signal_inspector.graph.model import (
     Function,
     Graph,

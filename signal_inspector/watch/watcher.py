@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
+from signal_inspector.core.registry import Source, SourceAwayError
 from signal_inspector.display.numbers import length_of_time, plural
 from signal_inspector.display.text import printable
 from signal_inspector.watch.dispatches import (
@@ -16,7 +17,6 @@ from signal_inspector.watch.dispatches import (
     read_seen,
 )
 from signal_inspector.watch.listening import Listener, Message
-from signal_inspector.watch.sources import Source, SourceAwayError
 from signal_inspector.watch.terminal import Lines
 
 Write = Callable[[str], None]

@@ -14,11 +14,9 @@ from signal_inspector.audit.destinations.database.writing import write
 from signal_inspector.audit.log_source import sent_on
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch
 from signal_inspector.audit.search.entries import Follower
-from signal_inspector.catalog import recorded
-from signal_inspector.catalog.recorded import SentOn
-from signal_inspector.watch import sources
+from signal_inspector.core import registry
+from signal_inspector.core.registry import Asked, SentOn, SourceAwayError
 from signal_inspector.watch.dispatches import read_seen
-from signal_inspector.watch.sources import Asked, SourceAwayError
 from tests.audit.rows_made import many_rows, rows_of, with_column
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +45,7 @@ def sent() -> None:
 class TestSource:
     def test_is_offered(self) -> None:
         """The app registers it under the name that the command asks for."""
-        assert sources.source("audit") is not None
+        assert registry.watch_source("audit") is not None
 
     def test_new_ones_once(self) -> None:
         """What is written from now on comes once, in the form of the recorder's."""
@@ -116,7 +114,7 @@ class TestSentOn:
         """Each receiver with each signal it sent, and how often."""
         expected = SentOn(receiver=f"{HERE}.send_on", signal=f"{HERE}.inner", count=6)
         assert sent_on() == [expected]
-        assert expected in recorded.sent_on()
+        assert expected in registry.sent_on()
 
     def test_only_the_newest(self, sent: None) -> None:
         """The sample is of the newest."""

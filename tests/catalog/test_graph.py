@@ -14,11 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_inspector import capture
-from signal_inspector.catalog import recorded
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry
-from signal_inspector.catalog.recorded import SentOn, sent_on_in
-from signal_inspector.core import internal_errors
+from signal_inspector.core import internal_errors, registry
 from signal_inspector.core.record.values import SendMethod
+from signal_inspector.core.registry import SentOn, sent_on_in
 from signal_inspector.graph import building
 from signal_inspector.graph.building import build, project_graph
 from signal_inspector.graph.model import Graph, Known, SendingOn, cycles_in, select
@@ -249,7 +248,7 @@ class Work:
 class TestRecorded:
     @pytest.fixture(autouse=True)
     def _as_before(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        monkeypatch.setattr(recorded, "_sources", {})
+        monkeypatch.setattr(registry, "_sent_on", {})
         yield
         internal_errors.reset()
 
@@ -294,7 +293,7 @@ class TestRecorded:
     def test_the_project_s_graph_asks_what_is_registered(self) -> None:
         """A source that registered is asked, unless nothing recorded is wanted."""
         seen = SentOn(receiver="shop.gone", signal="shop.signals.unheard", count=2)
-        recorded.register("test", lambda: [seen])
+        registry.register_sent_on("test", lambda: [seen])
         assert [it.count for it in project_graph().sendings_on if it.receiver == "shop.gone"] == [
             2
         ]
@@ -308,13 +307,13 @@ class TestRecorded:
         def away() -> list[SentOn]:
             raise OperationalError("no such table: signal_audit_dispatch")
 
-        recorded.register("audit", away)
+        registry.register_sent_on("audit", away)
         said: list[str] = []
-        assert recorded.sent_on(said.append) == []
+        assert registry.sent_on(said.append) == []
         assert said == [
             "What the audit has recorded is left out: no such table: signal_audit_dispatch"
         ]
-        assert recorded.sent_on() == []
+        assert registry.sent_on() == []
         assert internal_errors.counts() == {}
 
 

@@ -15,7 +15,7 @@ import pytest
 from django.core.management import load_command_class
 from django.dispatch import Signal
 
-from signal_inspector.catalog import recorded
+from signal_inspector.core import registry
 from signal_inspector.graph import as_json, building, model
 from signal_inspector.graph.building import project_graph
 from signal_inspector.graph.model import Known
@@ -62,7 +62,7 @@ def test_the_commands_print_what_stands_there(
 
 def test_the_python_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both run, and what they say is registered is asked."""
-    monkeypatch.setattr(recorded, "_sources", {})
+    monkeypatch.setattr(registry, "_sent_on", {})
     order_placed, stock_low = Signal(), Signal()
 
     def passes_on(**kwargs: Any) -> None:
@@ -71,7 +71,7 @@ def test_the_python_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
     order_placed.connect(passes_on)
     capturing, drawing = _PYTHON.findall(TEXT)
     exec(capturing, {"order_placed": order_placed})
-    assert [it.receiver.rpartition(".")[2] for it in recorded.sent_on()] == ["passes_on"]
+    assert [it.receiver.rpartition(".")[2] for it in registry.sent_on()] == ["passes_on"]
     names: dict[str, Any] = {}
     exec(drawing, names)
     assert names["text"].startswith("flowchart LR")

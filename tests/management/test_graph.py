@@ -15,8 +15,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.dispatch import Signal
 
-from signal_inspector.catalog import recorded
-from signal_inspector.catalog.recorded import SentOn
+from signal_inspector.core import registry
+from signal_inspector.core.registry import SentOn
 from signal_inspector.graph import as_json
 from signal_inspector.management.signals import graph as command
 from tests.graph.graphs_made import hostile
@@ -135,7 +135,7 @@ class TestOptions:
     def test_what_was_recorded_can_be_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Recordings are in the graph unless they are not wanted."""
         seen = [SentOn(receiver=f"{__name__}.on_drawn", signal=NAME, count=5)]
-        monkeypatch.setattr(recorded, "_sources", {"test": lambda: seen})
+        monkeypatch.setattr(registry, "_sent_on", {"test": lambda: seen})
         chosen = ("--signal", NAME, "--format", "json")
         assert json.loads(written(*chosen))["sends_on"][0]["count"] == 5
         assert json.loads(written(*chosen))["cycles"] == [[NAME, f"{__name__}.on_drawn"]]

@@ -10,8 +10,9 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from signal_inspector.core import registry
 from signal_inspector.management.signals import watch
-from signal_inspector.watch import WatchSink, sources
+from signal_inspector.watch import WatchSink
 from signal_inspector.watch.meeting import Place
 from tests.listening import listening
 
@@ -22,7 +23,7 @@ class Empty:
     interval = 1.0
     closed = 0
 
-    def __init__(self, asked: sources.Asked) -> None:
+    def __init__(self, asked: registry.Asked) -> None:
         self.asked = asked
 
     def look(self) -> list[dict[str, Any]]:
@@ -33,15 +34,15 @@ class Empty:
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[sources.Asked]:
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[registry.Asked]:
     """What the source in place of the audit was asked for."""
-    asked: list[sources.Asked] = []
+    asked: list[registry.Asked] = []
 
-    def opens(wanted: sources.Asked) -> Empty:
+    def opens(wanted: registry.Asked) -> Empty:
         asked.append(wanted)
         return Empty(wanted)
 
-    monkeypatch.setattr(sources, "_sources", {"audit": opens})
+    monkeypatch.setattr(registry, "_watch_sources", {"audit": opens})
     monkeypatch.setattr(Empty, "closed", 0)
     return asked
 
@@ -54,13 +55,13 @@ def run(*options: str) -> tuple[str, str]:
 
 def test_nothing_to_watch_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the sink and without the audit it says what to add to the settings."""
-    monkeypatch.setattr(sources, "_sources", {})
+    monkeypatch.setattr(registry, "_watch_sources", {})
     with pytest.raises(CommandError, match=r"signal_inspector\.watch\.WatchSink") as error:
         run()
     assert "signal_inspector.audit" in str(error.value)
 
 
-def test_socket_without_the_sink(opened: list[sources.Asked]) -> None:
+def test_socket_without_the_sink(opened: list[registry.Asked]) -> None:
     """The socket that was asked for is not replaced by another way."""
     with pytest.raises(CommandError, match="No process of these settings"):
         run("--via", "socket")
@@ -69,12 +70,12 @@ def test_socket_without_the_sink(opened: list[sources.Asked]) -> None:
 
 def test_audit_that_is_not_installed(meeting: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor is the audit."""
-    monkeypatch.setattr(sources, "_sources", {})
+    monkeypatch.setattr(registry, "_watch_sources", {})
     with listening(WatchSink()), pytest.raises(CommandError, match="no log to watch"):
         run("--via", "audit")
 
 
-def test_audit_where_there_is_no_sink(opened: list[sources.Asked]) -> None:
+def test_audit_where_there_is_no_sink(opened: list[registry.Asked]) -> None:
     """Without the sink the log is watched; it ends with a summary, and the source is closed."""
     out, err = run()
     assert out == ""
@@ -84,7 +85,7 @@ def test_audit_where_there_is_no_sink(opened: list[sources.Asked]) -> None:
 
 
 def test_socket_where_there_is_a_sink(
-    meeting: Place, opened: list[sources.Asked], monkeypatch: pytest.MonkeyPatch
+    meeting: Place, opened: list[registry.Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the sink the processes themselves are heard."""
     from signal_inspector.watch.listening import Listener
@@ -111,15 +112,15 @@ def test_refused_directory(meeting: Place, home: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "asked"),
     [
-        ([], sources.Asked()),
-        (["--signal", "shop.*"], sources.Asked(signal="shop.*")),
-        (["--signal", "shop.*", "--signal", "b.*"], sources.Asked()),
-        (["--signal", "order_placed"], sources.Asked()),  # a last part, which the log knows not
-        (["--failures"], sources.Asked(failures=True)),
+        ([], registry.Asked()),
+        (["--signal", "shop.*"], registry.Asked(signal="shop.*")),
+        (["--signal", "shop.*", "--signal", "b.*"], registry.Asked()),
+        (["--signal", "order_placed"], registry.Asked()),  # a last part, which the log knows not
+        (["--failures"], registry.Asked(failures=True)),
     ],
 )
 def test_what_the_source_may_leave_out(
-    opened: list[sources.Asked], options: list[str], asked: sources.Asked
+    opened: list[registry.Asked], options: list[str], asked: registry.Asked
 ) -> None:
     """The source is told of filters as far as it can use them."""
     run("--via", "audit", *options)
@@ -133,14 +134,16 @@ def test_no_milliseconds(text: str) -> None:
         watch._milliseconds(text)
 
 
-def test_source_that_is_away(opened: list[sources.Asked], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_source_that_is_away(
+    opened: list[registry.Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is asked again later, and that is said."""
     looks: list[int] = []
 
     def look(self: Empty) -> list[dict[str, Any]]:
         looks.append(1)
         if len(looks) == 1:
-            raise sources.SourceAwayError("The database is away: no route.")
+            raise registry.SourceAwayError("The database is away: no route.")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Empty, "look", look)

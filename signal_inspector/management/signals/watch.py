@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
 
+from signal_inspector.core import registry
 from signal_inspector.subcommands import OK, Subcommand
 
 _NO_WAY: Final = """\
@@ -80,12 +81,12 @@ class Watch(Subcommand):
 def _way(via: str) -> str:
     """How to learn of dispatches, as far as the settings allow it."""
     from signal_inspector.core.listening.sinks import process_sinks  # noqa: PLC0415
-    from signal_inspector.watch import WatchSink, sources  # noqa: PLC0415
+    from signal_inspector.watch import WatchSink  # noqa: PLC0415
 
     has_sink = any(isinstance(sink, WatchSink) for sink in process_sinks())
     if via in ("auto", "socket") and has_sink:
         return "socket"
-    if via in ("auto", "audit") and sources.source("audit") is not None:
+    if via in ("auto", "audit") and registry.watch_source("audit") is not None:
         return "audit"
     raise CommandError({"socket": _NO_SINK, "audit": _NO_AUDIT}.get(via, _NO_WAY))
 
@@ -113,13 +114,12 @@ def _through_socket(part: Subcommand, options: dict[str, Any]) -> None:
 
 
 def _through_audit(part: Subcommand, options: dict[str, Any]) -> None:
-    from signal_inspector.watch import sources  # noqa: PLC0415
 
-    opens = sources.source("audit")
+    opens = registry.watch_source("audit")
     if opens is None:
         raise CommandError(_NO_AUDIT)
     globs = options["signal"]
-    asked = sources.Asked(
+    asked = registry.Asked(
         signal=globs[0] if len(globs) == 1 and "." in globs[0] else "*",
         failures=options["failures"],
     )

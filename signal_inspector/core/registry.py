@@ -1,10 +1,15 @@
-"""What rooms above have recorded of signals: they register here, as imports point down only."""
+"""What one room knows and another may show: rooms register it here, as none imports another.
+
+What receivers sent on is shown by the graph; ways to learn of dispatches, other than its socket,
+are used by ``signals watch``.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 from django.db import DatabaseError
 
@@ -23,12 +28,13 @@ class SentOn:
 
 SentOnSource = Callable[[], Iterable[SentOn]]
 
-_sources: dict[str, SentOnSource] = {}
+
+_sent_on: dict[str, SentOnSource] = {}
 
 
-def register(name: str, source: SentOnSource) -> None:
+def register_sent_on(name: str, source: SentOnSource) -> None:
     """Let ``source`` be asked for what receivers sent on; the same name replaces the former."""
-    _sources[name] = source
+    _sent_on[name] = source
 
 
 def sent_on(on_problem: Callable[[str], None] | None = None) -> list[SentOn]:
@@ -38,7 +44,7 @@ def sent_on(on_problem: Callable[[str], None] | None = None) -> list[SentOn]:
     in words.
     """
     counts: dict[tuple[str, str], int] = {}
-    for name, source in list(_sources.items()):
+    for name, source in list(_sent_on.items()):
         try:
             found = list(source())
         except DatabaseError as error:
@@ -70,3 +76,49 @@ def sent_on_in(dispatches: Iterable[Dispatch]) -> list[SentOn]:
         SentOn(receiver=receiver, signal=signal, count=count)
         for (receiver, signal), count in sorted(counts.items())
     ]
+
+
+class Asked(NamedTuple):
+    """What a source may leave out, as it would not be shown."""
+
+    signal: str = "*"  # a glob on dotted names
+    failures: bool = False  # only dispatches in which something failed
+
+
+class Source(Protocol):
+    """A way to learn of dispatches that is asked again and again."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one look to the next."""
+
+    def look(self) -> Iterable[dict[str, Any]]:
+        """What is new since the last look, each as ``record.dispatch.document`` gives it.
+
+        ``process`` in its context is the words for who sent it. Raises ``SourceAwayError``
+        where another try may find more.
+        """
+
+    def close(self) -> None:
+        """Called once at the end."""
+
+
+class SourceAwayError(Exception):
+    """A source cannot be read just now; the text says why, for a person."""
+
+
+#: Opens a source. Raises ``CommandError`` where it cannot be read at all.
+OpenSource = Callable[[Asked], Source]
+
+
+_watch_sources: dict[str, OpenSource] = {}
+
+
+def register_watch_source(name: str, opens: OpenSource) -> None:
+    """Offer a source as ``--via NAME``; the same name replaces the former."""
+    _watch_sources[name] = opens
+
+
+def watch_source(name: str) -> OpenSource | None:
+    """What opens the source of this name; None where no such room is installed."""
+    return _watch_sources.get(name)
