@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from signal_inspector.graph.formats import as_dot, as_json, as_mermaid, as_svg
 from signal_inspector.graph.layout import LayoutMissingError
 from signal_inspector.graph.page import as_html
-from signal_inspector.graph.svg import as_svg
-from signal_inspector.graph.text_formats import as_dot, as_json, as_mermaid
 
 __all__ = ["LayoutMissingError", "as_dot", "as_html", "as_json", "as_mermaid", "as_svg"]

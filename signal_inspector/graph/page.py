@@ -22,9 +22,9 @@ from signal_inspector.graph.drawing import (
     known_words,
     palette,
 )
+from signal_inspector.graph.formats import asset, content, text
 from signal_inspector.graph.layout import lay_out
 from signal_inspector.graph.model import Graph, Receiving, Sending, SendingOn
-from signal_inspector.graph.svg import asset, content, text
 
 _SCRIPTS = ("boxes", "view", "pointing", "focus", "panel", "filters", "buttons")
 #: "<" and "&" would be read as HTML; the others as ends of lines by old scripts.
