@@ -222,5 +222,5 @@ def test_set_up_once(page: Page, shop: str) -> None:
             """() => (document.getElementById('djDebugRoot').shadowRoot ?? document)
             .querySelectorAll('link[data-si-style]').length"""
         )
-        == 1
+        == 3  # palette, dispatch, panel: each once
     )
