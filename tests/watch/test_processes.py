@@ -26,7 +26,7 @@ def by_process(watcher: Terminal, name: str, since: datetime) -> Counter[str]:
     ids = [each["id"] for each in watcher.dispatches]
     assert len(ids) == len(set(ids))
     return Counter(
-        each["process"].split()[0]
+        each["process"].removeprefix("pid ").partition(",")[0]
         for each in sent_since(watcher, since)
         if each["signal"] == f"{SIGNALS}.{name}"
     )

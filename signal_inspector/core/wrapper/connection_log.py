@@ -9,10 +9,10 @@ happens, in plain strings and weak references.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from inspect import CO_COROUTINE
-from types import FunctionType, MethodType
+from types import CodeType, FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
 from asgiref.sync import iscoroutinefunction
@@ -47,8 +47,6 @@ GONE_KEPT: Final = 200
 _taken_back: IdentityMap[dict[LookupKey, None]] = IdentityMap()
 _lock = forks.lock()  # reentrant: a finalizer that runs in here may connect and disconnect
 
-_note: Final = tuple.__new__  # what _Note() itself calls
-
 
 class Phase(StrEnum):
     """How far ``django.setup()`` was."""
@@ -60,6 +58,8 @@ class Phase(StrEnum):
 
 
 _AFTER: Final = Phase.AFTER  # to ask an enumeration takes long
+_PARTS: Final = 8  # of a note of which there is no more
+_NOWHERE: Final = (None, 0)
 
 
 class _More(NamedTuple):
@@ -76,13 +76,12 @@ class _Note(NamedTuple):
     """What is kept of one ``Signal.connect`` call until somebody reads it as a ``Connection``.
 
     Connecting is to cost next to nothing, so the receiver is named, and the line that connected
-    it is counted, no earlier. It is one flat tuple: with every object that stays, Python's
-    garbage collector comes sooner.
+    it is counted, no earlier.
     """
 
-    module: Any  # of the function, these three; None where there is more
+    code: Any  # of the function, these three; None where there is more
+    module: Any
     qualname: Any
-    code: Any
     #: To the receiver, or to a method's object; None where it is named and held strongly. A
     #: receiver that lives is called what the records of it say.
     living: weakref.ref[Any] | None
@@ -161,16 +160,18 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
     __slots__ = ("dead", "enter", "events", "has_unread", "is_settling", "settled_at")
 
     def __init__(self) -> None:
-        #: What was connected, and the weak references that died, which enter themselves.
-        self.events: list[_Note | weakref.ref[Any]] = []
+        #: What was connected, and the weak references that died, which enter themselves. Of what
+        #: nearly all code connects the parts of its note lie in here, the code first: no object
+        #: is made that stays, as with each of them Python's garbage collector comes sooner.
+        self.events: list[Any] = []
         #: Adds to them. No function of ours: what a signal handler raises in one is lost.
         self.enter: Final[Callable[[Any], object]] = self.events.append
         #: Which connections are dead, in the order in which they died, and what made each.
         self.dead: dict[LookupKey, object] = {}
         self.has_unread = False
         self.is_settling = False
-        #: So many events are worked out at once.
-        self.settled_at = 2 * DEAD_KEPT
+        #: When there are so many of them, what follows is worked out.
+        self.settled_at = 2 * DEAD_KEPT * _PARTS
 
     def settle(self, signal: Signal) -> None:
         """Work out what happened.
@@ -187,9 +188,9 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
         finally:
             self.is_settling = False
 
-    def _work_out(self, signal: Signal, events: list[_Note | weakref.ref[Any]]) -> None:
+    def _work_out(self, signal: Signal, events: list[Any]) -> None:
         keys: dict[int, LookupKey] | None = None  # by weak reference
-        for event in events:
+        for event in _told(events):
             if isinstance(event, _Note):
                 if event.more is None:
                     self._take_in(event, keys)
@@ -207,7 +208,7 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
             connected = {key for key, _, _ in entries(signal)}
             for key in [key for key in list(self) if key not in connected][:-GONE_KEPT]:
                 self.drop(key)
-        self.settled_at = max(2 * DEAD_KEPT, len(self))
+        self.settled_at = max(2 * DEAD_KEPT, len(self)) * _PARTS
 
     def _forget_predecessors(self, note: _Note) -> None:
         made_by = _made_by(note)
@@ -252,6 +253,21 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
             for key in list(self):
                 self.read(key)
         return {key: each for key, each in list(self.items()) if isinstance(each, Connection)}
+
+
+def _told(events: list[Any]) -> Iterator[_Note | weakref.ref[Any]]:
+    """The notes whole, and the weak references that died between them."""
+    at = 0
+    while at < len(events):
+        event = events[at]
+        if type(event) is CodeType:
+            code, module, qualname, living, is_weak, place, line, phase = events[at : at + _PARTS]
+            place = None if place is None else (place, line)
+            yield _Note(code, module, qualname, living, is_weak, place, phase, None)
+            at += _PARTS
+        else:
+            yield event
+            at += 1
 
 
 def _length(receivers: Any) -> int:
@@ -309,18 +325,25 @@ def note_connect(
             and type(receiver) is FunctionType
             and not receiver.__dict__
         ):
-            note = (
-                receiver.__module__,
-                receiver.__qualname__,
-                receiver.__code__,
-                _weak(receiver, known.enter) if weak else _weak(receiver),
-                bool(weak),
-                place,
-                _AFTER if apps.ready else _phase(),
-                None,
+            if weak:
+                living, is_weak = _weak(receiver, known.enter), True
+            else:
+                living, is_weak = _weak(receiver), False
+            code, line = place or _NOWHERE
+            events = known.events
+            events.extend(  # at once: others add to them
+                (
+                    receiver.__code__,
+                    receiver.__module__,
+                    receiver.__qualname__,
+                    living,
+                    is_weak,
+                    code,
+                    line,
+                    _AFTER if apps.ready else _phase(),
+                )
             )
-            known.enter(_note(_Note, note))
-            if len(known.events) > known.settled_at:
+            if len(events) > known.settled_at:
                 with _lock:
                     known.settle(signal)
             return
