@@ -194,14 +194,14 @@ class Capture(ObjectCapture):
     ) -> ObjectObserver | None:
         if self.captured is None or not self.wanted.covers(signal):
             return None
-        return _Observer(self, signal, sender, named, receivers)
+        return _CapturingObserver(self, signal, sender, named, receivers)
 
     def belongs(self) -> bool:
         """Whether what the current code sends belongs to the capture."""
         return self._everything or self in _inside.get() or get_ident() == self._thread
 
 
-class _Observer(ObjectObserver):
+class _CapturingObserver(ObjectObserver):
     """Notes one dispatch for a capture."""
 
     def __init__(

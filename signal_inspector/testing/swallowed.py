@@ -68,10 +68,10 @@ class SwallowCapture(ObjectCapture):
         named: Mapping[str, Any],  # noqa: ARG002
         receivers: Sequence[Any],
     ) -> ObjectObserver | None:
-        return _Observer(self._note, signal, receivers)
+        return _SwallowObserver(self._note, signal, receivers)
 
 
-class _Observer(ObjectObserver):
+class _SwallowObserver(ObjectObserver):
     """Notes the failures of one dispatch, if a robust send swallows them."""
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,6 +22,24 @@ from signal_inspector.display import outcomes
 from signal_inspector.display.outcomes import Ended, OutcomeWords
 
 PAYLOADS = "signal_audit.view_payloads"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One of several to choose from in a form."""
+
+    value: str
+    text: str
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodLink:
+    """A time that can be chosen, as a link."""
+
+    words: str
+    url: str
+    is_current: bool
 
 
 def may_see_payloads(request: HttpRequest) -> bool:

@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from signal_inspector.audit.admin.base import PeriodLink
 from signal_inspector.audit.admin.changelist import changelist_url
 from signal_inspector.audit.lookups import GONE, Texts, number_of
 from signal_inspector.audit.models import NameKind
@@ -36,7 +37,7 @@ _NONE: Final = Measure()
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class LoggedFigures:
     """What the log counted of a signal or a receiver in the chosen time."""
 
     calls: str
@@ -60,7 +61,7 @@ class ReceiverRow:
     place: str  # "shop/receivers.py:18"
     connected_at: str  # "" where it is defined there
     marks: tuple[Mark, ...]
-    counted: Counted
+    counted: LoggedFigures
     also: str  # "counted on 3 signals together"
 
 
@@ -73,7 +74,7 @@ class SignalRows:
     problem: str  # why its receivers cannot be read
     receivers: list[ReceiverRow]
     more: int  # receivers that are not shown
-    counted: Counted
+    counted: LoggedFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class LostRow:
 
     kind: str  # "signal" or "receiver"
     name: DottedName
-    counted: Counted
+    counted: LoggedFigures
 
 
 def connections_of(entry: SignalEntry) -> list[ReceiverEntry]:
@@ -106,15 +107,6 @@ def not_connected(
     lost = [("signal", key, m) for key, m in figures.signals.items() if key not in signals]
     lost += [("receiver", key, m) for key, m in figures.receivers.items() if key not in receivers]
     return [each for each in lost if each[2].count]
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A time that can be chosen."""
-
-    words: str
-    url: str
-    is_current: bool
 
 
 class Catalog:
@@ -141,10 +133,10 @@ class Catalog:
         self.lost, self.lost_more = self._lost(known)
 
     @property
-    def choices(self) -> list[Choice]:
+    def choices(self) -> list[PeriodLink]:
         text = {"q": self.text} if self.text else {}
         return [
-            Choice(kind.words, f"?{urlencode({'when': key} | text)}", key == self.span.key)
+            PeriodLink(kind.words, f"?{urlencode({'when': key} | text)}", key == self.span.key)
             for key, kind in KINDS.items()
         ]
 
@@ -193,17 +185,17 @@ class Catalog:
             also=f"counted on {on} signals together" if on > 1 else "",
         )
 
-    def _of_signal(self, name: str) -> Counted:
+    def _of_signal(self, name: str) -> LoggedFigures:
         measure = self._figures.signals.get(number_of(NameKind.SIGNAL, name), _NONE)
         return self._counted(measure, signal=name)
 
-    def _of_receiver(self, name: str, signal: str) -> Counted:
+    def _of_receiver(self, name: str, signal: str) -> LoggedFigures:
         measure = self._figures.receivers.get(number_of(NameKind.RECEIVER, name), _NONE)
         return self._counted(measure, receiver=name, signal=signal)
 
-    def _counted(self, measure: Measure, **wanted: Any) -> Counted:
+    def _counted(self, measure: Measure, **wanted: Any) -> LoggedFigures:
         start, links = self.span.start, self._links
-        return Counted(
+        return LoggedFigures(
             integer(measure.count),
             links.to(start, **wanted) if measure.count else "",
             integer(measure.failed),

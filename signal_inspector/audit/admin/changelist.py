@@ -10,11 +10,17 @@ from typing import Final
 from django.contrib.admin import AdminSite
 from django.urls import reverse
 
-from signal_inspector.audit.admin.base import detail_url, dispatch_outcome, transaction_words, zone
+from signal_inspector.audit.admin.base import (
+    Option,
+    detail_url,
+    dispatch_outcome,
+    transaction_words,
+    zone,
+)
 from signal_inspector.audit.lookups import OFFERED, Texts, dispatches, gaps_in, offered, time_of
 from signal_inspector.audit.models import AuditedDispatch, NameKind
 from signal_inspector.audit.search.conditions import Meaning, Understood, by_label, understand
-from signal_inspector.audit.search.finding import Counted, Found, count, find
+from signal_inspector.audit.search.finding import Counted, FoundPage, count, find
 from signal_inspector.audit.search.selection import (
     ENDINGS,
     METHODS,
@@ -72,12 +78,6 @@ _SHOWN: Final = (
     "origin",
     "origin_name",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    value: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +255,7 @@ class Changelist:
         return gaps_in(period.start, period.end).filter(closed_at=None).count()
 
     @cached_property
-    def _newer(self) -> Found | None:
+    def _newer(self) -> FoundPage | None:
         """The page that was searched for from older to newer; None where that was not asked for.
 
         Near the newest it would be a short one: the first page holds these and more.
@@ -266,9 +266,9 @@ class Changelist:
         return None if found.go_on is None else found
 
     @cached_property
-    def found(self) -> Found:
+    def found(self) -> FoundPage:
         if self.is_unknown:
-            return Found([], None)
+            return FoundPage([], None)
         return self._newer or find(self.selection, PAGE, before=self.before)
 
     @property

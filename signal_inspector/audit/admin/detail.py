@@ -24,7 +24,7 @@ from signal_inspector.audit.admin.related import (
     failures_of,
 )
 from signal_inspector.audit.admin.summary import Words, badges_of, facts_of, summary
-from signal_inspector.audit.admin.timeline import NESTED, CallRow, CallRows, NestedRow
+from signal_inspector.audit.admin.timeline import NESTED, CallRows, NestedRow, TimelineRow
 from signal_inspector.audit.lookups import Texts, calls, dispatches
 from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending
 from signal_inspector.audit.payloads import read_payload
@@ -157,7 +157,7 @@ class Detail:
         return self._table.axis
 
     @cached_property
-    def rows(self) -> list[CallRow]:
+    def rows(self) -> list[TimelineRow]:
         return self._table.rows(self.calls, self._nested[:NESTED])
 
     @cached_property
@@ -196,12 +196,12 @@ class Detail:
         return max(self.dispatch.failed_count - len(self.failures), 0)
 
     @cached_property
-    def arguments(self) -> Arguments:
+    def arguments(self) -> ArgumentsTable:
         """Counted for everybody; its rows are for who may see payloads."""
         found = arguments_of(
             self.dispatch.payload, lambda key: object_url(key, self._request, self._site)
         )
-        return found if self.may_see else Arguments([], found.count, found.is_readable)
+        return found if self.may_see else ArgumentsTable([], found.count, found.is_readable)
 
     @property
     def argument_count(self) -> str:
@@ -228,7 +228,7 @@ def _whole(text: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Arguments:
+class ArgumentsTable:
     """What was kept of the arguments."""
 
     rows: list[Argument]
@@ -237,14 +237,14 @@ class Arguments:
     has_more: bool = False  # rows than are shown
 
 
-def arguments_of(text: str, object_url: ObjectUrl) -> Arguments:
+def arguments_of(text: str, object_url: ObjectUrl) -> ArgumentsTable:
     """The rows of a payload as it is stored; unreadable ones say so."""
     try:
         payload = read_payload(text)
     except (ValueError, RecursionError):
-        return Arguments([], 0, is_readable=False)
+        return ArgumentsTable([], 0, is_readable=False)
     rows = list(islice(arguments(payload.items(), object_url), _ROWS + 1))
-    return Arguments(rows[:_ROWS], len(payload), has_more=len(rows) > _ROWS)
+    return ArgumentsTable(rows[:_ROWS], len(payload), has_more=len(rows) > _ROWS)
 
 
 def top_objects(text: str) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 
-from signal_inspector.audit.admin.base import may_see_payloads
+from signal_inspector.audit.admin.base import Option, may_see_payloads
 from signal_inspector.audit.admin.changelist import Changelist
 from signal_inspector.audit.attribution.circumstances import actor_of
 from signal_inspector.audit.models import OperationKind
@@ -35,15 +34,6 @@ EXPORT: Final = "signal_audit.export_dispatches"
 def may_export(request: HttpRequest) -> bool:
     """Whether this user may take dispatches out of the log."""
     return bool(request.user.has_perm(EXPORT))
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One of several to choose from."""
-
-    value: str
-    text: str
-    is_chosen: bool
 
 
 class ExportPage:

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from signal_inspector.audit.admin import overview_plots
-from signal_inspector.audit.admin.base import compared
+from signal_inspector.audit.admin.base import PeriodLink, compared
 from signal_inspector.audit.admin.overview_rows import (
     FailingRow,
     Gaps,
@@ -42,15 +42,6 @@ from signal_inspector.display.timeline import Axis, Tick
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """A time that can be chosen."""
-
-    words: str
-    url: str
-    is_current: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Card:
     """A figure."""
 
@@ -67,7 +58,7 @@ class Overview:
     """All that the page shows; None where there is nothing to show."""
 
     span: Span
-    choices: list[Choice]
+    choices: list[PeriodLink]
     time: str
     links: Links
     gaps: Gaps
@@ -108,7 +99,7 @@ def overview(
     return Overview(
         span=span,
         choices=[
-            Choice(kind.words, f"?when={key}", key == span.key) for key, kind in KINDS.items()
+            PeriodLink(kind.words, f"?when={key}", key == span.key) for key, kind in KINDS.items()
         ],
         time=_time(span),
         links=links,

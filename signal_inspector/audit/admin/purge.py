@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
+from signal_inspector.audit.admin.base import Option
 from signal_inspector.audit.admin.changelist import changelist_url
 from signal_inspector.audit.attribution.circumstances import actor_of
 from signal_inspector.audit.models import OperationKind
@@ -40,15 +40,6 @@ SECONDS: Final = 20.0  # that one request may delete for: servers and proxies wa
 def may_purge(request: HttpRequest) -> bool:
     """Whether this user may delete dispatches from the log."""
     return bool(request.user.has_perm(PERMISSION))
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One of several kinds of keys to choose from."""
-
-    value: str
-    text: str
-    is_chosen: bool
 
 
 class PurgeForm:
@@ -85,8 +76,8 @@ class PurgeForm:
         return "" if self.selection else "This is no key that can be read."
 
     @property
-    def choices(self) -> list[Choice]:
-        return [Choice(kind, text, kind == self.kind) for kind, (text, _) in KINDS.items()]
+    def choices(self) -> list[Option]:
+        return [Option(kind, text, kind == self.kind) for kind, (text, _) in KINDS.items()]
 
     @property
     def whose(self) -> str:

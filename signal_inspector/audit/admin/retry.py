@@ -24,8 +24,8 @@ from signal_inspector.audit.operations.retry import (
     will_run_in,
 )
 from signal_inspector.audit.operations.retry_conditions import (
-    Condition,
     Examined,
+    RetryCondition,
     State,
     attempts_at,
     examine,
@@ -145,7 +145,7 @@ def _attempts(dispatch_id: UUID) -> dict[int, list[Retry]]:
     return attempts
 
 
-def condition_rows(conditions: list[Condition], request: HttpRequest) -> list[ConditionRow]:
+def condition_rows(conditions: list[RetryCondition], request: HttpRequest) -> list[ConditionRow]:
     """Their texts, without the payload for who may not see it."""
     may_see = may_see_payloads(request)
     return [ConditionRow(_STATES[each.state], each.words(may_see)) for each in conditions]

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from signal_inspector.audit.admin.base import dispatch_outcome, object_url, transaction_words
 from signal_inspector.audit.admin.changelist import changelist_url
 from signal_inspector.audit.admin.related import trace_url
-from signal_inspector.audit.admin.timeline import CallRow
+from signal_inspector.audit.admin.timeline import TimelineRow
 from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.models import AuditedDispatch, Ending, TransactionOutcome, Unseen
 from signal_inspector.audit.models.choices import OUTCOMES
@@ -35,7 +35,7 @@ class Words:
 
 def summary(
     dispatch: AuditedDispatch,
-    rows: Sequence[CallRow],
+    rows: Sequence[TimelineRow],
     raised: Sequence[tuple[str, str]],
     objects: Sequence[tuple[str, str]],
 ) -> list[Words]:
@@ -68,7 +68,7 @@ def _cause(dispatch: AuditedDispatch, objects: Sequence[tuple[str, str]]) -> Ite
 
 
 def _course(
-    dispatch: AuditedDispatch, rows: Sequence[CallRow], raised: Sequence[tuple[str, str]]
+    dispatch: AuditedDispatch, rows: Sequence[TimelineRow], raised: Sequence[tuple[str, str]]
 ) -> Iterator[Words]:
     if dispatch.unseen == Unseen.PUT_OFF:
         yield Words(f"{dispatch.method_name} put it off: it called no receiver.")
@@ -97,7 +97,7 @@ def _course(
 
 
 def _others(
-    dispatch: AuditedDispatch, rows: Sequence[CallRow], returned: int, end: str = "."
+    dispatch: AuditedDispatch, rows: Sequence[TimelineRow], returned: int, end: str = "."
 ) -> Iterator[Words]:
     names = [row.receiver.last for row in rows if row.outcome.glyph == "ok"]
     if dispatch.outcome == Ending.CANCELLED and not names:

@@ -50,7 +50,7 @@ class NestedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallRow:
+class TimelineRow:
     """A receiver call."""
 
     index: int
@@ -102,14 +102,14 @@ class CallRows:
 
     def rows(
         self, calls: Iterable[AuditedCall], nested: Sequence[AuditedDispatch]
-    ) -> list[CallRow]:
+    ) -> list[TimelineRow]:
         """Receiver calls, each with what it sent."""
         sent, calls = by_call(nested), list(calls)
         raised = next((call.receiver_id for call in calls if call.outcome == Ending.RAISED), None)
         stopper = self._texts[raised]
         return [self._row(call, sent.get(call.index, []), stopper) for call in calls]
 
-    def _row(self, call: AuditedCall, nested: list[AuditedDispatch], stopper: str) -> CallRow:
+    def _row(self, call: AuditedCall, nested: list[AuditedDispatch], stopper: str) -> TimelineRow:
         name = dotted(self._texts[call.receiver_id])
         exception = exception_name(self._texts[call.exception_id])
         outcome = call_outcome(
@@ -120,7 +120,7 @@ class CallRows:
             unseen=self._unseen,
             value=response_words(call.response) if self._may_see else "",
         )
-        return CallRow(
+        return TimelineRow(
             index=call.index,
             order=call.index + 1,
             receiver=name,

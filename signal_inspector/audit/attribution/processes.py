@@ -52,7 +52,7 @@ def label() -> str:
     return _label
 
 
-class Ending(Protocol):
+class AtForkAndExit(Protocol):
     """What has to know of forks and of the end of the process."""
 
     def hold(self) -> None:
@@ -68,10 +68,10 @@ class Ending(Protocol):
         """Called once at the end: write what waits, within so many seconds."""
 
 
-_endings: weakref.WeakSet[Ending] = weakref.WeakSet()
+_endings: weakref.WeakSet[AtForkAndExit] = weakref.WeakSet()
 
 
-def watch(ending: Ending) -> None:
+def watch(ending: AtForkAndExit) -> None:
     """Tell it of forks and of the end of the process. It is kept alive by nobody here."""
     _endings.add(ending)
 

@@ -39,7 +39,7 @@ _STALE_SECONDS: Final = 60.0
 _CHUNK: Final = 1 << 20  # bytes read at once
 
 
-class Line(NamedTuple):
+class SpoolLine(NamedTuple):
     """One line, and where it ends. ``record`` is None if it is damaged."""
 
     record: list[Any] | None
@@ -110,7 +110,7 @@ class Segment:
         self.offset = 0
         self.held = 0  # dispatches of it that wait for their transaction's end
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[SpoolLine]:
         """The lines from ``offset`` on; a last one without an end is not one yet."""
         start = self.offset
         rest = b""
@@ -118,7 +118,7 @@ class Segment:
             *whole, rest = (rest + chunk).split(b"\n")
             for line in whole:
                 start += len(line) + 1
-                yield Line(decoded(line), start)
+                yield SpoolLine(decoded(line), start)
 
     @property
     def is_done(self) -> bool:

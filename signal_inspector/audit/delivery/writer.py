@@ -33,7 +33,7 @@ _NEVER: Final = 1 << 62
 _HOLD_SECONDS: Final = 0.5  # the longest that a fork waits for a write
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """Where the rows come from."""
 
     @property
@@ -72,7 +72,7 @@ class BackgroundWriter:
     does. The thread is started by the first ``wake``, so a process that sends nothing has none.
     """
 
-    def __init__(self, source: Source, settings: Audit, delivery: str, bound: int) -> None:
+    def __init__(self, source: RowSource, settings: Audit, delivery: str, bound: int) -> None:
         self._source = source
         self._settings = settings
         self._using = settings.database

@@ -21,7 +21,7 @@ from signal_inspector.audit.destinations.database.adapters import stored_now
 from signal_inspector.audit.models import AuditedCall, Retry, RetryOutcome
 from signal_inspector.audit.operations.retry_arguments import restore
 from signal_inspector.audit.operations.retry_conditions import Examined, examine
-from signal_inspector.audit.operations.retry_receivers import Found
+from signal_inspector.audit.operations.retry_receivers import FoundReceiver
 from signal_inspector.audit.sanitize import storable
 from signal_inspector.audit.settings import get_settings, policy_for
 from signal_inspector.conf import get_config
@@ -147,7 +147,7 @@ def _in_transactions(examined: Examined, ended: _Ended) -> None:
         ended.refused = "Its arguments could be restored a moment ago, and cannot now."
 
 
-def _still_there(examined: Examined) -> tuple[Found, dict[str, Any]]:
+def _still_there(examined: Examined) -> tuple[FoundReceiver, dict[str, Any]]:
     """What is to be called, and the arguments, read again inside the transactions."""
     dispatch = examined.call.dispatch
     arguments = restore(dispatch.payload, dispatch.payload_dropped)
@@ -160,7 +160,7 @@ def _noting(aliases: list[str], alias: str) -> Callable[[], None]:
     return lambda: aliases.append(alias)
 
 
-def _send(found: Found, name: str, arguments: dict[str, Any], ended: _Ended) -> None:
+def _send(found: FoundReceiver, name: str, arguments: dict[str, Any], ended: _Ended) -> None:
     """Send to the one receiver alone, as the signal itself would.
 
     It goes through a signal of that name to which nothing else is connected. So Django calls the
@@ -177,7 +177,7 @@ def _send(found: Found, name: str, arguments: dict[str, Any], ended: _Ended) -> 
                 ended.recorded_as = dispatches[0].id
 
 
-def _only(found: Found) -> Callable[..., Any]:
+def _only(found: FoundReceiver) -> Callable[..., Any]:
     """The receiver, told of the signal that it is connected to."""
     receiver = found.receiver.function
 

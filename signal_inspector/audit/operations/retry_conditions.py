@@ -19,7 +19,7 @@ from signal_inspector.audit.models import (
     TransactionOutcome,
 )
 from signal_inspector.audit.operations.retry_arguments import Arguments, restore
-from signal_inspector.audit.operations.retry_receivers import Found, NotFoundError, find
+from signal_inspector.audit.operations.retry_receivers import FoundReceiver, NotFoundError, find
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.display.numbers import plural, rough_time
 
@@ -37,7 +37,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class RetryCondition:
     """One of them, in words."""
 
     name: str
@@ -56,9 +56,9 @@ class Examined:
 
     call: AuditedCall
     attempts: list[Retry]  # the first one first
-    conditions: list[Condition]
+    conditions: list[RetryCondition]
     arguments: Arguments
-    found: Found | None
+    found: FoundReceiver | None
 
     @property
     def may_run(self) -> bool:
@@ -95,7 +95,7 @@ def examine(call: AuditedCall) -> Examined:
     dispatch = call.dispatch
     attempts = attempts_at(call.dispatch_id, call.index)
     arguments = restore(dispatch.payload, dispatch.payload_dropped)
-    found: Found | None = None
+    found: FoundReceiver | None = None
     missing = ""
     try:
         found = find(dispatch.signal.text, dispatch.sender.text, call.receiver.text)
@@ -116,18 +116,22 @@ def examine(call: AuditedCall) -> Examined:
     )
 
 
-def _condition(name: str, is_met: bool, met: str, failed: str) -> Condition:
-    return Condition(name, State.MET, met) if is_met else Condition(name, State.FAILED, failed)
+def _condition(name: str, is_met: bool, met: str, failed: str) -> RetryCondition:
+    return (
+        RetryCondition(name, State.MET, met)
+        if is_met
+        else RetryCondition(name, State.FAILED, failed)
+    )
 
 
-def _raised(call: AuditedCall) -> Condition:
+def _raised(call: AuditedCall) -> RetryCondition:
     what = "an exception" if call.exception is None else call.exception.text
     words = dict(Ending.choices).get(call.outcome, "unknown")
     failed = f"Only a receiver that raised can run again; how this one ended: {words}."
     return _condition("raised", call.outcome == Ending.RAISED, f"It raised {what}.", failed)
 
 
-def _no_success(attempts: list[Retry]) -> Condition:
+def _no_success(attempts: list[Retry]) -> RetryCondition:
     done = next((each for each in attempts if each.outcome == RetryOutcome.RETURNED), None)
     failed = (
         "" if done is None else f"Attempt {done.attempt} has succeeded: it need not run again."
@@ -135,7 +139,7 @@ def _no_success(attempts: list[Retry]) -> Condition:
     return _condition("no success", done is None, "No attempt has succeeded since.", failed)
 
 
-def _none_under_way(attempts: list[Retry]) -> Iterator[Condition]:
+def _none_under_way(attempts: list[Retry]) -> Iterator[RetryCondition]:
     """Nothing tells a long attempt from one whose process ended: it is given an hour."""
     for each in attempts:
         if each.outcome != RetryOutcome.STARTED:
@@ -143,17 +147,17 @@ def _none_under_way(attempts: list[Retry]) -> Iterator[Condition]:
         if datetime.now(UTC) - utc_of(each.at) < timedelta(seconds=FORGOTTEN_SECONDS):
             wait = "Wait until it has ended, or an hour from its start if its process is gone."
             text = f"Attempt {each.attempt} has started and not ended. {wait}"
-            yield Condition("under way", State.FAILED, text)
+            yield RetryCondition("under way", State.FAILED, text)
         else:
             text = (
                 f"Attempt {each.attempt} never ended: its process is gone, or still at it. "
                 "Its transaction did not commit if the process is gone; what it did elsewhere "
                 "is not known."
             )
-            yield Condition("under way", State.NOTE, text)
+            yield RetryCondition("under way", State.NOTE, text)
 
 
-def _old_enough(call: AuditedCall) -> Condition:
+def _old_enough(call: AuditedCall) -> RetryCondition:
     minimum = get_settings().retry_minimum_age
     ended = time_of(call.dispatch_id) + timedelta(microseconds=call.dispatch.duration_ns // 1_000)
     age = max((datetime.now(UTC) - ended).total_seconds(), 0)
@@ -161,51 +165,53 @@ def _old_enough(call: AuditedCall) -> Condition:
     return _condition("age", age >= minimum, f"{told}.", f"{told}: what failed may still mend.")
 
 
-def _attempts_left(attempts: list[Retry]) -> Condition:
+def _attempts_left(attempts: list[Retry]) -> RetryCondition:
     most = get_settings().retry_attempts
     used = sum(1 for each in attempts if each.outcome in _RAN)
     told = f"{used} of {most} attempts {'is' if used == 1 else 'are'} used"
     return _condition("attempts", used < most, f"{told}.", f"{told}: no more are allowed.")
 
 
-def _transaction(call: AuditedCall) -> Condition:
+def _transaction(call: AuditedCall) -> RetryCondition:
     outcome = call.dispatch.transaction_outcome
     if outcome == TransactionOutcome.ROLLED_BACK:
         text = (
             "The transaction that it was sent in rolled back: what the signal told of was undone, "
             "and its keys may be those of other objects by now."
         )
-        return Condition("transaction", State.FAILED, text)
+        return RetryCondition("transaction", State.FAILED, text)
     if outcome == TransactionOutcome.COMMITTED:
-        return Condition("transaction", State.MET, "Its transaction committed.")
+        return RetryCondition("transaction", State.MET, "Its transaction committed.")
     if outcome == TransactionOutcome.NONE:
-        return Condition("transaction", State.MET, "It was sent outside any transaction.")
+        return RetryCondition("transaction", State.MET, "It was sent outside any transaction.")
     text = (
         "How its transaction ended is not known. If it rolled back, what the signal told of was "
         "undone, and its keys may be those of other objects by now: look at them first."
     )
-    return Condition("transaction", State.NOTE, text)
+    return RetryCondition("transaction", State.NOTE, text)
 
 
-def _restorable(arguments: Arguments) -> Condition:
+def _restorable(arguments: Arguments) -> RetryCondition:
     if arguments.are_complete:
         objects = plural(arguments.objects, "object by its key", "objects by their keys")
         plain = plural(arguments.plain, "plain value")
         text = f"Its arguments can be restored: {objects}, {plain}."
-        return Condition("arguments", State.MET, text)
+        return RetryCondition("arguments", State.MET, text)
     missing = arguments.missing
     whys = [f"{each.name} – {each.why_not}" for each in missing[:3]]
     more = f"; and {len(missing) - 3} more" if len(missing) > 3 else ""
     told = arguments.fault or "; ".join(whys) + more
     counted = arguments.fault or f"{len(missing)} of {len(arguments.each)}"
     cannot = "Its arguments cannot be restored"
-    return Condition("arguments", State.FAILED, f"{cannot}: {told}.", f"{cannot}: {counted}.")
+    return RetryCondition("arguments", State.FAILED, f"{cannot}: {told}.", f"{cannot}: {counted}.")
 
 
-def _connected(call: AuditedCall, found: Found | None, missing: str) -> Iterator[Condition]:
+def _connected(
+    call: AuditedCall, found: FoundReceiver | None, missing: str
+) -> Iterator[RetryCondition]:
     signal = call.dispatch.signal.text
     if found is None:
         text = f"The receiver cannot be found in the running code: {missing}."
-        yield Condition("connected", State.FAILED, text)
+        yield RetryCondition("connected", State.FAILED, text)
         return
-    yield Condition("connected", State.MET, f"The receiver is connected to {signal} now.")
+    yield RetryCondition("connected", State.MET, f"The receiver is connected to {signal} now.")

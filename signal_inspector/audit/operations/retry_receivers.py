@@ -95,7 +95,7 @@ class Receiver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundReceiver:
     """All that a call needs but its arguments."""
 
     signal: Signal
@@ -108,12 +108,12 @@ class Found:
         return router.db_for_write(self.sender) if _is_model(self.sender) else None
 
 
-def find(signal: str, sender: str, receiver: str) -> Found:
+def find(signal: str, sender: str, receiver: str) -> FoundReceiver:
     """What these names of the log stand for now. ``NotFoundError`` says what is missing."""
     live_signal = find_signal(signal)
     live_sender = find_sender(sender)
     live_receiver = find_receiver(live_signal, live_sender, receiver, signal)
-    return Found(signal=live_signal, sender=live_sender, receiver=live_receiver)
+    return FoundReceiver(signal=live_signal, sender=live_sender, receiver=live_receiver)
 
 
 def find_signal(name: str) -> Signal:

@@ -64,7 +64,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class IdSource:
     """Rows of an index that holds the ids of dispatches in order."""
 
     rows: QuerySet[Any]
@@ -86,7 +86,7 @@ class Condition:
     """One thing that is asked for."""
 
     test: Q | None = None  # of a dispatch; None: another condition tests it
-    source: Source | None = None  # exactly the dispatches that pass the test
+    source: IdSource | None = None  # exactly the dispatches that pass the test
 
 
 def bounds_of(selection: Selection) -> Bounds:
@@ -104,9 +104,9 @@ def conditions_of(selection: Selection) -> list[Condition]:
     return [condition for part in parts for condition in part(selection)]
 
 
-def everything() -> Source:
+def everything() -> IdSource:
     """All dispatches."""
-    return Source(dispatches())
+    return IdSource(dispatches())
 
 
 def _signal(asked: Selection) -> Iterator[Condition]:
@@ -117,7 +117,7 @@ def _signal(asked: Selection) -> Iterator[Condition]:
     if asked.outcome in _FAILED:
         wanted["is_failed"] = 1
     if wanted:
-        yield Condition(Q(**wanted), Source(dispatches().filter(**wanted)))
+        yield Condition(Q(**wanted), IdSource(dispatches().filter(**wanted)))
 
 
 def _keys(asked: Selection) -> Iterator[Condition]:
@@ -133,11 +133,11 @@ def _keys(asked: Selection) -> Iterator[Condition]:
     for column, value in columns.items():
         if value not in (None, ""):
             test = Q(**{column: value})
-            yield Condition(test, Source(dispatches().filter(test)))
+            yield Condition(test, IdSource(dispatches().filter(test)))
     if asked.object:
         rows = carriers_of(asked.object).order_by()
         carried = Exists(rows.filter(dispatch_id=OuterRef("id")))
-        yield Condition(Q(carried), Source(rows, "dispatch_id"))
+        yield Condition(Q(carried), IdSource(rows, "dispatch_id"))
 
 
 def _call(asked: Selection) -> Iterator[Condition]:
@@ -147,7 +147,7 @@ def _call(asked: Selection) -> Iterator[Condition]:
         wanted["receiver_id"] = number_of(NameKind.RECEIVER, asked.receiver)
     if asked.exception:
         wanted["exception_id"] = number_of(NameKind.EXCEPTION, asked.exception)
-    sources = [Source(calls().filter(**{key: wanted[key]}), "dispatch_id") for key in wanted]
+    sources = [IdSource(calls().filter(**{key: wanted[key]}), "dispatch_id") for key in wanted]
     if asked.receiver and asked.outcome == "failed":
         wanted["outcome"] = Ending.RAISED
     if len(wanted) == 1:

@@ -22,7 +22,7 @@ from signal_inspector.audit.models import AuditedDispatch
 from signal_inspector.audit.search.conditions import (
     Bounds,
     Condition,
-    Source,
+    IdSource,
     bounds_of,
     conditions_of,
     everything,
@@ -57,7 +57,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundPage:
     """A page of dispatches, the newest first."""
 
     ids: list[UUID]
@@ -73,7 +73,7 @@ def find(
     *,
     before: UUID | None = None,
     after: UUID | None = None,
-) -> Found:
+) -> FoundPage:
     """The next ``size`` dispatches that are older than ``before``, or newer than ``after``.
 
     Looks at a bounded part of the log: where that holds too few, ``go_on`` says where to search
@@ -91,10 +91,10 @@ def find(
     shown = found[:size]
     ordered = shown if after is None else shown[::-1]
     if len(found) > size:
-        return Found(ordered, shown[-1])
+        return FoundPage(ordered, shown[-1])
     if step is None or step.is_last:
-        return Found(ordered, None)
-    return Found(ordered, step.looked_to, looked_at)
+        return FoundPage(ordered, None)
+    return FoundPage(ordered, step.looked_to, looked_at)
 
 
 def scan(
@@ -172,7 +172,7 @@ def _rarest(
     return min(read, key=reach)
 
 
-def _read(source: Source | None, bounds: Bounds, newest_first: bool, size: int) -> list[UUID]:
+def _read(source: IdSource | None, bounds: Bounds, newest_first: bool, size: int) -> list[UUID]:
     if source is None:
         return []
     return list(source.ids(bounds, newest_first=newest_first)[:size])
@@ -217,7 +217,7 @@ def count(selection: Selection) -> Counted | None:
     return count_ids(sources[0], selection)
 
 
-def count_ids(source: Source, selection: Selection, cap: int = CAP) -> Counted:
+def count_ids(source: IdSource, selection: Selection, cap: int = CAP) -> Counted:
     """The ids of an index in the time that is asked for, as far as the cap."""
     ids: QuerySet[Any] = source.ids(bounds_of(selection))[: cap + 1]
     # The slice is a subquery of its own: what is counted is never more than the cap.

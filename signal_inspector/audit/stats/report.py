@@ -33,7 +33,7 @@ _LONGEST_SUM: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ReportLine:
     """A signal or a receiver in a stretch of time."""
 
     name: str
@@ -73,13 +73,13 @@ def retries(start: datetime, end: datetime) -> tuple[int, int]:
     return _counted(dispatches().filter(in_time(start, end)).filter(_RETRIED))
 
 
-def by_signal(start: datetime, end: datetime, shown: int = SHOWN) -> list[Line]:
+def by_signal(start: datetime, end: datetime, shown: int = SHOWN) -> list[ReportLine]:
     """The signals most dispatched."""
     found = dispatches().filter(in_time(start, end)).exclude(_RETRIED).order_by()
     return _lines(found, "signal_id", Count("is_failed"), Q(), shown)
 
 
-def by_receiver(start: datetime, end: datetime, shown: int = SHOWN) -> list[Line]:
+def by_receiver(start: datetime, end: datetime, shown: int = SHOWN) -> list[ReportLine]:
     """The receivers most called. Those that never ran were not."""
     retried = dispatches().filter(in_time(start, end)).filter(_RETRIED).order_by()
     found = (
@@ -104,7 +104,7 @@ def missing(start: datetime, end: datetime) -> tuple[int, int, bool]:
     return len(found), sum(number for number, _ in found), not any(bound for _, bound in found)
 
 
-def _lines(found: Any, field: str, failed: Any, timed: Q, shown: int) -> list[Line]:
+def _lines(found: Any, field: str, failed: Any, timed: Q, shown: int) -> list[ReportLine]:
     """``timed``: the rows whose duration is known."""
     rows = list(
         found.values(name=F(field))
@@ -118,7 +118,7 @@ def _lines(found: Any, field: str, failed: Any, timed: Q, shown: int) -> list[Li
     )
     texts = Texts(row["name"] for row in rows)
     return [
-        Line(
+        ReportLine(
             name=texts[row["name"]],
             count=row["count"],
             failed=row["failed"],

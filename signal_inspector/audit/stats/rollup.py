@@ -242,14 +242,14 @@ def forget_tallies(using: str, before: int) -> int:
     return int(old.delete()[0])
 
 
-class Counted(NamedTuple):
+class CountedBatch(NamedTuple):
     """A batch, counted: mostly one row, as few batches lie across two slots."""
 
     rows: list[TallyRow]
     figures: dict[int, tuple[int, Figures]]  # slot and figures, by the id of the row
 
 
-def count(batch: Sequence[Rows], bound: Bound) -> Counted:
+def count(batch: Sequence[Rows], bound: Bound) -> CountedBatch:
     """Count dispatches that are not in the log yet.
 
     Nothing if that fails, which is reported: the log is worth more than its figures.
@@ -259,5 +259,5 @@ def count(batch: Sequence[Rows], bound: Bound) -> Counted:
         rows = [new_row(slot, SLOT_SECONDS, figures) for slot, figures in slots.items()]
     except Exception as error:
         internal_errors.report("counting dispatches for the audit's overview", error)
-        return Counted([], {})
-    return Counted(rows, {row[0]: (row[1], slots[row[1]]) for row in rows})
+        return CountedBatch([], {})
+    return CountedBatch(rows, {row[0]: (row[1], slots[row[1]]) for row in rows})

@@ -118,8 +118,8 @@ class _Setting(
     __missing__ = current.set
 
 
-#: ``set_current[scope]`` is ``current.set(scope)`` in one instruction: after a call Python looks
-#: for signals, and what a handler raises there would leave the scope set and the token lost.
+#: ``set_current[here]`` is ``current.set(here)`` in one instruction: after a call Python looks
+#: for signals, and what a handler raises there would leave the context set and the token lost.
 set_current: Final = _Setting()
 
 
@@ -141,8 +141,8 @@ def hearing_of(signal: str, hearers: Hearers) -> Hearers:
 
 def running_call() -> tuple[RunningDispatch | None, int | None]:
     """The dispatch, and the index of the receiver call, that the current code runs in."""
-    scope = current.get()
-    return (None, None) if scope is None else (scope.dispatch, scope.index)
+    here = current.get()
+    return (None, None) if here is None else (here.dispatch, here.index)
 
 
 def open_capture(opened: Capture) -> None:
@@ -151,7 +151,7 @@ def open_capture(opened: Capture) -> None:
     Keeps no Token, so it may be closed in another context than the one it was opened in.
     """
     _start_collecting(opened)
-    current.set(CaptureContext(opened, _open_scope()))
+    current.set(CaptureContext(opened, _open_context()))
 
 
 def capture_everywhere(opened: Capture) -> None:
@@ -178,17 +178,17 @@ def close_capture(opened: Capture) -> None:
         with _lock:
             others = [each for each in captures.everywhere if each is not opened]
             captures.collect_everywhere(tuple(others))
-    scope = _open_scope()
-    if scope is not current.get():
-        current.set(scope)
+    here = _open_context()
+    if here is not current.get():
+        current.set(here)
 
 
-def _open_scope() -> RecordingContext | RunningDispatch | None:
+def _open_context() -> RecordingContext | RunningDispatch | None:
     """The current one, past those that are over by now, here or elsewhere."""
-    scope = current.get()
-    while isinstance(scope, CaptureContext | _Silent) and scope.is_over:
-        scope = scope.outer
-    return scope
+    here = current.get()
+    while isinstance(here, CaptureContext | _Silent) and here.is_over:
+        here = here.outer
+    return here
 
 
 class capture:  # noqa: N801 - reads as a statement, like contextlib.suppress
@@ -217,21 +217,21 @@ class capture:  # noqa: N801 - reads as a statement, like contextlib.suppress
         traceback: TracebackType | None,
     ) -> None:
         self._entered = max(self._entered - 1, 0)
-        scope = current.get()
+        here = current.get()
         if not self._entered:
             close_capture(self._opened)
-        elif isinstance(scope, CaptureContext) and scope.opened is self._opened:
-            current.set(scope.outer)  # entered twice: the outer one goes on
+        elif isinstance(here, CaptureContext) and here.opened is self._opened:
+            current.set(here.outer)  # entered twice: the outer one goes on
 
 
 class suppress:  # noqa: N801
     """Record nothing of what this context sends: ``with suppress(): ...``. Nests."""
 
-    __slots__ = ("_scope",)
+    __slots__ = ("_here",)
 
     def __enter__(self) -> None:
-        self._scope = _Silent(current.get())
-        current.set(self._scope)
+        self._here = _Silent(current.get())
+        current.set(self._here)
 
     def __exit__(
         self,
@@ -240,7 +240,7 @@ class suppress:  # noqa: N801
         traceback: TracebackType | None,
     ) -> None:
         # A generator may be closed in a capture() that was entered after it: that one stays.
-        self._scope.is_over = True
-        scope = _open_scope()
-        if scope is not current.get():
-            current.set(scope)
+        self._here.is_over = True
+        here = _open_context()
+        if here is not current.get():
+            current.set(here)

@@ -291,8 +291,8 @@ def of(dispatch: Dispatch) -> Observers:
 
 def start(dispatch: RunningDispatch) -> None:
     """Tell the observers of a dispatch that does not run in our own loop that it starts."""
-    scope = current.get()
-    if dispatch.observers and (scope is None or scope.dispatch is not dispatch):
+    here = current.get()
+    if dispatch.observers and (here is None or here.dispatch is not dispatch):
         _tell(dispatch.observers, "started", lambda observer: observer.started(dispatch))
 
 
@@ -303,9 +303,9 @@ def run(dispatch: RunningDispatch) -> list[int] | Exact | Stepping:
         is_exact = dispatch.hearers.is_exact and len(dispatch.receivers) > 1
         return Exact(dispatch) if is_exact else dispatch.marks
     dispatch.raised = dispatch._calls = None  # quicker to read than what is not written
-    scope = current.get()
+    here = current.get()
     # An override of Signal's method that calls ours has told of the start, and of the whole.
-    in_override = scope is not None and scope.dispatch is dispatch
+    in_override = here is not None and here.dispatch is dispatch
     dispatch.whole_told = not in_override
     if len(observers) == 1:  # as nearly always
         stepping = observers if observers[0].by_receiver else NO_OBSERVERS
@@ -352,23 +352,23 @@ def _started(
 
 
 class Exact:
-    """Takes the marks of a dispatch, and lets each receiver have a scope of its own.
+    """Takes the marks of a dispatch, and lets each receiver have a context of its own.
 
-    What a receiver has started, in a thread or in a task, keeps that scope.
+    What a receiver has started, in a thread or in a task, keeps that context.
     """
 
-    __slots__ = ("_count", "_dispatch", "_marks", "_scope")
+    __slots__ = ("_count", "_dispatch", "_here", "_marks")
 
     def __init__(self, dispatch: RunningDispatch) -> None:
         self._dispatch = dispatch
         self._marks = dispatch.marks
         self._count = len(dispatch.receivers)
-        self._scope: RunningDispatch | RecordingContext = (
+        self._here: RunningDispatch | RecordingContext = (
             dispatch  # which is that of the first receiver
         )
 
     def append(self, end_ns: int) -> None:
-        """Mark the end of a receiver, and set the scope of the next."""
+        """Mark the end of a receiver, and set the context of the next."""
         marks = self._marks
         index = len(marks)
         if index < self._count:
@@ -376,10 +376,10 @@ class Exact:
         marks.append(end_ns)
 
     def step(self, index: int) -> None:
-        """Set the scope of this receiver."""
-        if current.get() is self._scope:  # else the one before has left a capture() open
-            self._scope = scope = ReceiverContext(self._dispatch, index)
-            current.set(scope)
+        """Set the context of this receiver."""
+        if current.get() is self._here:  # else the one before has left a capture() open
+            self._here = here = ReceiverContext(self._dispatch, index)
+            current.set(here)
 
 
 class Stepping:

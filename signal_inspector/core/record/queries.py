@@ -31,11 +31,11 @@ def count_query(
     execute: _Execute, sql: str, params: Any, many: bool, context: Mapping[str, Any]
 ) -> Any:
     """An execute wrapper (``django.db.backends.utils.CursorWrapper._execute_with_wrappers``)."""
-    scope = current.get()
-    dispatch = None if scope is None else scope.dispatch
-    if scope is None or dispatch is None:
+    here = current.get()
+    dispatch = None if here is None else here.dispatch
+    if here is None or dispatch is None:
         return execute(sql, params, many, context)  # type: ignore[arg-type]
-    index, by_time = scope.index, scope.guesses
+    index, by_time = here.index, here.guesses
     start_ns = perf_counter_ns()
     try:
         return execute(sql, params, many, context)  # type: ignore[arg-type]

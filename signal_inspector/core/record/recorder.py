@@ -85,16 +85,16 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
     ``receivers`` are those that are about to run the fast path, if it is to be that and there are
     no ``others``; only then may the answer be ``Passing``.
     """
-    scope = current.get()
-    open_captures = NO_CAPTURES if scope is None else scope.captures
+    here = current.get()
+    open_captures = NO_CAPTURES if here is None else here.captures
     hearers = open_captures.hearers
     if hearers.sinks is not sinks.process:
         hearers = open_captures.now()
     observing = NO_OBSERVERS
     dispatch = None
     try:
-        if scope is not None and scope.offers is signal:
-            return _adopt(scope, receivers)
+        if here is not None and here.offers is signal:
+            return _adopt(here, receivers)
         if hearers.is_choosy and (hearers.leader or hearers).is_idle():
             return None
         name = _names.get(id(signal))
@@ -137,9 +137,9 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
                 _receiver_names.get(id(each)) or receiver_name(each) for each in receivers
             ]
         dispatch.parent = None
-        if scope is not None and scope.dispatch is not None:
-            dispatch.caused_by(scope.dispatch, scope.index)
-            if scope.guesses:
+        if here is not None and here.dispatch is not None:
+            dispatch.caused_by(here.dispatch, here.index)
+            if here.guesses:
                 dispatch.by_time = True
         dispatch.thread = get_ident()
         dispatch.start_ns = start_ns = perf_counter_ns()
@@ -185,12 +185,12 @@ def run(dispatch: RunningDispatch) -> list[int] | Exact | Stepping:
 
 
 def _adopt(
-    scope: RecordingContext | RunningDispatch, receivers: Sequence[Any]
+    here: RecordingContext | RunningDispatch, receivers: Sequence[Any]
 ) -> RunningDispatch | None:
     """The record of this very dispatch, which an overriding send() has opened."""
     names = [receiver_name(receiver) for receiver in receivers]
     thread = get_ident()  # an override may hand Signal's own method to another
-    dispatch = scope.adopt()  # a time limit that strikes a call from here on would leave it open
+    dispatch = here.adopt()  # a time limit that strikes a call from here on would leave it open
     if dispatch is not None:
         dispatch.receivers = names
         dispatch.thread = thread

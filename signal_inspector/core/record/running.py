@@ -108,7 +108,7 @@ class RunningDispatch(Dispatch):
 
     @property
     def index(self) -> int | None:
-        """The receiver call that runs now, or the first where each of the others has a scope."""
+        """The receiver call that runs now, or the first where each of the others has a context."""
         return 0 if self.hearers.is_exact else self._running
 
     @property

@@ -129,9 +129,9 @@ class Watched:
 
     __slots__ = (
         "_dispatch",
+        "_here",
         "_index",
         "_observers",
-        "_scope",
         "_start_ns",
         "call",
         "receiver",
@@ -162,12 +162,12 @@ class Watched:
         self._index = index
         self._start_ns = 0
         #: What the receiver's code finds in `current`; it may put a capture() of its own there.
-        self._scope: RecordingContext | RunningDispatch | None = RecordingContext(
+        self._here: RecordingContext | RunningDispatch | None = RecordingContext(
             dispatch.captures, dispatch, index
         )
 
     def enter(self) -> Current:
-        token = set_current[self._scope]
+        token = set_current[self._here]
         try:
             if self.call.outcome is Outcome.SKIPPED:
                 self.start(perf_counter_ns())
@@ -206,7 +206,7 @@ class Watched:
         """What is to be done before ``current`` is reset, which the caller sees to."""
         ended = self.call.outcome is not Outcome.RUNNING
         try:
-            self._scope = current.get()
+            self._here = current.get()
             self.tell_left(ended)
         except BaseException as error:
             self._interrupted(error)
@@ -295,7 +295,7 @@ class WatchedAsync(Watched):
         return awaitable
 
     def _make_awaitable(self, named: dict[str, Any], called_ns: int) -> Any:
-        token = set_current[self._scope]
+        token = set_current[self._here]
         try:
             return self.call_receiver(named)
         except BaseException as error:  # it failed before there was anything to await
@@ -365,7 +365,7 @@ class _NotAsked:
         return default
 
 
-class Asked:
+class AskedSignal:
     """Stands for a signal whose receivers have been asked for, while Django's own method runs.
 
     A tool whose patch lies between us and Django meets it too, and may use it as the signal.
@@ -413,7 +413,7 @@ class Asked:
         )
 
 
-class StandIn(Asked):
+class StandIn(AskedSignal):
     """The same for a recorded dispatch: it hands out watched receivers."""
 
     __slots__ = ()

@@ -28,7 +28,7 @@ from signal_inspector.core.record.ids import perf_counter_ns
 from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.record.values import Outcome, SendMethod
 from signal_inspector.core.wrapper import connection_log, subclasses
-from signal_inspector.core.wrapper.async_path import Asked, Passed, StandIn, unwrap
+from signal_inspector.core.wrapper.async_path import AskedSignal, Passed, StandIn, unwrap
 
 #: The versions whose send() and send_robust() our own loop is known to reproduce.
 KNOWN_DJANGO: Final = ((5, 2), (6, 0), (6, 1))
@@ -167,7 +167,7 @@ def _async_part(
 ) -> list[tuple[Any, Any]]:
     """Have Django's own method run these, which it does when the sync ones have run."""
     passed = [Passed(receiver, self) for receiver in receivers]
-    responses = _djangos[method](Asked(self, [], passed), sender, **named)
+    responses = _djangos[method](AskedSignal(self, [], passed), sender, **named)
     return unwrap(responses)  # type: ignore[no-any-return]
 
 

@@ -8,7 +8,7 @@ them (module, name, plugin), and would see wrappers.
 
 A method of another name is taken to send if its code, and that of the helpers in its class, asks
 ``_live_receivers`` and calls something that it was given. Whether a call of it
-sends is seen while it runs: ``_live_receivers`` of such a class tells the method's scope what it
+sends is seen while it runs: ``_live_receivers`` of such a class tells the method's context what it
 gave. A call that was given no receivers leaves no record.
 """
 
@@ -71,7 +71,7 @@ _GATHERED: Final = (list, tuple, set, frozenset, dict)
 
 
 class Offer(RecordingContext):
-    """The scope of an overriding method: its dispatch waits for Signal's own to adopt it.
+    """The context of an overriding method: its dispatch waits for Signal's own to adopt it.
 
     That of a method of another name does not begin before the method has receivers to call: till
     then the code runs in what is around it.
@@ -149,14 +149,14 @@ class Watching:
         self.signal = signal
         self._sender = sender
         self._offer = Offer(dispatch, signal, override, is_begun=not dispatch.method.is_own)
-        self.scope: RecordingContext | RunningDispatch | None = self._offer
+        self.here: RecordingContext | RunningDispatch | None = self._offer
         self._observers = dispatch.observers
         if self._offer.is_begun:
             observers.start(dispatch)
         self._has_ended = False
 
     def enter(self) -> Current:
-        token = set_current[self.scope]
+        token = set_current[self.here]
         try:
             if self._observers and self._offer.is_begun:
                 observers.entered(self._observers, None)
@@ -170,7 +170,7 @@ class Watching:
         return token
 
     def leave(self) -> None:
-        self.scope = current.get()
+        self.here = current.get()
         if self._observers and self._offer.is_begun:
             observers.left(self._observers, None, self._has_ended)
 
@@ -179,7 +179,7 @@ class Watching:
         self._has_ended = True
         if self._offer.offers is None:
             return
-        self._offer.offers = None  # what finds the scope later is sent by itself
+        self._offer.offers = None  # what finds the context later is sent by itself
         if not self._offer.is_begun:
             recorder.withdraw(self.dispatch)
             return
@@ -273,15 +273,15 @@ def _raiser(signal: Signal, error: BaseException) -> object:
 def _begin(
     signal: Any, method: SendMethod, override: object, args: Any, kwargs: dict[str, Any]
 ) -> Watching | None:
-    scope = current.get()
+    here = current.get()
     if not isinstance(signal, Signal):
         return None
-    if isinstance(scope, Offer) and scope.passes(signal, override):
+    if isinstance(here, Offer) and here.passes(signal, override):
         return None
     named = dict(kwargs)
     sender = args[0] if args else named.pop("sender", None)
-    if isinstance(scope, Offer):
-        dispatch = scope.beside(recorder.begin, signal, sender, named, method)
+    if isinstance(here, Offer):
+        dispatch = here.beside(recorder.begin, signal, sender, named, method)
     else:
         dispatch = recorder.begin(signal, sender, named, method)
     if dispatch is None:
@@ -354,16 +354,16 @@ def _maker(original: Callable[..., Any], method: SendMethod) -> Callable[..., Ca
 
 
 def _telling(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A ``_live_receivers`` that tells the method in whose scope it is asked what it answers."""
+    """A ``_live_receivers`` that tells the method in whose context it is asked what it answers."""
 
     @wraps(original)
     def _live_receivers(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         live = original(self, *args, **kwargs)
         if hearing:
-            scope = current.get()
-            if isinstance(scope, Offer) and scope.offers is self:
+            here = current.get()
+            if isinstance(here, Offer) and here.offers is self:
                 try:
-                    scope.give(live)
+                    here.give(live)
                 except Exception as error:
                     internal_errors.report("noting whom a method may call", error)
         return live

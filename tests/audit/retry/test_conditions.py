@@ -30,7 +30,7 @@ from signal_inspector.audit.models import (
 from signal_inspector.audit.operations.retry import RefusedError, run_again
 from signal_inspector.audit.operations.retry_conditions import (
     FORGOTTEN_SECONDS,
-    Condition,
+    RetryCondition,
     State,
     examine,
     find_call,
@@ -43,7 +43,7 @@ from tests.payload_app.models import Order
 pytestmark = pytest.mark.django_db
 
 
-def condition(call: AuditedCall, name: str) -> Condition:
+def condition(call: AuditedCall, name: str) -> RetryCondition:
     """One of them; whoever is not met keeps the receiver from running."""
     call = find_call(call.dispatch_id, call.index)
     examined = examine(call)

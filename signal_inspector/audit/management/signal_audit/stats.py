@@ -18,7 +18,7 @@ from signal_inspector.audit.operations.health import database_size, status, tabl
 from signal_inspector.audit.search.entries import iso, utc
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.stats import report
-from signal_inspector.audit.stats.report import Line
+from signal_inspector.audit.stats.report import ReportLine
 from signal_inspector.display import numbers
 from signal_inspector.display.numbers import percent, plural
 from signal_inspector.display.text import printable
@@ -160,7 +160,7 @@ def gathered(start: datetime, now: datetime, *, exact: bool, top: int) -> dict[s
     }
 
 
-def _dicts(lines: Sequence[Line]) -> list[dict[str, Any]]:
+def _dicts(lines: Sequence[ReportLine]) -> list[dict[str, Any]]:
     return [line.as_dict() for line in lines]
 
 
