@@ -1,7 +1,7 @@
 """``python .ci/count_code.py [REVISION]``: how large and how simple the package is, as counts.
 
-Modules without migrations, their median length, lines with and without docstrings, classes and
-``global`` statements.
+Modules without migrations, their median length, lines with and without docstrings, classes,
+``global`` statements, settings and options of commands.
 """
 
 from __future__ import annotations
@@ -45,9 +45,40 @@ def docstring_lines(tree: ast.Module) -> set[int]:
     return found
 
 
+def settings_in(trees: list[ast.Module]) -> int:
+    """The keys of ``SIGNAL_INSPECTOR``, sections counted by their keys."""
+    sections = {"Config", "Limits", "Toolbar"}
+    classes: list[ast.ClassDef] = []
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "register_section":
+            sections.update(each.id for each in node.args if isinstance(each, ast.Name))
+        elif isinstance(node, ast.ClassDef) and node.decorator_list:
+            classes.append(node)
+    keys = [
+        ast.unparse(each)
+        for node in classes
+        if node.name in sections
+        for each in node.body
+        if isinstance(each, ast.AnnAssign)
+    ]
+    no_keys = ("fixed(", "'internal'", "default_factory=")
+    return sum(not any(word in key for word in no_keys) for key in keys)
+
+
+def options_in(tree: ast.Module) -> int:
+    """The options that a module gives to commands."""
+    return sum(
+        isinstance(node, ast.Call)
+        and getattr(node.func, "attr", "") == "add_argument"
+        and any(str(getattr(each, "value", "")).startswith("--") for each in node.args)
+        for node in ast.walk(tree)
+    )
+
+
 def counted(revision: str) -> dict[str, float]:
     """All counts of the sources, by what they are."""
     lengths: list[int] = []
+    trees: list[ast.Module] = []
     counts: Counter[str] = Counter()
     classes: Counter[tuple[str, str]] = Counter()
     for name, text in sources(revision):
@@ -66,13 +97,16 @@ def counted(revision: str) -> dict[str, float]:
         for node in ast.walk(tree):
             counts["global statements"] += isinstance(node, ast.Global)
             if isinstance(node, ast.ClassDef):
-                classes[name.split("/")[1], node.name] += 1
+                classes[name.split("/")[1], node.name] += node.name != "Meta"  # Django's own form
+        trees.append(tree)
+        counts["options of commands"] += options_in(tree)
     return {
         "modules": len(lengths),
         "median lines of a module": statistics.median(lengths),
         "longest": max(lengths),
         "modules under 40 lines": sum(length < 40 for length in lengths),
         **counts,
+        "settings": settings_in(trees),
         "classes": classes.total(),
         "class names twice in a room": sum(count > 1 for count in classes.values()),
     }
