@@ -32,8 +32,8 @@ from tests.listening import (
     Live,
     Quiet,
     around,
-    following,
     listening,
+    observed_by,
     run_python,
     unknown_django,
 )
@@ -75,7 +75,7 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
         "idle": (),
         "fast": (Quiet(),),
         "followed": (Live(),),
-        "passing": (following(Unrecorded),),
+        "passing": (observed_by(Unrecorded),),
         "careful": (Quiet(),),
     }
     with listening(*sinks[request.param]):
@@ -764,7 +764,7 @@ LISTENERS: dict[str, Callable[[], tuple[Sink, ...]]] = {
     "nobody": tuple,
     "quiet": lambda: (Quiet(),),
     "live": lambda: (Live(),),
-    "unrecorded": lambda: (following(Unrecorded),),
+    "unrecorded": lambda: (observed_by(Unrecorded),),
 }
 
 
