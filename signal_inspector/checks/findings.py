@@ -27,20 +27,22 @@ class Kind(Enum):
     """Everything that is looked for in signals and receivers, by its id."""
 
     NO_KWARGS = _Kind("W011", "a receiver does not accept `**kwargs`")
-    DEAD = _Kind("W012", "a receiver has gone away")
-    FLEETING = _Kind("W013", "a receiver is held by nothing that lasts")
+    DEAD = _Kind("W012", "a receiver was garbage collected")
+    FLEETING = _Kind("W013", "a receiver has no lasting reference")
     TWICE = _Kind("W014", "a receiver is connected twice")
-    IMPORTED_TWICE = _Kind("W015", "a receiver is connected twice, as its file was imported twice")
+    IMPORTED_TWICE = _Kind(
+        "W015", "a receiver is connected twice because its file was imported twice"
+    )
     OUTSIDE_READY = _Kind("W016", "a receiver is connected outside of `ready()`")
     LATE = _Kind("W017", "a receiver is connected after start-up")
     MISPLACED = _Kind("W018", "a receiver is defined in `models.py` or `views.py`")
     BELOW_DECORATOR = _Kind("W019", "a receiver is connected without the decorators above it")
-    UID_TAKEN = _Kind("W020", "a receiver is not connected, as its `dispatch_uid` is taken")
+    UID_TAKEN = _Kind("W020", "a receiver is not connected because its `dispatch_uid` is taken")
     SYNC_ON_ASEND = _Kind("W021", "a signal is sent with `asend` to sync receivers")
     UNLOGGABLE = _Kind("W022", "a receiver's failure cannot be logged by `send_robust`")
     PROVIDING_ARGS = _Kind("W023", "`providing_args`")
-    TEXT_AS_SENDER = _Kind("W028", "a text is the sender that a receiver waits for")
-    UNSENT_PARAMETER = _Kind("W029", "a receiver requires an argument that no send gives")
+    TEXT_AS_SENDER = _Kind("W028", "a receiver listens to a string as sender")
+    UNSENT_PARAMETER = _Kind("W029", "a receiver requires an argument that no send passes")
     VAIN_DISCONNECT = _Kind("W030", "a `disconnect()` found nothing")
     NEVER_SENT = _Kind("I024", "a signal is never sent")
     NOBODY_CONNECTED = _Kind("I025", "a signal has no receivers")
