@@ -797,3 +797,45 @@ class TestSenders:
         del Passing
         gc.collect()
         assert list(map(connection_log.is_senderless, noted)) == [True, False, False, False]
+
+
+def test_one_that_was_connected_weakly_before_is_not_held(signal: Signal) -> None:
+    """Django ignores a second connect(), weak=False or not: the receiver dies, and is dead."""
+
+    def local(**kwargs: Any) -> None: ...
+
+    signal.connect(local)
+    signal.connect(local, weak=False)
+    del local
+    gc.collect()
+    (known,) = known_connections(signal).values()
+    assert connection_log.is_dead(known)
+
+
+def test_a_name_of_a_class_of_its_own_is_read_without_its_code(signal: Signal) -> None:
+    """A qualified name may be of a subclass of str: none of its methods runs."""
+
+    class Name(str):
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError
+
+        def __hash__(self) -> int:
+            raise AssertionError
+
+        def __format__(self, spec: str) -> str:
+            raise AssertionError
+
+    def lives(**kwargs: Any) -> None: ...
+
+    def dies(**kwargs: Any) -> None: ...
+
+    for each in (lives, dies):
+        each.__qualname__ = each.__name__ = Name("shown")
+        signal.connect(each)
+    del each, dies
+    gc.collect()
+    signal.connect(on_order)
+    names = [each.receiver.name for each in known_connections(signal).values()]
+    assert names == [f"{__name__}.shown", f"{__name__}.shown", f"{__name__}.on_order"]

@@ -67,3 +67,69 @@ def test_python_is_asked_in_one_place() -> None:
         if re.search(r"\bregister_at_fork\b", path.read_text())
     ]
     assert asking == ["core/forks.py"]
+
+
+LOCKED = """
+import os, sys
+from signal_inspector.core import forks
+
+lock = forks.lock()
+with lock:
+    pid = os.fork()
+if pid:
+    os.waitpid(pid, 0)
+print(lock._is_owned(), flush=True)
+if not pid:
+    os._exit(0)
+"""
+
+
+def test_a_lock_that_the_forking_thread_holds_stays_its_own() -> None:
+    """A signal handler may fork: the child lets go of what it came with, as the parent does."""
+    assert run_python(LOCKED).split() == ["False", "False"]
+
+
+SETTLING = """
+import os, threading
+import django
+from django.conf import settings
+
+settings.configure(INSTALLED_APPS=["signal_inspector"])
+django.setup()
+
+from django.dispatch import Signal
+from signal_inspector.core.wrapper.connection_log import _Notes, known_connections
+
+def first(**kwargs): ...
+def second(**kwargs): ...
+
+signal = Signal()
+signal.connect(first)
+begun, going_on = threading.Event(), threading.Event()
+work_out = _Notes._work_out
+
+def slowly(notes, signal, events):
+    begun.set()
+    going_on.wait()
+    work_out(notes, signal, events)
+
+_Notes._work_out = slowly
+thread = threading.Thread(target=known_connections, args=[signal])
+thread.start()
+begun.wait()
+pid = os.fork()
+_Notes._work_out = work_out
+if pid:
+    going_on.set()
+    thread.join()
+    os.waitpid(pid, 0)
+signal.connect(second)
+print(len(known_connections(signal)), flush=True)
+if not pid:
+    os._exit(0)
+"""
+
+
+def test_connections_are_known_in_a_child_though_a_thread_was_reading_them() -> None:
+    """What a thread of the parent was about to work out is worked out in the child."""
+    assert run_python(SETTLING).split() == ["2", "2"]

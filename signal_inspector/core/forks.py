@@ -24,9 +24,10 @@ _locks: Final = [internal_errors.lock]
 
 
 def lock() -> RLock:
-    """A lock for as long as the process lives. In a child nobody holds it, whoever forked.
+    """A lock for as long as the process lives. In a child no other thread holds it.
 
-    Reentrant: a signal handler, or a finalizer, that runs while it is held may need it too.
+    Reentrant: a signal handler, or a finalizer, that runs while it is held may need it too, or
+    fork: the child's only thread then holds it still, and is to let go of it.
     """
     made = RLock()
     _locks.append(made)
@@ -35,7 +36,8 @@ def lock() -> RLock:
 
 def _free_locks() -> None:
     for each in _locks:
-        each._at_fork_reinit()  # type: ignore[attr-defined]  # as ``logging`` does with its own
+        if not each._is_owned():  # type: ignore[attr-defined]
+            each._at_fork_reinit()  # type: ignore[attr-defined]  # as ``logging`` does with its own
 
 
 def before(function: Function) -> Function:

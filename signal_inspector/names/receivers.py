@@ -27,6 +27,7 @@ from signal_inspector.names.safe import (
     instance_attribute,
     is_class,
     native_attribute,
+    plain_text,
 )
 
 #: Methods that do nothing but have the task run: they go by its name.
@@ -200,7 +201,9 @@ def noted_name(receiver: Any) -> ReceiverName | Untold:
 def told_name(noted: Untold) -> ReceiverName:
     """The name of what was noted, as ``receiver_name()`` gives it."""
     module, qualname, code, is_partial = noted
-    name = f"{module}.{qualname}" if type(module) is str else qualname
+    name = plain_text(qualname)
+    if type(module) is str:
+        name = f"{module}.{name}"
     return ReceiverName(f"{name}{PARTIAL}" if is_partial else name, *_location_of(code))
 
 
@@ -258,7 +261,7 @@ def _describe_innermost(target: object, method: MethodType | None) -> ReceiverNa
         if not path:
             module: Any = target.__module__
             prefix = f"{module}." if type(module) is str else ""
-            path = f"{prefix}{target.__qualname__}"
+            path = f"{prefix}{plain_text(target.__qualname__)}"
         return ReceiverName(path, *_location(target))
     if is_class(target):
         return ReceiverName(class_path(target), *_class_location(target))
@@ -281,7 +284,7 @@ def _path_in_class(method: MethodType, function: FunctionType) -> str:
     for kind in kinds:
         for base in class_mro(kind):
             namespace = class_namespace(base)
-            for key in dict.fromkeys((function.__name__, *namespace)):
+            for key in dict.fromkeys((plain_text(function.__name__), *namespace)):
                 held: object = namespace.get(key)
                 if held is bound or innermost(held) is function:
                     is_own = class_attribute(kind, key) is held

@@ -26,7 +26,7 @@ MISSING: Final = object()
 
 _type: Mapping[str, Any] = type.__dict__
 _type_module = _type["__module__"].__get__
-class_qualname: Callable[[type], str] = _type["__qualname__"].__get__
+_type_qualname: Callable[[type], str] = _type["__qualname__"].__get__
 
 #: The attributes that a class itself defines.
 class_namespace: Callable[[type], MappingProxyType[str, Any]] = _type["__dict__"].__get__
@@ -125,6 +125,16 @@ def class_module(cls: type) -> str:
     except AttributeError:
         return ""
     return module if type(module) is str else ""
+
+
+def plain_text(text: str) -> str:
+    """The letters alone of what may be of a subclass of ``str``, whose methods are not ours."""
+    return text if type(text) is str else str.__str__(text)
+
+
+def class_qualname(cls: type) -> str:
+    """The name of a class inside its module: "Order.Meta"."""
+    return plain_text(_type_qualname(cls))
 
 
 def class_path(cls: type) -> str:

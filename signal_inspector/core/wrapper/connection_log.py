@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from inspect import CO_COROUTINE
+from threading import get_ident
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
@@ -31,7 +32,7 @@ from signal_inspector.names import (
     sender_name,
     told_name,
 )
-from signal_inspector.names.safe import Place, line_at
+from signal_inspector.names.safe import Place, line_at, plain_text
 
 #: A test, Django's own among them, may replace ``weakref.ref`` to see what Django asks of it.
 _weak: Final = weakref.ref
@@ -157,7 +158,7 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
     reads, or when the list has become as long as the notes are.
     """
 
-    __slots__ = ("dead", "enter", "events", "has_unread", "is_settling", "settled_at")
+    __slots__ = ("dead", "enter", "events", "has_unread", "settled_at", "settled_by")
 
     def __init__(self) -> None:
         #: What was connected, and the weak references that died, which enter themselves. Of what
@@ -169,7 +170,8 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
         #: Which connections are dead, in the order in which they died, and what made each.
         self.dead: dict[LookupKey, object] = {}
         self.has_unread = False
-        self.is_settling = False
+        #: The thread that works them out just now.
+        self.settled_by: int | None = None
         #: When there are so many of them, what follows is worked out.
         self.settled_at = 2 * DEAD_KEPT * _PARTS
 
@@ -179,14 +181,15 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
         Of the dead those are forgotten whose code connected again since, and all but the latest.
         """
         events = self.events[:]
-        if not events or self.is_settling:  # by a finalizer that connects while this runs
+        me = get_ident()  # in a child, a thread of the parent's may have been at it
+        if not events or self.settled_by == me:  # by a finalizer that connects while this runs
             return
-        self.is_settling = True
+        self.settled_by = me
         try:
-            del self.events[: len(events)]
             self._work_out(signal, events)
         finally:
-            self.is_settling = False
+            del self.events[: len(events)]
+            self.settled_by = None
 
     def _work_out(self, signal: Signal, events: list[Any]) -> None:
         keys: dict[int, LookupKey] | None = None  # by weak reference
@@ -218,6 +221,8 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
     def _take_in(self, note: _Note, keys: dict[int, LookupKey] | None) -> None:
         """Note what was connected without a lock, unless it was connected already."""
         receiver = note.living and note.living()
+        if receiver is None and not note.is_weak:
+            return  # Django, which would hold it, ignored this: it was connected already
         key = (object() if receiver is None else id(receiver), NONE_ID)
         if key in self:
             held = _noted(self[key]).living
@@ -283,7 +288,7 @@ def _made_by(note: _Note) -> object:
     more = note.more
     if more is None:
         module = note.module if type(note.module) is str else None
-        return module, note.qualname, note.code.co_filename, note.code.co_firstlineno
+        return module, plain_text(note.qualname), note.code.co_filename, note.code.co_firstlineno
     return more.name, more.sender, more.dispatch_uid
 
 
