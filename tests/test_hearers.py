@@ -263,3 +263,72 @@ def test_what_the_answer_sends() -> None:
     with listening(sink):
         send(busy)
     assert sink.signals == [BUSY]
+
+
+class Observed(Sink):
+    """Is told of dispatches by an observer alone."""
+
+    def __init__(self, answer: Callable[[], Any]) -> None:
+        self.answer = answer
+
+    def observer_for(
+        self, signal: str, sender: str, method: SendMethod, receivers: int | None
+    ) -> Observer | None:
+        return self.answer()  # type: ignore[no-any-return]
+
+
+class Noting(Observer):
+    """Notes the dispatches that ended."""
+
+    def __init__(self, ended: list[str]) -> None:
+        self.ended = ended
+
+    def finished(self, error: BaseException | None) -> None:
+        self.ended.append(self.dispatch.signal)
+
+
+def test_a_sink_that_fails_to_say_whether_it_is_idle() -> None:
+    """Another sink that answers with observers hears of the dispatch all the same."""
+
+    class Broken(Observed):
+        def is_idle(self) -> bool:
+            raise ZeroDivisionError
+
+    ended: list[str] = []
+    with listening(Broken(lambda: None), Observed(lambda: Noting(ended))):
+        send(busy)
+    assert ended == [BUSY]
+    assert internal_errors.counts() == {"asking sinks whether they are idle": 1}
+    internal_errors.reset()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("others", [0, 1])
+def test_an_answer_that_is_no_observer(method: SendMethod, others: int) -> None:
+    """It is reported, and reaches neither the sender nor the others who listen."""
+    heard = Picky({})
+    with listening(Observed(object), *[heard][:others]):
+        send(busy, method)
+    assert heard.signals == [BUSY] * others
+    (kind,) = internal_errors.counts()
+    assert kind.endswith("Observed.observer_for")
+    internal_errors.reset()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("others", [0, 1])
+def test_an_observer_that_fails_to_say_what_it_is_told(method: SendMethod, others: int) -> None:
+    """That is reported, and it is told of the whole; the sender does not notice."""
+
+    class Broken(Noting):
+        @property
+        def by_receiver(self) -> bool:  # type: ignore[override]
+            raise ZeroDivisionError
+
+    ended: list[str] = []
+    observed = [Observed(lambda: Broken(ended)), Observed(lambda: Noting(ended))]
+    with listening(*observed[: 1 + others]):
+        send(busy, method)
+    assert ended == [BUSY] * (1 + others)
+    assert all(kind.endswith("Broken.by_receiver") for kind in internal_errors.counts())
+    internal_errors.reset()

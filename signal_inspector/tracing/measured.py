@@ -102,7 +102,7 @@ class Measured(Attached):
 
     def finished(self, error: BaseException | None) -> None:
         self._outer = None
-        if self._has_ends:
+        if self._has_ends and hasattr(self, "dispatch"):  # else it was none
             token = attach(self._context)
             try:
                 self._ended_whole(error)

@@ -184,7 +184,8 @@ class _Telling(Observer):
         self._sink = sink
 
     def finished(self, error: BaseException | None) -> None:  # noqa: ARG002
-        self._sink.send(self.dispatch)
+        if hasattr(self, "dispatch"):  # else it was none
+            self._sink.send(self.dispatch)
 
 
 def _call(path: Path) -> Line | None:

@@ -20,6 +20,7 @@ from signal_inspector.core.listening.sinks import Observer
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.tracing import metrics
 from signal_inspector.tracing.metrics import BOUNDARIES, OTHER, Meters
+from signal_inspector.tracing.sink import TracingSink
 from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
 from tests.listening import SHARES_CONTEXT, listening, observed_by, run_python
 from tests.tracing.spans import Traces
@@ -410,3 +411,17 @@ class TestIdle:
                 return object()
 
         assert not Meters(Foreign()).is_idle()
+
+
+class Chained(Signal):
+    """Sends by a method of its own."""
+
+    def send_chained(self, sender: object) -> list[object]:
+        return [each(signal=self, sender=sender) for each in self._live_receivers(sender)[0]]
+
+
+def test_what_turned_out_to_be_no_dispatch_is_not_measured(measured: Measured) -> None:
+    """A method of a signal's own that had nobody to call is no failure of ours either."""
+    with listening(TracingSink(meter_provider=measured.provider)):
+        Chained().send_chained(None)
+    assert measured.points(SEND) == []

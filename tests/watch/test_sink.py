@@ -233,6 +233,25 @@ def test_forked_child_calls_itself(sink: WatchSink, meeting: Place) -> None:
         assert told == {f"pid {os.getpid()}", f"pid {child}"}
 
 
+class Chained(Signal):
+    """Sends by a method of its own."""
+
+    def send_chained(self, sender: object) -> list[object]:
+        return [each(signal=self, sender=sender) for each in self._live_receivers(sender)[0]]
+
+
+def test_what_turned_out_to_be_no_dispatch_is_not_sent(
+    sink: WatchSink, listener: Listener
+) -> None:
+    """A method of a signal's own that had nobody to call is no failure of ours either."""
+    assert look(sink)
+    Chained().send_chained(None)
+    caused.send(sender=None)
+    found = heard(listener, lambda messages: any(each.kind == "dispatch" for each in messages))
+    assert sum(each.kind == "dispatch" for each in found) == 1
+    assert internal_errors.counts() == {}
+
+
 def test_open_directory_is_refused(sink: WatchSink, meeting: Place, home: Path) -> None:
     """Where others may write, a process sends nothing, and says why, once."""
     with Listener(meeting):

@@ -127,7 +127,11 @@ class Hearers:
         """Whether no sink that answers with observers would, for all it knows now."""
         if len(self.with_observers) == 1:
             return self.with_observers[0].is_idle()
-        return all([sink.is_idle() for sink in self.with_observers])  # noqa: C419 - quicker
+        try:
+            return all([sink.is_idle() for sink in self.with_observers])  # noqa: C419 - quicker
+        except Exception as error:
+            internal_errors.report("asking sinks whether they are idle", error)
+            return False  # those that have not failed are to be asked who observes
 
     def offer(self, dispatch: Dispatch) -> bool:
         """Let every capture keep a dispatch or count it as dropped; whether any kept it."""

@@ -16,11 +16,12 @@ from signal_inspector.core.listening.context import (
     current,
     set_current,
 )
-from signal_inspector.core.listening.sinks import Observer, Sink
+from signal_inspector.core.listening.sinks import Observer, Sink, sink_kind
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.ids import perf_counter_ns
 from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.record.values import SendMethod
+from signal_inspector.names import class_path
 
 Observers: TypeAlias = tuple[Observer, ...]
 
@@ -67,7 +68,7 @@ class Passing:
             internal_errors.resume(held)
 
 
-def ask(
+def ask(  # noqa: C901 - in one piece, as each dispatch that is observed comes by here
     hearers: Hearers,
     signal: str,
     sender: str,
@@ -89,12 +90,16 @@ def ask(
             try:
                 if not is_choosy and sink.is_idle():  # else it has been asked
                     continue
-                observer = sink.observer_for(signal, sender, method, count)
+                observer: object = sink.observer_for(signal, sender, method, count)
             except BaseException as error:
                 held = _hold(sink, "observer_for", error, held)
             else:
-                if observer is not None:
+                if observer is None:
+                    continue
+                if isinstance(observer, Observer):
                     found = (*found, observer) if found else (observer,)
+                else:
+                    _no_observer(sink, observer)
         if held is not None:
             finished(found, held)
             internal_errors.resume(held)
@@ -110,6 +115,12 @@ def ask(
         return Passing(found) if receivers else None
     finally:
         current.reset(token)
+
+
+def _no_observer(sink: Sink, answer: object) -> None:
+    kind = f"{sink_kind(sink)}.observer_for"
+    answered = class_path(type(answer))
+    internal_errors.tell(kind, f"{kind} has answered with {answered}, which is no Observer.")
 
 
 def ask_captures(
@@ -307,11 +318,15 @@ def run(dispatch: RunningDispatch) -> list[int] | Exact | Stepping:
     # An override of Signal's method that calls ours has told of the start, and of the whole.
     in_override = here is not None and here.dispatch is dispatch
     dispatch.whole_told = not in_override
-    if len(observers) == 1:  # as nearly always
-        stepping = observers if observers[0].by_receiver else NO_OBSERVERS
-    else:
-        stepping = tuple([observer for observer in observers if observer.by_receiver])
     held = None
+    try:
+        stepping = (
+            (observers if observers[0].by_receiver else NO_OBSERVERS)
+            if len(observers) == 1  # as nearly always
+            else tuple([each for each in observers if each.by_receiver])
+        )
+    except BaseException as error:
+        stepping, held = _stepping(observers, internal_errors.interruption(error))
     token = set_current[SILENCE]
     try:
         if not in_override:
@@ -464,8 +479,23 @@ class SteppingAlone(Stepping):
 def failed(dispatch: RunningDispatch, index: int) -> None:
     """Tell that the running receiver of our own loop has ended it by an exception."""
     if index < len(dispatch.receivers):
-        stepping = [observer for observer in dispatch.observers if observer.by_receiver]
-        left(tuple(stepping), index, True)
+        stepping, held = _stepping(dispatch.observers)
+        left(stepping, index, True)
+        internal_errors.resume(held)
+
+
+def _stepping(
+    told: Observers, held: BaseException | None = None
+) -> tuple[Observers, BaseException | None]:
+    """Those that are told of each receiver, as far as they say so: it may be a property."""
+    found = []
+    for observer in told:
+        try:
+            if observer.by_receiver:
+                found.append(observer)
+        except BaseException as error:
+            held = _hold(observer, "by_receiver", error, held)
+    return tuple(found), held
 
 
 def end(dispatch: RunningDispatch, error: BaseException | None) -> None:
@@ -495,5 +525,4 @@ def _hold(
 ) -> BaseException | None:
     if isinstance(who, ObjectObserver):
         return internal_errors.hold(_OBJECTS, error, held)
-    kind = type(who)
-    return internal_errors.hold(f"sink {kind.__module__}.{kind.__qualname__}.{what}", error, held)
+    return internal_errors.hold(f"{sink_kind(who)}.{what}", error, held)

@@ -69,6 +69,8 @@ class Observer:
         """Called when the send has ended, with what it raised to the sender.
 
         A receiver may end later: Django 5.2 and 6.0 leave the siblings of a failure running.
+        Without ``started`` before it there is nothing to tell: it turned out to be no dispatch, or
+        it failed before its receivers were known.
         """
 
 
@@ -153,7 +155,7 @@ class Sinks:
             try:
                 wanted = sink.details_for(signal)
             except Exception as error:
-                internal_errors.report(f"{_named_kind(sink)}.details_for", error)
+                internal_errors.report(f"{sink_kind(sink)}.details_for", error)
                 wanted = sink.details
             if wanted is not None:
                 sinks.append(sink)
@@ -202,8 +204,9 @@ def _hears_all(sink: Sink) -> bool:
     return hears_end or _hears_start(sink) or not _observes(sink)
 
 
-def _named_kind(sink: Sink) -> str:
-    return f"sink {type(sink).__module__}.{type(sink).__qualname__}"
+def sink_kind(who: Sink | Observer) -> str:
+    """What failures of a sink, or of an observer of one, are counted by."""
+    return f"sink {type(who).__module__}.{type(who).__qualname__}"
 
 
 def process_sinks() -> tuple[Sink, ...]:
@@ -257,7 +260,7 @@ def refresh_sinks() -> None:
             if known is not None:
                 known.forget()
     for sink in sinks:
-        kind = _named_kind(sink)
+        kind = sink_kind(sink)
         internal_errors.announce(failures=[f"{kind}.{method}" for method in _OF_A_SINK])
 
 
