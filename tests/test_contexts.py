@@ -540,6 +540,39 @@ class TestSuppress:
             place("after")
         assert senders(dispatches) == ["after"]
 
+    def test_one_that_is_entered_again(self) -> None:
+        """The same suppress() nests in itself, and is over at its outermost end."""
+        silence = suppress()
+        with capture() as dispatches:
+            with silence:
+                with silence:
+                    place("inner")
+                place("outer")
+            place("after")
+        assert senders(dispatches) == ["after"]
+
+    def test_one_that_two_threads_share(self) -> None:
+        """Each thread ends what it began itself."""
+        silence, entered, left = suppress(), threading.Event(), threading.Event()
+
+        def other() -> list[str]:
+            with capture() as dispatches:
+                with silence:
+                    entered.set()
+                    assert left.wait(60)
+                    place("suppressed")
+                place("after")
+            return senders(dispatches)
+
+        with ThreadPoolExecutor(1) as pool, capture() as dispatches:
+            with silence:
+                elsewhere = pool.submit(other)
+                assert entered.wait(60)
+            place("here")
+            left.set()
+            assert elsewhere.result(60) == ["after"]
+        assert senders(dispatches) == ["here"]
+
     def test_ends_with_an_exception(self) -> None:
         """A suppressed block that raises ends its suppress()."""
         with capture() as dispatches:
@@ -850,3 +883,20 @@ def test_a_generator_that_suppresses_may_be_closed_in_a_later_capture() -> None:
         signal.send(None)
     assert len(dispatches) == 1
     assert current.get() is before
+
+
+def test_a_capture_that_is_interrupted_as_it_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is going to close it, so it listens no longer, and may be entered later."""
+
+    def interrupted(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    capturing = capture()
+    with monkeypatch.context() as patched:
+        patched.setattr(captures.OpenCaptures, "and_", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            capturing.__enter__()
+    assert hearing == []
+    with capturing as dispatches:
+        place("later")
+    assert senders(dispatches) == ["later"]

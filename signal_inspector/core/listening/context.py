@@ -150,8 +150,14 @@ def open_capture(opened: Capture) -> None:
 
     Keeps no Token, so it may be closed in another context than the one it was opened in.
     """
-    _start_collecting(opened)
-    current.set(CaptureContext(opened, _open_context()))
+    was_open = opened.is_open
+    try:
+        _start_collecting(opened)
+        current.set(CaptureContext(opened, _open_context()))
+    except BaseException:  # of a signal handler: nobody is going to close it
+        if not was_open:
+            close_capture(opened)
+        raise
 
 
 def capture_everywhere(opened: Capture) -> None:
@@ -206,8 +212,8 @@ class capture:  # noqa: N801 - reads as a statement, like contextlib.suppress
         self._entered = 0
 
     def __enter__(self) -> Dispatches:
-        self._entered += 1
         open_capture(self._opened)
+        self._entered += 1
         return self._opened.dispatches
 
     def __exit__(
@@ -227,11 +233,15 @@ class capture:  # noqa: N801 - reads as a statement, like contextlib.suppress
 class suppress:  # noqa: N801
     """Record nothing of what this context sends: ``with suppress(): ...``. Nests."""
 
-    __slots__ = ("_here",)
+    __slots__ = ("_contexts",)
+
+    def __init__(self) -> None:
+        self._contexts: list[_Silent] = []  # one may be entered again, here or in other threads
 
     def __enter__(self) -> None:
-        self._here = _Silent(current.get())
-        current.set(self._here)
+        silent = _Silent(current.get())
+        self._contexts.append(silent)
+        current.set(silent)
 
     def __exit__(
         self,
@@ -240,7 +250,18 @@ class suppress:  # noqa: N801
         traceback: TracebackType | None,
     ) -> None:
         # A generator may be closed in a capture() that was entered after it: that one stays.
-        self._here.is_over = True
+        silent = self._innermost()
+        self._contexts.remove(silent)
+        silent.is_over = True
         here = _open_context()
         if here is not current.get():
             current.set(here)
+
+    def _innermost(self) -> _Silent:
+        """The context of this one that the code runs in; closed elsewhere, the one made last."""
+        here: object = current.get()
+        while here is not None:
+            if isinstance(here, _Silent) and here in self._contexts:
+                return here
+            here = getattr(here, "outer", None)
+        return self._contexts[-1]
