@@ -122,7 +122,12 @@ class Watcher:
 
     def _show(self, families: Iterable[Family]) -> None:
         for family in families:
-            for line in self._json(family) if self._as_json else self._text(family):
+            try:
+                lines = [*(self._json(family) if self._as_json else self._text(family))]
+            except OverflowError:  # a number, or a time, that no clock has measured
+                self._unreadable += 1
+                continue
+            for line in lines:
                 self._out(line)
 
     def _text(self, family: Family) -> Iterator[str]:

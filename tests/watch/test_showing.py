@@ -333,3 +333,20 @@ def test_summary_counts_what_is_missing(watcher: Any) -> None:
     assert said[0] == r"Process 1 \x1bx is there."
     assert said[1] == r"7 dispatches of process 1 \x1bx did not come through."
     assert said[2].endswith("7 lost, as the watcher did not keep up, 2 not readable.")
+
+
+@pytest.mark.parametrize(
+    "told", [{"duration_ns": 10**400}, {"started_at": "9999-12-31T23:59:59-23:59"}]
+)
+def test_what_no_clock_has_measured_is_not_readable(told: dict[str, Any]) -> None:
+    """A number or a time that cannot be shown does not end the watching."""
+    out: list[str] = []
+    said: list[str] = []
+    made = Lines(Shown(filters=Filters(), width=80), Signs(no_style(), "utf-8"))
+    watching = Watcher(made, out=out.append, say=said.append, as_json=False)
+    with capture() as captured:
+        caused.send(sender=None)
+    watching._add(document(captured[0].as_dict() | told, process="pid 7"))
+    watching.end()
+    assert out == []
+    assert said[0].endswith(", 1 not readable.")
