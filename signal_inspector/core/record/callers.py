@@ -9,6 +9,7 @@ import sysconfig
 import threading
 from functools import lru_cache
 from pathlib import Path
+from sys import _getframe
 from types import CodeType, FrameType, FunctionType
 from typing import Any, Final
 
@@ -60,10 +61,12 @@ def calling_place() -> Place | None:
     """What called the method of Signal's that asks, for ``line_at()``; None if nobody knows."""
     try:
         # Nearly always the one, and the only one that Python has to make an object of.
-        frame: FrameType | None = sys._getframe(2)
-        if frame is None or _kinds.get(frame.f_code.co_filename, _OURS) <= _PASSED:
-            frame = _sending_frame()
-        return None if frame is None else (frame.f_code, frame.f_lasti)
+        frame = _getframe(2)
+        code = frame.f_code
+        if _kinds.get(code.co_filename, _OURS) > _PASSED:
+            return code, frame.f_lasti
+        sender = _sending_frame()
+        return None if sender is None else (sender.f_code, sender.f_lasti)
     except ValueError:  # a thread that only connects
         return None
     except Exception as error:

@@ -8,6 +8,7 @@ happens, in plain strings and weak references.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -60,6 +61,8 @@ class Phase(StrEnum):
 
 _AFTER: Final = Phase.AFTER  # to ask an enumeration takes long
 _PARTS: Final = 8  # of a note of which there is no more
+#: What ``markcoroutinefunction()`` sets.
+_ASYNC_MARK: Final = "_is_coroutine_marker" if sys.version_info >= (3, 12) else "_is_coroutine"
 _NOWHERE: Final = (None, 0)
 
 
@@ -328,7 +331,8 @@ def note_connect(
             sender is None
             and dispatch_uid is None
             and type(receiver) is FunctionType
-            and not receiver.__dict__
+            and getattr(receiver, "__wrapped__", None) is None  # its `__dict__` would be made
+            and getattr(receiver, _ASYNC_MARK, None) is None
         ):
             if weak:
                 living, is_weak = _weak(receiver, known.enter), True

@@ -296,6 +296,8 @@ def _creating_frame(signal: Signal, ours: Callable[..., Any]) -> FrameType:
 
 
 def _djangos_connect(original: Callable[..., Any]) -> Callable[..., Any]:
+    calling_place, note_connect = callers.calling_place, connection_log.note_connect
+
     def _connect(
         self: Signal,
         receiver: Any,
@@ -304,8 +306,7 @@ def _djangos_connect(original: Callable[..., Any]) -> Callable[..., Any]:
         dispatch_uid: Any = None,
     ) -> Any:
         answer = original(self, receiver, sender, weak, dispatch_uid)
-        place = callers.calling_place()
-        connection_log.note_connect(self, receiver, sender, weak, dispatch_uid, place)
+        note_connect(self, receiver, sender, weak, dispatch_uid, calling_place())
         return answer
 
     return _connect
