@@ -1,6 +1,6 @@
-"""For the tests of a project: what was sent, to whom, and what happens if a receiver fails.
+"""Tools for a project's tests: assert what was sent and who received it, and inject failures.
 
-Works with the app in ``INSTALLED_APPS`` or without, under ``manage.py test`` and under pytest.
+They work whether or not the app is in ``INSTALLED_APPS``, under ``manage.py test`` and pytest.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a test asserts of the dispatches it has captured; a message shows what was sent instead."""
+"""Assertions about captured dispatches; their messages show what was sent instead."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ E = TypeVar("E", bound=BaseException)
 
 
 class Assertions:
-    """What can be asserted of captured dispatches.
+    """Assertions about captured dispatches.
 
-    An assertion about a signal that is not captured is a ValueError: it could say nothing.
+    An assertion about a signal that is not captured raises ValueError, as it would prove nothing.
     """
 
     def _asserted(self) -> CapturedDispatches:
@@ -60,10 +60,10 @@ class Assertions:
         payload: Mapping[str, Any] | None = None,
         method: SendMethod | str | None = None,
     ) -> CapturedDispatch:
-        """Assert that a signal was sent: at least once, or just so many ``times``.
+        """Assert that a signal was sent: at least once, or exactly ``times`` times.
 
-        ``payload`` holds some of the arguments, compared with ``==``: ``mock.ANY`` and ``where``
-        may stand in it. Returns the first dispatch that is as asked.
+        ``payload`` holds some of the arguments, which are compared with ``==``; its values may
+        be ``mock.ANY`` or ``where(...)``. Returns the first dispatch that matches.
         """
         __tracebackhide__ = True
         if times is not None and times < 1:
@@ -88,10 +88,10 @@ class Assertions:
         payload: Mapping[str, Any] | None = None,
         method: SendMethod | str | None = None,
     ) -> None:
-        """Assert that no such dispatch was sent; the arguments are those of ``assert_sent``.
+        """Assert that no such dispatch was sent; takes the same arguments as ``assert_sent``.
 
-        It fails too if a thread has sent the signal that the capture leaves aside: what was sent
-        there cannot be told.
+        Also fails if the signal was sent in a thread that is not captured, as the details of
+        those dispatches are unknown.
         """
         __tracebackhide__ = True
         sent_here = self._asserted()
@@ -106,7 +106,7 @@ class Assertions:
             raise _failure(f"Expected not to be sent: {pattern}", elsewhere)
 
     def assert_nothing_sent(self) -> None:
-        """Assert that no dispatch was captured at all, and none sent in another thread."""
+        """Assert that no dispatch was captured at all, and that no other thread sent one."""
         __tracebackhide__ = True
         found = self._asserted()
         if found:
@@ -120,10 +120,10 @@ class Assertions:
     def assert_sent_in_order(
         self, patterns: Iterable[SignalOrName | Pattern], *, exact: bool = False
     ) -> None:
-        """Assert that these were sent in this order; by the start of each send.
+        """Assert that these dispatches were sent in this order, going by when each one started.
 
-        A pattern is a signal, its dotted name, or what ``sending(...)`` makes. Others may be in
-        between and around; with ``exact=True`` these must be all that was captured.
+        A pattern is a signal, its dotted name, or the result of ``sending(...)``. Other dispatches
+        may come before, between and after them, unless ``exact=True`` forbids any others.
         """
         __tracebackhide__ = True
         asked = [each if isinstance(each, Pattern) else sending(each) for each in patterns]
@@ -152,10 +152,10 @@ class Assertions:
         times: int | None = None,
         payload: Mapping[str, Any] | None = None,
     ) -> CapturedCall:
-        """Assert that a receiver was called; whether it then raised does not matter.
+        """Assert that a receiver was called, whether or not it raised.
 
-        The other arguments are those of ``assert_sent``. The message says why it was not called.
-        Returns its first call.
+        The other arguments are those of ``assert_sent``. If the assertion fails, its message says
+        why the receiver was not called. Returns the receiver's first matching call.
         """
         __tracebackhide__ = True
         if times is not None and times < 1:
@@ -177,9 +177,9 @@ class Assertions:
         sender: Any = ANY,
         payload: Mapping[str, Any] | None = None,
     ) -> None:
-        """Assert that a receiver was not called (in this way).
+        """Assert that a receiver was not called, or not with these arguments.
 
-        It fails too if a thread that the capture leaves aside has sent what it is connected to.
+        Also fails if a thread that is not captured sent a signal the receiver is connected to.
         """
         __tracebackhide__ = True
         found, _ = _received(self._asserted(), receiver, signal, sender, payload)
@@ -192,7 +192,7 @@ class Assertions:
             raise _failure(f"Expected not to be called: {name}", elsewhere)
 
     def assert_no_failures(self, *signals: SignalOrName) -> None:
-        """Assert that no receiver raised, under whichever method; of these signals, or of all."""
+        """Assert that no receiver of these signals (or of any) raised, in any send method."""
         __tracebackhide__ = True
         failed = [(sent, call) for sent in self._asserted().of(*signals) for call in sent.failures]
         if not failed:
@@ -215,9 +215,9 @@ class Assertions:
         *,
         signal: SignalOrName | None = None,
     ) -> E:
-        """Assert that a receiver raised such an exception; returns the first one.
+        """Assert that a receiver raised such an exception, and return the first one.
 
-        ``--fail-on-swallowed`` has nothing against a failure that is asserted.
+        ``--fail-on-swallowed`` accepts a failure that is asserted.
         """
         __tracebackhide__ = True
         found, others = _received(self._asserted(), receiver, signal, ANY, None)
@@ -242,10 +242,10 @@ class Assertions:
         payload: Mapping[str, Any] | None = None,
         method: SendMethod | str | None = None,
     ) -> Expected:
-        """Assert of a block what it sends: ``with dispatches.expect(order_placed, times=1): ...``
+        """Assert what a block sends: ``with dispatches.expect(order_placed, times=1): ...``
 
-        The arguments are those of ``assert_sent``, and ``times=0`` asserts that it is not sent.
-        Of a block that raises nothing is asserted.
+        Takes the same arguments as ``assert_sent``; ``times=0`` asserts that the signal is not
+        sent. If the block raises, nothing is asserted.
         """
         asked = {"sender": sender, "payload": payload, "method": method}
         return Expected(self._asserted(), signal, times, asked)
@@ -259,9 +259,9 @@ class Assertions:
         return _failure(f"Not called: {receiver_name(receiver).name}", [*elsewhere, *reason])
 
     def assert_max_queries_per_receiver(self, count: int, *signals: SignalOrName) -> None:
-        """Assert that no call of a receiver sent more than ``count`` queries to the databases.
+        """Assert that no receiver call ran more than ``count`` database queries.
 
-        The queries of dispatches that it sent on are those of their receivers.
+        Queries of a nested dispatch count for the receivers of that dispatch.
         """
         __tracebackhide__ = True
         lines = []
@@ -276,7 +276,7 @@ class Assertions:
 
 
 class Expected:
-    """What a block is expected to send. See ``Assertions.expect``."""
+    """A context manager that asserts what its block sends. See ``Assertions.expect``."""
 
     def __init__(
         self,
@@ -316,7 +316,7 @@ def _received(
     sender: Any,
     payload: Mapping[str, Any] | None,
 ) -> tuple[list[tuple[CapturedDispatch, CapturedCall]], list[str]]:
-    """The calls of a receiver that are as asked, and how the others differ."""
+    """The calls of a receiver that match, and how its other calls differ."""
     check_receivers((receiver,), "An assertion about receivers")
     found: list[tuple[CapturedDispatch, CapturedCall]] = []
     others: list[str] = []

@@ -1,6 +1,6 @@
-"""The dispatches that a capture gives to a test, and which signals it is about.
+"""The dispatches that a capture gives to a test, and the signals that it captures.
 
-A test sees the record of a dispatch, and beside it the objects themselves.
+A test sees the record of a dispatch together with the objects themselves.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class CapturedCall:
     def __init__(
         self, record: ReceiverCall, receiver: Any, response: Any, exception: BaseException | None
     ) -> None:
-        self.record = record  # times, queries, the failure in words
-        self.receiver = receiver  # None where it was not told: an override that raised
+        self.record = record  # times, queries, the failure as text
+        self.receiver = receiver  # None if unknown, as when an overridden send method raised
         self.response = response
         self.exception = exception
 
@@ -56,12 +56,12 @@ class CapturedCall:
 
     @property
     def outcome(self) -> Outcome:
-        """How it ended."""
+        """How the call ended."""
         return self.record.outcome
 
     @property
     def ran(self) -> bool:
-        """Whether it was called: it is skipped if an earlier receiver raised."""
+        """Whether the receiver was called: it is skipped if an earlier receiver raised."""
         return self.outcome is not Outcome.SKIPPED
 
     def __repr__(self) -> str:
@@ -69,16 +69,16 @@ class CapturedCall:
 
 
 class CapturedDispatch:
-    """One send, with the objects that were sent: nothing in it is copied, cut or redacted."""
+    """One send, with the objects that were sent: nothing is copied, shortened or redacted."""
 
     def __init__(
         self, record: Dispatch, signal: Signal, sender: Any, payload: dict[str, Any]
     ) -> None:
-        self.record = record  # names, times, the caller, receiver calls in words
+        self.record = record  # names, times, the caller, receiver calls as text
         self.signal = signal
         self.sender = sender
-        self.payload = payload  # the arguments but the sender
-        self.muted: tuple[Any, ...] = ()  # receivers that ``mute`` or ``only`` kept from it
+        self.payload = payload  # the arguments except the sender
+        self.muted: tuple[Any, ...] = ()  # receivers that ``mute`` or ``only`` silenced
         self.receivers: Sequence[Any] = ()
         self._responses: dict[int, Any] = {}
         self._exceptions: dict[int, BaseException] = {}
@@ -100,7 +100,7 @@ class CapturedDispatch:
 
     @property
     def calls(self) -> list[CapturedCall]:
-        """The receiver calls in the order of Django's responses: sync, then async ones."""
+        """The receiver calls in the order of Django's responses: first sync, then async."""
         return [self._call(index, record) for index, record in enumerate(self.record.calls)]
 
     @property
@@ -109,7 +109,7 @@ class CapturedDispatch:
         return [call for call in self.calls if call.outcome is Outcome.RAISED]
 
     def note_receivers(self, receivers: Sequence[Any]) -> None:
-        """Note whom Django calls, in order."""
+        """Note the receivers that Django calls, in order."""
         self.receivers = receivers
 
     def note_response(self, index: int, response: Any) -> None:
@@ -129,13 +129,13 @@ class CapturedDispatch:
         )
 
     def __repr__(self) -> str:
-        # Names only: whoever shows more of a payload has to do it with care (see ``wording``).
+        # Names only: showing values safely takes more care (see ``messages.words``).
         arguments = ", ".join(self.payload)
         return f"<CapturedDispatch {self.name} from {self.record.sender} ({arguments})>"
 
 
 def find_signal(signal: SignalOrName) -> Signal:
-    """The signal itself; ValueError if no loaded module has one of this name."""
+    """The signal itself; ValueError if no loaded module has a signal of this name."""
     __tracebackhide__ = True
     if isinstance(signal, Signal):
         return signal
@@ -153,7 +153,7 @@ def find_signal(signal: SignalOrName) -> Signal:
 
 
 def _named(name: str) -> Signal | None:
-    """The signal of this name if it is where the name says, without a look at all modules."""
+    """The signal found at exactly this dotted name, without searching all modules; else None."""
     found = _at(name)
     if not issubclass(type(found), Signal):  # not isinstance(), which asks lazy objects
         return None
@@ -162,7 +162,7 @@ def _named(name: str) -> Signal | None:
 
 
 def _at(name: str) -> Any:
-    """What a loaded module, or a class in it, has under this dotted name; None if nothing."""
+    """The attribute of a loaded module, or of a class in it, at this dotted name; else None."""
     module, path = name, ""
     while module and module not in sys.modules:
         module, _, attribute = module.rpartition(".")
@@ -175,10 +175,10 @@ def _at(name: str) -> Any:
 
 
 def find_target(target: str) -> Signal | Receiver:
-    """The signal or the receiver of this dotted name; ValueError if nothing has it.
+    """The signal or receiver with this dotted name; ValueError if there is none.
 
-    A name is that of a signal, of a function, method or object of a loaded module, or the one
-    that records give a connected receiver.
+    The name may be that of a signal, or of a function, method or object of a loaded module, or
+    the name under which a connected receiver appears in records.
     """
     __tracebackhide__ = True
     found = _at(target)
@@ -205,9 +205,9 @@ def find_target(target: str) -> Signal | Receiver:
 
 
 def is_connected(receiver: Receiver, signals: Iterable[Signal] | None = None) -> bool:
-    """Whether a receiver is connected to one of these signals, or to any."""
+    """Whether a receiver is connected to one of these signals; to any signal, for None."""
     if signals is None:
-        # The objects themselves: tests make signals that no module has.
+        # Search the objects in memory: tests make signals that are in no module.
         signals = (each for each in gc.get_objects() if issubclass(type(each), Signal))
     return any(
         is_receiver(receiver, connected)
@@ -218,10 +218,11 @@ def is_connected(receiver: Receiver, signals: Iterable[Signal] | None = None) ->
 
 
 class Wanted:
-    """The signals that a capture was told of.
+    """The signals that a capture is asked to capture.
 
-    ``signals`` limit it to those; ``also`` names some more that settings leave out. Dotted names
-    may be globs. Signals that are named outright are captured whatever ``INCLUDE`` says.
+    ``signals`` limits the capture to these signals; ``also`` adds signals that settings leave out.
+    Dotted names may be globs. All of these are captured even if ``INCLUDE`` and ``EXCLUDE`` leave
+    them out.
     """
 
     def __init__(self, signals: Iterable[SignalOrName], also: Iterable[SignalOrName] = ()) -> None:
@@ -230,7 +231,7 @@ class Wanted:
         self._all = not self._named and not self._globs
 
     def asks_for(self, signal: Signal) -> bool:
-        """Whether the signal is wanted whatever settings say."""
+        """Whether the signal is wanted regardless of settings."""
         if any(each is signal for each in (*self._named, *self._also)):
             return True
         globs = (*self._globs, *self._also_globs)
@@ -246,13 +247,13 @@ class Wanted:
         return is_inspected(signal_name(signal), config.include, config.exclude)
 
     def add(self, signals: Iterable[SignalOrName]) -> None:
-        """Want these too."""
+        """Capture these signals too."""
         named, globs = _sorted(signals)
         self._also, self._also_globs = (*self._also, *named), (*self._also_globs, *globs)
 
 
 def _sorted(signals: Iterable[SignalOrName]) -> tuple[tuple[Signal, ...], tuple[str, ...]]:
-    """The signals, and the globs on names."""
+    """The signals, and the globs that match names of signals."""
     named, globs = [], []
     for signal in signals:
         if isinstance(signal, str) and _WILDCARDS.intersection(signal):

@@ -1,7 +1,7 @@
-"""The dispatches of a test, with the objects that were sent.
+"""Capture the dispatches of a test, with the objects that were sent.
 
-``capture_dispatches`` for a block or a function, ``DispatchesMixin`` for each test of a class; the
-list that they give has the assertions.
+``capture_dispatches`` is for a block, a function or a class, ``DispatchesMixin`` for each test of
+a class. Both give a list of dispatches that has the assertions as methods.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from signal_inspector.testing.faults import real
 
 __unittest = True
 
-#: What assertions tell in words. Payloads and responses are at hand themselves.
+#: What the messages of assertions need. Payloads and responses are available as objects.
 _DETAILS: Final = Details.CALLER | Details.TRACEBACK | Details.STATEMENTS | Details.NOT_CALLED
 
 D = TypeVar("D", bound=Callable[..., Any])
@@ -53,21 +53,21 @@ _inside: ContextVar[tuple[Capture, ...]] = ContextVar("signal_inspector_captures
 
 
 class CapturedDispatches(list[CapturedDispatch], Assertions):
-    """The dispatches of a capture in the order they started, and assertions about them."""
+    """The dispatches of a capture, in the order they started, and assertions about them."""
 
     def __init__(self, wanted: Wanted) -> None:
         super().__init__()
         self._wanted = wanted
-        #: What was sent in threads that do not belong to the capture: signals by their ids, and
-        #: how often in which thread.
+        #: What was sent in threads that do not belong to the capture: by the id of the signal,
+        #: the signal and how often each thread sent it.
         self._elsewhere: dict[int, tuple[Signal, Counter[str]]] = {}
 
     def also(self, *signals: SignalOrName) -> None:
-        """Capture these signals too from now on, though settings leave them out."""
+        """Capture these signals too from now on, even if settings leave them out."""
         self._wanted.add(signals)
 
     def of(self, *signals: SignalOrName) -> list[CapturedDispatch]:
-        """The dispatches of these signals; of all where none is named."""
+        """The dispatches of these signals, or of all signals if none is given."""
         if not signals:
             return list(self)
         chosen = [self.named(signal) for signal in signals]
@@ -85,10 +85,10 @@ class CapturedDispatches(list[CapturedDispatch], Assertions):
         return found
 
     def check_heard(self, receiver: Receiver) -> None:
-        """ValueError if the receiver is connected, but to nothing that is captured here."""
+        """Raise ValueError if all the signals the receiver is connected to are not captured."""
         __tracebackhide__ = True
         if any(is_connected(receiver, [sent.signal]) for sent in self):
-            return  # without a look at all modules, which takes a few dozen milliseconds
+            return  # saves a search of all modules, which takes a few dozen milliseconds
         heard = [
             signal for signal in loaded_signals().values() if is_connected(receiver, [signal])
         ]
@@ -100,7 +100,7 @@ class CapturedDispatches(list[CapturedDispatch], Assertions):
             )
 
     def note_elsewhere(self, signal: Signal) -> None:
-        """Count a dispatch of the current thread, which does not belong to the capture."""
+        """Count a dispatch in the current thread, which does not belong to the capture."""
         _, threads = self._elsewhere.setdefault(id(signal), (signal, Counter()))
         threads[current_thread().name] += 1
 
@@ -109,7 +109,8 @@ class CapturedDispatches(list[CapturedDispatch], Assertions):
     ) -> list[str]:
         """What was sent in threads that are not captured, a line for each signal and thread.
 
-        ``signal`` limits it to one, ``receiver`` to those that it is connected to.
+        ``signal`` limits the lines to one signal, ``receiver`` to the signals that this receiver
+        is connected to.
         """
         asked = None if signal is None else self.named(signal)
         return [
@@ -122,17 +123,17 @@ class CapturedDispatches(list[CapturedDispatch], Assertions):
         ]
 
     def clear(self) -> None:
-        """Let go of everything."""
+        """Release all dispatches and their objects."""
         super().clear()
         self._elsewhere.clear()
 
     def mark(self) -> tuple[int, dict[int, Counter[str]]]:
-        """How much there is now, for ``since``."""
+        """The current position in the list, for ``since``."""
         elsewhere = {key: Counter(each) for key, (_, each) in list(self._elsewhere.items())}
         return len(self), elsewhere
 
     def since(self, mark: tuple[int, dict[int, Counter[str]]]) -> CapturedDispatches:
-        """What has come since the mark, with the assertions about it."""
+        """The dispatches captured since the mark, with the assertions about them."""
         start, before = mark
         part = CapturedDispatches(self._wanted)
         part.extend(self[start:])
@@ -145,10 +146,10 @@ class CapturedDispatches(list[CapturedDispatch], Assertions):
 
 
 class Capture(ObjectCapture):
-    """What one ``capture_dispatches`` hears; it holds nothing once it is closed.
+    """The capture behind one ``capture_dispatches``; it holds nothing once it is closed.
 
-    It listens to the whole process and takes what belongs to it: a test may run in a context
-    that was made before its fixtures were set up.
+    It listens to the whole process and keeps the dispatches that belong to it, because a test may
+    run in a context that was made before its fixtures were set up.
     """
 
     __slots__ = ("_everything", "_thread", "captured", "wanted")
@@ -169,18 +170,18 @@ class Capture(ObjectCapture):
         return captured
 
     def enter_context(self) -> None:
-        """Have the context of the code that calls belong to the capture."""
+        """Make the current context belong to the capture."""
         _inside.set((*_inside.get(), self))
         context.open_capture(self)
 
     def enter_context_of(self, test: object) -> None:
-        """Have the context belong too that unittest has made for the coroutines of a test."""
+        """Also include the context that unittest has made for the coroutines of a test."""
         own = getattr(test, "_asyncioTestContext", None)  # of IsolatedAsyncioTestCase
         if isinstance(own, Context):
             own.run(self.enter_context)
 
     def close(self) -> None:
-        """Capture no more, and let go of everything."""
+        """Stop capturing, and release everything."""
         context.close_capture(self)
         _inside.set(tuple(each for each in _inside.get() if each is not self))
         self.captured = None
@@ -197,12 +198,12 @@ class Capture(ObjectCapture):
         return _CapturingObserver(self, signal, sender, named, receivers)
 
     def belongs(self) -> bool:
-        """Whether what the current code sends belongs to the capture."""
+        """Whether a dispatch that is sent here and now belongs to the capture."""
         return self._everything or self in _inside.get() or get_ident() == self._thread
 
 
 class _CapturingObserver(ObjectObserver):
-    """Notes one dispatch for a capture."""
+    """Adds one dispatch, with its objects, to a capture."""
 
     def __init__(
         self,
@@ -250,18 +251,18 @@ class _CapturingObserver(ObjectObserver):
 class capture_dispatches(TestContext[CapturedDispatches]):  # noqa: N801 - reads as a statement
     """Capture what is sent: ``with capture_dispatches() as dispatches: ...``
 
-    Gives the dispatches in the order they started, with the objects themselves, and the
-    assertions about them, which can be made inside and afterwards. Whoever holds the list holds
-    the objects: let go of it with the test.
+    Gives a list of the dispatches in the order in which they started, with the objects that were
+    sent. The list has the assertions, which can be made inside the block and after it. The list
+    keeps the objects alive, so do not keep it beyond the test.
 
-    Without ``signals``, all that ``INCLUDE`` and ``EXCLUDE`` let through are captured. With
-    ``signals`` (objects, dotted names or globs) only those, and whatever settings say; ``also``
-    adds signals to the others, such as ``post_save``. What other threads send belongs to the
-    capture if asgiref started them; with ``threads=True`` everything does.
+    Without ``signals``, all signals are captured that ``INCLUDE`` and ``EXCLUDE`` let through.
+    With ``signals`` (objects, dotted names or globs), only these are captured, regardless of
+    settings. ``also`` adds signals that settings leave out, such as ``post_save``. Dispatches in
+    other threads are captured if asgiref started the thread; with ``threads=True`` all are.
 
-    A decorated function gets it as the argument ``dispatches``; of a decorated class, each test
-    has it as ``self.dispatches``, from its set-up on. Where the wrapper is not installed, it is
-    for that while.
+    A decorated function receives the list as the argument ``dispatches``; in a decorated class,
+    each test has it as ``self.dispatches``, from its set-up on. If the wrapper is not installed,
+    it is installed for the duration of the capture.
     """
 
     covers_set_up = True
@@ -321,7 +322,7 @@ def _check_takes_dispatches(function: Callable[..., Any]) -> None:
 
 
 def _without_dispatches(decorated: D) -> D:
-    """Hide the argument: pytest would look for a fixture of this name, and open another one."""
+    """Hide the argument, or pytest would use the fixture of this name, which opens a capture."""
     signature = inspect.signature(decorated)
     left = [each for name, each in signature.parameters.items() if name != "dispatches"]
     decorated.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]
@@ -331,15 +332,15 @@ def _without_dispatches(decorated: D) -> D:
 class DispatchesMixin(Assertions, unittest.TestCase):
     """For test classes of Django or ``unittest``: ``self.dispatches`` and its assertions.
 
-    What is sent from ``setUp`` to the last clean-up belongs to a test. Its list is emptied
-    afterwards: test runners keep test cases, and with them would keep what was sent.
+    Each test captures what is sent from its ``setUp`` to its last clean-up. The list is emptied
+    afterwards, because test runners keep the test cases and would keep what was sent with them.
     """
 
-    #: Capture these signals alone, whatever settings say; empty for all that are inspected.
+    #: Capture only these signals, regardless of settings; if empty, all that settings let through.
     captured_signals: ClassVar[Sequence[SignalOrName]] = ()
-    #: Capture these too.
+    #: Capture these signals too.
     captured_also: ClassVar[Sequence[SignalOrName]] = ()
-    #: Whether what all threads send belongs to a test; None: if it has a live server.
+    #: Whether to capture what all threads send; None means only if the test has a live server.
     captured_threads: ClassVar[bool | None] = None
 
     dispatches: CapturedDispatches

@@ -1,6 +1,6 @@
-"""What all contexts for tests share: they decorate functions, coroutine functions and classes.
+"""The base of all contexts for tests: they also decorate functions, coroutines and classes.
 
-And they have the wrapper for as long as they need it: where the app is not installed, or not yet.
+They install the wrapper for as long as they need it, if the app is not installed, or not yet.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ D = TypeVar("D", bound=Callable[..., Any])
 
 
 def acquire_wrapper() -> None:
-    """Have dispatches and queries recorded until ``release_wrapper``; what is installed stays."""
+    """Record dispatches and queries until ``release_wrapper``; install only what is missing."""
     global _users, _wrapper_is_ours, _queries_are_ours
     with _lock:
         _users += 1
@@ -49,7 +49,7 @@ def acquire_wrapper() -> None:
 
 
 def release_wrapper() -> None:
-    """Undo ``acquire_wrapper``: the last one takes off what the first one had to install."""
+    """Undo ``acquire_wrapper``: the last release uninstalls what was installed for it."""
     global _users, _wrapper_is_ours, _queries_are_ours
     with _lock:
         _users -= 1
@@ -66,21 +66,21 @@ def release_wrapper() -> None:
 
 
 class TestContext(Generic[T]):
-    """A context for tests: ``with``, or a decorator of a test or of a class of tests.
+    """A context for tests: for ``with``, or as a decorator of a test or of a class of tests.
 
-    Decorating a class decorates its methods whose names begin with "test", inherited ones too;
-    with ``covers_set_up`` each test of a ``TestCase``, from its set-up to its last clean-up.
-    Contexts nest, and each decorated call has one of its own.
+    Decorating a class decorates its methods whose names begin with "test", including inherited
+    ones. With ``covers_set_up``, each test of a ``TestCase`` is covered from its set-up to its
+    last clean-up. Contexts nest, and each call of a decorated function enters a new one.
     """
 
     __test__ = False  # pytest collects classes by their names
 
     covers_set_up: ClassVar[bool] = False
-    #: Whether it is in force too while a decorated class is set up and torn down.
+    #: Whether the context is also in force while a decorated class is set up and torn down.
     covers_classes: ClassVar[bool] = False
-    #: Whether it then stays in force from the one to the other.
+    #: Whether it then stays in force from the class's set-up to its tear-down.
     stays: ClassVar[bool] = False
-    #: Whether it was made for a class that it decorates.
+    #: Whether the context was made to decorate a class.
     is_of_class = False
 
     def __enter__(self) -> T:
@@ -106,10 +106,10 @@ class TestContext(Generic[T]):
         return self._decorate(decorated)
 
     def give(self, entered: T, arguments: dict[str, Any], args: tuple[Any, ...]) -> None:
-        """Let a decorated function have what ``with`` would give. Nothing, by default."""
+        """Hand what ``with`` gives to a decorated function. Does nothing by default."""
 
     def _again(self) -> Self:
-        """A context of the same kind that has not been entered."""
+        """A copy of this context that has not been entered."""
         return copy.copy(self)
 
     def _decorate(self, function: D) -> D:
@@ -150,7 +150,7 @@ class TestContext(Generic[T]):
                     setattr(cls, name, context(method))
 
     def _decorate_test_case(self, cls: type[unittest.TestCase]) -> None:
-        """As ``override_settings`` has it: subclasses and all set-up are covered too."""
+        """Cover subclasses and all set-up too, as ``override_settings`` does."""
         for name in ("run", "debug"):
             setattr(cls, name, self._around_test(getattr(cls, name)))
         for name in ("setUpClass", "tearDownClass") if self.covers_classes else ():
@@ -168,7 +168,7 @@ class TestContext(Generic[T]):
                 result = args[0] if args else kwargs.get("result")
                 if result is None:
                     raise
-                result.startTest(test)  # or the whole run would end here
+                result.startTest(test)  # raising instead would end the whole run
                 result.addError(test, sys.exc_info())
                 result.stopTest(test)
                 return result

@@ -1,7 +1,7 @@
 """``inject_failure`` and ``delay``: receivers that fail or are slow while a test runs.
 
-A stand-in is called in the place of a receiver and known by its name. One is made for each
-dispatch, and gone from the responses before the sender sees them.
+A stand-in is called instead of the receiver and appears under the receiver's name. A new one is
+made for each dispatch, and it is replaced by the receiver in the responses that the sender gets.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __unittest = True  # unittest leaves our frames out of the traceback of a failur
 
 
 class Calling(Protocol):
-    """What decides how a receiver is called."""
+    """Decides how a receiver is called."""
 
     def call(self, receiver: Any, named: dict[str, Any]) -> Any: ...
 
@@ -43,7 +43,7 @@ class Calling(Protocol):
 
 
 class StandIn:
-    """Is called in the place of a receiver, and is taken for it by whoever looks at it."""
+    """Is called instead of a receiver, and looks like it: it has the receiver's attributes."""
 
     def __init__(self, receiver: Any, fault: Calling) -> None:
         self.__wrapped__ = receiver
@@ -60,7 +60,7 @@ class StandIn:
 
 
 class AsyncStandIn(StandIn):
-    """The same of an async receiver."""
+    """The stand-in for an async receiver."""
 
     def __call__(self, **named: Any) -> Any:
         return self._StandIn__fault.acall(self.__wrapped__, named)
@@ -70,14 +70,14 @@ _KINDS = (StandIn, AsyncStandIn)
 
 
 def real(receiver: Any) -> Any:
-    """The receiver that somebody connected, where a stand-in may be meant."""
+    """The receiver that was connected: the one behind a stand-in, or ``receiver`` itself."""
     while type(receiver) in _KINDS:
         receiver = receiver.__wrapped__
     return receiver
 
 
 def acquire() -> None:
-    """Have sends answer with receivers, where they would with stand-ins, until ``release``."""
+    """Make sends return receivers, not stand-ins, in their responses until ``release``."""
     global _users
     with _lock:
         _users += 1
@@ -90,7 +90,7 @@ def acquire() -> None:
 
 
 def release() -> None:
-    """Undo ``acquire``; the last one puts back the send methods."""
+    """Undo ``acquire``; the last release restores the send methods."""
     global _users
     with _lock:
         _users -= 1
@@ -98,7 +98,7 @@ def release() -> None:
             return
         for place, ours in list(_ours.items()):
             kind, method = place
-            if kind.__dict__.get(method) is ours:  # else another patch lies upon it: it stays
+            if kind.__dict__.get(method) is ours:  # otherwise patched again on top: leave it
                 setattr(kind, method, _originals.pop(place))
                 del _ours[place]
 
@@ -115,7 +115,7 @@ def _places() -> Iterator[tuple[type[Signal], str]]:
 
 
 def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A send method that answers with receivers, where it would with stand-ins for them."""
+    """A send method that returns receivers where ``original`` returns stand-ins for them."""
     if inspect.iscoroutinefunction(original):
 
         @wraps(original)
@@ -127,7 +127,7 @@ def _answering(original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
         def answering(self: Any, *args: Any, **kwargs: Any) -> Any:
             answer = original(self, *args, **kwargs)
-            # An asend() that is no coroutine function itself.
+            # An asend() that is not a coroutine function may still return a coroutine.
             return _awaited(answer) if inspect.iscoroutine(answer) else _with_receivers(answer)
 
     return answering
@@ -146,7 +146,7 @@ def _with_receivers(responses: Any) -> Any:
 
 
 class Fault(TestContext[Any]):
-    """Something that goes wrong with a receiver while the context is entered. See below."""
+    """Base of the contexts in which something goes wrong with a receiver. See below."""
 
     covers_set_up = covers_classes = True
 
@@ -157,7 +157,7 @@ class Fault(TestContext[Any]):
         self._receiver = receiver if isinstance(receiver, str) else muting.held(receiver)
         self._signal = signal
         self._wanted = MutedReceivers(())
-        #: How many calls of the receiver it has met since it was last entered.
+        #: How many calls of the receiver there have been since the context was last entered.
         self.calls = 0
         self._lock = RLock()
 
@@ -165,12 +165,12 @@ class Fault(TestContext[Any]):
         __tracebackhide__ = True
         name = self._receiver
         found = find_target(name) if isinstance(name, str) else name()
-        receivers = () if found is None else (found,)  # it may have died
+        receivers = () if found is None else (found,)  # it may have been garbage collected
         check_receivers(receivers, self._who)
         limited = () if self._signal is None else (find_signal(self._signal),)
         self._wanted = MutedReceivers(receivers, limited)
         self.calls = 0
-        contexts.acquire_wrapper()  # first: its wrapper has to lie below that of the stand-ins
+        contexts.acquire_wrapper()  # first: the wrapper must be installed below acquire()'s
         acquire()
         muting.add(self)
         return self
@@ -189,36 +189,36 @@ class Fault(TestContext[Any]):
             check_was_connected(self._wanted.idle(), self._who)
 
     def live(self, signal: Signal, receivers: list[Any], *, is_async: bool) -> list[Any]:
-        """As ``muting.Change`` has it."""
+        """Replace the receiver by a stand-in. See ``muting.Change``."""
         kind = AsyncStandIn if is_async else StandIn
         return [
             kind(each, self) if self._wanted.silences(signal, each) else each for each in receivers
         ]
 
     def count(self) -> int:
-        """Count one more call; which one it is, from 1 on."""
+        """Count one more call, and return its number, from 1 on."""
         with self._lock:
             self.calls += 1
             return self.calls
 
     def call(self, receiver: Any, named: dict[str, Any]) -> Any:
-        """What a sync receiver does in place of running."""
+        """What happens instead of a call of a sync receiver."""
         raise NotImplementedError
 
     async def acall(self, receiver: Any, named: dict[str, Any]) -> Any:
-        """The same of an async one."""
+        """What happens instead of a call of an async receiver."""
         raise NotImplementedError
 
 
 class inject_failure(Fault):  # noqa: N801 - reads as a statement, like contextlib.suppress
-    """Have a receiver raise: ``with inject_failure(award_points, TimeoutError("slow")): ...``
+    """Make a receiver raise: ``with inject_failure(award_points, TimeoutError("slow")): ...``
 
     ``exception`` is an exception, or a class of exceptions to call without arguments. The
-    receiver does not run, or, with ``after=True``, runs first. With ``times`` only the first so
-    many calls fail. Gives an object whose ``calls`` counts the calls it has met. It holds for all
-    threads and tasks of the process, and decorates too; ``signal`` limits it to one signal.
-    Either may be given by its dotted name. ValueError for a name that nothing has, and at the end
-    for a receiver that was connected to no signal.
+    receiver does not run or, with ``after=True``, runs first. With ``times``, only the first
+    ``times`` calls fail. Gives an object whose attribute ``calls`` counts the receiver's calls.
+    Applies to all threads and tasks of the process, and also works as a decorator. ``signal``
+    limits the failure to one signal. Receiver and signal may be given by their dotted names.
+    Raises ValueError for an unknown name, and on exit if the receiver is connected to no signal.
     """
 
     def __init__(
@@ -259,15 +259,15 @@ class inject_failure(Fault):  # noqa: N801 - reads as a statement, like contextl
     def _made(self) -> BaseException:
         if isinstance(self._exception, type):
             return self._exception()
-        return self._exception.with_traceback(None)  # not that of the call before
+        return self._exception.with_traceback(None)  # without the traceback of an earlier call
 
 
 class delay(Fault):  # noqa: N801
-    """Have a receiver be slow by some seconds: ``with delay(sync_warehouse, 0.2): ...``
+    """Slow a receiver down by some seconds: ``with delay(sync_warehouse, 0.2): ...``
 
-    The time is spent before it runs. An async receiver awaits ``asyncio.sleep``, a sync one holds
-    its thread by ``time.sleep``. ``times``, ``signal`` and what it gives are as of
-    ``inject_failure``.
+    The delay comes before the receiver runs. For an async receiver it is ``asyncio.sleep``; for a
+    sync one it is ``time.sleep``, which blocks the thread. ``times``, ``signal`` and what the
+    context gives are as for ``inject_failure``.
     """
 
     def __init__(
@@ -300,7 +300,7 @@ class delay(Fault):  # noqa: N801
 
 
 def was_injected(error: BaseException) -> bool:
-    """Whether ``inject_failure`` raised it, as its traceback tells."""
+    """Whether ``inject_failure`` raised this exception, going by its traceback."""
     traceback = internal_errors.traceback_of(error)
     while traceback is not None:
         if traceback.tb_next is None:

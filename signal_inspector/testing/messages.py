@@ -1,7 +1,7 @@
-"""What an assertion asks for, and the message that shows how what was sent differs from it.
+"""What an assertion asks for, and the messages that show how the dispatches differ from it.
 
-Values are told as in the panel: no ``__repr__`` of an unknown type runs, and no query. But
-nothing is redacted: it is a test's own data.
+Values are shown as in the panel: no ``__repr__`` of an unknown type is called, and no query runs.
+But nothing is redacted, as it is the test's own data.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from signal_inspector.payload import Redactor, summarize
 from signal_inspector.testing.captures import CapturedDispatch, SignalOrName, find_signal
 
 _LIMITS: Final = replace(Limits(), payload_depth=2, payload_items=10)
-_MOST: Final = 20  # dispatches that a message tells of
+_MOST: Final = 20  # the most dispatches that a message lists
 
-_NEAREST: Final = 5  # dispatches of the signal that is asked for, in a message
+_NEAREST: Final = 5  # the most dispatches of the expected signal that a message lists
 
 
 class where:  # noqa: N801 - reads as a word of a payload: {"total": where(lambda t: t > 0)}
-    """Equal to every value that a function says yes to; ``meaning`` says in words what that is."""
+    """Equals every value for which the predicate is true; ``meaning`` describes it in messages."""
 
     def __init__(self, predicate: Callable[[Any], object], meaning: str = "") -> None:
         self._predicate = predicate
@@ -71,12 +71,12 @@ class _Open(Redactor):
         return text
 
 
-#: For what only the author of a test reads.
+#: For text that only the author of a test reads.
 OPEN_REDACTOR: Final[Redactor] = _Open()
 
 
 def words(value: Any) -> str:
-    """A value in a line."""
+    """A value as one line of text."""
     if value is ANY:
         return "anything"
     if type(value) is where:
@@ -92,7 +92,7 @@ def _told(summary: Summary) -> str:
 
 
 def dispatch_lines(number: int, sent: CapturedDispatch) -> list[str]:
-    """A dispatch: what was sent, from where, and what the receivers did."""
+    """A dispatch as lines of text: what was sent, from where, and what the receivers did."""
     caller: Caller | None = sent.record.caller
     at = "" if caller is None else f" at {place(*caller)}"
     lines = [f"{number}. {sent.name} from {sent.record.sender} by {sent.method.value}(){at}"]
@@ -108,7 +108,7 @@ def dispatch_lines(number: int, sent: CapturedDispatch) -> list[str]:
 
 
 def call_words(call: ReceiverCall, sent: Dispatch) -> str:
-    """A receiver, and how its call ended if it did not return."""
+    """The name of a receiver, and how its call ended if it did not return."""
     if call.outcome is Outcome.RETURNED:
         return call.receiver
     words = recorded_call_outcome(sent, call).text
@@ -118,7 +118,7 @@ def call_words(call: ReceiverCall, sent: Dispatch) -> str:
 
 
 def list_of(dispatches: Iterable[CapturedDispatch]) -> list[str]:
-    """Dispatches in words, numbered; of many the first ones."""
+    """Dispatches as numbered lines of text; at most the first ``_MOST``."""
     dispatches = list(dispatches)
     if not dispatches:
         return ["nothing was sent"]
@@ -133,7 +133,7 @@ def list_of(dispatches: Iterable[CapturedDispatch]) -> list[str]:
 
 
 def statements(queries: Iterable[Query]) -> list[str]:
-    """SQL, each statement once with the number of times."""
+    """SQL statements, each one once with how often it ran."""
     counts: dict[str, int] = {}
     for query in queries:
         counts[query.sql] = counts.get(query.sql, 0) + 1
@@ -141,18 +141,18 @@ def statements(queries: Iterable[Query]) -> list[str]:
 
 
 def indented(lines: Iterable[str], by: int = 2) -> str:
-    """Lines as a block."""
+    """Lines as one indented block."""
     return "\n".join(" " * by + part for line in lines for part in line.split("\n"))
 
 
 def count_of(count: int) -> str:
-    """A number of dispatches."""
+    """A number of dispatches, as text."""
     return plural(count, "dispatch", "dispatches")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pattern:
-    """A dispatch as somebody asks for it: what is not said may be anything."""
+    """A description of a dispatch to match; what is not given may be anything."""
 
     signal: Signal
     sender: Any = field(default_factory=lambda: ANY)
@@ -160,7 +160,7 @@ class Pattern:
     method: SendMethod | None = None
 
     def differences(self, sent: CapturedDispatch) -> list[str]:
-        """What a dispatch of the same signal has that is not as asked, a line each."""
+        """How a dispatch of the same signal differs from the pattern, a line for each reason."""
         return list(self._differences(sent))
 
     def _differences(self, sent: CapturedDispatch) -> Iterator[str]:
@@ -180,7 +180,7 @@ class Pattern:
                 yield f"{key} is {found}, not {asked}{_note(wrong, asked == found)}"
 
     def matches(self, sent: CapturedDispatch) -> bool:
-        """Whether a dispatch is one of those that are asked for."""
+        """Whether a dispatch matches the pattern."""
         return sent.signal is self.signal and not self.differences(sent)
 
     def __str__(self) -> str:
@@ -200,7 +200,7 @@ def sending(
     payload: Mapping[str, Any] | None = None,
     method: SendMethod | str | None = None,
 ) -> Pattern:
-    """A dispatch to ask for, where an assertion takes several."""
+    """Make a pattern of a dispatch, for an assertion that takes several patterns."""
     return Pattern(
         signal=find_signal(signal),
         sender=sender,
@@ -210,7 +210,7 @@ def sending(
 
 
 def _unequal(expected: Any, found: Any) -> str | None:
-    """None if they are equal, else "" or what the comparison raised."""
+    """None if they are equal; otherwise "", or a note that the comparison raised."""
     if expected is found:
         return None
     try:
@@ -234,7 +234,7 @@ def _suggestion(key: str, payload: Mapping[str, Any]) -> str:
 
 
 def instead(dispatches: Sequence[CapturedDispatch], pattern: Pattern) -> list[str]:
-    """What was sent: of the same signal first, the nearest of them before the others."""
+    """What was sent instead: first the same signal, with the closest matches on top."""
     near = [
         (pattern.differences(sent), sent) for sent in dispatches if sent.signal is pattern.signal
     ]
@@ -256,7 +256,7 @@ def instead(dispatches: Sequence[CapturedDispatch], pattern: Pattern) -> list[st
 def first_out_of_place(
     asked: list[Pattern], dispatches: Sequence[CapturedDispatch]
 ) -> tuple[int, str] | None:
-    """The index of the first pattern that was not sent in its place, and what was instead."""
+    """The index of the first pattern that was not sent in its place, and what was sent there."""
     for index, (pattern, sent) in enumerate(zip(asked, dispatches, strict=False)):
         if not pattern.matches(sent):
             return index, f"here {sent.name} was sent{_but(pattern, sent)}"
@@ -288,10 +288,10 @@ def _but(pattern: Pattern, sent: CapturedDispatch) -> str:
 def why_not(
     receiver: Any, dispatches: Sequence[CapturedDispatch], others: Sequence[str]
 ) -> list[str]:
-    """What to say of a receiver that was not called as asked.
+    """Why a receiver was not called as expected.
 
-    ``dispatches`` are those that it might have received; ``others`` its calls that are not as
-    asked, in words.
+    ``dispatches`` are those that it might have received; ``others`` describes its calls that do
+    not match.
     """
     if others:
         return ["Called instead:", *("  " + text.replace("\n", "\n  ") for text in others)]
@@ -312,7 +312,7 @@ def _reasons(receiver: Any, dispatches: Sequence[CapturedDispatch]) -> Iterator[
 
 
 def _reasons_of(receiver: Any, sent: CapturedDispatch) -> Iterator[str]:
-    """Why one dispatch did not reach the receiver; nothing if it has nothing to do with it."""
+    """Why one dispatch did not reach the receiver; nothing if the two are unrelated."""
     if any(is_receiver(receiver, muted) for muted in sent.muted):
         yield "it was muted."
         return

@@ -1,4 +1,4 @@
-"""``mute`` and ``only``: signals and receivers that are silent while a test runs."""
+"""``mute`` and ``only``: silence signals and receivers while a test runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __unittest = True  # unittest leaves our frames out of the traceback of a failur
 
 
 class _Muting(TestContext[None]):
-    """Has something muted while it is entered, in all threads and tasks of the process."""
+    """Mutes something while it is entered, in all threads and tasks of the process."""
 
     covers_set_up = covers_classes = stays = True
 
@@ -51,7 +51,7 @@ class _Muting(TestContext[None]):
             find_target(target) if isinstance(target, str) else target()
             for target in self._targets
         ]
-        found = [target for target in found if target is not None]  # a receiver may have died
+        found = [target for target in found if target is not None]  # garbage collected receivers
         signals = tuple(each for each in found if isinstance(each, Signal))
         receivers = tuple(each for each in found if not isinstance(each, Signal))
         limited = () if self._signal is None else (find_signal(self._signal),)
@@ -93,14 +93,14 @@ class mute(_Muting):  # noqa: N801 - reads as a statement, like contextlib.suppr
     """Call none of these receivers, and no receiver of these signals.
 
     ``with mute(order_placed, send_welcome_email): ...``, or as a decorator of a test or of a
-    class of tests. A muted signal can be sent, and answers ``[]``; a muted receiver is not called
-    and stands in no response. Nothing is taken off the signals: what is connected stays, in its
-    order, and what is connected or disconnected meanwhile is so afterwards too.
+    class of tests. A muted signal can be sent and returns ``[]``; a muted receiver is not called
+    and is not among the responses. No receiver is disconnected: all stay connected in their
+    order, and what is connected or disconnected inside the block stays that way after it.
 
-    Signals and receivers may be given by their dotted names, which are looked up when it is
-    entered. ``signal`` limits the muting of receivers to one signal. TypeError for anything that
-    is neither a signal nor callable; ValueError for a name that nothing has, and at the end for a
-    receiver that was connected to no signal.
+    Signals and receivers may be given by their dotted names, which are looked up when the context
+    is entered. ``signal`` limits the muting of receivers to one signal. Raises TypeError for
+    anything that is neither a signal nor callable, ValueError for an unknown name, and ValueError
+    on exit for a receiver that is connected to no signal.
     """
 
     def __init__(
@@ -125,11 +125,11 @@ class mute(_Muting):  # noqa: N801 - reads as a statement, like contextlib.suppr
 
 
 class only(_Muting):  # noqa: N801
-    """Of the signals that these receivers are connected to, call them and nobody else.
+    """Call only these receivers, and no others of the signals that they are connected to.
 
-    Signals that none of them is connected to call their receivers as ever; ``signal`` limits it
-    to one signal, whether they are connected to it or not. Otherwise as ``mute``. A context
-    inside another one can take more away, and gives nothing back.
+    A signal that none of them is connected to calls its receivers as usual. ``signal`` limits the
+    effect to one signal, whether they are connected to it or not. Everything else is as for
+    ``mute``. A nested context can mute more receivers, but cannot unmute any.
     """
 
     def __init__(self, *receivers: Receiver | str, signal: SignalOrName | None = None) -> None:
@@ -151,7 +151,7 @@ class only(_Muting):  # noqa: N801
 
 
 def check_was_connected(receivers: Iterable[Receiver], who: str) -> None:
-    """ValueError if one of them is connected to no signal: so it changed nothing."""
+    """Raise ValueError if a receiver is connected to no signal, so that muting had no effect."""
     __tracebackhide__ = True
     for receiver in receivers:
         if not is_connected(receiver):
@@ -161,7 +161,7 @@ def check_was_connected(receivers: Iterable[Receiver], who: str) -> None:
 
 
 def check_receivers(receivers: Iterable[object], who: str) -> None:
-    """TypeError if one of them cannot be a receiver."""
+    """Raise TypeError if one of these objects cannot be a receiver."""
     for receiver in receivers:
         if isinstance(receiver, Signal):
             raise TypeError(f"{who} takes receivers, and {type(receiver).__name__} is a signal.")

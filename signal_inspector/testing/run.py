@@ -1,4 +1,4 @@
-"""What the pytest plugin watches in a run, if options ask for it; also in workers of xdist."""
+"""What the pytest plugin watches in a run if its options are given; works under xdist too."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ _LEFT: Final = "signal_inspector_swallowed"
 
 @dataclass(slots=True)
 class Duration:
-    """What all calls of one receiver took."""
+    """The time that all calls of one receiver took."""
 
     calls: int = 0
     total_ns: int = 0
     max_ns: int = 0
-    worst: str = ""  # the test in which that was
+    worst: str = ""  # the test that made the longest call
 
     def add(self, calls: int, total_ns: int, max_ns: int, worst: str) -> None:
-        """Add some more calls."""
+        """Add more calls."""
         self.calls += calls
         self.total_ns += total_ns
         if max_ns > self.max_ns or not self.worst:
@@ -54,10 +54,10 @@ class Duration:
 
 
 class DurationSink(Sink):
-    """Adds up the times of receivers by their names; keeps no record."""
+    """Adds up the time that receivers take, by their names; keeps no records."""
 
     def __init__(self) -> None:
-        self.test = ""  # the one that runs
+        self.test = ""  # the test that is running
         self._by_receiver: dict[str, Duration] = {}
 
     def dispatch_finished(self, dispatch: Dispatch) -> None:
@@ -67,16 +67,16 @@ class DurationSink(Sink):
                 known.add(1, call.duration_ns, call.duration_ns, self.test)
 
     def as_dict(self) -> dict[str, dict[str, int | str]]:
-        """Plain data, which another process can take."""
+        """The times as plain data that can be sent to another process."""
         return {name: asdict(known) for name, known in self._by_receiver.items()}
 
     def merge(self, plain: dict[str, dict[str, int | str]]) -> None:
-        """Add what another process has added up."""
+        """Add the times that another process has measured."""
         for name, known in plain.items():
             self._by_receiver.setdefault(name, Duration()).add(**known)  # type: ignore[arg-type]
 
     def lines(self, count: int) -> list[str]:
-        """The ``count`` receivers that took most in all, as a table; all of them for 0."""
+        """The ``count`` receivers that took longest in total, as a table; all of them for 0."""
         slowest = sorted(self._by_receiver.items(), key=lambda item: -item[1].total_ns)
         if not slowest:
             return ["no receiver was called"]
@@ -92,23 +92,23 @@ def _table(rows: Iterable[tuple[str, Duration]]) -> Iterable[str]:
 
 
 class SwallowWatch:
-    """``--fail-on-swallowed``: a test fails in which a robust send swallowed what nobody expects.
+    """``--fail-on-swallowed``: fail a test if a robust send swallows an unexpected failure in it.
 
-    What was swallowed outside of any test, as while tests are collected, fails the run.
+    A failure swallowed outside of any test, such as during collection, fails the whole run.
     """
 
     def __init__(self) -> None:
         self._capture = SwallowCapture(self._note)
-        self._pending: list[tuple[Exception, str]] = []  # since they were last asked for
+        self._pending: list[tuple[Exception, str]] = []  # since the last call of take()
         self._outside: list[str] = []
-        self._raised: BaseException | None = None  # by the phase of a test that has just ended
+        self._raised: BaseException | None = None  # in the test phase that has just ended
 
     def _note(self, swallowed: Swallowed) -> None:
         if not is_expected(swallowed):
             self._pending.append((swallowed.error, _told(swallowed)))
 
     def take(self) -> list[str]:
-        """What was swallowed since the last call, in words."""
+        """Descriptions of the failures that were swallowed since the last call."""
         texts = [text for error, text in self._pending if not was_asserted(error)]
         self._pending.clear()
         watch(on=True)
@@ -144,7 +144,7 @@ class SwallowWatch:
         return (yield from self._judged())
 
     def _judged(self) -> Generator[None, object, object]:
-        """Raise in the phase itself, as the test would: so xfail and --pdb work as ever."""
+        """Raise inside the phase, as the test itself would, so that xfail and --pdb work."""
         __tracebackhide__ = True
         result = yield
         texts = self.take()
@@ -158,10 +158,10 @@ class SwallowWatch:
         self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        texts = self.take()  # those of a phase that failed, or was skipped, by itself
+        texts = self.take()  # left over if the phase failed or was skipped for another reason
         raised, self._raised = self._raised, None
         if raised is not None and (call.excinfo is None or call.excinfo.value is not raised):
-            texts.append(str(raised))  # a failure of unittest stands in its place
+            texts.append(str(raised))  # unittest reports a failure of its own instead of ours
         if texts:
             report.sections.append((_TITLE, "\n".join([_title(texts), *texts])))
         return report

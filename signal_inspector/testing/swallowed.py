@@ -1,4 +1,4 @@
-"""Failures that a robust send has swallowed: told from the expected ones, and expected."""
+"""Find the failures that robust sends swallow, and say which of them a test expects."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Exceptions = type[Exception] | tuple[type[Exception], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Swallowed:
-    """An exception that a robust send has returned to the sender instead of raising it."""
+    """An exception that a robust send returned to the sender instead of raising it."""
 
     dispatch: Dispatch
     signal: Signal
@@ -51,13 +51,13 @@ class SwallowCapture(ObjectCapture):
         return signal is self._asked
 
     def open(self) -> None:
-        """Listen from now on."""
+        """Start listening."""
         contexts.acquire_wrapper()
         context.open_capture(self)
         context.capture_everywhere(self)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         context.close_capture(self)
         contexts.release_wrapper()
 
@@ -72,7 +72,7 @@ class SwallowCapture(ObjectCapture):
 
 
 class _SwallowObserver(ObjectObserver):
-    """Notes the failures of one dispatch, if a robust send swallows them."""
+    """Notes the failures of one dispatch if it is a robust send, which swallows them."""
 
     def __init__(
         self, note: Callable[[Swallowed], None], signal: Signal, receivers: Sequence[Any]
@@ -95,7 +95,7 @@ class _SwallowObserver(ObjectObserver):
 
 
 class Expectation:
-    """Which failures are expected; what is not said may be anything."""
+    """Which failures are expected; what is not given may be anything."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Expectation:
         self.signal = None if signal is None else find_signal(signal)
 
     def covers(self, swallowed: Swallowed) -> bool:
-        """Whether this failure is one of those."""
+        """Whether this failure is expected."""
         if self.signal is not None and swallowed.signal is not self.signal:
             return False
         if self.receiver is not None and not is_receiver(self.receiver, swallowed.receiver):
@@ -127,12 +127,12 @@ class Expectation:
         return " ".join(parts)
 
 
-#: What code that runs now expects.
+#: The expectations that are in force now.
 _expected: list[Expectation] = []
 
 
 def expect(expectation: Expectation) -> None:
-    """Have failures of this kind count as expected."""
+    """Make failures of this kind count as expected."""
     _expected.append(expectation)
 
 
@@ -141,18 +141,18 @@ def expect_no_longer(expectation: Expectation) -> None:
     _expected[:] = [each for each in _expected if each is not expectation]
 
 
-#: What tests have asserted to have failed, while a run is watched; None otherwise.
+#: The failures that tests have asserted, while a run is watched; None otherwise.
 asserted: list[BaseException] | None = None
 
 
 def forgive(error: BaseException) -> None:
-    """Have a failure count as expected, as a test has asserted it."""
+    """Make a failure count as expected, because a test has asserted it."""
     if asserted is not None:
         asserted.append(error)
 
 
 def watch(*, on: bool) -> None:
-    """Begin or end to remember what is asserted; beginning again forgets it."""
+    """Start or stop remembering the failures that tests assert; starting again forgets them."""
     global asserted
     asserted = [] if on else None
 
@@ -163,17 +163,17 @@ def was_asserted(error: BaseException) -> bool:
 
 
 def is_expected(swallowed: Swallowed) -> bool:
-    """Whether somebody expects this failure, or a test has injected it."""
+    """Whether a test expects this failure or has injected it."""
     return was_injected(swallowed.error) or any(each.covers(swallowed) for each in _expected)
 
 
 class expect_swallowed(TestContext[list[Exception]]):  # noqa: N801 - reads as a statement
     """Expect that a robust send swallows a failure: ``with expect_swallowed(KeyError): ...``
 
-    ``receiver`` and ``signal`` say more closely which. Gives a list of the exceptions, which
-    fills while it is entered; if it stays empty, or if there are not ``times`` of them, that is
-    an AssertionError. ``--fail-on-swallowed`` has nothing against these failures. It hears of all
-    threads and tasks of the process, and decorates too.
+    ``receiver`` and ``signal`` narrow down which failures are expected. Gives a list, to which
+    each expected exception is added when it is swallowed. Raises AssertionError on exit if the
+    list is empty, or if it does not have ``times`` exceptions. ``--fail-on-swallowed`` accepts
+    these failures. Covers all threads and tasks of the process; also works as a decorator.
     """
 
     def __init__(
