@@ -1,6 +1,6 @@
-"""The operator's room: dispatches and receivers as spans, metrics and logs of OpenTelemetry.
+"""The room for operators: dispatches and receivers as OpenTelemetry spans, metrics and logs.
 
-The one place that imports ``opentelemetry``, and of that the API alone.
+Only this package imports ``opentelemetry``, and it imports only the API.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SignalInstrumentor", "TracingSink"]
 
-# Imported when asked for: `opentelemetry-instrument` imports the instrumentor before settings
-# exist, and who names the sink needs no instrumentor.
+# Imported on demand: `opentelemetry-instrument` imports the instrumentor before settings exist,
+# and a project that uses the sink does not need the instrumentor.
 _HOMES: Final = {
     "SignalInstrumentor": "instrumentor",
     "TracingSink": "sink",
 }
 
-if not TYPE_CHECKING:  # a checker would take it for a yes to every name
+if not TYPE_CHECKING:  # a type checker would conclude that every name exists
     __getattr__ = names_of(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""What spans are called and what they say: put together once per signal, sender and receiver."""
+"""The names and attributes of spans, put together once per signal, sender and receiver."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ PROJECT_FILE: Final = "django.signal.project.file.path"
 PROJECT_LINE: Final = "django.signal.project.line.number"
 ERROR_TYPE: Final = "error.type"
 
-#: Names of senders that tell nothing: a text that is no identifier may be any.
+#: Names of senders that say nothing: no sender, or a string that is not an identifier.
 _NO_SENDERS: Final = ("None", "str")
 
-_MOST: Final = 2_000  # receivers made as code runs may have no end
+_MOST: Final = 2_000  # receivers that code makes as it runs may be without number
 
 _callers: dict[tuple[Caller | None, Caller | None], Attributes] = {}
 _receivers: dict[tuple[str, ReceiverName], Described] = {}
 
-#: Those of a signal's last dispatch: mostly the next one has the same, and to see that takes less
-#: than to look each of them up.
+#: The receivers of each signal's last dispatch: the next dispatch mostly has the same ones, and
+#: comparing them takes less time than looking up each one.
 _last: dict[str, tuple[Sequence[ReceiverName], list[Described]]] = {}
 
 
 def of_dispatch(signal: str, sender: str, method: SendMethod, receivers: int | None) -> Described:
     """The name of a dispatch span, and its attributes at the start.
 
-    ``receivers`` is their number where that is known.
+    ``receivers`` is the number of receivers; None if it is not known.
     """
     attributes: Attributes = {SIGNAL: signal, METHOD: method.value}
     if sender not in _NO_SENDERS:
@@ -55,9 +55,9 @@ def of_dispatch(signal: str, sender: str, method: SendMethod, receivers: int | N
 
 
 def of_callers(caller: Caller | None, project: Caller | None) -> Attributes:
-    """The line that sends, and the project's that led to it if that is another one.
+    """Attributes for the line that sends, and for the project's line that led to it if different.
 
-    Shared, so not to be changed.
+    The returned dictionary is shared: do not change it.
     """
     key = caller, project
     known = _callers.get(key)
@@ -78,7 +78,7 @@ def of_callers(caller: Caller | None, project: Caller | None) -> Attributes:
 
 
 def of_receiver(signal: str, receiver: ReceiverName) -> Described:
-    """The name of a receiver span and its attributes: shared, so not to be changed."""
+    """The name of a receiver span and its attributes; they are shared: do not change them."""
     key = signal, receiver
     known = _receivers.get(key)
     if known is None:
@@ -94,7 +94,7 @@ def of_receiver(signal: str, receiver: ReceiverName) -> Described:
 
 
 def of_receivers(signal: str, receivers: Sequence[ReceiverName]) -> list[Described]:
-    """The same of all receivers of a dispatch."""
+    """The names and attributes of the spans of all receivers of a dispatch."""
     last = _last.get(signal)
     if last is not None and last[0] == receivers:
         return last[1]
@@ -106,7 +106,7 @@ def of_receivers(signal: str, receivers: Sequence[ReceiverName]) -> list[Describ
 
 
 def of_payload(payload: Mapping[str, Summary] | None, keys: tuple[str, ...]) -> Attributes:
-    """The arguments that settings name, as plain values: redacted and capped like all payload."""
+    """The arguments that settings name, as plain values; redacted and capped like any payload."""
     attributes: Attributes = {}
     for key in keys:
         summary = None if payload is None else payload.get(key)

@@ -1,8 +1,9 @@
-"""A context of OpenTelemetry kept attached while the code of a dispatch runs, and no longer.
+"""Keep an OpenTelemetry context attached while the code of a dispatch runs, and no longer.
 
-What the user's code attaches in there and leaves attached is the application's: it stays for
-those who run next, as it would without us. So each context that holds a span of ours says over
-which one it was made, and when our span has ended it is taken out of what was left.
+A context that the user's code attaches meanwhile and leaves attached belongs to the application:
+it stays attached for the code that runs next, as it would without us. So each context that holds
+one of our spans records the context it was made from, and once our span has ended, the span is
+taken out of what the user's code left attached.
 """
 
 from __future__ import annotations
@@ -17,27 +18,27 @@ from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 from signal_inspector.core.listening.sinks import Observer
 from signal_inspector.core.record.dispatch import Dispatch
 
-#: Where a context keeps the span that is current: asking the API for that takes twice as long.
+#: The key under which a context keeps the current span: asking the API takes twice as long.
 [SPAN_KEY] = set_span_in_context(INVALID_SPAN, Context())
 
 _MARK_KEY: Final = create_key("signal_inspector.mark")
 
-#: Stands in a context that we made: the span that we put into it, over which context. A plain
-#: tuple, as one is made for each receiver.
+#: Kept in each context that we make: the span that we put into it, and the context it was made
+#: from. A plain tuple, as one is made for each receiver.
 _Mark: TypeAlias = tuple[Span, Context]
 
 
 def with_span(span: Span, below: Context) -> Context:
-    """A context with a span of ours, which ``carried`` takes out again."""
+    """A context with one of our spans, which ``carried`` takes out again."""
     return Context({**below, SPAN_KEY: span, _MARK_KEY: (span, below)})
 
 
 def carried(left: Context, below: Context) -> Context:
-    """What goes on in place of ``below``, where the user's code has left another context.
+    """The context to use instead of ``below`` after the user's code left another one attached.
 
-    That has the values that were left. It has the user's span if one was left, else the span
-    that was current outside of ours. Spans of ours that ended earlier go too: a token that was
-    taken under one, and is used later, brings it back.
+    It has the values that were left. Its span is the user's span if one was left, and otherwise
+    the span that was current outside of ours. Spans of ours that ended earlier are removed too:
+    detaching a token that was taken under such a span brings the span back.
     """
     running = list(_marks(below))
     for mark in _marks(left):
@@ -50,7 +51,7 @@ def carried(left: Context, below: Context) -> Context:
 
 
 def _marks(context: Context) -> Iterator[_Mark]:
-    """Those of a context, the innermost first."""
+    """The marks of a context, the innermost first."""
     mark: Any = context.get(_MARK_KEY)
     while mark is not None:
         yield mark
@@ -60,23 +61,23 @@ def _marks(context: Context) -> Iterator[_Mark]:
 def _replaced(
     context: Context, other: Context, keys: Iterable[str] = (SPAN_KEY, _MARK_KEY)
 ) -> Context:
-    """A context with what another has under these keys; the other, if they are equal then."""
+    """A context with another one's values for these keys; the other if they are then equal."""
     values = {key: value for key, value in context.items() if key not in keys}
     values.update((key, other[key]) for key in keys if key in other)
     return other if _holds_the_same(values, other) else Context(values)
 
 
 def _holds_the_same(values: Mapping[str, object], others: Mapping[str, object]) -> bool:
-    """Whether two contexts are equal, without asking the user's values."""
+    """Whether two contexts hold the same objects, without calling ``==`` of the user's values."""
     return len(values) == len(others) and all(
         key in others and others[key] is value for key, value in values.items()
     )
 
 
 def put_back(token: Token[Context], left: Context, made: Context) -> None:
-    """Detach a context that we made, and carry on what the user's code has left instead of it."""
+    """Detach a context that we made, and keep what the user's code has left attached."""
     detach(token)
-    if left is not made:  # which is rare
+    if left is not made:  # rare
         below = get_current()
         context = carried(left, below)
         if context is not below:
@@ -84,7 +85,7 @@ def put_back(token: Token[Context], left: Context, made: Context) -> None:
 
 
 class _Entered(NamedTuple):
-    """The context that was attached, and the one to compare what is left with: that or ours."""
+    """The context that was attached, and the one to compare with later: the same, or ours."""
 
     token: Token[Context]
     inside: Context
@@ -92,7 +93,7 @@ class _Entered(NamedTuple):
 
 
 class _Suspended(NamedTuple):
-    """What a receiver had attached, and what the others find in its place meanwhile."""
+    """What a suspended receiver had attached, and the context that the others see meanwhile."""
 
     context: Context
     made: Context
@@ -102,24 +103,25 @@ class _Suspended(NamedTuple):
 class Attached(Observer):
     """Observes a dispatch, and keeps its span current if it has one.
 
-    Each attach has its detach in the same step of the same code, so while an async receiver is
-    suspended no span is current but the sender's: Django 6.1 runs all of them in one context. A
-    span that a receiver has made current itself is set aside meanwhile and is current again for
-    it alone. Other values that it has attached are there for all, as without us.
+    Each context is detached in the same step of the same code that attached it. So while an async
+    receiver is suspended, only the sender's span is current: Django 6.1 runs all async receivers
+    in one context. A span that the receiver itself has made current is set aside meanwhile, and
+    is made current again only for this receiver. Other values that it has attached are visible
+    to all receivers, as they would be without us.
     """
 
     needs_record = False
     by_receiver = False
 
-    # Of the send as a whole, and of its receivers by their index.
+    # By the index of a receiver; None is the send as a whole.
     _entered: dict[int | None, _Entered]
     _suspended: dict[int | None, _Suspended]
 
     def __init__(self, span: Span | None, here: Context, receivers: int | None) -> None:
-        """``span`` is to be current, in the context of the sender; None: what is current there.
+        """Make ``span`` current over the sender's context ``here``; None leaves it as it is.
 
-        ``receivers`` is their number where it is known, which it is not where the send is
-        overridden.
+        ``receivers`` is the number of receivers; None if it is not known, because the project
+        overrides the send method.
         """
         self._span = span
         self._receivers = receivers
@@ -131,7 +133,7 @@ class Attached(Observer):
     def started(self, dispatch: Dispatch) -> None:
         self.dispatch = dispatch
         if self._span is not None and self._context is not self._here:
-            # Sampled or not: its id stands in logs and headers.
+            # Even if it is not sampled: its id is in logs and headers.
             dispatch.trace = self._span.get_span_context()
 
     def entered(self, index: int | None) -> None:
@@ -141,7 +143,7 @@ class Attached(Observer):
             inside = made = self._first(index, below)
         else:
             inside = suspended.context
-            if suspended.below is not below:  # others have changed it
+            if suspended.below is not below:  # other receivers have changed it
                 inside = _replaced(below, inside)
             made = inside if suspended.context is suspended.made else suspended.made
         if inside is not below:
@@ -165,7 +167,7 @@ class Attached(Observer):
         self._suspended[index] = _Suspended(left, entered.made, below)
 
     def _first(self, index: int | None, below: Context) -> Context:  # noqa: ARG002
-        """The context in which that code begins to run."""
+        """The context in which the send, or the receiver of this index, begins to run."""
         return self._around(below)
 
     def _around(self, below: Context) -> Context:
@@ -176,7 +178,7 @@ class Attached(Observer):
         if span is None or self._context is self._here:
             return below
         if any(ours is span for ours, _ in _marks(below)):
-            return below  # with what an overriding send() has attached on the way
+            return below  # with what an overridden send() has attached on the way
         if below.get(SPAN_KEY) is self._here.get(SPAN_KEY):
             return with_span(span, below)
-        return below  # an earlier receiver has left a span: what follows belongs to that
+        return below  # an earlier receiver has left a span: what follows belongs to that span

@@ -1,17 +1,17 @@
-"""An exception on a span: an event, or a log record in the context of the span.
+"""Record an exception on a span: as an event, or as a log record in the context of the span.
 
-Two roads lead here, and a failure takes one of them:
+There are two ways to a log record, and each failure takes only one of them:
 
-- ``emit_exception`` records an exception of a span where
+- ``emit_exception`` records an exception of a span if
   ``OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN`` asks for log records.
-- ``swallowed`` is for ``LOG_FAILURES``: what a receiver raised under a robust send, which the
-  sender may never look at.
+- ``swallowed`` is for ``LOG_FAILURES``: an exception that a receiver raised under a robust send,
+  which the sender may never look at.
 
-Django logs the latter too, to the logger "django.dispatch" of the standard library, and where an
-OpenTelemetry handler exports such logs, ours would be the second of the same failure. That is
-why ``LOG_FAILURES`` is off unless asked for. What ours has and Django's has not: the names of
-signal and receiver and the dispatch id as attributes, an event name to route by, and the
-settings about messages and stack traces. With both on we say so, once.
+Django logs swallowed exceptions too, to the standard library's logger "django.dispatch". If an
+OpenTelemetry handler exports that logger, our log record is the second one of the same failure.
+That is why ``LOG_FAILURES`` is off by default. Unlike Django's, our record has the names of
+signal and receiver and the dispatch id as attributes, has an event name to route by, and follows
+the settings about messages and stack traces. If both are on, we log one warning.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from signal_inspector.tracing.otel import Tracing
 
 EVENT: Final = "django.signal.receiver.exception"
 
-#: The logger of the standard library that Django tells of failures under robust sends.
+#: The standard library's logger to which Django logs failures under robust sends.
 _DJANGOS_LOGGER: Final = "django.dispatch"
 
 logger = logging.getLogger("signal_inspector")
@@ -51,15 +51,15 @@ _OPT_IN: Final = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
 
 
 class FailureLog:
-    """Emits log records by one logger provider; None stands for the global one."""
+    """Emits log records through one logger provider; None is the global one."""
 
     def __init__(self, logger_provider: LoggerProvider | None = None) -> None:
         self._logger = get_logger(otel.NAME, otel.VERSION, logger_provider, otel.SCHEMA_URL)
         self._looked_for_doubles = False
 
     def is_idle(self) -> bool:
-        """Whether nothing would be emitted: no SDK is set, or it is switched off."""
-        enabled = getattr(self._logger, "enabled", None)  # older APIs have none
+        """Whether nothing would be emitted: no SDK is set up, or it is switched off."""
+        enabled = getattr(self._logger, "enabled", None)  # older versions of the API lack it
         if enabled is None:
             return False
         return not enabled(severity_number=SeverityNumber.ERROR, event_name=EVENT)
@@ -67,8 +67,8 @@ class FailureLog:
     def swallowed(self, dispatch: Dispatch, index: int, failure: Failure) -> None:
         """Emit the failure of a receiver that a robust send swallowed.
 
-        To be called while the span of the receiver call is current, with what settings let be
-        told of the failure, and not where ``emit_exception`` was called for the same.
+        Call this while the span of the receiver call is current, with a ``failure`` that holds
+        only what settings allow, and only if ``emit_exception`` was not called for this failure.
         """
         if self.is_idle():
             return
@@ -88,13 +88,13 @@ class FailureLog:
     def emit_exception(
         self,
         exception_type: str,
-        message: str | None,  # None: not to be told
-        stacktrace: str | None,  # None: not to be told, or unknown
+        message: str | None,  # None: not allowed by settings
+        stacktrace: str | None,  # None: not allowed by settings, or unknown
         attributes: Attributes | None = None,
     ) -> None:
-        """Emit an exception as a log record, with the span that is current as its context.
+        """Emit an exception as a log record, with the current span as its context.
 
-        Its text is of the names that are among the attributes, and says nothing of the exception.
+        The body names the signal and receiver from the attributes, and not the exception.
         """
         told: Attributes = {**(attributes or {})}
         body = _in_words(told)
@@ -103,7 +103,7 @@ class FailureLog:
             told["exception.message"] = message
         if stacktrace is not None:
             told["exception.stacktrace"] = stacktrace
-        # Not by emit(exception=...): an SDK would add the message and stack trace by itself.
+        # Without emit(exception=...), because an SDK would add the message and stack trace.
         self._logger.emit(
             timestamp=time_ns(),
             severity_number=SeverityNumber.ERROR,
@@ -132,7 +132,7 @@ def _in_words(attributes: Attributes) -> str:
 
 
 def _is_exported(name: str) -> bool:
-    """Whether a handler of OpenTelemetry hears what is logged under this name."""
+    """Whether an OpenTelemetry handler exports what is logged under this name."""
     place: logging.Logger | None = logging.getLogger(name)
     while place is not None:
         if any(type(each).__module__.startswith("opentelemetry.") for each in place.handlers):
@@ -142,13 +142,13 @@ def _is_exported(name: str) -> bool:
 
 
 def as_events() -> bool:
-    """Whether exceptions are to be events of spans; the conventions are leaving that behind."""
+    """Whether to record exceptions as span events, which the conventions are moving away from."""
     opted = _opted()
     return "logs" not in opted or "logs/dup" in opted
 
 
 def as_logs() -> bool:
-    """Whether they are to be log records."""
+    """Whether to record exceptions as log records."""
     return not {"logs", "logs/dup"}.isdisjoint(_opted())
 
 
@@ -157,9 +157,9 @@ def _opted() -> list[str]:
 
 
 def told(error: BaseException, tracing: Tracing, known: Failure | None = None) -> Failure:
-    """What may be told of an exception by the settings. Never raises.
+    """What settings allow to record of an exception. Never raises.
 
-    ``known`` is what the record has of it, which may lack the traceback, or tell too much in it.
+    ``known`` is the failure in the record, whose traceback may be missing or reveal too much.
     """
     if known is not None and not _lacks(known, tracing):
         return tellable(known, tracing)
@@ -175,16 +175,16 @@ def told(error: BaseException, tracing: Tracing, known: Failure | None = None) -
 
 
 def _lacks(known: Failure, tracing: Tracing) -> bool:
-    """Whether settings ask for a traceback that is not among what is known."""
+    """Whether settings ask for a traceback that the known failure cannot provide."""
     if not tracing.exception_stacktraces:
         return False
     return known.traceback is None or not tracing.exception_messages
 
 
 def tellable(failure: Failure, tracing: Tracing) -> Failure:
-    """What the settings let through of an exception that is already in words.
+    """What settings allow of an exception that has already been summarized.
 
-    A traceback tells messages too, so that without them it goes as a whole.
+    A traceback contains messages, so if messages are off, the whole traceback is left out.
     """
     with_traceback = tracing.exception_stacktraces and tracing.exception_messages
     return failure._replace(
@@ -194,16 +194,16 @@ def tellable(failure: Failure, tracing: Tracing) -> Failure:
 
 
 def mark(span: Span, failure: Failure) -> None:
-    """Give a span the status of an error."""
+    """Set the status of a span to error."""
     span.set_attribute(ERROR_TYPE, failure.exception_class)
     span.set_status(Status(StatusCode.ERROR, failure.message or None))
 
 
 def record(span: Span, failure: Failure, log: FailureLog, attributes: Attributes) -> bool:
-    """Record an exception on the span, which is current; whether a log record was emitted."""
+    """Record an exception on the current span; return whether a log record was emitted."""
     if as_events():
         event: Attributes = {"exception.type": failure.exception_class}
-        if FUNCTION in attributes:  # which tells several on the span of a dispatch apart
+        if FUNCTION in attributes:  # tells several exceptions on the span of a dispatch apart
             event[FUNCTION] = attributes[FUNCTION]
         if failure.message:
             event["exception.message"] = failure.message

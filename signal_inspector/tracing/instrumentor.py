@@ -1,15 +1,15 @@
-"""Tracing for a project that does not know of us: what ``opentelemetry-instrument`` loads.
+"""Tracing without any change to the project: the class that ``opentelemetry-instrument`` loads.
 
-The class is what an instrumentor of opentelemetry-instrumentation is, without being derived from
-one: that package is a beta, pins a pre-release of the conventions and would be the only reason
-to install it. It is loaded while the interpreter starts, before Django has settings, so nothing
-here may ask for them; the sink reads them when a signal is sent.
+The class has the interface of an instrumentor of opentelemetry-instrumentation without being a
+subclass of one: that package is a beta, pins a pre-release of the conventions, and we would need
+it only for this. The class is loaded while the interpreter starts, before Django has settings,
+so nothing here may read them; the sink reads them when a signal is sent.
 
-What ``apps`` sets up beside the wrapper is not needed here. Without "signal_inspector" in
-``INSTALLED_APPS`` the ``TRACING``, ``INCLUDE`` and ``EXCLUDE`` settings hold as they are when
-the first signal is sent, and these are missing: the system checks of the settings, the sinks
-that ``SINKS`` names, the following of ``override_settings``, counts of queries and what became
-of transactions (in a trace, queries are spans of the database's own instrumentation).
+Most of what ``apps`` sets up besides the wrapper is not needed here. Without "signal_inspector"
+in ``INSTALLED_APPS``, the ``TRACING``, ``INCLUDE`` and ``EXCLUDE`` settings apply as they are when
+the first signal is sent, and the following is missing: system checks of the settings, the sinks
+listed in ``SINKS``, support for ``override_settings``, counts of queries, and whether transactions
+were rolled back (in a trace, queries are spans of the database's own instrumentation).
 """
 
 from __future__ import annotations
@@ -34,14 +34,16 @@ logger = logging.getLogger("signal_inspector")
 
 
 class SignalInstrumentor:
-    """Turns the tracing of signals on and off for the process. There is one, as of each
-    instrumentor; where ``BaseInstrumentor`` is imported, it is an instance of that.
+    """Turns the tracing of signals on and off for the process.
+
+    It is a singleton, like every instrumentor. If ``BaseInstrumentor`` is imported, the
+    instrumentor counts as an instance of it.
     """
 
     _instance: ClassVar[Self | None] = None
     _sink: TracingSink | None = None
     _has_installed = False
-    _is_instrumented_by_opentelemetry = False  # as BaseInstrumentor has it, and tools set it
+    _is_instrumented_by_opentelemetry = False  # BaseInstrumentor has it too, and tools set it
 
     def __new__(cls) -> Self:
         contrib: Any = sys.modules.get("opentelemetry.instrumentation.instrumentor")
@@ -57,7 +59,7 @@ class SignalInstrumentor:
         return self._is_instrumented_by_opentelemetry
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """What has to be installed for there to be anything to trace."""
+        """The requirements without which there is nothing to trace."""
         return ("Django >= 5.2",)
 
     def instrument(
@@ -70,12 +72,12 @@ class SignalInstrumentor:
         receiver_hook: Callable[[Span, Dispatch, int], object] | None = None,
         **_others: Any,
     ) -> None:
-        """Trace signals from now on, with or without the app and the sink in the settings.
+        """Trace signals from now on, whether or not the app and the sink are in the settings.
 
-        A provider that is None is the global one; a hook that is None is the one that settings
-        name. Nothing is raised. A second call changes nothing. What else the loaders
-        pass (``skip_dep_check``, ``raise_exception_on_conflict``) is not looked at: a Django that
-        does not do would not have let this package be installed.
+        For a provider, None means the global one; for a hook, None means the one in the settings.
+        Raises nothing. A second call changes nothing. Other arguments that loaders pass
+        (``skip_dep_check``, ``raise_exception_on_conflict``) are ignored: this package cannot be
+        installed together with an unsupported version of Django.
         """
         if self._is_instrumented_by_opentelemetry:
             logger.warning("Signals are traced already: instrument() changes nothing.")
@@ -92,14 +94,14 @@ class SignalInstrumentor:
                 receiver_hook=receiver_hook,
             )
             sinks.add_sink(self._sink)
-        except Exception as error:  # raised, it would keep other instrumentors from loading
+        except Exception as error:  # raising it would keep other instrumentors from loading
             internal_errors.report("instrumenting", error)
             self.uninstrument()
 
     def uninstrument(self, **_others: Any) -> None:
-        """Put back what ``instrument()`` found. A sink that settings name is heard again.
+        """Undo ``instrument()``. A tracing sink listed in the settings works again.
 
-        Counters that a meter provider reads stay with it: the API knows no way to take them back.
+        Counters that a meter provider reads stay with it: the API has no way to remove them.
         """
         if not self._is_instrumented_by_opentelemetry:
             logger.warning("Signals are not traced: uninstrument() changes nothing.")
@@ -114,6 +116,6 @@ class SignalInstrumentor:
 
 
 def _is_app() -> bool:
-    """Whether the project lists the app, which then needs the wrapper for itself."""
+    """Whether the app is installed, in which case it needs the wrapper itself."""
     configs = apps.app_configs.copy().values()  # other threads may be setting up the apps
     return any(config.name == "signal_inspector" for config in configs)

@@ -1,4 +1,4 @@
-"""What observes a dispatch whether or not there is a span of it: durations, and failures."""
+"""The observer that measures durations and logs failures, whether or not there is a span."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from signal_inspector.tracing.exceptions import FailureLog
 from signal_inspector.tracing.metrics import Meters
 from signal_inspector.tracing.otel import Tracing, follows_parent
 
-#: Tells one exception from another without keeping it: its id alone may be given anew.
+#: Identifies an exception without keeping it alive; an id alone may be reused by another object.
 Origin = tuple[int, int, int]
 
-#: How the paths of the code begin that carries a send to its receivers.
+#: The beginnings of the paths of code that runs between a send and its receivers.
 _SENDING: Final = (
     f"{Path(__file__).parents[1]}{os.sep}",
     f"{Path(dispatcher.__file__).parent}{os.sep}",
@@ -35,7 +35,7 @@ _SENDING: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What observers work with, made once for the settings as they are."""
+    """What all observers use, made once for the current settings."""
 
     settings: Tracing
     tracer: Tracer
@@ -43,7 +43,7 @@ class Tools:
     log: FailureLog
     dispatch_hook: Callable[..., None] | None
     receiver_hook: Callable[..., None] | None
-    has_ends: bool = field(init=False)  # whether anything is to be done where spans end
+    has_ends: bool = field(init=False)  # whether there is anything to do when spans end
     follows_parent: bool = field(init=False)  # whether the sampler need not be asked
 
     def __post_init__(self) -> None:
@@ -58,8 +58,8 @@ class Measured(Attached):
     needs_record = True
 
     _outer: Measured | None = None
-    _recorded: set[Origin] | None = None  # of this dispatch's own receivers
-    _passed: set[Origin] | None = None  # of those of dispatches further in
+    _recorded: set[Origin] | None = None  # exceptions met in this dispatch
+    _passed: set[Origin] | None = None  # exceptions met in dispatches nested in this one
 
     def __init__(
         self, tools: Tools, span: Span | None, here: Context, receivers: int | None
@@ -102,7 +102,7 @@ class Measured(Attached):
 
     def finished(self, error: BaseException | None) -> None:
         self._outer = None
-        if self._has_ends and hasattr(self, "dispatch"):  # else it was none
+        if self._has_ends and hasattr(self, "dispatch"):  # otherwise none was recorded
             token = attach(self._context)
             try:
                 self._ended_whole(error)
@@ -114,7 +114,7 @@ class Measured(Attached):
             self._meters.sent(self.dispatch, error)
 
     def _tells(self) -> bool:
-        """Whether anybody is told of failures: to put one in words takes longer than a send."""
+        """Whether failures are used at all: summarizing one takes longer than a send."""
         return self._tools.settings.log_failures
 
     def _cancelled(self, index: int) -> None:
@@ -124,13 +124,13 @@ class Measured(Attached):
         """Note that a receiver failed."""
 
     def _record(self, index: int, failure: Failure) -> bool:  # noqa: ARG002
-        """Record an exception where it belongs; whether that is a log record."""
+        """Record an exception on its span, if any; return whether a log record was emitted."""
         return False
 
     def is_recorded(self, error: BaseException) -> bool:
-        """Whether the exception was met before; dispatches further out will know that it was.
+        """Whether the exception was met before; from now on, outer dispatches know it too.
 
-        A group, such as Django 6.1 makes of several failures, was if all in it were.
+        A group, such as Django 6.1 makes of several failures, was met if all its exceptions were.
         """
         met = True
         for each in _leaves(error):
@@ -138,15 +138,15 @@ class Measured(Attached):
         return met
 
     def _has_met(self, error: BaseException, whole: BaseException) -> bool:
-        """Whether one was met that is, or stands in the group, ``whole``.
+        """Whether an exception was met before; ``whole`` is the exception itself or its group.
 
-        It may come from a dispatch that this one's receiver has sent, through both of them. By
-        then the id of one that was swallowed in there may be another exception's.
+        The exception may come from a nested dispatch, and pass through both. The id of an
+        exception that was swallowed in the nested dispatch may belong to another one by then.
         """
         origin = _origin(error)
         met = self._recorded is not None and origin in self._recorded
         if not met and self._passed is not None and origin in self._passed:
-            # In a group, its own traceback begins further in: where it was put into the group.
+            # In a group, the exception's own traceback begins only where it joined the group.
             in_group = error is not whole and any(map(_is_of_a_send, _frames(error)))
             met = in_group or _came_through_a_send(whole)
         if self._recorded is None:
@@ -157,7 +157,7 @@ class Measured(Attached):
         return met
 
     def _remember(self, origin: Origin) -> None:
-        """Note an exception that a dispatch further in has met."""
+        """Note an exception that a nested dispatch has met."""
         if self._passed is None:
             self._passed = set()
         self._passed.add(origin)
@@ -173,11 +173,11 @@ def _origin(error: BaseException) -> Origin:
 
 
 def _came_through_a_send(error: BaseException) -> bool:
-    """Whether the receiver that it was caught from has it from a dispatch of its own."""
+    """Whether the exception reached the receiver from a dispatch that the receiver sent."""
     is_inside = False
     for frame in _frames(error):
         if not _is_of_a_send(frame):
-            is_inside = True  # the frames before were those of the send that caught it
+            is_inside = True  # the frames before this one are of the send that caught it
         elif is_inside:
             return True
     return False
@@ -188,7 +188,7 @@ def _is_of_a_send(frame: FrameType) -> bool:
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:
-    """The frames that an exception went through, the innermost last."""
+    """The frames that an exception passed through, the innermost last."""
     place = internal_errors.traceback_of(error)
     while place is not None:
         yield place.tb_frame
@@ -196,7 +196,7 @@ def _frames(error: BaseException) -> Iterator[FrameType]:
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """The exceptions of a group, those of groups in it included; or the one."""
+    """The exceptions of a group, including those of nested groups; or the exception itself."""
     if issubclass(type(error), BaseExceptionGroup):
         for each in _members(error):
             yield from _leaves(each)
@@ -204,5 +204,5 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-#: Past any property of a class of the user's.
+#: Reads the exceptions of a group, bypassing any property that the user's class defines.
 _members: Final[Callable[[BaseException], Any]] = BaseExceptionGroup.__dict__["exceptions"].__get__

@@ -1,6 +1,6 @@
-"""How long dispatches and receiver calls took, as histograms; and our own losses, as counters.
+"""The durations of dispatches and receiver calls as histograms; our own losses as counters.
 
-Measured while the span of what is measured is current, so that the SDK can attach exemplars.
+A duration is recorded while its span is current, so that the SDK can attach exemplars.
 """
 
 from __future__ import annotations
@@ -27,28 +27,29 @@ from signal_inspector.tracing import otel
 from signal_inspector.tracing.attributes import ERROR_TYPE, FUNCTION, METHOD, SIGNAL
 
 #: Upper bounds of the buckets, in seconds. A receiver may take microseconds, or wait for a slow
-#: service; the bounds that an SDK uses by itself are meant for milliseconds.
+#: service; the default bounds of an SDK are meant for milliseconds.
 BOUNDARIES: Final = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 
-#: How many sets of attributes each histogram gets. An SDK keeps the buckets of each set as long
-#: as the process lives, and code that makes signals or receivers as it runs has no end of names.
+#: The most sets of attributes that each histogram gets. An SDK keeps the buckets of each set for
+#: the life of the process, and code that makes signals or receivers as it runs makes new names
+#: without end.
 LIMIT: Final = 1000
 
-#: Stands for every name beyond ``LIMIT``. What is measured under it is counted as dropped.
+#: Replaces every name beyond ``LIMIT``. Each measurement under it is counted as dropped.
 OTHER: Final = "_OTHER"
 
 _SECOND: Final = 1e9  # in nanoseconds
 
 KIND: Final = "django.signal.inspector.kind"
 
-#: Providers that have the counters. Weak, and the callbacks know no provider either: one that
-#: is thrown away, as tests do, is not kept alive by having been observed.
+#: The providers that have the counters. References are weak, and the callbacks hold no provider
+#: either, so that a provider that is thrown away, as in tests, is not kept alive.
 _observed: WeakSet[MeterProvider] = WeakSet()
 _lock = forks.lock()
 
 
 class Meters:
-    """The histograms of one meter provider; None stands for the global one."""
+    """The histograms of one meter provider; None is the global one."""
 
     def __init__(self, meter_provider: MeterProvider | None = None, *, limit: int = LIMIT) -> None:
         meter = get_meter(otel.NAME, otel.VERSION, meter_provider, otel.SCHEMA_URL)
@@ -68,11 +69,11 @@ class Meters:
         self._receivers = AttributeSets(SIGNAL, FUNCTION, limit)
 
     def is_idle(self) -> bool:
-        """Whether nothing would be measured: no SDK is set, or it is switched off."""
+        """Whether nothing would be measured: no SDK is set up, or it is switched off."""
         return _is_idle(self._send)
 
     def sent(self, dispatch: Dispatch, error: BaseException | None) -> None:
-        """Measure a dispatch that has ended; ``error`` is what it raised to the sender."""
+        """Measure a dispatch that has ended; ``error`` is the exception that the sender got."""
         failed = error is not None and dispatch.outcome is Outcome.RAISED
         error_type = class_path(type(error)).removeprefix("builtins.") if failed else ""
         attributes = self._sends.of(dispatch.signal, dispatch.method.value, error_type)
@@ -91,7 +92,7 @@ class Meters:
 
 
 class AttributeSets:
-    """The sets of attributes that one histogram has been given: each is made once, few at all."""
+    """The sets of attributes that one histogram has been given: each made once, up to a limit."""
 
     __slots__ = ("_first", "_known", "_limit", "_second")
 
@@ -102,7 +103,7 @@ class AttributeSets:
         self._known: dict[tuple[str, str, str], dict[str, str]] = {}
 
     def of(self, first: str, second: str, error_type: str) -> dict[str, str]:
-        """The attributes of one measurement; "" as ``error_type`` says that nothing failed."""
+        """The attributes of one measurement; ``error_type`` is "" if nothing failed."""
         known = self._known.get((first, second, error_type))
         if known is None:
             if len(self._known) >= self._limit:
@@ -120,16 +121,16 @@ class AttributeSets:
 
 
 def _is_idle(histogram: Histogram) -> bool:
-    # The API has no public way to ask. Its stand-in, which waits for an SDK, keeps the real one
-    # under this name; should the name go, we measure into nothing, which is slow but right.
+    # The API has no public way to ask. Its proxy, which waits for an SDK, keeps the real histogram
+    # under this name. If the name disappears, we measure into nothing, which is slow but correct.
     real = getattr(histogram, "_real_instrument", histogram)
     return real is None or type(real) is NoOpHistogram
 
 
 def observe(meter_provider: MeterProvider | None = None) -> None:
-    """Let a meter provider read our counts; None stands for the global one. Idempotent.
+    """Let a meter provider read our counts; None is the global one. Idempotent.
 
-    The counts are those of the process: each provider that observes them exports all of them.
+    The counts are those of the whole process, so each provider exports all of them.
     """
     provider = get_meter_provider() if meter_provider is None else meter_provider
     with _lock:
@@ -154,7 +155,7 @@ def observe(meter_provider: MeterProvider | None = None) -> None:
 def _is_observed(provider: MeterProvider) -> bool:
     if provider in _observed:
         return True
-    # The API's stand-in hands its instruments on to the global provider that is set later.
+    # The API's proxy passes its instruments on to the global provider that is set later.
     is_global = provider is get_meter_provider()
     return is_global and any(_is_stand_in(each) for each in _observed)
 

@@ -1,6 +1,6 @@
-"""``SIGNAL_INSPECTOR["TRACING"]``, and what OpenTelemetry's API leaves to us.
+"""``SIGNAL_INSPECTOR["TRACING"]``, and what OpenTelemetry's API does not do for us.
 
-That is our scope, the user's hooks, sampling and suppression.
+That is: our instrumentation scope, the user's hooks, sampling and suppression.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ VERSION: Final = __version__
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 
 #: How ``Sampler.get_description()`` (OpenTelemetry specification, Trace SDK) ends for a
-#: ``ParentBased`` sampler that does what its parent does, as it is unless told otherwise.
+#: ``ParentBased`` sampler that does what the parent span does, which is the default.
 _AS_THE_PARENT: Final = (
     ",remoteParentSampled:AlwaysOnSampler,remoteParentNotSampled:AlwaysOffSampler"
     ",localParentSampled:AlwaysOnSampler,localParentNotSampled:AlwaysOffSampler}"
@@ -39,12 +39,12 @@ _AS_THE_PARENT: Final = (
 
 SUPPRESSED: Final = _SUPPRESS_INSTRUMENTATION_KEY
 
-#: The other key that contrib sets, beside the API's own.
+#: The second key that opentelemetry-python-contrib sets, besides the API's own.
 SUPPRESSED_PLAINLY: Final = "suppress_instrumentation"
 
 
 def _hook(value: object) -> Fault | None:
-    """A callable, or the dotted path of one."""
+    """The rule of a hook: a callable, or the dotted path of one."""
     if value is None or callable(value) or _is_path(value):
         return None
     what = "must be a callable or the dotted path of one."
@@ -60,29 +60,29 @@ def _is_path(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracing:
-    """What operators see of signals. Applies beside the general INCLUDE and EXCLUDE."""
+    """What operators see of signals. Applies in addition to the general INCLUDE and EXCLUDE."""
 
     include: tuple[str, ...] = ("*",)  # globs on dotted signal names
     exclude: tuple[str, ...] = ()
-    receiver_spans: bool = True  # False: a span per dispatch alone
-    # Whether a dispatch with no span around it starts a trace. Without, the spans that its
-    # receivers cause would each start one of their own.
+    receiver_spans: bool = True  # False: only a span per dispatch
+    # Whether a dispatch outside of any span starts a trace. If not, each span that one of its
+    # receivers causes, such as a query's, starts a trace of its own.
     start_traces: bool = True
-    # Called with the span before it ends: (span, dispatch) and (span, dispatch, index).
+    # Called before the span ends, with (span, dispatch) and (span, dispatch, index).
     dispatch_hook: Callable[..., Any] | str | None = field(default=None, metadata={"rule": _hook})
     receiver_hook: Callable[..., Any] | str | None = field(default=None, metadata={"rule": _hook})
     payload_attributes: tuple[str, ...] = ()  # arguments of send() that become attributes
-    exception_messages: bool = True  # they may hold personal data
+    exception_messages: bool = True  # messages may contain personal data
     exception_stacktraces: bool = True
     metrics: bool = True
-    log_failures: bool = False  # what receivers raise under robust sends; Django logs it too
+    log_failures: bool = False  # exceptions that robust sends swallow; Django logs them too
 
 
 register_section("TRACING", Tracing)
 
 
 def found(value: Any, key: str) -> Any:
-    """What a setting names by its dotted path, or the value itself; None if that fails."""
+    """The object at a setting's dotted path, or the value itself; None if importing it fails."""
     if not isinstance(value, str):
         return value
     try:
@@ -93,7 +93,7 @@ def found(value: Any, key: str) -> Any:
 
 
 def guarded(hook: Any, key: str) -> Callable[..., None] | None:
-    """The hook as one that raises nothing; None where there is none."""
+    """Wrap a hook so that it raises nothing; None if there is no hook."""
     if hook is None:
         return None
 
@@ -107,22 +107,22 @@ def guarded(hook: Any, key: str) -> Callable[..., None] | None:
 
 
 def follows_parent(tracer: Tracer) -> bool:
-    """Whether spans of this tracer are sampled where their parent is, and nowhere else.
+    """Whether this tracer samples a span with a parent exactly if the parent is sampled.
 
-    To start a span only to learn that it is dropped takes longer than the whole send. A sampler
-    of somebody's own may decide by name, and is asked each time.
+    Starting a span only to learn that it is dropped takes longer than the whole send. A custom
+    sampler may decide by name, so it is asked each time.
     """
     try:
         description: str = tracer.sampler.get_description()  # type: ignore[attr-defined]
         return description.startswith("ParentBased{") and description.endswith(_AS_THE_PARENT)
-    except Exception as error:  # not the SDK's tracer, or a sampler that cannot say
+    except Exception as error:  # not the SDK's tracer, or a sampler that fails to answer
         internal_errors.let_through(error)
         return False
 
 
 @contextmanager
 def untraced() -> Iterator[None]:
-    """Have instrumentations of OpenTelemetry, ours too, make no spans of what runs in here."""
+    """Keep OpenTelemetry instrumentations, ours included, from making spans inside the block."""
     token = attach(set_value(SUPPRESSED_PLAINLY, True, set_value(SUPPRESSED, True)))
     try:
         yield

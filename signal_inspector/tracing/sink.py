@@ -1,4 +1,4 @@
-"""``TracingSink``: decides, dispatch by dispatch, who observes it for OpenTelemetry."""
+"""``TracingSink``: decides for each dispatch which observer traces it for OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from signal_inspector.tracing.spans import DispatchSpan, ReceiverSpans
 
 _SAMPLED: Final = TraceFlags.SAMPLED
 
-#: What may fail of the code that a project gives to OpenTelemetry, or to us for it.
+#: The failures that code of the project, given to OpenTelemetry or to us, may cause.
 _FAILURES: Final = (
     "starting the span of a dispatch",
     "starting the span of a receiver",
@@ -49,20 +49,21 @@ _FAILURES: Final = (
     "tracing RECEIVER_HOOK",
 )
 
-_MOST_DESCRIBED: Final = 2_000  # names made as code runs may have no end
+_MOST_DESCRIBED: Final = 2_000  # names that code makes as it runs may be without number
 
 _Key: TypeAlias = tuple[str, str, int | None, int]  # signal, sender, receivers, id of the method
 
 
 class TracingSink(Sink):
-    """Makes spans, metrics and log records of dispatches, by the API of OpenTelemetry.
+    """Makes spans, metrics and log records of dispatches, through OpenTelemetry's API.
 
-    A provider that is not given is the global one; a hook that is not given is the one that
-    ``TRACING`` names. A subclass may give them, and be listed in ``SINKS``.
-    A process in which no SDK is set up pays next to nothing for it.
+    A provider that is not given is the global one; a hook that is not given is the one in
+    ``TRACING``. A subclass may pass them, and be listed in ``SINKS``. If no SDK is set up in the
+    process, the sink costs next to nothing.
     """
 
-    #: A project's own subclass of it: what that does is not to be done twice, nor undone.
+    #: A project's own subclass in ``SINKS`` replaces the sink that ``instrument()`` adds: nothing
+    #: is traced twice, and what the subclass changes stays in force.
     stands_for_its_bases: ClassVar[bool] = True
 
     def __init__(
@@ -74,7 +75,7 @@ class TracingSink(Sink):
         dispatch_hook: Callable[..., Any] | None = None,
         receiver_hook: Callable[..., Any] | None = None,
     ) -> None:
-        # None: the global one.
+        # None is the global provider.
         self._tracers = tracer_provider
         self._meters = meter_provider
         self._loggers = logger_provider
@@ -89,20 +90,20 @@ class TracingSink(Sink):
         internal_errors.announce(failures=_FAILURES, drops=["metric attributes"])
         suppression.add_suppressor(
             untraced
-        )  # what the audit writes is no part of the user's traces
+        )  # what the audit writes is not part of the user's traces
         self._use(get_config())
 
     @property
     def details(self) -> Details:  # type: ignore[override]
         details = Details.PAYLOAD if self._settings.payload_attributes else Details.NONE
-        # Spans name the code that sends: not where there is no provider that could make one.
+        # Spans name the code that sends. Without a provider there are no spans.
         has_spans = self._is_global or self._tracer is not None
         return details | Details.CALLER if has_spans else details
 
     def is_idle(self) -> bool:
         if get_config() is not self._config or (self._puts_off and apps.models_ready):
             self._use(get_config())
-            sinks.refresh_sinks()  # as other details may be wanted
+            sinks.refresh_sinks()  # other details may be needed now
         return (
             self._tracer is None
             and not (self._is_global and _global_provider() is not self._provider)
@@ -114,7 +115,7 @@ class TracingSink(Sink):
     def observer_for(
         self, signal: str, sender: str, method: SendMethod, receivers: int | None
     ) -> Observer | None:
-        # The method by its id: the hash of a member of an Enum is a function in Python.
+        # The id of the method, because hashing an Enum member calls a function written in Python.
         key = signal, sender, receivers, id(method)
         name, attributes = known = self._described.get(key) or self._describe(key, method)
         here = get_current()
@@ -141,19 +142,19 @@ class TracingSink(Sink):
             if span is not None and span.is_recording():
                 return self._spans(self._tools, span, here, receivers)
             if parent is not None and outer is None and not parent.trace_flags & _SAMPLED:
-                span = None  # what is current says all that this would say
+                span = None  # the current span already says all that this one would
         if self._tools.meters is not None or self._logs():
             return Measured(self._tools, span, here, receivers)
         return None if span is None else Attached(span, here, receivers)
 
     def _wake_meters(self, meters: Meters) -> None:
-        """Measure from now on: an SDK has been set up."""
+        """Start measuring, as an SDK has been set up."""
         self._sleeping = None
         self._tools = replace(self._tools, meters=meters)
 
     def _use(self, config: Config) -> None:
-        """Read the settings, and get ready what they ask for."""
-        self._config = config  # first: finding a hook may import what sends signals
+        """Read the settings, and prepare what they ask for."""
+        self._config = config  # first: finding a hook may import code that sends signals
         self._puts_off = False
         self._settings = settings = config.room(Tracing)
         self._described = {}
@@ -177,25 +178,25 @@ class TracingSink(Sink):
             metrics.observe(self._meters)
 
     def _find(self, key: str) -> Any:
-        """What was given to the constructor, or else what the settings name."""
+        """The hook that was given to the constructor, or the one in the settings."""
         given = self._given[key]
         if given is not None:
             return given
         named = getattr(self._settings, key.lower())
         if isinstance(named, str) and not apps.models_ready:
-            # An agent makes the sink before Django loads the apps. What is named may import
-            # models, which it could not yet, or not all: it is looked for once they are there.
+            # An agent makes the sink before Django loads the apps. The module of the hook may
+            # import models, which is not possible yet, so the hook is imported later.
             self._puts_off = True
             return None
         return otel.found(named, key)
 
     def _take_provider(self) -> None:
-        """Go on with the global provider that has been set, or put in place of another."""
-        if self._provider is not None:  # tests do that, and put others for metrics and logs too
+        """Use the global provider, which has been set or replaced."""
+        if self._provider is not None:  # tests replace it, and those for metrics and logs too
             self._use(self._config)
             return
         self._provider = _global_provider()
-        # Asked for anew: the stand-in would go on asking at every span.
+        # Get a new tracer, because the proxy would look up the real one for every span.
         tracer = get_tracer(otel.NAME, otel.VERSION, None, otel.SCHEMA_URL)
         self._tools = replace(self._tools, tracer=tracer)
         self._tracer = None if isinstance(tracer, NoOpTracer) else tracer
@@ -204,7 +205,7 @@ class TracingSink(Sink):
         return self._settings.log_failures and not self._tools.log.is_idle()
 
     def _describe(self, key: _Key, method: SendMethod) -> Described:
-        """Name and attributes of a dispatch span; no name where settings leave the signal out."""
+        """The name and attributes of a dispatch span; "" if settings leave the signal out."""
         signal, sender, receivers, _ = key
         settings = self._settings
         described: Described = ("", {})
@@ -216,23 +217,23 @@ class TracingSink(Sink):
 
 
 def _in_trace_of(outer: TraceIds, here: Context) -> Context:
-    """The context with a span that has ended, such as the request's of a streamed body."""
+    """The context with a span that has ended, such as a request's while its body is streamed."""
     flags = TraceFlags(outer.trace_flags)
     known = SpanContext(outer.trace_id, outer.span_id, is_remote=False, trace_flags=flags)
     return set_span_in_context(NonRecordingSpan(known), here)
 
 
 def _started(tracer: Tracer, name: str, here: Context, attributes: Attributes) -> Span | None:
-    """The span of a dispatch; None if that fails, which is no reason not to measure it."""
+    """Start the span of a dispatch; None if that fails, as the dispatch can still be measured."""
     try:
         return tracer.start_span(name, here, attributes=attributes, start_time=time_ns())
-    except Exception as error:  # of a sampler or a processor
+    except Exception as error:  # raised by a sampler or a processor
         internal_errors.report("starting the span of a dispatch", error)
         return None
 
 
 def _parent(here: Context) -> SpanContext | None:
-    """The span that is current, if there is one."""
+    """The context of the current span, if there is one."""
     span: Any = here.get(SPAN_KEY)
     if span is None:
         return None
@@ -241,9 +242,9 @@ def _parent(here: Context) -> SpanContext | None:
 
 
 def _global_provider() -> object:
-    """The provider of the SDK that has been set up; None without. Asked at every dispatch."""
+    """The provider of the SDK that is set up; None if there is none. Called for every dispatch."""
     try:
         return trace._TRACER_PROVIDER
-    except AttributeError:  # the public way looks into the environment first, each time
+    except AttributeError:  # the public way reads the environment first, each time
         provider = trace.get_tracer_provider()
         return None if isinstance(provider, trace.ProxyTracerProvider) else provider

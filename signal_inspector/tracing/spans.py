@@ -1,4 +1,4 @@
-"""What observes a dispatch that is traced: its span, and the spans of its receivers."""
+"""The observers of a traced dispatch: they make its span and the spans of its receivers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from signal_inspector.tracing.measured import Measured, Tools
 
 _CANCELLED: Final = Outcome.CANCELLED.value
 
-#: In place of name and attributes where the sampler was asked, and so has them.
+#: Instead of name and attributes if the span was started to ask the sampler, and has them.
 _SAID: Final[attributes.Described] = ("", {})
 
 
@@ -38,10 +38,10 @@ class DispatchSpan(Measured):
         here: Context,
         receivers: int | None,
     ) -> None:
-        """``span`` is one that was started, or what it is to be called and to say at first."""
+        """``span`` is a span that was started, or the name and first attributes of one."""
         if isinstance(span, tuple):
             super().__init__(tools, None, here, receivers)
-            self._span = INVALID_SPAN  # until it is started, if it can be
+            self._span = INVALID_SPAN  # until the span is started, if that succeeds
             self._described = span
         else:
             super().__init__(tools, span, here, receivers)
@@ -61,7 +61,7 @@ class DispatchSpan(Measured):
         if self._described is None:
             self._span.set_attributes(about)
         else:
-            # With all there is to say of it: adding that later takes longer.
+            # With all attributes at once: adding them later takes longer.
             here = self._context
             self._span = span = self._tools.tracer.start_span(
                 name, here, attributes=about, start_time=time_ns()
@@ -78,13 +78,13 @@ class DispatchSpan(Measured):
 
     def finished(self, error: BaseException | None) -> None:
         try:
-            if hasattr(self, "dispatch"):  # else it could not be recorded, and never started
+            if hasattr(self, "dispatch"):  # otherwise it could not be recorded, and never started
                 if error is not None or self._failures or self._receivers is None:
                     self._conclude(error)
                 if self._has_ends:
                     super().finished(error)
         finally:
-            # An overriding send() may go on after Signal's own, and still is in this span.
+            # An overridden send() may go on after Signal's own, and is still in this span.
             self._is_over = None in self._entered
             if not self._is_over:
                 self._span.end(end_time=time_ns())
@@ -139,7 +139,7 @@ class DispatchSpan(Measured):
             self._record_on(self._span, "", failure)
 
     def _conclude_override(self) -> None:
-        """Tell what an overriding send() let nobody see before it returned."""
+        """Add what is known only after an overridden send() has returned."""
         calls = self.dispatch.calls
         if self.dispatch.unseen is None:
             self._span.set_attribute(attributes.RECEIVER_COUNT, len(calls))
@@ -156,7 +156,7 @@ class ReceiverSpans(DispatchSpan):
 
     by_receiver = True
 
-    # Of the receivers that run in our own loop, one at a time:
+    # For receivers on the fast path, which run one at a time:
     _below: Context | None = None
     _around_loop: Context
     _known: list[attributes.Described]
@@ -172,14 +172,14 @@ class ReceiverSpans(DispatchSpan):
         here: Context,
         receivers: int | None,
     ) -> None:
-        #: Of those that do not run in our own loop; None once one has ended.
+        #: The spans of receivers that are not on the fast path; None once a span has ended.
         self._spans: dict[int, Span | None] = {}
-        #: When those have failed that Django has not logged yet (Unix time).
+        #: When receivers failed whose failure Django has not logged yet (Unix time).
         self._failed_ns: dict[int, int] = {}
         if receivers is None or not isinstance(span, tuple):
             super().__init__(tools, span, here, receivers)
             return
-        # The same for nearly all, without the calls.
+        # The most common case: what the constructors above do, without calling them.
         self._tools = tools
         self._meters = tools.meters
         self._has_ends = tools.has_ends
@@ -206,7 +206,7 @@ class ReceiverSpans(DispatchSpan):
         around = self._around(below)
         if index is None:
             return around
-        if index in self._spans:  # it has ended, and Django logs how
+        if index in self._spans:  # the receiver has ended, and Django logs its failure
             span = self._spans[index]
             return around if span is None else with_span(span, around)
         receiver = self.dispatch.receivers[index]
@@ -215,13 +215,13 @@ class ReceiverSpans(DispatchSpan):
         return inside
 
     def _open(self, known: attributes.Described, around: Context) -> tuple[Span | None, Context]:
-        """Start the span of a receiver; the context to run it in."""
+        """Start the span of a receiver; return it with the context to run the receiver in."""
         name, about = known
         try:
             span = self._tools.tracer.start_span(
                 name, around, attributes=about, start_time=time_ns()
             )
-        except Exception as error:  # of a sampler or a processor
+        except Exception as error:  # raised by a sampler or a processor
             internal_errors.report("starting the span of a receiver", error)
             return None, around
         return span, with_span(span, around)
@@ -241,7 +241,7 @@ class ReceiverSpans(DispatchSpan):
             if span is not None:
                 span.end(end_time=time_ns())
         finally:
-            # What the first token puts back is what all of them are to put back.
+            # Detaching the first token restores what every receiver's token would restore.
             if not is_last:
                 known = self._known[index + 1]
                 self._running, self._inside = self._open(known, self._around_loop)
@@ -251,7 +251,7 @@ class ReceiverSpans(DispatchSpan):
 
     def left(self, index: int | None, ended: bool) -> None:
         if index is None or not ended:
-            Attached.left(self, index, ended)  # past what is for spans that end: here none does
+            Attached.left(self, index, ended)  # skips what is done for spans that end
             if self._is_over and ended:
                 self._span.end(end_time=time_ns())
             if index is not None and index in self._failed_ns:
@@ -279,7 +279,7 @@ class ReceiverSpans(DispatchSpan):
                 span.end(end_time=time_ns())
 
     def _is_logged_next(self, index: int) -> bool:
-        """Whether Django is about to log how a receiver failed: its span is to be open then."""
+        """Whether Django is about to log a receiver's failure, so its span has to stay open."""
         return (
             index in self._spans
             and not self._has_finished
