@@ -1,4 +1,4 @@
-"""The connection of the code that sends, used when no transaction is open on it."""
+"""The delivery ``caller``: writes on the sender's own connection, outside of transactions."""
 
 from __future__ import annotations
 
@@ -43,23 +43,24 @@ _TRIES: Final = 3
 
 
 class AfterTransaction(Delivery):
-    """For SQLite, and what ``auto`` takes there: a file has one writer, and that is the caller.
+    """The delivery for SQLite, where ``auto`` chooses it: a file has one writer, the caller.
 
     Promises: a dispatch is written on the sender's own connection when the outermost transaction
-    of that connection has ended, with how it ended, and at once where none is open. There is no
-    second connection to the file in that thread, so the log blocks nobody and is blocked by
-    nobody's transaction but one of another thread or process. Nothing is added to the sender's
-    transaction, and none is ended, also not one that was begun in SQL: on a server it is written
-    on another connection then, on SQLite at the next chance. A sender that has no connection open
-    uses one of ours, which all such share. Under an event loop it is written in the thread that
-    Django's own async queries use.
+    of that connection has ended, together with how it ended; if none is open, it is written at
+    once. The thread has no second connection to the file, so the log blocks nobody, and only a
+    transaction of another thread or process can block the log. Nothing is added to the sender's
+    transaction, and no transaction of the sender is ended, not even one that was begun in SQL: on
+    a server the dispatch is then written on another connection, on SQLite at the next chance.
+    Senders without an open connection share one of ours. Under an event loop the dispatch is
+    written in the thread that Django's own async queries use.
 
-    Costs: the sender waits for the write, some tenths of a millisecond. Where another one holds
-    the file it waits 50 ms, and the rows wait for the next dispatch, the next end of a transaction
-    or of a request, ``QUEUE_SIZE`` at most; what comes while so many wait is lost, and counted.
+    Costs: the sender waits for the write, a few tenths of a millisecond. If another connection
+    holds the file, the sender waits 50 ms, and the rows wait for the next dispatch or the next end
+    of a transaction or request. At most ``QUEUE_SIZE`` dispatches wait; what is sent while so many
+    are waiting is lost, and counted.
 
-    Loses: what waits when the process is killed. As a rule that is what was sent in transactions
-    that are open then, which the kill rolls back as well.
+    Loses: what is waiting when the process is killed. This is usually what was sent in
+    transactions that are still open, which the kill rolls back as well.
     """
 
     name: ClassVar[str] = "caller"
@@ -71,12 +72,12 @@ class AfterTransaction(Delivery):
 
     def _begin(self) -> None:
         self._ready: deque[Item] = deque()
-        self._held: deque[Item] = deque()  # sent in a transaction that was open
-        self._lock = threading.Lock()  # of moving items from one to the other
-        self._in_hand: dict[int, list[Item]] = {}  # that some thread is writing just now
+        self._held: deque[Item] = deque()  # sent in a transaction that is still open
+        self._lock = threading.Lock()  # for moving items from _held to _ready
+        self._in_hand: dict[int, list[Item]] = {}  # items that a thread is writing now
         self._tasks: set[asyncio.Task[None]] = set()
-        self._loops: set[int] = set()  # that have one of these to run
-        self._own = OwnConnection(self.using)  # for threads that have none to use
+        self._loops: set[int] = set()  # ids of the event loops that have such a task
+        self._own = OwnConnection(self.using)  # for threads without a connection that can be used
         self._is_closing = False
         self._not_before = 0.0
         self._failures = 0
@@ -107,7 +108,7 @@ class AfterTransaction(Delivery):
         return not self._ready
 
     def close(self, timeout: float) -> bool:
-        """Write what waits, that of open transactions too, as far as this thread can."""
+        """Write what waits, also for open transactions, as far as this thread can."""
         deadline = monotonic() + timeout
         self._is_closing = True
         self._release(everything=True)
@@ -122,7 +123,7 @@ class AfterTransaction(Delivery):
         return not left
 
     def hold(self) -> None:
-        """Let no child have a copy of our connection, unless some thread uses it for long."""
+        """Close our connection so that the child gets no copy, unless a thread keeps using it."""
         self._own.close(_PAUSE)
 
     def forked(self) -> None:
@@ -130,7 +131,7 @@ class AfterTransaction(Delivery):
         self._begin()
 
     def look(self) -> None:
-        """Write what waits, if this is a moment for it. Never raises."""
+        """Write what waits, if it can be written now. Never raises."""
         self._own.close_if_idle()
         if self._held or self._ready:
             self._release()
@@ -140,7 +141,7 @@ class AfterTransaction(Delivery):
     # What follows runs wherever a dispatch or a transaction ends.
 
     def _expect_ends(self) -> None:
-        """Be called when the transactions end that are open in this thread."""
+        """Ask to be called when the transactions that are open in this thread end."""
         for connection in transactions.opened_connections():
             if connection.in_atomic_block or not connection.autocommit:
                 is_own = connection.alias == self.using
@@ -156,7 +157,8 @@ class AfterTransaction(Delivery):
             for _ in range(len(self._held)):
                 item = self._held[0]
                 is_over = everything or not is_transaction_open(item.dispatch.transactions)
-                # In both for an instant: a time limit that comes between may repeat it, not lose.
+                # The item is in both for an instant: if a time limit interrupts here, the item
+                # may be written twice, but is not lost.
                 (self._ready if is_over else self._held).append(item)
                 self._held.popleft()
 
@@ -168,7 +170,7 @@ class AfterTransaction(Delivery):
             self._write_soon(loop)
 
     def _write_soon(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Under an event loop: in the thread of Django's async queries, and not waited for."""
+        """Write from an event loop: in the thread of Django's async queries, without waiting."""
         if id(loop) in self._loops or loop.is_closed():
             return
         task = loop.create_task(self._write_in_thread())
@@ -188,7 +190,7 @@ class AfterTransaction(Delivery):
             internal_errors.report("writing the audit log from an event loop", error)
 
     def _write(self, just_ended: bool) -> None:
-        """Write what is ready: on this thread's connection, if it has one and that is free."""
+        """Write what is ready, on this thread's connection if it has one that is free."""
         if monotonic() < self._not_before:
             return
         connection = connections[self.using]
@@ -198,7 +200,8 @@ class AfterTransaction(Delivery):
         if connection.in_atomic_block or (by_hand and not just_ended):
             transactions.when_ended(connection, self._own_ended)
         elif not by_hand and is_begun(connection):
-            # In SQL, so nobody tells of its end. A SQLite file has one writer, which this may be.
+            # It was begun in SQL, so nothing reports its end. A SQLite file has one writer, and
+            # this transaction may be that writer.
             if connection.vendor != "sqlite" or self._is_closing:
                 self._write_on_own()
         elif connection.connection is None and own_connections.may_be_opened(connection):
@@ -207,10 +210,10 @@ class AfterTransaction(Delivery):
             self._write_on(connection, by_hand=by_hand)
 
     def _write_on_own(self) -> None:
-        """Write what is ready on our own connection, or leave it to the thread that has that."""
+        """Write what is ready on our own connection, or leave it to the thread that uses that."""
         while self._ready or losses.has_news:
             with self._own.used(BUSY_MS / 1_000) as is_ours:
-                if not is_ours:  # whoever has it looks again after letting go of it
+                if not is_ours:  # the thread that uses it looks again after releasing it
                     return
                 is_done = self._write_on(connections[self.using])
             if not is_done:
@@ -218,7 +221,7 @@ class AfterTransaction(Delivery):
                 return
 
     def _write_on(self, connection: BaseDatabaseWrapper, *, by_hand: bool = False) -> bool:
-        """Whether all that was ready is written."""
+        """Write what is ready on this connection; whether all of it was written."""
         is_open = connection.connection is not None or own_connections.may_be_opened(connection)
         try:
             with suppress(), unseen(connection):
@@ -242,13 +245,13 @@ class AfterTransaction(Delivery):
         return False
 
     def _write_batch(self) -> bool:
-        """Whether there was something to write; what could not be written is ready again."""
+        """Write one batch; whether there was one. If writing fails, its items are ready again."""
         items: list[Item] = []
         hand = id(items)
         try:
             self._in_hand[hand] = items
             with suppress_error(IndexError):
-                # In one call into C: no time limit comes where none of the two has an item.
+                # One call into C, so no time limit can interrupt while an item is in neither.
                 items.extend(starmap(self._ready.popleft, repeat((), self.settings.batch_size)))
             written(self._rows(items), self.using)
         except BaseException:
@@ -275,7 +278,7 @@ class AfterTransaction(Delivery):
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The event loop of this thread, if one runs."""
+    """The event loop that runs in this thread, if there is one."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -284,9 +287,9 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 @contextmanager
 def unseen(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Let nobody who watches this connection see, forbid or count what is written inside.
+    """Hide what is written inside from everything that watches, forbids or counts queries.
 
-    And let SQLite wait but shortly for who else holds the file.
+    On SQLite the write waits only ``BUSY_MS`` if another connection holds the file.
     """
     connection.ensure_connection()
     kept = connection.force_debug_cursor, connection.queries_log, connection.execute_wrappers

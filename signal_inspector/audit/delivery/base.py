@@ -1,7 +1,7 @@
-"""The contract of a delivery, and what all deliveries share: from what was taken to the log.
+"""The contract of a delivery, and what all deliveries share: the way from an item to the log.
 
-``rendered`` makes rows, ``written`` has them in the database or counts them as lost. How a
-transaction ended that a dispatch was sent in is told as far as is known when it is asked.
+``rendered`` makes rows, ``written`` writes them to the database or counts them as lost. How the
+transaction of a dispatch ended is answered as far as it is known at that moment.
 """
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ __all__ = [
 ]
 
 
-#: What a database raises that is away, or that is not ours to ask: a test forbids it with an
-#: AssertionError, an event loop with SynchronousOnlyOperation, which is no DatabaseError.
+#: What is raised while the database cannot be written. Where queries are forbidden, other errors
+#: are raised, which are not in here: AssertionError in a test, SynchronousOnlyOperation under an
+#: event loop.
 NOT_NOW: Final = (Unavailable, DatabaseError, InterfaceError)
 
 
 def is_transaction_open(marks: Sequence[TransactionMark]) -> bool:
-    """Whether it is still to be seen how the transactions of these marks end."""
+    """Whether the outcome of the transactions of these marks is still undecided."""
     if not marks:
         return False
     return any(mark.is_open for mark in marks) and not any(mark.rolled_back for mark in marks)
@@ -64,7 +65,7 @@ def outcome_of(dispatch: Dispatch) -> TransactionOutcome:
 def outcome_of_marks(
     marks: Sequence[TransactionMark], in_transaction: bool | None = True
 ) -> TransactionOutcome:
-    """The same of the marks of its transactions."""
+    """How the transactions of these marks ended, taken together."""
     if not marks:
         is_none = in_transaction is False
         return TransactionOutcome.NONE if is_none else TransactionOutcome.UNKNOWN
@@ -76,13 +77,13 @@ def outcome_of_marks(
 
 
 def transaction_id_of(dispatch: Dispatch) -> UUID | None:
-    """The id of the transaction; of the first where several databases have one open."""
+    """The id of its transaction; the first one's if several databases have a transaction open."""
     marks = dispatch.transactions
     return marks[0].transaction_id if marks else None
 
 
 def with_outcome(rows: Rows, outcome: TransactionOutcome, transaction: UUID | None) -> Rows:
-    """The same rows with this ending of the transaction."""
+    """The same rows with this outcome of the transaction."""
     dispatch = rows.dispatch._replace(
         transaction_outcome=int(outcome),
         transaction_id=None if transaction is None else str(transaction),
@@ -108,9 +109,9 @@ def rendered(item: Item, delivery: str, outcome: TransactionOutcome | None = Non
 
 
 def written(batch: Sequence[Rows], using: str) -> int:
-    """Write rows, count those that the database refuses as lost; how many are in the log.
+    """Write rows and return how many are in the log; those the database refuses count as lost.
 
-    Raises what ``NOT_NOW`` names when all of them are to be tried again later.
+    Raises one of ``NOT_NOW`` if the whole batch should be tried again later.
     """
     if not batch:
         return 0
@@ -122,7 +123,7 @@ def written(batch: Sequence[Rows], using: str) -> int:
 
 
 def put_off(error: BaseException, using: str) -> None:
-    """Report that the database takes nothing now: in a line if only its tables are missing."""
+    """Report that the database takes nothing now; in one line if only the tables are missing."""
     kind = "writing the audit log, which the database does not take now"
     if lacks_tables(error):
         internal_errors.tell(kind, f"{no_tables(using)} (What is sent until then waits for it.)")
@@ -131,7 +132,7 @@ def put_off(error: BaseException, using: str) -> None:
 
 
 def correct(outcomes: Iterable[tuple[UUID, TransactionOutcome]], using: str) -> None:
-    """Write how transactions ended whose dispatches are in the log as of an unknown end."""
+    """Write the outcomes of transactions whose dispatches were logged before they ended."""
     by_outcome: dict[TransactionOutcome, list[UUID]] = {}
     for id_, outcome in outcomes:
         by_outcome.setdefault(outcome, []).append(id_)
@@ -142,29 +143,30 @@ def correct(outcomes: Iterable[tuple[UUID, TransactionOutcome]], using: str) -> 
 
 
 class Delivery:
-    """Takes each audited dispatch from the code that sent it, and sees to it that it is kept.
+    """Takes each audited dispatch from the code that sent it, and brings it into the log.
 
-    ``AUDIT["DELIVERY"]`` names one of those that are built in, or the dotted path of a subclass.
-    One instance is made per process when the first dispatch is to be kept, with the settings of
-    the audit, and made anew when these change. Subclasses override ``take``, and what they need
-    of the rest.
+    ``AUDIT["DELIVERY"]`` is the name of a built-in delivery, or the dotted path of a subclass.
+    Each process makes one instance, with the settings of the audit, when the first dispatch is to
+    be kept, and makes a new one when the settings change. Subclasses override ``take``, and other
+    methods as needed.
 
     The rules:
 
     - ``take`` runs in the thread of the sender, perhaps inside its transaction or its event loop.
-      It must not wait, must not send queries into a transaction that is not its own to use, must
-      not raise, and must keep a bounded number of items.
+      It must not wait, must not run queries in the sender's transaction, must not raise, and must
+      keep a bounded number of items.
     - An item may be read later and in another thread. ``rendered`` of
-      ``signal_inspector.audit.delivery.base`` makes plain rows of it, which may travel as JSON,
-      and ``self.write`` writes such rows, here or in another process; they carry the id of their
-      dispatch, and writing them twice leaves them there once.
-    - What was taken and will not be kept is counted: ``self.lose``. Nothing is lost silently.
+      ``signal_inspector.audit.delivery.base`` turns it into plain rows, which may travel as JSON.
+      ``self.write`` writes such rows, in this process or another. Rows carry the id of their
+      dispatch, so writing them twice stores them once.
+    - What was taken and will not be kept is counted with ``self.lose``. Nothing is lost silently.
     - A forked child starts with nothing: ``forked`` forgets what the parent has taken.
     """
 
-    #: What the log says a dispatch was delivered by; the dotted path if a subclass sets none.
+    #: The name of the delivery in the log; the dotted path of the class if this is empty.
     name: ClassVar[str] = ""
-    #: Whether it writes from a thread of its own: not to a SQLite file that others write to.
+    #: Whether it writes from its own thread. If so, it is not used for a SQLite file that other
+    #: code writes to.
     has_own_connection: ClassVar[bool] = True
 
     def __init__(self, settings: Audit) -> None:
@@ -173,61 +175,61 @@ class Delivery:
 
     @classmethod
     def label(cls) -> str:
-        """The name of this way to deliver."""
+        """The name of this delivery."""
         return cls.name or f"{cls.__module__}.{cls.__qualname__}"
 
     @classmethod
     def check(cls, settings: Audit) -> list[CheckMessage]:  # noqa: ARG003
-        """What a system check should say about these settings for this way to deliver."""
+        """What a system check should report about these settings for this delivery."""
         return []
 
     def take(self, item: Item) -> None:
-        """Keep this dispatch, or see to it that it will be kept; called when it has ended."""
+        """Write this dispatch, or keep it to be written later; called when it has ended."""
         raise NotImplementedError
 
     @property
     def waiting(self) -> int:
-        """How many were taken and are neither kept nor counted as lost."""
+        """How many dispatches were taken and are neither in the log nor counted as lost."""
         return 0
 
     def flush(self, timeout: float) -> bool:  # noqa: ARG002
-        """Keep all that was taken before this call; False if ``timeout`` seconds did not do.
+        """Write all that was taken before this call; False if ``timeout`` seconds are not enough.
 
-        What was sent in a transaction that is still open may go on waiting.
+        What was sent in a transaction that is still open may keep waiting.
         """
         return True
 
     def close(self, timeout: float) -> bool:
-        """The same at the end of the process, for open transactions too. Nothing is taken after.
+        """Flush at the end of the process, including what was sent in open transactions.
 
-        What is left then is counted as lost.
+        What cannot be written in time is counted as lost. Nothing is taken after this.
         """
         return self.flush(timeout)
 
     def hold(self) -> None:
-        """Called before a fork. What a thread has locked then stays locked in the child."""
+        """Called before a fork. What a thread has locked by then stays locked in the child."""
 
     def go_on(self) -> None:
         """Called in the parent after a fork."""
 
     def forked(self) -> None:
-        """Start anew in a forked child."""
+        """Start with nothing in a forked child."""
 
     @staticmethod
     def lose(reason: GapReason, count: int = 1, detail: str = "") -> None:
         """Count what was taken and will not be kept; it becomes a ``Gap`` in the log.
 
-        That is written with the next ``write``, and else when the process ends.
+        The gap is written with the next ``write``, or when the process ends.
         """
         losses.lose(reason, count, detail)
 
     @classmethod
     def write(cls, batch: Iterable[Sequence[Any]]) -> int:
-        """Write the rows of dispatches into the log; how many of them are there now.
+        """Write the rows of dispatches to the log; how many of these are in the log now.
 
-        In any process: each of ``batch`` is what ``rendered`` made, perhaps after a way
-        through JSON. Those that the database refuses are counted as lost. Raises what
-        ``NOT_NOW`` names where the database takes nothing now: try all of them again later.
+        It works in any process: each item of ``batch`` is what ``rendered`` made, perhaps after
+        a round trip through JSON. Rows that the database refuses are counted as lost. Raises one
+        of ``NOT_NOW`` if the database takes nothing now: try the whole batch again later.
         """
         using = get_settings().database
         count = written([Rows.read(each) for each in batch], using)

@@ -1,4 +1,4 @@
-"""A bounded queue, and a thread that writes it on a connection of its own."""
+"""The delivery ``buffered``: a bounded queue, and a thread that writes it to the database."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ from signal_inspector.audit.settings import Audit
 from signal_inspector.core.record.ids import monotonic
 from signal_inspector.core.record.transactions import TransactionMark
 
-#: A dispatch whose transaction is open for longer (s) is written as of an unknown end.
+#: A dispatch whose transaction is open for longer than this (s) is written with the outcome
+#: "unknown".
 TRANSACTION_SECONDS: Final = 10.0
 
 
 class Buffered(Delivery):
-    """For PostgreSQL, MySQL and MariaDB, and what ``auto`` takes there.
+    """The delivery for PostgreSQL, MySQL and MariaDB, where ``auto`` chooses it.
 
-    Promises: the sender waits for nothing (a few microseconds). A dispatch is kept whatever
-    becomes of the sender's transaction, with how it ended: it waits for that end, ten seconds at
-    most, and is corrected when it comes later. It is written within a second, at once
-    after an idle time. A database that is away is tried again until it is back. A process that
-    ends in order (``sys.exit``, the end of its main thread, ``multiprocessing``) writes what
-    waits, for five seconds at most.
+    Promises: the sender waits for nothing (``take`` needs a few microseconds). A dispatch is kept
+    no matter how the sender's transaction ends, together with how it ended: it waits for that end
+    for at most ten seconds, and is corrected if the end comes later. It is written within a
+    second, or at once after an idle time. If the database is away, the thread tries again until
+    it is back. A process that ends normally (``sys.exit``, the end of its main thread,
+    ``multiprocessing``) writes what waits, for at most five seconds.
 
-    Loses: what waits, ``QUEUE_SIZE`` at most and as a rule the last second, when the
-    process is killed (SIGKILL, ``os._exit``, a SIGTERM that nobody handles; uvicorn ends itself by
-    one). The next process that looks notes a gap "up to" so many. And what comes while the queue
-    is full: the newest, counted exactly.
+    Loses: what waits when the process is killed (SIGKILL, ``os._exit``, a SIGTERM that nobody
+    handles; uvicorn ends itself with one). This is usually the last second, and at most
+    ``QUEUE_SIZE`` dispatches: the next process that looks records a gap of "up to" so many. Also
+    lost is what is sent while the queue is full: the newest dispatches, counted exactly.
 
     ``take`` uses no lock. ``deque.append`` and ``popleft`` are atomic under the GIL, and lock the
-    deque by themselves in free-threaded builds. Two senders that find the last place free both
-    take it: the queue may grow beyond its size by as many as there are threads.
+    deque themselves in free-threaded builds. Two senders that both find the last place free both
+    take it, so the queue may exceed its size by as many items as there are threads.
     """
 
     name: ClassVar[str] = "buffered"
@@ -92,22 +93,22 @@ class Buffered(Delivery):
 
 
 class Waiting:
-    """What was taken and is not written: the queue, what waits for a transaction, the batch.
+    """What was taken and is not yet written: the queue, what waits for a transaction, the batch.
 
-    Only the thread that writes changes anything here, but for the right end of the queue.
+    Only the writer's thread changes anything here, except that senders append to the queue.
     """
 
     def __init__(self, queue: deque[Item], size: int, delivery: str) -> None:
         self._queue = queue
         self._size = size
         self._delivery = delivery
-        self._held: deque[tuple[float, Item]] = deque()  # since when, and what
-        self._due: deque[Item] = deque()  # was held, and is to be written
-        self._rows: list[Rows] = []  # fetched, and not confirmed
+        self._held: deque[tuple[float, Item]] = deque()  # since when an item is held, the item
+        self._due: deque[Item] = deque()  # was held, and can be written now
+        self._rows: list[Rows] = []  # fetched, and not yet confirmed
         self._unknown: deque[_Unknown] = deque(maxlen=4 * size)
         self._known: list[tuple[UUID, TransactionOutcome]] = []
         self.is_closed = False
-        #: How many the queue itself may hold.
+        #: How many items the queue itself may hold.
         self.room = size
 
     @property
@@ -147,7 +148,7 @@ class Waiting:
     def oldest_ns(self) -> int | None:
         try:
             items = [*self._queue, *self._due, *[item for _, item in self._held]]
-        except RuntimeError:  # the thread, or a sender, is still at it
+        except RuntimeError:  # the writer or a sender is still changing a deque
             return None
         starts = [item.dispatch.started_ns for item in items]
         starts += [rows.dispatch.started_at * 1_000 for rows in self._rows]
@@ -165,7 +166,7 @@ class Waiting:
         return left
 
     def _next(self, limit: int, is_last: bool) -> list[Item]:
-        """Take what is to be written next; what waits for its transaction is set aside."""
+        """Take what is to be written next, and set aside what waits for its transaction."""
         items: list[Item] = []
         while self._due and len(items) < limit:
             items.append(self._due.popleft())
@@ -183,10 +184,10 @@ class Waiting:
         return items
 
     def _release(self, *, everything: bool) -> None:
-        """What was set aside is due when its transaction has ended, or goes on for too long.
+        """Make items due whose transaction has ended, or has been open for too long.
 
-        So is the oldest while half of the room is taken by such: a long transaction with many
-        dispatches in it must not make others overflow.
+        If the items that were set aside take more than half of the room, the oldest become due as
+        well: a long transaction with many dispatches must not make the queue overflow.
         """
         if not self._held:
             return

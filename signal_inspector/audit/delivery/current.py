@@ -1,4 +1,4 @@
-"""The delivery of this process: made when it is first needed, closed when it ends."""
+"""The delivery of this process: made when it is first needed, closed when the process ends."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BUILT_IN: dict[str, type[Delivery]] = {
 
 
 def delivery_class(name: str) -> type[Delivery]:
-    """The class of that name or dotted path; ImproperlyConfigured says what is wrong with it."""
+    """The class of this name or dotted path; raises ImproperlyConfigured if there is none."""
     if name in BUILT_IN:
         return BUILT_IN[name]
     if "." not in name:
@@ -42,7 +42,7 @@ def delivery_class(name: str) -> type[Delivery]:
 
 
 def shares_a_file(using: str) -> bool:
-    """Whether this is a SQLite database that other code of this project writes to, too."""
+    """Whether this is a SQLite database that other code of the project writes to as well."""
     wanted = connections[using]
     if wanted.vendor != "sqlite":
         return False
@@ -55,7 +55,11 @@ def shares_a_file(using: str) -> bool:
 
 
 def chosen_class(settings: Audit) -> type[Delivery]:
-    """What the settings ask for. A thread of ours never writes to the SQLite file of others."""
+    """The class that the settings ask for.
+
+    ``AfterTransaction`` replaces a delivery with its own connection on a SQLite file that other
+    code writes to: a thread of ours never writes there.
+    """
     if settings.delivery == "auto":
         return AfterTransaction if connections[settings.database].vendor == "sqlite" else Buffered
     chosen = delivery_class(settings.delivery)
@@ -71,11 +75,11 @@ class Process:
         self._lock = threading.RLock()
         #: None until the first dispatch is to be kept, and after the settings changed.
         self.delivery: Delivery | None = None
-        #: Ways to deliver that stand in place of the settings', the last of them (for tests).
+        #: Names of deliveries for tests. The last one is used in place of that in the settings.
         self.asked: list[str] = []
 
     def get(self) -> Delivery:
-        """The delivery; made if there is none."""
+        """The delivery; it is made if there is none yet."""
         with self._lock:
             if self.delivery is None:
                 settings = get_settings()
@@ -91,13 +95,13 @@ class Process:
         return delivery_class(self.asked[-1]) if self.asked else chosen_class(settings)
 
     def use(self, delivery: Delivery | None) -> Delivery | None:
-        """Put another in place of the present one, which is answered and not closed."""
+        """Use another delivery from now on. Return the one before it, without closing it."""
         with self._lock:
             before, self.delivery = self.delivery, delivery
             return before
 
     def renew(self) -> None:
-        """Close the delivery; the next dispatch that is to be kept makes another."""
+        """Close the delivery; the next dispatch that is to be kept makes a new one."""
         before = self.use(None)
         if before is not None:
             before.close(processes.EXIT_SECONDS)
@@ -105,28 +109,29 @@ class Process:
     def close(self, timeout: float) -> bool:
         """Close the delivery at the end of the process. It stays, to count what comes too late.
 
-        What no gap in the database can tell of is told in the log of the process.
+        Losses that could not be written to the database as gaps are logged by the process.
         """
         delivery = self.delivery
         is_done = delivery is None or delivery.close(timeout)
         if delivery is not None and losses.unwritten():
-            if not isinstance(delivery, (Buffered, AfterTransaction, Spooled)):  # which have tried
+            # The built-in deliveries have tried to write the gaps already.
+            if not isinstance(delivery, (Buffered, AfterTransaction, Spooled)):
                 _write_gaps(delivery.using)
             _tell_of_losses()
         return is_done
 
     def hold(self) -> None:
-        """Let no thread of the delivery be in the middle of a write while the process forks."""
+        """Keep the threads of the delivery from writing while the process forks."""
         if self.delivery is not None:
             self.delivery.hold()
 
     def go_on(self) -> None:
-        """The process has forked, and this is the parent."""
+        """Let the delivery continue in the parent after a fork."""
         if self.delivery is not None:
             self.delivery.go_on()
 
     def forked(self) -> None:
-        """Let the child have a delivery without the parent's dispatches."""
+        """Give the child a delivery without the parent's dispatches."""
         self._lock = threading.RLock()
         losses.forget()
         if self.delivery is not None:
@@ -163,9 +168,10 @@ processes.watch(process)
 
 
 def flush(timeout: float = processes.EXIT_SECONDS) -> bool:
-    """Write what waits in this process, for code that ends it in a way of its own.
+    """Write what waits in this process. For code that ends the process in an unusual way.
 
-    Before ``os._exit``, say, or in a handler of SIGTERM. False if ``timeout`` seconds did not do.
+    For example, before ``os._exit`` or in a handler of SIGTERM. False if ``timeout`` seconds are
+    not enough.
     """
     delivery = process.delivery
     return delivery is None or delivery.flush(timeout)

@@ -1,8 +1,8 @@
-"""What is missing in the log: counted in memory at once, written as soon as that is possible.
+"""What is missing in the log: counted in memory at once, written as soon as possible.
 
-The processes that write to the log say now and then that they live. One that goes silent without
-having said goodbye has been killed. What it had taken and not yet written is missing in the log,
-so the next process that looks makes a gap of it.
+The processes that write to the log update their ``Writer`` row now and then. A process that stops
+doing so, and has not noted that it ended, was killed. What it had taken but not yet written is
+missing in the log, so the next process that looks records a gap.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.context import suppress
 from signal_inspector.core.record.ids import monotonic, time_ns
 
-#: A gap to which nothing was added for so long is over (ns): the next loss opens another.
+#: A gap is over when nothing was added to it for so long (ns): the next loss opens another.
 QUIET_NS: Final = 5_000_000_000
 _DETAIL_LENGTH: Final = 2_000  # characters
-_REFUSED_KEPT: Final = 1_000  # refused dispatches that get a row of their own until the next write
+_REFUSED_KEPT: Final = 1_000  # refused dispatches that get their own gap until the next write
 
 HEARTBEAT_SECONDS: Final = 15.0
-#: A process of another machine that was silent for so long is dead (s); one of this machine
-#: is as soon as there is no such process.
+#: A process on another machine counts as dead when it was silent for so long (s); a process on
+#: this machine as soon as it no longer exists.
 SILENT_SECONDS: Final = 120.0
-_WITHOUT_LOSS: Final = "spool"  # what waited in such a process is in its file
+_WITHOUT_LOSS: Final = "spool"  # with this delivery, what waited in the process is in its file
 _REMEMBERED: Final = timedelta(days=7)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Loss:
-    """A run of dispatches that one process lost for one reason: a ``Gap`` in the making."""
+    """A series of dispatches that one process lost for one reason; it becomes a ``Gap``."""
 
-    key: str  # the same for every attempt to write it
+    key: str  # the same for every attempt to write the gap
     reason: GapReason
-    from_ns: int  # Unix time of the first loss
-    to_ns: int  # and of the last
+    from_ns: int  # Unix time of the first lost dispatch
+    to_ns: int  # and of the last one
     missing: int = 0
     is_upper_bound: bool = False
     detail: str = ""
     dispatch_id: UUID | None = None
     process: str = ""
     is_over: bool = False
-    written: tuple[int, bool] | None = None  # the state in which it is in the database
+    written: tuple[int, bool] | None = None  # the state that the database has; None: no row yet
 
     @property
     def from_at(self) -> datetime:
@@ -65,12 +65,15 @@ class Loss:
 
     @property
     def state(self) -> tuple[int, bool]:
-        """What has to be in the database."""
+        """What the row has to say: how many dispatches are missing, and whether it is over."""
         return self.missing, self.is_over
 
 
 class Losses:
-    """The gaps of this process that are not finally written. Safe under threads, never raises."""
+    """The gaps of this process that are not completely written yet. Thread-safe.
+
+    Only ``write`` raises: what the database raises.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -109,7 +112,7 @@ class Losses:
         internal_errors.drop(f"audit: {reason.label}", count)
 
     def refuse(self, dispatch_id: UUID | None, at_ns: int, detail: str) -> None:
-        """Count one dispatch that the database refuses to hold; it gets a gap of its own."""
+        """Count one dispatch that the database refuses to store; it gets its own gap."""
         with self._lock:
             is_room = len(self._over) < _REFUSED_KEPT
             if is_room:
@@ -131,7 +134,7 @@ class Losses:
             return bool(self._news(time_ns(), is_last=False))
 
     def write(self, using: str, *, is_last: bool = False) -> None:
-        """Write what is new; raises what the database raises, and then all of it is kept."""
+        """Write what is new. Errors of the database are raised, and then nothing is dropped."""
         with self._lock:
             news = self._news(time_ns(), is_last)
             states = [loss.state for loss in news]
@@ -144,13 +147,13 @@ class Losses:
             self._over = [loss for loss in self._over if loss.written != loss.state]
 
     def unwritten(self) -> list[Loss]:
-        """What no gap in the database tells of yet, in full."""
+        """The losses that the gaps in the database do not show yet, or not in full."""
         with self._lock:
             kept = (*self._over, *self._open.values())
             return [loss for loss in kept if (loss.written or (0, False))[0] < loss.missing]
 
     def forget(self) -> None:
-        """Start anew in a forked child: what the parent lost is the parent's to tell."""
+        """Start with nothing in a forked child: the parent reports what the parent lost."""
         self.__init__()  # type: ignore[misc]
 
     def _news(self, now: int, is_last: bool) -> list[Loss]:
@@ -177,7 +180,7 @@ class Losses:
 
 
 def write_loss(loss: Loss, using: str, state: tuple[int, bool] | None = None) -> None:
-    """Make the row of a loss, or bring it up to date."""
+    """Create the row of a loss, or update it."""
     missing, is_over = state or loss.state
     rows = Gap.objects.using(using)
     values = {
@@ -230,18 +233,23 @@ class Register:
         self._bound = bound
         self._id = uuid4()
         self._written = 0
-        self._beaten = 0.0  # when, by monotonic()
-        self._said: int | None = None  # how many waited, as the row says
+        self._beaten = 0.0  # time of the last heartbeat, by monotonic()
+        self._said: int | None = None  # how many dispatches are waiting, according to the row
         self._last_write_at: datetime | None = None
-        self.is_known = False  # whether the row is there
+        self.is_known = False  # whether the row exists
 
     def count(self, written: int) -> None:
-        """Note that so many dispatches were written just now."""
+        """Note that this many dispatches were just written."""
         self._written += written
         self._last_write_at = stored_now()
 
     def beat(self, waiting: int, *, is_due: bool = True) -> None:
-        """Say that this process lives, and how many wait in it; at most so often if not due."""
+        """Update the row: this process is alive, and so many dispatches wait in it.
+
+        The row is updated if it does not exist yet, if its last update is more than
+        ``HEARTBEAT_SECONDS`` ago, if dispatches begin or cease to wait, or if ``is_due`` and the
+        number of waiting dispatches has changed.
+        """
         is_old = monotonic() - self._beaten > HEARTBEAT_SECONDS
         changed = bool(waiting) != bool(self._said)
         if self.is_known and not (is_old or changed) and not (is_due and waiting != self._said):
@@ -253,10 +261,11 @@ class Register:
         }
         if self._last_write_at is not None:
             values["last_write_at"] = self._last_write_at
-        # On MySQL Django asks for the version by a connection of its own while there is none.
+        # On MySQL, Django opens another connection to ask for the version if none is open.
         connections[self._using].ensure_connection()
         rows = Writer.objects.using(self._using)
-        # One statement at a time: a SQLite file would refuse to read first and then to write.
+        # One statement at a time: SQLite may refuse to write in a transaction that began by
+        # reading.
         if not rows.filter(id=self._id).update(**values):
             rows.create(
                 id=self._id,
@@ -273,7 +282,7 @@ class Register:
         self._said, self._beaten = waiting, monotonic()
 
     def stop(self, waiting: int) -> None:
-        """Say that this process ends in order."""
+        """Note in the row that this process ends normally."""
         now = stored_now()
         Writer.objects.using(self._using).filter(id=self._id).update(
             seen_at=now,
@@ -285,9 +294,10 @@ class Register:
 
 
 def notice_the_dead(using: str) -> int:
-    """Make gaps of what killed processes had not written; how many processes that were.
+    """Record gaps for killed processes; return how many such processes were found.
 
-    Each is noticed once, however many look. Rows of those that ended long ago are removed.
+    Each is found only once, no matter how many processes look. Rows of processes that ended more
+    than a week ago are deleted.
     """
     now = stored_now()
     found = 0
@@ -309,13 +319,16 @@ def _exists(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it is another user's
+    except OSError:  # the process belongs to another user
         return True
     return True
 
 
 def _bury(writer: Writer, now: datetime, using: str) -> bool:
-    """Note its end, and a gap where it had something waiting; False if another did."""
+    """Note the end of a killed process, and record a gap if dispatches were waiting in it.
+
+    False if another process did this first.
+    """
     loss = None
     with transaction.atomic(using):
         rows = Writer.objects.using(using).filter(id=writer.id, stopped_at=None)

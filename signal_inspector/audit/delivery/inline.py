@@ -1,4 +1,4 @@
-"""At once, on the sender's connection, in its transaction."""
+"""The delivery ``inline``: writes at once, on the sender's connection, in its transaction."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _SAVEPOINT: Final = "signal_inspector_inline"
 
 
 class Inline(AfterTransaction):
-    """For those who want a dispatch in the log if and only if their transaction commits.
+    """For projects that want a dispatch in the log if and only if its transaction commits.
 
-    Promises: the row is there when ``send`` returns, in the sender's transaction where one is
-    open, inside a savepoint of its own: a row that fails leaves that transaction as it was. Where
-    nothing can be written (an error has doomed the transaction, an event loop runs) it is written
-    afterwards, as ``caller`` does.
+    Promises: the row is there when ``send`` returns. If a transaction is open, the row is written
+    in that transaction, inside its own savepoint: a row that fails leaves the transaction as it
+    was. If nothing can be written (an error has broken the transaction, or an event loop runs),
+    the row is written afterwards, as with ``caller``.
 
-    Costs: the sender waits for the database, a millisecond or so, and its transaction has these
-    queries and locks in it.
+    Costs: the sender waits for the database, about a millisecond, and its transaction contains
+    these queries and holds their locks.
 
-    Loses: what was sent in a transaction, or a savepoint, that rolls back. That is not counted as
-    a gap. An audit that is to show failed attempts needs another way to deliver.
+    Loses: what was sent in a transaction, or a savepoint, that rolls back. This is not counted as
+    a gap. An audit that should show failed attempts needs another delivery.
     """
 
     name: ClassVar[str] = "inline"
@@ -55,7 +55,7 @@ class Inline(AfterTransaction):
             super().take(item)
 
     def _is_inside(self, connection: BaseDatabaseWrapper) -> bool:
-        """Whether a transaction is open here in which something can be written."""
+        """Whether a transaction is open on this connection, and rows can be written in it."""
         if connection.connection is None or connection.closed_in_transaction:
             return False
         if connection.in_atomic_block and connection.needs_rollback:
@@ -65,7 +65,10 @@ class Inline(AfterTransaction):
         return running_loop() is None
 
     def _write_inside(self, connection: BaseDatabaseWrapper, item: Item) -> bool:
-        """Whether it is written, in a savepoint; if not, the transaction is as it was."""
+        """Write the item in a savepoint; if that fails the transaction is as it was.
+
+        Return whether the item is written.
+        """
         try:
             rows = self._rows([item], self._outcome(item.dispatch, connection))
             with (
@@ -95,7 +98,7 @@ class Inline(AfterTransaction):
     def _outcome(
         self, dispatch: Dispatch, connection: BaseDatabaseWrapper
     ) -> TransactionOutcome | None:
-        """Committed, as the row is there only if this transaction is; None: ask the marks."""
+        """Committed, as the row exists only if this transaction commits; None: ask the marks."""
         in_sql = not connection.in_atomic_block and connection.autocommit and is_begun(connection)
         if not in_sql and not is_transaction_open(dispatch.transactions):
             return None

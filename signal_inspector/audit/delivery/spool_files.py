@@ -1,17 +1,18 @@
-"""Spool files: what a process has taken, in a file of its own, until it is in the database.
+"""Spool files: each process keeps what it has taken in its own file until the database has it.
 
-A file is lines of text: eight digits of a CRC-32, a space, and an array in JSON. The first line
-is ``["signal-audit-spool", 1, "<process>"]``; 1 is the version of this format. The others are
+A file consists of lines of text: eight hexadecimal digits of a CRC-32, a space, and a JSON array.
+The first line is ``["signal-audit-spool", 1, "<process>"]``; 1 is the version of this format. The
+other lines are
 
 - ``["d", rows]``: a dispatch, as ``rows.Rows``;
-- ``["o", rows]``: one whose transaction was open when it was written;
-- ``["e", [[id, outcome], …]]``: how such transactions ended.
+- ``["o", rows]``: a dispatch whose transaction was open when the line was written;
+- ``["e", [[id, outcome], …]]``: how the transactions of such dispatches ended.
 
-Each line is written by one ``write`` to a file opened with O_APPEND, so it survives the death of
-its process as soon as ``append`` has returned. It does not survive the death of the machine
-before the kernel has written it out: nothing is synced. Files are readable by their owner alone.
-The process that a file belongs to holds a lock on it for as long as it lives; who can take the
-lock may ship the file.
+Each line is written by one ``write`` to a file opened with O_APPEND, so it survives if the process
+is killed after ``append`` has returned. It does not survive a crash of the machine before the
+kernel has written it to the disk: nothing is synced. Only their owner can read the files. The
+process that a file belongs to holds a lock on it as long as it is alive; a process that can take
+the lock may ship the file.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _CHUNK: Final = 1 << 20  # bytes read at once
 
 
 class SpoolLine(NamedTuple):
-    """One line, and where it ends. ``record`` is None if it is damaged."""
+    """One line, and the offset at which it ends. ``record`` is None if the line is damaged."""
 
     record: list[Any] | None
     end: int
@@ -53,7 +54,7 @@ def encoded(record: list[Any]) -> bytes:
 
 
 def decoded(line: bytes) -> list[Any] | None:
-    """The record of a line without its end; None if that is not what was written."""
+    """The record in a line, given without its newline; None if the line is damaged."""
     try:
         if int(line[:8], 16) != zlib.crc32(line[9:]) or line[8:9] != b" ":
             return None
@@ -69,7 +70,7 @@ class OwnFile:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = uuid4().hex
-        # Nobody looks for it under this name: else it could be taken over before it is locked.
+        # No other process looks for this name, so the file is not taken over before it is locked.
         unborn = directory / f"{name}{_UNBORN}"
         self.path = directory / f"{name}{_SUFFIX}"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
@@ -86,32 +87,32 @@ class OwnFile:
             raise
 
     def append(self, line: bytes) -> None:
-        """Write a line. Raises OSError, and then nothing of it is in the file."""
+        """Write a line. If OSError is raised, no part of the line is in the file."""
         with self._lock:
             written = os.write(self._fd, line)
-            if written != len(line):  # the disk is full by now
+            if written != len(line):  # the disk is full
                 os.ftruncate(self._fd, self.size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self.size += written
 
     def close(self) -> None:
-        """Let go of it, and of the lock."""
+        """Close the file and release the lock."""
         os.close(self._fd)
 
 
 class Segment:
-    """A file that is read and shipped: of this process, or of one that has died."""
+    """A file that is read and shipped; it belongs to this process, or to a dead one."""
 
     def __init__(self, path: Path, *, own: OwnFile | None, fd: int | None = None) -> None:
         self.path = path
-        self.own = own  # None: its process is dead
+        self.own = own  # None: the process of this file is dead
         self.is_growing = own is not None
         self._fd = os.open(path, os.O_RDONLY) if fd is None else fd
         self.offset = 0
-        self.held = 0  # dispatches of it that wait for their transaction's end
+        self.held = 0  # dispatches in this file that wait for the end of their transaction
 
     def lines(self) -> Iterator[SpoolLine]:
-        """The lines from ``offset`` on; a last one without an end is not one yet."""
+        """The lines from ``offset`` on; a last line without a newline is not complete yet."""
         start = self.offset
         rest = b""
         while chunk := os.pread(self._fd, _CHUNK, start + len(rest)):
@@ -122,21 +123,21 @@ class Segment:
 
     @property
     def is_done(self) -> bool:
-        """Whether all of it was read and nothing is added to it."""
+        """Whether the whole file was read and nothing will be added to it."""
         return not self.is_growing and not self.held and self.offset >= self._size()
 
     @property
     def is_torn(self) -> bool:
-        """Whether it ends in the middle of a line: its process was killed while it wrote."""
+        """Whether it ends in the middle of a line: its process was killed while writing."""
         size = self._size()
         return size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
 
     def skip_rest(self) -> None:
-        """Go to the end: what is there is no line and will not become one."""
+        """Go to the end: what is left is no complete line, and will not become one."""
         self.offset = self._size()
 
     def remove(self) -> None:
-        """Remove the file: all of it is in the database."""
+        """Delete the file: everything in it is in the database."""
         self.path.unlink(missing_ok=True)
         self.close()
 
@@ -150,12 +151,12 @@ class Segment:
 
 
 def orphans(directory: Path) -> Iterator[Segment]:
-    """The files of dead processes, each locked: nobody else ships it until it is closed."""
+    """The files of dead processes, each locked: no other process ships it until it is closed."""
     for path in sorted(directory.glob(f"*{_SUFFIX}")):
         fd = _locked(path)
         if fd is not None:
             yield Segment(path, own=None, fd=fd)
-    for path in directory.glob(f"*{_UNBORN}"):  # its process died before there was anything in it
+    for path in directory.glob(f"*{_UNBORN}"):  # the process died before it wrote a dispatch
         try:
             is_stale = time() - path.stat().st_mtime > _STALE_SECONDS
         except OSError as error:
@@ -166,7 +167,7 @@ def orphans(directory: Path) -> Iterator[Segment]:
 
 
 def _locked(path: Path) -> int | None:
-    """A file to read, with its lock; None if another process has it, or it is gone."""
+    """Open a file to read, and lock it; None if another process has it locked, or it is gone."""
     try:
         fd = os.open(path, os.O_RDONLY)
     except OSError as error:
@@ -174,7 +175,7 @@ def _locked(path: Path) -> int | None:
         return None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(fd).st_nlink:  # else somebody has shipped and removed it meanwhile
+        if os.fstat(fd).st_nlink:  # if 0, another process has shipped and deleted it meanwhile
             return fd
     except OSError as error:
         internal_errors.let_through(error)
@@ -183,10 +184,10 @@ def _locked(path: Path) -> int | None:
 
 
 def is_known_format(record: list[Any]) -> bool:
-    """Whether a first line says that this version can read the file."""
+    """Whether this first line is of the format that this version can read."""
     return bool(record[:2] == [_MAGIC, FORMAT])
 
 
 def is_header(record: list[Any]) -> bool:
-    """Whether it is a first line, of whichever version."""
+    """Whether this is a first line, of any version."""
     return bool(record[0] == _MAGIC)

@@ -1,4 +1,7 @@
-"""A file per process, whose rows a thread writes to the database, or another process later."""
+"""The delivery ``spool``: a file per process, which a thread ships to the database.
+
+If the process is killed, another process ships its file later.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +36,14 @@ from signal_inspector.core.record import transactions
 from signal_inspector.core.record.ids import monotonic
 from signal_inspector.core.record.transactions import TransactionMark
 
-_LOOK_SECONDS: Final = 15.0  # between looks for files of dead processes
+_LOOK_SECONDS: Final = 15.0  # between searches for files of dead processes
 
-#: A file that has grown to this size (bytes) is followed by another: it can be removed then.
+#: When a file has grown to this size (bytes), another is begun, so that it can be removed.
 FILE_SIZE: Final = 4 << 20
-_PAUSE: Final = 0.5  # seconds until a file is tried again after one could not be opened
+_PAUSE: Final = 0.5  # seconds until the next try after a file could not be opened
 
 
-with suppress(ImportError):  # Windows has no flock; Spool says so
+with suppress(ImportError):  # Windows has no flock; Spooled says so
     from signal_inspector.audit.delivery.spool_files import (
         OwnFile,
         Segment,
@@ -59,27 +62,27 @@ class _Held(NamedTuple):
 
 
 class Shipment:
-    """What is in the files of this process and of dead ones: the source of the writer.
+    """What is in the files of this process and of dead processes: the source of the writer.
 
-    Only the thread that ships touches anything here but ``appended`` and ``follow``.
+    Other threads than the one that ships use only ``appended`` and ``follow``.
     """
 
     def __init__(self, directory: Path, most_held: int) -> None:
         self._directory = directory
         self._most_held = most_held
         self._segments: list[Segment] = []
-        self._lock = threading.Lock()  # of that list
+        self._lock = threading.Lock()  # for self._segments
         self._held: dict[str, _Held] = {}
-        self._rows: list[Rows] = []  # fetched, and not confirmed
-        self._own_rows = 0  # of these, from files of this process
+        self._rows: list[Rows] = []  # fetched, and not yet confirmed
+        self._own_rows = 0  # how many of these are from files of this process
         self._known: list[tuple[UUID, TransactionOutcome]] = []
-        self._reached: list[tuple[Segment, int]] = []  # where to go on once that is confirmed
+        self._reached: list[tuple[Segment, int]] = []  # where to continue after confirm()
         self._looked = -_LOOK_SECONDS
         self.appended = 0  # dispatches that this process wrote to its files
-        self._shipped = 0  # and that are in the database
+        self._shipped = 0  # how many of these are in the database
 
     def follow(self, file: OwnFile) -> None:
-        """Ship this file of the present process, too; the one before it has got its last line."""
+        """Ship this new file of the process as well; nothing is added to the files before it."""
         followed = Segment(file.path, own=file)
         with self._lock:
             for segment in self._segments:
@@ -109,7 +112,7 @@ class Shipment:
         return self._rows
 
     def adopt(self) -> int:
-        """Take over the files of dead processes; how many."""
+        """Take over the files of dead processes; return how many there were."""
         found = 0
         try:
             for segment in orphans(self._directory):
@@ -146,7 +149,7 @@ class Shipment:
         return 0
 
     def close(self) -> None:
-        """Let go of the files; those that are shipped are removed, the others are orphans now."""
+        """Close the files; those that are shipped are removed, the others are orphans now."""
         for segment in self._all():
             segment.is_growing = False
             if segment.is_done:
@@ -160,8 +163,8 @@ class Shipment:
             return list(self._segments)
 
     def abandon(self) -> None:
-        """Let go of the parent's files in a forked child, where they must not stay open."""
-        for segment in self._segments:  # without the lock: who held it is not in the child
+        """Close the parent's files in a forked child, where they must not stay open."""
+        for segment in self._segments:  # no lock: the thread that held it is not in the child
             segment.close()
         self._segments.clear()
 
@@ -187,7 +190,7 @@ class Shipment:
         self._reached.append((segment, offset))
 
     def _end_of_orphan(self, segment: Segment) -> None:
-        """Nothing more will come: not the rest of a torn line, nor the end of a transaction."""
+        """Finish the file of a dead process: no torn line and no transaction will end any more."""
         segment.skip_rest()
         for id_, held in list(self._held.items()):
             if held.segment is segment:
@@ -211,7 +214,7 @@ class Shipment:
     def _ended(self, id_: str, outcome: TransactionOutcome) -> None:
         if id_ in self._held:
             self._let_go(id_, outcome)
-        else:  # it was written before, by this process or by the one that is dead
+        else:  # the dispatch was written before, by this process or by the dead one
             self._known.append((UUID(id_), outcome))
 
     def _let_go(self, id_: str, outcome: TransactionOutcome) -> None:
@@ -223,7 +226,10 @@ class Shipment:
         self._rows.append(with_outcome(held.rows, outcome, known))
 
     def _release(self, now: float, limit: int, *, everything: bool) -> None:
-        """Write as of an unknown end what waits for too long, or where too many do."""
+        """Let go, with the outcome "unknown", of dispatches that wait too long.
+
+        If too many wait, let go of the oldest as well.
+        """
         crowd = len(self._held) - self._most_held // 2
         for position, (id_, held) in enumerate(list(self._held.items())):
             if len(self._rows) >= limit:
@@ -232,7 +238,7 @@ class Shipment:
                 self._let_go(id_, TransactionOutcome.UNKNOWN)
 
     def _leave(self, segment: Segment) -> None:
-        """Another version of this package has written the file, and will have to ship it."""
+        """Leave a file that another version of this package has written: that has to ship it."""
         problem = ValueError(f"{segment.path} is of a version that is not known")
         internal_errors.report("reading a spool file of the audit", problem)
         with self._lock:
@@ -241,14 +247,14 @@ class Shipment:
 
     def _damaged(self, what: str, segment: Segment) -> None:
         losses.lose(GapReason.SPOOL, 1, f"{what}: {segment.path.name}")
-        self._shipped += segment.own is not None  # nobody waits for it any longer
+        self._shipped += segment.own is not None  # so that it is no longer counted as waiting
 
 
 def ship(directory: Path, using: str, batch_size: int = 500) -> int:
-    """Write the spool files of dead processes to the database; how many dispatches they held.
+    """Write the spool files of dead processes to the database; return how many dispatches.
 
-    Raises what the database raises, and then the files stay. Safe while other processes run, and
-    safe to repeat.
+    Errors of the database are raised, and then the files stay. Safe while other processes run,
+    and safe to repeat.
     """
     shipment = Shipment(directory, batch_size)
     count = 0
@@ -272,19 +278,19 @@ except ImportError:  # Windows has no flock
 
 
 class Spooled(Delivery):
-    """For those who must not lose a dispatch when a process is killed.
+    """For projects that must not lose a dispatch when a process is killed.
 
-    Promises: when ``send`` has returned the dispatch is in a file under ``SPOOL_DIR``, and it is
-    in the database within a second. If the process is killed (SIGKILL too), the next one
-    that uses the directory, or ``signal_audit ship``, takes over its file; what is in the database
-    by then is not written twice. If the database is away the files grow until it is back.
+    Promises: when ``send`` has returned, the dispatch is in a file under ``SPOOL_DIR``, and it is
+    in the database within a second. If the process is killed, even by SIGKILL, its file is taken
+    over by the next process that uses the directory, or by ``signal_audit ship``; what is already
+    in the database is not written twice. If the database is away, the files grow until it is back.
 
-    Costs: the sender makes the rows, and writes a line to a file: some tens of microseconds. One
-    directory per machine, on a local disk: locks are not to be relied on over a network.
+    Costs: the sender makes the rows, and writes a line to a file: some tens of microseconds. Each
+    machine needs one directory on a local disk: locks are not reliable over a network.
 
     Loses: when the machine loses power, what its kernel has not written to the disk and the
-    thread has not shipped. What comes while the disk is full, counted exactly. How a transaction
-    ended that was open when the process was killed is unknown.
+    thread has not shipped. While the disk is full, what is sent is lost, and counted exactly. If
+    a transaction was open when the process was killed, its outcome is unknown.
     """
 
     name: ClassVar[str] = "spool"
@@ -312,7 +318,8 @@ class Spooled(Delivery):
         self._lock = threading.Lock()
         self._file: spool_files.OwnFile | None = None
         self._not_before, self._problem = 0.0, ""
-        #: What was written while its transaction was open; of more the end stays unknown.
+        #: What was written while its transaction was open. The list is bounded: the outcomes of
+        #: further dispatches stay unknown.
         self._open: list[tuple[UUID, tuple[TransactionMark, ...]]] = []
         self._shipment = Shipment(self._directory, self.settings.queue_size)
         self._writer = BackgroundWriter(self._shipment, self.settings, self.label(), 0)
@@ -335,7 +342,7 @@ class Spooled(Delivery):
             self._writer.wake()
 
     def _ended(self) -> None:
-        """A transaction has ended: say so of what was sent in it."""
+        """Append the outcome of dispatches whose transaction has ended to the file."""
         with self._lock:
             ended = [entry for entry in self._open if not is_transaction_open(entry[1])]
             self._open = [entry for entry in self._open if is_transaction_open(entry[1])]
@@ -346,7 +353,7 @@ class Spooled(Delivery):
                 self._writer.wake()
 
     def _append(self, record: list[object], dispatches: int) -> bool:
-        """Whether it is in the file; if not it is counted as lost."""
+        """Append a record to the file; whether it is there. If not, it is counted as lost."""
         line = spool_files.encoded(record)
         try:
             with self._lock:
@@ -367,7 +374,7 @@ class Spooled(Delivery):
             try:
                 file.append(line)
                 return
-            except OSError as error:  # perhaps this file alone may not grow
+            except OSError as error:  # perhaps only this file cannot grow
                 internal_errors.let_through(error)
                 self._file = None
         self._next_file().append(line)
@@ -394,7 +401,7 @@ class Spooled(Delivery):
         return self._writer.flush(timeout)
 
     def close(self, timeout: float) -> bool:
-        """Ship what there is; what the database does not take in time stays in the file."""
+        """Ship what is left; what the database does not take in time stays in the file."""
         with self._lock:
             if self._is_closed:
                 return True

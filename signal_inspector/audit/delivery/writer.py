@@ -1,6 +1,6 @@
-"""The thread that writes: one per process, on a connection of its own.
+"""The thread that writes: one per process, on its own connection.
 
-That is no connection of Django's, nor of its pool: see ``own_connections``.
+That is neither one of Django's connections nor one from its pool: see ``own_connections``.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.context import SILENCE, current
 from signal_inspector.core.record.ids import monotonic
 
-#: What comes right after the first dispatch of an idle time is written together with it (s).
+#: After an idle time, the thread waits so long (s) to write what follows the first dispatch with
+#: it.
 _LINGER: Final = 0.05
-_FIRST_PAUSE: Final = 0.5  # seconds after a first failure; doubled with each more
+_FIRST_PAUSE: Final = 0.5  # seconds after a first failure; doubled with each further one
 _LONGEST_PAUSE: Final = 30.0
-_TRIES: Final = 3  # of a batch that fails for another reason than the database
+_TRIES: Final = 3  # to write a batch that fails for another reason than the database
 _NEVER: Final = 1 << 62
 _HOLD_SECONDS: Final = 0.5  # the longest that a fork waits for a write
 
@@ -38,38 +39,41 @@ class RowSource(Protocol):
 
     @property
     def waiting(self) -> int:
-        """How many dispatches are to be written, those of open transactions included."""
+        """How many dispatches are to be written, including those of open transactions."""
 
     def ready(self) -> int:
         """How many of them can be written now."""
 
     def fetch(self, limit: int, *, is_last: bool) -> Sequence[Rows]:
-        """The next rows to write; the same again until they are confirmed. Empty: none now.
+        """The next rows to write; the same ones until they are confirmed. Empty: none now.
 
-        ``is_last`` asks for those whose transaction is still open, too.
+        With ``is_last``, rows whose transaction is still open are included.
         """
 
     def confirm(self) -> None:
-        """What was fetched last is in the log, or counted as lost."""
+        """Note that what was fetched last is in the log, or counted as lost."""
 
     def corrections(self) -> list[tuple[UUID, TransactionOutcome]]:
-        """Outcomes that became known of dispatches which were written before."""
+        """Outcomes that became known after their dispatches were written."""
 
     def corrected(self) -> None:
-        """These are in the log."""
+        """Note that these corrections are in the log."""
 
     def give_up(self) -> int:
-        """Let go of everything at the end of the process; how many dispatches that were."""
+        """Drop everything at the end of the process; return how many dispatches are lost."""
 
     def oldest_ns(self) -> int | None:
-        """When the oldest of what waits was sent, in Unix time; None where that is not lost."""
+        """Unix time (ns) at which the oldest waiting dispatch was sent; None if unknown.
+
+        Sources that lose nothing answer None.
+        """
 
 
 class BackgroundWriter:
-    """Writes what its source has: at once after an idle time, else every second.
+    """Writes what its source has: at once after an idle time, otherwise every second.
 
-    A sender compares what waits with ``wake_at`` and calls ``wake`` from there on; that is all it
-    does. The thread is started by the first ``wake``, so a process that sends nothing has none.
+    A sender only compares how many dispatches wait with ``wake_at``, and calls ``wake`` if there
+    are that many. The first ``wake`` starts the thread, so a process that sends nothing has none.
     """
 
     def __init__(self, source: RowSource, settings: Audit, delivery: str, bound: int) -> None:
@@ -77,13 +81,13 @@ class BackgroundWriter:
         self._settings = settings
         self._using = settings.database
         self._delivery = delivery
-        self._bound = bound  # what a killed process may have lost at most
+        self._bound = bound  # how many dispatches a killed process may have lost at most
         self._begin()
 
     def _begin(self) -> None:
-        #: How many have to wait before the thread is woken: 1 while it is idle or not running.
+        #: The thread is woken when so many dispatches wait: 1 while it is idle or not running.
         self.wake_at = 1
-        self.is_cut_off = False  # whether the database cannot be written now
+        self.is_cut_off = False  # whether the database cannot be written to now
         self._thread: threading.Thread | None = None
         self._own = OwnConnection(self._using)
         self._starting = threading.Lock()
@@ -92,7 +96,7 @@ class BackgroundWriter:
         self._event = threading.Event()
         self._answer = threading.Condition()
         self._asked = self._answered = 0
-        self._deadline: float | None = None  # set: the end has come
+        self._deadline: float | None = None  # set when the writer is closed
         self._pause = 0.0
         self._failures = 0
         self._began = self._last_write = 0.0
@@ -100,38 +104,38 @@ class BackgroundWriter:
         self._register = Register(self._using, self._delivery, self._bound)
 
     def hold(self) -> None:
-        """Wait shortly until the thread is between two writes, and keep it there.
+        """Wait briefly until the thread is between two writes, and keep it there.
 
-        A fork in the middle of one would copy locks that nobody in the child ever releases: of
-        modules that are being imported, of the driver, of its memory. Its connection would be
-        copied as well, and is closed.
+        A fork in the middle of a write would copy locks that the child never releases: of modules
+        that are being imported, of the driver, of its memory. The connection would be copied as
+        well, so it is closed.
         """
         self._is_held = self._turn.acquire(timeout=_HOLD_SECONDS)
         if self._is_held:
             self._own.close()
 
     def go_on(self) -> None:
-        """Let it write again."""
+        """Let the thread write again."""
         if self._is_held:
             self._is_held = False
             self._turn.release()
 
     def forked(self) -> None:
-        """Be as new in a forked child."""
+        """Start with nothing in a forked child."""
         self._own.forget()
         self._begin()
 
     # In any thread:
 
     def wake(self) -> None:
-        """Let the thread look, after starting it if need be."""
+        """Wake the thread, or start it if it does not run."""
         self.wake_at = _NEVER
         if self._thread is None:
             self._start()
         self._event.set()
 
     def flush(self, timeout: float) -> bool:
-        """Whether all that can be written now was written within so many seconds."""
+        """Write all that can be written now; False if ``timeout`` seconds are not enough."""
         if self._thread is None and not self._source.waiting and not losses.has_news:
             return True
         with self._answer:
@@ -144,7 +148,7 @@ class BackgroundWriter:
             return self._answer.wait_for(lambda: self._answered >= asked, timeout)
 
     def close(self, timeout: float) -> bool:
-        """Write all there is, open transactions too, and end the thread."""
+        """Write everything, also what was sent in open transactions, and end the thread."""
         if self._deadline is not None:
             return True
         self._deadline = monotonic() + timeout
@@ -164,14 +168,15 @@ class BackgroundWriter:
         return not left
 
     def _start(self) -> bool:
-        """Whether the thread runs."""
+        """Start the thread if it does not run; whether it runs now."""
         with self._starting:
             if self._thread is None and self._deadline is None:
                 thread = threading.Thread(target=self._run, name="signal-audit", daemon=True)
                 try:
                     thread.start()
                 except RuntimeError as error:
-                    if "shutdown" not in str(error):  # at which close() writes without it
+                    # At the interpreter's shutdown, close() writes without the thread.
+                    if "shutdown" not in str(error):
                         internal_errors.report("starting the writer of the audit", error)
                     return False
                 self._thread = thread
@@ -198,7 +203,7 @@ class BackgroundWriter:
                 self.wake_at = 1
 
     def _finish(self) -> None:
-        """The last writing: again and again until it is done or the time is over."""
+        """Write for the last time, repeatedly until it succeeds or the time is up."""
         while not self._work(is_last=True):
             left = (self._deadline or 0) - monotonic()
             if left <= 0:
@@ -217,7 +222,7 @@ class BackgroundWriter:
             if self._is_idle():
                 self._own.close()
             self.wake_at = 1
-            if not self._source.ready():  # as one may have come between these two
+            if not self._source.ready():  # again, as one may have come before wake_at was set
                 self._event.wait(self._idle_seconds())
             self.wake_at = _NEVER
             if not self._source.ready() or self._is_wanted():
@@ -231,7 +236,7 @@ class BackgroundWriter:
         self.wake_at = _NEVER
 
     def _is_wanted(self) -> bool:
-        """Whether somebody waits for this thread."""
+        """Whether flush() or close() waits for this thread."""
         return self._asked != self._answered or self._deadline is not None
 
     def _is_idle(self) -> bool:
@@ -239,19 +244,19 @@ class BackgroundWriter:
         return monotonic() - busy_at > own_connections.IDLE_SECONDS
 
     def _idle_seconds(self) -> float:
-        if self._source.waiting:  # for a transaction to end, of which nobody tells
+        if self._source.waiting:  # for the end of a transaction, which nothing reports
             return self._settings.flush_seconds
-        # A process that is idle opens a connection for each sign of life, and so gives fewer.
+        # An idle process has to open a connection for each heartbeat, so it sends fewer.
         pause = own_connections.IDLE_SECONDS if self._is_idle() else HEARTBEAT_SECONDS
         return max(pause - (monotonic() - self._last_work), 0.1)
 
     def _say_that_some_wait(self) -> None:
-        """Before they are written: if the process is killed now, the log shows it."""
+        """Note in the log that dispatches wait: if the process is killed now, that shows a gap."""
         try:
             with self._turn, self._own.used():
                 self._register.beat(self._source.waiting, is_due=False)
         except NOT_NOW:
-            pass  # writing comes next, and fails in the same way
+            pass  # the write that follows fails in the same way
         except Exception as error:
             internal_errors.report("the writer's row in the audit", error)
 
@@ -291,7 +296,7 @@ class BackgroundWriter:
             register.stop(self._source.waiting)
 
     def _be_cut_off(self, error: BaseException) -> None:
-        """Wait for the database: what was fetched is fetched again."""
+        """Prepare for a pause, as the database is away; what was fetched is fetched again."""
         self.is_cut_off = True
         put_off(error, self._using)
         self._failures += 1
@@ -300,7 +305,7 @@ class BackgroundWriter:
         self._own.close()
 
     def _fail(self, error: Exception) -> None:
-        """Something else than the database is wrong: after a few tries the batch is given up."""
+        """Report a failure that is not the database's; after a few tries give up the batch."""
         internal_errors.report("writing the audit log", error)
         self._failures += 1
         self._pause = _FIRST_PAUSE
