@@ -1,1 +1,1 @@
-"""The log in a database: statements, what their errors say, and batches of rows."""
+"""The log in a database: its statements, what their errors mean, and batches of rows."""

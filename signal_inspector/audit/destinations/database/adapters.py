@@ -1,7 +1,7 @@
-"""Rows as a database takes them: numbers for names, its own form of ids and times.
+"""Rows as a database takes them: numbers for names, and ids and times in its own format.
 
-``add_names`` sees to it that the names are in the database before the rows that refer to them.
-What a process remembers is only which names it has seen committed.
+``add_names`` makes sure that names are in the database before the rows that refer to them. A
+process remembers only which names it has seen committed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ Bound = tuple[Sequence[DispatchRow], Sequence[CallRow], Sequence[ObjectRow]]
 
 Names = Mapping[int, tuple[NameKind, str]]
 
-# Where a row has what is bound: a list is changed by position, in a third of the time of _replace.
+# Positions of the values to bind: changing a list by position takes a third of the time of
+# _replace.
 _STARTED_AT: Final = DISPATCH_COLUMNS.index("started_at")
 _WRITTEN_AT: Final = DISPATCH_COLUMNS.index("written_at")
 _DISPATCH_IDS: Final = tuple(map(DISPATCH_COLUMNS.index, ("id", "parent_id", "transaction_id")))
@@ -64,7 +65,7 @@ _OBJECT_NAMES: Final = [(OBJECT_COLUMNS.index(key), it) for key, it in OBJECT_NA
 NAMES: Final = Table(Name._meta.db_table, ("id", "kind", "text"), ("id",))
 _REMEMBERED: Final = 100_000  # names, per database alias
 
-#: Names that were seen committed, by database alias. They are never deleted.
+#: Names that were seen committed, by database alias. Names are never deleted.
 _committed: dict[str, set[int]] = {}
 
 
@@ -78,7 +79,7 @@ class Binder:
         self._id = _id_form(connection)
 
     def bind(self, batch: Iterable[Rows], now: datetime) -> Bound:
-        """Rows of dispatches, calls and objects; ``now`` is when they are written."""
+        """Bound rows of dispatches, calls and objects; ``now`` is when they are written."""
         dispatches, calls, objects = [], [], []
         written_at = self._time(now)
         for rows in batch:
@@ -121,26 +122,26 @@ class Binder:
 
 
 def moment(microseconds: int) -> datetime:
-    """The time so many microseconds after 1970 began, in UTC."""
+    """The time in UTC, given in microseconds since the beginning of 1970."""
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def stored(when: datetime) -> datetime:
-    """An aware time as a field of a model takes it.
+    """An aware time, converted to what a model field takes.
 
-    Without USE_TZ that is one without a zone, in TIME_ZONE: whatever the zone of the process is,
-    and that of whoever is looking.
+    Without USE_TZ this is a naive time in TIME_ZONE, regardless of the time zone of the process
+    and of the current time zone.
     """
     return when if settings.USE_TZ else timezone.make_naive(when, _zone())
 
 
 def stored_now() -> datetime:
-    """Now, as a field of a model takes it: ``timezone.now()`` may be in the process's zone."""
+    """Now, as a model field takes it: ``timezone.now()`` may be in the process's time zone."""
     return stored(utc_now())
 
 
 def utc_of(when: datetime) -> datetime:
-    """A time of the database in UTC; the first of two where clocks were put back."""
+    """A time from the database in UTC; the first of two when clocks were put back."""
     aware = timezone.make_aware(when, _zone()) if timezone.is_naive(when) else when
     return aware.astimezone(UTC)
 
@@ -167,11 +168,11 @@ class NameClashError(ValueError):
 
 
 def add_names(connection: BaseDatabaseWrapper, cursor: Any, names: Names) -> None:
-    """Insert those of the names that the database does not have yet.
+    """Insert the names that the database does not have yet.
 
-    A name that somebody's transaction inserts makes all others who need it wait for the end of
-    that, and perhaps in a circle. So on a server names are committed on another connection
-    before; a transaction of a test, whose rows nobody else is to see, excepted.
+    While a transaction that inserted a name is open, all other transactions that need that name
+    have to wait, perhaps in a deadlock. So on a server, names are committed on another connection
+    first. The exception is the transaction of a test, whose rows must not be seen outside.
     """
     committed = _committed.setdefault(connection.alias, set())
     missing = sorted(names.keys() - committed)
@@ -183,7 +184,7 @@ def add_names(connection: BaseDatabaseWrapper, cursor: Any, names: Names) -> Non
         is_inside = False
     else:
         _add(connection, cursor, missing, names)
-    # What is seen inside a transaction may be what that has added, and go with it.
+    # Names that are seen inside a transaction may have been added by it, and be rolled back.
     if not is_inside:
         if len(committed) > _REMEMBERED:
             committed.clear()
@@ -191,7 +192,7 @@ def add_names(connection: BaseDatabaseWrapper, cursor: Any, names: Names) -> Non
 
 
 def _add_on_another(alias: str, missing: Sequence[int], names: Names) -> None:
-    """Add them on a connection of ours; raises ``Unavailable`` where there can be none."""
+    """Add names on our own connection; raises ``Unavailable`` if the database takes nothing."""
     with own_connections.opened(alias) as other:
         try:
             with driver_cursor(other) as cursor:
@@ -209,7 +210,7 @@ def _add(
     for number, text in found.items():
         if names[number][1] != text:
             raise NameClashError(f"{names[number][1]!r} has the number of {text!r}")
-    # In order of their numbers, so that two writers wait for each other and never in a circle.
+    # In the order of their numbers, so that two writers may wait for each other without deadlock.
     rows = [(number, int(names[number][0]), names[number][1]) for number in missing]
     rows = [row for row in rows if row[0] not in found]
     if rows:
@@ -218,7 +219,7 @@ def _add(
 
 
 def forget_names(alias: str | None = None) -> None:
-    """Ask the database anew: its tables were emptied, or it is another database now."""
+    """Forget which names are committed: tables were emptied, or it is another database now."""
     if alias is None:
         _committed.clear()
     else:

@@ -1,9 +1,9 @@
-"""Connections of our own to a database: past Django's, and past its pool of them.
+"""Our own connections to a database, separate from Django's and from its connection pool.
 
-The application's connections have transactions that are not ours to end, and a pool that is
-sized to the application. So the thread that writes has a connection that belongs to nobody else,
-and so has a sender that has none open. One thread at a time uses it, as ``connections[alias]``,
-so that models may be used on it as well. It is kept while it is in use, and for a minute after.
+We must not end the transactions on the application's connections, and the application's pool has
+no place for us. So the thread that writes has its own connection, and senders without an open
+connection share one. One thread at a time uses it, as ``connections[alias]``, so models can be
+used with it as well. It stays open while it is in use, and for a minute after.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.ids import monotonic
 
-#: How long one that nobody uses stays open, in seconds.
+#: How long an unused connection stays open, in seconds.
 IDLE_SECONDS: Final = 60.0
 
-#: Those of a parent. In a forked child they must be neither used nor closed, and some drivers
-#: say goodbye to the server when one is only collected.
+#: Connections of the parent. A forked child must neither use nor close them, and must keep them
+#: referenced: some drivers end the session with the server when a connection is collected.
 _of_parents: Final[list[BaseDatabaseWrapper]] = []
 
 
 class OwnConnection:
-    """One connection of ours to a database; opened when it is needed, by any thread."""
+    """One connection of our own to a database; opened when it is needed, by any thread."""
 
     def __init__(self, using: str) -> None:
         self._using = using
-        self._lock = threading.Lock()  # of whoever uses it
+        self._lock = threading.Lock()  # held while a thread uses the connection
         self._wrapper: BaseDatabaseWrapper | None = None
         self._used_at = 0.0
         _all.add(self)
 
     @contextlib.contextmanager
     def used(self, timeout: float = -1) -> Iterator[bool]:
-        """Let ``connections[using]`` be this one, in this thread and inside.
+        """Let ``connections[using]`` be this connection, in this thread and inside the block.
 
-        False, and nothing is changed, if other threads use it for longer than ``timeout`` seconds.
+        Yield False, and change nothing, if other threads use it for more than ``timeout`` seconds.
         """
         if not self._lock.acquire(timeout=timeout):
             yield False
@@ -58,7 +58,7 @@ class OwnConnection:
             self._lock.release()
 
     def close(self, timeout: float = 0.0) -> bool:
-        """Close it; False if another thread uses it for longer than so many seconds."""
+        """Close it; False if another thread uses it for more than ``timeout`` seconds."""
         if not self._lock.acquire(timeout=timeout):
             return False
         try:
@@ -70,7 +70,7 @@ class OwnConnection:
         return True
 
     def close_if_idle(self) -> None:
-        """Close it if nobody has used it for ``IDLE_SECONDS``."""
+        """Close it if it has not been used for ``IDLE_SECONDS``."""
         if self._wrapper is not None and monotonic() - self._used_at > IDLE_SECONDS:
             self.close()
 
@@ -86,14 +86,14 @@ _all: Final[weakref.WeakSet[OwnConnection]] = weakref.WeakSet()
 
 
 def close_all(timeout: float) -> None:
-    """Close all that are open in this process; a thread that uses one gets so many seconds."""
+    """Close all of our connections in this process; wait ``timeout`` seconds for each in use."""
     for each in list(_all):
         each.close(timeout)
 
 
 @contextlib.contextmanager
 def opened(using: str) -> Iterator[BaseDatabaseWrapper]:
-    """A connection that is closed at the end, for work that is short and rare."""
+    """A connection for short and rare work, closed at the end of the block."""
     wrapper = _made(using)
     try:
         yield wrapper
@@ -102,10 +102,10 @@ def opened(using: str) -> Iterator[BaseDatabaseWrapper]:
 
 
 def may_be_opened(connection: BaseDatabaseWrapper) -> bool:
-    """Whether one of ours may do the work of this one.
+    """Whether one of our own connections may do the work of this one.
 
-    Not where a test forbids the database, which it does on the connection, and not where each
-    connection has a database in memory to itself.
+    Not if a test forbids the database, which it does by patching the connection, and not if the
+    database is in memory, where each connection has a database of its own.
     """
     if "connect" in vars(connection):
         return False
@@ -114,7 +114,7 @@ def may_be_opened(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _made(using: str) -> BaseDatabaseWrapper:
-    """A connection object with the settings of this alias as they are now; not open yet."""
+    """A new connection object with the current settings of this alias; not open yet."""
     wrapper: BaseDatabaseWrapper = connections.create_connection(using)
     given: Any = wrapper.settings_dict
     wrapper.settings_dict = {
@@ -129,7 +129,7 @@ def _made(using: str) -> BaseDatabaseWrapper:
 
 
 def _close(wrapper: BaseDatabaseWrapper) -> None:
-    # Not by its own close(), which refuses to work where an event loop runs.
+    # Not by its own close(), which refuses to work under an event loop.
     raw, wrapper.connection = wrapper.connection, None
     if raw is not None:
         try:
@@ -147,7 +147,7 @@ def _in_place(using: str, wrapper: BaseDatabaseWrapper) -> Iterator[None]:
         yield
     finally:
         if before is None:
-            with contextlib.suppress(AttributeError):  # a time limit came before it was set
+            with contextlib.suppress(AttributeError):  # a time limit interrupted before it was set
                 del connections[using]
         else:
             connections[using] = before

@@ -1,11 +1,11 @@
-"""Statements of the writer, past everything that watches the application's own; and their errors.
+"""The writer's statements, hidden from what watches the application's queries; and their errors.
 
-The cursor is the driver's: what the audit writes is not counted by ``assertNumQueries``, stands
-in no ``connection.queries``, and calls no execute wrapper. Transactions are begun and ended in
-SQL for the same reason. Nothing here opens a second connection, or closes one. A transaction
-that the application has begun is never ended, whichever way it was begun.
+The cursor is the driver's: what the audit writes is not counted by ``assertNumQueries``, is not in
+``connection.queries``, and calls no execute wrapper. Transactions are begun and ended in SQL for
+the same reason. Nothing here opens a second connection. A transaction that the application has
+begun is never ended, no matter how it was begun.
 
-``blame`` says of an error whether it is the fault of the rows, or of the database.
+``blame`` says whether an error is the fault of the rows, or of the database.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from django.db.transaction import TransactionManagementError
 from signal_inspector.core import internal_errors
 
 _SAVEPOINT: Final = "signal_inspector_audit"
-_IDLE, _FAILED, _LOST = 0, 3, 4  # of libpq: PQtransactionStatus
-_IN_TRANSACTION, _AUTOCOMMIT = 1, 2  # of MySQL's server status
+_IDLE, _FAILED, _LOST = 0, 3, 4  # libpq's PQtransactionStatus
+_IN_TRANSACTION, _AUTOCOMMIT = 1, 2  # flags of MySQL's server status
 _NO_SUCH_SAVEPOINT: Final = 1305
 _CHUNK: Final = 500  # values of one IN (...)
 
@@ -38,7 +38,7 @@ _DATABASE_STATES: Final = ("08", "25", "28", "3D", "40", "42501", "53", "55", "5
 # packet or row too large ...
 _ROWS_ERRORS: Final = frozenset((1118, 1153, 1264, 1265, 1292, 1366, 1406, 3988, 4025))
 # ... disk full, out of memory, too many connections, shutdown, denied, table full, lock timeout,
-# deadlock, read-only, killed; and all that the client itself tells (2000 and above).
+# deadlock, read-only, killed; and all errors of the client itself (2000 and above).
 _DATABASE_ERRORS: Final = {
     *(1020, 1021, 1037, 1040, 1041, 1044, 1045, 1049, 1053, 1114, 1142, 1158, 1159, 1160, 1161),
     *(1203, 1205, 1213, 1226, 1290, 1317, 1792, 1836, 1927, 1969, 3024, 3572),
@@ -65,7 +65,7 @@ _DATABASE_NAMES: Final = (
 
 
 class Table(NamedTuple):
-    """A table to insert into: what is there already under the same key stays."""
+    """A table to insert into: a row that already exists under the same key stays."""
 
     name: str
     columns: Sequence[str]
@@ -76,8 +76,8 @@ class Table(NamedTuple):
 def driver_cursor(connection: BaseDatabaseWrapper) -> Iterator[Any]:
     """A cursor of the driver on this connection; raises Django's database errors.
 
-    Where tests forbid this database, or another thread owns the connection, Django's own cursor
-    says so first.
+    Django's own cursor is opened first: it raises if tests forbid this database, or if another
+    thread owns the connection.
     """
     with connection.cursor():
         pass
@@ -87,11 +87,11 @@ def driver_cursor(connection: BaseDatabaseWrapper) -> Iterator[Any]:
 
 
 class Unavailable(Exception):  # noqa: N818 - a state of the database
-    """The database takes nothing now: not the rows' fault, so try all of them again later."""
+    """The database takes nothing now. The rows are not at fault, so try all of them later."""
 
 
 def is_nested(connection: BaseDatabaseWrapper) -> bool:
-    """Whether what is written now is committed by somebody else, later or never."""
+    """Whether a transaction is open, so that other code decides whether it is committed."""
     if connection.in_atomic_block:
         return True
     if connection.vendor != "sqlite" and not connection.get_autocommit():
@@ -100,9 +100,10 @@ def is_nested(connection: BaseDatabaseWrapper) -> bool:
 
 
 def is_begun(connection: BaseDatabaseWrapper) -> bool:
-    """Whether a transaction is open on this connection, also one that Django knows nothing of.
+    """Whether a transaction is open on this connection, even if Django does not know about it.
 
-    Such as one that ``cursor.execute("BEGIN")`` has begun. The driver knows what the server told.
+    An example is a transaction begun by ``cursor.execute("BEGIN")``. The driver knows of it from
+    the server.
     """
     raw: Any = connection.connection
     if raw is None:
@@ -114,18 +115,18 @@ def is_begun(connection: BaseDatabaseWrapper) -> bool:
             return int(raw.info.transaction_status) not in (_IDLE, _LOST)
         if connection.vendor == "mysql":
             return _is_begun_on_mysql(raw)
-    except AttributeError:  # something else than the driver's connection
+    except AttributeError:  # not a connection of the driver
         pass
     return False
 
 
 def is_of_a_test(connection: BaseDatabaseWrapper) -> bool:
-    """Whether ``TestCase`` has opened the transaction, to roll it back after the test."""
+    """Whether ``TestCase`` has opened the transaction, and rolls it back after the test."""
     return any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
 
 
 def is_failed(connection: BaseDatabaseWrapper) -> bool:
-    """Whether PostgreSQL takes nothing but the rollback of the transaction that is open."""
+    """Whether the open transaction has failed, so that PostgreSQL takes only its rollback."""
     raw: Any = connection.connection
     if connection.vendor != "postgresql" or raw is None:
         return False
@@ -136,7 +137,7 @@ def _is_begun_on_mysql(raw: Any) -> bool:
     status = getattr(raw, "server_status", None)
     if status is not None:  # PyMySQL
         return bool(status & _IN_TRANSACTION) or not status & _AUTOCOMMIT
-    # mysqlclient does not tell. A savepoint outside of any transaction is gone at once.
+    # mysqlclient does not say. A savepoint outside of a transaction is gone at once.
     with contextlib.closing(raw.cursor()) as cursor:
         try:
             cursor.execute(f"SAVEPOINT {_SAVEPOINT}_probe")
@@ -152,16 +153,16 @@ def _is_begun_on_mysql(raw: Any) -> bool:
 def transaction(
     connection: BaseDatabaseWrapper, cursor: Any, name: str = _SAVEPOINT
 ) -> Iterator[None]:
-    """All or nothing of what is done inside; a savepoint of this name where one is open.
+    """Make what is done inside atomic; with a savepoint of this name if a transaction is open.
 
-    One inside the other have to have different names: MySQL would forget the first.
+    Nested savepoints need different names: MySQL deletes an earlier savepoint of the same name.
     """
     is_inner = is_nested(connection)
     if is_inner:
         begin, commit = f"SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}"
         rollback = [f"ROLLBACK TO SAVEPOINT {name}", commit]
     else:
-        # SQLite: the lock for writing at once, as waiting for it later may be refused at once.
+        # SQLite: take the write lock now. If it is needed later, SQLite may fail without waiting.
         begin = "BEGIN IMMEDIATE" if connection.vendor == "sqlite" else "BEGIN"
         commit, rollback = "COMMIT", ["ROLLBACK"]
     has_begun = False
@@ -172,7 +173,7 @@ def transaction(
         cursor.execute(commit)
     except BaseException:
         try:
-            # A time limit that struck while it began is raised when it has.
+            # A time limit that interrupts "BEGIN" is raised when the transaction has begun.
             if has_begun or (not is_inner and is_begun(connection)):
                 for statement in rollback:
                     cursor.execute(statement)
@@ -184,18 +185,18 @@ def transaction(
 
 
 def _let_commit_fail(connection: BaseDatabaseWrapper) -> None:
-    """See to it that who began the transaction around ours is told that it is gone.
+    """Make the commit of the application's transaction fail, because that transaction is gone.
 
     The connection is lost, or the database has ended the whole transaction: MySQL in a deadlock,
-    SQLite where the disk is full. What comes next would begin another one, and its commit say
-    that all is well.
+    SQLite when the disk is full. Otherwise the next statements would be in another transaction,
+    and its commit would succeed.
     """
     in_memory = getattr(connection, "is_in_memory_db", None)
     if in_memory is not None and in_memory():
         connection.needs_rollback = connection.in_atomic_block
     elif connection.connection is not None:
         try:
-            if connection.vendor == "mysql":  # whose drivers raise if Django closes it again
+            if connection.vendor == "mysql":  # its drivers raise if Django closes it again
                 with contextlib.closing(connection.connection.cursor()) as cursor:
                     cursor.execute("KILL CONNECTION_ID()")
             else:
@@ -207,7 +208,7 @@ def _let_commit_fail(connection: BaseDatabaseWrapper) -> None:
 def insert(
     connection: BaseDatabaseWrapper, cursor: Any, table: Table, rows: Sequence[Sequence[Any]]
 ) -> None:
-    """Insert rows, those whose key is in the table already excepted. Hides no other error."""
+    """Insert rows, except those whose key is in the table already. Hides no other error."""
     if rows:
         known = connection.vendor, table.name
         sql = _inserts.get(known)
@@ -219,7 +220,10 @@ def insert(
 def copy(
     connection: BaseDatabaseWrapper, cursor: Any, table: Table, rows: Iterable[Sequence[Any]]
 ) -> None:
-    """PostgreSQL with psycopg 3: the quickest way in. A key that is there is an IntegrityError."""
+    """Insert rows by COPY, the fastest way: PostgreSQL with psycopg 3 only.
+
+    If a key is in the table already, IntegrityError is raised.
+    """
     quoted = connection.ops.quote_name
     columns = ", ".join(map(quoted, table.columns))
     with cursor.copy(f"COPY {quoted(table.name)} ({columns}) FROM STDIN") as copying:
@@ -234,9 +238,9 @@ def can_copy(connection: BaseDatabaseWrapper, cursor: Any) -> bool:
 
 
 def tells_of_conflicts(connection: BaseDatabaseWrapper, cursor: Any) -> bool:
-    """Whether ``cursor.rowcount`` after ``insert`` is without the rows that were there before.
+    """Whether ``cursor.rowcount`` after ``insert`` excludes the rows that were there before.
 
-    MySQL counts them too, by Django's choice (FOUND_ROWS); psycopg2 counts the last row alone.
+    MySQL counts them too, as Django sets FOUND_ROWS; psycopg2 counts only the last row.
     """
     return connection.vendor == "sqlite" or can_copy(connection, cursor)
 
@@ -248,7 +252,7 @@ def select_in(
     columns: Sequence[str],
     keys: Sequence[Any],
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows of a table with a key of one column that is among these."""
+    """The rows of a table whose key, a single column, is one of ``keys``."""
     quoted = connection.ops.quote_name
     what = ", ".join(map(quoted, columns))
     for start in range(0, len(keys), _CHUNK):
@@ -267,40 +271,40 @@ def _insert_sql(connection: BaseDatabaseWrapper, table: Table) -> str:
     columns = ", ".join(map(quoted, table.columns))
     marks = ", ".join(["%s"] * len(table.columns))
     into = f"INSERT INTO {quoted(table.name)} ({columns}) VALUES ({marks})"  # noqa: S608
-    # Named, so that a violation of anything else is still told.
+    # The key is named, so that a violation of any other constraint is still an error.
     unless_there = f"ON CONFLICT ({', '.join(map(quoted, table.key))}) DO NOTHING"
     if connection.vendor == "sqlite":
-        # From a SELECT: where the disk is full SQLite undoes an INSERT of one row by rolling back
-        # the whole transaction, and one that may be of many by what it has kept to undo it.
+        # From a SELECT: when the disk is full, SQLite undoes an INSERT of a single row by rolling
+        # back the whole transaction, but an INSERT of possibly many rows by its statement journal.
         into = into.replace(f"VALUES ({marks})", f"SELECT {marks} WHERE true")
         return f"{into} {unless_there}"
     if connection.vendor == "postgresql":
         return f"{into} {unless_there}"
     if connection.vendor == "mysql":
-        # Not INSERT IGNORE, which would also cut what is too long and null what is wrong.
+        # Not INSERT IGNORE, which would also truncate long values and replace wrong ones.
         key = quoted(table.key[0])
         return f"{into} ON DUPLICATE KEY UPDATE {key} = {key}"
     raise NotSupportedError(f"The audit does not write to {connection.display_name}.")
 
 
 class Blame(Enum):
-    """At fault when a batch could not be written."""
+    """What is at fault when a batch cannot be written."""
 
     ROWS = "rows"
-    DATABASE = "database"  # away, locked, full, read-only: the same rows may do later
-    UNKNOWN = "unknown"  # to be found out by writing the rows one by one, and others
+    DATABASE = "database"  # away, locked, full, read-only: the same rows may be written later
+    UNKNOWN = "unknown"  # to be found out by writing the rows one by one, and by writing others
 
 
 def blame(error: Exception, connection: BaseDatabaseWrapper) -> Blame:
-    """Who is at fault. The connection is asked whether it works only where nothing else tells."""
+    """What is at fault. If the error does not say, the connection is asked whether it works."""
     if isinstance(error, TransactionManagementError):
         return Blame.DATABASE
-    if isinstance(error, (ValueError, TypeError, OverflowError)):  # the driver's, of one value
+    if isinstance(error, (ValueError, TypeError, OverflowError)):  # the driver refuses a value
         return Blame.ROWS
     told = _by_code(error)
     if told is not Blame.UNKNOWN:
         return told
-    if lacks_tables(error):  # told by the error, as the tables may be there the next moment
+    if lacks_tables(error):  # read from the error, as the tables may exist a moment later
         return Blame.DATABASE
     if isinstance(error, (DataError, IntegrityError)):
         return Blame.ROWS
@@ -308,7 +312,7 @@ def blame(error: Exception, connection: BaseDatabaseWrapper) -> Blame:
 
 
 def lacks_tables(error: BaseException) -> bool:
-    """Whether all that is wrong is that the log has not been migrated."""
+    """Whether the only problem is that the tables of the log have not been migrated."""
     cause: BaseException | None = error
     while cause is not None:
         state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
@@ -322,7 +326,7 @@ def lacks_tables(error: BaseException) -> bool:
 
 
 def no_tables(using: str) -> str:
-    """What to say of that."""
+    """The message about missing tables."""
     return (
         f"The database {using!r} has no tables of the signal audit. "
         f"Run: manage.py migrate signal_audit --database {using}"
@@ -330,7 +334,7 @@ def no_tables(using: str) -> str:
 
 
 def _by_code(error: Exception) -> Blame:
-    """What the error of the driver says that Django's error was made of."""
+    """What is at fault according to the driver's error behind Django's."""
     cause = error.__cause__ or error
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     name = getattr(cause, "sqlite_errorname", None)

@@ -1,9 +1,9 @@
-"""Rows into the database: a batch in one transaction, and nothing lost for one bad row.
+"""Write rows to the database: a batch in one transaction, and one bad row does not lose others.
 
-A row is refused for what it holds, or because the table is another one than this code writes to:
-of a newer version with a column more, behind a trigger that says no, partitioned without a place
-for today. The error is the same. So a dispatch that nothing is wrong with tells which it was
-(``takes_rows``): it is written, and rolled back.
+A row is refused for what it holds, or because the table is not the one that this code expects: a
+newer version has added a column, a trigger rejects the row, there is no partition for today. The
+error is the same. To tell these cases apart, a dispatch with nothing wrong in it is written and
+rolled back (``takes_rows``).
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ OBJECTS: Final = Table(AuditedObject._meta.db_table, OBJECT_COLUMNS, OBJECT_COLU
 _TABLES: Final = (DISPATCHES, CALLS, OBJECTS)
 
 _REASON_LENGTH: Final = 500  # characters of why a row was refused
-#: What writing raises where a database, or its driver, does not take rows.
+#: What is raised when a database, or its driver, does not take rows.
 _REFUSALS: Final = (Error, ValueError, TypeError, OverflowError)
 
-_NAME: Final = "signal_inspector"  # of whatever needs one: plain text, and short
+_NAME: Final = "signal_inspector"  # every name in a plain row: short, and plain text
 
 
 class Unwritable(NamedTuple):
@@ -77,19 +77,19 @@ class Unwritable(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a batch: every dispatch of it is counted or refused."""
+    """What became of a batch: each of its dispatches is counted or refused."""
 
-    count: int  # dispatches that are in the log now; those that were there before count too
+    count: int  # dispatches that are in the log now, including those that were there before
     refused: list[Unwritable]
 
 
 def write(batch: Sequence[Rows], using: str) -> Written:
-    """Write the rows of dispatches through ``connections[using]``, in one transaction if it can.
+    """Write the rows of dispatches on ``connections[using]``, in one transaction if possible.
 
-    Safe to repeat: what is in the log already stays as it is. Inside an atomic block it works in
-    a savepoint. A batch that is refused is halved until the rows at fault are found; the others
-    are written. Raises ``Unavailable`` when the database is at fault, or its tables take nothing
-    that this code writes; some may be written then.
+    Safe to repeat: what is in the log already stays as it is. Inside an atomic block, a savepoint
+    is used. A batch that is refused is halved until the rows at fault are found; the others are
+    written. Raises ``Unavailable`` if the database is at fault, or if its tables take nothing
+    that this code writes; some dispatches may be written by then.
     """
     connection = connections[using]
     search = _Search()
@@ -121,21 +121,21 @@ class _Search:
     refused: list[Unwritable] = field(default_factory=list)
 
     def failed(self, connection: BaseDatabaseWrapper, rows: Rows, error: Exception) -> None:
-        """Take a dispatch that was refused on its own; plainer text may do."""
+        """Handle a dispatch that was refused on its own; try it with ASCII text first."""
         plain = in_ascii(rows)
         if plain != rows and self._taken(connection, plain):
             return
-        # Where others were taken, or refused for good, the tables have shown that they can.
+        # If another dispatch was taken, or finally refused, the tables are known to work.
         if not (self.count or self.refused):
             if not takes_rows(connection, _TABLES):
                 _give_up(error, connection.alias)
-            # They can now. What was refused may have been so by tables that were migrated since.
+            # They work now. Perhaps they were migrated after this dispatch was refused.
             if self._taken(connection, rows):
                 return
         self.refused.append(Unwritable(rows.id, rows.dispatch.started_at, _reason(error)))
 
     def _taken(self, connection: BaseDatabaseWrapper, rows: Rows) -> bool:
-        """Whether the database takes these rows, which are counted then."""
+        """Write these rows, and count them if the database takes them; whether it does."""
         try:
             _write_all(connection, [rows])
         except _REFUSALS as error:
@@ -147,12 +147,12 @@ class _Search:
 
 
 def _write_all(connection: BaseDatabaseWrapper, batch: Sequence[Rows]) -> None:
-    """Write all of it or nothing."""
+    """Write the whole batch or nothing."""
     with driver_cursor(connection) as cursor:
         binder = Binder(connection)
         bound = binder.bind(batch, utc_now())
-        # Before the transaction: names are committed at once, so that they can be remembered and
-        # no writer waits for another one's batch.
+        # Before the transaction: names are committed at once, so that they can be remembered, and
+        # no writer waits for the batch of another.
         add_names(connection, cursor, binder.names)
         if can_copy(connection, cursor) and _copied(connection, cursor, binder, batch, bound):
             return
@@ -170,7 +170,7 @@ def _insert(
     batch: Sequence[Rows],
     bound: Bound,
 ) -> None:
-    """Write it by INSERT. What is in the log already is left as it is, and not counted again."""
+    """Write a batch by INSERT. What is in the log already stays, and is not counted again."""
     if tells_of_conflicts(connection, cursor):
         with contextlib.suppress(_Repeated):
             _insert_all(connection, cursor, batch, bound, is_new=True)
@@ -190,7 +190,7 @@ def _insert_all(
     *,
     is_new: bool,
 ) -> None:
-    """Insert rows; raises ``_Repeated`` where they are believed to be new and are not."""
+    """Insert rows; raises ``_Repeated`` if ``is_new`` and some are in the log already."""
     counted = count(batch, bound)
     with transaction(connection, cursor):
         for table, rows in zip(_TABLES, bound, strict=True):
@@ -204,7 +204,7 @@ def _insert_all(
 def _found(
     connection: BaseDatabaseWrapper, cursor: Any, binder: Binder, batch: Sequence[Rows]
 ) -> set[str]:
-    """The ids, as in the rows, of those dispatches that are in the log."""
+    """The ids, as in the rows, of the dispatches that are in the log."""
     ids = dict(zip(binder.ids(rows.id for rows in batch), batch, strict=True))
     found = select_in(connection, cursor, DISPATCHES, ("id",), list(ids))
     return {ids[str(row[0])].id for row in found}
@@ -217,7 +217,7 @@ def _copied(
     batch: Sequence[Rows],
     bound: Bound,
 ) -> bool:
-    """Write it by COPY, without what is in the log already; False where that does not do."""
+    """Write a batch by COPY, without what is in the log already; False if that is not possible."""
     try:
         _copy(connection, cursor, batch, bound)
     except IntegrityError:
@@ -227,7 +227,7 @@ def _copied(
             return False
         try:
             _copy(connection, cursor, missing, binder.bind(missing, utc_now()))
-        except IntegrityError:  # somebody else writes the same
+        except IntegrityError:  # another process writes the same rows
             return False
     return True
 
@@ -246,7 +246,7 @@ def _copy(
 
 
 def _give_up(error: Exception, using: str) -> NoReturn:
-    # A server that comes back may be another one, which has not seen all that was committed.
+    # A server that comes back may be another one, to which not all commits were replicated.
     forget_names(using)
     raise Unavailable(_reason(error)) from error
 
@@ -256,11 +256,11 @@ def _reason(error: Exception) -> str:
 
 
 class _Undone(Exception):  # noqa: N818 - no error: it only ends the transaction
-    """All of it was taken, and none of it is to stay."""
+    """Everything was taken, and is rolled back."""
 
 
 def takes_rows(connection: BaseDatabaseWrapper, tables: Sequence[Table]) -> bool:
-    """Whether the tables take the rows of a plain dispatch. Writes them, and rolls back."""
+    """Whether the tables take the rows of a plain dispatch. Write them and roll back."""
     try:
         _write_and_undo(connection, tables)
     except _Undone:
@@ -299,7 +299,7 @@ def _plain_row(
     names: Iterable[str],
     known: dict[str, Any],
 ) -> Row:
-    """A row with as little in it as the columns allow."""
+    """A row with the smallest value that each column allows."""
     named = dict.fromkeys(names, _NAME)
     fields = {field.attname: field for field in model._meta.concrete_fields}
     values = known | named
