@@ -1,1 +1,1 @@
-"""Who sends, and where: requests, tasks, commands, and the processes they run in."""
+"""Who sends a dispatch, and where: requests, tasks, commands, and their processes."""

@@ -1,11 +1,11 @@
 """Who sends, and from where: one ``Circumstances`` per request, command, task or shell.
 
-The dispatches of a request share the object, so whatever becomes known of it later (the user, as
-soon as the application asks for it) is known of all of them that are not written yet. An actor is
-told in words: ``auth.User:7``, read without running a query or the user's code.
+The dispatches of a request share one object. So what becomes known later, such as the user when
+the application asks for it, applies to all of them that are not written yet. An actor is kept as
+text, ``auth.User:7``, which is read without running a query or the user's code.
 
-Tasks say what they are: Django's own and Celery's, where they are there, without an import. For
-jobs of RQ and others there is ``audit_circumstances``.
+Django's own tasks and those of Celery are recognized by their signals; Celery is not imported for
+this. For jobs of RQ and others, there is ``audit_circumstances``.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from signal_inspector.core import internal_errors
 from signal_inspector.core.record.details import redactor
 from signal_inspector.payload.text import MARK
 
-_LAZY_ACTOR_TYPES: Final = 2_000  # characters of a text that are looked through for secrets
+_LAZY_ACTOR_TYPES: Final = 2_000  # characters of an actor's text that are searched for secrets
 
 _ORIGIN_NAME_LENGTH: Final = 500
-_LOOKED_THROUGH: Final = 2_000  # characters of a name that are looked through for secrets
+_LOOKED_THROUGH: Final = 2_000  # characters of a name that are searched for secrets
 
 _NAME_LENGTH: Final = 500
 _ID_LENGTH: Final = 200
@@ -46,13 +46,13 @@ hears_celery = False
 def actor_of(actor: object) -> tuple[str, str]:
     """Key and label of a user or another saved instance, or of a text; ("", "") for nobody.
 
-    The key of a proxy is that of the model itself: both are one person.
-    A user who is not logged in is nobody, and so is a lazy one whom nobody has asked for. The
-    label is the user's name where ``AUDIT["ACTOR_LABELS"]`` lets it be kept, and no strict mode
-    forbids it. That keeps no text either, and of keys numbers and UUIDs. Never raises.
+    An instance of a proxy model has the key of the concrete model: both are the same person. A
+    user who is not logged in is nobody, and so is a lazy user that has not been evaluated. The
+    label is the user's name if ``AUDIT["ACTOR_LABELS"]`` allows it; strict mode keeps no names.
+    Strict mode also keeps no texts, and only keys that are numbers or UUIDs. Never raises.
     """
     try:
-        # By its class: isinstance() would evaluate a lazy object.
+        # By the class: isinstance() would evaluate a lazy object.
         if issubclass(type(actor), LazyObject):
             actor = vars(actor).get("_wrapped")
         if issubclass(type(actor), str):
@@ -60,7 +60,7 @@ def actor_of(actor: object) -> tuple[str, str]:
             text = clean(redactor(get_config()).redact_text(text), ACTOR_LENGTH)
             return text, text[:ACTOR_LABEL_LENGTH]
         return _of_instance(cast("Model", actor)) if issubclass(type(actor), Model) else ("", "")
-    except Exception as error:  # the key may be of any type, and its text is asked for
+    except Exception as error:  # the key may be of any type, and str() of it may raise
         internal_errors.report("naming an actor", error)
         return "", ""
 
@@ -85,7 +85,7 @@ def _of_instance(actor: Model) -> tuple[str, str]:
 
 
 def origin_name(text: str) -> str:
-    """A text that says what code it is that sends, without secrets that stand in it."""
+    """A text that names the code that sends, with secrets in it redacted."""
     found = redactor(get_config()).redact_text(text[:_LOOKED_THROUGH])
     return clean(found, _ORIGIN_NAME_LENGTH)
 
@@ -113,16 +113,16 @@ class Circumstances:
         self.actor_label = actor_label
 
     def within(self, origin: Origin) -> Origin:
-        """The origin of code inside: whatever a retry runs is the retry's."""
+        """The origin of code that runs inside: everything that a retry runs belongs to it."""
         return Origin.RETRY if self.origin is Origin.RETRY else origin
 
     def take_actor(self, actor: object) -> None:
-        """Note who it is: a model instance, or a text such as "billing". Runs no query."""
+        """Note the actor: a model instance, or a text such as "billing". Runs no query."""
         self.actor, self.actor_label = actor_of(actor)
 
 
 class Surroundings:
-    """What a context runs in: its circumstances, and how to learn more of them meanwhile."""
+    """The circumstances of a context, and functions that may learn more about them meanwhile."""
 
     __slots__ = ("circumstances", "find_actor", "find_name")
 
@@ -133,13 +133,13 @@ class Surroundings:
         find_name: Callable[[], str] | None = None,
     ) -> None:
         self.circumstances = circumstances
-        #: Answers the user if the application knows it by now. Set to None at the end.
+        #: Returns the user if the application knows it by now. Set to None at the end.
         self.find_actor = find_actor
-        #: Answers the name of the origin if it is known by now, else "". Set to None then.
+        #: Returns the name of the origin, or "" if it is not known yet. Set to None once known.
         self.find_name = find_name
 
     def look(self) -> None:
-        """Take the name and the actor, if they are known by now. Raises no failure of ours."""
+        """Take the name and the actor if they are known by now. Raises no internal error."""
         found = self.circumstances
         try:
             name = "" if self.find_name is None else self.find_name()
@@ -153,10 +153,10 @@ class Surroundings:
             internal_errors.report("looking for the actor of a request", error)
 
     def finish(self) -> None:
-        """Look a last time, and let go of whoever could tell."""
+        """Look for the last time, and drop the references to the functions."""
         try:
             self.look()
-        finally:  # a signal handler of the process may raise in it
+        finally:  # a signal handler of the process may raise in look()
             self.find_actor = self.find_name = None
 
 
@@ -169,7 +169,7 @@ _of_process: Circumstances | None = None
 
 
 def current() -> Circumstances:
-    """Those of the code that runs now; for code outside of all those of its process."""
+    """The circumstances of the code that runs now; by default, those of the process."""
     around = surroundings.get()
     if around is None:
         return _of_process or process_circumstances()
@@ -180,7 +180,7 @@ def current() -> Circumstances:
 
 
 def process_circumstances() -> Circumstances:
-    """What code outside of requests and tasks runs in: what its process was started as."""
+    """The circumstances of code outside of requests and tasks: how its process was started."""
     global _of_process
     if _of_process is None:
         origin, name = process_origin()
@@ -189,12 +189,12 @@ def process_circumstances() -> Circumstances:
 
 
 class audit_circumstances:  # noqa: N801 - reads as a statement, like contextlib.suppress
-    """Say what the code inside is: ``with audit_circumstances(origin="task", name="nightly"): …``
+    """Name the code inside: ``with audit_circumstances(origin="task", name="nightly"): …``
 
-    For what the audit cannot tell by itself: jobs of RQ, consumers, scripts. ``origin`` is
-    "request", "command", "task", "shell" or "other"; ``actor`` a user (or any saved model
-    instance) or a text; ``request_id`` the id of the job. What is left out is taken from the
-    circumstances around. Usable in sync and async code; threads started inside do not inherit it.
+    For code that the audit cannot recognize by itself: jobs of RQ, consumers, scripts. ``origin``
+    is "request", "command", "task", "shell" or "other"; ``actor`` is a user (or any saved model
+    instance) or a text; ``request_id`` is the id of the job. What is left out is taken from the
+    outer circumstances. It works in sync and async code; threads started inside do not inherit it.
     """
 
     def __init__(
@@ -246,7 +246,7 @@ class audit_circumstances:  # noqa: N801 - reads as a statement, like contextlib
 
 
 class _TaskSurroundings(Surroundings):
-    """Those of a task, and what was there before it: a task may run inside a request."""
+    """The surroundings of a task, and the outer ones: a task may run inside a request."""
 
     __slots__ = ("outer", "task_id")
 
@@ -257,7 +257,7 @@ class _TaskSurroundings(Surroundings):
 
 
 def task_started(name: str, task_id: str) -> None:
-    """Let what follows in this context be the work of a task, until ``task_ended`` is called."""
+    """Attribute what follows in this context to a task, until ``task_ended`` is called."""
     around = current()
     made = Circumstances(
         origin=around.within(Origin.TASK),
@@ -271,17 +271,17 @@ def task_started(name: str, task_id: str) -> None:
 
 
 def task_ended(task_id: str) -> None:
-    """Take back what ``task_started`` did; harmless if that was never called here."""
+    """Undo ``task_started``; does nothing if that was not called in this context."""
     around = surroundings.get()
     if isinstance(around, _TaskSurroundings) and around.task_id == task_id:
         surroundings.set(around.outer)
 
 
 def connect_task_signals() -> None:
-    """Hear of the tasks of Django (6.0 and later), and of Celery's where it is imported by now.
+    """Listen to Django's task signals (6.0 and later), and to Celery's if it is imported by now.
 
-    Connecting twice is harmless. Who records a dispatch and finds ``hears_celery`` False calls
-    ``hear_celery`` once more: a project may import Celery whenever it likes.
+    Connecting twice is harmless. While ``hears_celery`` is False, ``hear_celery`` is called again
+    when a dispatch is recorded: a project may import Celery at any time.
     """
     if find_spec("django.tasks") is not None:
         from django.tasks import signals as django_signals  # noqa: PLC0415 - not in Django 5.2
@@ -292,17 +292,18 @@ def connect_task_signals() -> None:
 
 
 def hear_celery() -> None:
-    """Hear of Celery's tasks from now on, if it is imported; one may run already. Never raises."""
+    """Listen to Celery's task signals if it is imported; a task may run already. Never raises."""
     global hears_celery
     signals: Any = sys.modules.get("celery.signals")
-    if getattr(signals, "task_postrun", None) is None:  # or another thread is importing it
+    if getattr(signals, "task_postrun", None) is None:  # not imported, or only in part so far
         return
     hears_celery = True
     try:
         signals.task_prerun.connect(_celery_started, dispatch_uid=_UID)
         signals.task_postrun.connect(_celery_ended, dispatch_uid=_UID)
         task: Any = getattr(sys.modules.get("celery"), "current_task", None)
-        # A task that is called like a function is none: it has no id, and no end that is told.
+        # A task that is called like a function does not count: it has no id, and no signal is
+        # sent at its end.
         if task and task.request.id and not task.request.called_directly:
             _celery_started(task.request.id, task)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""This process: what started it, what it is called in the log, and how it forks and ends."""
+"""This process: what started it, its name in the log, and how it forks and ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from signal_inspector.display.text import (
 EXIT_SECONDS: Final = 5.0
 
 _label = ""
-_finalizers: set[str] = set()  # modules whose finalizers know of us in this process
+_finalizers: set[str] = set()  # packages in which a finalizer is registered in this process
 
 _SHELLS: Final = ("shell", "shell_plus", "dbshell")
 _INTERPRETERS: Final = ("ipython", "ipython3", "bpython", "ptpython")
@@ -36,7 +36,7 @@ _NAME_LENGTH: Final = 500
 
 
 def machine() -> str:
-    """Where a process number means something: the host, and the container on it."""
+    """The scope in which process ids are unique: the host, and the container on it."""
     try:
         return f"{host()[:150]} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - no file
     except OSError as error:
@@ -45,7 +45,7 @@ def machine() -> str:
 
 
 def label() -> str:
-    """``web-2, pid 4127, gunicorn``: this process, for a person."""
+    """This process as shown to a person: ``web-2, pid 4127, gunicorn``."""
     global _label
     if not _label:
         _label = process(process_name(), os.getpid(), host())
@@ -53,34 +53,34 @@ def label() -> str:
 
 
 class AtForkAndExit(Protocol):
-    """What has to know of forks and of the end of the process."""
+    """An object that is called when the process forks, and when it ends."""
 
     def hold(self) -> None:
-        """Called before a fork: let no thread be in the middle of anything, or soon go on."""
+        """Called before a fork: stop the threads at a safe point until ``go_on``."""
 
     def go_on(self) -> None:
         """Called in the parent after a fork."""
 
     def forked(self) -> None:
-        """Called in a forked child: forget what is the parent's to write."""
+        """Called in a forked child: forget what the parent will write."""
 
     def close(self, timeout: float) -> bool:
-        """Called once at the end: write what waits, within so many seconds."""
+        """Called once at the end: write what waits, within ``timeout`` seconds."""
 
 
 _endings: weakref.WeakSet[AtForkAndExit] = weakref.WeakSet()
 
 
 def watch(ending: AtForkAndExit) -> None:
-    """Tell it of forks and of the end of the process. It is kept alive by nobody here."""
+    """Call this object at forks and at the end of the process. Only a weak reference is kept."""
     _endings.add(ending)
 
 
 def expect_children_end() -> None:
-    """See to it that a child of multiprocessing, which runs no atexit, closes what is watched.
+    """Close what is watched at the end of a child of multiprocessing, which runs no ``atexit``.
 
-    To be called in the child itself, when there is first something to lose: what is registered
-    before its code begins, multiprocessing forgets.
+    Call this in the child itself, as soon as it has something to lose: multiprocessing drops
+    finalizers that were registered before the child's own code begins.
     """
     for name in ("multiprocessing", "billiard"):
         util = sys.modules.get(f"{name}.util")
@@ -96,7 +96,7 @@ def _is_child(name: str) -> bool:
 
 
 def close_all() -> None:
-    """Write what waits, within ``EXIT_SECONDS`` for all together."""
+    """Close everything that is watched; each has ``EXIT_SECONDS`` to write what waits."""
     for ending in list(_endings):
         try:
             ending.close(EXIT_SECONDS)
@@ -135,9 +135,10 @@ atexit.register(close_all)
 
 @contextmanager
 def ending_in_order() -> Iterator[None]:
-    """Let SIGTERM end the code inside like ``sys.exit``: for commands of our own.
+    """Let SIGTERM end the code inside like ``sys.exit``. For our own commands.
 
-    Python's own way of dying of it runs no ``atexit``. Another one's handler is left alone.
+    By default, a process that gets SIGTERM runs no ``atexit``. A handler that other code has
+    installed is left alone.
     """
     if (
         threading.current_thread() is not threading.main_thread()
@@ -157,7 +158,7 @@ def _exit(number: int, frame: FrameType | None) -> None:
 
 
 def process_origin() -> tuple[Origin, str]:
-    """The origin of code that runs in no request and no task, and what it is called."""
+    """The origin, and its name, of code that runs outside of requests and tasks."""
     started, command = program()[0], management_command()
     if command is not None:
         name = clean(f"{started} {command}", _NAME_LENGTH)

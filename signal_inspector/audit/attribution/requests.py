@@ -1,4 +1,4 @@
-"""What a request says of itself: id, client, route, user. Reading it runs no query."""
+"""What is known about a request: id, client, route, user. Reading this runs no query."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from signal_inspector.conf import get_config
 from signal_inspector.core.record.ids import next_sequence, time_ns, uuid7_text
 
 _NAME_LENGTH: Final = 500
-#: What makes a route a regular expression; path() has its arguments in < and > alone.
+#: What makes a route a regular expression; a route of path() has only < and > around arguments.
 _REGEX_MARKS: Final = re.compile(r"[\\^$(\[]")
 _REQUEST_ID_LENGTH: Final = 200
-_HEADER_LENGTH: Final = 4_000  # of X-Forwarded-For that are read
+_HEADER_LENGTH: Final = 4_000  # characters of X-Forwarded-For that are read
 _ID_MARKS: Final = frozenset("-_.:/+=@|~")
 
 
 def circumstances_of(request: HttpRequest) -> Circumstances:
-    """Those of a request that begins; nobody is known as its actor yet. Never raises."""
+    """The circumstances of a request that begins; its actor is not known yet. Never raises."""
     settings = get_settings()
     return Circumstances(
         origin=Origin.REQUEST,
@@ -39,28 +39,27 @@ def circumstances_of(request: HttpRequest) -> Circumstances:
 
 
 def known_user(request: HttpRequest) -> Model | None:
-    """The user that the application has asked for by now; None while nobody has, or nobody is in.
+    """The user of the request, if the application has asked for it by now and it is logged in.
 
-    A lazy ``request.user`` is left as it is: looking at it would be a query of ours, and under
-    ASGI an error.
+    A lazy ``request.user`` is not evaluated: this would run a query, and raise under ASGI.
     """
     held: dict[str, Any] = vars(request)
     user = held.get("user")
     if isinstance(user, LazyObject):
         user = vars(user).get("_wrapped")
     for found in (user, held.get("_cached_user"), held.get("_acached_user")):
-        # Not a lazy object that stands for one: isinstance() alone would evaluate it.
+        # By the class: isinstance() would evaluate a lazy object that stands for a user.
         if issubclass(type(found), Model):
             return cast("Model", found)
     return None
 
 
 def client_address(request: HttpRequest, settings: Audit) -> str | None:
-    """The address of the client, as far as proxies of one's own vouch for it; None if unknown.
+    """The address of the client, as far as trusted proxies vouch for it; None if unknown.
 
-    Each trusted proxy has appended the address that it was called from, so the client's stands
-    as many places from the right as there are proxies: what stands before it anybody may have
-    written. A request that came past the proxies goes by the address it came from.
+    Each trusted proxy appends the address that it was called from. So with N proxies, the client's
+    address is the Nth from the right: anybody may have written what is before it. For a request
+    that did not pass through all the proxies, the address that it came from is used.
     """
     remote = _text(request.META.get("REMOTE_ADDR"))
     if settings.client_header:
@@ -74,9 +73,9 @@ def client_address(request: HttpRequest, settings: Audit) -> str | None:
 
 
 def known_route(request: HttpRequest) -> str:
-    """``GET /reset/<uidb64>/<token>/``; "" until Django has found the view, and without one.
+    """The route, ``GET /reset/<uidb64>/<token>/``; "" if Django has found no view, or none yet.
 
-    A path may hold anything, tokens that log somebody in too; the route is of the code alone.
+    A path may contain anything, even tokens that log a user in; a route comes only from the code.
     """
     match = vars(request).get("resolver_match")
     route = getattr(match, "route", None)
@@ -87,7 +86,7 @@ def known_route(request: HttpRequest) -> str:
 
 @lru_cache(maxsize=1_000)
 def readable(route: str) -> str:
-    """A route with ``<name>`` for what varies, also where it is a regular expression."""
+    """A route with ``<name>`` for each variable part, even if it is a regular expression."""
     if _REGEX_MARKS.search(route) is None:
         return route
     parser: Any = import_module("re._parser")
@@ -100,7 +99,7 @@ def readable(route: str) -> str:
 
 
 def _in_words(parsed: Any, names: dict[int, str]) -> str:
-    """What a part of a parsed expression matches, in short."""
+    """What a part of a parsed regular expression matches, as a short text."""
     words = ""
     for code, value in parsed:
         kind = str(code)
@@ -117,12 +116,12 @@ def _in_words(parsed: Any, names: dict[int, str]) -> str:
 
 
 def keeps_paths() -> bool:
-    """Whether the log keeps the path of a request, and no route."""
+    """Whether the log keeps the path of a request instead of its route."""
     return get_settings().paths == "path" and not get_config().strict
 
 
 def _name(request: HttpRequest) -> str:
-    """``POST``; with its path, but for what looks like a secret in it, where paths are kept."""
+    """The method, such as ``POST``; with the path, secrets redacted, if paths are kept."""
     if keeps_paths():
         return origin_name(f"{_method(request)} {request.path}".strip())
     return clean(_method(request), _NAME_LENGTH)
@@ -133,7 +132,7 @@ def _method(request: HttpRequest) -> str:
 
 
 def _request_id(request: HttpRequest, settings: Audit) -> str:
-    """The id in the header, if it is fit to be one; else one of our own making."""
+    """The id in the header if it is valid, otherwise a new one."""
     given = _header(request, settings.request_id_header) if settings.request_id_header else ""
     given = given.strip()[:_REQUEST_ID_LENGTH]
     if given.isascii() and all(char.isalnum() or char in _ID_MARKS for char in given):
@@ -151,7 +150,7 @@ def _text(value: object) -> str:
 
 
 def _address(text: str) -> str | None:
-    """An address in its usual form, without port and zone; None for what is none."""
+    """An address in its usual form, without port and zone; None if the text is no address."""
     text = text.strip().strip('"')
     if text.startswith("["):  # "[2001:db8::1]:443"
         text = text[1:].partition("]")[0]

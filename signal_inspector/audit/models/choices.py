@@ -1,6 +1,6 @@
 """The numbers that stand for words in the tables of the audit.
 
-They are stored: a number that was once given keeps its meaning for ever.
+They are stored, so a number never changes its meaning.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ class Method(IntegerChoices):
     SEND_ROBUST = 2, "send_robust"
     ASEND = 3, "asend"
     ASEND_ROBUST = 4, "asend_robust"
-    OWN = 5, "a method of its own"  # of a subclass; `own_method` has its name
+    OWN = 5, "a method of its own"  # a method of a subclass; `own_method` has its name
 
 
 class Unseen(IntegerChoices):
-    """What is not known of a dispatch's receivers, as ``record.values.Unseen`` says."""
+    """What is not known about a dispatch's receivers; the numbers of ``record.values.Unseen``."""
 
     PUT_OFF = 1, "put off"
     UNTOLD = 2, "untold"
 
 
 class Ending(IntegerChoices):
-    """How a dispatch or a receiver call ended, as ``record.values.Outcome`` says, by number."""
+    """How a dispatch or a receiver call ended; the numbers of ``record.values.Outcome``."""
 
     RETURNED = 1, "returned"
     RAISED = 2, "raised"
@@ -55,7 +55,7 @@ class Ending(IntegerChoices):
 
 
 class TransactionOutcome(IntegerChoices):
-    """How the transaction ended that a dispatch was sent in."""
+    """How the transaction of a dispatch ended."""
 
     UNKNOWN = 0, "unknown"
     NONE = 1, "no transaction"
@@ -64,7 +64,7 @@ class TransactionOutcome(IntegerChoices):
 
 
 class Origin(IntegerChoices):
-    """What sort of code a dispatch was sent from."""
+    """The kind of code that a dispatch was sent from."""
 
     OTHER = 0, "other"
     REQUEST = 1, "request"
@@ -89,7 +89,7 @@ class GapReason(IntegerChoices):
 class RetryOutcome(IntegerChoices):
     """How the retry of a receiver ended."""
 
-    STARTED = 0, "started"  # and, if it stays so, ended with its process
+    STARTED = 0, "started"  # if this does not change, the process ended during the retry
     RETURNED = 1, "returned"
     RAISED = 2, "raised"
     REFUSED = 3, "refused"

@@ -1,12 +1,13 @@
-"""The tables of dispatches, of their receiver calls and of the objects they carry, and of names.
+"""The tables of dispatches, their receiver calls, the objects they carry, and names.
 
-Ids of dispatches are UUIDv7, so their order is the order of time: every index "by time" is one by
-id, dates are ranges of ids (``lookups.in_time``), and no index on a time is needed.
+Ids of dispatches are UUIDv7, so they sort by time: an index "by time" is an index by id, dates are
+ranges of ids (``lookups.in_time``), and no index on a time is needed.
 
-No table has a foreign key constraint, neither into other apps nor among these: a log must not
-keep anybody from deleting what it tells of, and the tables can be partitioned, shipped and pruned
-one by one. Names are referred to by numbers that follow from their text (``sanitize.name_id``).
-Numbers are not "positive" fields: the checks that these bring cost on every row.
+No table has a foreign key constraint, neither to other apps nor to another of these tables: a log
+must not prevent the deletion of what it describes, and each table can be partitioned, shipped and
+pruned separately. Rows refer to names by numbers that are computed from the text
+(``sanitize.name_id``). Numbers are not "positive" fields, as their check constraints cost time on
+every row.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ OBJECT_KEY_LENGTH: Final = 200
 
 
 class PartialIndex(Index):
-    """``Index(fields=…, condition=where)``, or the same without the condition."""
+    """``Index(fields=…, condition=where)``, without the condition if it is not supported."""
 
     def __init__(self, *expressions: Any, where: Q, **options: Any) -> None:
         super().__init__(*expressions, **options)
-        # Not named `condition`: that is what Django's check looks at.
+        # Not named `condition`, as Django's system check looks at that.
         self.where = where
 
     def create_sql(
@@ -60,7 +61,7 @@ class PartialIndex(Index):
 
 
 def _reference(to: type[models.Model] | str, **options: Any) -> models.ForeignKey[Any, Any]:
-    """A key into a table of this app, which the database does not enforce."""
+    """A foreign key to a table of this app, which the database does not enforce."""
     return models.ForeignKey(
         to,
         on_delete=models.DO_NOTHING,
@@ -74,7 +75,7 @@ def _reference(to: type[models.Model] | str, **options: Any) -> models.ForeignKe
 class Name(models.Model):
     """A text that many rows share. Rows are only ever added."""
 
-    #: Follows from kind and text, so no process has to ask another one for it.
+    #: Computed from kind and text, so every process knows it without asking the database.
     id = models.BigIntegerField(primary_key=True)
     kind = models.SmallIntegerField(choices=NameKind.choices)
     text = models.TextField()
@@ -101,24 +102,24 @@ class AuditedDispatch(models.Model):
     process = _reference(Name)
     delivery = _reference(Name)
     method = models.SmallIntegerField(choices=Method.choices)
-    own_method = models.CharField(max_length=OWN_METHOD_LENGTH)  # its name where it is OWN
+    own_method = models.CharField(max_length=OWN_METHOD_LENGTH)  # the name if method is OWN
     outcome = models.SmallIntegerField(choices=Ending.choices)
     unseen = models.SmallIntegerField(choices=Unseen.choices, null=True)  # null: all was seen
-    #: 1 where a receiver failed, swallowed or not, or the send itself did not return; else null.
-    #: Not a boolean: how that stands in an index and in a query is another in each Django, and
-    #: SQLite uses a partial index only for the very same words, or for "=" and IS NOT NULL.
+    #: 1 if a receiver failed, swallowed or not, or if the send itself did not return; else null.
+    #: Not a boolean: Django's versions write its condition differently in indexes and queries, and
+    #: SQLite uses a partial index only for exactly the same text, or for "=" and IS NOT NULL.
     is_failed = models.SmallIntegerField(null=True)
     receiver_count = models.SmallIntegerField()
     failed_count = models.SmallIntegerField()
     skipped_count = models.SmallIntegerField()
     parent_id = models.UUIDField(null=True)
     parent_call = models.SmallIntegerField(null=True)
-    by_time = models.SmallIntegerField(null=True)  # 1 where parent_call is known by time only
+    by_time = models.SmallIntegerField(null=True)  # 1 if parent_call is inferred from times only
     transaction_outcome = models.SmallIntegerField(choices=TransactionOutcome.choices)
     transaction_id = models.UUIDField(null=True)
     query_count = models.IntegerField()  # of its receivers
     query_ns = models.BigIntegerField()
-    # Null, not "", where there is none: SQLite uses a partial index only for IS NOT NULL.
+    # Null, not "", if there is none: SQLite uses a partial index only for IS NOT NULL.
     actor = models.CharField(max_length=ACTOR_LENGTH, null=True)  # noqa: DJ001 "auth.User:7"
     actor_label = models.CharField(max_length=ACTOR_LABEL_LENGTH)
     request_id = models.CharField(max_length=REQUEST_ID_LENGTH, null=True)  # noqa: DJ001
@@ -126,9 +127,9 @@ class AuditedDispatch(models.Model):
     origin_name = models.CharField(max_length=ORIGIN_NAME_LENGTH)  # "POST /checkout/"
     client = models.GenericIPAddressField(null=True)
     trace_id = models.CharField(max_length=32, null=True)  # noqa: DJ001
-    span_id = models.CharField(max_length=16)  # "" where it has no span of its own
+    span_id = models.CharField(max_length=16)  # "" if the dispatch has no span
     trace_sampled = models.SmallIntegerField(null=True)  # 1 or 0; null without a trace
-    payload = models.TextField()  # see payloads.py; "" where none was kept
+    payload = models.TextField()  # see payloads.py; "" if none was kept
     payload_dropped = models.IntegerField()  # arguments beyond Limits.payload_items
     written_at = models.DateTimeField()
 
@@ -205,13 +206,13 @@ class AuditedCall(models.Model):
     is_async = models.BooleanField()
     offset_ns = models.BigIntegerField(null=True)  # null: never started, or not known
     duration_ns = models.BigIntegerField()
-    self_ns = models.BigIntegerField()  # without the dispatches it sent
+    self_ns = models.BigIntegerField()  # without the time of the dispatches that it sent
     query_count = models.IntegerField()
     query_ns = models.BigIntegerField()
-    queries_by_time = models.IntegerField(default=0)  # of them, those of other threads and tasks
+    queries_by_time = models.IntegerField(default=0)  # those run in other threads and tasks
     message = models.TextField()  # of the exception
     traceback = models.TextField()
-    response = models.TextField()  # as payload, of one value
+    response = models.TextField()  # one value, in the format of a payload
 
     class Meta:
         db_table = "signal_audit_call"
@@ -231,7 +232,7 @@ class AuditedCall(models.Model):
 
 
 class AuditedObject(models.Model):
-    """That a dispatch carried a model instance among its arguments: ``shop.Order:42``."""
+    """A model instance, such as ``shop.Order:42``, that was an argument of a dispatch."""
 
     pk = models.CompositePrimaryKey("model_id", "object_pk", "dispatch_id")
     model = _reference(Name)

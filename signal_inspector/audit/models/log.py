@@ -1,4 +1,4 @@
-"""The tables that tell of the log itself.
+"""The tables about the log itself.
 
 Its gaps, its writers, what was done with it, and the counts that the overview is drawn from.
 """
@@ -21,18 +21,18 @@ class Gap(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     from_at = models.DateTimeField()
-    to_at = models.DateTimeField(null=True)  # null while it is open
+    to_at = models.DateTimeField(null=True)  # null while the gap is open
     missing = models.BigIntegerField()
     is_upper_bound = models.BooleanField(default=False)  # "up to so many"
     reason = models.SmallIntegerField(choices=GapReason.choices)
     detail = models.TextField(blank=True)
-    #: The dispatch that a database refused.
+    #: The dispatch, if the database refused a single one.
     dispatch_id = models.UUIDField(null=True)
     process = models.CharField(max_length=_LABEL_LENGTH, blank=True)
-    #: Tells one report of a gap from its repetition by a writer that tries again.
+    #: Identifies the gap, so that a writer that tries again does not report it twice.
     key = models.CharField(max_length=64, unique=True)
     written_at = models.DateTimeField()
-    closed_at = models.DateTimeField(null=True)  # when somebody has dealt with it
+    closed_at = models.DateTimeField(null=True)  # when somebody marked it as dealt with
 
     class Meta:
         db_table = "signal_audit_gap"
@@ -56,7 +56,7 @@ class Writer(models.Model):
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True)
-    waiting = models.BigIntegerField(default=0)  # taken and not written, when last seen
+    waiting = models.BigIntegerField(default=0)  # taken but not yet written, when last seen
     written = models.BigIntegerField(default=0)
     last_write_at = models.DateTimeField(null=True)
 
@@ -75,7 +75,8 @@ class Retry(models.Model):
     id = models.BigAutoField(primary_key=True)
     dispatch_id = models.UUIDField()
     call_index = models.SmallIntegerField()
-    #: Counts the attempts at one receiver call, from 1: of two that start at once one is refused.
+    #: The number of the attempt at this receiver call, from 1. It is unique: if two attempts start
+    #: at once, one is refused.
     attempt = models.SmallIntegerField()
     signal = models.TextField()
     receiver = models.TextField()
@@ -88,7 +89,7 @@ class Retry(models.Model):
     exception_class = models.TextField(blank=True)
     message = models.TextField(blank=True)
     traceback = models.TextField(blank=True)
-    #: The dispatch as which the attempt itself stands in the log, if its signal is inspected.
+    #: The id of the dispatch that the log has of the attempt itself, if its signal is audited.
     recorded_as = models.UUIDField(null=True)
 
     class Meta:
@@ -130,18 +131,18 @@ class Operation(models.Model):
 
 
 class Tally(models.Model):
-    """What was dispatched in a slot of time, as one or several rows counted it.
+    """Counts of what was dispatched in a slot of time; a slot may have several rows.
 
-    A writer adds a row with each batch, in the batch's own transaction, and changes none: so
-    writers never wait for each other here. Rows of a slot are to be added up by who reads them,
-    and are replaced by their sum now and then (see ``stats.rollup``). So there are some hundreds
-    of them, which need no index. They stay when the dispatches are pruned.
+    A writer adds a row with each batch, in the batch's own transaction, and changes no other row,
+    so writers never wait for each other here. The rows of a slot have to be added up when they are
+    read, and are replaced by their sum now and then (see ``stats.rollup``). So the table has a few
+    hundred rows, and needs no index. Its rows stay when dispatches are pruned.
     """
 
-    #: Of time and chance, so that a writer knows it without asking.
+    #: Made of the time and a random number, so that a writer needs no query for it.
     id = models.BigIntegerField(primary_key=True)
-    slot = models.BigIntegerField()  # Unix seconds at which the slot begins, a multiple of:
-    seconds = models.IntegerField()  # how long it is
+    slot = models.BigIntegerField()  # Unix time at which the slot begins, a multiple of `seconds`
+    seconds = models.IntegerField()  # length of the slot
     content = models.TextField()  # see tallies.Figures
 
     class Meta:
