@@ -1,4 +1,4 @@
-"""What somebody does with the log as a whole is itself logged: at its start, and at its end."""
+"""Operations: what somebody does with the log as a whole is logged, at its start and its end."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from signal_inspector.core import internal_errors
 from signal_inspector.core.record.ids import monotonic
 
 _DETAIL_LENGTH: Final = 4_000
-_SECONDS: Final = 5.0  # between two notes of how far it has come
+_SECONDS: Final = 5.0  # between two updates of the progress
 
 
 class RunningOperation:
-    """An export, a prune or a purge while it goes on, noted in the log. A context manager.
+    """An export, a prune or a purge while it runs, recorded in the log. A context manager.
 
-    Its row is there before anything is done; if that cannot be written, nothing is done. A row
-    without an end is that of a process that was killed, and tells how far it had come.
+    Its row is written before anything is done; if that fails, nothing is done. If the process is
+    killed, the row has no end, and shows how far the operation got.
     """
 
     def __init__(self, kind: OperationKind, detail: str, actor: str = "", label: str = "") -> None:
@@ -43,18 +43,18 @@ class RunningOperation:
         self.rows = 0
 
     def begin(self) -> Self:
-        """Write that it begins; raises what the database raises."""
+        """Write the row of the operation; raises what the database raises."""
         self._operation.save(using=get_settings().database, force_insert=True)
         return self
 
     def count(self, rows: int) -> None:
-        """Add to the dispatches; written now and then."""
+        """Add to the number of dispatches, which is written now and then."""
         self.rows += rows
         if monotonic() - self._noted > _SECONDS:
             self._note()
 
     def end(self, how: str = "") -> None:
-        """Write that it ended, once: ``how`` if it was not complete. Never raises."""
+        """Write the end, once; ``how`` says why it was not complete. Never raises."""
         if self._operation.ended_at is not None:
             return
         self._operation.ended_at = stored_now()
@@ -80,7 +80,7 @@ class RunningOperation:
             try:
                 self._save()
             except (DatabaseError, InterfaceError):
-                # A long export outlives a server that restarts.
+                # The database server may restart during a long export.
                 connections[get_settings().database].close_if_unusable_or_obsolete()
                 self._save()
         except Exception as error:

@@ -1,9 +1,9 @@
-"""Taking dispatches out of the log, as JSON Lines or CSV: to a file, a pipe or a browser.
+"""Export dispatches from the log as JSON Lines or CSV: to a file, a pipe or a browser.
 
-JSON Lines: on each line the JSON of a dispatch, as every room gives it, with the other columns of
-the log as its context. CSV (RFC 4180): the columns of the log, a receiver call on each line, and
-beside it those of its dispatch; a dispatch that nobody received has one line, with empty cells for
-the call. The log tells of an export from its start to its end.
+JSON Lines: each line is the JSON of a dispatch, the same as in every room, with the other columns
+of the log as its context. CSV (RFC 4180): the columns of the log, with one receiver call on each
+line next to the columns of its dispatch; a dispatch without receivers has one line, with empty
+cells for the call. An export is recorded in the log from its start to its end.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from signal_inspector.audit.search.entries import (
     shown,
 )
 
-#: What a spreadsheet may take for a formula when a cell begins with it; the last four are the
-#: wide forms that East Asian versions take for the narrow ones. The apostrophe is among them so
-#: that taking one away gives back every text.
+#: A spreadsheet may take a cell for a formula if it begins with one of these. The last four are
+#: full-width forms, which East Asian versions treat like the narrow ones. The apostrophe is in the
+#: list so that removing one apostrophe always gives back the original text.
 _FORMULA: Final = tuple("=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20")
 _CALL: Final = "call_"
-# Not ends of a line in JSON Lines, but to many a program that reads lines.
+# Many programs take these for line ends, although JSON Lines does not.
 _LINE_ENDS: Final = re.compile("[\x85\u2028\u2029]")
 
 Chunks = Generator[bytes, None, None]
@@ -56,7 +56,7 @@ _LEVEL: Final = 6
 
 
 class Format:
-    """Turns entries into text, some at a time."""
+    """Turns entries into text, a batch at a time."""
 
     name: ClassVar[str]
     label: ClassVar[str]
@@ -67,11 +67,11 @@ class Format:
         self.payloads = payloads
 
     def header(self) -> bytes:
-        """What stands before the first entry."""
+        """What comes before the first entry."""
         return b""
 
     def lines(self, entries: Iterable[Entry]) -> bytes:
-        """These entries, each line with its end."""
+        """The lines of these entries, each with its line end."""
         raise NotImplementedError
 
 
@@ -97,7 +97,7 @@ class Csv(Format):
 
     def __init__(self, *, payloads: bool, mark: bool = False) -> None:
         super().__init__(payloads=payloads)
-        #: Whether to begin with a byte order mark, by which Excel knows UTF-8.
+        #: Whether to begin with a byte order mark, by which Excel recognizes UTF-8.
         self._mark = mark
         hidden = () if payloads else (*DISPATCH_VALUES, *CALL_VALUES)
         self._dispatch = [name for name in map(shown, DISPATCH_COLUMNS) if name not in hidden]
@@ -105,7 +105,7 @@ class Csv(Format):
 
     @property
     def columns(self) -> list[str]:
-        """The names in the first line."""
+        """The column names, which are the first line."""
         return [*self._dispatch, "objects", *(f"{_CALL}{name}" for name in self._call)]
 
     def header(self) -> bytes:
@@ -129,14 +129,14 @@ FORMATS: Final[dict[str, type[Format]]] = {each.name: each for each in (JsonLine
 
 
 def escaped(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: with an apostrophe before it if need be."""
+    """A text that no spreadsheet takes for a formula, with a leading apostrophe if needed."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _json_line(values: dict[str, Any]) -> bytes:
     try:
         return _LINE_ENDS.sub(_json_escape, _json(values)).encode() + b"\n"
-    except UnicodeEncodeError:  # half of a pair, escaped in a payload
+    except UnicodeEncodeError:  # a lone surrogate, which was escaped in a payload
         return _json(values, ensure_ascii=True).encode() + b"\n"
 
 
@@ -163,7 +163,7 @@ def _cell(value: Any) -> Any:
 
 
 def described(wanted: Wanted, form: Format) -> str:
-    """What an ``Operation`` says of an export: format, payloads, filters."""
+    """The description of an export in its ``Operation``: format, payloads, filters."""
     filters = [f"{key}={value}" for key, value in sorted(wanted.selection.params().items())]
     if wanted.signal_glob:
         filters.append(f"signal={wanted.signal_glob}")
@@ -174,9 +174,9 @@ def described(wanted: Wanted, form: Format) -> str:
 def chunks(
     wanted: Wanted, form: Format, operation: RunningOperation, until: UUID | None = None
 ) -> Chunks:
-    """The export, some dispatches at a time. The operation ends with it, also if closed early.
+    """The export, a batch of dispatches at a time. Ends the operation, also when closed early.
 
-    It holds what has been sent before now (or before ``until``), however much is written
+    It contains what was sent before now, or before the id ``until``, regardless of what is written
     meanwhile.
     """
     until = until or first_id_at(datetime.now(UTC))
@@ -199,7 +199,7 @@ def chunks(
 
 
 class Stream:
-    """Chunks for a response of a sync server, which closes it also where the client hangs up."""
+    """Chunks for a response of a sync server, which also closes it when the client disconnects."""
 
     def __init__(self, source: Chunks, operation: RunningOperation) -> None:
         self._source = source
@@ -216,14 +216,14 @@ class Stream:
             return next(self._source, None)
 
     def close(self) -> None:
-        """Stop. Waits for a chunk that is being made in another thread."""
+        """Stop the export. Waits for a chunk that is being made in another thread."""
         with self._lock:
             self._source.close()
-        self._operation.end("Not complete: it was never begun.")  # if nothing has ended it before
+        self._operation.end("Not complete: it was never begun.")  # does nothing if it has ended
 
 
 class AsyncStream:
-    """The same for an async server: the log is read in the thread of its sync code."""
+    """A ``Stream`` for an async server: the log is read in the thread of its sync code."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -236,15 +236,15 @@ class AsyncStream:
 
 @contextlib.contextmanager
 def whole_file(path: Path, *, replace: bool = False) -> Iterator[Write]:
-    """A function that writes to a new file, which nobody but its owner may read.
+    """A function that writes to a new file, which only its owner may read.
 
-    Until the end it is called ``<name>.….part`` and is removed if the code inside raises, so that
-    what stands under the name is never cut short. A name that ends in ``.gz`` is compressed.
-    Raises FileExistsError if there is such a file, unless ``replace``.
+    Until the end the file is named ``<name>.….part``, and it is removed if the code inside raises,
+    so a file under the final name is always complete. If the name ends in ``.gz``, the file is
+    compressed. Raises FileExistsError if the file exists already, unless ``replace``.
     """
     if not replace:
         _refuse_path(path)
-    # Of a name of its own, with mode 0600, and never through a link that somebody put there.
+    # A unique name and mode 0600; never follows a link that somebody has put there.
     number, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".part", dir=path.parent)
     part = Path(name)
     try:
@@ -278,7 +278,7 @@ def _refuse_path(path: Path) -> None:
 def to_stream(stream: Any) -> Write:
     """A function that writes bytes to a text stream such as ``sys.stdout``."""
     raw = getattr(stream, "buffer", None)
-    if raw is None:  # a StringIO, of call_command
+    if raw is None:  # a StringIO passed to call_command
         return lambda data: stream.write(data.decode())
     stream.flush()
 

@@ -1,4 +1,4 @@
-"""How the log does: its writers, the last write, what waits and is missing, how large it is."""
+"""The health of the log: its writers, its last write, what waits or is missing, and its size."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ _SERVER: Final[Mapping[str, str]] = {
     "mysql": "SELECT table_name, data_length + index_length FROM information_schema.tables "
     "WHERE table_schema = DATABASE()",
 }
-# Of a table and its indexes; a part of SQLite that not every build has.
+# Sizes of tables including their indexes, from dbstat, which not every build of SQLite has.
 _SQLITE: Final = (
     "SELECT m.tbl_name, SUM(s.pgsize) FROM dbstat s JOIN sqlite_master m ON m.name = s.name "
     "WHERE s.aggregate = TRUE AND m.tbl_name LIKE 'signal\\_audit\\_%%' ESCAPE '\\' "
     "GROUP BY m.tbl_name"
 )
-_LARGE: Final = 2 * 1024**3  # a SQLite file of which every page would have to be read
+_LARGE: Final = 2 * 1024**3  # bytes; dbstat reads every page, so larger SQLite files are not asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """A look at the log, for a page or a command."""
+    """The state of the log, for a page or a command."""
 
     last_write_at: datetime | None  # the latest of any process; None: nothing was ever written
-    waiting: int  # dispatches that writers said were waiting, and those of this process
-    writers: int  # processes that write in the background and live
-    late: int  # of these: have something to write, and wrote nothing for a minute
+    waiting: int  # dispatches waiting in this process, and in others as they reported last
+    writers: int  # processes that write in the background and have not ended
+    late: int  # writers that have something to write, but wrote nothing for too long
     open_gaps: int  # gaps that nobody has marked as dealt with
-    missing: int  # dispatches missing in these; upper bounds count in full
-    is_missing_exact: bool  # whether none of them is an upper bound
+    missing: int  # dispatches missing in the open gaps; upper bounds count in full
+    is_missing_exact: bool  # whether no open gap is an upper bound
 
 
 def status(using: str | None = None) -> Status:
-    """The state of the log, by four quick queries; raises what the database raises."""
+    """The state of the log, by a few quick queries; raises what the database raises."""
     using = using or get_settings().database
     writers = Writer.objects.using(using).filter(stopped_at=None)
     gaps = Gap.objects.using(using).filter(closed_at=None)
@@ -65,7 +65,7 @@ def status(using: str | None = None) -> Status:
 
 
 def last_write_at(using: str) -> datetime | None:
-    """When any process last wrote to the log."""
+    """The time of the last write to the log by any process."""
     said = Writer.objects.using(using).aggregate(last=Max("last_write_at"))["last"]
     newest = AuditedDispatch.objects.using(using).order_by("-id").values_list("written_at")[:1]
     moments = [moment for moment in (said, *(row[0] for row in newest)) if moment is not None]
@@ -73,7 +73,7 @@ def last_write_at(using: str) -> datetime | None:
 
 
 def late_writers(using: str) -> list[Writer]:
-    """Processes that have something to write and have written nothing for too long."""
+    """Processes that have something to write, but have written nothing for too long."""
     limit = stored_now() - timedelta(seconds=get_settings().late_after_seconds)
     return [
         writer
@@ -83,7 +83,7 @@ def late_writers(using: str) -> list[Writer]:
 
 
 def table_sizes() -> dict[str, int | None]:
-    """Bytes on disk by table, with its indexes; None where they cannot be told."""
+    """Bytes on disk by table, including its indexes; None if the size is not known."""
     connection = connections[get_settings().database]
     tables = [model._meta.db_table for model in apps.get_app_config("signal_audit").get_models()]
     told = {str(name): int(size) for name, size in _told(connection, tables) if size is not None}
@@ -91,7 +91,7 @@ def table_sizes() -> dict[str, int | None]:
 
 
 def database_size() -> int | None:
-    """Bytes of a SQLite file, all tables together; None for a server."""
+    """The size of a SQLite file in bytes, for all tables together; None for a server."""
     connection = connections[get_settings().database]
     if connection.vendor != "sqlite":
         return None
@@ -114,5 +114,5 @@ def _told(connection: BaseDatabaseWrapper, tables: list[str]) -> list[tuple[Any,
         with connection.cursor() as cursor:
             cursor.execute(statement, params)
             return list(cursor.fetchall())
-    except DatabaseError:  # no dbstat, or no right to look
+    except DatabaseError:  # no dbstat, or no permission
         return []

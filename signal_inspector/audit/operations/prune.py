@@ -1,9 +1,9 @@
-"""Deleting from the log: by age, by number, or all that is about one object or actor.
+"""Delete from the log: by age, by number, or everything about one object or actor.
 
-A dispatch is deleted with all that hangs on it, a chunk in each short transaction. The statements
-are raw and by key: Django's own ``delete`` would read every row first. Each chunk is chosen and
-deleted under a lock that others who prune respect, and so does the next one what is left: two
-prunes at once share the work. The lock ends with the transaction, so a pooler does no harm.
+A dispatch is deleted together with its calls, objects and retries, a chunk in each short
+transaction. The statements are raw and by key: Django's own ``delete`` would read every row first.
+Each chunk is chosen and deleted under a lock that all prunes take in turn, so two prunes at the
+same time share the work. The lock ends with the transaction, so it works with a pooler as well.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ from signal_inspector.audit.settings import Policy, get_settings, policies
 from signal_inspector.core import internal_errors
 from signal_inspector.names import name_matches
 
-_ALL_SIGNALS: Final = "*"  # what the policy is shown as that stands behind the rules
+_ALL_SIGNALS: Final = "*"  # shown for the default policy, which applies if no rule matches
 
-SECONDS: Final = 0.08  # that a chunk should take: it grows and shrinks to fit
+SECONDS: Final = 0.08  # that a chunk should take: the size of chunks is adapted to this
 _FIRST, _FEWEST, _MOST = 500, 50, 5_000  # dispatches in a chunk
 _ATTEMPTS: Final = 6
-_LOCK: Final = 0x5167_6E61_6C41  # "SignalA", known to all versions of this package
+_LOCK: Final = 0x5167_6E61_6C41  # for "SignalA"; the same in all versions of this package
 _LOCK_SECONDS: Final = 30
 
 DISPATCHES: Final = AuditedDispatch._meta.db_table
@@ -57,15 +57,15 @@ CHILDREN: Final = tuple(
 
 Choose = Callable[[Any, int], Sequence[Any]]  # cursor and number -> ids as the driver has them
 
-_SIZE: Final = 2_000  # ids that are looked at in one transaction
-_SETTLED: Final = timedelta(hours=1)  # younger rows are left alone: they may be on their way
+_SIZE: Final = 2_000  # ids that one step of a sweep looks at
+_SETTLED: Final = timedelta(hours=1)  # younger rows are left alone: they may not be committed yet
 _DISPATCH_IDS: Final = Table(DISPATCHES, ("id",), ("id",))
 TABLES: Final = tuple(model._meta.db_table for model in (AuditedCall, AuditedObject))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ages:
-    """How long dispatches are kept; None: for ever."""
+    """How long dispatches are kept; None: forever."""
 
     others: timedelta | None
     failures: timedelta | None
@@ -73,10 +73,10 @@ class Ages:
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """Dispatches that go for one reason."""
+    """Dispatches with ids before a bound, which are to be deleted: failed ones, others, or all."""
 
     before: UUID
-    failed: bool | None = None  # None: whether something failed in them or not
+    failed: bool | None = None  # None: all dispatches, failed or not
 
     @property
     def test(self) -> Q:
@@ -88,7 +88,7 @@ class Stratum:
 
 @dataclass(slots=True, kw_only=True)
 class Share:
-    """The signals that one rule speaks of, and what is to go of them."""
+    """The signals that one rule applies to, and how much of them is kept."""
 
     glob: str
     signals: list[tuple[int, str]] = field(default_factory=list)
@@ -96,7 +96,7 @@ class Share:
     max_rows: int | None = None
 
     def strata(self, now: datetime) -> list[Stratum]:
-        """What goes as of now; asks the log where there is a cap."""
+        """What is to be deleted now; queries the log if there is a ``max_rows``."""
         cap = self._beyond_cap()
         bounds = [
             max((each for each in (_before(age, now), cap) if each is not None), default=None)
@@ -112,7 +112,7 @@ class Share:
         ]
 
     def count(self, strata: Sequence[Stratum]) -> int:
-        """How many dispatches that are now."""
+        """How many dispatches these strata have now."""
         if not strata or not self.signals:
             return 0
         which = Q()
@@ -125,7 +125,7 @@ class Share:
         return [number for number, _ in self.signals]
 
     def _beyond_cap(self) -> UUID | None:
-        """The oldest id that may stay; None where all may."""
+        """The oldest id that ``max_rows`` allows to stay; None if all may stay."""
         if self.max_rows is None or not self.signals:
             return None
         newest = dispatches().filter(signal_id__in=self.numbers).order_by("-id")
@@ -134,10 +134,10 @@ class Share:
 
 
 def by_rules(globs: Sequence[str] = ()) -> list[Share]:
-    """A share for each rule, of the signals that it is the first to match.
+    """A share for each rule, with the signals for which this rule is the first that matches.
 
-    ``globs`` leaves other signals out. A signal that is not audited any more is still kept for as
-    long as its rule says.
+    If there are ``globs``, other signals are left out. Dispatches of a signal that is no longer
+    audited are still kept for as long as its rule says.
     """
     shares = {id(policy): _share(policy) for policy in policies()}
     for number, name in _signals(globs):
@@ -149,7 +149,7 @@ def by_rules(globs: Sequence[str] = ()) -> list[Share]:
 
 
 def by_age(ages: Ages, globs: Sequence[str] = ()) -> list[Share]:
-    """A share for each glob, or one for all signals."""
+    """A share for each glob, or a single one for all signals."""
     shares = [Share(glob=glob, ages=ages) for glob in globs or (_ALL_SIGNALS,)]
     for number, name in _signals(()):
         first = next((each for each in shares if name_matches(name, each.glob)), None)
@@ -186,21 +186,21 @@ def _before(age: timedelta | None, now: datetime) -> UUID | None:
 
 
 class Chunks:
-    """Deletes in chunks, and learns how large they may be."""
+    """Deletes dispatches in chunks, and learns how large a chunk may be."""
 
     def __init__(self, pause: float | None = None) -> None:
         self.connection: BaseDatabaseWrapper = connections[get_settings().database]
         most = self.connection.features.max_query_params
         self._most = _MOST if most is None else min(_MOST, most - 1)
         self._size = min(_FIRST, self._most)
-        # Who waits for SQLite's one lock is not served in turn: leave the others a moment.
+        # SQLite does not hand out its one lock in turn: leave other connections a moment.
         usual = 0.02 if self.connection.vendor == "sqlite" else 0.0
         self._pause = usual if pause is None else pause
         #: Seconds that the longest chunk took.
         self.longest = 0.0
 
     def of_signal(self, signal: int, stratum: Stratum) -> Iterator[int]:
-        """Delete these dispatches of a signal; yields how many, after each chunk."""
+        """Delete the dispatches of a signal in a stratum; yields how many, after each chunk."""
         quoted = self.connection.ops.quote_name
         test = {None: "", False: " AND is_failed IS NULL", True: " AND is_failed = 1"}
         sql = (
@@ -225,21 +225,21 @@ class Chunks:
             time.sleep(self._pause)
 
     def of_ids(self, ids: Sequence[UUID]) -> Iterator[int]:
-        """Delete these; yields how many, after each chunk."""
+        """Delete the dispatches with these ids; yields how many, after each chunk."""
         bound = Binder(self.connection).ids(map(str, ids))
         while bound:
             part, bound = bound[: self._size], bound[self._size :]
             yield self._chunk(partial(_these, part))[1]
 
     def _chunk(self, choose: Choose) -> tuple[Sequence[Any], int]:
-        """Choose and delete in one transaction; tried again where the database is only busy."""
+        """Choose and delete a chunk in one transaction; try again if the database is only busy."""
         for attempt in range(_ATTEMPTS):
             started = time.perf_counter()
             try:
                 with driver_cursor(self.connection) as cursor:
                     ids, deleted = self._delete(cursor, choose)
             except OperationalError:
-                # Locked, or chosen as the victim of a deadlock. What is else wrong stays so.
+                # Locked, or chosen as the victim of a deadlock. Other errors come back each time.
                 if attempt == _ATTEMPTS - 1 or not self.connection.is_usable():
                     raise
                 self._size = max(self._size // 2, min(_FEWEST, self._most))
@@ -269,9 +269,9 @@ def _these(ids: Sequence[Any], cursor: Any, number: int) -> Sequence[Any]:
 
 
 def delete_rows(connection: BaseDatabaseWrapper, cursor: Any, ids: Sequence[Any]) -> int:
-    """Delete the dispatches of these ids, and what hangs on them; how many there were.
+    """Delete the dispatches with these ids and the rows that refer to them; return how many.
 
-    The ids are as the driver has them. To be called in a transaction.
+    Only dispatches are counted. The ids are as the driver has them. Call this in a transaction.
     """
     for table in CHILDREN:
         delete_keys(connection, cursor, table, "dispatch_id", ids)
@@ -281,11 +281,11 @@ def delete_rows(connection: BaseDatabaseWrapper, cursor: Any, ids: Sequence[Any]
 def delete_keys(
     connection: BaseDatabaseWrapper, cursor: Any, table: str, column: str, ids: Sequence[Any]
 ) -> int:
-    """Delete the rows with these ids; how many."""
+    """Delete the rows with these ids in a column; return how many."""
     quoted = connection.ops.quote_name
     sql = f"DELETE FROM {quoted(table)} WHERE {quoted(column)} "  # noqa: S608 - our own names
     if connection.vendor == "postgresql":
-        # As one text: a driver takes longer to make an array than the server to delete.
+        # As one text: drivers need more time to make an array than the server needs to delete.
         cursor.execute(f"{sql}= ANY(%s::uuid[])", [f"{{{','.join(map(str, ids))}}}"])
     else:
         cursor.execute(f"{sql}IN ({', '.join(['%s'] * len(ids))})", list(ids))
@@ -294,7 +294,7 @@ def delete_keys(
 
 @contextlib.contextmanager
 def _turn(connection: BaseDatabaseWrapper, cursor: Any) -> Iterator[None]:
-    """MySQL's way to take turns, which its transactions do not end."""
+    """Hold the lock of prunes on MySQL, where it does not end with the transaction."""
     if connection.vendor != "mysql":
         yield
         return
@@ -308,14 +308,14 @@ def _turn(connection: BaseDatabaseWrapper, cursor: Any) -> Iterator[None]:
         try:
             cursor.execute(f"SELECT RELEASE_LOCK({name})")
             cursor.fetchone()
-        except Exception as error:  # a connection that is lost has let go
+        except Exception as error:  # a lost connection has released the lock already
             internal_errors.let_through(error)
 
 
 def sweep(connection: BaseDatabaseWrapper, now: datetime, *, thorough: bool) -> Iterator[int]:
-    """Delete such rows, some ids at a time; yields how many rows after each.
+    """Delete calls and objects without a dispatch; yields how many rows, after each step.
 
-    Looks at what is older than every dispatch, which costs nothing; ``thorough``: at all.
+    Only rows older than every dispatch are looked at, which is cheap; with ``thorough``, all rows.
     """
     before = first_id_at(now - _SETTLED)
     if not thorough:
@@ -332,7 +332,10 @@ def sweep(connection: BaseDatabaseWrapper, now: datetime, *, thorough: bool) -> 
 def _step(
     connection: BaseDatabaseWrapper, table: str, after: Any, before: Any
 ) -> tuple[Any | None, int]:
-    """Where to go on, if anywhere, and how many rows were deleted."""
+    """Delete the lost rows among the next ids of a table.
+
+    Return the id to continue after, or None at the end, and how many rows were deleted.
+    """
     quoted = connection.ops.quote_name
     sql = (
         f"SELECT DISTINCT dispatch_id FROM {quoted(table)} "  # noqa: S608 - our own names
@@ -343,7 +346,8 @@ def _step(
         ids = [row[0] for row in cursor.fetchall()]
         if not ids:
             return None, 0
-        # Rows of a dispatch are committed together with it: who sees them, sees it after them.
+        # Rows of a dispatch are committed together with it: a query after one that saw the rows
+        # sees the dispatch.
         known = {row[0] for row in select_in(connection, cursor, _DISPATCH_IDS, ("id",), ids)}
         lost = [id_ for id_ in ids if id_ not in known]
         deleted = 0
@@ -356,9 +360,9 @@ def _step(
 
 
 def purge(selection: Selection) -> Iterator[int]:
-    """Delete its dispatches with what hangs on them; yields how many, after each transaction.
+    """Delete the selected dispatches and what refers to them; yields how many, after each chunk.
 
-    0 now and then, where nothing was found for long: a caller that wants to stop is asked.
+    Yields 0 now and then while nothing is found, so that the caller can stop.
     """
     chunks = Chunks()
     for ids in Reader(Wanted(selection=selection, payloads=False)).ids():

@@ -1,8 +1,8 @@
-"""Running a failed receiver again from its record: recorded first, in its own transaction, once.
+"""Run a failed receiver again from its record: logged beforehand, in its own transaction, once.
 
-Nothing is imported, evaluated or called by a name from the table. A name is compared with those
-of what is loaded and connected in this process already, and where nothing answers to it, or more
-than one thing does, the receiver does not run.
+Nothing is imported, evaluated or called by a name from the table. A name is only compared with the
+names of what is already loaded and connected in this process. If nothing has this name, or more
+than one thing has it, the receiver does not run.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _DUMMY: Final = "django.db.backends.dummy"
 
 
 class RefusedError(Exception):
-    """Nothing has run; the message says why, for a person."""
+    """Nothing has run; the message tells a person why."""
 
 
 @dataclass(slots=True)
 class _Ended:
-    """How an attempt ended, as far as it has."""
+    """What is known about the end of an attempt so far."""
 
     has_returned: bool = False
     committed: list[str] = field(default_factory=list)  # aliases
@@ -54,12 +54,12 @@ class _Ended:
 def run_again(
     call: AuditedCall, *, reason: str, actor: object, expected: int | None = None
 ) -> Retry:
-    """Run the receiver of a failed call once more, and tell how that ended.
+    """Run the receiver of a failed call once more, and return the record of this attempt.
 
-    ``call`` is as ``find_call`` gives it, ``actor`` a user or a text, ``expected`` the number
-    that this attempt was to have when it was decided on. ``RefusedError``: a condition fails, or
-    somebody else was first. An exception of the receiver is in the ``Retry``; one that is no
-    ``Exception`` is raised as well.
+    ``call`` comes from ``find_call``, ``actor`` is a user or a text, and ``expected`` is the
+    number that the attempt would have had when somebody decided on it. Raises ``RefusedError`` if
+    a condition fails, or if another attempt was first. An exception of the receiver is in the
+    ``Retry``; a BaseException that is no ``Exception`` is raised as well.
     """
     text = storable(reason.strip())[:REASON_LENGTH]
     if not text:
@@ -74,7 +74,7 @@ def run_again(
 
 
 def will_run_in(examined: Examined) -> list[str]:
-    """The databases on which the attempt has a transaction of its own."""
+    """The databases on which the attempt runs in its own transaction."""
     aliases = {DEFAULT_DB_ALIAS, *examined.arguments.aliases}
     if examined.found is not None and examined.found.sender_alias is not None:
         aliases.add(examined.found.sender_alias)
@@ -85,7 +85,7 @@ def will_run_in(examined: Examined) -> list[str]:
 
 
 def _start(examined: Examined, reason: str, actor: object) -> Retry:
-    """The record of an attempt, committed before it starts. Its number can be had once only."""
+    """Record an attempt; this is committed before it starts. Its number is unique."""
     call = examined.call
     key, label = actor_of(actor)
     using = get_settings().database
@@ -134,7 +134,7 @@ class _StopError(Exception):
 
 
 def _in_transactions(examined: Examined, ended: _Ended) -> None:
-    """All that the receiver does in these databases stays if it returns, and goes if it raises."""
+    """Run the receiver in transactions: committed if it returns, rolled back if it raises."""
     try:
         with ExitStack() as stack:
             for alias in will_run_in(examined):
@@ -148,7 +148,7 @@ def _in_transactions(examined: Examined, ended: _Ended) -> None:
 
 
 def _still_there(examined: Examined) -> tuple[FoundReceiver, dict[str, Any]]:
-    """What is to be called, and the arguments, read again inside the transactions."""
+    """The receiver to call, and its arguments, read again inside the transactions."""
     dispatch = examined.call.dispatch
     arguments = restore(dispatch.payload, dispatch.payload_dropped)
     if examined.found is None or not arguments.are_complete:
@@ -161,10 +161,11 @@ def _noting(aliases: list[str], alias: str) -> Callable[[], None]:
 
 
 def _send(found: FoundReceiver, name: str, arguments: dict[str, Any], ended: _Ended) -> None:
-    """Send to the one receiver alone, as the signal itself would.
+    """Send to this one receiver only, as the signal itself would.
 
-    It goes through a signal of that name to which nothing else is connected. So Django calls the
-    receiver, sync or async, the inspector records it, and what it sends is seen to be its doing.
+    The dispatch is sent by a new signal of the same name, to which nothing else is connected. So
+    Django calls the receiver, sync or async, the inspector records the call, and what the receiver
+    sends is attributed to it.
     """
     signal = Signal()
     signal.connect(_only(found), weak=False)
@@ -178,7 +179,7 @@ def _send(found: FoundReceiver, name: str, arguments: dict[str, Any], ended: _En
 
 
 def _only(found: FoundReceiver) -> Callable[..., Any]:
-    """The receiver, told of the signal that it is connected to."""
+    """The receiver, which gets the signal that it is connected to as its ``signal`` argument."""
     receiver = found.receiver.function
 
     def run(*, signal: Signal, **named: Any) -> Any:
@@ -188,7 +189,7 @@ def _only(found: FoundReceiver) -> Callable[..., Any]:
         return await receiver(signal=found.signal, **named)
 
     chosen: Any = arun if found.receiver.is_async else run
-    chosen.__wrapped__ = receiver  # it is called by its own name in the log
+    chosen.__wrapped__ = receiver  # so that the log has the name of the receiver
     return chosen  # type: ignore[no-any-return]
 
 
@@ -202,7 +203,7 @@ def _in_words(error: BaseException) -> Failure:
 def _finish(
     record: Retry, ended: _Ended, duration_ns: int, failure: Failure | None, examined: Examined
 ) -> None:
-    """Complete the record. If that fails the attempt stays "started", and it is reported."""
+    """Complete the record. If this fails, it is reported, and the record stays "started"."""
     record.outcome = _outcome(ended, failure, will_run_in(examined))
     record.duration_ns = duration_ns
     record.recorded_as = ended.recorded_as
@@ -225,7 +226,7 @@ def _outcome(ended: _Ended, failure: Failure | None, aliases: Collection[str]) -
         return RetryOutcome.REFUSED
     if failure is None:
         return RetryOutcome.RETURNED
-    # What is raised by a callback of on_commit() takes nothing back: it must not run again.
+    # An exception of an on_commit() callback does not undo the commit: no other attempt may run.
     is_done = ended.has_returned and set(ended.committed) >= set(aliases)
     return RetryOutcome.RETURNED if is_done and aliases else RetryOutcome.RAISED
 

@@ -1,4 +1,7 @@
-"""Model instances as they are now, found by the keys that the log holds."""
+"""The arguments of a recorded dispatch, restored to call its receiver again.
+
+Model instances are read as they are now, by the keys that the log holds.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +37,14 @@ _AT_ONCE: Final = 200  # keys in one query
 _LIMITS: Final = Limits(payload_length=100_000)
 _REDACTOR: Final = Redactor()
 
-_LONGEST: Final = 5_000  # characters of a number, a date and the like
+_LONGEST: Final = 5_000  # characters of a number, a date or a similar value
 _INTEGER: Final = re.compile(r"-?[0-9]{1,700}")
 _NOT_FINITE: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 _MOST_VALUES: Final = 5_000
 _DEEPEST: Final = 40
 _LONGEST_WHY: Final = 300
-_TAKEN: Final = ("signal", "sender")  # what Django itself passes
+_TAKEN: Final = ("signal", "sender")  # arguments that Django itself passes
 _WHY_NOT: Final = {
     "redacted": "it was redacted: its value is not in the log",
     WITHHELD: "the rule of its signal keeps nothing but model instances",
@@ -58,11 +61,11 @@ _COLLECTIONS: Final[Mapping[str, Any]] = {
 
 
 class Reference(NamedTuple):
-    """An instance in the log: ``shop.Order:42`` of one database."""
+    """A model instance in the log: ``shop.Order:42`` and its database."""
 
     text: str
     alias: str
-    type: str  # dotted name of its class, which may be a proxy of that model
+    type: str  # dotted name of its class, which may be a proxy of the model
 
     @property
     def label(self) -> str:
@@ -73,21 +76,21 @@ class Reference(NamedTuple):
         return self.text.partition(":")[2]
 
 
-#: Each reference with its instance, or with why there is none.
+#: Each reference with its instance, or with a text that says why there is none.
 Found = dict[Reference, Model | str]
 
 
 def reference(summary: Summary) -> Reference:
-    """What a summary of an instance refers to."""
+    """The instance that a summary refers to."""
     alias = summary.value
     return Reference(summary.text, alias if type(alias) is str else DEFAULT_DB_ALIAS, summary.type)
 
 
 def fetch(references: Iterable[Reference]) -> Found:
-    """The instances, by one query for each model and database, or why there is none.
+    """The instances, or why there is none; up to 200 by one query per model and database.
 
-    They are read through ``_base_manager``, as Django itself follows a relation, so a default
-    manager that hides rows does not matter. Nothing of it is recorded. Never raises.
+    They are read through ``_base_manager``, as when Django follows a relation, so a default
+    manager that hides rows does not matter. What this sends is not recorded. Never raises.
     """
     found: Found = {}
     groups: dict[tuple[type[Model], str], dict[Reference, Any]] = {}
@@ -119,10 +122,10 @@ def _fetch(model: type[Model], alias: str, keys: Mapping[Reference, Any]) -> Fou
             with transaction.atomic(using=alias):
                 rows = list(model._base_manager.using(alias).filter(pk__in=chunk).order_by())
             for instance in rows:
-                # By the text, not by the key: "042" and 42, "a" and "A" may be one to a database.
+                # Compare texts, not keys: "042" and 42, "a" and "A" may be equal to a database.
                 text = summarize(instance, _LIMITS, _REDACTOR).text
                 found |= dict.fromkeys((each for each in keys if each.text == text), instance)
-    except Exception as error:  # of the database, or of the model's own code
+    except Exception as error:  # raised by the database, or by the model's own code
         internal_errors.let_through(error)
         why = f"reading {model._meta.label} from {alias!r} failed: {type(error).__name__}"
         return dict.fromkeys(keys, why)
@@ -134,14 +137,14 @@ class _NoKeyError(Exception):
 
 
 def _model(of: Reference) -> type[Model]:
-    """The model, or the proxy of it that the instance was of; ``LookupError`` of none."""
+    """The model, or its proxy if the instance was of that; raises ``LookupError`` if unknown."""
     model = apps.get_model(of.label)
     proxies = (each for each in apps.get_models() if each._meta.concrete_model is model)
     return next((each for each in proxies if class_path(each) == of.type), model)
 
 
 def _key(model: type[Model], text: str) -> Any:
-    """What to look for; ``_NoKeyError`` if the text is no key of the model."""
+    """The primary key to look for; raises ``_NoKeyError`` if the text is no key of the model."""
     fields = model._meta.pk_fields
     parts = [text]
     if len(fields) > 1:
@@ -162,11 +165,11 @@ def _chunks(keys: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 class CannotRestoreError(Exception):
-    """A value of the log that cannot be had again; the message says why, for a person."""
+    """A value in the log cannot be restored; the message tells a person why."""
 
 
 def plain_value(summary: Summary) -> Any:
-    """The value of a "plain" summary. ``CannotRestoreError`` if it cannot be had exactly."""
+    """The value of a "plain" summary; ``CannotRestoreError`` if it cannot be restored exactly."""
     read = _READERS.get(summary.type)
     if read is not None:
         return read(summary)
@@ -187,7 +190,7 @@ def _bool(summary: Summary) -> bool:
 
 
 def _int(summary: Summary) -> int:
-    """A large one is kept as text."""
+    """Read an integer; a large one is kept as text."""
     value = summary.value
     if type(value) is int:
         return value
@@ -197,7 +200,7 @@ def _int(summary: Summary) -> int:
 
 
 def _float(summary: Summary) -> float:
-    """Those that JSON cannot hold are kept in words."""
+    """Read a float; those that JSON cannot hold are kept as text, such as "nan"."""
     value = summary.value
     if value is None and summary.text in _NOT_FINITE:
         return _NOT_FINITE[summary.text]
@@ -213,7 +216,7 @@ def _str(summary: Summary) -> str:
 
 
 def _by_text(parse: Callable[[str], Any], write: Callable[[Any], str]) -> Callable[..., Any]:
-    """Reads what is kept as text, if writing it again gives the same text."""
+    """Make a reader of values kept as text; writing the value must give the same text again."""
 
     def read(summary: Summary) -> Any:
         text = summary.value
@@ -231,7 +234,7 @@ def _by_text(parse: Callable[[str], Any], write: Callable[[Any], str]) -> Callab
 
 
 def _member(path: str, name: str) -> Enum:
-    """A member of an Enum that is loaded."""
+    """The member of an Enum whose class is loaded."""
     cls = loaded_class(path)
     if cls is None or not derives(cls, Enum):
         raise CannotRestoreError(f"values of {path} cannot be made again")
@@ -266,8 +269,8 @@ class Argument:
     """An argument of the recorded dispatch, and whether it can be passed again."""
 
     name: str
-    text: str  # in a few words
-    why_not: str = ""  # "" where it is restored
+    text: str  # a short text for the value
+    why_not: str = ""  # why it cannot be passed again; "" if it is restored
     value: Any = field(default=None, repr=False)
 
 
@@ -283,12 +286,12 @@ class Arguments:
 
     @property
     def missing(self) -> list[Argument]:
-        """Those that cannot be restored."""
+        """The arguments that cannot be restored."""
         return [argument for argument in self.each if argument.why_not]
 
     @property
     def are_complete(self) -> bool:
-        """Whether a call can be made with them."""
+        """Whether the receiver can be called with them."""
         return not self.fault and not self.missing
 
     def values(self) -> dict[str, Any]:
@@ -299,14 +302,14 @@ class Arguments:
 def restore(text: str, dropped: int) -> Arguments:
     """The arguments in a payload as ``payloads.payload_text`` wrote it.
 
-    ``dropped`` is how many more there were. Model instances are read from their databases now;
-    one that occurs several times is one instance.
+    ``dropped`` is the number of arguments that were not kept. Model instances are read from their
+    databases now; one that occurs several times is a single object.
     """
     if not text:
         return Arguments(fault="its arguments were not kept")
     try:
         return _restore(read_payload(text), dropped)
-    except Exception as error:  # the text may be anything: nested too deep, too long a number
+    except Exception as error:  # the text may be anything, such as nested too deep
         internal_errors.let_through(error)
         return Arguments(fault="what the log holds of its arguments cannot be read")
 
@@ -328,7 +331,7 @@ def _restore(payload: Mapping[str, Summary], dropped: int) -> Arguments:
 
 
 def _walk(payload: Mapping[str, Summary]) -> Iterator[Summary]:
-    """Every value, those in collections too; one more than are allowed at most."""
+    """Every value, including those in collections; stops at one more than is allowed."""
     waiting = list(payload.values())
     for _ in range(_MOST_VALUES + 1):
         if not waiting:
@@ -389,7 +392,7 @@ def _collection(summary: Summary, found: Found, depth: int) -> Any:
             raise CannotRestoreError(f"its item {key}: {error}") from None
     try:
         made = make(members) if make is dict else make(member for _, member in members)
-    except TypeError:  # a set of what cannot be in one
+    except TypeError:  # an item that is not hashable cannot be in a set
         raise CannotRestoreError(f"no {summary.type} can hold these items") from None
     if len(made) != len(members):
         raise CannotRestoreError("items of it are equal that were not")

@@ -1,4 +1,4 @@
-"""What has to hold before a receiver runs again; each condition with its state and a why."""
+"""The conditions under which a receiver may run again, each with its state and the reason."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from signal_inspector.audit.operations.retry_receivers import FoundReceiver, Not
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.display.numbers import plural, rough_time
 
-#: An attempt that never ended is taken to run no more after so many seconds.
+#: An attempt that has not ended after so many seconds is assumed to be gone.
 FORGOTTEN_SECONDS: Final = 3_600
 _RAN: Final = (RetryOutcome.STARTED, RetryOutcome.RETURNED, RetryOutcome.RAISED)
 
 
 class State(StrEnum):
-    """Of a condition."""
+    """The state of a condition."""
 
     MET = "met"
     FAILED = "failed"  # it forbids the attempt
-    NOTE = "note"  # it forbids nothing, and whoever decides has to know of it
+    NOTE = "note"  # it does not forbid the attempt, but the person who decides must know of it
 
 
 @dataclass(frozen=True, slots=True)
 class RetryCondition:
-    """One of them, in words."""
+    """One condition, its state, and a text about it."""
 
     name: str
     state: State
     text: str
-    discreet: str = ""  # for those who may not see payloads, where the text tells of one
+    discreet: str = ""  # used instead for users without access to payloads; "": text shows none
 
     def words(self, may_see: bool) -> str:
-        """The text that may be shown."""
+        """The text to show to a user who may see payloads, or may not."""
         return self.text if may_see or not self.discreet else self.discreet
 
 
@@ -62,23 +62,26 @@ class Examined:
 
     @property
     def may_run(self) -> bool:
-        """Whether nothing forbids it."""
+        """Whether no condition forbids it."""
         return all(each.state is not State.FAILED for each in self.conditions)
 
     @property
     def obstacles(self) -> list[str]:
-        """What forbids it, without anything of the payload."""
+        """The texts of the conditions that forbid it, without anything from the payload."""
         failed = (each for each in self.conditions if each.state is State.FAILED)
         return [each.words(may_see=False) for each in failed]
 
     @property
     def next_attempt(self) -> int:
-        """The number that the next attempt has."""
+        """The number of the next attempt."""
         return self.attempts[-1].attempt + 1 if self.attempts else 1
 
 
 def find_call(dispatch_id: UUID, index: int) -> AuditedCall:
-    """A receiver call of the log, with its dispatch and names. ``AuditedCall.DoesNotExist``."""
+    """A receiver call in the log, with its dispatch and names.
+
+    Raises ``AuditedCall.DoesNotExist`` if there is none.
+    """
     together = ("dispatch__signal", "dispatch__sender", "receiver", "exception", "location")
     return calls().select_related(*together).get(dispatch_id=dispatch_id, index=index)
 
@@ -91,7 +94,7 @@ def attempts_at(dispatch_id: UUID, index: int) -> list[Retry]:
 
 
 def examine(call: AuditedCall) -> Examined:
-    """Look at everything that decides, as it is now; ``call`` is as ``find_call`` gives it."""
+    """Check all conditions as they are now; ``call`` comes from ``find_call``."""
     dispatch = call.dispatch
     attempts = attempts_at(call.dispatch_id, call.index)
     arguments = restore(dispatch.payload, dispatch.payload_dropped)
@@ -140,7 +143,7 @@ def _no_success(attempts: list[Retry]) -> RetryCondition:
 
 
 def _none_under_way(attempts: list[Retry]) -> Iterator[RetryCondition]:
-    """Nothing tells a long attempt from one whose process ended: it is given an hour."""
+    """A long attempt looks like one whose process is gone, so it is given an hour."""
     for each in attempts:
         if each.outcome != RetryOutcome.STARTED:
             continue

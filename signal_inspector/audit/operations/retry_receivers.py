@@ -1,7 +1,6 @@
-"""The signal, the sender and the receiver of a record among what lives in this process.
+"""Find the signal, the sender and the receiver of a record among the objects of this process.
 
-What stands under a dotted name is looked for in modules that are loaded already: nothing is
-imported.
+A dotted name is looked up only in modules that are loaded already: nothing is imported.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ from signal_inspector.names.safe import class_namespace, derives, is_class, name
 
 _MOST_PARTS = 50
 
-NOBODY: Final = "None"  # how the log writes that there was no sender
+NOBODY: Final = "None"  # what the log has as the sender if there was none
 
 
 def loaded_object(path: str) -> object | None:
-    """What the dicts of loaded modules and classes hold under this dotted name.
+    """The object that loaded modules and classes hold in their dicts under this dotted name.
 
-    Neither a module's ``__getattr__`` nor a property or metaclass is asked, so looking runs no
-    code. None where there is nothing.
+    A module's ``__getattr__``, properties and metaclasses are not used, so the lookup runs no
+    code. None if there is no such object.
     """
     parts = path.split(".")
     if len(parts) > _MOST_PARTS:
@@ -52,13 +51,13 @@ def loaded_object(path: str) -> object | None:
 
 
 def loaded_class(path: str) -> type | None:
-    """The loaded class of this dotted name, if it goes by that name itself."""
+    """The loaded class under this dotted name, if this is also the name it was defined with."""
     found = loaded_object(path)
     return found if is_class(found) and class_path(found) == path else None
 
 
 def loaded_member(path: str) -> object | None:
-    """The member of a loaded enumeration: "shop.Color.RED"."""
+    """The member of a loaded enumeration, such as "shop.Color.RED"."""
     cls = loaded_class(path.rpartition(".")[0])
     members = None if cls is None else class_namespace(cls).get("_member_map_")
     return dict.get(members, path.rpartition(".")[2]) if type(members) is dict else None
@@ -81,7 +80,7 @@ def _inside(module: ModuleType, parts: list[str]) -> object | None:
 
 
 class NotFoundError(Exception):
-    """What the record names is not there, or is not clear; the message says why, for a person."""
+    """What the record names does not exist, or is ambiguous; the message tells a person why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +89,13 @@ class Receiver:
 
     function: Any
     is_async: bool
-    place: str  # "/srv/shop/receivers.py:18"; "" where it is not known
-    hears_only_sender: bool  # connected to this one sender
+    place: str  # "/srv/shop/receivers.py:18"; "" if it is not known
+    hears_only_sender: bool  # whether it is connected for this one sender only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundReceiver:
-    """All that a call needs but its arguments."""
+    """Everything that a call needs, except its arguments."""
 
     signal: Signal
     sender: Any
@@ -104,12 +103,12 @@ class FoundReceiver:
 
     @property
     def sender_alias(self) -> str | None:
-        """The database that the sender is written to, if it is a model."""
+        """The database to which the sender is written, if that is a model."""
         return router.db_for_write(self.sender) if _is_model(self.sender) else None
 
 
 def find(signal: str, sender: str, receiver: str) -> FoundReceiver:
-    """What these names of the log stand for now. ``NotFoundError`` says what is missing."""
+    """The objects that these names of the log stand for now; raises ``NotFoundError``."""
     live_signal = find_signal(signal)
     live_sender = find_sender(sender)
     live_receiver = find_receiver(live_signal, live_sender, receiver, signal)
@@ -121,21 +120,22 @@ def find_signal(name: str) -> Signal:
     found = loaded_object(name)
     if issubclass(type(found), Signal) and name_text(signal_name(found)) == name:  # type: ignore[arg-type]
         return found  # type: ignore[return-value]
-    for each, signal in loaded_signals().items():  # one in a dict goes by its key
+    for each, signal in loaded_signals().items():  # a signal in a dict has the key in its name
         if name_text(each) == name:
             return signal
     raise NotFoundError(f"no signal {name} is loaded")
 
 
 def find_sender(name: str) -> Any:
-    """The sender: a model, or what modules of the installed apps hold, a text, or None.
+    """The sender: None, a text, a model, or an object in a module of an installed app.
 
-    What they hold is a class, a function, a member of an enumeration, a signal, or a module.
+    Such an object is a class, a function, a member of an enumeration, a signal, or a module.
     """
     if name == NOBODY:
         return None
     if name[:1] == name[-1:] == "'" and len(name) > 2:
-        # Receivers are connected to one text object; that of a literal is the interned one.
+        # Django compares senders by id(), so the string has to be the same object. Literals that
+        # look like identifiers are interned by Python.
         return sys.intern(name[1:-1])
     if name.endswith(INSTANCE):
         why = (
@@ -153,7 +153,7 @@ def find_sender(name: str) -> Any:
 
 
 def find_receiver(signal: Signal, sender: Any, name: str, signal_text: str) -> Receiver:
-    """The one receiver of this name that a send from this sender would reach now."""
+    """The only receiver of this name that a send from this sender would reach now."""
     mine = django_entries.lookup_key(None, sender, None)[1]
     reached: dict[object, Receiver] = {}
     others = 0
