@@ -1,1 +1,1 @@
-"""Who hears of a dispatch, and where."""
+"""The captures and sinks that hear of a dispatch, and the contexts in which they do."""

@@ -1,4 +1,4 @@
-"""Captures, which keep the dispatches of one context, and who else hears of them there."""
+"""Captures, which keep the dispatches of one context, and all hearers of a dispatch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.ids import perf_counter_ns, time_ns
 from signal_inspector.core.record.values import Details
 
-#: What is gathered when a dispatch starts.
+#: The details that are gathered when a dispatch starts.
 _AT_START: Final = (
     Details.CALLER
     | Details.STACK
@@ -34,7 +34,7 @@ class Dispatches(list[Dispatch]):
 
 
 class Capture:
-    """Keeps the dispatches of one context: a ``capture()``, or a request of the toolbar."""
+    """Keeps the dispatches of one context: of a ``capture()``, or of a request of the toolbar."""
 
     __slots__ = ("details", "dispatches", "is_open", "limit", "room")
 
@@ -43,18 +43,18 @@ class Capture:
         self.limit = get_config().limits.dispatches if limit is None else limit
         self.dispatches = Dispatches()
         self.is_open = False
-        self.room = 0  # how many more are kept; 0 while closed
+        self.room = 0  # how many more dispatches it will keep; 0 while closed
 
     @property
     def dropped(self) -> int:
-        """Dispatches that were counted, not kept."""
+        """The number of dispatches that were only counted, not kept."""
         return self.dispatches.dropped
 
 
 class Hearers:
-    """Who hears of a dispatch: captures of a context, and sinks of the process.
+    """The captures of a context and the sinks of the process that hear of a dispatch.
 
-    Worked out once for many dispatches, by ``OpenCaptures`` for those sinks that listen now.
+    ``OpenCaptures`` builds this for the sinks that listen now, and reuses it for many dispatches.
     """
 
     __slots__ = (
@@ -89,52 +89,52 @@ class Hearers:
         self.with_observers = sinks.with_observers
         self.hearing = sinks.hearing
         self.beginning = sinks.beginning
-        #: Who hears of one signal, by its name; None where no sink tells signals apart.
+        #: The hearers of each signal, by its name; None if no sink tells signals apart.
         self.for_signals: dict[str, Hearers] | None = {} if sinks.tell_signals_apart else None
-        #: Whether somebody may want to observe a dispatch as it runs.
+        #: Whether a sink or capture may want to observe a dispatch as it runs.
         self.observes = bool(self.with_observers or self.object_captures)
-        #: Whether a dispatch that has no observer is heard of by nobody.
+        #: Whether nothing hears of a dispatch that has no observer.
         self.is_choosy = not open_captures and not self.hearing
-        #: The only sink that answers with observers, as it mostly is: asked itself, as every
-        #: dispatch of an idle process asks.
+        #: The only sink that answers with observers; usually there is just one. It is called
+        #: directly, because every dispatch of an idle process calls it.
         self.leader = self.with_observers[0] if len(self.with_observers) == 1 else None
         self.details = sinks.details
         for opened in open_captures:
             self.details |= opened.details
-        #: Whether code that a receiver has started elsewhere is to be known as that receiver's.
+        #: Whether code that a receiver starts elsewhere must be attributed to that receiver.
         self.is_exact = self.details & Details.ALL == Details.ALL
-        #: Whether something is to be done before the receivers of our own loop, or between two.
+        #: Whether there is work to do before the receivers of our own loop, or between two.
         self.steps = self.observes or self.is_exact
-        # Asking a Flag takes longer than all else that a dispatch asks.
+        # Testing a Flag takes longer than everything else that a dispatch tests.
         self.gathers = bool(self.details & _AT_START)
         self.prepares = bool(sinks.all) or self.observes or self.gathers
         self.wants_responses = bool(self.details & Details.RESPONSE)
         self.closes = bool(sinks.all) or self.observes or self.wants_responses
-        #: Makes Unix time of perf_counter_ns(): one clock less to read for most dispatches. With
-        #: sinks, with which this may live as long as the process, the other is read all the same.
+        #: Turns perf_counter_ns() into Unix time, so that most dispatches read one clock less.
+        #: With sinks, this object may live as long as the process, so both clocks are read.
         self.epoch_ns = time_ns() - perf_counter_ns()
 
     def part(self, signal: str) -> Hearers:
-        """Those that hear of the dispatches of this signal; asks each sink what it reads."""
+        """The hearers of this signal's dispatches; asks each sink which details it reads."""
         return Hearers(self.open_captures, self.sinks.of_signal(signal))
 
     def narrowed(self, signal: Signal) -> Hearers:
-        """Those that hear of a signal that is not inspected, as they ask for it."""
+        """The captures that hear of a signal that is not inspected, because they ask for it."""
         asking = tuple([each for each in self.object_captures if each.asks_for(signal)])
         return Hearers(asking, NO_SINKS) if asking else NOBODY
 
     def is_idle(self) -> bool:
-        """Whether no sink that answers with observers would, for all it knows now."""
+        """Whether, as far as the sinks know now, none of them would answer with an observer."""
         if len(self.with_observers) == 1:
             return self.with_observers[0].is_idle()
         try:
             return all([sink.is_idle() for sink in self.with_observers])  # noqa: C419 - quicker
         except Exception as error:
             internal_errors.report("asking sinks whether they are idle", error)
-            return False  # those that have not failed are to be asked who observes
+            return False  # the sinks that have not failed must be asked for an observer
 
     def offer(self, dispatch: Dispatch) -> bool:
-        """Let every capture keep a dispatch or count it as dropped; whether any kept it."""
+        """Let every capture keep a dispatch or count it as dropped; return whether any kept it."""
         kept = False
         for opened in self.open_captures:
             if opened.room:
@@ -149,16 +149,16 @@ class Hearers:
 
 NOBODY: Final = Hearers((), NO_SINKS)
 
-#: Captures that collect in every context. When they change, the sinks are looked at anew.
+#: Captures that collect in every context. When they change, the sinks are refreshed.
 everywhere: tuple[Capture, ...] = ()
 
 
 class OpenCaptures:
-    """The captures that are open in a context, and no sinks.
+    """The captures that are open in a context, without the sinks.
 
-    Which sinks hear beside them is asked of the process at each dispatch: ``hearers`` is what was
-    worked out for those of the last one, and holds as long as they are the same. Apart from the
-    process, which is what a ``suppress()`` makes, captures alone hear.
+    Each dispatch asks the process which sinks also hear: ``hearers`` is the result for the sinks
+    of the last dispatch, and stays valid as long as the sinks are the same. A ``suppress()`` sets
+    a context apart from the process: there, only captures hear.
     """
 
     __slots__ = ("__weakref__", "_is_apart", "_own", "hearers")
@@ -166,39 +166,39 @@ class OpenCaptures:
     def __init__(self, own: tuple[Capture, ...] = (), *, is_apart: bool = False) -> None:
         self._own = own
         self._is_apart = is_apart
-        #: Who heard last; ``recorder.begin`` reads it, and asks ``now`` if the sinks are others.
+        #: The last hearers; ``recorder.begin`` reads them, and calls ``now`` if the sinks changed.
         self.hearers = NOBODY
         if own:
             self.hearers = Hearers(own, NO_SINKS) if is_apart else self._work_out()
 
     def now(self) -> Hearers:
-        """Who hears of a dispatch that is sent now."""
+        """The hearers of a dispatch that is sent now."""
         hearers = self.hearers
         if not self._is_apart and hearers.sinks is not sinks.process:
             self.hearers = hearers = self._work_out()
         return hearers
 
     def forget(self) -> None:
-        """Let go of what was worked out."""
+        """Drop the hearers of the last dispatch."""
         self.hearers = NOBODY
 
     def _work_out(self) -> Hearers:
         sinks.worked_out[id(self)] = self
-        process = sinks.process  # before `everywhere`, which changes first
+        process = sinks.process  # read before `everywhere`, which changes first
         own = [each for each in self._own if each.is_open]
         others = [each for each in everywhere if each not in own]
         return Hearers((*others, *own), process)
 
     def and_(self, opened: Capture) -> OpenCaptures:
-        """These and one that is opened, or opened again."""
+        """These captures and one that is opened, or opened again."""
         others = [each for each in self._own if each is not opened]
         return OpenCaptures((*others, opened), is_apart=self._is_apart)
 
 
-#: Of code that runs in no context of its own.
+#: For code that runs in no context of its own.
 NO_CAPTURES: Final = OpenCaptures()
 
-#: Of code that is not to be heard of.
+#: For code whose dispatches are not recorded.
 SUPPRESSED: Final = OpenCaptures(is_apart=True)
 
 
@@ -210,13 +210,13 @@ def collect_everywhere(captures: tuple[Capture, ...]) -> None:
 
 
 class _Nowhere(Dispatches):
-    """Keeps no record: an object capture takes what it wants when it is told of it."""
+    """Keeps no records: an object capture takes what it wants when its observer is called."""
 
     def append(self, _dispatch: Dispatch) -> None: ...
 
 
 class ObjectCapture(Capture):
-    """A capture that has the objects themselves, from an observer that it answers with."""
+    """A capture that gets the objects themselves, through the observer that it returns."""
 
     __slots__ = ()
 
@@ -225,7 +225,7 @@ class ObjectCapture(Capture):
         self.dispatches = _Nowhere()
 
     def asks_for(self, signal: Signal) -> bool:  # noqa: ARG002
-        """Whether it wants this signal although settings leave it out."""
+        """Whether the capture wants this signal although the settings leave it out."""
         return False
 
     def observer_for(
@@ -235,15 +235,16 @@ class ObjectCapture(Capture):
         named: Mapping[str, Any],  # noqa: ARG002
         receivers: Sequence[Any],  # noqa: ARG002
     ) -> ObjectObserver | None:
-        """Called before anything is recorded: who observes this dispatch.
+        """Return the observer of this dispatch; called before anything is recorded.
 
-        ``receivers`` are those that Django calls if it calls sync ones alone; else none.
+        ``receivers`` are the receivers that Django will call, if all of them are sync; otherwise
+        it is empty.
         """
         return None
 
 
 class ObjectObserver(Observer):
-    """Observes one dispatch with the receivers and what they return.
+    """Observes one dispatch, with the receivers themselves and what they return.
 
     All methods are no-ops. They run in the thread of the code that sends.
     """
@@ -251,14 +252,14 @@ class ObjectObserver(Observer):
     by_receiver = False
 
     def called(self, receivers: Sequence[Any]) -> None:
-        """Called when it is known whom Django calls, if it was not known before.
+        """Called when it is known which receivers Django calls, if it was not known before.
 
-        They are in the order of ``dispatch.calls``. Of an override that does not call Signal's
-        own method that is after the last receiver.
+        They are in the order of ``dispatch.calls``. For an override that does not call Signal's
+        own method, this is after the last receiver.
         """
 
     def returned(self, index: int, response: Any) -> None:
-        """Called with what a receiver returned; of sync ones, when the send has ended."""
+        """Called with what a receiver returned; for sync receivers, when the send has ended."""
 
     def withdrawn(self) -> None:
-        """Called, before ``finished``, if it turned out to be no dispatch."""
+        """Called before ``finished`` if it turned out that there was no dispatch."""

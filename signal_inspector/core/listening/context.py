@@ -1,4 +1,4 @@
-"""What code runs in: the captures that are open there, the dispatch and its receiver call."""
+"""The context that code runs in: its open captures, its dispatch and its receiver call."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from signal_inspector.core.record.ids import perf_counter_ns
 from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.record.values import Details
 
-_REMEMBERED: Final = 10_000  # signals, by those who hear
+_REMEMBERED: Final = 10_000  # signals whose hearers are remembered
 
 _lock = forks.lock()
 
 
 class RecordingContext:
-    """What the code of one context runs in: open captures, and the receiver call if any."""
+    """The open captures of one context, and the receiver call that its code runs in, if any."""
 
     __slots__ = ("captures", "dispatch", "guesses", "index", "offers", "outer")
 
@@ -45,27 +45,28 @@ class RecordingContext:
         self.dispatch = dispatch
         self.index = index
         self.outer = outer
-        #: Whether ``index`` is the receiver that ran when somebody asked, and maybe another's.
+        #: Whether ``index`` is only the receiver that was running at that time: the code may
+        #: belong to another.
         self.guesses = False
-        #: The signal whose overriding send() opened `dispatch`, until Signal.send() adopts it.
+        #: The signal whose overriding send() began `dispatch`, until Signal.send() adopts it.
         self.offers = offers
 
     def adopt(self) -> RunningDispatch | None:
-        """The dispatch on offer, which is then no longer on offer."""
+        """Take the dispatch on offer; it is no longer on offer afterwards."""
         if self.dispatch is not None:
-            # What the override did until now is no receiver's time.
+            # The time that the override took until now belongs to no receiver.
             self.dispatch.marks[0] = perf_counter_ns()
         self.offers = None
         return self.dispatch
 
 
 class ReceiverContext(RecordingContext):
-    """That of one receiver of our own loop, where somebody asks for everything."""
+    """The context of one receiver of our own loop, where a hearer asks for every detail."""
 
     __slots__ = ()
 
     def __init__(self, dispatch: RunningDispatch, index: int) -> None:
-        # Not by way of super(): this is made for each receiver.
+        # Does not call super(), because this is made for each receiver.
         self.captures = dispatch.captures
         self.dispatch = dispatch
         self.index = index
@@ -74,7 +75,7 @@ class ReceiverContext(RecordingContext):
 
 
 class CaptureContext(RecordingContext):
-    """The one that opening a capture makes; it is over when that capture is closed."""
+    """The context that opening a capture makes; it is over when that capture is closed."""
 
     __slots__ = ("opened",)
 
@@ -91,7 +92,7 @@ class CaptureContext(RecordingContext):
 
 
 class _Silent(RecordingContext):
-    """That of a ``suppress()``."""
+    """The context of a ``suppress()``."""
 
     __slots__ = ("is_over",)
 
@@ -100,11 +101,11 @@ class _Silent(RecordingContext):
         self.is_over = False
 
 
-#: What sinks run in: what they send is not recorded, nor their queries.
+#: The context that sinks run in: neither what they send nor their queries are recorded.
 SILENCE: Final = RecordingContext(SUPPRESSED)
 
 
-#: A ``RunningDispatch`` stands here itself while it runs the fast path: one object less to make.
+#: On the fast path this is the ``RunningDispatch`` itself, which saves making an object.
 current: ContextVar[RecordingContext | RunningDispatch | None] = ContextVar(
     "signal_inspector", default=None
 )
@@ -118,13 +119,13 @@ class _Setting(
     __missing__ = current.set
 
 
-#: ``set_current[here]`` is ``current.set(here)`` in one instruction: after a call Python looks
-#: for signals, and what a handler raises there would leave the context set and the token lost.
+#: ``set_current[here]`` is ``current.set(here)`` in one instruction. After a call, Python runs
+#: pending signal handlers; if one raised there, the context would stay set without its token.
 set_current: Final = _Setting()
 
 
 def hearing_of(signal: str, hearers: Hearers) -> Hearers:
-    """Those of them that hear of this signal. Remembered in ``for_signals``."""
+    """Return the hearers that hear of this signal. Remembered in ``for_signals``."""
     known = hearers.for_signals
     if known is None:
         return hearers
@@ -148,20 +149,20 @@ def running_call() -> tuple[RunningDispatch | None, int | None]:
 def open_capture(opened: Capture) -> None:
     """Collect the dispatches of this context, and of contexts copied from it, until closed.
 
-    Keeps no Token, so it may be closed in another context than the one it was opened in.
+    Keeps no Token, so the capture may be closed in a context other than the one that opened it.
     """
     was_open = opened.is_open
     try:
         _start_collecting(opened)
         current.set(CaptureContext(opened, _open_context()))
-    except BaseException:  # of a signal handler: nobody is going to close it
+    except BaseException:  # raised by a signal handler: nothing else would close the capture
         if not was_open:
             close_capture(opened)
         raise
 
 
 def capture_everywhere(opened: Capture) -> None:
-    """Collect the dispatches of all code of the process too, until closed."""
+    """Collect the dispatches of all code of the process, until closed."""
     _start_collecting(opened)
     with _lock:
         captures.collect_everywhere((*captures.everywhere, opened))
@@ -190,7 +191,7 @@ def close_capture(opened: Capture) -> None:
 
 
 def _open_context() -> RecordingContext | RunningDispatch | None:
-    """The current one, past those that are over by now, here or elsewhere."""
+    """The current context, or the next outer one that is not over; closed anywhere, it is over."""
     here = current.get()
     while isinstance(here, CaptureContext | _Silent) and here.is_over:
         here = here.outer
@@ -202,9 +203,9 @@ class capture:  # noqa: N801 - reads as a statement, like contextlib.suppress
 
     Gives a list that fills in the order the dispatches start. Context means thread or task:
     tasks, ``sync_to_async`` and ``async_to_sync`` called inside belong to it, plain threads do
-    not. ``details`` says what is gathered beyond names, times, outcomes and query counts;
-    ``limit`` (default: ``LIMITS["DISPATCHES"]``) is how many are kept, ``dispatches.dropped``
-    how many more there were.
+    not. ``details`` says what is gathered beyond names, times, outcomes and query counts.
+    ``limit`` (default: ``LIMITS["DISPATCHES"]``) is how many dispatches are kept;
+    ``dispatches.dropped`` is how many more there were.
     """
 
     def __init__(self, *, details: Details = Details.ALL, limit: int | None = None) -> None:
@@ -227,16 +228,17 @@ class capture:  # noqa: N801 - reads as a statement, like contextlib.suppress
         if not self._entered:
             close_capture(self._opened)
         elif isinstance(here, CaptureContext) and here.opened is self._opened:
-            current.set(here.outer)  # entered twice: the outer one goes on
+            current.set(here.outer)  # entered twice: the outer block continues
 
 
 class suppress:  # noqa: N801
-    """Record nothing of what this context sends: ``with suppress(): ...``. Nests."""
+    """Record nothing of what this context sends: ``with suppress(): ...``. May be nested."""
 
     __slots__ = ("_contexts",)
 
     def __init__(self) -> None:
-        self._contexts: list[_Silent] = []  # one may be entered again, here or in other threads
+        # A list, because a suppress() may be entered again, here or in another thread.
+        self._contexts: list[_Silent] = []
 
     def __enter__(self) -> None:
         silent = _Silent(current.get())
@@ -249,7 +251,7 @@ class suppress:  # noqa: N801
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # A generator may be closed in a capture() that was entered after it: that one stays.
+        # A generator may be closed inside a capture() that was entered later: the capture stays.
         silent = self._innermost()
         self._contexts.remove(silent)
         silent.is_over = True
@@ -258,7 +260,7 @@ class suppress:  # noqa: N801
             current.set(here)
 
     def _innermost(self) -> _Silent:
-        """The context of this one that the code runs in; closed elsewhere, the one made last."""
+        """This suppress()'s context that the code runs in; if none, the one made last."""
         here: object = current.get()
         while here is not None:
             if isinstance(here, _Silent) and here in self._contexts:

@@ -1,4 +1,4 @@
-"""How observers are told of a dispatch and of its receivers (see ``sinks.Observer``)."""
+"""Calls observers about a dispatch and its receivers (see ``sinks.Observer``)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _OBJECTS: Final = "keeping what a test captures"
 
 @final
 class Passing:
-    """A dispatch that is not recorded; its observers only keep something set while it runs."""
+    """A dispatch without a record; its observers only keep something set while it runs."""
 
     __slots__ = ("_observers",)
     passes: Literal[True] = True
@@ -53,7 +53,7 @@ class Passing:
             internal_errors.resume(held)
 
     def leave(self) -> None:
-        """Tell that the send has ended, however it did."""
+        """Tell the observers that the send has ended, in whatever way."""
         held = None
         token = set_current[SILENCE]
         try:
@@ -76,9 +76,10 @@ def ask(  # noqa: C901 - in one piece, as each dispatch that is observed comes b
     receivers: Sequence[Any],
     others: Sequence[Any] | None,
 ) -> Observers | Passing | None:
-    """Who observes a dispatch for a sink; the arguments are those of ``recorder.begin``.
+    """Ask the sinks who observes a dispatch; the arguments are those of ``recorder.begin``.
 
-    None: nobody does, and nobody else hears of it either. ``Passing``: nobody needs its record.
+    Returns None if nobody observes it and nobody else hears of it, and ``Passing`` if it has
+    observers but nobody needs a record.
     """
     count = None if others is None else len(receivers) + len(others)
     found = NO_OBSERVERS
@@ -88,7 +89,7 @@ def ask(  # noqa: C901 - in one piece, as each dispatch that is observed comes b
     try:
         for sink in hearers.with_observers:
             try:
-                if not is_choosy and sink.is_idle():  # else it has been asked
+                if not is_choosy and sink.is_idle():  # if choosy, it was asked before
                     continue
                 observer: object = sink.observer_for(signal, sender, method, count)
             except BaseException as error:
@@ -130,7 +131,7 @@ def ask_captures(
     named: Mapping[str, Any],
     receivers: Sequence[Any],
 ) -> Observers:
-    """Who observes a dispatch for a capture of objects."""
+    """Ask the object captures who observes a dispatch."""
     found = NO_OBSERVERS
     held = None
     token = set_current[SILENCE]
@@ -151,9 +152,10 @@ def ask_captures(
     return found
 
 
-# What observers are told, each of them whatever another one raises: that is reported, and what
-# they send is not recorded. What only passes through (``internal_errors.interruption``) is raised
-# when all have been told. What is told often has a loop of its own: a call less for each receiver.
+# The functions below call every observer, even if another one raises. A failure is reported, and
+# what observers send is not recorded. An interruption (``internal_errors.interruption``) is
+# raised when all of them have been called. Functions that run often have their own loop, which
+# saves a call for each receiver.
 
 
 def _tell(told: Observers, what: str, call: Callable[[Observer], None]) -> None:
@@ -172,7 +174,7 @@ def _tell(told: Observers, what: str, call: Callable[[Observer], None]) -> None:
 
 
 def entered(told: Observers, index: int | None) -> None:
-    """Tell that the code of a receiver, or of the send, is about to run or to go on."""
+    """Tell observers that the code of a receiver, or of the send, is about to run or resume."""
     held = None
     token = set_current[SILENCE]
     try:
@@ -188,7 +190,7 @@ def entered(told: Observers, index: int | None) -> None:
 
 
 def left(told: Observers, index: int | None, ended: bool) -> None:
-    """Tell that this code has suspended or ended: those first who were told of it last."""
+    """Tell observers, last one first, that this code has suspended or ended."""
     held = None
     token = set_current[SILENCE]
     try:
@@ -204,27 +206,27 @@ def left(told: Observers, index: int | None, ended: bool) -> None:
 
 
 def raised(told: Observers, index: int, error: BaseException) -> None:
-    """Tell what a receiver has raised."""
+    """Tell observers what a receiver has raised."""
     _tell(told, "raised", lambda observer: observer.raised(index, error))
 
 
 def finished(told: Observers, error: BaseException | None) -> None:
-    """Tell those that a dispatch has not begun for, or that is withdrawn, of its end."""
+    """Tell observers of the end of a dispatch that never began, or that is withdrawn."""
     _tell(told, "finished", lambda observer: observer.finished(error))
 
 
 def called(told: Observers, receivers: Sequence[Any]) -> None:
-    """Tell those who observe with objects whom Django calls."""
+    """Tell object observers which receivers Django calls."""
     _tell_objects(told, "called", lambda observer: observer.called(receivers))
 
 
 def returned(told: Observers, index: int, response: Any) -> None:
-    """Tell those who observe with objects what a receiver has returned."""
+    """Tell object observers what a receiver has returned."""
     _tell_objects(told, "returned", lambda observer: observer.returned(index, response))
 
 
 def withdrawn(told: Observers) -> None:
-    """Tell those who observe with objects that it was no dispatch."""
+    """Tell object observers that there was no dispatch."""
     _tell_objects(told, "withdrawn", lambda observer: observer.withdrawn())
 
 
@@ -245,7 +247,7 @@ def _tell_objects(told: Observers, what: str, call: Callable[[ObjectObserver], N
 
 
 def responses(dispatch: RunningDispatch, pairs: Iterable[tuple[Any, Any]]) -> None:
-    """Tell what the receivers of our own loop returned; what they raised has been told."""
+    """Tell what the receivers of our own loop returned; ``raised`` has told what they raised."""
     failed = dispatch.raised or {}
     for index, (_, response) in enumerate(pairs):
         if index not in failed:
@@ -253,7 +255,7 @@ def responses(dispatch: RunningDispatch, pairs: Iterable[tuple[Any, Any]]) -> No
 
 
 def from_outside(dispatch: RunningDispatch, seen: Sequence[Seen]) -> None:
-    """Tell of the receiver calls that were read off what an override returned or raised."""
+    """Tell of the receiver calls that were inferred from what an override returned or raised."""
     objects = tuple([each for each in dispatch.observers if isinstance(each, ObjectObserver)])
     called(objects, [receiver for receiver, _, _ in seen])
     for index, (_, response, error) in enumerate(seen):
@@ -264,7 +266,7 @@ def from_outside(dispatch: RunningDispatch, seen: Sequence[Seen]) -> None:
 
 
 def dispatch_started(told: Sequence[Sink], dispatch: Dispatch) -> None:
-    """Tell sinks, as above, that a dispatch is about to start."""
+    """Tell sinks, in the same way, that a dispatch is about to start."""
     held = None
     token = set_current[SILENCE]
     try:
@@ -280,7 +282,7 @@ def dispatch_started(told: Sequence[Sink], dispatch: Dispatch) -> None:
 
 
 def dispatch_finished(told: Sequence[Sink], dispatch: Dispatch) -> None:
-    """Tell sinks, as above, that a dispatch has ended."""
+    """Tell sinks, in the same way, that a dispatch has ended."""
     held = None
     token = set_current[SILENCE]
     try:
@@ -296,7 +298,7 @@ def dispatch_finished(told: Sequence[Sink], dispatch: Dispatch) -> None:
 
 
 def of(dispatch: Dispatch) -> Observers:
-    """Those who observe a dispatch that has not ended."""
+    """The observers of a dispatch that has not ended."""
     return dispatch.observers if isinstance(dispatch, RunningDispatch) else NO_OBSERVERS
 
 
@@ -308,21 +310,21 @@ def start(dispatch: RunningDispatch) -> None:
 
 
 def run(dispatch: RunningDispatch) -> list[int] | Exact | Stepping:
-    """Tell the observers that our own loop is about to run; what is to take its marks."""
+    """Tell the observers that our own loop is about to run; return what takes its marks."""
     observers = dispatch.observers
     if not observers:
         is_exact = dispatch.hearers.is_exact and len(dispatch.receivers) > 1
         return Exact(dispatch) if is_exact else dispatch.marks
-    dispatch.raised = dispatch._calls = None  # quicker to read than what is not written
+    dispatch.raised = dispatch._calls = None  # quicker to read than an attribute that is not set
     here = current.get()
-    # An override of Signal's method that calls ours has told of the start, and of the whole.
+    # An override of Signal's method that calls ours has told observers of start and send already.
     in_override = here is not None and here.dispatch is dispatch
     dispatch.whole_told = not in_override
     held = None
     try:
         stepping = (
             (observers if observers[0].by_receiver else NO_OBSERVERS)
-            if len(observers) == 1  # as nearly always
+            if len(observers) == 1  # nearly always
             else tuple([each for each in observers if each.by_receiver])
         )
     except BaseException as error:
@@ -367,9 +369,9 @@ def _started(
 
 
 class Exact:
-    """Takes the marks of a dispatch, and lets each receiver have a context of its own.
+    """Takes the marks of a dispatch, and gives each receiver its own context.
 
-    What a receiver has started, in a thread or in a task, keeps that context.
+    What a receiver starts in a thread or a task keeps that context.
     """
 
     __slots__ = ("_count", "_dispatch", "_here", "_marks")
@@ -379,7 +381,7 @@ class Exact:
         self._marks = dispatch.marks
         self._count = len(dispatch.receivers)
         self._here: RunningDispatch | RecordingContext = (
-            dispatch  # which is that of the first receiver
+            dispatch  # the context of the first receiver
         )
 
     def append(self, end_ns: int) -> None:
@@ -392,13 +394,13 @@ class Exact:
 
     def step(self, index: int) -> None:
         """Set the context of this receiver."""
-        if current.get() is self._here:  # else the one before has left a capture() open
+        if current.get() is self._here:  # else the receiver before left a capture() open
             self._here = here = ReceiverContext(self._dispatch, index)
             current.set(here)
 
 
 class Stepping:
-    """Takes the marks of a dispatch, and tells of the receivers between them."""
+    """Takes the marks of a dispatch, and tells observers of the receivers between them."""
 
     __slots__ = ("_ends", "_exact", "_last", "_marks", "_observers")
 
@@ -411,7 +413,10 @@ class Stepping:
         self._exact = Exact(dispatch) if dispatch.hearers.is_exact else None
 
     def append(self, end_ns: int) -> None:
-        """Mark the end of a receiver, tell of it and of the next. That is no receiver's time."""
+        """Mark the end of a receiver, and tell observers of it and of the next one.
+
+        The time that the observers take belongs to no receiver.
+        """
         marks = self._marks
         index = len(marks) - 1
         marks.append(end_ns)
@@ -444,12 +449,12 @@ class Stepping:
 
 
 class SteppingAlone(Stepping):
-    """The same for an observer that is alone and takes both in one call."""
+    """The same for a single observer that overrides ``stepped``, which takes both in one call."""
 
     __slots__ = ("_stepped",)
 
     def __init__(self, dispatch: RunningDispatch, observers: Observers) -> None:
-        # Not by way of super(): this is made for nearly every dispatch that is observed.
+        # Does not call super(), because this is made for nearly every dispatch that is observed.
         self._observers = observers
         self._stepped = observers[0].stepped
         self._marks = dispatch.marks
@@ -461,7 +466,7 @@ class SteppingAlone(Stepping):
         marks = self._marks
         index = len(marks) - 1
         marks.append(end_ns)
-        if index not in self._ends:  # where it is, it was taken before Django logged a failure
+        if index not in self._ends:  # if it is, the time was taken before Django logged a failure
             self._ends[index] = end_ns
         token = set_current[SILENCE]
         try:
@@ -477,7 +482,7 @@ class SteppingAlone(Stepping):
 
 
 def failed(dispatch: RunningDispatch, index: int) -> None:
-    """Tell that the running receiver of our own loop has ended it by an exception."""
+    """Tell observers that the running receiver ended our own loop with an exception."""
     if index < len(dispatch.receivers):
         stepping, held = _stepping(dispatch.observers)
         left(stepping, index, True)
@@ -487,7 +492,10 @@ def failed(dispatch: RunningDispatch, index: int) -> None:
 def _stepping(
     told: Observers, held: BaseException | None = None
 ) -> tuple[Observers, BaseException | None]:
-    """Those that are told of each receiver, as far as they say so: it may be a property."""
+    """The observers that want to be called for each receiver.
+
+    Asking can fail, because ``by_receiver`` may be a property.
+    """
     found = []
     for observer in told:
         try:
@@ -499,7 +507,7 @@ def _stepping(
 
 
 def end(dispatch: RunningDispatch, error: BaseException | None) -> None:
-    """Tell the observers of the end. The dispatch keeps none of them any longer."""
+    """Tell the observers of the end; the dispatch no longer keeps them afterwards."""
     observers, dispatch.observers = dispatch.observers, NO_OBSERVERS
     held = None
     token = set_current[SILENCE]

@@ -1,7 +1,7 @@
-"""Who hears of every dispatch of the process, and the contract with those who do.
+"""The sinks, which hear of every dispatch of the process, and the contract with them.
 
-A ``Sink`` hears of dispatches as a whole; one that must hear of each receiver as it runs answers
-with an ``Observer`` for that dispatch. This module owns the sinks that listen: everybody else
+A ``Sink`` hears of dispatches as a whole. A sink that must follow each receiver as it runs
+returns an ``Observer`` for that dispatch. This module owns the sinks that listen: all other code
 asks it at each dispatch.
 """
 
@@ -24,17 +24,18 @@ _SINKS = 'SIGNAL_INSPECTOR["SINKS"]'
 
 
 class Observer:
-    """Observes one dispatch, receiver by receiver: what ``Sink.observer_for`` answers.
+    """Observes one dispatch, receiver by receiver; ``Sink.observer_for`` returns it.
 
-    Its methods run in the thread and the context of the code they speak of, so an observer may
-    keep context variables set from ``entered`` to ``left``, and no longer: an async receiver
-    that suspends is left, and entered again when it goes on. All methods are no-ops.
+    Its methods run in the thread and the context of the code that they are about. An observer may
+    therefore keep context variables set from ``entered`` to ``left``, and no longer: an async
+    receiver is left when it suspends, and entered again when it resumes. All methods are no-ops.
     """
 
-    #: Whether a record is to be made for it. Without one, and where nobody else wants one, a
-    #: sync send to sync receivers calls ``entered(None)`` and ``left(None, True)`` alone.
+    #: Whether the observer needs a record of the dispatch. If it does not, and nothing else
+    #: wants one, a sync send to sync receivers only calls ``entered(None)`` and
+    #: ``left(None, True)``.
     needs_record: bool = True
-    #: Whether such a send, where it is recorded, is to tell of each receiver too.
+    #: Whether a recorded sync send to sync receivers reports each receiver to the observer too.
     by_receiver: bool = True
 
     dispatch: Dispatch  # from ``started`` on
@@ -44,33 +45,34 @@ class Observer:
         self.dispatch = dispatch
 
     def entered(self, index: int | None) -> None:
-        """Called when the code of receiver number ``index`` is about to run, or to go on.
+        """Called when the code of receiver number ``index`` is about to run, or to resume.
 
-        None stands for the code of the send itself, all receivers included. That is told where
-        it runs in one go (a sync send to sync receivers) and of overrides of Signal's methods.
+        None stands for the code of the send itself, all receivers included. It is passed for a
+        sync send to sync receivers, which runs in one go, and for overrides of Signal's methods.
         """
 
     def left(self, index: int | None, ended: bool) -> None:
         """Called when that code has suspended or ended; ``dispatch.end_of(index)`` says how."""
 
     def raised(self, index: int, error: BaseException) -> None:
-        """Called when that code has ended by an exception, while it still counts as entered.
+        """Called when that code has ended with an exception, while it still counts as entered.
 
-        Nobody is to keep the exception: it keeps frames alive, and what stands in them.
+        Do not keep the exception: it keeps frames and their local variables alive.
         """
 
     def stepped(self, index: int, is_last: bool) -> None:
         """Called, if overridden, in place of ``left(index, True)`` and ``entered(index + 1)``.
 
-        That is where nobody else observes by receiver and our own loop runs sync ones: quicker.
+        This saves time. It is used when this is the only observer by receiver and the receivers
+        are sync ones that run in Signal Inspector's own loop.
         """
 
     def finished(self, error: BaseException | None) -> None:
-        """Called when the send has ended, with what it raised to the sender.
+        """Called when the send has ended, with the exception that it raised to the sender, if any.
 
         A receiver may end later: Django 5.2 and 6.0 leave the siblings of a failure running.
-        Without ``started`` before it there is nothing to tell: it turned out to be no dispatch, or
-        it failed before its receivers were known.
+        If ``started`` was not called before, there is nothing to report: it turned out that there
+        was no dispatch, or the send failed before its receivers were known.
         """
 
 
@@ -78,29 +80,31 @@ class Sink:
     """Base class of everything that listens to dispatches. All methods are no-ops.
 
     A sink named in ``SIGNAL_INSPECTOR["SINKS"]`` is instantiated once per process, without
-    arguments, and hears of every inspected dispatch of that process, from any thread. What it
-    raises is logged once, counted, and never reaches the code that sent the signal.
+    arguments, and hears of every inspected dispatch of that process, from any thread. An
+    exception that it raises is logged once, counted, and never reaches the code that sent the
+    signal.
 
-    Most sinks override ``dispatch_finished`` alone. One that wants to hear of each receiver as
+    Most sinks override only ``dispatch_finished``. A sink that needs to follow each receiver as
     it runs overrides ``observer_for``.
     """
 
-    #: Whether, named by settings, it is heard in place of one of its base class that code adds.
+    #: Whether this sink, if the settings name it, replaces a sink of a base class that is added
+    #: in code.
     stands_for_its_bases: ClassVar[bool] = False
 
-    #: What the sink reads beyond names, outcomes, times and query counts.
+    #: The details that the sink reads beyond names, outcomes, times and query counts.
     details: Details = Details.NONE
 
     def details_for(self, signal: str) -> Details | None:  # noqa: ARG002
-        """What it reads of the dispatches of this signal; None: it is not to hear of them.
+        """Return the details to read for this signal's dispatches; None not to hear of them.
 
-        Asked, if overridden, once for each signal, by name. ``details`` has to name all that any
-        answer does. A sink whose answers change calls ``sinks.refresh_sinks``.
+        If overridden, called once for each signal, with its name. ``details`` must include
+        everything that any answer includes. Call ``sinks.refresh_sinks`` when the answers change.
         """
         return self.details
 
     def is_idle(self) -> bool:
-        """Asked before everything else: whether ``observer_for`` would answer None."""
+        """Whether ``observer_for`` would return None; asked before everything else."""
         return False
 
     def observer_for(
@@ -110,11 +114,12 @@ class Sink:
         method: SendMethod,  # noqa: ARG002
         receivers: int | None,  # noqa: ARG002
     ) -> Observer | None:
-        """Called before anything is recorded, so it must be quick: who observes this dispatch.
+        """Return an observer of this dispatch, or None. Called for every dispatch; must be quick.
 
-        Signal and sender are names; ``receivers`` is their number where that is known. Where
-        every sink that listens is one that overrides this method and not the two below, and all
-        of them answer None, the dispatch costs nothing more.
+        It is called before anything is recorded. ``signal`` and ``sender`` are names;
+        ``receivers`` is the number of receivers, if it is known. If all sinks that listen
+        override this method and neither of the two below, and all return None, the dispatch
+        costs nothing more.
         """
         return None
 
@@ -126,19 +131,20 @@ class Sink:
 
 
 class Sinks:
-    """Sinks that listen, and what they override: worked out once for many dispatches."""
+    """The sinks that listen, and what they override; worked out once for many dispatches."""
 
     __slots__ = ("all", "beginning", "details", "hearing", "tell_signals_apart", "with_observers")
 
     def __init__(self, sinks: tuple[Sink, ...], details: Details | None = None) -> None:
         self.all = sinks
-        #: Those that may answer with an observer.
+        #: The sinks that may answer with an observer.
         self.with_observers = tuple([sink for sink in sinks if _observes(sink)])
-        #: Those that are told of each dispatch as a whole.
+        #: The sinks that hear of each dispatch as a whole.
         self.hearing = tuple([sink for sink in sinks if _hears_all(sink)])
-        #: Those of them that want to know when it begins.
+        #: Those of ``hearing`` that also hear when a dispatch starts.
         self.beginning = tuple([sink for sink in self.hearing if _hears_start(sink)])
-        #: Whether what they read depends on the signal; those of one signal have been asked.
+        #: Whether the details that they read depend on the signal. False for the sinks of one
+        #: signal, which have been asked.
         self.tell_signals_apart = details is None and any(
             type(sink).details_for is not Sink.details_for for sink in sinks
         )
@@ -149,7 +155,7 @@ class Sinks:
         self.details = details
 
     def of_signal(self, signal: str) -> Sinks:
-        """Those that hear of the dispatches of this signal; asks each of them what it reads."""
+        """The sinks that hear of this signal's dispatches; asks each which details it reads."""
         sinks, details = [], Details.NONE
         for sink in self.all:
             try:
@@ -165,22 +171,23 @@ class Sinks:
 
 NO_SINKS: Final = Sinks(())
 
-#: One entry per open capture and one while the process has sinks: empty means that no dispatch
-#: anywhere in the process is listened to, which is all the instrument has to ask when idle.
+#: One entry per open capture, and one while the process has sinks. If it is empty, nothing
+#: listens anywhere in the process; an idle instrument has to test nothing else.
 hearing: Final[list[object]] = []
 
 
 class WorkedOut(Protocol):
-    """What was worked out for the sinks of the process, and is worth nothing when they change."""
+    """Something worked out for the sinks of the process, which is stale when they change."""
 
     def forget(self) -> None: ...
 
 
-#: By their ids. They ask ``process`` themselves; this is for letting go of former sinks at once.
+#: By id. Each compares its sinks with ``process`` itself; this is here so that replaced sinks
+#: are released at once.
 worked_out: Final[WeakValueDictionary[int, WorkedOut]] = WeakValueDictionary()
 
-#: The sinks of the process. Replaced as a whole, never changed: who has worked out something for
-#: these has to do so anew when they are others.
+#: The sinks of the process. Replaced as a whole, never changed, so that code that worked out
+#: something for them sees when it has to do so again.
 process: Sinks = NO_SINKS
 
 _named: tuple[Sink, ...] = ()
@@ -205,7 +212,7 @@ def _hears_all(sink: Sink) -> bool:
 
 
 def sink_kind(who: Sink | Observer) -> str:
-    """What failures of a sink, or of an observer of one, are counted by."""
+    """The kind under which failures of a sink, or of a sink's observer, are counted."""
     return f"sink {type(who).__module__}.{type(who).__qualname__}"
 
 
@@ -215,17 +222,18 @@ def process_sinks() -> tuple[Sink, ...]:
 
 
 def use_sinks(sinks: tuple[Sink, ...]) -> None:
-    """Make these the sinks of the process that settings name, in place of those before."""
+    """Make these the sinks that the settings name, in place of the previous ones."""
     global _named
     _named = sinks
     refresh_sinks()
 
 
 def add_sink(sink: Sink) -> None:
-    """Let a sink listen until it is removed, whatever the settings name.
+    """Let a sink listen until it is removed, no matter what the settings name.
 
-    One of the same class that the settings name is set aside meanwhile: nothing is heard twice.
-    One of a subclass of it is heard in its place, if it stands for its bases.
+    Meanwhile, a sink of the same class that the settings name is set aside, so that nothing is
+    heard twice. If the settings name a sink of a subclass that stands for its bases, that one is
+    heard instead of the added sink.
     """
     global _added
     with _lock:
@@ -242,9 +250,9 @@ def remove_sink(sink: Sink) -> None:
 
 
 def refresh_sinks() -> None:
-    """Look anew at what the sinks of the process override, and which details they read."""
+    """Work out again what the sinks of the process override, and which details they read."""
     global process
-    with _lock:  # sinks that look anew in two threads at once would take the same one out
+    with _lock:  # two threads that did this at once would both remove the same sinks
         classes = {type(sink) for sink in _added}
         named = [sink for sink in _named if type(sink) not in classes]
         special = [sink for sink in named if sink.stands_for_its_bases]
@@ -265,7 +273,7 @@ def refresh_sinks() -> None:
 
 
 def load_sinks(paths: Iterable[str]) -> list[Sink]:
-    """One instance of each sink class; ImproperlyConfigured says which path fails, and why."""
+    """One instance of each sink class; ImproperlyConfigured says which path failed, and why."""
     return [_load_sink(path) for path in paths]
 
 
@@ -281,9 +289,10 @@ def _load_sink(path: str) -> Sink:
 
 
 def import_subclass(path: str, base: type[C], base_path: str, setting: str = "") -> type[C]:
-    """The class at a dotted path; ImproperlyConfigured says why it is none, or not of ``base``.
+    """The class at a dotted path. Raises ImproperlyConfigured if it is not a subclass of ``base``.
 
-    ``base_path`` is where a project imports ``base`` from, ``setting`` what the path stands in.
+    The error says why. ``base_path`` is where a project imports ``base`` from; ``setting`` is the
+    setting that the path was found in.
     """
     named = f"{setting}: {path!r}" if setting else repr(path)
     try:
