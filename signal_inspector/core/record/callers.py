@@ -1,4 +1,4 @@
-"""Who sends: the line of code that called, and the line of the project that led to it."""
+"""Finds the code that sends: the line that called, and the project's line that led to it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from signal_inspector.names import IdentityMap
 from signal_inspector.names.receivers import innermost
 from signal_inspector.names.safe import Place, class_mro, class_namespace
 
-# What a frame is of.
+# The kinds of frames.
 _OURS: Final = 1  # the machinery of a send or connect, not the code that called it
-_PASSED: Final = 2  # Python's own, and what runs functions that others have put off
+_PASSED: Final = 2  # Python's own, and code that runs functions that were put off
 _INSTALLED: Final = 3  # another package
 _PROJECT: Final = 4
 
@@ -36,7 +36,7 @@ _MACHINERY: Final = (
     "django.db.models.signals.",  # ModelSignal.connect(), which waits for lazy senders
     "django.apps.registry.",
 )
-#: Packages and modules that run functions later, or elsewhere: loops, and Django's on_commit().
+#: Packages and modules that run functions later or elsewhere: event loops, Django's on_commit().
 _RUNNERS: Final = frozenset({"anyio", "asgiref", "eventlet", "gevent", "trio", "uvloop"})
 _ON_COMMIT: Final = frozenset(
     {"django.db.backends.base.base", "django.db.transaction", "django.test.testcases"}
@@ -45,10 +45,10 @@ _ON_COMMIT: Final = frozenset(
 _NOT_OURS: Final = frozenset({"site-packages", "dist-packages"})
 
 _kinds: Final[dict[str, int]] = {}  # by file
-_MOST_FILES: Final = 10_000  # files made as code runs may have no end
-_MOST_FRAMES: Final = 300  # that are looked at for one of the project's
+_MOST_FILES: Final = 10_000  # limited, because running code may generate files without end
+_MOST_FRAMES: Final = 300  # how many frames are searched for one of the project's
 
-#: The code of the methods of a class of signals, as far as it is not Django's own.
+#: The code of the methods of a Signal class, without Django's own.
 _methods: Final[IdentityMap[frozenset[CodeType]]] = IdentityMap()
 _NONE: Final[frozenset[CodeType]] = frozenset()
 
@@ -58,9 +58,9 @@ _STDLIB: Final = ("stdlib", "platstdlib")
 
 
 def calling_place() -> Place | None:
-    """What called the method of Signal's that asks, for ``line_at()``; None if nobody knows."""
+    """The place that called the Signal method that asks, for ``line_at()``; None if unknown."""
     try:
-        # Nearly always the one, and the only one that Python has to make an object of.
+        # Nearly always the right frame; and the only one that Python has to make an object for.
         frame = _getframe(2)
         code = frame.f_code
         if _kinds.get(code.co_filename, _OURS) > _PASSED:
@@ -75,11 +75,11 @@ def calling_place() -> Place | None:
 
 
 def callers_of(signal: Signal | None) -> tuple[Caller | None, Caller | None]:
-    """The line that sends, and the nearest one of the project that led to it.
+    """The line that sends, and the nearest line of the project that led to it.
 
-    They are the same, unless an installed package sends, or a method of the signal's own class
-    does. Where a loop, an executor or ``on_commit()`` was given the send as it is, the line that
-    sends is that of the project, if it is on the stack.
+    They are the same, unless an installed package or a method of the signal's own class sends.
+    If the send itself was passed to an event loop, an executor or ``on_commit()``, the line that
+    sends is the project's line, if it is on the stack.
     """
     frame = _sending_frame()
     if frame is None:
@@ -137,7 +137,7 @@ def _project_frame(frame: FrameType | None, own: frozenset[CodeType]) -> FrameTy
 
 
 def _waiting_frame() -> FrameType | None:
-    """Where ``async_to_sync()`` was called, if it has this thread run what it waits for."""
+    """The frame of the thread that waits in ``async_to_sync()`` for what this thread runs."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -173,7 +173,7 @@ def _learn(path: str, name: object) -> int:
 
 
 def _methods_of(kind: type[Signal]) -> frozenset[CodeType]:
-    """The code of what the signal's own class, or a base below Signal, defines."""
+    """The code of all methods that the signal's class, or a base below Signal, defines."""
     known = _methods.get(kind)
     if known is None:
         found: set[CodeType] = set()
@@ -190,7 +190,7 @@ def _methods_of(kind: type[Signal]) -> frozenset[CodeType]:
 
 
 def is_third_party(path: str) -> bool:
-    """Whether a file is not the project's: installed, Python's own, or Signal Inspector's."""
+    """Whether a file does not belong to the project: installed, Python's or Signal Inspector's."""
     return _is_third_party_directory(os.path.dirname(path))  # noqa: PTH120 - quicker, cached
 
 

@@ -1,4 +1,4 @@
-"""The costly parts of a record, gathered only when a listener asked for them."""
+"""The costly parts of a record, gathered only when a hearer asks for them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from signal_inspector.names import class_path, sender_name
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: The span that code belongs to without running in it: the request's, of a streamed body.
+#: The span that code belongs to without running in it, as a streamed body to its request's span.
 outer_trace: Final[ContextVar[TraceIds | None]] = ContextVar(
     "signal_inspector_outer_trace", default=None
 )
@@ -45,8 +45,7 @@ def redactor(config: Config) -> payload.Redactor:
 def hooks(config: Config) -> payload.Hooks | None:
     """The hooks of ``DESCRIBE``, found once for these settings; None if there are none.
 
-    They run like the sends of a capture that is not meant to be seen: what they send and ask the
-    database is not recorded.
+    They run as in ``suppress()``: neither what they send nor their queries are recorded.
     """
     global _hooks
     if not config.describe:
@@ -64,7 +63,7 @@ def _unseen(hook: Callable[[Any], object] | str) -> Callable[[Any], object]:
 
     def call(value: Any) -> object:
         with suppress(), suppress_instrumentation():
-            if not found:  # imported late: it may stand in a module that imports models
+            if not found:  # imported late: the hook's module may import models
                 found.append(import_string(hook) if isinstance(hook, str) else hook)
             return found[0](value)
 
@@ -72,14 +71,14 @@ def _unseen(hook: Callable[[Any], object] | str) -> Callable[[Any], object]:
 
 
 def text_sender(sender: str) -> str:
-    """The name of a text that sends, which is a value like any other: "str" in strict mode."""
+    """The name of a sender that is a string. In strict mode "str", as for any other value."""
     return "str" if get_config().strict else sender_name(sender)
 
 
 def prepare() -> None:
-    """Import what puts values in words, before the receivers of the first dispatch run.
+    """Import what describes values, before the receivers of the first dispatch run.
 
-    The first failure may be that of a full stack, which has no room for an import.
+    The first failure may be a RecursionError, which leaves no room on the stack for an import.
     """
     _ = payload.summarize_arguments, payload.summarize_exception
 
@@ -92,7 +91,7 @@ def gather(
     wanted: Details,
 ) -> None:
     """Fill in what is known at the start of a dispatch."""
-    # By number: to ask a Flag, or to hash it, takes longer than all else here.
+    # By number: testing or hashing a Flag takes longer than everything else here.
     chosen = _chosen.get(wanted._value_)
     if chosen is None:
         chosen = tuple([gather for detail, gather in _AT_START.items() if wanted & detail])
@@ -127,12 +126,12 @@ def _transaction(dispatch: Dispatch, *_: Any) -> None:
 
 def _trace(dispatch: Dispatch, *_: Any) -> None:
     found = current_trace()
-    if found is not None:  # a sink that makes a span of the dispatch notes that one later
+    if found is not None:  # a sink that makes a span for the dispatch sets that span later
         dispatch.trace = OuterTrace(found.trace_id, found.trace_flags)
 
 
 def current_trace() -> TraceIds | None:
-    """The ids of the span that is current in OpenTelemetry, whoever made it; None without."""
+    """The ids of OpenTelemetry's current span, whatever code made it; None if there is none."""
     api: Any = sys.modules.get("opentelemetry.trace")
     if not hasattr(api, "get_current_span"):  # nobody in this process uses it
         return None
@@ -159,7 +158,7 @@ internal_errors.announce(
 
 
 def responses(dispatch: RunningDispatch, pairs: Sequence[tuple[Any, Any]]) -> None:
-    """Summarize what the receivers returned; an exception stands in the call's failure."""
+    """Summarize what the receivers returned; exceptions are kept in the calls' ``failure``."""
     raised = dispatch.raised or {}
     dispatch.responses = [
         None if index in raised else response(value) for index, (_, value) in enumerate(pairs)
@@ -177,7 +176,7 @@ def response(value: object) -> Summary | None:
 
 
 def failure(dispatch: RunningDispatch, error: BaseException) -> Failure:
-    """What is kept of an exception, with its traceback if somebody asked for it."""
+    """What is kept of an exception, with its traceback if a hearer asks for tracebacks."""
     try:
         config = get_config()
         return unrecorded(
@@ -193,9 +192,10 @@ def failure(dispatch: RunningDispatch, error: BaseException) -> Failure:
 
 
 def unrecorded(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call what asks an exception for its text: that is code of the user's, and our doing.
+    """Call a function that asks an exception for its text, and so runs the user's code.
 
-    What it sends and asks the database is nobody's, and it leaves nothing in the context.
+    The call is Signal Inspector's doing: neither the signals that it sends nor its queries are
+    recorded, and it changes nothing in the context.
     """
 
     def run() -> T:
@@ -206,13 +206,13 @@ def unrecorded(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def class_of(error: BaseException) -> Failure:
-    """The least that is kept of an exception."""
+    """The minimum that is kept of an exception: its class."""
     name = class_path(type(error)).removeprefix("builtins.")
     return Failure(exception_class=name, message="")
 
 
 def _told(error: BaseException) -> str:
-    """A failure of ours for the log: its traceback, without secrets."""
+    """The text of an internal error for the log: its traceback, without secrets."""
     config = get_config()
     failure = payload.summarize_exception(
         error,

@@ -1,7 +1,7 @@
 """``Dispatch``: the record of one send of one signal, and its JSON.
 
-Nothing here knows of the code that sends: ``RunningDispatch`` (``running.py``) makes the record of
-a send of this process, ``Dispatch.from_dict`` one of what ``as_dict`` gave.
+Nothing here depends on the code that sends: ``RunningDispatch`` (``running.py``) makes the record
+of a send of this process, ``Dispatch.from_dict`` a record from what ``as_dict`` gave.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 FAILED: Final = frozenset({Outcome.RAISED, Outcome.SKIPPED, Outcome.CANCELLED})
 
-#: Of the JSON of a dispatch; raised when a key changes its meaning or goes.
+#: The version of a dispatch's JSON; raised when a key changes its meaning or is removed.
 VERSION: Final = 1
 
 _SAMPLED: Final = 1  # among the flags of a trace
 
-#: What is to be read of a part that has not been written.
+#: The values of attributes that have not been set.
 UNWRITTEN: Final[dict[str, Any]] = {
     "outcome": Outcome.RUNNING,
     "by_time": False,
@@ -65,7 +65,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class TraceIds(Protocol):
-    """The numbers that OpenTelemetry knows a span by (its ``SpanContext`` is one)."""
+    """The ids of an OpenTelemetry span (its ``SpanContext`` has them)."""
 
     @property
     def trace_id(self) -> int: ...
@@ -78,7 +78,7 @@ class TraceIds(Protocol):
 
 
 class OuterTrace(NamedTuple):
-    """The trace that a dispatch was sent in, where it has no span of its own."""
+    """The trace that a dispatch was sent in, if it has no span of its own."""
 
     trace_id: int
     trace_flags: int
@@ -86,17 +86,17 @@ class OuterTrace(NamedTuple):
 
 
 class Dispatch:
-    """One call of ``send``, ``send_robust``, ``asend``, ``asend_robust``, or of a sending method
-    that a subclass of Signal has of its own.
+    """One send of a signal: ``send``, ``send_robust``, ``asend``, ``asend_robust`` or the like.
 
-    Complete when the send has ended; ``outcome`` is ``Outcome.RUNNING`` until then.
+    The method may also be a sending method that only a subclass of Signal has. The record is
+    complete when the send has ended; ``outcome`` is ``Outcome.RUNNING`` until then.
     """
 
     signal: str  # dotted name: "shop.signals.order_placed"
     sender: str  # dotted name of the sender, or of its class
     method: SendMethod
     started_ns: int  # Unix time in nanoseconds
-    start_ns: int  # the same moment on time.perf_counter_ns(), which `calls` and timelines use
+    start_ns: int  # the same moment by time.perf_counter_ns(), which `calls` and timelines use
     duration_ns: int
     outcome: Outcome  # RETURNED, RAISED (to the sender) or CANCELLED once it has ended
     receivers: Sequence[ReceiverName]  # as far as they were known at the start: see `calls`
@@ -106,15 +106,15 @@ class Dispatch:
     payload: dict[str, Summary] | None  # None unless Details.PAYLOAD was asked for
     payload_dropped: int  # arguments beyond Limits.payload_items
     in_transaction: bool | None  # None unless Details.TRANSACTION was asked for
-    transactions: tuple[TransactionMark, ...]  # that it was sent in, of each database
+    transactions: tuple[TransactionMark, ...]  # the transactions it was sent in, on each database
     not_called: tuple[NotCalled, ...]  # () unless Details.NOT_CALLED was asked for
-    unseen: Unseen | None  # of a subclass's own method, whose calls of receivers were not seen
+    unseen: Unseen | None  # set if receiver calls of a subclass's own method were not seen
     parent: Dispatch | None  # in whose receiver this one was sent; None when it has ended
     parent_call: int | None  # index of the parent's receiver call that sent this one
-    by_time: bool  # whether that is only the one that ran then: another thread or task has sent it
-    trace: TraceIds | None  # of its span, or, if Details.TRACE was asked for, of what is around
-    sequence: int  # tells apart what started in the same moment
-    _parent_key: tuple[int, int] | None  # of which the parent's id is made
+    by_time: bool  # whether that call only ran at the time: another thread or task sent this one
+    trace: TraceIds | None  # of its span; or of the span around it, with Details.TRACE
+    sequence: int  # tells dispatches apart that started at the same moment
+    _parent_key: tuple[int, int] | None  # from which the parent's id is made
 
     __slots__ = (
         "_parent_key",
@@ -143,7 +143,7 @@ class Dispatch:
     )
 
     def __getattr__(self, name: str) -> Any:
-        """The value of what has not been written: making a dispatch costs that much less."""
+        """The default of an attribute that was not set; defaults make a dispatch cheap to make."""
         if name not in UNWRITTEN:
             raise AttributeError(name)
         return UNWRITTEN[name]
@@ -155,7 +155,7 @@ class Dispatch:
 
     @property
     def id_text(self) -> str:
-        """``str(id)``, quicker."""
+        """``str(id)``, but faster."""
         return uuid7_text(self.started_ns, self.sequence)
 
     @property
@@ -165,12 +165,12 @@ class Dispatch:
 
     @property
     def parent_id_text(self) -> str:
-        """The same as text; "" if it was sent in none."""
+        """``parent_id`` as text; "" if there is no parent."""
         return "" if self._parent_key is None else uuid7_text(*self._parent_key)
 
     @property
     def trace_id(self) -> str:
-        """The id of the trace that this dispatch is in, as W3C writes it; "" if it is in none."""
+        """The id of the trace that this dispatch is in, in W3C format; "" if it is in none."""
         return "" if self.trace is None else f"{self.trace.trace_id:032x}"
 
     @property
@@ -182,7 +182,7 @@ class Dispatch:
 
     @property
     def trace_sampled(self) -> bool | None:
-        """Whether the trace was to be exported, so that a link leads somewhere; None without."""
+        """Whether the trace was sampled, so that a link leads somewhere; None without a trace."""
         return None if self.trace is None else bool(self.trace.trace_flags & _SAMPLED)
 
     @property
@@ -202,35 +202,35 @@ class Dispatch:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it, or a receiver of it, raised, was skipped or was cancelled."""
+        """Whether the dispatch, or one of its receivers, raised, was skipped or was cancelled."""
         return self.outcome in FAILED or any(call.outcome in FAILED for call in self.calls)
 
     @property
     def end_ns(self) -> int:
-        """When it ended, on the clock of ``start_ns``."""
+        """When the dispatch ended, on the clock of ``start_ns``."""
         return self.start_ns + self.duration_ns
 
     @property
     def is_orphan(self) -> bool:
-        """Whether nobody received it, and nobody will."""
+        """Whether no receiver was called, and none will be."""
         return self.outcome is Outcome.RETURNED and not self.calls and self.unseen is None
 
     @property
     def query_count(self) -> int:
-        """Queries of its receivers, without those of nested dispatches."""
+        """The number of queries of its receivers, without those of nested dispatches."""
         return sum(call.query_count for call in self.calls)
 
     @property
     def query_ns(self) -> int:
-        """Nanoseconds in these queries."""
+        """The nanoseconds that these queries took."""
         return sum(call.query_ns for call in self.calls)
 
     @property
     def rolled_back(self) -> bool | None:
-        """Whether a transaction it was sent in rolled back.
+        """Whether a transaction that the dispatch was sent in rolled back.
 
-        None when that was not watched, and when it cannot be known: the answer to the COMMIT was
-        lost, or the transaction was begun past Django.
+        None if that was not watched or cannot be known: the answer to the COMMIT was lost, or
+        the transaction was begun without Django.
         """
         if self.in_transaction is None:
             return None
@@ -242,16 +242,16 @@ class Dispatch:
 
     @property
     def in_loop(self) -> bool:
-        """Whether it runs, or ran, in our own loop: one receiver after the other, in one frame."""
+        """Whether the dispatch takes the fast path: receiver after receiver, in one frame."""
         return False
 
     def end_of(self, index: int) -> tuple[Outcome, Failure | None, int]:
-        """How a receiver call ended, and how long it took (ns): quicker than ``calls[index]``."""
+        """How a receiver call ended, and how long it took (ns); faster than ``calls[index]``."""
         call = self.calls[index]
         return call.outcome, call.failure, call.duration_ns
 
     def detached(self) -> Dispatch:
-        """The same record, for one who keeps it for long: it keeps no capture alive."""
+        """The same record, for code that keeps it for long: it keeps no capture alive."""
         return self
 
     def as_dict(self) -> dict[str, Any]:
@@ -295,10 +295,10 @@ class Dispatch:
 
     @staticmethod
     def from_dict(data: Data, *, is_trusted: bool = False) -> Dispatch:
-        """The dispatch that ``as_dict`` gave, also after JSON; other keys are left alone.
+        """The dispatch that ``as_dict`` described, also after JSON; unknown keys are ignored.
 
-        Raises ValueError, which says what is wrong; of data that ``is_trusted`` parts are read
-        only when somebody asks for them.
+        Raises ValueError, which says what is wrong. If the data ``is_trusted``, parts are read
+        only when they are asked for.
         """
         try:
             dispatch = _read(data)
@@ -318,15 +318,15 @@ class Dispatch:
 
 
 def document(dispatch: Data, **context: Any) -> dict[str, Any]:
-    """The JSON of one dispatch wherever it is shown or sent.
+    """The JSON of one dispatch, wherever it is shown or sent.
 
-    ``dispatch`` is its ``as_dict()``, ``context`` what the room knows of it beside.
+    ``dispatch`` is its ``as_dict()``; ``context`` is what else the room knows about it.
     """
     return {"version": VERSION, "dispatch": dispatch, "context": context}
 
 
 def read_document(data: Data) -> tuple[Dispatch, Data]:
-    """The dispatch and its context, of what ``document`` gave, also after JSON.
+    """The dispatch and its context, from what ``document`` returned, also after JSON.
 
     Raises ValueError, which says what is wrong.
     """
@@ -344,7 +344,7 @@ def read_document(data: Data) -> tuple[Dispatch, Data]:
 
 
 class _ReadDispatch(Dispatch):
-    """One that was read: what else is worked out is kept as it was written."""
+    """A dispatch that was read: properties that are computed otherwise are kept as written."""
 
     id_text: str
     parent_id_text: str
@@ -432,7 +432,7 @@ def _payload(value: Data) -> dict[str, Summary]:
     return {of_type(key, str, "a key"): Summary.from_dict(each) for key, each in value.items()}
 
 
-#: What is read when somebody asks for it, and how; it may be absent.
+#: The parts that are read when they are asked for, and how; each may be absent.
 _PARTS: Final[dict[str, Callable[[Any], object]]] = {
     "calls": lambda value: [ReceiverCall.from_dict(call) for call in value],
     "by_time": _typed(bool, "by_time"),

@@ -1,6 +1,6 @@
 """The clocks of Signal Inspector, and the UUIDv7 ids (RFC 9562) that are made from them.
 
-Taking an id costs a counter step; the UUID itself is put together when somebody reads it.
+Taking an id only increments a counter; the UUID itself is made when it is read.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _COUNTER_MASK = (1 << _COUNTER_BITS) - 1
 _counter = itertools.count()
 next_sequence = _counter.__next__
 _process_bits = 0
-_text_of_process = ""  # the part of an id that all of this process share
+_text_of_process = ""  # the part that all ids of this process share
 
 
 def _clocks() -> ModuleType:
-    """A ``time`` module of our own, with functions of its own and their full speed.
+    """A second copy of the ``time`` module, whose functions are as fast as the first one's.
 
-    freezegun replaces the functions of ``time`` wherever a module holds them. Where a frozen
-    clock ticks, each look at it moves the time of the application on, and ours would too.
+    freezegun replaces the functions of ``time`` in every module that holds them. If a frozen
+    clock ticks, each reading advances the application's time, and our readings would too.
     """
     spec = find_spec("time")
     assert spec is not None  # noqa: S101 - it is built in
@@ -56,7 +56,7 @@ def utc_now() -> datetime:
 
 @forks.in_child
 def _reseed() -> None:
-    """Give this process random bits of its own: a forked child shares its parent's counter."""
+    """Give this process its own random bits: a forked child shares its parent's counter."""
     global _process_bits, _text_of_process
     _process_bits = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
     digits = f"{(0b10 << 62 | _process_bits) >> _COUNTER_BITS:09x}"
@@ -67,7 +67,7 @@ _reseed()
 
 
 def uuid7(unix_ns: int, sequence: int) -> UUID:
-    """The id of the event number ``sequence`` of this process, at ``unix_ns`` nanoseconds.
+    """The id of event number ``sequence`` of this process, at ``unix_ns`` nanoseconds.
 
     48 bits of milliseconds, 12 bits of the fraction of the millisecond (RFC 9562, 6.2, method
     3), 34 random bits of the process, 28 bits of its counter.
@@ -76,7 +76,7 @@ def uuid7(unix_ns: int, sequence: int) -> UUID:
 
 
 def uuid7_text(unix_ns: int, sequence: int) -> str:
-    """The same as text, in a fifth of the time that making a ``UUID`` and its ``str()`` takes."""
+    """The id as text, in a fifth of the time that making a ``UUID`` and its ``str()`` takes."""
     milliseconds, rest = divmod(unix_ns, 1_000_000)
     counter = (sequence + _process_bits) & _COUNTER_MASK
     return "%08x-%04x-7%03x-%s%07x" % (  # noqa: UP031 - an f-string takes half as long again

@@ -50,7 +50,7 @@ def why_other_sender(
 ) -> str:
     """Why a connection for one sender does not hear another: "listens to sender X only".
 
-    ``name`` is that of the one it listens to, where nobody saw it being connected.
+    ``name`` is the sender that it listens to, for a connection that was not seen being made.
     """
     if connection is not None:
         name = connection.sender

@@ -1,7 +1,7 @@
-"""SQL counted and timed for the receiver call that sent it, on every database alias.
+"""Counts and times SQL for the receiver call that sent it, on every database alias.
 
-Each connection carries one permanent execute wrapper that asks which receiver call the current
-code runs in; outside any it only passes on.
+Each connection has one permanent execute wrapper, which looks up the receiver call that the
+current code runs in; outside a receiver call, it only passes the query on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from signal_inspector.core.record.transactions import opened_connections
 from signal_inspector.core.record.values import Details, Query, Tally
 
 _installed = False
-_MARGIN = 400  # characters read past the cap: a secret that it cuts must still be recognized
+_MARGIN = 400  # characters read beyond the cap, to recognize a secret that the cap would cut
 
 _Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
 
@@ -60,7 +60,7 @@ def _note(
     config = get_config()
     limits = config.limits
     if len(tally.statements) < limits.statements:
-        text = str(sql)  # psycopg's composed statements are no strings
+        text = str(sql)  # psycopg's composed statements are not strings
         safe = redactor(config).redact_sql(text[: limits.statement_length + _MARGIN])
         cut = len(text) > limits.statement_length
         text = safe[: limits.statement_length] + "…" if cut else safe
@@ -71,7 +71,7 @@ def _note(
 def _watch(connection: BaseDatabaseWrapper) -> None:
     wrappers = connection.execute_wrappers
     if count_query not in wrappers:
-        # First, not last: `connection.execute_wrapper()` takes back the last one it finds.
+        # First, not last: `connection.execute_wrapper()` removes the last one on its exit.
         wrappers.insert(0, count_query)
 
 
@@ -80,7 +80,7 @@ def _watch_created(sender: object, connection: BaseDatabaseWrapper, **kwargs: ob
 
 
 def install() -> None:
-    """Count on this thread's connections and on all that will be opened. Idempotent."""
+    """Count queries on this thread's connections and on all that are opened later. Idempotent."""
     global _installed
     _installed = True
     connection_created.connect(
@@ -91,7 +91,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Stop counting on new connections and on this thread's; others' wrappers stay idle."""
+    """Stop counting on new and on this thread's connections; other wrappers stay, but idle."""
     global _installed
     _installed = False
     connection_created.disconnect(dispatch_uid="signal_inspector.core.record.queries")

@@ -1,8 +1,8 @@
-"""What happens when a dispatch starts, when its receivers run, and when it ends.
+"""Records a dispatch: what happens when it starts, when its receivers run, and when it ends.
 
-The instrument knows this module alone: ``begin`` answers a ``RunningDispatch`` when somebody
-listens and None when nobody does, ``finish`` completes it and hands it on. What goes wrong in here
-is reported to ``signal_inspector.core.internal_errors`` and the signal is sent all the same.
+The instrument uses only this module. ``begin`` returns a ``RunningDispatch`` if anything listens,
+otherwise None; ``finish`` completes the dispatch and passes it to the sinks. Failures in here are
+reported to ``signal_inspector.core.internal_errors``, and the signal is sent regardless.
 """
 
 from __future__ import annotations
@@ -43,15 +43,16 @@ from signal_inspector.names import (
 )
 from signal_inspector.names.safe import class_paths
 
-#: The name of each signal met so far; "" where it is not to be inspected.
+#: The name of each signal met so far; "" if it is not inspected.
 _inspected: IdentityMap[str] = IdentityMap()
 
-# Looked up once per dispatch, and so kept where that takes least.
+# Bound here, because each dispatch looks it up and this is the fastest way.
 _names = _inspected.by_id
 _class_paths = class_paths.by_id
 _receiver_names = receiver_names.by_id
 
-#: Of names that are not final too, as those of signals that no module holds, for these settings.
+#: Remembers the answer for names that are not final too, such as those of signals that no module
+#: holds; the settings are among the arguments.
 _is_inspected: Final = lru_cache(maxsize=1_000)(is_inspected)
 
 
@@ -80,10 +81,11 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
     receivers: Sequence[Any] = (),
     others: Sequence[Any] | None = None,
 ) -> RunningDispatch | Passing | None:
-    """Open the record of a dispatch; None when nobody listens to this one.
+    """Open the record of a dispatch; return None if nothing listens to it.
 
-    ``receivers`` are those that are about to run the fast path, if it is to be that and there are
-    no ``others``; only then may the answer be ``Passing``.
+    ``receivers`` and ``others`` are the sync and async receivers, if the wrapper's own loop is
+    about to run. If there are no ``others``, the dispatch takes the fast path, and only then may
+    the result be ``Passing``.
     """
     here = current.get()
     open_captures = NO_CAPTURES if here is None else here.captures
@@ -129,7 +131,7 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
         dispatch.hearers = hearers
         dispatch.captures = open_captures
         dispatch.sequence = next_sequence()
-        if len(receivers) == 1:  # as most have; a comprehension takes twice the time
+        if len(receivers) == 1:  # the usual case; a comprehension takes twice the time
             [receiver] = receivers
             dispatch.receivers = (_receiver_names.get(id(receiver)) or receiver_name(receiver),)
         else:
@@ -162,7 +164,10 @@ def begin(  # noqa: C901 - in one piece, as each call more is paid by every disp
 def _not_opened(
     dispatch: RunningDispatch | None, observing: Observers, error: BaseException
 ) -> None:
-    """Let go of a dispatch that could not be opened. One that is interrupted has raised."""
+    """Clean up after a dispatch whose record could not be opened.
+
+    If an interruption was the cause, the dispatch has raised it: it is completed with that.
+    """
     held = internal_errors.hold("opening a record", error)
     try:
         if held is None or getattr(dispatch, "marks", None) is None:
@@ -175,10 +180,10 @@ def _not_opened(
 
 
 def run(dispatch: RunningDispatch) -> list[int] | Exact | Stepping:
-    """Tell the observers that the receivers are about to run; what is to take the marks."""
+    """Tell the observers that the receivers are about to run; return what takes the marks."""
     try:
         return observers.run(dispatch)
-    except BaseException as error:  # it is none of ours, nor of a receiver
+    except BaseException as error:  # an interruption: neither our failure nor a receiver's
         observers.failed(dispatch, 0)
         complete(dispatch, error)
         raise
@@ -187,10 +192,10 @@ def run(dispatch: RunningDispatch) -> list[int] | Exact | Stepping:
 def _adopt(
     here: RecordingContext | RunningDispatch, receivers: Sequence[Any]
 ) -> RunningDispatch | None:
-    """The record of this very dispatch, which an overriding send() has opened."""
+    """Take the record of this same dispatch, which an overriding send() has opened."""
     names = [receiver_name(receiver) for receiver in receivers]
-    thread = get_ident()  # an override may hand Signal's own method to another
-    dispatch = here.adopt()  # a time limit that strikes a call from here on would leave it open
+    thread = get_ident()  # an override may call Signal's own method in another thread
+    dispatch = here.adopt()  # a time limit that interrupts a call after this would leave it open
     if dispatch is not None:
         dispatch.receivers = names
         dispatch.thread = thread
@@ -202,7 +207,7 @@ def _adopt(
 def _prepare(
     dispatch: RunningDispatch, signal: Signal, sender: object, named: Mapping[str, Any]
 ) -> None:
-    """What costs time before the first receiver, and is not to be counted as a receiver's."""
+    """Do what takes time before the first receiver, and must not count as a receiver's time."""
     hearers = dispatch.hearers
     dispatch.started_ns = time_ns()
     if hearers.gathers:
@@ -213,7 +218,7 @@ def _prepare(
 
 
 def _decide(signal: Signal) -> str:
-    """The signal's name if it is to be inspected, else ""; remembered once it is final."""
+    """The signal's name if it is inspected, otherwise ""; remembered once the name is final."""
     name = signal_name(signal)
     config = get_config()
     decided = name if _is_inspected(name, config.include, config.exclude) else ""
@@ -225,7 +230,7 @@ def _decide(signal: Signal) -> str:
 
 
 def forget_decisions() -> None:
-    """Decide anew which signals are inspected (``setting_changed``)."""
+    """Forget which signals are inspected, because settings changed (``setting_changed``)."""
     _inspected.clear()
 
 
@@ -260,11 +265,14 @@ def finish(dispatch: RunningDispatch, responses: Sequence[tuple[Any, Any]]) -> N
 def stopped(
     dispatch: RunningDispatch, responses: Sequence[tuple[Any, Any]], error: BaseException
 ) -> None:
-    """Complete a dispatch that ran the fast path and raised: mostly the next receiver's doing."""
+    """Complete a dispatch that ran the fast path and raised.
+
+    Usually, the receiver after the last response has raised.
+    """
     try:
         _stop(dispatch, responses, error)
     finally:
-        if dispatch.outcome is Outcome.RUNNING:  # that was interrupted too
+        if dispatch.outcome is Outcome.RUNNING:  # _stop() was interrupted too
             complete(dispatch, error)
 
 
@@ -304,7 +312,7 @@ def _stop(
 
 
 def _came_between(error: BaseException) -> bool:
-    """Whether it was raised in what our own loop does beside calling receivers."""
+    """Whether our own loop raised this outside the receiver calls."""
     trace = internal_errors.traceback_of(error)  # begins with the loop
     if trace is None or trace.tb_next is None:
         return False
@@ -312,7 +320,7 @@ def _came_between(error: BaseException) -> bool:
 
 
 def withdraw(dispatch: RunningDispatch) -> None:
-    """Forget a dispatch that turned out to be none. No sink has been told of its end."""
+    """Forget a record that turned out not to be a dispatch. No sink has been told of its end."""
     dispatch.parent = None
     for opened in dispatch.hearers.open_captures:
         kept = opened.dispatches
@@ -373,7 +381,10 @@ def complete(
 
 
 def resume(dispatch: RunningDispatch) -> None:
-    """Raise what met our code in one of the receivers, which Django may have taken for theirs."""
+    """Raise an interruption that hit our code in a receiver call.
+
+    Django may have treated it as the receiver's own exception.
+    """
     held = dispatch.held
     if held is not None:
         dispatch.held = None
@@ -381,10 +392,10 @@ def resume(dispatch: RunningDispatch) -> None:
 
 
 def outcome_of(error: BaseException | None) -> Outcome:
-    """How something that ended with this exception, or with none, ended."""
+    """The outcome of something that ended with this exception, or with None."""
     if error is None:
         return Outcome.RETURNED
-    # Not by isinstance(), which asks what is neither for its ``__class__``.
+    # Not isinstance(), which may ask the exception for its ``__class__``.
     cancelled = issubclass(type(error), asyncio.CancelledError | GeneratorExit)
     return Outcome.CANCELLED if cancelled else Outcome.RAISED
 

@@ -1,8 +1,8 @@
-"""``RunningDispatch``: a dispatch from its start to its end, as wrapper and recorder know it.
+"""``RunningDispatch``: a dispatch from its start to its end, for the wrapper and the recorder.
 
-It is cheap to make and put in words only when it is read: while it runs it collects raw marks, a
-timestamp per receiver boundary, failures, query tallies, and ``calls`` turns them into
-``ReceiverCall`` objects when somebody first looks. Everybody else is given it as a ``Dispatch``.
+It is cheap to make. While it runs, it only collects raw marks: a timestamp per receiver boundary,
+failures and query tallies. ``calls`` turns them into ``ReceiverCall`` objects when it is first
+read. All other code uses it as a ``Dispatch``.
 """
 
 from __future__ import annotations
@@ -47,20 +47,21 @@ _WRAPPER: Final = "signal_inspector.core.wrapper.instrument"
 class RunningDispatch(Dispatch):
     """The record of a send of this process, and what is needed while it runs.
 
-    One object for both, as a second one would be made for every dispatch. ``recorder.begin`` makes
-    it and fills it in: a constructor with arguments takes half as long again. On the fast path it
-    stands in ``context.current`` itself, as the context of the code that it runs.
+    This is one object, because a second one would have to be made for every dispatch.
+    ``recorder.begin`` makes it and sets its attributes, because a constructor with arguments
+    takes one and a half times as long. On the fast path, ``context.current`` is this object
+    itself: it is the context of the code that it runs.
     """
 
-    # Who hears of it, and what it tells them by:
+    # Its hearers, and what is needed to inform them:
     hearers: Hearers
-    captures: OpenCaptures  # those of the code that sends, and of what its receivers send
+    captures: OpenCaptures  # open for the code that sends, and for what its receivers send
     observers: tuple[Observer, ...]  # until it has ended
     whole_told: bool  # whether observers were told that the code of the send runs
-    held: BaseException | None  # what met our code in a receiver, and is to reach the sender
+    held: BaseException | None  # interrupted our code in a receiver, and must reach the sender
     parent: RunningDispatch | None  # while it runs; afterwards its key is enough
     # The raw marks:
-    thread: int  # whose code calls the receivers that run the fast path
+    thread: int  # the thread that calls the receivers on the fast path
     marks: list[int]  # perf_counter_ns at the start and at the end of each receiver
     ends: dict[int, int] | None  # exact ends where the next mark comes later
     responses: list[Summary | None] | None
@@ -86,7 +87,7 @@ class RunningDispatch(Dispatch):
     )
 
     def __getattr__(self, name: str) -> Any:
-        """The value of what has not been written: making a dispatch costs that much less."""
+        """The default of an attribute that was not set; defaults make a dispatch cheap to make."""
         if name == "started_ns":
             self.started_ns = started_ns = self.start_ns + self.hearers.epoch_ns
             return started_ns
@@ -100,7 +101,7 @@ class RunningDispatch(Dispatch):
 
     offers: ClassVar[None] = None
 
-    passes: Literal[False] = False  # unlike ``observers.Passing``, and asked without a call
+    passes: Literal[False] = False  # unlike ``observers.Passing``; an attribute is quick to test
 
     @property
     def dispatch(self) -> RunningDispatch:
@@ -108,14 +109,15 @@ class RunningDispatch(Dispatch):
 
     @property
     def index(self) -> int | None:
-        """The receiver call that runs now, or the first where each of the others has a context."""
+        """The receiver call that runs now; the first one if the others have their own contexts."""
         return 0 if self.hearers.is_exact else self._running
 
     @property
     def guesses(self) -> bool:
-        """Whether the code that asks may be that of another receiver than ``index`` says.
+        """Whether the code that asks may belong to a receiver other than ``index``.
 
-        That is code of another thread, of a task, or of what outlives the dispatch.
+        This is so for code of another thread or of a task, and for code that outlives the
+        dispatch.
         """
         if self.hearers.is_exact:
             return False
@@ -126,16 +128,16 @@ class RunningDispatch(Dispatch):
     def adopt(self) -> None:
         """A dispatch is never on offer itself."""
 
-    # What is noted while it runs.
+    # Notes that are taken while it runs.
 
     def caused_by(self, parent: RunningDispatch, index: int | None) -> None:
-        """Note the dispatch, and the receiver of it, that sent this one."""
+        """Note the dispatch, and the receiver in it, that sent this one."""
         self.parent = parent
         self._parent_key = (parent.started_ns, parent.sequence)
         self.parent_call = index
 
     def leave_parent(self, end_ns: int) -> None:
-        """Give the parent's receiver the time that this dispatch took of it."""
+        """Tell the parent's receiver call how much of its time this dispatch took."""
         parent, self.parent = self.parent, None
         if parent is not None and self.parent_call is not None and not self.by_time:
             parent._nest(self.parent_call, self.start_ns, end_ns)
@@ -152,28 +154,28 @@ class RunningDispatch(Dispatch):
         self.busy.setdefault(index, Busy()).add(start_ns, end_ns)
 
     def restart(self, start_ns: int) -> None:
-        """Start the clock again: what was gathered first is no receiver's time."""
+        """Restart the clock, so that the time of gathering details is not a receiver's."""
         self.start_ns = self.marks[0] = start_ns
 
     def expect(self, calls: list[ReceiverCall]) -> None:
-        """Take receiver calls that are kept up to date one by one, in place of marks."""
+        """Use these receiver calls, which are updated one by one, instead of marks."""
         self._calls = calls
 
     def fail(self, index: int, failure: Failure, outcome: Outcome) -> None:
-        """Note what a receiver call raised, and whether that means raised or cancelled."""
+        """Note what a receiver call raised, and whether its outcome is raised or cancelled."""
         if self.raised is None:
             self.raised = {}
         self.raised[index] = (failure, outcome)
 
     def tally(self, index: int) -> Tally:
-        """The query tally of a receiver call; -1 is for queries outside any."""
+        """The query tally of a receiver call; index -1 is for queries outside of all of them."""
         tallies = self.tallies
         if tallies is None:
             tallies = self.tallies = {}
         return tallies.setdefault(index, Tally())
 
     def settle(self, index: int, call: ReceiverCall) -> None:
-        """Bring what is tallied beside the calls into one of them."""
+        """Copy what was tallied separately into one receiver call."""
         busy = None if self.busy is None else self.busy.get(index)
         nested_ns = 0 if busy is None else busy.total
         call.self_ns = max(call.duration_ns - nested_ns, 0)
@@ -183,7 +185,7 @@ class RunningDispatch(Dispatch):
             call.queries_by_time = tally.by_time
             call.queries = tuple(tally.statements)
 
-    # The record, read off the marks.
+    # The record, computed from the marks.
 
     @property
     def calls(self) -> list[ReceiverCall]:
@@ -232,14 +234,14 @@ class RunningDispatch(Dispatch):
         return self._outcome_by_marks(index), None, 0
 
     def detached(self) -> Dispatch:
-        """The same record for one who keeps it for long: itself, or a copy without captures.
+        """The same record for code that keeps it for long: itself, or a copy without captures.
 
-        Its own hearers stay where they are: the code that it is the context of may still run.
+        The hearers of this object stay, because code whose context it is may still run.
         """
         if not self.hearers.open_captures:
             return self
         copy = RunningDispatch()
-        _ = self.started_ns  # which else is worked out from the hearers
+        _ = self.started_ns  # would otherwise be computed from the hearers
         for name in (*Dispatch.__slots__, *RunningDispatch.__slots__):
             try:
                 value = object.__getattribute__(self, name)
@@ -283,7 +285,7 @@ class RunningDispatch(Dispatch):
 
 
 def _is_in_a_loop_of(dispatch: RunningDispatch) -> bool:
-    """Whether the code that asks is run by an event loop that a receiver of the dispatch runs."""
+    """Whether the current code runs in an event loop that a receiver of the dispatch runs."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         if frame.f_code is _HANDLED:

@@ -1,8 +1,8 @@
 """Whether a dispatch was sent in a transaction, and whether that transaction rolled back.
 
-Django keeps no memory of how a transaction ended, and a callback in ``run_on_commit`` would be
-seen by the user's tests. So the methods that every transaction ends through are watched on
-``BaseDatabaseWrapper``. Nothing is written, no query is sent, no connection is opened.
+Django does not remember how a transaction ended, and the user's tests would see a callback in
+``run_on_commit``. Therefore, the ``BaseDatabaseWrapper`` methods through which every transaction
+ends are watched. Nothing is written, no query is sent, no connection is opened.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from signal_inspector.names import IdentityMap
 
 _T = TypeVar("_T")
 
-#: Stands for the transaction itself where a level of a stack is else named by its savepoint.
+#: Stands for the transaction itself in a stack whose other levels are named by their savepoints.
 _TRANSACTION: Final = ""
-#: The savepoints of a connection that were made and neither released nor undone with one before,
-#: each with the number of atomic savepoints around it. Django keeps a list of its own of those
-#: that belong to atomic blocks; what is here and not there was made by hand.
+#: A connection's open savepoints, each with the number of atomic savepoints around it. A
+#: savepoint is no longer open when it, or one before it, was released or rolled back. Django has
+#: a list of those that belong to atomic blocks; those that are only in this one were made by hand.
 _savepoints: IdentityMap[list[tuple[int, str]]] = IdentityMap()
-#: What asks for a commit: where it raises, the answer may have been lost.
+#: The methods that ask for a commit: if one raises, the answer may have been lost.
 _COMMITTING: Final = ("commit", "set_autocommit")
-#: Classes of errors that a server, or a pool before it, tells of when it gives a connection up.
+#: Classes of errors that a server, or a pool in front of it, reports when it ends a connection.
 _SQLSTATES_WITHOUT_ANSWER: Final = ("08", "57P", "40003")
-_MYSQL_WITHOUT_ANSWER: Final = (1053, 1927)  # it shuts down; the connection was killed
+_MYSQL_WITHOUT_ANSWER: Final = (1053, 1927)  # server shutdown; connection was killed
 
 
 class TransactionMark:
-    """A transaction or a savepoint that dispatches were sent in. Holds nothing of the user's."""
+    """A transaction or savepoint that dispatches were sent in. Keeps no object of the user's."""
 
     __slots__ = ("_has_ended", "_is_lost", "_key", "_outer", "_rolled_back")
 
@@ -54,29 +54,29 @@ class TransactionMark:
         self._rolled_back = True
 
     def lose(self) -> None:
-        """Note that a commit was asked for and not answered; told of the outermost level alone."""
+        """Note that a commit got no answer; called only on the outermost level."""
         self._is_lost = True
 
     def end(self, *, rolled_back: bool = False) -> None:
-        """Note that the transaction has ended; told of the outermost level alone."""
+        """Note that the transaction has ended; called only on the outermost level."""
         self._rolled_back |= rolled_back and not self._is_lost
         self._has_ended = True
 
     @property
     def rolled_back(self) -> bool:
-        """Whether it, or a transaction around it, has rolled back by now."""
+        """Whether this level, or one around it, has rolled back by now."""
         return self._rolled_back or (self._outer is not None and self._outer.rolled_back)
 
     @property
     def is_unknown(self) -> bool:
-        """Whether nobody can tell any more: the answer to its COMMIT was lost."""
+        """Whether the end can no longer be known, because the answer to the COMMIT was lost."""
         if self._rolled_back:
             return False
         return self._is_lost if self._outer is None else self._outer.is_unknown
 
     @property
     def is_open(self) -> bool:
-        """Whether it is still to be seen what becomes of it."""
+        """Whether the transaction has not ended yet."""
         if self._rolled_back or self._has_ended:
             return False
         return self._outer is None or self._outer.is_open
@@ -88,7 +88,7 @@ class TransactionMark:
 
 
 class _Waiting(NamedTuple):
-    """Who wants to know when a connection's transaction has ended."""
+    """The callbacks that wait for the end of a connection's transaction."""
 
     callbacks: list[Callable[[], None]]
     by_hand: bool  # autocommit is off: commit() or rollback() is the end, no block's exit
@@ -104,11 +104,11 @@ _waiting: IdentityMap[_Waiting] = IdentityMap()
 def open_marks() -> tuple[bool, tuple[TransactionMark, ...]]:
     """Whether this thread has a transaction open on any database, and the marks of each.
 
-    One that the application has begun past Django, by a ``BEGIN`` of its own, is known where the
-    driver tells of it without a query (SQLite, PostgreSQL), and has no mark.
+    A transaction that the application began without Django, with its own ``BEGIN``, is only known
+    if the driver can tell without a query (SQLite, PostgreSQL), and it has no mark.
 
-    The atomic blocks that ``TestCase`` puts around a test do not count: the code under test
-    does not run in them in production.
+    The atomic blocks that ``TestCase`` puts around a test do not count, because the code under
+    test does not run in them in production.
     """
     marks = []
     is_open = False
@@ -117,7 +117,7 @@ def open_marks() -> tuple[bool, tuple[TransactionMark, ...]]:
             if connection.connection is not None and _state_of(connection) not in _NOT_OPEN:
                 is_open = True  # by a BEGIN that Django does not know of
             if connection not in _stacks:
-                continue  # as most are, and asked quickly
+                continue  # the usual case, and quick to test
         stack = _stack_of(connection)
         if stack:
             marks.append(stack[-1][1])
@@ -125,9 +125,9 @@ def open_marks() -> tuple[bool, tuple[TransactionMark, ...]]:
 
 
 def opened_connections() -> Iterator[BaseDatabaseWrapper]:
-    """This thread's connection objects; none is created by asking."""
-    # As connections.all(initialized_only=True), which looks for each three times: every dispatch
-    # of an audit asks.
+    """This thread's connection objects; does not create any."""
+    # Like connections.all(initialized_only=True), which looks up each three times. This must be
+    # fast, because every dispatch calls it when the audit is on.
     opened: Any = connections._connections  # type: ignore[attr-defined]
     here = _of_this_thread(opened)
     try:
@@ -140,10 +140,10 @@ def opened_connections() -> Iterator[BaseDatabaseWrapper]:
 
 
 def _of_this_thread(local: Any) -> dict[str, Any] | None:
-    """What asgiref's ``Local`` answers from in a thread without an event loop; else None.
+    """The storage of asgiref's ``Local`` in a thread without an event loop; otherwise None.
 
-    Asked for one attribute, it finds out by an exception that there is no loop: half of what a
-    dispatch would pay for being audited.
+    For each attribute, ``Local`` learns from an exception that there is no loop. That would be
+    half of what auditing a dispatch costs.
     """
     storage = getattr(local, "__dict__", {}).get("_storage")
     if type(storage) is threading.local and asyncio._get_running_loop() is None:
@@ -152,13 +152,13 @@ def _of_this_thread(local: Any) -> dict[str, Any] | None:
 
 
 def when_ended(connection: BaseDatabaseWrapper, callback: Callable[[], None]) -> None:
-    """Call back once when the transaction that is open on this connection has ended.
+    """Call the callback once, when the transaction that is open on this connection has ended.
 
-    That is in the connection's own thread, after the outermost block has been left and the
-    callbacks of ``on_commit`` have run, so the connection may be used. Where autocommit is off
-    it is after each ``commit()`` or ``rollback()``, and what the callback writes it has to commit.
-    A connection that was closed is still closed. What the callback raises is reported. The same
-    callback waits once.
+    It is called in the connection's own thread, after the outermost block has been left and the
+    ``on_commit`` callbacks have run, so it may use the connection. If autocommit is off, it is
+    called after ``commit()`` or ``rollback()``, and has to commit what it writes. A connection
+    that was closed is still closed. What the callback raises is reported. A callback that is
+    already waiting is not added again.
     """
     waiting = _waiting.get(connection)
     if waiting is None:
@@ -170,7 +170,7 @@ def when_ended(connection: BaseDatabaseWrapper, callback: Callable[[], None]) ->
 
 
 def _tell_ended(connection: BaseDatabaseWrapper, how: str, turned_on: object) -> None:
-    """Call those who wait, if what was called is what ends a transaction for good."""
+    """Call the waiting callbacks, if the method that was called really ends a transaction."""
     waiting = _waiting.get(connection)
     if waiting is None or how.startswith("savepoint"):
         return
@@ -191,7 +191,7 @@ def _tell_ended(connection: BaseDatabaseWrapper, how: str, turned_on: object) ->
 
 
 def _levels(connection: BaseDatabaseWrapper) -> list[str]:
-    """Names of the open transaction and its savepoints, outermost first; [] outside any."""
+    """Names of the open transaction and its savepoints, outermost first; [] if none is open."""
     if connection.closed_in_transaction:  # the database has rolled back already
         return []
     if not connection.in_atomic_block and (connection.connection is None or connection.autocommit):
@@ -212,7 +212,7 @@ def _levels(connection: BaseDatabaseWrapper) -> list[str]:
 def _made_by_hand(
     connection: BaseDatabaseWrapper, saved: Sequence[str | None]
 ) -> dict[int, list[str]]:
-    """The open savepoints that belong to no atomic block, by how many such blocks are around."""
+    """The open savepoints of no atomic block, by the number of atomic savepoints around them."""
     found: dict[int, list[str]] = {}
     for depth, sid in _savepoints.get(connection) or ():
         if depth <= len(saved) and sid not in saved:
@@ -221,7 +221,7 @@ def _made_by_hand(
 
 
 def _stack_of(connection: BaseDatabaseWrapper) -> _Stack:
-    """The marks of a connection's open levels, made where they are missing."""
+    """The marks of a connection's open levels; missing marks are made."""
     levels = _levels(connection)
     stack = _stacks.get(connection)
     if stack is None:
@@ -258,14 +258,14 @@ def _after_rollback(connection: BaseDatabaseWrapper) -> None:
 def _after_set_autocommit(
     connection: BaseDatabaseWrapper, autocommit: bool, *args: Any, **kwargs: Any
 ) -> None:
-    # The driver commits what was open, if a commit or rollback did not end it.
+    # The driver commits what is open, unless a commit or rollback has ended it.
     if autocommit:
         _ended(connection, rolled_back=False)
 
 
 def _commit_failed(connection: BaseDatabaseWrapper, error: BaseException) -> None:
-    """Note, where it is so, that nobody knows whether the database has committed."""
-    if connection.autocommit:  # it has: what raised is a callback of on_commit
+    """Note, if this is the case, that nobody knows whether the database has committed."""
+    if connection.autocommit:  # it has committed: a callback of on_commit raised
         _ended(connection, rolled_back=False)
         return
     stack = _stacks.get(connection)
@@ -274,19 +274,19 @@ def _commit_failed(connection: BaseDatabaseWrapper, error: BaseException) -> Non
 
 
 def _is_answer_lost(connection: BaseDatabaseWrapper, error: BaseException) -> bool:
-    """Whether a commit raised something else than what the database answered to it.
+    """Whether a commit raised something other than the database's answer.
 
-    What the database refuses (a deferred constraint, a conflict with another transaction) it has
-    rolled back. A connection that broke, or an exception of a signal handler of the process, says
-    nothing of what the database did meanwhile.
+    If the database refuses a commit (a deferred constraint, a conflict with another transaction),
+    it has rolled back. A broken connection, or an exception from a signal handler of the process,
+    says nothing about what the database did meanwhile.
     """
-    if isinstance(error, SynchronousOnlyOperation):  # nothing was asked of the database
+    if isinstance(error, SynchronousOnlyOperation):  # the database was not asked
         return False
     if not isinstance(error, Error):
         return True
     if not isinstance(error, OperationalError | InterfaceError):
         return False
-    if connection.vendor == "sqlite":  # it is in this process: there is no way to lose an answer
+    if connection.vendor == "sqlite":  # runs in this process: its answer cannot get lost
         return False
     cause = error.__cause__
     sqlstate = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
@@ -300,15 +300,15 @@ def _is_answer_lost(connection: BaseDatabaseWrapper, error: BaseException) -> bo
 
 
 class _State(Enum):
-    """What the server, or the database in this process, says of a connection's transaction."""
+    """The state of a connection's transaction, according to the server or to SQLite."""
 
     NONE = "none"
     OPEN = "open"
-    FAILED = "failed"  # a commit of it is a rollback
+    FAILED = "failed"  # a commit would roll it back
 
 
 def _state_of(connection: BaseDatabaseWrapper) -> _State | None:
-    """Of what the driver knows without a query; None where it does not."""
+    """The state, if the driver knows it without a query; otherwise None."""
     raw = connection.connection
     if raw is None:
         return _State.NONE
@@ -337,7 +337,8 @@ def _after_savepoint_commit(connection: BaseDatabaseWrapper, sid: str) -> None:
 
 def _after_savepoint_rollback(connection: BaseDatabaseWrapper, sid: str) -> None:
     made = _savepoints.get(connection) or []
-    del made[_place_of(sid, made, lambda each: each[1]) + 1 :]  # it is there still, and empty
+    # The savepoint itself still exists after a rollback to it.
+    del made[_place_of(sid, made, lambda each: each[1]) + 1 :]
     stack = _stacks.get(connection) or []
     place = _place_of(sid, stack, lambda each: each[0])
     if place < len(stack):
@@ -360,10 +361,10 @@ _WATCHED: Final[dict[str, Callable[..., None]]] = {
     "savepoint_commit": _after_savepoint_commit,
     "savepoint_rollback": _after_savepoint_rollback,
     "set_autocommit": _after_set_autocommit,
-    "close": _after_rollback,  # the database rolls back what a closed connection left open
+    "close": _after_rollback,  # the database rolls back what was open on a closed connection
 }
 
-#: By the number that libpq gives a transaction.
+#: By libpq's number for a transaction's status.
 _STATES: Final = {0: _State.NONE, 2: _State.OPEN, 3: _State.FAILED}
 
 _NOT_OPEN: Final = (_State.NONE, None)
@@ -392,7 +393,7 @@ def _watch(original: Callable[..., Any], then: Callable[..., None]) -> Callable[
                 _quietly(then, self, *args, **kwargs)
             return result
         finally:
-            # Also where a callback of on_commit raised: the transaction has ended all the same.
+            # Also if a callback of on_commit raised: the transaction has ended anyway.
             if _waiting.by_id:
                 turned_on = args[0] if args else kwargs.get("autocommit")
                 _tell_ended(self, name, turned_on)
@@ -417,7 +418,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Put back what is still ours."""
+    """Restore the methods that are still ours."""
     for name in _WATCHED:
         method = BaseDatabaseWrapper.__dict__[name]
         original = method.__dict__.get("__signal_inspector_original__")

@@ -1,9 +1,9 @@
-"""What is kept of a dispatch: plain values that keep nothing of the user's alive.
+"""The parts of a dispatch's record: plain values that keep no object of the user's alive.
 
 ``as_dict`` gives plain data for JSON, ``from_dict`` reads it again; ``dispatch.schema.json``
-describes it. A part that was not kept is absent. ``from_dict`` raises KeyError for what is
-missing, ValueError or TypeError for what is something else: ``Dispatch.from_dict`` makes one
-ValueError of them. Thousands are written and read for one page, so the usual case comes first.
+describes it. A part that was not kept is absent. ``from_dict`` raises KeyError for a missing key,
+and ValueError or TypeError for a wrong value; ``Dispatch.from_dict`` turns all of them into a
+ValueError. One page writes or reads thousands of these, so the usual case comes first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PLAIN: Final = frozenset({bool, int, float, str})
 
 
 def of_type(value: object, kind: type[T], what: str) -> T:
-    """The value, if it is of exactly this type. Raises ValueError that names ``what`` is not."""
+    """The value, if it is of exactly this type; otherwise raises a ValueError naming ``what``."""
     if type(value) is not kind:
         raise ValueError(f"{what} is of type {type(value).__name__}, not {kind.__name__}")
     return value
@@ -38,8 +38,8 @@ def part(data: Data, key: str, kind: type[T], absent: T) -> T:
 class SendMethod(StrEnum):
     """The method of ``django.dispatch.Signal`` that the sender called.
 
-    A sending method of a subclass's own (``send_chained``) is a member by its name too, which is
-    not among those that iteration gives.
+    A sending method that only a subclass has (``send_chained``) is a member too, with its name as
+    value; iteration does not include it.
     """
 
     SEND = "send"
@@ -58,17 +58,17 @@ class SendMethod(StrEnum):
 
     @property
     def is_own(self) -> bool:
-        """Whether it is a subclass's own, and none of the four that Signal has."""
+        """Whether only a subclass has this method: it is not one of the four of Signal."""
         return self._name_ not in type(self).__members__
 
     @classmethod
     def named(cls, name: str) -> SendMethod:
-        """The member of this value, made where it is a method of a subclass's own."""
+        """The member with this value; made and remembered if only a subclass has the method."""
         return cls._value2member_map_.setdefault(name, cls.read(name))  # type: ignore[return-value]
 
     @classmethod
     def read(cls, name: str) -> SendMethod:
-        """The same; one that is made is not remembered, as anybody may have written it."""
+        """Like ``named``, but does not remember a new member: its name may come from anywhere."""
         known = cls._value2member_map_.get(name)
         if known is None:
             known = str.__new__(cls, name)
@@ -77,13 +77,13 @@ class SendMethod(StrEnum):
 
 
 class Unseen(StrEnum):
-    """What is to be said of receivers that a dispatch has, and whose calls nobody saw.
+    """What is known about a dispatch's receivers if their calls were not seen.
 
-    They are those of a Signal subclass whose own method ended without Signal's.
+    This happens if a Signal subclass's own method ended without calling Signal's.
     """
 
     PUT_OFF = "put off"  # none was called: it is queued, sent on commit, elsewhere or not at all
-    UNTOLD = "untold"  # the method called them itself: `calls` has those that it may have called
+    UNTOLD = "untold"  # the method called receivers itself: `calls` has those it may have called
 
 
 class Outcome(StrEnum):
@@ -97,21 +97,21 @@ class Outcome(StrEnum):
 
 
 class Details(Flag):
-    """What a listener wants gathered beyond names, outcomes, times and query counts.
+    """What a sink or capture wants gathered beyond names, outcomes, times and query counts.
 
-    Each costs something on every dispatch, so nothing is gathered unless somebody asked.
+    Each detail costs time on every dispatch, so it is gathered only on request.
     """
 
     NONE = 0
     CALLER = 1  # file, line and function of the send
     STACK = 2  # the whole call stack of the send
     PAYLOAD = 4  # a safe, redacted summary of the arguments
-    RESPONSE = 8  # the same of what each receiver returned
+    RESPONSE = 8  # a summary of what each receiver returned
     TRACEBACK = 16  # the text of tracebacks
     STATEMENTS = 32  # the SQL text of each receiver's queries
     TRANSACTION = 64  # whether a transaction was open, and whether it rolled back
     NOT_CALLED = 128  # connected receivers that were not called, and why
-    TRACE = 256  # the trace of OpenTelemetry that it was sent in, sampled or not
+    TRACE = 256  # the OpenTelemetry trace that it was sent in, sampled or not
     ALL = 511
 
 
@@ -124,7 +124,7 @@ class NotCalledReason(StrEnum):
 
 
 class ReceiverName(NamedTuple):
-    """Where a receiver lives: ``module.qualname``, source file and first line."""
+    """Where a receiver is defined: ``module.qualname``, source file and first line."""
 
     name: str
     path: str
@@ -140,7 +140,7 @@ class Caller(NamedTuple):
 
     @classmethod
     def from_list(cls, data: object) -> Caller:
-        """A frame of ``[path, line, function]``."""
+        """A frame from ``[path, line, function]``."""
         path, line, function = of_type(data, list, "a frame")
         of_type(line, int, "line")
         return cls(of_type(path, str, "path"), line, of_type(function, str, "function"))
@@ -161,8 +161,8 @@ class Summary(NamedTuple):
     kind: str  # "plain", "model", "collection", "object", "redacted" or "unreadable"
     type: str  # dotted name of the value's type
     text: str  # one line, capped: "shop.Order:42", "'web'", "list of 12", "redacted"
-    #: For "plain" kinds that JSON can hold. Of a "model" the alias of its database, if that is
-    #: not "default"; False of a dict if its keys are told only in words.
+    #: Set for "plain" values that JSON can hold. For a "model", the alias of its database if that
+    #: is not "default". False for a dict whose keys are only described in words.
     value: bool | int | float | str | None = None
     items: tuple[tuple[str, Summary], ...] = ()  # of a collection: key or index, and value
     truncated: bool = False  # whether text or items were cut
@@ -280,7 +280,7 @@ class NotCalled(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class ReceiverCall:
-    """One receiver's part in a dispatch, in the order of Django's responses."""
+    """One receiver's part in a dispatch."""
 
     receiver: str  # module.qualname
     path: str  # source file, "" when it has none
@@ -289,12 +289,12 @@ class ReceiverCall:
     outcome: Outcome
     offset_ns: int | None = None  # from the start of the dispatch; None: never started
     duration_ns: int = 0
-    self_ns: int = 0  # without the dispatches it sent on
+    self_ns: int = 0  # without the dispatches that it sent
     response: Summary | None = None  # None unless Details.RESPONSE was asked for
     failure: Failure | None = None
     query_count: int = 0  # its own queries, without those of nested dispatches
     query_ns: int = 0
-    queries_by_time: int = 0  # of them, those of other threads and tasks, which ran meanwhile
+    queries_by_time: int = 0  # how many of them other threads and tasks sent while it ran
     queries: tuple[Query, ...] = ()  # at most Limits.statements; see query_count
     timed: bool = True  # False: times are unknown (an overriding send() was watched from outside)
 
@@ -305,7 +305,7 @@ class ReceiverCall:
             "path": self.path,
             "line": self.line,
             "is_async": self.is_async,
-            "outcome": self.outcome._value_,  # which a property looks up otherwise
+            "outcome": self.outcome._value_,  # faster than the property
             "duration_ns": self.duration_ns,
             "self_ns": self.self_ns,
             "query_count": self.query_count,
@@ -328,7 +328,7 @@ class ReceiverCall:
         """What ``as_dict`` gave."""
         try:
             values = _values_of_call(data)
-        except KeyError:  # of these some may be absent, or None
+        except KeyError:  # some of these may be absent or None
             values = _checked(data)
         outcome = _OUTCOMES.get(values[4])
         if outcome is None or tuple(map(type, values)) != _TYPES_OF_CALL:
@@ -359,8 +359,8 @@ class ReceiverCall:
 
 _OUTCOMES: Final[dict[object, Outcome]] = {str(outcome): outcome for outcome in Outcome}
 
-#: What ``ReceiverCall.as_dict`` always writes, of which type; what stands for it where another
-#: has left it out, None if nobody may.
+#: The keys that ``ReceiverCall.as_dict`` always writes: their types, and the defaults for JSON
+#: that leaves them out; None if a key is required.
 _CALL: Final[dict[str, tuple[type, Any]]] = {
     "receiver": (str, None),
     "path": (str, ""),
@@ -389,22 +389,22 @@ def _checked(data: Data) -> tuple[Any, ...]:
 
 
 class Tally:
-    """Queries of one receiver call, as they are counted."""
+    """The queries of one receiver call, while they are counted."""
 
     __slots__ = ("by_time", "count", "ns", "statements")
 
     def __init__(self) -> None:
         self.count = 0
         self.ns = 0
-        self.by_time = 0  # of `count`, those that another thread or task sent meanwhile
+        self.by_time = 0  # how many of `count` another thread or task sent
         self.statements: list[Query] = []
 
 
 class Busy:
     """Time covered by nested dispatches, which may overlap and end in any order.
 
-    Intervals arrive in the order of their ends. Only the latest few stay apart; older ones can
-    no longer be overlapped by anything short of a dispatch that outlived all of them.
+    Intervals arrive in the order of their ends. Only the latest few are kept apart: only a
+    dispatch that outlived all of those could still overlap an older one.
     """
 
     __slots__ = ("_folded", "_spans")

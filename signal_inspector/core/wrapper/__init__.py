@@ -1,1 +1,1 @@
-"""What stands around ``django.dispatch.Signal``."""
+"""The wrapper around the methods of ``django.dispatch.Signal``."""

@@ -1,8 +1,8 @@
-"""The async path through a dispatch: Django's own method runs, on receivers that are watched.
+"""The async path through a dispatch: Django's own method calls receivers that are watched.
 
-Used wherever an async receiver or an async send is involved, and on a Django this package does
-not know. Nothing is put on the signal: Django's method runs on a stand-in for it that hands out
-the watched receivers for this one dispatch and is the signal itself in every other respect.
+It is used for async receivers, for async sends, and on an unknown version of Django. The signal
+is not changed: Django's method runs on a stand-in, which hands out the watched receivers for this
+one dispatch and behaves like the signal in every other respect.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Current = Token[RecordingContext | RunningDispatch | None]
 
 
 class Stepped(Protocol):
-    """What is told of each stretch in which a coroutine's code runs."""
+    """An object that is called around each step of a coroutine, and at its end."""
 
     def enter(self) -> Current: ...
 
@@ -45,10 +45,11 @@ async def _awaited(awaitable: Awaitable[Any]) -> Any:
 class Driven(Coroutine[Any, Any, Any]):
     """A coroutine that enters before each step of another and leaves at each suspension.
 
-    Django 6.1 runs its async receivers in one shared ``contextvars.Context``. A variable that
-    stays set while one of them is suspended is seen by the others and, afterwards, by the
-    sender; so nothing of ours stays set. No generator, as one that is cancelled before its
-    first step would drop the user's coroutine unawaited, with a warning that is not Django's.
+    Django 6.1 runs its async receivers in one shared ``contextvars.Context``. If a variable
+    stayed set while one of them is suspended, the others would see it, and afterwards the sender;
+    so none of ours stays set. This is not a generator, because a generator that is cancelled
+    before its first step would drop the user's coroutine unawaited, with a warning that Django
+    alone would not cause.
     """
 
     __slots__ = ("__weakref__", "_awaitable", "_stepped", "_steps")
@@ -74,8 +75,8 @@ class Driven(Coroutine[Any, Any, Any]):
         try:
             return self._step(self._coroutine().throw, *exception)
         finally:
-            # Its traceback has this frame: with it among the locals, the frame of who awaits and
-            # all in it would live until the garbage collector comes.
+            # The exception's traceback has this frame. With the exception among its locals, the
+            # awaiting frame and all its locals would live until the next garbage collection.
             del exception
 
     def close(self) -> None:
@@ -85,7 +86,7 @@ class Driven(Coroutine[Any, Any, Any]):
             super().close()
 
     def __getattr__(self, name: str) -> Any:
-        """Names and frames, which asyncio shows of a task: those of the user's coroutine."""
+        """The user's coroutine's attributes: asyncio shows a task's names and frames from them."""
         return getattr(self._awaitable, name)
 
     def _coroutine(self) -> Coroutine[Any, Any, Any]:
@@ -125,7 +126,7 @@ class Driven(Coroutine[Any, Any, Any]):
 
 
 class Watched:
-    """A receiver for one dispatch: calls it as Django would, and keeps its record."""
+    """A receiver in one dispatch: calls the receiver as Django would, and records the call."""
 
     __slots__ = (
         "_dispatch",
@@ -158,10 +159,10 @@ class Watched:
             outcome=Outcome.SKIPPED,
         )
         self._dispatch = dispatch
-        self._observers = dispatch.observers  # of a receiver that outlives the dispatch too
+        self._observers = dispatch.observers  # kept for a receiver that outlives the dispatch
         self._index = index
         self._start_ns = 0
-        #: What the receiver's code finds in `current`; it may put a capture() of its own there.
+        #: What the receiver's code finds in `current`; the code may open its own capture() there.
         self._here: RecordingContext | RunningDispatch | None = RecordingContext(
             dispatch.captures, dispatch, index
         )
@@ -182,7 +183,7 @@ class Watched:
         return token
 
     def _interrupted(self, error: BaseException) -> None:
-        """What meets our code here ends the receiver, and reaches the sender of a robust send."""
+        """End the receiver call with an interruption of our code; a robust sender gets it too."""
         if self._dispatch.held is None:
             self._dispatch.held = error
         if self.call.outcome is Outcome.RUNNING:
@@ -203,7 +204,7 @@ class Watched:
         self.call.outcome = Outcome.RUNNING
 
     def leave(self) -> None:
-        """What is to be done before ``current`` is reset, which the caller sees to."""
+        """Do what is needed before the caller resets ``current``."""
         ended = self.call.outcome is not Outcome.RUNNING
         try:
             self._here = current.get()
@@ -219,10 +220,10 @@ class Watched:
         self.call.outcome = recorder.outcome_of(error)
         held = None
         try:
-            self._dispatch.settle(self._index, self.call)  # an observer is told of it next
+            self._dispatch.settle(self._index, self.call)  # before observers are called
             hearers = self._dispatch.hearers
             if error is not None:
-                self.call.failure = details.class_of(error)  # should the next be interrupted
+                self.call.failure = details.class_of(error)  # in case the next call is interrupted
                 self.call.failure = details.failure(self._dispatch, error)
             else:
                 if self._observers and hearers.object_captures:
@@ -242,13 +243,13 @@ class Watched:
             internal_errors.resume(held)
 
     def is_blamed(self, error: BaseException) -> bool:
-        """Whether the receiver has raised this, and not what met our code around it."""
+        """Whether the receiver has raised this; otherwise it interrupted our code around it."""
         if self._dispatch.held is None and internal_errors.met_our_code(error):
             self._dispatch.held = error
         return self._dispatch.held is None
 
     def call_receiver(self, named: dict[str, Any]) -> Any:
-        """Call the receiver with the real signal in place of its stand-in."""
+        """Call the receiver with the real signal instead of the stand-in."""
         if self._dispatch.held is not None:
             raise self._dispatch.held
         named["signal"] = self.signal
@@ -290,7 +291,7 @@ class WatchedAsync(Watched):
             return awaitable
         if inspect.isawaitable(awaitable):
             return Driven(awaitable, self)
-        # What cannot be awaited is handed on as it is: Django's own error says so.
+        # A value that cannot be awaited is returned as it is, and causes Django's own error.
         self._ended_at_once(called_ns, None, awaitable)
         return awaitable
 
@@ -298,7 +299,7 @@ class WatchedAsync(Watched):
         token = set_current[self._here]
         try:
             return self.call_receiver(named)
-        except BaseException as error:  # it failed before there was anything to await
+        except BaseException as error:  # the receiver failed before there was anything to await
             self._ended_at_once(called_ns, error, None)
             raise
         finally:
@@ -315,7 +316,7 @@ class WatchedAsync(Watched):
             self.tell_left(True)
 
     def _follow(self, future: asyncio.Future[Any], called_ns: int) -> None:
-        """Record a future from beside it: to drive it, Django would need a task more.
+        """Record a future by its callback; ``Driven`` would make Django create another task.
 
         ``asyncio.gather`` takes a future as it is, and cancels it when it is cancelled itself.
         """
@@ -331,7 +332,7 @@ class WatchedAsync(Watched):
             future.add_done_callback(self._settled)
 
     def _settled(self, future: asyncio.Future[Any], called_ns: int | None = None) -> None:
-        # Asking for the exception by its public name would count as having retrieved it.
+        # The public exception() would mark the exception as retrieved.
         error = asyncio.CancelledError() if future.cancelled() else future._exception
         response = None if error is not None else future.result()
         if called_ns is not None:
@@ -345,7 +346,7 @@ class WatchedAsync(Watched):
 
 
 class Passed:
-    """A receiver of a dispatch that is not recorded: it is given the signal for its stand-in."""
+    """A receiver of an unrecorded dispatch, called with the real signal instead of a stand-in."""
 
     __slots__ = ("receiver", "signal")
 
@@ -359,16 +360,16 @@ class Passed:
 
 
 class _NotAsked:
-    """Stands for a cache of receivers by sender, and does not even ask for the sender's hash."""
+    """Stands for a cache of receivers by sender, but does not even hash the sender."""
 
     def get(self, _sender: object, default: Any = None) -> Any:
         return default
 
 
 class AskedSignal:
-    """Stands for a signal whose receivers have been asked for, while Django's own method runs.
+    """Stands for a signal whose live receivers are known already, while Django's method runs.
 
-    A tool whose patch lies between us and Django meets it too, and may use it as the signal.
+    A tool that patched the method between us and Django gets it too, and may use it as the signal.
     """
 
     __slots__ = ("_async_receivers", "_signal", "_sync_receivers")
@@ -376,7 +377,7 @@ class AskedSignal:
     _sync_receivers: list[Any]
     _async_receivers: list[Any]
 
-    #: The early exit was taken, or not, before a stand-in was made.
+    #: Not empty: whether to leave early was decided before the stand-in was made.
     receivers = (None,)
     sender_receivers_cache = _NotAsked()
 
@@ -443,7 +444,7 @@ class StandIn(AskedSignal):
         if not receiver.is_blamed(error):
             return  # it goes on when Django's method has returned
         try:
-            # Logged as on the fast path: while the observers' variables are set for it.
+            # As on the fast path, the observers' variables for the receiver are set meanwhile.
             receiver.tell_entered()
             self._signal._log_robust_failure(  # type: ignore[attr-defined]
                 receiver.receiver, error
@@ -453,11 +454,11 @@ class StandIn(AskedSignal):
 
 
 def unwrap(responses: Any) -> Any:
-    """Put the user's receivers back where Django's method returned the watched ones.
+    """Replace the watched receivers among Django's responses with the user's receivers.
 
-    Of another shape it is a patch between us and Django that answered, and as it likes.
+    Responses of another shape come from a patch between us and Django, and are left alone.
     """
-    if issubclass(type(responses), list):  # isinstance() makes a lazy object evaluate
+    if issubclass(type(responses), list):  # isinstance() would evaluate a lazy object
         for index, pair in enumerate(responses):
             if (
                 issubclass(type(pair), tuple)

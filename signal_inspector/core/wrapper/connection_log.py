@@ -1,9 +1,8 @@
-"""What was connected to a signal, also when the signal itself has forgotten it.
+"""Remembers what was connected to a signal, even if the signal itself has forgotten it.
 
-A receiver whose weak reference died is swept out of ``Signal.receivers`` by the next connect or
-send, and Django 5.2 keeps no more of a sender than its ``id()``. So connecting is noted as it
-happens, in plain strings and weak references.
-
+The next connect or send removes a receiver whose weak reference died from ``Signal.receivers``,
+and Django 5.2 keeps only the ``id()`` of a sender. Therefore each connection is noted when it is
+made, as plain strings and weak references.
 """
 
 from __future__ import annotations
@@ -35,39 +34,40 @@ from signal_inspector.names import (
 )
 from signal_inspector.names.safe import Place, line_at, plain_text
 
-#: A test, Django's own among them, may replace ``weakref.ref`` to see what Django asks of it.
+#: Bound here, because tests (some of Django's too) replace ``weakref.ref`` to see how Django
+#: calls it.
 _weak: Final = weakref.ref
 
-#: Of these two and of keys, as many per signal.
+#: How many refusals, and how many vain disconnects, are remembered per signal.
 _REMEMBERED: Final = 100
 
 #: Dead receivers remembered per signal: enough to explain, bounded against per-request ones.
 DEAD_KEPT: Final = 20
 
-#: The same of receivers that were taken out of ``signal.receivers`` by hand and may come back.
+#: The same for receivers that were removed from ``signal.receivers`` by hand and may come back.
 GONE_KEPT: Final = 200
 _taken_back: IdentityMap[dict[LookupKey, None]] = IdentityMap()
-_lock = forks.lock()  # reentrant: a finalizer that runs in here may connect and disconnect
+_lock = forks.lock()  # reentrant: a finalizer that runs meanwhile may connect and disconnect
 
 
 class Phase(StrEnum):
-    """How far ``django.setup()`` was."""
+    """How far ``django.setup()`` has come."""
 
-    APPS = "apps"  # not begun, or importing the apps' packages and apps.py
+    APPS = "apps"  # not started, or importing the apps' packages and apps.py
     MODELS = "models"  # importing the apps' models
     READY = "ready"  # running the apps' ready()
-    AFTER = "after"  # through: from here on signals of the project are sent
+    AFTER = "after"  # done: from now on, the project's signals are sent
 
 
-_AFTER: Final = Phase.AFTER  # to ask an enumeration takes long
-_PARTS: Final = 8  # of a note of which there is no more
-#: What ``markcoroutinefunction()`` sets.
+_AFTER: Final = Phase.AFTER  # bound here, because looking it up in the enum is slow
+_PARTS: Final = 8  # how many events hold a note that has no ``more``
+#: The attribute that ``markcoroutinefunction()`` sets.
 _ASYNC_MARK: Final = "_is_coroutine_marker" if sys.version_info >= (3, 12) else "_is_coroutine"
 _NOWHERE: Final = (None, 0)
 
 
 class _More(NamedTuple):
-    """What is noted of a connection that is not a plain function's for any sender."""
+    """What else is noted about a connection, unless it is a plain function's for any sender."""
 
     name: ReceiverName | Untold
     is_async: bool
@@ -79,15 +79,15 @@ class _More(NamedTuple):
 class _Note(NamedTuple):
     """What is kept of one ``Signal.connect`` call until somebody reads it as a ``Connection``.
 
-    Connecting is to cost next to nothing, so the receiver is named, and the line that connected
-    it is counted, no earlier.
+    Connecting must cost next to nothing, so the receiver's name, and the number of the line that
+    connected it, are only worked out then.
     """
 
-    code: Any  # of the function, these three; None where there is more
+    code: Any  # this and the next two belong to the function; None if there is ``more``
     module: Any
     qualname: Any
-    #: To the receiver, or to a method's object; None where it is named and held strongly. A
-    #: receiver that lives is called what the records of it say.
+    #: A reference to the receiver, or to a method's object; None if the receiver is named and
+    #: held strongly. While a receiver lives, its name is the same as in the records.
     living: weakref.ref[Any] | None
     is_weak: bool
     place: Place | None
@@ -96,7 +96,7 @@ class _Note(NamedTuple):
 
 
 class Connection:
-    """One ``Signal.connect`` call: whom it connected, and how."""
+    """One ``Signal.connect`` call: which receiver it connected, and how."""
 
     __slots__ = (
         "connected_at",
@@ -119,73 +119,75 @@ class Connection:
         if not isinstance(name, ReceiverName):
             receiver = living and living()
             name = told_name(name) if receiver is None else receiver_name(receiver)
-        #: Whom it connected.
+        #: The receiver that it connected.
         self.receiver = name
         self.is_weak = note.is_weak
-        #: Of the receiver, None where it is held strongly.
+        #: A weak reference to the receiver; None if it is held strongly.
         self.reference = living if self.is_weak else None
         self.is_async = more.is_async
-        #: Name of the sender it is limited to, None for any.
+        #: The name of the sender that it is limited to; None for any sender.
         self.sender = more.sender
-        #: None of any sender, and of what cannot be watched.
+        #: None for any sender, and for a sender that cannot be weakly referenced.
         self.sender_reference = more.sender_reference
-        #: None where it is no text or number.
+        #: None if it is neither a string nor a number.
         self.dispatch_uid = more.dispatch_uid
         #: The code that called connect.
         self.connected_at = None if note.place is None else _told_place(note.place)
-        #: When it did.
+        #: When connect was called.
         self.phase = note.phase
 
 
 class Refusal(NamedTuple):
-    """A ``connect()`` that Django ignored, as its ``dispatch_uid`` was in use."""
+    """A ``connect()`` that Django ignored, because its ``dispatch_uid`` was in use."""
 
     refused: Connection
-    holder: Connection  # that has the dispatch_uid
+    holder: Connection  # the connection that has the dispatch_uid
 
 
 class Vain(NamedTuple):
-    """A ``disconnect()`` that found nothing, while the receiver was connected otherwise."""
+    """A ``disconnect()`` that found nothing, because the receiver was connected differently."""
 
     receiver: ReceiverName
-    sender: str | None  # these two as they were given
+    sender: str | None  # this and the next one as passed to disconnect
     dispatch_uid: str | None
     place: Caller | None  # the code that called disconnect
-    kept: LookupKey  # of the connection that it did not find
+    kept: LookupKey  # the key of the connection that it did not find
 
 
 class _Notes(dict[LookupKey, "_Note | Connection"]):
     """The noted connections of a signal, in the order they were made, as of ``settle()``.
 
-    What happens is written down in one list. What follows from it is worked out when somebody
-    reads, or when the list has become as long as the notes are.
+    Events are only appended to a list. They are worked into the notes when somebody reads the
+    notes, or when the list has become too long.
     """
 
     __slots__ = ("dead", "enter", "events", "has_unread", "settled_at", "settled_by")
 
     def __init__(self) -> None:
-        #: What was connected, and the weak references that died, which enter themselves. Of what
-        #: nearly all code connects the parts of its note lie in here, the code first: no object
-        #: is made that stays, as with each of them Python's garbage collector comes sooner.
+        #: Connections, and weak references that died; the latter append themselves. A usual
+        #: connection is kept as the parts of its note, the code first: this makes no lasting
+        #: object, as each one would bring Python's next garbage collection closer.
         self.events: list[Any] = []
-        #: Adds to them. No function of ours: what a signal handler raises in one is lost.
+        #: Appends an event. Not a function of ours: what a signal handler raises in a callback
+        #: would be lost.
         self.enter: Final[Callable[[Any], object]] = self.events.append
-        #: Which connections are dead, in the order in which they died, and what made each.
+        #: The dead connections, in the order in which they died, and the code that made each.
         self.dead: dict[LookupKey, object] = {}
         self.has_unread = False
-        #: The thread that works them out just now.
+        #: The thread that is working out the events now.
         self.settled_by: int | None = None
-        #: When there are so many of them, what follows is worked out.
+        #: The number of events at which they are worked out.
         self.settled_at = 2 * DEAD_KEPT * _PARTS
 
     def settle(self, signal: Signal) -> None:
-        """Work out what happened.
+        """Work the events into the notes.
 
-        Of the dead those are forgotten whose code connected again since, and all but the latest.
+        Of the dead connections, only the latest are kept, and none whose code has connected again
+        since.
         """
         events = self.events[:]
-        me = get_ident()  # in a child, a thread of the parent's may have been at it
-        if not events or self.settled_by == me:  # by a finalizer that connects while this runs
+        me = get_ident()  # in a forked child, a thread of the parent may have been doing this
+        if not events or self.settled_by == me:  # a finalizer connects while this runs
             return
         self.settled_by = me
         try:
@@ -222,10 +224,10 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
             self.drop(key)
 
     def _take_in(self, note: _Note, keys: dict[int, LookupKey] | None) -> None:
-        """Note what was connected without a lock, unless it was connected already."""
+        """Note a connection that was appended without a lock, unless it existed already."""
         receiver = note.living and note.living()
         if receiver is None and not note.is_weak:
-            return  # Django, which would hold it, ignored this: it was connected already
+            return  # connected already: Django, which would hold the receiver, ignored this one
         key = (object() if receiver is None else id(receiver), NONE_ID)
         if key in self:
             held = _noted(self[key]).living
@@ -243,7 +245,7 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
             self.dead.pop(key, None)
 
     def set_aside(self, key: LookupKey) -> None:
-        """Keep what is noted under a key that is in use again, mostly of a dead receiver."""
+        """Keep the note of a key that is in use again; usually its receiver is dead."""
         beside = (object(), key)
         self[beside] = self.pop(key)
         if key in self.dead:
@@ -264,7 +266,7 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
 
 
 def _told(events: list[Any]) -> Iterator[_Note | weakref.ref[Any]]:
-    """The notes whole, and the weak references that died between them."""
+    """The events: notes as whole objects, and the weak references that died in between."""
     at = 0
     while at < len(events):
         event = events[at]
@@ -287,7 +289,7 @@ def _noted(each: _Note | Connection) -> _Note:
 
 
 def _made_by(note: _Note) -> object:
-    """Equal for connections of what the same code makes."""
+    """A value that is equal for receivers that the same code makes."""
     more = note.more
     if more is None:
         module = note.module if type(note.module) is str else None
@@ -319,9 +321,9 @@ def note_connect(
 ) -> None:
     """Remember a connection that Django has just made.
 
-    Each step costs time at every connect of every signal, the more so as going through thousands
-    of receivers leaves nothing of ours in the processor's caches. So what nearly all code
-    connects is but written down, without a lock.
+    Each step costs time at every connect of every signal. It costs more if Django goes through
+    thousands of receivers, which leaves nothing of ours in the processor's caches. A usual
+    connection is therefore only appended to a list, without a lock.
     """
     try:
         known = _log.by_id.get(id(signal))
@@ -340,7 +342,7 @@ def note_connect(
                 living, is_weak = _weak(receiver), False
             code, line = place or _NOWHERE
             events = known.events
-            events.extend(  # at once: others add to them
+            events.extend(  # in one call, because other threads append too
                 (
                     receiver.__code__,
                     receiver.__module__,
@@ -403,7 +405,7 @@ def _full_note(
 def _gives_way(
     signal: Signal, known: _Notes, key: LookupKey, receiver: object, note: _Note
 ) -> bool:
-    """Whether what is noted under the key makes room, as Django took the connection."""
+    """Whether the note under this key can be replaced, because Django took the connection."""
     held, connection = known.read(key), Connection(note)
     if _is_new(signal, key, receiver, connection, held):
         known.set_aside(key)
@@ -415,7 +417,7 @@ def _gives_way(
 
 
 def _is_async(receiver: Any) -> bool:
-    """What ``iscoroutinefunction()`` says, which takes as long as all else here."""
+    """The same as ``iscoroutinefunction()``, which would take as long as everything else here."""
     function = receiver.__func__ if type(receiver) is MethodType else receiver
     if type(function) is FunctionType and not function.__dict__:
         return function.__code__.co_flags & CO_COROUTINE != 0
@@ -442,8 +444,8 @@ def _is_new(
         return True
     if held.receiver == connection.receiver:
         return False
-    # Another receiver under the same dispatch_uid. It is connected only if the one that is noted
-    # has gone by a way that nobody saw, such as an assignment to `signal.receivers`.
+    # Another receiver under the same dispatch_uid. It is connected only if the noted one was
+    # removed without our seeing it, for example by an assignment to `signal.receivers`.
     connected = (live for found, live, _ in entries(signal) if found == key)
     return bool(_make_id(next(connected, None)) == _make_id(receiver))
 
@@ -451,7 +453,7 @@ def _is_new(
 def note_disconnect(
     signal: Signal, receiver: object, sender: object, dispatch_uid: object
 ) -> None:
-    """Forget a connection that was taken back on purpose."""
+    """Forget a connection that was disconnected on purpose."""
     try:
         key = lookup_key(receiver, sender, dispatch_uid)
         with _lock:
@@ -467,10 +469,10 @@ def note_disconnect(
 def note_vain_disconnect(
     signal: Signal, receiver: object, sender: object, dispatch_uid: object, place: Place | None
 ) -> None:
-    """Remember a ``disconnect()`` that found nothing, if the receiver will be called all the same.
+    """Remember a ``disconnect()`` that found nothing, if the receiver is still called.
 
-    Not one of what was never connected, or has been disconnected before: to make sure twice is
-    nobody's mistake.
+    A receiver that was never connected, or was disconnected before, is left out: disconnecting
+    twice to be sure is not a mistake.
     """
     try:
         key = lookup_key(receiver, sender, dispatch_uid)
@@ -495,7 +497,7 @@ def note_vain_disconnect(
 def _kept_connection(
     signal: Signal, key: LookupKey, receiver: object, sender: object
 ) -> tuple[LookupKey, Any] | None:
-    """A connection of the receiver, or under the uid, that the call was about and did not find."""
+    """The connection of the receiver, or under the uid, that the call meant but did not find."""
     for found, live, _ in entries(signal):
         if live is None or not (found[0] == key[0] or _make_id(live) == _make_id(receiver)):
             continue
@@ -505,7 +507,7 @@ def _kept_connection(
 
 
 def refusals(signal: Signal) -> list[Refusal]:
-    """The receivers that are not connected, as their ``dispatch_uid`` is another one's still."""
+    """The receivers that are not connected because another still has their ``dispatch_uid``."""
     with _lock:
         found = list((_refused.get(signal) or {}).values())
         known = known_connections(signal)
@@ -519,7 +521,7 @@ def refusals(signal: Signal) -> list[Refusal]:
 
 
 def vain_disconnects(signal: Signal) -> list[Vain]:
-    """The calls of ``disconnect()`` that found nothing, of what is connected still."""
+    """The calls of ``disconnect()`` that found nothing, for receivers that are still connected."""
     with _lock:
         found = list((_vain.get(signal) or {}).values())
     connected = {key for key, live, _ in entries(signal) if live is not None} if found else set()
@@ -536,10 +538,10 @@ def _remember(where: IdentityMap[Any], signal: Signal, key: object, value: objec
 
 
 def _reference(receiver: Any, when_dead: Callable[[weakref.ref[Any]], object]) -> weakref.ref[Any]:
-    """Tells whether the receiver lives; of a bound method, whether its object does.
+    """A reference that tells whether the receiver lives; for a bound method, whether its object.
 
-    No ``WeakMethod``: where object, class and signal go in one pass of the garbage collector, its
-    callback fails, and Python prints that. Django has one as well, but one is enough.
+    ``WeakMethod`` is not used: if object, class and signal are collected together, its callback
+    fails, and Python prints the error. Django has one as well, but one is enough.
     """
     is_method = type(receiver) is MethodType
     if is_method or (hasattr(receiver, "__self__") and hasattr(receiver, "__func__")):
@@ -562,15 +564,15 @@ def _told_place(place: Place) -> Caller:
 
 
 def is_dead(connection: Connection) -> bool:
-    """Whether the receiver is gone because nothing but a weak reference held it."""
+    """Whether the receiver is gone because only a weak reference held it."""
     return connection.reference is not None and connection.reference() is None
 
 
 def is_senderless(connection: Connection) -> bool:
     """Whether the only sender that it was connected for is gone.
 
-    From Django 6.0 on that ends the connection. Django 5.2 keeps it, and would call the receiver
-    for whatever comes to have the sender's id.
+    From Django 6.0 on, this ends the connection. Django 5.2 keeps it, and would call the receiver
+    for any later object that gets the sender's id.
     """
     return connection.sender_reference is not None and connection.sender_reference() is None
 

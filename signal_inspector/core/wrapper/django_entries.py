@@ -1,6 +1,6 @@
 """The shape of Django's private entries: the keys and the contents of ``Signal.receivers``.
 
-It differs between Django's versions. Beside ``instrument`` this is the only module that knows it.
+It differs between Django's versions. Only this module and ``instrument`` know it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LookupKey = tuple[Any, Any]
 
 
 def lookup_key(receiver: object, sender: object, dispatch_uid: object) -> LookupKey:
-    """What stands here for the key under which Django files a connection."""
+    """Our counterpart of the key under which Django stores a connection."""
     other = NONE_ID if sender is None else _make_id(sender)
     if not dispatch_uid and type(receiver) is FunctionType:  # what _make_id() says, and quicker
         return id(receiver), other
@@ -28,7 +28,7 @@ def lookup_key(receiver: object, sender: object, dispatch_uid: object) -> Lookup
 
 
 def _steady(part: object) -> object:
-    """A part of Django's key, without an object of the user's, which a key would keep alive."""
+    """A part of Django's key, without the user's objects, which a key would keep alive."""
     if isinstance(part, (str, int)):
         return part
     try:
@@ -43,36 +43,36 @@ def hears_any_sender(key: LookupKey) -> bool:
 
 
 def reaches(key: LookupKey, sender: object) -> bool:
-    """Whether a send from this sender calls what is connected under this key."""
+    """Whether a send from this sender calls the receiver connected under this key."""
     return bool(key[1] in (NONE_ID, _make_id(sender)))
 
 
 class Entry(NamedTuple):
-    """What ``Signal.receivers`` itself tells of one connection."""
+    """What ``Signal.receivers`` itself says about one connection."""
 
     key: LookupKey  # as from lookup_key()
     receiver: Any  # None if dead
     is_async: bool
     is_weak: bool
     dispatch_uid: str | None
-    sender: object | None  # None where Django keeps no more of it than an id, as 5.2 does
+    sender: object | None  # None if Django keeps only its id, as 5.2 does
 
 
 def entries(signal: Signal) -> Iterator[tuple[LookupKey, Any, bool]]:
-    """``(lookup_key(), receiver or None if dead, is_async)`` of what is connected now."""
+    """``(lookup_key(), receiver or None if dead, is_async)`` of each current connection."""
     for key, receiver, _, is_async in _raw_entries(signal):
         yield _steady_key(key), _followed(receiver), is_async
 
 
 def full_entries(signal: Signal) -> Iterator[Entry]:
-    """The same, with all that an entry tells. A sender that it gives is not to be kept."""
+    """The same as ``Entry`` objects. Do not keep the ``sender`` of one."""
     for key, receiver, sender, is_async in _raw_entries(signal):
         yield Entry(
             key=_steady_key(key),
             receiver=_followed(receiver),
             is_async=is_async,
             is_weak=issubclass(type(receiver), weakref.ReferenceType),
-            # In place of a uid there is the id of the receiver, or the ids of a method's parts.
+            # Without a uid, this is the id of the receiver, or the ids of a method's parts.
             dispatch_uid=key[0] if isinstance(key[0], str) else None,
             sender=_followed(sender),
         )
@@ -92,7 +92,7 @@ def _raw_entries(signal: Signal) -> Iterator[tuple[tuple[Any, ...], Any, Any, bo
 
 
 def oddity(signal: Signal) -> str:
-    """What of ``signal.receivers`` has a form that no known Django has, in words; "" mostly."""
+    """Describe what in ``signal.receivers`` has a form of no known Django; normally ""."""
     receivers: Any = signal.receivers
     if not isinstance(receivers, list | tuple):
         return f"signal.receivers is no list, but {class_path(type(receivers))}"
@@ -111,5 +111,5 @@ def _steady_key(key: tuple[Any, ...]) -> LookupKey:
 
 
 def _followed(reference: Any) -> Any:
-    """What a weak reference leads to; anything else is what it is."""
+    """The referent of a weak reference; any other value itself."""
     return reference() if issubclass(type(reference), weakref.ReferenceType) else reference

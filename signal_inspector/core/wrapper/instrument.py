@@ -1,9 +1,9 @@
 """The methods of ``django.dispatch.Signal``, wrapped: ``install()`` and ``uninstall()``.
 
-``send`` and ``send_robust`` to sync receivers, nearly every dispatch, run a loop of our own that
+For ``send`` and ``send_robust`` to sync receivers, which is nearly every dispatch, our own loop
 does what Django's does (``django/dispatch/dispatcher.py``, 5.2 to 6.1) and takes one timestamp
-per receiver; it adds no frame, so a ``stacklevel`` counted by a receiver still fits. All else
-goes the async path (see ``async_path``). Installing needs no settings and no app registry.
+per receiver. It adds no frame, so a ``stacklevel`` in a receiver still fits. Everything else
+takes the async path (see ``async_path``). Installing needs no settings and no app registry.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ _SEND: Final = SendMethod.SEND
 _SEND_ROBUST: Final = SendMethod.SEND_ROBUST
 _RETURNED: Final = Outcome.RETURNED
 
-#: Who listens anywhere in the process (``sinks.hearing``); empty while uninstalled, for the case
-#: that another tool has wrapped our methods and still calls them.
+#: What listens anywhere in the process (``sinks.hearing``). Empty while uninstalled, in case
+#: another tool has wrapped our methods and still calls them.
 hearing: Sequence[object] = ()
 
 _lock = forks.lock()
 _originals: dict[str, Any] = {}
 _ours: dict[str, Any] = {}
 
-#: Django's own send() and send_robust(), once our loops have stood in for them: for good, as what
-#: was taken from a Signal is called after uninstall() too.
+#: Django's own send() and send_robust(), once our loops have replaced them. They are never
+#: removed, because a method taken from a Signal may be called even after uninstall().
 _djangos: Final[dict[SendMethod, Any]] = {}
 
 
@@ -85,7 +85,7 @@ def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
                 marks.append(perf_counter_ns())
         finally:
             current.reset(token)
-        dispatch.outcome = _RETURNED  # which is all that is left to do for most
+        dispatch.outcome = _RETURNED  # for most dispatches, this is all that is left to do
         if dispatch.hearers.closes or dispatch.parent is not None:
             recorder.finish(dispatch, responses)
     except BaseException as error:
@@ -165,7 +165,7 @@ def _async_part(
     method: SendMethod,
     receivers: list[Any],
 ) -> list[tuple[Any, Any]]:
-    """Have Django's own method run these, which it does when the sync ones have run."""
+    """Let Django's own method run the async receivers, after the sync ones, as it always does."""
     passed = [Passed(receiver, self) for receiver in receivers]
     responses = _djangos[method](AskedSignal(self, [], passed), sender, **named)
     return unwrap(responses)  # type: ignore[no-any-return]
@@ -179,7 +179,7 @@ def _careful(
     dispatch: RunningDispatch | Passing,
     live: tuple[list[Any], list[Any]],
 ) -> list[tuple[Any, Any]]:
-    """On to Django's own method, with the receivers that have been asked for."""
+    """Continue with Django's own method, for live receivers that are known already."""
     assert dispatch.passes is not True  # noqa: S101 - as there are async receivers
     return _recorded(  # type: ignore[no-any-return]
         _djangos[method], self, (sender,), named, dispatch, live
@@ -208,14 +208,14 @@ def _recorded(
 
 
 def _sender(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Whom a method is told to send from, whatever else a patch of it takes."""
+    """The sender that a method was given, no matter what else a patched method takes."""
     return args[0] if args else kwargs.get("sender")
 
 
 def _begin(
     self: Signal, args: tuple[Any, ...], kwargs: dict[str, Any], method: SendMethod
 ) -> RunningDispatch | None:
-    """Open the record of a dispatch that goes through a method of somebody else's."""
+    """Open the record of a dispatch that goes through a method that is not ours."""
     sender = _sender(args, kwargs)
     named = {name: value for name, value in kwargs.items() if name != "sender" or args}
     if not self.receivers or self.sender_receivers_cache.get(sender) is NO_RECEIVERS:
@@ -224,12 +224,12 @@ def _begin(
     return recorder.begin(self, sender, named, method)
 
 
-# These close over what they replace: what was taken from a Signal works also when that is put
-# back. They take what it takes, which in a patch of somebody else's may be anything.
+# These close over the method that they replace, so that one taken from a Signal works even after
+# the original is restored. They take any arguments, because another tool's patch may do so.
 
 
 def _sync_method(method: SendMethod, original: Callable[..., Any]) -> Callable[..., Any]:
-    """send() or send_robust() for a Django, or a patch on it, that our loop does not know."""
+    """send() or send_robust() for a Django version or a patch that our loop does not reproduce."""
 
     def through_django(self: Signal, /, *args: Any, **kwargs: Any) -> Any:
         dispatch = _begin(self, args, kwargs, method) if hearing else None
@@ -248,7 +248,7 @@ def _async_method(method: SendMethod, original: Callable[..., Any]) -> Callable[
         if (  # a second coroutine takes longer than all else
             not hearing
             and is_djangos
-            and type(self) is Signal  # a class of its own may count how often it is asked
+            and type(self) is Signal  # a subclass may count how often it is asked
             and not self.receivers
             and len(args) == 1
             and "sender" not in kwargs
@@ -348,7 +348,7 @@ def _disconnect_method(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _replacement(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-    """What stands in for a method of Signal's; ``original`` is what it replaces."""
+    """The replacement for a method of Signal; ``original`` is the method that it replaces."""
     if name == "__init__":
         return _init_method(original)
     if name == "connect":
@@ -365,7 +365,7 @@ def _replacement(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_known(method: str) -> bool:
-    """Whether the method is Django's own, of a version that our loop reproduces."""
+    """Whether the method is Django's own, in a version that our loop reproduces."""
     original = Signal.__dict__[method]
     is_djangos = getattr(original, "__module__", "") == "django.dispatch.dispatcher"
     unwrapped = not hasattr(original, "__wrapped__")
@@ -373,10 +373,10 @@ def _is_known(method: str) -> bool:
 
 
 def install() -> None:
-    """Wrap Signal's methods, once: installing again changes nothing.
+    """Wrap Signal's methods. Installing again changes nothing.
 
-    Signals created and receivers connected from now on are known by the place that did it;
-    earlier ones are found too, with less to say about them.
+    For signals created and receivers connected from now on, the place in the code is known;
+    earlier ones are found too, but less is known about them.
     """
     global hearing
     with _lock:
@@ -392,7 +392,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Put back what is still ours. What another tool wrapped since stays, and records nothing."""
+    """Restore what is still ours. What another tool wrapped since stays, but records nothing."""
     global hearing
     with _lock:
         hearing = ()

@@ -1,9 +1,9 @@
-"""Which signals and receivers a test has muted, and the one place where that takes effect.
+"""The signals and receivers that a test has muted, and the one place where that takes effect.
 
-Nothing is done to a signal: its receivers, their order, its caches stay as they are. While
-anything is muted, and only then, ``Signal._live_receivers`` is wrapped, which every send asks
-whom to call. So muting needs no wrapper around the send methods, and costs nothing when unused.
-It holds for all threads and tasks of the process.
+A signal is not changed: its receivers, their order and its caches stay as they are. Only while
+anything is muted, ``Signal._live_receivers`` is wrapped, which every send calls to get its
+receivers. So muting needs no wrapper around the send methods, and costs nothing when unused.
+It applies to all threads and tasks of the process.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _lock = forks.lock()
 
 
 class Change(Protocol):
-    """Something that a test changes in whom a signal calls."""
+    """A change that a test makes to the receivers that a signal calls."""
 
     def live(self, signal: Signal, receivers: list[Any], *, is_async: bool) -> list[Any]:
-        """Those of these receivers that are to be called, or what stands in for them."""
+        """The receivers to call out of these, or their replacements."""
 
 
 class Muting:
-    """A change that only takes away; ``silences`` says what."""
+    """A change that only removes receivers; ``silences`` says which."""
 
     def silences_all(self, signal: Signal) -> bool:  # noqa: ARG002
         """Whether no receiver of this signal is called."""
@@ -55,7 +55,7 @@ class Muting:
 
 
 class MutedSignals(Muting):
-    """These signals call nobody."""
+    """These signals call no receivers."""
 
     def __init__(self, signals: tuple[Signal, ...]) -> None:
         self._signals = signals
@@ -65,12 +65,12 @@ class MutedSignals(Muting):
 
 
 class MutedReceivers(Muting):
-    """These receivers are not called, by any signal or by one of ``signals`` alone."""
+    """These receivers are not called: by no signal, or by none of ``signals``."""
 
     def __init__(self, receivers: tuple[Any, ...], signals: tuple[Signal, ...] = ()) -> None:
         self._receivers = [held(receiver) for receiver in receivers]
         self._signals = signals
-        self._met: set[int] = set()  # indexes of those that a signal would have called
+        self._met: set[int] = set()  # indexes of the receivers that a signal would have called
 
     def silences(self, signal: Signal, receiver: object) -> bool:
         if self._signals and not any(each is signal for each in self._signals):
@@ -82,20 +82,20 @@ class MutedReceivers(Muting):
         return False
 
     def idle(self) -> list[Any]:
-        """Those of the receivers, if they live, that no signal would have called until now."""
+        """The receivers, as far as they live, that no signal would have called until now."""
         unmet = [each() for index, each in enumerate(self._receivers) if index not in self._met]
         return [receiver for receiver in unmet if receiver is not None]
 
 
 class OnlyReceivers(Muting):
-    """Of the signals that these receivers are connected to, they alone are called."""
+    """Signals that these receivers are connected to call only these receivers."""
 
     def __init__(self, receivers: tuple[Any, ...], signals: tuple[Signal, ...] = ()) -> None:
         self._chosen = MutedReceivers(receivers, signals)
         self._signals = signals
 
     def idle(self) -> list[Any]:
-        """Those of the receivers, if they live, that no signal has called until now."""
+        """The receivers, as far as they live, that no signal has called until now."""
         return self._chosen.idle()
 
     def silences(self, signal: Signal, receiver: object) -> bool:
@@ -110,21 +110,22 @@ class OnlyReceivers(Muting):
 
 
 def held(receiver: Any) -> Callable[[], Any]:
-    """Gives the receiver while it lives: muting keeps none of them alive."""
+    """A callable that returns the receiver while it lives: muting keeps no receiver alive."""
     try:
         if isinstance(receiver, MethodType):
             return weakref.WeakMethod(receiver)
         return weakref.ref(receiver)
-    except TypeError:  # it has no room for a weak reference, as Django would find too
+    except TypeError:  # it cannot be weakly referenced, which Django would find too
         return lambda: receiver
 
 
 def is_receiver(wanted: object, receiver: object) -> bool:
-    """Whether a connected receiver is the one that somebody names.
+    """Whether a connected receiver is the wanted one.
 
     It is if they are the same object, or the same method of the same object; also if one is the
-    other in decorators that keep ``__wrapped__``, or a method of any object where the function
-    of the class is named. Two partials, or two decorations, of one function are two receivers.
+    other inside decorators that keep ``__wrapped__``. If the wanted one is a class's function,
+    that method of any object matches. Two partials of one function, or two decorated versions,
+    are two receivers.
     """
     if wanted is None:
         return False
@@ -140,7 +141,7 @@ def _is_same(one: object, other: object) -> bool:
 
 
 def _layers(receiver: object, *, with_methods: bool = True) -> Iterator[object]:
-    """The receiver and what it wraps, from the outside in; none of its code runs."""
+    """The receiver and what it wraps, from the outside in, without running any of its code."""
     for _ in range(_MAX_LAYERS):
         yield receiver
         if with_methods and type(receiver) is MethodType:
@@ -156,7 +157,7 @@ _changes: tuple[Change, ...] = ()
 
 
 def add(change: Change) -> None:
-    """Have a change count from the next send on; those that were added before count first."""
+    """Apply a change from the next send on, after the changes that were added before."""
     global _changes
     with _lock:
         _changes = (*_changes, change)
@@ -164,7 +165,7 @@ def add(change: Change) -> None:
 
 
 def remove(change: Change) -> None:
-    """Undo one ``add``, in whichever order. Removing what is not there is harmless."""
+    """Undo one ``add``, in any order. Removing a change that is not there is harmless."""
     global _changes
     with _lock:
         for index in range(len(_changes) - 1, -1, -1):
@@ -176,12 +177,12 @@ def remove(change: Change) -> None:
 
 
 def is_muted(signal: Signal) -> bool:
-    """Whether a test has muted the signal as a whole: it calls nobody now."""
+    """Whether a test has muted the signal as a whole, so that it calls no receivers now."""
     return any(each.silences_all(signal) for each in _mutings())
 
 
 def is_receiver_muted(signal: Signal, receiver: object) -> bool:
-    """Whether a test has it that this signal does not call this receiver now."""
+    """Whether, because of a test, this signal does not call this receiver now."""
     return any(each.silences(signal, receiver) for each in _mutings())
 
 
@@ -198,7 +199,7 @@ def _mutings() -> Iterator[Muting]:
 
 
 def _changed(original: Callable[..., Any]) -> Callable[..., Any]:
-    """``_live_receivers`` of one class, with the changes that are in force when it is asked."""
+    """``_live_receivers`` of one class, with the changes that apply when it is called."""
 
     @wraps(original)
     def _live_receivers(self: Signal, sender: Any) -> Any:
@@ -228,7 +229,7 @@ def _install() -> None:
 
 
 def _uninstall() -> None:
-    """Put back what is still ours; what another tool has wrapped since stays, and does nothing."""
+    """Restore what is still ours. What another tool has wrapped since stays, but does nothing."""
     for kind, ours in list(_ours.items()):
         if kind.__dict__.get("_live_receivers") is ours:
             kind._live_receivers = _originals.pop(kind)  # type: ignore[method-assign]

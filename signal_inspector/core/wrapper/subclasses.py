@@ -1,15 +1,15 @@
-"""Subclasses of Signal that override send() and its siblings, or send by methods of their own.
+"""Records Signal subclasses that override send() or its siblings, or have other sending methods.
 
-An override that calls ``super()`` reaches the wrapped method and is recorded there; the record
-is opened here, where the sender called, and adopted there. An override that does it all itself
-is watched from outside: the whole is timed, and its receiver calls are read off what it returns
-or raises, without times of their own. Wrapping its receivers is no way: such overrides look at
+If an override calls ``super()``, the record is opened here, where the sender called, and the
+wrapped method of Signal adopts it. An override that does everything itself is watched from
+outside: the whole call is timed, and its receiver calls are inferred from what it returns or
+raises, without their own times. Wrapping its receivers is not possible: such overrides look at
 them (module, name, plugin), and would see wrappers.
 
-A method of another name is taken to send if its code, and that of the helpers in its class, asks
-``_live_receivers`` and calls something that it was given. Whether a call of it
-sends is seen while it runs: ``_live_receivers`` of such a class tells the method's context what it
-gave. A call that was given no receivers leaves no record.
+A method with another name is taken to send if its code, together with the helpers in its class,
+calls ``_live_receivers`` and calls something that it was given. Whether a particular call sends
+is seen while it runs: ``_live_receivers`` of such a class tells the method's context what it
+returned. A call that was given no receivers leaves no record.
 """
 
 from __future__ import annotations
@@ -43,38 +43,38 @@ from signal_inspector.core.wrapper.django_entries import entries, reaches
 from signal_inspector.names import class_path, receiver_name
 from signal_inspector.names.receivers import innermost
 
-#: As in ``instrument``: empty while nobody listens, and while uninstalled.
+#: As in ``instrument``: empty while nothing listens, and while uninstalled.
 hearing: Sequence[object] = ()
 
 _MARK: Final = "__signal_inspector_override__"
 
 _LIVE: Final = "_live_receivers"
 
-#: Methods that look at receivers, or do what Signal's do, and send nothing.
+#: Methods that look at receivers, or do what Signal's own do, but send nothing.
 _NEVER: Final = frozenset({_LIVE, "has_listeners", "connect", "disconnect", "__init__"})
 
 #: Stands for the original of a method that a class did not have.
 _INHERITED: Final = object()
 
-#: Functions that call, sooner or later, what they are given.
+#: Functions that call their argument, now or later.
 _HANDING_ON: Final = frozenset(
     {"async_to_sync", "partial", "run_in_executor", "submit", "sync_to_async", "to_thread"}
 )
 #: Instructions that put the value of a variable, or an item of it, on the stack.
 _OF_ITS_OWN: Final = ("LOAD_FAST", "LOAD_DEREF", "BINARY_SUBSCR", "STORE_FAST_LOAD_FAST")
 _ATTRIBUTES: Final = ("LOAD_ATTR", "LOAD_METHOD")
-#: Whether Python puts NULL on the stack after what is to be called.
+#: Whether Python puts NULL on the stack after the callable.
 _NULL_IS_LAST: Final = sys.version_info >= (3, 13)
 
-#: What a method may have put responses in, or receivers.
+#: The types in which a method may return responses or receivers.
 _GATHERED: Final = (list, tuple, set, frozenset, dict)
 
 
 class Offer(RecordingContext):
-    """The context of an overriding method: its dispatch waits for Signal's own to adopt it.
+    """The context of an overriding method: its dispatch waits for Signal's method to adopt it.
 
-    That of a method of another name does not begin before the method has receivers to call: till
-    then the code runs in what is around it.
+    The dispatch of a method with another name does not begin until the method has receivers to
+    call; until then, the code runs in the surrounding context.
     """
 
     __slots__ = ("given", "is_begun", "opened", "passed")
@@ -88,7 +88,7 @@ class Offer(RecordingContext):
         self.guesses = outer is not None and outer.guesses
         self.opened = dispatch
         self.passed = {override}  # overrides on the way to Signal's own method
-        #: What ``_live_receivers`` has answered to the method; None: it has not asked.
+        #: What ``_live_receivers`` has returned to the method; None if it was not called.
         self.given: list[Any] | None = None
         self.is_begun = is_begun
         if is_begun:
@@ -99,7 +99,7 @@ class Offer(RecordingContext):
         self.guesses = False
 
     def begin(self) -> None:
-        """Let the dispatch begin, if it has not."""
+        """Begin the dispatch, if it has not begun."""
         if not self.is_begun:
             self.is_begun = True
             observers.start(self.opened)
@@ -112,16 +112,16 @@ class Offer(RecordingContext):
         return super().adopt()
 
     def give(self, live: object) -> None:
-        """Note what the method was given to call."""
+        """Note the receivers that the method was given to call."""
         parts = live if isinstance(live, tuple) else (live,)
         self.given = [each for part in parts if isinstance(part, list) for each in part]
         if self.given:
             self.begin()
 
     def passes(self, signal: object, override: object) -> bool:
-        """Whether an override calls another one of the same dispatch by ``super()``.
+        """Whether an override calls another override of the same dispatch with ``super()``.
 
-        Meeting one that was passed before means that a receiver has sent the signal again.
+        If an override comes by a second time, a receiver has sent the signal again.
         """
         if self.offers is not signal or override in self.passed:
             return False
@@ -131,7 +131,7 @@ class Offer(RecordingContext):
     def beside(
         self, begin: Callable[..., RunningDispatch | None], *what: Any
     ) -> RunningDispatch | None:
-        """Open another record than the one on offer."""
+        """Open a record other than the one on offer."""
         signal, self.offers = self.offers, None
         try:
             return begin(*what)
@@ -140,7 +140,7 @@ class Offer(RecordingContext):
 
 
 class Watching:
-    """One call of an overriding method, and the context it runs in."""
+    """One call of an overriding method, and the context that it runs in."""
 
     def __init__(
         self, dispatch: RunningDispatch, signal: Signal, override: object, sender: object
@@ -179,7 +179,7 @@ class Watching:
         self._has_ended = True
         if self._offer.offers is None:
             return
-        self._offer.offers = None  # what finds the context later is sent by itself
+        self._offer.offers = None  # a later send in this context is a dispatch of its own
         if not self._offer.is_begun:
             recorder.withdraw(self.dispatch)
             return
@@ -200,7 +200,7 @@ class Watching:
         internal_errors.resume(held)
 
     def _presumed(self, error: BaseException | None, response: object) -> list[Seen]:
-        """The receivers that the method may have called, where nothing tells of any call."""
+        """The receivers that the method may have called, if there is no sign of any call."""
         given = self._offer.given
         if given is None:
             if error is None and _has_receivers(self.signal, self._sender):
@@ -210,7 +210,7 @@ class Watching:
         if error is None and type(response) in _GATHERED:
             gathered: Any = response.values() if isinstance(response, dict) else response
             if {id(each) for each in gathered} <= {id(each) for each in given}:
-                return []  # nothing, or the receivers themselves: they were looked at
+                return []  # it returned nothing, or the receivers: it only looked at them
         if given:
             self.dispatch.unseen = Unseen.UNTOLD
         return [(each, None, None) for each in given] if error is None else []
@@ -219,9 +219,9 @@ class Watching:
 def _seen(
     signal: Signal, dispatch: RunningDispatch, error: BaseException | None, responses: object
 ) -> Iterator[Seen]:
-    """The receiver calls as far as they can be told from outside.
+    """The receiver calls, as far as they can be inferred from outside.
 
-    What a lazy object stands for is not asked: ``isinstance`` would make it evaluate.
+    ``isinstance`` is not used, because it would evaluate a lazy object.
     """
     if error is not None:
         receiver = _raiser(signal, error)
@@ -235,7 +235,7 @@ def _seen(
 
 
 def _has_receivers(signal: Signal, sender: object) -> bool:
-    """Whether a receiver that lives is connected for this sender, without asking the signal."""
+    """Whether a live receiver is connected for this sender, without asking the signal."""
     return any(
         receiver is not None and reaches(key, sender) for key, receiver, _ in entries(signal)
     )
@@ -258,7 +258,7 @@ def _call(
 
 
 def _raiser(signal: Signal, error: BaseException) -> object:
-    """The connected receiver whose code stands in the exception's traceback."""
+    """The connected receiver whose code appears in the exception's traceback."""
     codes = set()
     traceback = internal_errors.traceback_of(error)
     while traceback is not None:
@@ -328,9 +328,9 @@ def _async_override(original: Callable[..., Any], method: SendMethod) -> Callabl
 
 
 def _awaitable_override(original: Callable[..., Any], method: SendMethod) -> Callable[..., Any]:
-    """For an ``asend`` that is no coroutine function but returns a coroutine.
+    """For an ``asend`` that is not a coroutine function but returns a coroutine.
 
-    A task or a future is handed on as it is: the caller may do more with it than await it.
+    A task or a future is returned as it is: the caller may do more with it than await it.
     """
 
     @wraps(original)
@@ -354,7 +354,7 @@ def _maker(original: Callable[..., Any], method: SendMethod) -> Callable[..., Ca
 
 
 def _telling(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A ``_live_receivers`` that tells the method in whose context it is asked what it answers."""
+    """A ``_live_receivers`` that reports its result to the method whose context it runs in."""
 
     @wraps(original)
     def _live_receivers(self: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -372,7 +372,7 @@ def _telling(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _inherited(kind: type[Signal]) -> Callable[..., Any]:
-    """What stands for a ``_live_receivers`` that a class does not define: that of the next."""
+    """A ``_live_receivers`` for a class that does not define it: calls the inherited one."""
 
     def _live_receivers(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         return super(kind, self)._live_receivers(*args, **kwargs)
@@ -386,7 +386,7 @@ def _replace(kind: type, name: str, original: object, ours: Any) -> None:
 
 
 def _put(kind: type, name: str, method: object) -> None:
-    """Set a method of a class. One that takes none stays as it is: it is not watched."""
+    """Set a method of a class. A class that refuses is left as it is, and not watched."""
     try:
         setattr(kind, name, method)
     except Exception as error:
@@ -409,7 +409,7 @@ def _wrap(kind: type[Signal]) -> None:
 
 
 def _defining(kind: type[Signal]) -> list[type]:
-    """The class itself, and those of projects that it mixes in and that are no signals."""
+    """The class itself, and its mixins that are not signals and not from the standard library."""
     mixed = [base for base in kind.__mro__[1:] if not issubclass(base, Signal)]
     return [kind, *(base for base in mixed if _root_module(base) not in sys.stdlib_module_names)]
 
@@ -419,7 +419,7 @@ def _root_module(kind: type) -> str:
 
 
 def _wrap_methods(base: type, kind: type[Signal]) -> bool:
-    """Wrap what sends in one class; whether any of that asks for the live receivers itself."""
+    """Wrap the sending methods of a class; return whether one asks for live receivers itself."""
     asks = False
     for name, found in list(base.__dict__.items()):
         if not inspect.isfunction(found) or name in _NEVER:
@@ -447,18 +447,18 @@ def _unwrap(kind: type[Signal]) -> None:
 
 
 class _Trait(Flag):
-    """What the code of a method does that sends by itself."""
+    """The traits of the code of a method that sends by itself."""
 
     NONE = 0
-    ASKS = 1  # for the live receivers
-    CALLS = 2  # what it was given, and not a function or a method by its name
+    ASKS = 1  # asks for the live receivers
+    CALLS = 2  # calls what it was given, and not only functions and methods by their names
 
 
 _SENDS: Final = _Trait.ASKS | _Trait.CALLS
 
 
 def _traits(function: object, kind: type, seen: set[int]) -> _Trait:
-    """Of a method, with its helpers in the class; what such a helper sends is its own."""
+    """The traits of a method and its helpers in the class, except helpers that send themselves."""
     found = _Trait.NONE
     seen.add(id(function))
     for code in _codes(function):
@@ -476,7 +476,7 @@ def _traits(function: object, kind: type, seen: set[int]) -> _Trait:
 
 
 def _helper(kind: type, name: str) -> object:
-    """The function behind a name of a class below Signal, None if it is no such thing."""
+    """The function with this name in a class below Signal; None if there is no such function."""
     for base in kind.__mro__:
         if base in Signal.__mro__:
             return None
@@ -489,7 +489,7 @@ def _helper(kind: type, name: str) -> object:
 
 
 def _codes(function: object) -> Iterator[CodeType]:
-    """The code of a function, of those it wraps, and of all that is defined in them."""
+    """The code of a function, of the functions it wraps, and of all that is defined in them."""
     while inspect.isfunction(function):
         codes = [function.__code__]
         while codes:
@@ -500,10 +500,10 @@ def _codes(function: object) -> Iterator[CodeType]:
 
 
 def _calls(code: CodeType) -> bool:
-    """Whether code calls the value of a variable of its own, or hands it on to be called."""
+    """Whether code calls the value of a local variable, or passes it on to be called."""
     if not _HANDING_ON.isdisjoint(code.co_names):
         return True
-    # A function or method that is called by its name has no PUSH_NULL of its own beside it.
+    # A function or method that is called by its name has no separate PUSH_NULL.
     names = [each.opname for each in get_instructions(code) if each.opname != "EXTENDED_ARG"]
     for place, name in enumerate(names):
         if name == "PUSH_NULL":
@@ -533,7 +533,7 @@ _hook = classmethod(_init_subclass)
 
 
 def install() -> None:
-    """Watch the overrides of subclasses that exist and of those to come. Idempotent."""
+    """Watch the overrides of existing and future subclasses. Idempotent."""
     global hearing
     hearing = sinks.hearing
     for kind in _subclasses(Signal):
@@ -543,7 +543,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Put back what is still ours."""
+    """Restore what is still ours."""
     global hearing
     hearing = ()
     for kind in _subclasses(Signal):
