@@ -1,5 +1,5 @@
-"""What rooms show to a person is written here once: names, numbers, times, outcomes.
+"""The words and figures that all rooms show to people: names, numbers, times and outcomes.
 
-So the same dispatch reads the same in the panel, the admin, a terminal and a failing test.
-Machines read other forms: nothing of JSON, CSV, logs and spans is made here.
+They are made in one place so that the same dispatch reads the same in the panel, the admin, a
+terminal and a failing test. Formats for machines (JSON, CSV, logs and spans) are made elsewhere.
 """

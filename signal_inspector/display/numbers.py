@@ -1,4 +1,4 @@
-"""Numbers, durations and moments as people read them. None follows the locale of a request."""
+"""Numbers, durations and moments as people read them, independent of the request's locale."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Final
 
 from django.utils import timezone
 
-#: What a column shows where a duration is not known.
+#: What a column shows if a duration is not known.
 UNKNOWN: Final = "–"
 
-_TENTH: Final = 50_000  # ns: what is shorter would be rounded to 0.0 ms
-_SECONDS: Final = 10_000_000_000  # ns: from here on a duration is told in seconds
+_TENTH: Final = 50_000  # ns: anything shorter would be rounded to 0.0 ms
+_SECONDS: Final = 10_000_000_000  # ns: from here on, a duration is shown in seconds
 _MINUTE: Final = 60
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
@@ -25,19 +25,19 @@ def integer(number: int) -> str:
 
 
 def plural(number: int, one: str, many: str = "") -> str:
-    """ "1 query", "5,212 queries"; ``many`` where an s is not enough."""
+    """ "1 query", "5,212 queries"; ``many`` is the plural if adding an s is not enough."""
     return f"{integer(number)} {one if number == 1 else many or one + 's'}"
 
 
 def often(times: int) -> str:
-    """A number of times, as one says it: "never", "once", "twice", "3 times"."""
+    """A number of times in words: "never", "once", "twice", "3 times"."""
     return {0: "never", 1: "once", 2: "twice"}.get(times, f"{times} times")
 
 
 def duration(nanoseconds: int | None) -> str:
-    """How long something took: "18.3 ms", "5,471.2 ms", "15.0 s" from ten seconds on.
+    """How long something took: "18.3 ms", "5,471.2 ms"; from ten seconds on "15.0 s".
 
-    "< 0.1 ms" for what is not nothing, "0 ms" for nothing, "–" for None.
+    "< 0.1 ms" for very short durations, "0 ms" for zero, "–" for None.
     """
     if nanoseconds is None:
         return UNKNOWN
@@ -46,12 +46,12 @@ def duration(nanoseconds: int | None) -> str:
 
 
 def took(nanoseconds: int) -> str:
-    """The duration of what did happen, which is never nothing, however short: "< 0.1 ms"."""
+    """The duration of something that did happen: at least "< 0.1 ms", never "0 ms"."""
     return duration(max(nanoseconds, 1))
 
 
 def period(start_ns: int, end_ns: int) -> str:
-    """From when to when, in ns after a beginning: "from 72.2 to 84.2 ms"."""
+    """A period, given in ns from a common start: "from 72.2 to 84.2 ms"."""
     start, unit = _in_units(start_ns)
     end, last_unit = _in_units(end_ns)
     if unit != last_unit and start != "0":
@@ -70,13 +70,13 @@ def _in_units(nanoseconds: int) -> tuple[str, str]:
 
 
 def total_time(nanoseconds: int) -> str:
-    """Many durations together: as one of them, and from a minute on as a length of time."""
+    """The sum of many durations: as ``duration``, and from a minute on as ``length_of_time``."""
     whole = round(nanoseconds / 1e9)
     return duration(nanoseconds) if whole < _MINUTE else length_of_time(whole)
 
 
 def length_of_time(seconds: float) -> str:
-    """In one or two units: "41 s", "6 min 2 s", "3 h 12 min", "1 day 12 h", "7 days"."""
+    """A length of time in one or two units: "41 s", "6 min 2 s", "3 h 12 min", "7 days"."""
     whole = max(int(seconds), 0)
     if whole < _MINUTE:
         return f"{whole} s"
@@ -92,7 +92,7 @@ def _two(first: str, rest: int, unit: str) -> str:
 
 
 def rough_time(seconds: float) -> str:
-    """The same without seconds from a minute on: "2 s", "51 min", "1 h 36 min"."""
+    """A length of time, without seconds from a minute on: "2 s", "51 min", "1 h 36 min"."""
     whole = max(int(seconds), 0)
     return length_of_time(whole if whole < _MINUTE else whole - whole % _MINUTE)
 
@@ -103,12 +103,12 @@ def ago(seconds: float) -> str:
 
 
 def queries(count: int, nanoseconds: int) -> str:
-    """The column of SQL: "24 in 9.6 ms", "" without a query."""
+    """The text of the SQL column: "24 in 9.6 ms", or "" without queries."""
     return f"{integer(count)} in {duration(nanoseconds)}" if count else ""
 
 
 def percent(part: int, whole: int) -> str:
-    """A share: "96 %", "0.6 %", "< 0.1 %"; never rounded to nothing or to all."""
+    """A share: "96 %", "0.6 %", "< 0.1 %"; never rounded to 0 % or 100 %."""
     if not whole or not part:
         return "0 %"
     share = 100 * part / whole
@@ -120,10 +120,10 @@ def percent(part: int, whole: int) -> str:
 
 
 def percentile(counts: Mapping[int, int], share: float) -> int | None:
-    """The least value that this share of all (0 to 1) does not exceed; None where there is none.
+    """The smallest value that this share (0 to 1) of all values does not exceed; None without any.
 
-    ``counts`` says how often there is each value. Of n values in order it is the one numbered
-    ``ceil(share * n)``.
+    ``counts`` says how often each value occurs. Of n values in ascending order, the result is the
+    one numbered ``ceil(share * n)``.
     """
     left = max(math.ceil(share * sum(counts.values())), 1)
     for value in sorted(counts):
@@ -134,7 +134,7 @@ def percentile(counts: Mapping[int, int], share: float) -> int | None:
 
 
 def local(moment: datetime) -> datetime:
-    """In the current time zone; as it is where the project uses none."""
+    """The moment in the current time zone; unchanged if the project does not use time zones."""
     return moment if timezone.is_naive(moment) else timezone.localtime(moment)
 
 

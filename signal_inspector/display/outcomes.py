@@ -1,4 +1,4 @@
-"""How a dispatch, and a receiver call, ended: the same glyph and words in every room."""
+"""How a dispatch or a receiver call ended: the same glyph and words in every room."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Glyph = Literal[
     "lock",
 ]
 
-#: Its color, which never says anything that the words do not: "none" is quiet.
+#: The color, which never says anything that the words do not; "none" is inconspicuous.
 Tone = Literal["ok", "bad", "warn", "none"]
 
 #: The words of filters and legends. A cell may say more: "2 of 3 raised, swallowed".
@@ -50,26 +50,26 @@ class OutcomeWords:
     tone: Tone
     glyph: Glyph
     text: str  # "returned", "raised to the sender", "3 of 4,960 calls raised, swallowed"
-    note: str = ""  # what else there is to say: "stopped by check_velocity"
-    value: str = ""  # what was returned: "shop.Order:42"
+    note: str = ""  # more about it: "stopped by check_velocity"
+    value: str = ""  # the response: "shop.Order:42"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """What the words for a dispatch follow from."""
+    """The facts that decide the words for a dispatch."""
 
     outcome: str  # a value of Outcome
     method: str
     receivers: int = 0
     failed: int = 0  # receivers that raised
     skipped: int = 0
-    unended: int = 0  # cancelled, or running still
-    not_called: int = 0  # connected, and not called
+    unended: int = 0  # cancelled, or still running
+    not_called: int = 0  # connected, but not called
     unseen: str | None = None  # a value of Unseen
 
     @classmethod
     def of(cls, dispatch: Dispatch) -> Ended:
-        """Of a record."""
+        """The facts of a recorded dispatch."""
         ends = [call.outcome for call in dispatch.calls]
         return cls(
             outcome=dispatch.outcome,
@@ -84,7 +84,7 @@ class Ended:
 
 
 def is_swallowed(method: str, outcome: str) -> bool:
-    """Whether a dispatch that ended so gave the sender no exception of a receiver to handle."""
+    """Whether exceptions of receivers were swallowed, by the dispatch's method and outcome."""
     return "robust" in method or outcome == Outcome.RETURNED
 
 
@@ -132,9 +132,9 @@ def call_outcome(
 ) -> OutcomeWords:
     """The words for a receiver call.
 
-    ``swallowed`` says of one that raised what became of that: see ``is_swallowed``. ``stopper``
-    is the receiver of the same dispatch that raised, ``skipped`` how many it stopped; ``value``
-    is what was returned.
+    ``swallowed`` says whether the exception was swallowed, if the call raised: see
+    ``is_swallowed``. ``stopper`` is the receiver of the same dispatch that raised, ``skipped``
+    the number of receivers skipped because of it, and ``value`` the response.
     """
     if outcome == Outcome.RAISED:
         if swallowed:
@@ -156,7 +156,7 @@ def call_outcome(
 
 
 def recorded_call_outcome(dispatch: Dispatch, call: ReceiverCall) -> OutcomeWords:
-    """The words for a receiver call of a record."""
+    """The words for a recorded receiver call."""
     stopper, skipped = "", 0
     if call.outcome is Outcome.RAISED:
         skipped = sum(each.outcome is Outcome.SKIPPED for each in dispatch.calls)

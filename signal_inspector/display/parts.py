@@ -1,7 +1,7 @@
-"""What is shown of one dispatch, ready to print by the templates in ``signal_inspector/display``.
+"""The parts of a dispatch, ready to print by the templates in ``signal_inspector/display``.
 
-Texts are plain: the templates escape them. Which pages there are to link to, a room knows: it
-hands in what makes the URLs.
+Texts are plain: the templates escape them. The room knows which pages there are to link to, and
+passes in the functions that make the URLs.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from signal_inspector.display import outcomes
 from signal_inspector.display.outcomes import Glyph
 from signal_inspector.display.text import exception_name, short_path
 
-# The class ``si-<tone>``; "" has none.
+# The CSS class ``si-<tone>``; "" has no class.
 Tone = outcomes.Tone | Literal["", "zero"]
 
 
-#: The URL that opens a line of a file; "" for none.
+#: Returns the URL that opens a line of a file; "" for no link.
 Href = Callable[[str, int], str]
 
-#: A value of which only the type was kept.
+#: The kind of a value of which only the type was kept.
 WITHHELD = "withheld"
 
-_DEEPEST = 4  # levels that are set in
+_DEEPEST = 4  # the most levels of indentation
 _FRAME = re.compile(r'^\s*File "(?P<path>.+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A stretch of a sentence."""
+    """A part of a sentence."""
 
     text: str
     style: Literal["", "strong", "mono", "quiet"] = ""
@@ -50,7 +50,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
-    """A word beside a name, in a frame."""
+    """A word in a box beside a name."""
 
     text: str  # "in transaction", "async", "slow in a transaction"
     tone: Tone = ""
@@ -59,9 +59,9 @@ class Badge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorLine:
-    """An exception in the row itself."""
+    """An exception, shown in the row itself."""
 
-    name: str  # last part of the class, bold: "CouponAbuse"
+    name: str  # last part of the class name, bold: "CouponAbuse"
     message: str  # may be ""
 
 
@@ -80,7 +80,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextLine:
-    """A line between the frames of a traceback, or its end."""
+    """A line of a traceback between its frames or after them."""
 
     text: str
     strong: bool = False  # the line that names the exception
@@ -91,14 +91,14 @@ class TextLine:
 class Argument:
     """A row of the payload table, or a returned value and its items."""
 
-    name: str  # "order"; of an item its key or index
+    name: str  # "order"; for an item, its key or index
     value: str  # "shop.Order:42"
     type: str  # dotted type, for the title
     depth: int  # 0 for an argument, 1 for its items, ...
     redacted: bool = False  # shows the lock
-    withheld: bool = False  # only its type was kept
-    url: str = ""  # the page of an object
-    note: str = ""  # quiet, after the value: "cut"
+    withheld: bool = False  # only the type was kept
+    url: str = ""  # the page of the object
+    note: str = ""  # shown inconspicuously after the value: "cut"
 
 
 def arguments(
@@ -106,7 +106,7 @@ def arguments(
     object_url: Callable[[str], str] | None = None,
     depth: int = 0,
 ) -> Iterator[Argument]:
-    """Values and, below each, its items; ``object_url`` finds the page of "shop.Order:42"."""
+    """Values, each followed by its items; ``object_url`` finds the page of "shop.Order:42"."""
     for key, summary in pairs:
         is_linked = object_url is not None and summary.kind == "model"
         yield Argument(
@@ -123,7 +123,7 @@ def arguments(
 
 
 def error_line(call: ReceiverCall) -> ErrorLine | None:
-    """What a receiver raised, in one line."""
+    """The exception that a receiver raised, in one line; None if it did not raise."""
     if call.failure is None:
         return None
     message = " ".join(call.failure.message.split())
@@ -131,14 +131,14 @@ def error_line(call: ReceiverCall) -> ErrorLine | None:
 
 
 def no_href(path: str, line: int) -> str:
-    """No line is opened anywhere."""
+    """The ``href`` function that links to nothing."""
     return ""
 
 
 def frame(
     path: str, line: int, function: str, href: Href = no_href, code: str | None = None
 ) -> Frame:
-    """A frame, with the line of source that stands there now unless another is given."""
+    """A frame; ``code`` is its line of source, which is read from the file if None."""
     directory, separator, file = short_path(path).rpartition("/")
     return Frame(
         directory=directory + separator,
@@ -151,7 +151,7 @@ def frame(
 
 
 def traceback_lines(text: str, href: Href = no_href) -> tuple[Frame | TextLine, ...]:
-    """A traceback's text as frames, and the lines between them as they are."""
+    """The text of a traceback as frames, with the lines between them unchanged."""
     lines: list[Frame | TextLine] = []
     inside: Frame | None = None  # the frame whose source lines follow
     for line in text.splitlines():
@@ -161,7 +161,7 @@ def traceback_lines(text: str, href: Href = no_href) -> tuple[Frame | TextLine, 
             lines.append(inside)
         elif inside is not None and line.startswith("    "):
             if not inside.code and line.strip(" ~^"):
-                # The source as it was when the exception was raised, whatever the file says now.
+                # The source at the time of the exception; the file may have changed since.
                 inside = lines[-1] = replace(inside, code=line.strip())
         elif line.strip() and line != "Traceback (most recent call last):":
             inside = None
@@ -170,5 +170,5 @@ def traceback_lines(text: str, href: Href = no_href) -> tuple[Frame | TextLine, 
 
 
 def _names_exception(line: str) -> bool:
-    # Only the line that ends a traceback starts at the margin with a dotted class name.
+    # Only the last line of a traceback starts with a dotted class name, without indentation.
     return re.match(r"[\w.<>]+(:|$)", line) is not None

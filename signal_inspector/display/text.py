@@ -15,7 +15,7 @@ from signal_inspector.core.record.values import Summary
 
 
 class DottedName(NamedTuple):
-    """A dotted name: all but the last part, with its dot, and the last part."""
+    """A dotted name: everything up to and including the last dot, and the last part."""
 
     module: str  # "shop.signals."
     last: str  # "order_placed"
@@ -31,8 +31,8 @@ class DottedName(NamedTuple):
 
 
 def dotted(name: str) -> DottedName:
-    """A name in its parts. Dots inside brackets, or behind a blank, separate nothing."""
-    # "shop.apps.ready.<locals>.<lambda>" and "shop.f(a.b)" keep what is in brackets together.
+    """Split a dotted name. Dots after an opening parenthesis or a space do not separate parts."""
+    # "shop.f(a.b)" is "shop." and "f(a.b)".
     ends = (place for place in (name.find("("), name.find(" ")) if place >= 0)
     end = min(ends, default=len(name))
     head, dot, last = name[:end].rpartition(".")
@@ -45,9 +45,9 @@ def last_part(name: str) -> str:
 
 
 def split_qualified(name: str) -> tuple[str, str]:
-    """The part of a dotted name that tells it apart, and what stands before it.
+    """The qualified name within a module, and the module.
 
-    ``shop.services.Checkout.place`` is ``Checkout.place`` of ``shop.services``.
+    ``shop.services.Checkout.place`` is ``Checkout.place`` and ``shop.services``.
     """
     place, colon, rest = name.partition(":")  # "shop.services:41 (anonymous)"
     parts = place.split(".")
@@ -58,7 +58,7 @@ def split_qualified(name: str) -> tuple[str, str]:
 
 
 def exception_name(name: str) -> str:
-    """An exception's class without its module: "LoyaltyAccount.DoesNotExist"; "" for ""."""
+    """An exception class without its module: "LoyaltyAccount.DoesNotExist"; "" for ""."""
     parts = name.split(".")
     start = len(parts) - 1
     while start and parts[start - 1][:1].isupper():
@@ -73,7 +73,7 @@ def exception_line(name: str, message: str) -> str:
 
 
 def listing(words: Iterable[str], limit: int = 0, *, joint: str = "and") -> str:
-    """ "a, b and c"; of more than ``limit``, if there is one, the rest is counted."""
+    """ "a, b and c"; beyond ``limit`` words (0: no limit), the rest is counted: "a and 2 more"."""
     shown = list(words)
     if limit and len(shown) > limit:
         shown[limit:] = [f"{len(shown) - limit:,} more"]
@@ -82,17 +82,17 @@ def listing(words: Iterable[str], limit: int = 0, *, joint: str = "and") -> str:
 
 
 def arguments(payload: Mapping[str, Summary]) -> str:
-    """What was sent: "order=shop.Order:42, channel='web'"."""
+    """The arguments of a send: "order=shop.Order:42, channel='web'"."""
     return ", ".join(f"{key}={summary.text}" for key, summary in payload.items())
 
 
 def unique(words: Iterable[str]) -> list[str]:
-    """Without repetitions, in the order of first appearance."""
+    """The words without repetitions, in the order of first appearance."""
     return list(dict.fromkeys(words))
 
 
 def printable(text: str) -> str:
-    """The text with escapes for control characters, and for what changes the direction."""
+    """The text with escapes for control characters and for those that change its direction."""
     if text.isprintable():
         return text
     return "".join(
@@ -102,16 +102,16 @@ def printable(text: str) -> str:
 
 
 def short_path(path: str) -> str:
-    """A file's path from where Python imports it, or from the current directory.
+    """A file's path relative to an entry of ``sys.path`` or to the current directory.
 
-    Of the directories that hold it the deepest counts: ``shop/services.py``, whether that is
-    the project's or stands in ``site-packages``. The whole path where none does.
+    It is relative to the deepest directory that contains the file: ``shop/services.py``, whether
+    it is in the project or in ``site-packages``. If no directory does, it is the whole path.
     """
     return _short_path(path, tuple(sys.path))
 
 
 def place(path: str, line: int, function: str = "") -> str:
-    """A line of a file: "shop/receivers.py:18", "… in award_points"; "" where it has none."""
+    """A line of a file: "shop/receivers.py:18", "… in award_points"; "" without a path."""
     if not path:
         return ""
     at = f"{short_path(path)}:{line}" if line else short_path(path)
@@ -126,7 +126,7 @@ def _short_path(path: str, entries: Sequence[str]) -> str:
 
 @lru_cache(maxsize=16)
 def _roots(entries: Sequence[str], here: str) -> list[str]:
-    """The directories that a path may be told from, the deepest first."""
+    """The directories that a path may be relative to, the deepest first."""
     found = {here} if here else set()
     for entry in entries:
         absolute = os.path.join(here, entry)  # noqa: PTH118 - an entry may be anything, also ""
@@ -138,16 +138,16 @@ def _roots(entries: Sequence[str], here: str) -> list[str]:
 def _here() -> str:
     try:
         return os.getcwd()  # noqa: PTH109 - a text is wanted
-    except OSError:  # it is gone
+    except OSError:  # the directory no longer exists
         return ""
 
 
 _MANAGERS: Final = ("manage.py", "django-admin", "django-admin.py", "django-admin.exe")
-_PROCESS: Final = 200  # characters of a process's name, host and number included
+_PROCESS: Final = 200  # the most characters of a process's name, including host and number
 
 
 def host() -> str:
-    """The name of this machine; "" where it has none."""
+    """The name of this machine; "" if it has none."""
     try:
         return socket.gethostname()
     except OSError:
@@ -155,10 +155,10 @@ def host() -> str:
 
 
 def program() -> tuple[str, list[str]]:
-    """What was started in this process, and its arguments.
+    """The program that this process runs, and its arguments.
 
-    ``python -m module`` goes by that name, ``python -m django`` by "django-admin"; "" where it is
-    an interpreter's own prompt or a text.
+    ``python -m module`` is "python -m module", and ``python -m django`` is "django-admin". The
+    name is "" for the interpreter's prompt, and for code given with ``python -c``.
     """
     started = [str(each) for each in getattr(sys, "argv", [])]
     if not started or started[0] in ("", "-c", "-m"):
@@ -172,10 +172,10 @@ def program() -> tuple[str, list[str]]:
 
 
 def management_command() -> str | None:
-    """The management command that this process runs; None where it runs none."""
+    """The management command that this process runs; None if it runs none."""
     name, options = program()
     if name not in _MANAGERS or not options or options[0].startswith("-"):
-        return None  # what follows an option may be its value, and a secret
+        return None  # the word after an option may be its value, which may be a secret
     return options[0]
 
 
@@ -186,13 +186,13 @@ def process_name() -> str:
 
 
 def process(name: str, pid: int | str, machine: str = "") -> str:
-    """A process: "web-2, pid 4127, gunicorn"; without a machine where that goes without saying."""
+    """A process: "web-2, pid 4127, gunicorn"; without the machine if none is given."""
     parts = (machine, f"pid {pid}", name)
     return ", ".join(part for part in parts if part)[:_PROCESS]
 
 
 def near(text: str, names: Iterable[str], number: int = 3) -> list[str]:
-    """The names that are most like the text, as a whole or in their last part, best first."""
+    """The names most similar to the text, as a whole or in their last part, best first."""
     by_form: dict[str, list[str]] = {}
     for name in sorted(set(names), key=lambda name: (len(name), name)):
         for form in {name.lower(), name.rpartition(".")[2].lower()}:

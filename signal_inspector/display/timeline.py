@@ -1,6 +1,6 @@
-"""Receivers on a time axis: what is drawn, in percentages, so that it fits any width.
+"""Dispatches and receivers on a time axis, in percentages, so that a drawing fits any width.
 
-A lane is the part of it that one row shows: a dispatch, a receiver call, or many of them. The
+A lane is what one row shows on the axis: a dispatch, a receiver call, or many of them. The
 templates in ``signal_inspector/display`` draw lanes and axes.
 """
 
@@ -16,7 +16,7 @@ from signal_inspector.display.numbers import duration, integer, period
 from signal_inspector.display.outcomes import ORPHAN, is_swallowed, recorded_call_outcome
 from signal_inspector.display.text import last_part
 
-#: What a bar stands for. The dispatch's own bar is thin with ends, the others are thick.
+#: What a thick bar stands for. A dispatch is drawn as a thin bar with end marks instead.
 BarKind = Literal["ok", "raised", "swallowed", "cancelled", "running", "nested"]
 
 _COLUMNS = 120
@@ -37,7 +37,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """The thin bar with ends: a dispatch."""
+    """The thin bar with end marks: a dispatch."""
 
     x: str  # "11.63%": the left end
     width: str  # "2.79%"
@@ -47,7 +47,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One of up to 120 columns of a group's lane, as high as that stretch of time was busy."""
+    """One of up to 120 columns of a group's lane; the height shows how busy that period was."""
 
     x: str
     width: str
@@ -57,15 +57,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """What a row shows on the axis. Draw whatever is not empty, in the order of the fields."""
+    """What a row shows on the axis. Draw what is not empty, in the order of the fields."""
 
     label: str  # for a screen reader: "check_velocity, raised, from 72.2 to 84.2 ms"
     span: Span | None = None  # a dispatch
     spans: tuple[Span, ...] = ()  # the dispatches of a group of up to 40, each a block
     columns: tuple[Column, ...] = ()  # a larger group, or a receiver with many calls
-    bars: tuple[Bar, ...] = ()  # receiver calls, then the nested time inside them
-    marks: tuple[str, ...] = ()  # x of a failure mark above the columns, at most 40
-    ring: str = ""  # x of the orphan's dashed ring
+    bars: tuple[Bar, ...] = ()  # receiver calls, then the time of nested dispatches inside them
+    marks: tuple[str, ...] = ()  # x of each failure mark above the columns, at most 40
+    ring: str = ""  # x of an orphan's dashed ring
     stop: str = ""  # x of the dotted line of a receiver that was not called, with the words
 
 
@@ -75,13 +75,13 @@ class Tick:
 
     x: str  # "17.11%"
     text: str  # "100"; the first has the unit: "0 ms"
-    odd: bool  # may be left out where there is little room
-    anchor: str  # of the text at x: "start", "middle", or "end", so that both edges keep theirs
+    odd: bool  # may be left out where there is little space
+    anchor: str  # of the text at x: "start", "middle" or "end", so that no edge cuts the text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """A time axis. The grid lines stand where the ticks are."""
+    """A time axis. There is a grid line at each tick."""
 
     label: str  # "0 to 584.6 milliseconds of the request"
     ticks: tuple[Tick, ...]
@@ -91,7 +91,7 @@ class Axis:
 class Scale:
     """From nanoseconds to percentages."""
 
-    start_ns: int  # where the axis begins, by whatever clock the other times are
+    start_ns: int  # where the axis begins, on the same clock as the other times
     length_ns: int
 
     def percent(self, at_ns: int) -> float:
@@ -105,12 +105,12 @@ class Scale:
         return f"{self.percent(end_ns) - self.percent(start_ns):.2f}%"
 
     def between(self, start_ns: int, end_ns: int) -> str:
-        """In words: "from 72.2 to 84.2 ms"."""
+        """A period in words: "from 72.2 to 84.2 ms"."""
         return period(start_ns - self.start_ns, end_ns - self.start_ns)
 
 
 def axis(scale: Scale, of: str = "") -> Axis:
-    """Round marks, no more than fit. ``of`` says what is so long: "of the request"."""
+    """An axis with ticks at round numbers. ``of`` names what it measures: "of the request"."""
     length_ms = max(scale.length_ns / 1e6, 0.001)
     step = _step(length_ms)
     in_seconds = length_ms >= 2000
@@ -155,7 +155,7 @@ def dispatch_lane(dispatch: Dispatch, scale: Scale) -> Lane:
 def sent_lane(
     signal: str, interval: tuple[int, int], scale: Scale, *, failed: bool, orphan: bool
 ) -> Lane:
-    """A thin bar with ends, or the ring of a dispatch that nobody received."""
+    """The lane of a dispatch: a thin bar with end marks, or a ring for an orphan."""
     label = f"{last_part(signal)} {scale.between(*interval)}"
     if orphan:
         return Lane(label=f"{label}, {ORPHAN}", ring=scale.x(interval[0]))
@@ -172,7 +172,7 @@ def _span(start_ns: int, end_ns: int, scale: Scale, *, failed: bool) -> Span:
 
 
 def group_lane(members: Sequence[Dispatch], scale: Scale) -> Lane:
-    """Each dispatch as a block, or columns where they are too many."""
+    """The lane of a group: a block for each dispatch, or columns if there are too many."""
     failed = [member for member in members if member.has_failed]
     start = min(member.start_ns for member in members)
     end = max(member.end_ns for member in members)
@@ -241,10 +241,10 @@ def ran_lane(
     nested: Iterable[tuple[int, int]] = (),
     stopped_ns: int | None = None,
 ) -> Lane:
-    """A receiver's bar with the pale parts that are its nested dispatches'.
+    """The bar of a receiver call, with pale parts for its nested dispatches.
 
-    ``label`` says who and what came of it. Without an ``interval`` there is no bar: its time is
-    not known, or it was skipped when the dispatch ended at ``stopped_ns``.
+    ``label`` has the receiver and the outcome. Without an ``interval`` there is no bar: the time
+    is not known, or the receiver was skipped when the dispatch ended at ``stopped_ns``.
     """
     if interval is None:
         if stopped_ns is None:
@@ -260,7 +260,7 @@ def bar(kind: BarKind, start_ns: int, end_ns: int, scale: Scale) -> Bar:
 
 
 def bar_kind(outcome: str, method: str, ended: str) -> BarKind:
-    """How the bar of a receiver call is filled: by its outcome, and how its dispatch ended."""
+    """The kind of a receiver call's bar, by its outcome and by how its dispatch ended."""
     if outcome == Outcome.RAISED:
         return "swallowed" if is_swallowed(method, ended) else "raised"
     if outcome == Outcome.CANCELLED:

@@ -1,4 +1,4 @@
-"""The panel for django-debug-toolbar. ``debug_toolbar`` is imported in this package alone."""
+"""The panel for django-debug-toolbar. Only this package imports ``debug_toolbar``."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SignalInspectorPanel"]
 
-# The toolbar imports the panel when the project starts; the panel takes the other names from
-# here, with the first request that it stores or shows.
+# The toolbar imports the panel when the project starts. The panel imports the other names from
+# here with the first request that it stores or shows.
 _HOMES: Final = {
     "SignalInspectorPanel": "panel",
     "SUMMARY_ID": "requests",
@@ -35,5 +35,5 @@ _HOMES: Final = {
     "urlpatterns": "views",
 }
 
-if not TYPE_CHECKING:  # a checker would take it for a yes to every name
+if not TYPE_CHECKING:  # a type checker would conclude that every name exists
     __getattr__ = names_of(__name__, _HOMES)

@@ -1,7 +1,7 @@
-"""What a developer should know of this request, each with its reason and the row it speaks of.
+"""What a developer should know about this request: each advice with its reason and its row.
 
-``mend`` is what is wrong; ``know`` is what is worth a look. Advice that would say the same of
-many dispatches says it once, with their number.
+``mend`` is what should be fixed; ``know`` is worth a look. Advice that would be the same for many
+dispatches is given once, with their number.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from signal_inspector.toolbar.grouping import Tree
 
 Severity = Literal["mend", "know"]
 
-#: A row: a dispatch by its index, and the index of a receiver call of it or None.
+#: A row: the index of a dispatch, and the index of one of its receiver calls or None.
 Target = tuple[int, int | None]
 
 _LINES = 15  # of each severity
 
-DROPPED_ROW = "dropped"  # id of the last row, where there is one
+DROPPED_ROW = "dropped"  # id of the row about dropped dispatches, which is the last one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
     """One piece of advice."""
 
-    kind: str  # "stopped others": lower case, stable
+    kind: str  # "stopped others": in lower case, never changes
     severity: Severity
     title: str  # "Stopped others"; may hold a number: "Ran 12 times"
     reason: tuple[Segment, ...]
-    targets: tuple[Target, ...] = ()  # every row it speaks of, the one to show first
-    badge: Badge | None = None  # put on these rows
+    targets: tuple[Target, ...] = ()  # every row it is about; the first is the one to show
+    badge: Badge | None = None  # shown on these rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What the rules look at."""
+    """The request that the rules examine."""
 
     tree: Tree
     config: Config
@@ -56,12 +56,12 @@ class Case:
         return self.tree.dispatches
 
     def calls(self) -> list[tuple[Dispatch, int, ReceiverCall]]:
-        """Every receiver call of the request with its dispatch and its index."""
+        """Every receiver call of the request, with its dispatch and its index."""
         return [(d, index, call) for d in self.dispatches for index, call in enumerate(d.calls)]
 
 
 def sentence(*words: str | Segment | Sequence[Segment]) -> tuple[Segment, ...]:
-    """A reason from plain words and emphasised parts."""
+    """A reason made of plain words and emphasized parts."""
     segments: list[Segment] = []
     for word in words:
         if isinstance(word, str):
@@ -75,7 +75,7 @@ def sentence(*words: str | Segment | Sequence[Segment]) -> tuple[Segment, ...]:
 
 
 def strong(dotted: str) -> Segment:
-    """The last part of a dotted name, emphasised."""
+    """The last part of a dotted name, emphasized."""
     return Segment(text=last_part(dotted), style="strong")
 
 
@@ -85,12 +85,12 @@ def mono(code: str) -> Segment:
 
 
 def times(number: int) -> str:
-    """ " (3 times)" of what happened more than once."""
+    """ " (3 times)" for what happened more than once; otherwise ""."""
     return f" ({integer(number)} times)" if number > 1 else ""
 
 
 def remarks(advice: Sequence[Advice], *, alone: bool = False) -> Remarks:
-    """What the rows themselves say of it; ``alone`` where the request sent one dispatch."""
+    """What the rows show of the advice; ``alone``: whether the request sent only one dispatch."""
     found = Remarks(mend=_to_mend(advice), alone=alone)
     for one in advice:
         if one.badge is not None:
@@ -116,7 +116,7 @@ class Lines:
 
 
 def lines(advice: Sequence[Advice], row_of: Callable[[Target], str]) -> Lines:
-    """``row_of`` gives the id of the row that shows a target, or "" ."""
+    """The advice as lines; ``row_of`` gives the id of the row that shows a target, or ""."""
     mend, know = (_lines(advice, severity, row_of) for severity in ("mend", "know"))
     titles = unique(one.title.lower() for one in advice if one.severity == "know")
     number = sum(one.severity == "know" for one in advice)
@@ -151,11 +151,11 @@ class AdviceLine:
 
     kind: str  # "Stopped others"
     segments: tuple[Segment, ...]
-    target: str = ""  # id of a row of ``PanelView.rows``; "" has no Show button
+    target: str = ""  # id of a row in ``PanelView.rows``; "" for no Show button
 
 
 def strong_listing(names: Sequence[str], limit: int = 4) -> list[Segment]:
-    """Last parts of dotted names as ``listing`` has words, each of them strong."""
+    """The last parts of dotted names, emphasized, listed as ``listing`` lists words."""
     shown = [Segment(text=last_part(name), style="strong") for name in names[:limit]]
     if len(names) > limit:
         shown.append(Segment(text=f"{len(names) - limit} more"))

@@ -41,7 +41,7 @@ _NOT_CALLED = OutcomeWords("none", "notcalled", NOT_CALLED)
 
 
 def facts_row(node: Node, json_url: str, *, hidden: bool) -> FactsRow:
-    """What a dispatch carried and where it came from."""
+    """The row with a dispatch's arguments and where it was sent."""
     dispatch = node.first
     payload = dispatch.payload
     dropped = dispatch.payload_dropped
@@ -75,7 +75,7 @@ def call_row(
     *,
     hidden: bool,
 ) -> CallRow:
-    """A receiver's part in a dispatch."""
+    """The row of a receiver call."""
     dispatch = node.first
     call = dispatch.calls[index]
     ran = call.outcome is not Outcome.SKIPPED
@@ -125,7 +125,7 @@ def _some(call: ReceiverCall) -> str:
 
 
 def call_facts_row(node: Node, index: int, *, sent: bool) -> CallFactsRow:
-    """Traceback, queries and response of a receiver; ``sent``: whether it sent signals on."""
+    """Traceback, queries and response of a receiver; ``sent``: whether it sent signals itself."""
     call = node.first.calls[index]
     traceback = call.failure.traceback if call.failure is not None else None
     queries = tuple(query_tables(call))
@@ -149,7 +149,7 @@ def call_facts_row(node: Node, index: int, *, sent: bool) -> CallFactsRow:
 
 
 def query_tables(call: ReceiverCall) -> Iterator[QueryTable]:
-    """The queries of a receiver call, by database, equal statements together."""
+    """The queries of a receiver call, by database, with equal statements grouped."""
     if not call.query_count:
         return
     by_alias: dict[str, list[Query]] = {}
@@ -181,7 +181,7 @@ def _statements(queries: Iterable[Query]) -> Iterator[StatementGroup]:
 
 
 def not_called_rows(node: Node, *, hidden: bool) -> Iterator[NotCalledRow]:
-    """Receivers that are, or were, connected and that the dispatch did not reach."""
+    """The rows of receivers that are or were connected, but were not called."""
     for index, receiver in enumerate(node.first.not_called):
         yield NotCalledRow(
             id=f"{node.id}-n{index}",
@@ -199,7 +199,7 @@ def not_called_rows(node: Node, *, hidden: bool) -> Iterator[NotCalledRow]:
 class StatementGroup:
     """Equal statements of one receiver call."""
 
-    times: str  # "28" and the sign of multiplication, or "1"
+    times: str  # "28" and a multiplication sign, or "1"
     sql: str
     time: str  # "7.6 ms"
 
@@ -215,7 +215,7 @@ class QueryTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactsRow(RowBase):
-    """Right under an open dispatch: what it carried and where it came from."""
+    """The row right under an open dispatch: its arguments and where it was sent."""
 
     dispatch_id: str
     short_id: str  # "01a202bf…9f86"
@@ -223,8 +223,8 @@ class FactsRow(RowBase):
     id_href: str = ""  # its row in the audit log; "" without one
     trace_id: str = ""  # "" if it was not traced
     trace_href: str = ""  # where the trace is shown; "" without TRACE_URL
-    trace_note: str = ""  # why it is not shown
-    payload_line: str = ""  # "order=shop.Order:42, user=auth.User:7"; "": none, or not recorded
+    trace_note: str = ""  # why the trace is not shown
+    payload_line: str = ""  # "order=shop.Order:42, user=auth.User:7"; "": none or not recorded
     payload: tuple[Argument, ...] = ()
     payload_note: str = ""  # "3 more arguments were not kept."
     stack: tuple[Frame, ...] = ()  # outermost first
@@ -234,20 +234,20 @@ class FactsRow(RowBase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRow(RowBase):
-    """A receiver's part in a dispatch. Nested dispatches stand under it, shown with it."""
+    """The row of a receiver call. The dispatches that the receiver sent are shown under it."""
 
     order: str  # "1"
     name: DottedName
     place: Place | None
     lane: Lane
     outcome: OutcomeWords
-    time: str = ""  # "" when it was not called
-    time_note: str = ""  # "self 147.7 ms", only where it differs
+    time: str = ""  # "" if the receiver was not called
+    time_note: str = ""  # "self 147.7 ms", only if different
     sql: str = ""
     badges: tuple[Badge, ...] = ()  # "async", "in a thread", advice
     error: ErrorLine | None = None
-    dim: bool = False  # skipped: it was not called
-    toggle: bool = True  # has a CallFactsRow
+    dim: bool = False  # whether the receiver was skipped
+    toggle: bool = True  # whether there is a CallFactsRow
     toggle_label: str = ""  # "Details of check_velocity"
     open: bool = False
     kind: Literal["call"] = "call"
@@ -255,21 +255,21 @@ class CallRow(RowBase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFactsRow(RowBase):
-    """Right under a receiver: its traceback, its queries, what it returned."""
+    """The row right under a receiver: its traceback, its queries and its response."""
 
     traceback: tuple[Frame | TextLine, ...] = ()
     queries: tuple[QueryTable, ...] = ()
-    response: tuple[Argument, ...] = ()  # only when it is more than fits into the row
+    response: tuple[Argument, ...] = ()  # only if it does not fit into the receiver's own row
     quiet: str = ""  # "No query, no nested dispatch."
     kind: Literal["callfacts"] = "callfacts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotCalledRow(RowBase):
-    """A connected receiver that the dispatch did not reach."""
+    """The row of a connected receiver that was not called."""
 
     name: DottedName
     place: Place | None
-    reason: str  # "listens to sender gifts.models.GiftOrder only": spans lane, time and SQL
+    reason: str  # "listens to sender gifts.models.GiftOrder only"; spans lane, time and SQL
     outcome: OutcomeWords
     kind: Literal["notcalled"] = "notcalled"

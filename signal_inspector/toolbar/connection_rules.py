@@ -1,4 +1,4 @@
-"""Advice on who is connected: twice, not at all, or beyond what was kept."""
+"""Advice on connections: receivers connected twice, signals without any; dropped dispatches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Face = tuple[str, str, int]  # the name of a receiver, its file and its line
 
 
 def connected_twice(case: Case) -> Iterator[Advice]:
-    """One receiver ran more than once for one dispatch."""
+    """A receiver ran more than once for one dispatch."""
     known = {entry.signal: entry for entry in case.catalog}
     sent: dict[str, list[Dispatch]] = {}
     for dispatch in case.dispatches:
@@ -35,12 +35,12 @@ def connected_twice(case: Case) -> Iterator[Advice]:
 class _Repeated:
     """A receiver that is connected more than once."""
 
-    faces: tuple[_Face, ...]  # more than one where its file was imported under two names
-    entries: tuple[ReceiverEntry, ...]  # of the catalog; () of what is not connected now
+    faces: tuple[_Face, ...]  # more than one if its file was imported under two names
+    entries: tuple[ReceiverEntry, ...]  # in the catalog; () if it is not connected now
 
 
 def _repeated(known: SignalEntry | None, sent: Sequence[Dispatch]) -> Iterator[_Repeated]:
-    """As the catalog knows them by file, line and object; else by a name of one function."""
+    """Find them in the catalog by file, line and object; otherwise by the name of a function."""
     connected = [] if known is None else [each for each in known.receivers if not each.is_dead]
     by_number: dict[int, list[ReceiverEntry]] = {}
     for entry in connected:
@@ -63,7 +63,7 @@ def _twice(signal: str, sent: Sequence[Dispatch], repeated: _Repeated) -> Iterat
             if _face(call) in repeated.faces and call.outcome is not Outcome.SKIPPED
         ]
         number = len(calls)
-        if repeated.entries:  # other objects of the class may have the same name
+        if repeated.entries:  # receivers of other objects of the class may have the same name
             number = min(number, len(repeated.entries))
         if number > 1:
             targets.append((dispatch.sequence, calls[-1]))
@@ -92,7 +92,7 @@ def _face(of: ReceiverCall | ReceiverEntry) -> _Face:
 
 
 def _is_one_function(dotted: str) -> bool:
-    """Whether a name means one function: not methods, closures or partials of several objects."""
+    """Whether a name can only be one function, not methods, closures or partials of several."""
     module, _, function = dotted.rpartition(".")
     found = getattr(sys.modules.get(module), function, None)
     return isinstance(found, types.FunctionType) or (
@@ -101,7 +101,7 @@ def _is_one_function(dotted: str) -> bool:
 
 
 def _how(how_often: str, repeated: _Repeated) -> Iterator[str | Segment]:
-    """How the connections differ, as far as the catalog knows."""
+    """How the connections of a receiver differ, as far as the catalog knows."""
     if len(repeated.faces) > 1:
         yield "its file was imported under two names, as "
         for index, (receiver, _, _) in enumerate(repeated.faces):
@@ -130,7 +130,7 @@ def _connection(entry: ReceiverEntry, all_of_them: Sequence[ReceiverEntry]) -> l
 
 
 def nobody_received(case: Case) -> Iterator[Advice]:
-    """A dispatch that no receiver got; not what an installed package offers to whoever likes."""
+    """A dispatch had no receiver, unless an installed package sent its own signal."""
     found: dict[str, list[Dispatch]] = {}
     paths = {entry.signal: entry.path for entry in case.catalog}
     for dispatch in case.dispatches:
@@ -147,7 +147,7 @@ def nobody_received(case: Case) -> Iterator[Advice]:
 
 
 def _is_offer(dispatch: Dispatch, made_in: str) -> bool:
-    """Whether an installed package has both made the signal and sent it."""
+    """Whether an installed package both defines the signal and sent it, for others to use."""
     caller = dispatch.caller
     if caller is None or not made_in:
         return False
@@ -178,7 +178,7 @@ def _why(orphans: Sequence[Dispatch]) -> str:
 
 
 def dropped(case: Case) -> Iterator[Advice]:
-    """More dispatches came than are kept."""
+    """More dispatches were sent than are kept."""
     if case.dropped:
         limit = integer(len(case.dispatches))
         came = plural(case.dropped, "dispatch", "dispatches")

@@ -1,4 +1,4 @@
-"""The row of a dispatch, of a group of equal ones, and of one dispatch of a group."""
+"""The rows of a dispatch, of a group of equal dispatches, and of one dispatch in a group."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from signal_inspector.display.timeline import Lane, Scale, dispatch_lane, group_
 from signal_inspector.toolbar.grouping import Node, Tree
 from signal_inspector.toolbar.wording import about, dispatch_outcome, group_outcome, place, raw_ms
 
-_MANY = 40  # a group of more has a median beside its maximum
-_SEARCH = 2_000  # characters of the words that stand for rows not in the page
+_MANY = 40  # a larger group shows the median with its maximum
+_SEARCH = 2_000  # the most characters of search words for rows that are not in the page
 
 
 @dataclass(frozen=True, slots=True)
 class Remarks:
-    """What the advice says of single rows, by (dispatch, receiver call or None)."""
+    """What the advice says about single rows, by (dispatch, receiver call or None)."""
 
     badges: dict[tuple[int, int | None], list[Badge]] = field(default_factory=dict)
-    mend: frozenset[int] = frozenset()  # dispatches that something about is to be mended
-    alone: bool = False  # the request sent one dispatch: nothing else wants the room
+    mend: frozenset[int] = frozenset()  # dispatches with something that should be fixed
+    alone: bool = False  # the request sent only one dispatch, so there is space to show it open
 
     def of(self, dispatch: Dispatch, call: int | None = None) -> list[Badge]:
         return self.badges.get((dispatch.sequence, call), [])
 
 
 def is_open(node: Node, remarks: Remarks) -> bool:
-    """Whether a row starts open: it is alone, something failed in it, or is to be mended."""
+    """Whether a row starts open: if it is alone, or if something in it failed or needs fixing."""
     if node.is_member:
         return False
     return remarks.alone or any(d.has_failed or d.sequence in remarks.mend for d in node.members)
@@ -50,7 +50,7 @@ def is_open(node: Node, remarks: Remarks) -> bool:
 def dispatch_row(
     node: Node, tree: Tree, scale: Scale, remarks: Remarks, *, hidden: bool, fetch: str = ""
 ) -> DispatchRow:
-    """The row of a node; with ``fetch`` it is closed, and its words stand for what is inside."""
+    """The row of a node. With ``fetch`` it is closed, and has search words for what is inside."""
     first = node.first
     inside = list(_descendants(node, tree)) if fetch else list(node.members)
     failed = any(dispatch.has_failed for dispatch in inside)
@@ -150,7 +150,7 @@ def _transaction(members: Sequence[Dispatch]) -> list[Badge]:
 
 
 def _by_time(members: Sequence[Dispatch]) -> list[Badge]:
-    """What another thread or task has sent while the receiver ran under which it stands."""
+    """A badge for dispatches that another thread or task sent while the receiver above ran."""
     count = sum(member.by_time for member in members)
     if not count:
         return []
@@ -159,7 +159,7 @@ def _by_time(members: Sequence[Dispatch]) -> list[Badge]:
 
 
 def _unique_badges(node: Node, remarks: Remarks) -> list[Badge]:
-    """Of the dispatches, and of a group those of its receivers, which stand in no row of it."""
+    """The badges of the dispatches; in a group, also of its receivers, which have no rows."""
     found = [badge for member in node.members for badge in remarks.of(member)]
     if node.is_group or node.is_member:
         for member in node.members:
@@ -203,39 +203,39 @@ class RowBase:
     """What every row of the timeline has."""
 
     id: str  # unique in the panel, safe as an HTML id: "r3-2"
-    parent: str  # id of the row it stands under; "" at the top
+    parent: str  # id of the row above it in the tree; "" at the top
     level: int  # 1 at the top
-    hidden: bool  # at first, because a row above it is closed
+    hidden: bool  # hidden at first, because a row above it is closed
     ms: str = "0"  # raw milliseconds for the threshold
-    failed: bool = False  # "Failures only" keeps it: raised, skipped or cancelled, here or below
+    failed: bool = False  # "Failures only" shows it: raised, skipped or cancelled, here or below
     keep: bool = False  # the threshold never hides it: failed, or an orphan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchRow(RowBase):
-    """A dispatch, a group of equal ones (``count``), or one dispatch of a group (``member``)."""
+    """A dispatch, a group of equal ones (``count``), or one dispatch in a group (``member``)."""
 
     name: DottedName
     method: str  # "send_robust"
     sender: str  # "shop.models.Order"
     place: Place | None  # of the send; None when it was not recorded
     function: str  # "place_order"; "" when unknown
-    project_place: Place | None  # the project's line that led to it, if that is another one
+    project_place: Place | None  # the project's line that led to the send, if different
     project_function: str
     lane: Lane
     time: str  # "18.3 ms"
     sql: str  # "24 in 9.6 ms", or ""
     outcome: OutcomeWords
     toggle_label: str  # "Receivers of order_placed", "12 dispatches of stock_reserved"
-    open: bool  # aria-expanded of the toggle at first
+    open: bool  # initial aria-expanded of the toggle
     count: str = ""  # "2,480" for a group, else ""
     note: str = ""  # before the sender: "nested, one in each recalculate"
     badges: tuple[Badge, ...] = ()  # "in transaction", "rolled back", advice
     time_note: str = ""  # "max 2.3" or "p50 2.1, max 41.7"
-    member: bool = False  # one of an opened group: prints about, error and receivers instead
-    about: str = ""  # what tells it from its siblings: "shop.OrderLine:118"
-    error: ErrorLine | None = None  # of a member: the first failure
-    receivers: str = ""  # of a member: "inventory.receivers.decrease_stock returned None"
-    fetch: str = ""  # URL of its children, when they are not in the page
-    search: str = ""  # words of the children that are not in the page, for the text filter
+    member: bool = False  # in an opened group: shows about, error and receivers instead
+    about: str = ""  # what distinguishes it from its siblings: "shop.OrderLine:118"
+    error: ErrorLine | None = None  # for a member: the first failure
+    receivers: str = ""  # for a member: "inventory.receivers.decrease_stock returned None"
+    fetch: str = ""  # URL of its children, if they are not in the page
+    search: str = ""  # words of children that are not in the page, for the text filter
     kind: Literal["dispatch"] = "dispatch"

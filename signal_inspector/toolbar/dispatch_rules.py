@@ -1,7 +1,7 @@
 """Advice on dispatches: what failed, and what costs time.
 
-Who was stopped, what was swallowed, what was undone, what recursed; repetition, slow receivers in
-a transaction, threads.
+Skipped receivers, swallowed failures, rollbacks and recursion; repetition, slow receivers in a
+transaction, and threads.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from signal_inspector.toolbar.advice import (
     times,
 )
 
-_LEVELS = 300  # Python itself lets hardly more sends stand inside each other
+_LEVELS = 300  # Python's recursion limit hardly allows more nested sends
 
 _REPEATED_QUERY = 5
 
 
 def stopped_others(case: Case) -> Iterator[Advice]:
-    """A receiver raised under a method that is not robust, so later ones were not called."""
+    """A receiver raised under a send that is not robust, so later receivers were skipped."""
     found: dict[tuple[str, tuple[str, ...], str], list[Target]] = {}
     for dispatch in case.dispatches:
         raised = _raised(dispatch)
@@ -68,7 +68,7 @@ def _raised(dispatch: Dispatch) -> int | None:
 
 
 def swallowed_failures(case: Case) -> Iterator[Advice]:
-    """A robust method handed an exception back, where only the log and the sender see it."""
+    """A robust send returned an exception, which only the log and the sender see."""
     found: dict[tuple[str, str, str], list[Target]] = {}
     for dispatch, index, call in case.calls():
         if call.outcome is Outcome.RAISED and call.failure and dispatch.method.is_robust:
@@ -120,7 +120,7 @@ def recursion(case: Case) -> Iterator[Advice]:
     by_id = {dispatch.id_text: dispatch for dispatch in case.dispatches}
     depths: dict[str, int] = {}
     deepest: dict[str, tuple[int, Dispatch]] = {}
-    for dispatch in case.dispatches:  # parents come before what they sent
+    for dispatch in case.dispatches:  # a dispatch comes before the ones nested in it
         depth, above = 0, dispatch
         for _ in range(_LEVELS):
             parent = by_id.get(above.parent_id_text or "")
@@ -150,11 +150,11 @@ def recursion(case: Case) -> Iterator[Advice]:
 
 
 def slow_in_transaction(case: Case) -> Iterator[Advice]:
-    """A receiver held a transaction open for long."""
+    """A receiver held a transaction open for a long time."""
     limit_ns = case.config.toolbar.slow_in_transaction_ms * 1_000_000
     found: dict[str, list[tuple[int, Target]]] = {}
     for dispatch, index, call in case.calls():
-        # By its own time: what it sent on is judged where it ran.
+        # By its own time: receivers of nested dispatches are judged by themselves.
         if dispatch.in_transaction and call.timed and call.self_ns >= max(limit_ns, 1):
             target = (dispatch.sequence, index)
             found.setdefault(call.receiver, []).append((call.duration_ns, target))
@@ -207,7 +207,7 @@ def ran_often(case: Case) -> Iterator[Advice]:
 
 
 def repeated_query(case: Case) -> Iterator[Advice]:
-    """One statement was sent many times by one call of a receiver."""
+    """A receiver call ran the same SQL statement many times."""
     worst: dict[str, tuple[int, Target, ReceiverCall]] = {}
     for dispatch, index, call in case.calls():
         if len(call.queries) < _REPEATED_QUERY:
@@ -231,7 +231,7 @@ def repeated_query(case: Case) -> Iterator[Advice]:
 
 
 def thread_for_asend(case: Case) -> Iterator[Advice]:
-    """An async send had to move sync receivers to a thread."""
+    """An async send had to run sync receivers in a thread."""
     found: dict[str, list[tuple[int, int, Target, tuple[str, ...]]]] = {}
     for dispatch in case.dispatches:
         if not dispatch.method.is_async:
@@ -266,9 +266,9 @@ def thread_for_asend(case: Case) -> Iterator[Advice]:
 
 
 def _waited(dispatch: Dispatch) -> tuple[int, int]:
-    """How many async receivers started after the sync ones had ended, and how long that took.
+    """How many async receivers waited for the sync ones to end, and for how long (ns).
 
-    Django 6.1 runs the sync ones first; 5.2 and 6.0 run both at once, and nobody waits.
+    Django 6.1 runs the sync receivers first; 5.2 and 6.0 run both at once, so that none waits.
     """
     ran = [
         (c.is_async, c.offset_ns, c.duration_ns) for c in dispatch.calls if c.offset_ns is not None

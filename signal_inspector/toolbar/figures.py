@@ -1,4 +1,4 @@
-"""The eight figures, and the numbers of a request that its other parts need as well."""
+"""The eight figures at the top of the panel, and the time that a request spent in dispatches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from signal_inspector.toolbar.grouping import Tree
 
 
 def covered_ns(intervals: Iterable[tuple[int, int]]) -> int:
-    """Nanoseconds that at least one of these (start, end) covers."""
+    """The nanoseconds that are covered by at least one of these (start, end) intervals."""
     busy = Busy()
     for start, end in sorted(intervals, key=itemgetter(1)):
         busy.add(start, end)
@@ -38,7 +38,7 @@ class _Counts:
 
 
 def figures(tree: Tree, dropped: int, limit: int, request_ns: int) -> tuple[Figure, ...]:
-    """The summary table's cells."""
+    """The cells of the summary table."""
     counts = _Counts(tree, dropped, limit, request_ns)
     return (
         _dispatches(counts),

@@ -1,8 +1,8 @@
-"""Which dispatches stand alone and which become one row: the tree behind the timeline.
+"""Which dispatches have a row each and which share one: the tree behind the timeline.
 
-Siblings that follow each other with the same signal, sender, method and call site become one
-group, whatever came of them: a failure does not split it. What they sent on groups the same way
-inside it. Nodes are made when they are asked for, so a closed group costs one pass over it.
+Consecutive siblings with the same signal, sender, method and call site form a group, whatever
+their outcomes: a failure does not split a group. The dispatches nested in a group are grouped in
+the same way. Nodes are made on demand, so a closed group costs only one pass over it.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import ReceiverCall
 from signal_inspector.display.numbers import integer
 
-#: Where so many rows would stand side by side, equal ones are grouped although others are sent
-#: between them: a loop that sends two signals makes two rows, not twice as many as it has rounds.
+#: If there would be more sibling rows than this, equal dispatches are grouped even if others were
+#: sent between them: a loop that sends two signals makes two rows, not two rows per iteration.
 CROWDED = 40
 
 _FAILED = 20
 _SLOWEST = 3
-_WHOLE = 6  # a group of up to this many shows all of them, in the order they were sent
+_WHOLE = 6  # a group of up to this many shows all its dispatches, in the order they were sent
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """A dispatch, or a group of equal ones, at its place in the timeline."""
 
-    id: str  # of its row: the path of rows above it and its own token
-    parent: str  # id of the row it stands under
+    id: str  # of its row: the path of the rows above it, and its own token
+    parent: str  # id of the row above it in the tree
     level: int
-    members: tuple[Dispatch, ...]  # in the order they were sent; one unless a group
-    is_member: bool = False  # one of an open group
-    sent_by: str = ""  # receiver that sent these, where they stand under a group
+    members: tuple[Dispatch, ...]  # in the order they were sent; only one unless it is a group
+    is_member: bool = False  # one dispatch in an open group
+    sent_by: str = ""  # the receiver that sent these dispatches, if they are under a group
 
     @property
     def first(self) -> Dispatch:
@@ -44,7 +44,7 @@ class Node:
 
 
 class Tree:
-    """The dispatches of a request by who sent them."""
+    """The dispatches of a request, each under the dispatch whose receiver sent it."""
 
     def __init__(self, dispatches: Sequence[Dispatch]) -> None:
         self.dispatches = dispatches
@@ -59,7 +59,7 @@ class Tree:
                 self._sent_by.setdefault(parent_id, []).append(dispatch)
 
     def nested(self, dispatch: Dispatch) -> list[Dispatch]:
-        """What the receivers of a dispatch sent, in the order they sent it."""
+        """The dispatches that the receivers of a dispatch sent, in order."""
         return self._sent_by.get(dispatch.id_text, [])
 
     def parent(self, dispatch: Dispatch) -> Dispatch | None:
@@ -71,7 +71,7 @@ class Tree:
         return list(self._nodes(self.tops, parent="", level=1))
 
     def under_call(self, node: Node, index: int | None) -> list[Node]:
-        """What one receiver of a single dispatch sent; None: what none of its receivers did."""
+        """What one receiver of a single dispatch sent; for None, what no receiver of it sent."""
         if index is None:
             sent = [d for d in self.nested(node.first) if _sender(node.first, d) is None]
             return list(self._nodes(sent, parent=node.id, level=node.level + 1))
@@ -79,7 +79,7 @@ class Tree:
         return list(self._nodes(sent, parent=f"{node.id}-c{index}", level=node.level + 2))
 
     def under_group(self, node: Node) -> list[Node]:
-        """What the receivers of all dispatches of a group sent, equal ones together."""
+        """What the receivers of all dispatches in a group sent, with equal ones together."""
         together: dict[Hashable, list[Dispatch]] = {}
         senders: dict[Hashable, str] = {}
         for member in node.members:
@@ -95,11 +95,11 @@ class Tree:
         ]
 
     def member(self, node: Node, dispatch: Dispatch) -> Node:
-        """One dispatch of a group, as a row of its own."""
+        """One dispatch in a group, as a row of its own."""
         return _node([dispatch], node.id, node.level + 1, is_member=True)
 
     def find(self, path: str) -> Node | None:
-        """The node whose row has this id; None when there is none."""
+        """The node whose row has this id; None if there is none."""
         candidates: Iterable[Node] = self.roots()
         found: Node | None = None
         at = ""
@@ -134,7 +134,7 @@ class Tree:
 
 
 def likeness(dispatch: Dispatch) -> Hashable:
-    """What the dispatches of a group have in common."""
+    """The key that all dispatches in a group have in common."""
     caller = dispatch.caller
     where = None if caller is None else (caller.path, caller.line)
     project = dispatch.project_caller
@@ -143,7 +143,7 @@ def likeness(dispatch: Dispatch) -> Hashable:
 
 
 def _sender(dispatch: Dispatch, nested: Dispatch) -> ReceiverCall | None:
-    """The receiver call that sent a nested dispatch; None: code between the receivers."""
+    """The receiver call that sent a nested dispatch; None if code between receivers sent it."""
     call = nested.parent_call
     return dispatch.calls[call] if call is not None and 0 <= call < len(dispatch.calls) else None
 
@@ -187,7 +187,7 @@ def _node(
 
 
 class Selection:
-    """What failed, then the slowest of the others, then the rest."""
+    """The dispatches in a group: those that failed, then the slowest others, then the rest."""
 
     def __init__(self, node: Node) -> None:
         members = node.members
@@ -201,7 +201,7 @@ class Selection:
 
     @property
     def extra_rows(self) -> int:
-        """Rows beside those of the dispatches themselves."""
+        """The number of rows besides those of the dispatches themselves."""
         return bool(self.failed_heading) + bool(self.slowest_heading) + bool(self.rest)
 
     def _choose(self, members: Sequence[Dispatch]) -> None:

@@ -1,7 +1,7 @@
 """``SignalInspectorPanel``: collects a request's dispatches and hands them to the toolbar.
 
-Whatever goes wrong in here is reported and counted, and the request is answered all the same:
-the toolbar itself would let an exception of a panel through to the user's response.
+Any error in here is reported and counted, and the request is still answered: the toolbar itself
+would let an exception of a panel break the user's response.
 """
 
 # mypy: disallow-untyped-calls=False
@@ -37,7 +37,7 @@ PANEL = "signal_inspector.toolbar.SignalInspectorPanel"
 
 
 class SignalInspectorPanel(Panel):
-    """Every custom signal that a request sent, and what its receivers made of it."""
+    """Every custom signal that a request sent, and what its receivers did."""
 
     is_async = True
     title = "Signal Inspector"
@@ -56,7 +56,7 @@ class SignalInspectorPanel(Panel):
     # Collecting
 
     def enable_instrumentation(self) -> None:
-        """Collect the dispatches of this request's context, and of no other."""
+        """Collect the dispatches of this request's context, and no others."""
         if self._opened is not None:
             return
         try:
@@ -71,7 +71,7 @@ class SignalInspectorPanel(Panel):
             internal_errors.report("starting the panel", error)
 
     def disable_instrumentation(self) -> None:
-        """Stop collecting. What is still running then is shown as running."""
+        """Stop collecting. A dispatch that is still running then is shown as running."""
         if self._opened is None or self._end_ns:
             return
         try:
@@ -113,7 +113,7 @@ class SignalInspectorPanel(Panel):
         request: HttpRequest,  # noqa: ARG002 - the toolbar passes both
         response: HttpResponse,  # noqa: ARG002
     ) -> None:
-        """The time in dispatches, for the browser's own tools."""
+        """Send the time in dispatches to the browser's developer tools."""
         told = self._request()
         if told is not None and told.dispatches:
             title = plural(told.dispatches, "signal dispatch", "signal dispatches")
@@ -131,7 +131,7 @@ class SignalInspectorPanel(Panel):
 
     @property
     def nav_subtitle(self) -> str:
-        """The side bar's words: "17 dispatches, 485.8 ms, 2 failed"."""
+        """The text in the side bar: "17 dispatches, 485.8 ms, 2 failed"."""
         told = self._request()
         if told is None:
             return room.trouble_text()
@@ -139,13 +139,13 @@ class SignalInspectorPanel(Panel):
             return "nothing sent"
         sent = plural(told.dispatches, "dispatch", "dispatches")
         failed = f", {integer(told.failed)}\N{NO-BREAK SPACE}failed" if told.failed else ""
-        # The side bar has room for about 33 characters.
+        # The side bar has space for about 33 characters.
         took = duration(told.busy_ns).replace(" ", "\N{NO-BREAK SPACE}")
         return f"{sent}, {took}{failed}"
 
     @property
     def content(self) -> SafeString:
-        """The panel, or a sentence where it cannot be shown."""
+        """The panel, or a sentence if the panel cannot be shown."""
         try:
             with suppress():
                 stats = self.get_stats()
@@ -182,15 +182,15 @@ class SignalInspectorPanel(Panel):
 
     @classmethod
     def run_checks(cls) -> list[CheckMessage]:
-        """What is wrong in the set-up of the panel."""
+        """Check the set-up of the panel."""
         return check_panel()
 
 
 def check_panel() -> list[CheckMessage]:
     """W004: the panel is listed, but its app is not installed.
 
-    The app cannot register this one: it is not there when it matters. The panel hands it to the
-    toolbar, which asks its panels for their checks.
+    The app cannot register this check, as it is not installed when the check matters. So the
+    panel gives the check to the toolbar, which runs the checks of its panels.
     """
     panels = getattr(settings, "DEBUG_TOOLBAR_PANELS", None)
     if not isinstance(panels, (list, tuple)) or PANEL not in panels:

@@ -1,7 +1,7 @@
-"""One request as the toolbar's store keeps it, its URLs, and which others there are.
+"""One request as the toolbar's store keeps it, its URLs, and the other recent requests.
 
-What it sent is stored compressed. Beside that a summary of a few bytes has a name of its own, so
-that listing the recent requests reads none of their dispatches. The toolbar's store belongs to
+The dispatches are stored compressed. A summary of a few bytes is stored under a separate name, so
+that listing the recent requests does not read their dispatches. The toolbar's store belongs to
 one developer and holds a few dozen requests; it does not say which browser made them, and neither
 do we.
 """
@@ -30,8 +30,8 @@ from signal_inspector.core.record.values import Caller, Outcome
 from signal_inspector.display.numbers import ago, clock, duration, integer
 from signal_inspector.toolbar.figures import covered_ns
 
-_PATH = 500  # characters of a path with its query
-_READ = 2_000  # of them that are looked through for secrets
+_PATH = 500  # characters of a path with its query that are kept
+_READ = 2_000  # characters of it that are searched for secrets
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 PANEL_ID = "SignalInspectorPanel"
@@ -46,16 +46,16 @@ class StoredRequest:
     """A request and how much it sent. Plain values only."""
 
     method: str
-    path: str  # with its query, redacted and capped
+    path: str  # with its query, redacted and shortened
     status: int
     started: float  # Unix time in seconds
     start_ns: int  # perf_counter at the start: the zero of the timeline
     duration_ns: int
-    dispatches: int  # dropped ones included
+    dispatches: int  # including dropped ones
     dropped: int
     limit: int
     failed: int  # receiver calls that raised
-    busy_ns: int  # time in dispatches at the top
+    busy_ns: int  # time in dispatches that are not nested
     trace_id: str = ""  # of the first dispatch that was traced
     trace_sampled: bool | None = None
 
@@ -71,7 +71,7 @@ def summarize(
     dropped: int,
     **measured: Any,
 ) -> StoredRequest:
-    """What is stored of a request that has just been answered; ``measured``: the other fields."""
+    """The summary of a request that was just answered; ``measured`` has the other fields."""
     tops = [d for d in dispatches if d.parent_id is None]
     calls = [call for dispatch in dispatches for call in dispatch.calls]
     traced = next((d for d in dispatches if d.trace_id), None)
@@ -90,7 +90,7 @@ def summarize(
 
 
 def _path(request: HttpRequest) -> str:
-    """The path without its secrets; in strict mode the route in its place, if it has one."""
+    """The path without its secrets; in strict mode, the route instead, if there is one."""
     config = get_config()
     route = getattr(request.resolver_match, "route", None)
     if config.strict and isinstance(route, str):
@@ -99,13 +99,13 @@ def _path(request: HttpRequest) -> str:
 
 
 def pack(dispatches: Iterable[Dispatch]) -> str:
-    """A text for the store, which takes only JSON: compressed, as dispatches are much alike.
+    """The dispatches as text, as the store takes only JSON; compressed, as they are much alike.
 
-    In base64, which takes 6 percent more than base85 and a tenth of its time. One by one, so that
-    the garbage collector does not walk all of them again and again.
+    Base64 takes 6 percent more space than base85 and a tenth of its time. The dispatches are
+    encoded one by one, so that the garbage collector does not traverse all of them repeatedly.
     """
     rows: list[str] = []
-    stacks: dict[tuple[Caller, ...], int] = {}  # most of a dispatch, and mostly that of another
+    stacks: dict[tuple[Caller, ...], int] = {}  # the largest part, and mostly shared
     for dispatch in dispatches:
         row = dispatch.as_dict()
         if "stack" in row:
@@ -116,7 +116,7 @@ def pack(dispatches: Iterable[Dispatch]) -> str:
 
 
 def unpack(packed: str) -> list[Dispatch]:
-    """The dispatches that ``pack`` stored; ``sequence`` is their place in the request, from 0."""
+    """The dispatches that ``pack`` stored; ``sequence`` is the place in the request, from 0."""
     data = json.loads(zlib.decompress(b64decode(packed)))
     stacks = [tuple(map(Caller.from_list, stack)) for stack in data["stacks"]]
     found = []
@@ -134,12 +134,12 @@ _FIELDS = {field.name for field in fields(StoredRequest)}
 
 
 def stored_request(data: dict[str, Any]) -> StoredRequest:
-    """The request of stored data; fields of another version are left out."""
+    """The request in stored data; fields of another version are left out."""
     return StoredRequest(**{key: value for key, value in data.items() if key in _FIELDS})
 
 
 def toolbar_url(view: str, **query: object) -> str:
-    """The URL of a view of the toolbar with this query; "" where its URLs are not included."""
+    """The URL of one of the toolbar's views with this query; "" if its URLs are not included."""
     try:
         path = reverse(f"djdt:{view}")
     except NoReverseMatch:
@@ -148,18 +148,18 @@ def toolbar_url(view: str, **query: object) -> str:
 
 
 def trace_href(form: str, trace_id: str, sampled: bool | None) -> str:
-    """Where a trace is shown, by the template of ``TRACE_URL``.
+    """The URL of a trace, made from the template in ``TRACE_URL``.
 
-    "" without either, and where the trace was not sampled: no viewer has it.
+    "" without a template or a trace, and if the trace was not sampled, as no viewer has it then.
     """
     return form.replace("{trace_id}", trace_id) if trace_id and sampled is not False else ""
 
 
 def audit_href(signal: str, dispatch_id: str) -> str:
-    """Where the audit shows a dispatch of this signal; "" without the audit or without a page.
+    """The URL at which the audit shows a dispatch of this signal; "" without audit or page.
 
-    The admin there asks for a log-in where it has to: a stored request is looked at by another
-    person than the one who made it.
+    The admin itself asks for a login if necessary: the person who looks at a stored request is
+    not the one who made it.
     """
     audit = apps.app_configs.get(_AUDIT)
     page_of = getattr(audit, "page_of", None)
@@ -168,12 +168,12 @@ def audit_href(signal: str, dispatch_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """URLs that concern one stored request."""
+    """The URLs about one stored request."""
 
     request_id: str
 
     def rows(self, row: str, offset: int | None = None) -> str:
-        """Rows under a row, or, with an offset, more dispatches of a group (of the top: "")."""
+        """The rows under a row; with an offset, more dispatches of a group ("": of the top)."""
         query = {"request_id": self.request_id, "row": row}
         if offset is not None:
             query["offset"] = str(offset)
@@ -191,7 +191,7 @@ class Links:
         return toolbar_url("history_sidebar", request_id=self.request_id, exclude_history="True")
 
     def panel(self) -> str:
-        """This panel alone for the request."""
+        """Only this panel, for the request."""
         return toolbar_url("render_panel", request_id=self.request_id, panel_id=PANEL_ID)
 
 
@@ -211,7 +211,7 @@ def request_line(request: StoredRequest, trace_url: str) -> RequestLine:
 
 
 def other_requests(store: Any, request_id: str, now: float) -> tuple[OtherRequest, ...]:
-    """The newest requests but this one that sent signals. The store may fail: then none."""
+    """The newest other requests that sent signals; none if reading the store fails."""
     try:
         found = sorted(_sending(store, request_id), key=lambda pair: -pair[1].started)
         return tuple(_other(id_, request, now) for id_, request in found[:_SHOWN])
@@ -244,7 +244,7 @@ def _other(request_id: str, request: StoredRequest, now: float) -> OtherRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestLine:
-    """The request the dispatches were sent in."""
+    """The request in which the dispatches were sent."""
 
     method: str  # "POST"
     path: str  # "/checkout/"
@@ -263,6 +263,6 @@ class OtherRequest:
     path: str
     text: str  # "sent 3, 2 s ago"
     failed: bool
-    request_id: str  # of the toolbar's store
+    request_id: str  # in the toolbar's store
     switch_url: str  # the toolbar's history_sidebar for it: JSON {panel_id: {button, content}}
     panel_url: str  # the toolbar's render_panel for it: JSON {content, scripts}

@@ -1,4 +1,4 @@
-"""Keeps our own queries out of the toolbar's SQL panel."""
+"""Keep our own queries out of the toolbar's SQL panel."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from signal_inspector.core.record.transactions import opened_connections
 
 @contextmanager
 def unlogged() -> Iterator[None]:
-    """A context in which the SQL panel logs nothing of this thread: a suppressor.
+    """A suppressor: a context in which the SQL panel logs no query of this thread.
 
-    The toolbar has no public way to do this. It asks its private attribute for each cursor.
+    The toolbar has no public way to do this. It reads its private attribute for each cursor.
     """
     watched: list[tuple[Any, Any]] = [
         (connection, panel)

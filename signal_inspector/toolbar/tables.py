@@ -1,4 +1,4 @@
-"""The second and the third view: every receiver with its calls, and what is connected now."""
+"""The panel's second and third view: each receiver with its calls, and what is connected now."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from signal_inspector.toolbar.wording import call_outcome, place, raw_ms
 Calls = list[tuple[Dispatch, ReceiverCall]]
 
 _SIGNALS = 200
-_OTHERS = 100  # that are not inspected
+_OTHERS = 100  # signals that are not inspected
 
 _Calls = Mapping[tuple[str, str], int]  # by signal and receiver
 
@@ -45,7 +45,7 @@ _Calls = Mapping[tuple[str, str], int]  # by signal and receiver
 def receiver_rows(
     dispatches: Sequence[Dispatch], scale: Scale, remarks: Remarks
 ) -> tuple[ReceiverRow, ...]:
-    """By the time that is their own, most first."""
+    """The rows of all receivers, ordered by self time, longest first."""
     found: dict[tuple[str, str, int], Calls] = {}
     words: dict[tuple[str, str, int], list[str]] = {}
     for dispatch in dispatches:
@@ -116,7 +116,7 @@ def _ending(calls: Calls) -> OutcomeWords:
 
 
 def connected() -> list[SignalEntry]:
-    """The catalog, with the signals that are not inspected; empty where it cannot be read."""
+    """The catalog, including signals that are not inspected; empty if it cannot be read."""
     try:
         return describe(everything=True)
     except Exception as error:
@@ -127,7 +127,7 @@ def connected() -> list[SignalEntry]:
 def catalog_rows(
     entries: Sequence[SignalEntry], dispatches: Sequence[Dispatch]
 ) -> tuple[CatalogSignal, ...]:
-    """Signals that the request sent first, then the others by name, those not inspected last."""
+    """First the signals that the request sent, then others by name; last those not inspected."""
     sent = Counter(dispatch.signal for dispatch in dispatches)
     calls = Counter(
         (dispatch.signal, call.receiver)
@@ -142,12 +142,12 @@ def catalog_rows(
 
 
 def others(entries: Sequence[SignalEntry]) -> list[SignalEntry]:
-    """Those that are not inspected and have a receiver."""
+    """The signals that are not inspected and have a receiver."""
     return [entry for entry in entries if not entry.is_inspected and marked(entry)][:_OTHERS]
 
 
 def others_words(entries: Sequence[SignalEntry]) -> str:
-    """The words beside the box that shows them; "" where there is none."""
+    """The label of the checkbox that shows ``others``; "" if there are none."""
     found = len(others(entries))
     if not found:
         return ""
@@ -157,7 +157,7 @@ def others_words(entries: Sequence[SignalEntry]) -> str:
 
 
 def intro(entries: Sequence[SignalEntry]) -> str:
-    """What the table holds."""
+    """The sentences above the table that say what it shows."""
     number = sum(1 for entry in entries if entry.is_inspected)
     shown, total = integer(min(number, _SIGNALS)), integer(number)
     signals = "custom signal" if number == 1 else "custom signals"
@@ -229,7 +229,7 @@ class ReceiverRow:
     place: Place | None
     on: str  # "on order_placed, order_cancelled"
     calls: str  # "12"
-    repeated: bool  # more than one call: shown as "12 times" in short
+    repeated: bool  # whether there was more than one call, which is shown as "12 times"
     lane: Lane
     total: str
     self_time: str
@@ -246,22 +246,22 @@ class ReceiverRow:
 class CatalogReceiver:
     """A receiver that is connected now."""
 
-    order: str  # "" where it does not run
+    order: str  # "" if the receiver does not run
     name: DottedName
     place: Place | None
     badges: tuple[Badge, ...] = ()  # only what is unusual: async, sender, uid, dead reference
-    connected_at: Place | None = None  # where that is not where it is defined
+    connected_at: Place | None = None  # only if that is not where it is defined
     calls: str = ""  # for this signal in this request; "" for none
-    dead: bool = False  # it does not run
+    dead: bool = False  # whether the receiver does not run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogSignal:
-    """A signal of this process, and who is connected to it."""
+    """A signal of this process, and the receivers connected to it."""
 
     name: DottedName
     sent: str  # in this request: "12"
-    is_sent: bool  # False: quiet
+    is_sent: bool  # False: shown inconspicuously
     receivers: tuple[CatalogReceiver, ...]
     remark: OutcomeWords | None = None
     is_inspected: bool = True  # False: shown on request

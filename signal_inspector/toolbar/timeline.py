@@ -1,7 +1,7 @@
-"""The timeline's rows: which of them are in the page, and which are fetched when asked for.
+"""The rows of the timeline: which ones are in the page, and which are fetched on demand.
 
-A page holds at most ``ROWS`` rows at first. Rows at the top come first, then what is inside the
-rows that start open, then inside the closed ones, as far as the room goes; the others fetch.
+A page holds at most ``ROWS`` rows at first: the rows at the top, then what is inside the rows that
+start open, then what is inside closed rows, as long as there is space. The rest is fetched.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PAGE = 100  # rows that "Show the next" brings
 
 
 class Timeline:
-    """Rows of one request."""
+    """The rows of one request."""
 
     def __init__(self, tree: Tree, scale: Scale, remarks: Remarks, links: Links) -> None:
         self._tree = tree
@@ -57,7 +57,7 @@ class Timeline:
         self._group_of: dict[int, str] = {}
 
     def first_rows(self) -> list[Row]:
-        """What the page holds at first."""
+        """The rows that the page holds at first."""
         return self.top_rows(0, TOPS)
 
     def top_rows(self, offset: int, size: int = PAGE) -> list[Row]:
@@ -72,7 +72,7 @@ class Timeline:
         return rows
 
     def rows_under(self, node: Node) -> list[Row]:
-        """What stands under a row, for one that is opened only now."""
+        """The rows under a row that is opened later."""
         room = max(ROWS - self._cost(node), 0)
         self._plan(self._children(node), room)
         return list(self._emit_inside(node, hidden=False))
@@ -90,7 +90,7 @@ class Timeline:
         return rows
 
     def row_of(self, target: Target) -> str:
-        """The id of the emitted row that shows a receiver call or a dispatch best; "" if none."""
+        """The id of the emitted row that best shows a receiver call or a dispatch; "" if none."""
         dispatch = (
             self._tree.dispatches[target[0]] if target[0] < len(self._tree.dispatches) else None
         )
@@ -112,7 +112,7 @@ class Timeline:
         return [row for node in nodes for row in self._emit(node, hidden=False)]
 
     def _plan(self, nodes: Iterable[Node], room: int) -> None:
-        """Choose the nodes whose inside is in the page: open ones first, then in order."""
+        """Choose the nodes whose children are in the page: open nodes first, then in order."""
         order = count()
         waiting: list[tuple[bool, int, Node]] = []
 
@@ -138,7 +138,7 @@ class Timeline:
         return [n for index in places for n in self._tree.under_call(node, index)[:TOPS]]
 
     def _cost(self, node: Node) -> int:
-        """How many rows stand right under a node."""
+        """The number of rows directly under a node."""
         inside = len(self._children(node))
         if node.is_group:
             return inside + Selection(node).extra_rows
@@ -274,7 +274,7 @@ class HeadingRow(RowBase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoreRow(RowBase):
-    """The rest of a group. Its button GETs ``fetch``; the rows that come replace this row."""
+    """The rest of a group. Its button GETs ``fetch``; the received rows replace this row."""
 
     button: str  # "Show the next 100"
     note: str  # "of 2,474, in the order they were sent (p50 2.1 ms, p95 3.4 ms)"
@@ -284,7 +284,7 @@ class MoreRow(RowBase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DroppedRow(RowBase):
-    """The last row, when the limit cut something."""
+    """The last row, if dispatches were dropped because of the limit."""
 
     segments: tuple[Segment, ...]
     kind: Literal["dropped"] = "dropped"

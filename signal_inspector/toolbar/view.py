@@ -1,8 +1,8 @@
-"""From what the store holds of a request to what the panel shows of it.
+"""Turn what the store holds of a request into what the panel shows of it.
 
-``signal_inspector/panel.html`` is rendered with ``{"view": PanelView}`` and needs no other logic
-than "is it empty"; ``signal_inspector/trouble.html`` with ``{"trouble": str}`` stands in where the
-view could not be made.
+``signal_inspector/panel.html`` is rendered with ``{"view": PanelView}`` and needs no logic except
+"is it empty"; if the view could not be made, ``signal_inspector/trouble.html`` is rendered with
+``{"trouble": str}`` instead.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ from signal_inspector.toolbar.timeline import DroppedRow, Row, Timeline
 
 Rule = Callable[[Case], Iterator[Advice]]
 
-#: In the order in which their advice stands.
+#: In the order in which their advice is shown.
 RULES: Final[tuple[Rule, ...]] = (
     connection_rules.dropped,
     dispatch_rules.stopped_others,
@@ -75,7 +75,7 @@ RULES: Final[tuple[Rule, ...]] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegendItem:
-    """A sample and its word."""
+    """A symbol of the legend, with its meaning."""
 
     text: str
     glyph: Glyph = ""
@@ -86,12 +86,12 @@ class LegendItem:
 class PanelView:
     """Everything on the panel."""
 
-    request_id: str  # of the toolbar's store
+    request_id: str  # in the toolbar's store
     request: RequestLine
     figures: tuple[Figure, ...]  # eight, in order
-    mend: tuple[AdviceLine, ...]  # open
+    mend: tuple[AdviceLine, ...]  # shown open
     know: tuple[AdviceLine, ...]  # folded under ``know_title``
-    know_title: str  # "4 more to know", or "4 things to know" where nothing is to mend
+    know_title: str  # "4 more to know", or "4 things to know" if ``mend`` is empty
     know_kinds: str  # "ran 12 times · repeated query"
     axis: Axis
     rows: tuple[Row, ...]
@@ -101,7 +101,7 @@ class PanelView:
     catalog_intro: str  # "Connected in this process now, in the order they would run. ..."
     legend: tuple[LegendItem, ...]
     others: tuple[OtherRequest, ...]  # newest first, at most 5, without this request
-    is_empty: bool  # this request sent nothing: no figures, rows and filters
+    is_empty: bool  # this request sent nothing: no figures, rows or filters
     empty_text: str  # "This request sent no custom signal."
     others_title: str  # "Recent requests that did:" or "Other recent requests:"
     trouble: str  # "Inspector's own failures: 2 (payload 2)", or ""
@@ -125,7 +125,7 @@ LEGEND: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A request and its dispatches, taken out of the store once."""
+    """A request and its dispatches, read from the store once."""
 
     request_id: str
     request: StoredRequest
@@ -135,7 +135,7 @@ class Story:
     case: Case
 
     def timeline(self) -> Timeline:
-        """The rows of its timeline."""
+        """The timeline of the request."""
         said = remarks(self.advice, alone=len(self.tree.dispatches) == 1)
         return Timeline(self.tree, self.scale, said, Links(self.request_id))
 
@@ -143,11 +143,11 @@ class Story:
 def story(stats: Mapping[str, Any], request_id: str, catalog: Sequence[SignalEntry] = ()) -> Story:
     """Read what ``SignalInspectorPanel.generate_stats`` recorded.
 
-    Without a catalog, which takes a while to make, some advice is shorter.
+    Without a catalog, which takes a while to make, some advice says less.
     """
     request = stored_request(stats["request"])
     tree = Tree(unpack(stats["packed"]))
-    # A dispatch may outlive the response that it was sent for.
+    # A dispatch may end later than the response of the request it was sent in.
     end_ns = max((dispatch.end_ns for dispatch in tree.dispatches), default=0)
     length_ns = max(request.duration_ns, end_ns - request.start_ns)
     case = Case(tree=tree, config=get_config(), catalog=catalog, dropped=request.dropped)
@@ -221,7 +221,7 @@ def _dropped_row(request: StoredRequest, tree: Tree) -> Row:
 
 
 def trouble_text() -> str:
-    """Failures of the inspector itself in this process, "" without any."""
+    """The inspector's own failures in this process, as text; "" without any."""
     counts = internal_errors.counts()
     if not counts:
         return ""
@@ -230,7 +230,7 @@ def trouble_text() -> str:
 
 
 def advise(case: Case) -> list[Advice]:
-    """Everything the rules have to say. A rule that fails says nothing, and is reported."""
+    """The advice of all rules. A rule that fails gives no advice, and is reported."""
     advice: list[Advice] = []
     for rule in RULES:
         try:

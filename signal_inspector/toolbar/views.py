@@ -33,7 +33,7 @@ _NO_DISPATCH = "There is no such dispatch in this request."
 
 
 def _toolbar_view(view: View) -> View:
-    """For those who see the toolbar; answers in JSON also when something fails."""
+    """Allow the view only to users who see the toolbar; respond in JSON even to a failure."""
 
     @wraps(view)
     def guarded(request: HttpRequest) -> HttpResponse:
@@ -60,8 +60,8 @@ def _stats(request: HttpRequest) -> tuple[str, dict[str, Any]]:
 def si_rows(request: HttpRequest) -> HttpResponse:
     """Rows of the timeline: ``{"html": "<tr>..."}``.
 
-    ``row`` is the id of the row to look under; ``offset`` asks for more dispatches of that
-    group, or of the top where ``row`` is empty.
+    ``row`` is the id of the row whose children to return; ``offset`` asks for more dispatches of
+    that group, or of the top if ``row`` is empty.
     """
     request_id, stats = _stats(request)
     if not stats:
@@ -92,7 +92,7 @@ def _rows(told: Story, row: str, offset: int | None) -> list[Row] | None:
 
 @_toolbar_view
 def si_json(request: HttpRequest) -> HttpResponse:
-    """A list of all dispatches of a request, or the one whose id is ``dispatch``, as a file."""
+    """A JSON file with all dispatches of a request, or only the one with the id ``dispatch``."""
     request_id, stats = _stats(request)
     if not stats:
         return _error(_GONE)

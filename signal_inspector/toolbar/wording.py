@@ -1,6 +1,6 @@
-"""Outcomes, files and lines as the panel writes them, in words of ``display``.
+"""Outcomes, files and lines as the panel shows them, in the words of ``display``.
 
-Places are links to the editor; frames stand with their source.
+Places are links to the editor; frames include their source.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from signal_inspector.display.outcomes import Ended, OutcomeWords
 from signal_inspector.display.parts import Frame, Place, frame
 from signal_inspector.display.text import arguments
 
-_ONE_LINE = 160  # characters of a payload's line
+_ONE_LINE = 160  # the most characters of a payload's line
 
 _OWN = ("signal_inspector",)
 _REFUSED = ("javascript:", "data:", "vbscript:")
 
 
 def printable(page: str) -> SafeString:
-    """A rendered page without what cannot be encoded, or has no place in HTML.
+    """A rendered page without characters that cannot be encoded or are not allowed in HTML.
 
-    Names and messages are anybody's: one lone surrogate among them would fail the encoding of
-    the whole response.
+    Names and messages may hold any text: a single lone surrogate in one of them would make the
+    encoding of the whole response fail.
     """
     encodable = page.encode("utf-8", "replace").decode("utf-8")
     return mark_safe(encodable.replace("\0", "\N{REPLACEMENT CHARACTER}"))  # noqa: S308
@@ -46,13 +46,13 @@ def raw_ms(nanoseconds: int) -> str:
 
 
 def payload_line(payload: dict[str, Summary]) -> str:
-    """All arguments in one line, cut where it gets long."""
+    """All arguments in one line, shortened if it is too long."""
     line = arguments(payload)
     return line if len(line) <= _ONE_LINE else f"{line[: _ONE_LINE - 1]}…"
 
 
 def about(payload: dict[str, Summary] | None) -> str:
-    """What tells a dispatch from its siblings: its model instances, else its plain values."""
+    """What distinguishes a dispatch from its siblings: its model instances, or plain values."""
     if not payload:
         return ""
     for kind in ("model", "plain"):
@@ -65,13 +65,13 @@ def about(payload: dict[str, Summary] | None) -> str:
 
 
 def call_outcome(dispatch: Dispatch, call: ReceiverCall) -> OutcomeWords:
-    """Of one receiver."""
+    """The words for a receiver call."""
     words = outcomes.recorded_call_outcome(dispatch, call)
     return _at_response(words) if call.outcome is Outcome.RUNNING else words
 
 
 def dispatch_outcome(dispatch: Dispatch) -> OutcomeWords:
-    """Of one dispatch."""
+    """The words for a dispatch."""
     words = outcomes.dispatch_outcome(Ended.of(dispatch))
     return _at_response(words) if dispatch.outcome is Outcome.RUNNING else words
 
@@ -81,7 +81,7 @@ def _at_response(words: OutcomeWords) -> OutcomeWords:
 
 
 def group_outcome(members: Sequence[Dispatch]) -> OutcomeWords:
-    """Of a group of dispatches."""
+    """The words for a group of dispatches."""
     many = integer(len(members))
     raised = sum(member.outcome is Outcome.RAISED for member in members)
     if raised:
@@ -110,7 +110,7 @@ def group_outcome(members: Sequence[Dispatch]) -> OutcomeWords:
 
 
 def place(path: str, line: int) -> Place | None:
-    """A line of a file; None where the file is not known."""
+    """A line of a file; None if the file is not known."""
     if not path:
         return None
     return Place(
@@ -121,18 +121,18 @@ def place(path: str, line: int) -> Place | None:
 
 
 def editor_href(path: str, line: int) -> str:
-    """The URL that opens a line in the configured editor; "" without one."""
+    """The URL that opens a line in the configured editor; "" without an editor."""
     form = get_config().toolbar.editor_url
     if not form or not Path(path).is_absolute() or form.lstrip().lower().startswith(_REFUSED):
         return ""
     quoted = quote(path.replace("\\", "/"), safe="/:")
     if "/{path}" in form and "//{path}" not in form:
-        quoted = quoted.removeprefix("/")  # the form has the slash already
+        quoted = quoted.removeprefix("/")  # the template already has the slash
     return form.replace("{path}", quoted).replace("{line}", str(max(line, 1)))
 
 
 def stack_frames(stack: Iterable[Caller]) -> tuple[Frame, ...]:
-    """A call stack without the modules that the toolbar is told to hide."""
+    """A call stack without the modules that the toolbar is configured to hide."""
     config = toolbar_settings.get_config()
     if not config["ENABLE_STACKTRACES"]:
         return ()
