@@ -1,8 +1,8 @@
-"""The dispatches of running processes, live, in a terminal: what ``signals watch`` is made of.
+"""Shows the dispatches of running processes live in a terminal: the parts of ``signals watch``.
 
-A watcher listens on a socket in a directory of its own user's; processes with the sink below
-find it there and send it what they have recorded. Other ways to learn of dispatches register in
-``sources``.
+A watcher listens on a socket in a directory of its user. Processes with ``WatchSink`` find the
+socket there, and send the watcher what they have recorded. The audit offers its own source of
+dispatches through the registry.
 """
 
 from __future__ import annotations
@@ -18,5 +18,5 @@ __all__ = ["WatchSink"]
 
 _HOMES: Final = {"WatchSink": "sink"}
 
-if not TYPE_CHECKING:  # a checker would take it for a yes to every name
+if not TYPE_CHECKING:  # a type checker would conclude that every name exists
     __getattr__ = names_of(__name__, _HOMES)

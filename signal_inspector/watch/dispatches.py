@@ -1,6 +1,7 @@
-"""Dispatches as a watcher sees them: read from plain data that anybody may have sent.
+"""Dispatches as a watcher sees them: read from plain data that cannot be trusted.
 
-They are filtered, and put under those that caused them, though they end, and so come, earlier.
+They are filtered, and put under the dispatches that caused them, although nested dispatches end
+first, and so arrive first.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from signal_inspector.core.record.dispatch import Dispatch, read_document
 from signal_inspector.core.record.values import Outcome
 from signal_inspector.names import name_matches, unmarked
 
-#: Seconds that a dispatch waits for the one it was sent in.
+#: Seconds that a nested dispatch waits for its parent.
 PATIENCE: Final = 2.0
 
-_MOST: Final = 5_000  # that wait together
-_SHOWN: Final = 20_000  # ids of those shown that are remembered
+_MOST: Final = 5_000  # the most dispatches that wait at the same time
+_SHOWN: Final = 20_000  # the most ids of shown dispatches that are remembered
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A dispatch, the words for the process that sent it, and the JSON that it was read from."""
+    """A dispatch, the process that sent it as text, and the JSON it was read from."""
 
     dispatch: Dispatch
     process: str
@@ -35,9 +36,9 @@ class Seen:
 
 
 def read_seen(data: dict[str, Any], process: str = "") -> Seen:
-    """What ``record.dispatch.document`` gave. Raises ValueError for what is none.
+    """Read a document that ``record.dispatch.document`` made; ValueError if it is not one.
 
-    ``process``: who has sent it, where that is known better than by its context.
+    ``process`` is the process that sent it, if known more reliably than from the document.
     """
     dispatch, context = read_document(data)
     return Seen(dispatch, process or str(context.get("process", "")), data)
@@ -45,7 +46,7 @@ def read_seen(data: dict[str, Any], process: str = "") -> Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What is given has to hold together. Globs match whole dotted names, or their last part."""
+    """Filters, all of which must match. Globs match whole dotted names, or their last part."""
 
     signals: tuple[str, ...] = ()
     receivers: tuple[str, ...] = ()
@@ -54,7 +55,7 @@ class Filters:
     slower_than_ns: int = -1  # the dispatch, or one of its receivers
 
     def take(self, seen: Seen) -> bool:
-        """Whether to show it."""
+        """Whether to show this dispatch."""
         return (
             _matches(self.signals, seen.dispatch.signal)
             and _matches(self.senders, seen.dispatch.sender)
@@ -77,29 +78,29 @@ def _matches(globs: tuple[str, ...], name: str) -> bool:
 
 @dataclass(slots=True)
 class Family:
-    """A dispatch, and what its receivers sent, in the order of time."""
+    """A dispatch and the dispatches that its receivers sent, in the order of time."""
 
     seen: Seen
     children: list[Family] = field(default_factory=list)
-    is_alone: bool = False  # it has a parent, which is not shown above it
+    is_alone: bool = False  # it has a parent that is not shown above it
 
     @property
     def sent_by(self) -> int | None:
-        """The index of the parent's receiver call that sent it."""
+        """The index of the parent's receiver call that sent this dispatch."""
         return self.seen.dispatch.parent_call
 
 
 class Families:
-    """``for family in families.add(seen, now): …``, and ``waited(now)`` now and then."""
+    """``for family in families.add(seen, now): …``; call ``waited(now)`` at intervals."""
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self._patience = patience
         self._waiting: dict[str, list[tuple[float, Seen]]] = {}  # by the id of the parent
-        self._ids: set[str] = set()  # of those that wait
+        self._ids: set[str] = set()  # of the dispatches that wait
         self._shown: dict[str, None] = {}
 
     def add(self, seen: Seen, now: float) -> Iterator[Family]:
-        """Take a dispatch that came; yields what can be shown now."""
+        """Take a dispatch that has arrived; yield what can be shown now."""
         if not seen.dispatch.parent_id_text:
             yield self._family(seen)
         elif seen.dispatch.parent_id_text in self._shown:
@@ -111,9 +112,9 @@ class Families:
                 yield from self.waited(now + self._patience + 1)
 
     def waited(self, now: float) -> Iterator[Family]:
-        """Those whose parent has not come in time: its receivers run still, or it is not seen."""
+        """Yield dispatches whose parent did not arrive in time: it still runs, or is not seen."""
         for parent, found in list(self._waiting.items()):
-            # One whose parent waits itself goes with it.
+            # A dispatch whose parent is waiting as well is shown with the parent.
             if parent in self._ids or parent not in self._waiting:
                 continue
             if min(since for since, _ in found) + self._patience <= now:
@@ -124,11 +125,11 @@ class Families:
                     yield self._family(seen, is_alone=True)
 
     def rest(self) -> Iterator[Family]:
-        """All that waits."""
+        """Yield everything that waits."""
         yield from self.waited(float("inf"))
 
     def _family(self, seen: Seen, *, is_alone: bool = False) -> Family:
-        """The dispatch with all that waits for it; without recursion, however deep they nest."""
+        """The dispatch with all that wait for it. A loop, because they may be nested deeply."""
         top = Family(seen, is_alone=is_alone)
         todo = [top]
         while todo:

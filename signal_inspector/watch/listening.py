@@ -1,7 +1,7 @@
-"""The watcher's side: it listens, and gives what processes send it, as it comes.
+"""The watcher's side of the connection: listen, and yield what processes send as it arrives.
 
-Nothing that comes in is trusted: lines have a largest length, and who sends what is no message is
-let go of.
+No input is trusted: the length of a line is limited, and a process that sends anything but a
+message is disconnected.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from signal_inspector.display.text import process
 from signal_inspector.watch import wire
 from signal_inspector.watch.meeting import ADDRESS, SOCKET, Place, RefusedError, require_private
 
-_BACKLOG: Final = 64  # processes that may call at once
+_BACKLOG: Final = 64  # processes that may connect at once
 _MOST_SENDERS: Final = 200
-_CHUNK: Final = 262_144  # bytes read from one process before the next one's turn
-_LONGEST_PATH: Final = 100  # bytes of the path of a socket: systems take 104 or 108
+_CHUNK: Final = 262_144  # bytes read from one process before it is the next one's turn
+_LONGEST_PATH: Final = 100  # bytes of a socket's path: operating systems allow 104 or 108
 
 
 @dataclass(slots=True, kw_only=True)
 class Sender:
-    """A process that sends."""
+    """A process that sends dispatches."""
 
     socket: socket.socket
     process: str = ""  # "pid 4127, runserver"; "" until it has said hello
@@ -40,18 +40,18 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a process said."""
+    """A message from a process."""
 
     process: str
     kind: str  # "hello", "dispatch", "lost", "bye", or "unreadable"
-    content: Any = None  # of a dispatch the whole line, of others what is under their kind
+    content: Any = None  # the whole line for a dispatch, otherwise the value under the kind
 
 
 class Listener:
     """``with Listener(place) as listener: for message in listener.messages(0.2): …``"""
 
     def __init__(self, place: Place, *, by_port: bool | None = None) -> None:
-        """Raises RefusedError or OSError. ``by_port``: by TCP; None: if there is no other way."""
+        """Listen. ``by_port``: use TCP; None: only if necessary. RefusedError or OSError."""
         place.prepare()
         self._place = place
         self._selector = selectors.DefaultSelector()
@@ -79,11 +79,11 @@ class Listener:
 
     @property
     def processes(self) -> int:
-        """How many send now."""
+        """How many processes are connected now."""
         return sum(1 for sender in self._senders.values() if sender.process)
 
     def close(self) -> None:
-        """Stop listening, and leave nothing behind."""
+        """Stop listening, and remove everything this listener has made."""
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
         for number in list(self._senders):
@@ -92,7 +92,7 @@ class Listener:
         self._socket.close()
 
     def messages(self, seconds: float) -> Iterator[Message]:
-        """What came within this time; ends earlier when something did."""
+        """Yield the messages that arrive within this time; return early if there are any."""
         for key, _ in self._selector.select(seconds):
             if key.fileobj is self._socket:
                 self._accept()
@@ -101,7 +101,7 @@ class Listener:
 
     def _listen_on_socket(self) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        # Whoever finds it under its final name finds it listening: one that does not is dead.
+        # Under its final name the socket always listens; if it does not, its watcher is dead.
         hidden = self.path.with_name(f".{self.path.name}")
         self._socket.bind(str(hidden))
         hidden.chmod(0o600)
@@ -124,7 +124,7 @@ class Listener:
     def _accept(self) -> None:
         try:
             accepted, _ = self._socket.accept()
-        except OSError:  # it has gone again
+        except OSError:  # the process has disconnected already
             return
         if len(self._senders) >= _MOST_SENDERS:
             accepted.close()
@@ -181,20 +181,20 @@ class Listener:
         return Message(sender.process, kind, message if kind == "dispatch" else content)
 
     def _greet(self, sender: Sender, content: Any) -> None:
-        """Take a process's hello; behind a port it has to know the token, and is answered."""
+        """Accept the hello of a process; over TCP it must know the token, and gets an answer."""
         if not isinstance(content, dict) or content.get("v") != wire.VERSION:
             raise ValueError("not a hello of this version")
         if self._token:
             given = str(content.get("token", "")).encode(errors="replace")
             if not hmac.compare_digest(given, self._token.encode()):
                 raise ValueError("not the token")
-            with contextlib.suppress(OSError):  # small enough to be taken at once
+            with contextlib.suppress(OSError):  # small enough to be sent at once
                 sender.socket.send(wire.welcome(self._answer))
         sender.process = process(str(content.get("process", "")), str(content.get("pid", "?")))
 
 
 def _clean(place: Place) -> None:
-    """Take away what watchers left that were killed."""
+    """Remove what killed watchers have left behind."""
     for path in place.project.glob("[!.]*"):
         if path.suffix not in (SOCKET, ADDRESS):
             continue
@@ -204,7 +204,7 @@ def _clean(place: Place) -> None:
 
 
 def _is_answered(path: Path) -> bool:
-    """Whether somebody listens there still."""
+    """Whether a watcher still listens there."""
     if path.suffix == SOCKET:
         require_private(path, stat.S_ISSOCK, "a socket")
         probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

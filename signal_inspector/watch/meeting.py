@@ -1,7 +1,7 @@
 """Where watchers and the processes that they watch meet: a directory, or a port.
 
-Whoever can write in the directory could have a server's dispatches sent to himself. So it has to
-belong to the user of this process, with no right for anybody else; anything else is refused.
+Anyone who can write to the directory could have a server's dispatches sent to themselves. So it
+must belong to the user of this process, with no permissions for others, or it is refused.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Final
 
 from signal_inspector.conf import get_config, register_section
 
-#: Endings of what a watcher puts there: a socket, or a file that says where it listens.
+#: Suffixes of what a watcher puts there: a socket, or a file that says where it listens.
 SOCKET: Final = ".sock"
 ADDRESS: Final = ".tcp"
 
-#: Watchers that one process sends to.
+#: The most watchers that one process sends to.
 MOST_WATCHERS: Final = 8
 
-_HAS_OWNERS: Final = hasattr(os, "getuid")  # Windows has others, which Python does not tell
+_HAS_OWNERS: Final = hasattr(os, "getuid")  # Python does not report owners on Windows
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -32,8 +32,8 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 class Watch:
     """Where watchers and the processes that they watch meet."""
 
-    #: A directory of the user that runs both, with mode 0700; "": one in the system's directory
-    #: for temporary files, which is made when it is first needed.
+    #: A directory of the user that runs both, with mode 0700. "" is a directory in the system's
+    #: directory for temporary files, which is made when it is first needed.
     directory: str = ""
 
 
@@ -51,19 +51,19 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where watchers of this project are found."""
+    """Where the watchers of this project are found."""
 
-    home: Path  # of this user's projects
-    project: Path  # of this one
+    home: Path  # the directory for all projects of this user
+    project: Path  # the directory for this project
 
     def prepare(self) -> None:
-        """Make both directories if they are missing. Raises RefusedError, or OSError."""
+        """Make both directories if they are missing. Raises RefusedError or OSError."""
         for directory in (self.home, self.project):
             directory.mkdir(mode=0o700, parents=directory is self.home, exist_ok=True)
             require_private(directory, stat.S_ISDIR, "a directory")
 
     def watchers(self) -> list[Path]:
-        """What watchers have put here. Raises RefusedError where others may write here as well."""
+        """What watchers have put here. Raises RefusedError if other users may write here too."""
         try:
             names = os.listdir(self.project)  # noqa: PTH208 - asked every second: nothing slower
         except (FileNotFoundError, NotADirectoryError):
@@ -75,7 +75,7 @@ class Place:
 
 
 def place() -> Place:
-    """The place of this project: by user, and by the module and file of its settings."""
+    """The place of this project, given by the user and by the module and file of its settings."""
     home = Path(get_settings().directory or _home())
     return Place(home, home / _key())
 
@@ -85,7 +85,7 @@ def _is_watcher(name: str) -> bool:
 
 
 def require_private(path: Path, is_kind: object, kind: str) -> None:
-    """Raise RefusedError unless this is of the kind, and nobody's but this user's."""
+    """Raise RefusedError unless the path is of this kind and belongs only to this user."""
     found = path.lstat()
     if not callable(is_kind) or not is_kind(found.st_mode):
         raise RefusedError(f"{path} is not {kind}.")
@@ -93,14 +93,17 @@ def require_private(path: Path, is_kind: object, kind: str) -> None:
         return
     if found.st_uid != os.getuid():
         raise RefusedError(f"{path} belongs to user {found.st_uid}, not to {os.getuid()}.")
-    # The mode of a socket has no meaning on some systems: the directory's counts.
+    # The mode of a socket has no meaning on some systems: its directory's mode counts.
     if not stat.S_ISSOCK(found.st_mode) and found.st_mode & _OTHERS:
         mode = stat.S_IMODE(found.st_mode)
         raise RefusedError(f"{path} is open to others (mode {mode:04o}): nobody else may use it.")
 
 
 def _home() -> Path:
-    """Not by XDG_RUNTIME_DIR or TMPDIR: a server started by another program has others."""
+    """The default directory, whatever XDG_RUNTIME_DIR and TMPDIR are.
+
+    They differ in a server that another program has started.
+    """
     if not _HAS_OWNERS:
         return Path(tempfile.gettempdir(), "signal-inspector")
     shared = Path("/tmp")  # noqa: S108 - what is made in it is private, and checked to be
@@ -109,7 +112,7 @@ def _home() -> Path:
 
 
 def _key() -> str:
-    """The same for all processes that run this project from this directory."""
+    """A key that is the same for all processes that run this project from this directory."""
     module = os.environ.get("DJANGO_SETTINGS_MODULE", "")
     path = getattr(sys.modules.get(module), "__file__", None) or str(Path.cwd())
     words = f"{module}\0{os.path.realpath(path)}"
@@ -117,5 +120,5 @@ def _key() -> str:
 
 
 def project_words() -> str:
-    """What the project is called, for a person."""
+    """The name of the project, to show to a person."""
     return os.environ.get("DJANGO_SETTINGS_MODULE", "") or str(Path.cwd())

@@ -1,4 +1,4 @@
-"""``WatchSink``: sends each dispatch to whoever watches, and costs little while nobody does."""
+"""``WatchSink``: sends each dispatch to all watchers, and costs little while there are none."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from signal_inspector.watch import wire
 from signal_inspector.watch.meeting import Place, RefusedError, place
 from signal_inspector.watch.wire import GoneError, Line
 
-#: Seconds from one look for watchers to the next.
+#: Seconds between two looks for watchers.
 INTERVAL: Final = 1.0
 
-#: What is gathered while somebody watches.
+#: The details that are gathered while there is a watcher.
 DETAILS: Final = (
     Details.PAYLOAD | Details.CALLER | Details.TRACEBACK | Details.TRANSACTION | Details.TRACE
 )
@@ -35,10 +35,10 @@ _sinks: weakref.WeakSet[WatchSink] = weakref.WeakSet()
 
 
 class WatchSink(Sink):
-    """Name it in ``SINKS``, and ``manage.py signals watch`` shows what this process sends.
+    """List it in ``SINKS``, and ``manage.py signals watch`` shows what this process sends.
 
-    Looks for watchers when a signal is sent, once a second at most. There is no thread, except
-    while a watcher is slow to take what it was sent.
+    It looks for watchers when a signal is sent, at most once a second. It has no thread, except
+    while a watcher is slow to receive what it was sent.
     """
 
     details = Details.NONE
@@ -54,7 +54,7 @@ class WatchSink(Sink):
         _sinks.add(self)
 
     def is_idle(self) -> bool:
-        # In this form as each dispatch of a process that nobody watches runs it.
+        # Kept short, because every dispatch of a process without watchers runs this.
         if monotonic() >= self._next_look:
             self._look()
         return self._is_alone
@@ -69,7 +69,7 @@ class WatchSink(Sink):
         return None if self._is_alone else _Telling(self)
 
     def send(self, dispatch: Dispatch) -> None:
-        """Send a dispatch that has ended to all who watch."""
+        """Send a dispatch that has ended to all watchers."""
         line = wire.dispatch_line(dispatch, process(process_name(), os.getpid()))
         lines = list(self._lines.values())
         for each in lines:
@@ -80,7 +80,7 @@ class WatchSink(Sink):
             self._next_look = 0.0
 
     def close(self) -> None:
-        """Let go of all watchers; the next look finds them anew."""
+        """Disconnect from all watchers; the next look finds them again."""
         lines, self._lines = self._lines, {}
         for line in lines.values():
             line.close()
@@ -89,7 +89,7 @@ class WatchSink(Sink):
     def _look(self) -> None:
         self._next_look = monotonic() + INTERVAL
         try:
-            if not self._lock.acquire(blocking=False):  # another thread looks just now
+            if not self._lock.acquire(blocking=False):  # another thread is looking already
                 return
             self._meet()
         except RefusedError as error:
@@ -97,12 +97,12 @@ class WatchSink(Sink):
         except Exception as error:
             internal_errors.report("looking for watchers", error)
         finally:
-            # A signal handler may raise in here as soon as the lock is taken.
+            # A handler of an operating system signal may raise here once the lock is taken.
             if self._lock._is_owned():  # type: ignore[attr-defined]
                 self._lock.release()
 
     def _meet(self) -> None:
-        """Call those that have come, forget those that have gone."""
+        """Connect to new watchers, and forget those that have gone."""
         if self._place is None or self._config is not get_config():
             self._config, self._place = get_config(), place()
         lines = dict(self._lines)
@@ -122,7 +122,7 @@ class WatchSink(Sink):
             sinks.refresh_sinks()
 
     def _drain(self) -> None:
-        """Have a thread send on what watchers have not taken yet."""
+        """Start a thread that sends what watchers have not received yet."""
         with self._lock:
             if self._drainer is not None:
                 return
@@ -132,7 +132,7 @@ class WatchSink(Sink):
             self._drainer = drainer
         try:
             drainer.start()
-        except RuntimeError:  # the process ends, or may have no more of them: the next send helps
+        except RuntimeError:  # the process ends, or has too many threads: the next send retries
             self._drainer = None
 
     def _send_on(self) -> None:
@@ -145,7 +145,7 @@ class WatchSink(Sink):
             self._drainer = None
 
     def _send_some(self) -> bool:
-        """Wait until a watcher takes something; whether anything waits still."""
+        """Wait until a watcher receives something; return whether there may be more to send."""
         with self._lock:
             waiting = [line for line in self._lines.values() if line.has_waiting]
             if not waiting:
@@ -166,7 +166,7 @@ class WatchSink(Sink):
         return True
 
     def _forked(self) -> None:
-        """The lines are the parent's, and so is the thread."""
+        """Forget the connections and the thread, which are the parent's."""
         self._lock = threading.RLock()
         self._drainer = None
         lines, self._lines = self._lines, {}
@@ -184,26 +184,26 @@ class _Telling(Observer):
         self._sink = sink
 
     def finished(self, error: BaseException | None) -> None:  # noqa: ARG002
-        if hasattr(self, "dispatch"):  # else it was none
+        if hasattr(self, "dispatch"):  # otherwise none was recorded
             self._sink.send(self.dispatch)
 
 
 def _call(path: Path) -> Line | None:
-    """A line to a watcher; None where there is none, or not yet."""
+    """Connect to a watcher; None if there is none, or not yet."""
     try:
         return Line(path, process_name())
     except GoneError:
-        # It put the socket there when it listened already, so it was killed.
+        # A watcher listens before it puts the socket there, so this one was killed.
         path.unlink(missing_ok=True)
-    except BlockingIOError:  # too many call at once
+    except BlockingIOError:  # too many processes connect at once
         pass
-    except FileNotFoundError:  # it has just ended
+    except FileNotFoundError:  # the watcher has just ended
         pass
     except RefusedError as error:
         internal_errors.report("a foreign file among the watchers", error)
     except (ValueError, KeyError, TypeError) as error:
         internal_errors.report("the address of a watcher", error)
-    except OSError as error:  # of this one alone: the others are called all the same
+    except OSError as error:  # only for this watcher: the others are still called
         internal_errors.report("calling a watcher", error)
     return None
 

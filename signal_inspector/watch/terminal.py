@@ -1,8 +1,8 @@
-"""Dispatches as lines of a terminal, down to 80 columns.
+"""Dispatches as lines in a terminal, down to 80 columns.
 
-A line for the dispatch, one for where and with what it was sent, one for each receiver, and what
-a receiver sent in turn below it. An outcome has a glyph, a color and a word; what went well has no
-word. No character of a text that is not ours is a command to the terminal.
+There is a line for the dispatch, one for its sender and arguments, and one for each receiver; the
+dispatches that a receiver sent are below it. An outcome has a glyph and a color, and a word if
+something went wrong. Characters of foreign text that are commands to the terminal are escaped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from signal_inspector.display.outcomes import (
 from signal_inspector.display.text import exception_line, printable
 from signal_inspector.watch.dispatches import Family, Filters, Seen
 
-#: By glyph: its character, the same in ASCII, and the name of Django's style.
+#: By glyph: its character, its ASCII replacement, and the name of Django's style.
 _SIGNS: Final = {
     "ok": ("✓", "+", "SUCCESS"),
     "raised": ("⬢", "X", "ERROR"),
@@ -41,14 +41,14 @@ _SIGNS: Final = {
 }
 
 _LEAST: Final = 40  # columns
-_NAME: Final = 16  # columns that a name keeps, whatever stands behind it
-_DEEPEST: Final = 6  # levels that are set in
-_LONGEST: Final = 2_000  # characters that are looked at of a text
-_MOST_CALLS: Final = 200  # receivers that are listed of a dispatch
+_NAME: Final = 16  # the fewest columns for a name, however long the text after it
+_DEEPEST: Final = 6  # the most levels of indentation
+_LONGEST: Final = 2_000  # the most characters of a text that are used
+_MOST_CALLS: Final = 200  # the most receivers listed for a dispatch
 
 
 def cells(text: str) -> int:
-    """How many columns a printable text takes."""
+    """How many columns a printable text takes up."""
     if text.isascii():
         return len(text)
     return sum(_width(letter) for letter in text)
@@ -61,7 +61,7 @@ def _width(letter: str) -> int:
 
 
 def shortened(text: str, room: int, cut: str = "…") -> str:
-    """The beginning of a text, in so many columns."""
+    """The beginning of a text, in at most ``room`` columns."""
     if cells(text) <= room:
         return text
     taken, used = [], cells(cut)
@@ -74,14 +74,14 @@ def shortened(text: str, room: int, cut: str = "…") -> str:
 
 
 def end_of(text: str, room: int, cut: str = "…") -> str:
-    """The end of a text: what matters most of a dotted name."""
+    """The end of a text, which is what matters most in a dotted name."""
     if cells(text) <= room:
         return text
     return shortened(text[::-1], room, cut)[::-1]
 
 
 class Signs:
-    """Glyphs in the colors of outcomes, as far as the output's encoding has them."""
+    """Glyphs and colors of outcomes; in ASCII if the output's encoding lacks the glyphs."""
 
     def __init__(self, style: Any, encoding: str | None) -> None:
         self._style = style
@@ -116,9 +116,9 @@ class Shown:
 
     filters: Filters
     receivers: bool = True
-    #: Columns; 0: those of the terminal, which may change at any time.
+    #: The number of columns; 0: that of the terminal, which may change at any time.
     width: int = 0
-    #: Whether several processes send, so that each dispatch has to say which one sent it.
+    #: Whether several processes send, so that each dispatch has to name its process.
     with_process: bool = False
 
 
@@ -129,12 +129,12 @@ class _Node:
 
 
 class Lines:
-    """Makes the lines of families."""
+    """Makes the lines of families of dispatches."""
 
     def __init__(self, shown: Shown, signs: Signs) -> None:
         self._shown = shown
         self._signs = signs
-        #: Dispatches that were shown, failed among them, and that the filters left out.
+        #: Numbers of dispatches: those shown, those of them that failed, those filtered out.
         self.count = self.failed = self.left_out = 0
 
     def of(self, family: Family, *, with_process: bool = False) -> Iterator[str]:
@@ -149,7 +149,7 @@ class Lines:
                 todo += [*self._expanded(node, width, with_process)][::-1]
 
     def taken(self, family: Family) -> Iterator[Seen]:
-        """The dispatches of a family that pass the filters, each before what it caused."""
+        """The dispatches of a family that pass the filters, each before those it caused."""
         todo = [family]
         while todo:
             each = todo.pop()
@@ -166,7 +166,7 @@ class Lines:
         return True
 
     def _expanded(self, node: _Node, width: int, with_process: bool) -> Iterator[_Node | str]:
-        """The lines of one dispatch, and, in their places, the dispatches it caused."""
+        """The lines of one dispatch, with the dispatches it caused in their places."""
         family, depth = node.family, node.depth
         seen = family.seen
         if not self._take(seen):
@@ -244,9 +244,9 @@ class Lines:
         *,
         strong: bool = False,
     ) -> str:
-        """``start ✓ name  word, more  time``: the time at the right, and what of the name fits."""
+        """``start ✓ name  word, more  time``: the time at the right, the name cut to fit."""
         cut = self._signs.sign("cut")
-        room = width - len(start) - 2 - 11  # of the sign, and of the time with a blank before it
+        room = width - len(start) - 2 - 11  # less the sign, and the time with a space before it
         told = "" if outcome.tone == "ok" else outcome.text
         words = ", ".join(filter(None, [told, *more]))
         words = shortened(words, max(room - _NAME - 2, 0), cut) if words else ""

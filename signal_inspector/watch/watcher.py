@@ -1,4 +1,4 @@
-"""The loop of a watcher: what comes is put under what caused it, filtered and shown."""
+"""The main loop of a watcher: dispatches arrive, are put under their parents, and are shown."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from signal_inspector.watch.terminal import Lines
 
 Write = Callable[[str], None]
 
-_WAIT: Final = 0.2  # seconds until what waits is looked at anew
-_LONGEST_WAIT: Final = 60.0  # between attempts to reach a source that is away
-_HINT: Final = 10.0  # seconds without a process after which a hint is given
+_WAIT: Final = 0.2  # seconds between two looks at the dispatches that wait
+_LONGEST_WAIT: Final = 60.0  # seconds between attempts to reach a source that is unavailable
+_HINT: Final = 10.0  # seconds without any process before a hint is shown
 
 
 class Watcher:
-    """Shows dispatches, and counts for the summary."""
+    """Shows dispatches, and counts them for the summary."""
 
     def __init__(
         self, lines: Lines, *, out: Write, say: Write, as_json: bool, patience: float = PATIENCE
     ) -> None:
-        """``say``: to a person, beside the output itself. Both add the line end."""
+        """``out`` writes output, ``say`` messages to a person. Both add the end of the line."""
         self._lines = lines
         self._out = out
         self._say = say
@@ -70,7 +70,7 @@ class Watcher:
                 time.sleep(min(left, _WAIT))
 
     def end(self) -> None:
-        """Show what waits still, and the summary."""
+        """Show the dispatches that still wait, and the summary."""
         self._show(self._families.rest())
         self._say(self.summary())
 
@@ -124,7 +124,7 @@ class Watcher:
         for family in families:
             try:
                 lines = [*(self._json(family) if self._as_json else self._text(family))]
-            except OverflowError:  # a number, or a time, that no clock has measured
+            except OverflowError:  # a number or a time that is too large to be real
                 self._unreadable += 1
                 continue
             for line in lines:

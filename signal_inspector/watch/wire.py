@@ -1,10 +1,9 @@
-"""A process's line to one watcher. Nothing in here ever waits.
+"""The connection of a process to one watcher. Nothing in here ever blocks.
 
-What goes over it is one JSON object a line. ``{"hello": {...}}`` comes first, then the JSON of
-each dispatch that ended, as ``record.dispatch.document`` gives it, and ``{"lost": n}`` where some
-could not be sent. A watcher that is reached by a port says ``{"welcome": {...}}`` before it gets
-any of it.
-Nothing here trusts the other side.
+The protocol is one JSON object per line. ``{"hello": {...}}`` comes first, then the JSON of each
+dispatch that ended, as ``record.dispatch.document`` makes it, and ``{"lost": n}`` if some could
+not be sent. A watcher that is reached by a port first has to answer ``{"welcome": {...}}`` to the
+hello. Neither side trusts the other.
 """
 
 from __future__ import annotations
@@ -28,42 +27,43 @@ from signal_inspector.watch.meeting import ADDRESS, require_private
 
 VERSION: Final = 1
 
-#: Bytes of a line. A dispatch that is longer loses its payload first, then texts of failures.
+#: The most bytes of a line. A longer dispatch loses its payload first, then responses and
+#: tracebacks.
 LONGEST: Final = 262_144
 
-_CALLS: Final = 500  # receiver calls that are told of one dispatch
+_CALLS: Final = 500  # the most receiver calls that are sent of a dispatch that is too long
 
-#: Bytes that wait for a watcher which does not keep up; what is beyond is counted as lost.
+#: The most bytes that wait for a watcher that does not keep up; the rest is counted as lost.
 MOST_WAITING: Final = 2_000_000
 
 _PATIENCE: Final = 5.0  # seconds in which a watcher behind a port has to answer
 _ADDRESS_LENGTH: Final = 1_000
-# A process may have given SIGPIPE its deadly meaning back.
+# A process may have restored SIGPIPE's default action, which ends the process.
 _QUIETLY: Final = getattr(socket, "MSG_NOSIGNAL", 0)
 _GONE: Final = {errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOENT}
 _ON_ITS_WAY: Final = {errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", 0)}
 
 
 def hello(pid: int, process: str, token: str = "") -> bytes:
-    """Who is sending."""
+    """The message that says which process is sending."""
     return _line({"hello": {"v": VERSION, "pid": pid, "process": process, "token": token}})
 
 
 def welcome(answer: str) -> bytes:
-    """That the watcher is the one whose address was read."""
+    """The message that proves the watcher to be the one whose address was read."""
     return _line({"welcome": {"v": VERSION, "answer": answer}})
 
 
 def lost(count: int) -> bytes:
-    """That so many dispatches were not sent."""
+    """The message that this many dispatches were not sent."""
     return _line({"lost": count})
 
 
 def dispatch_line(dispatch: Dispatch, process: str) -> bytes | None:
-    """Its JSON without call stack and SQL; None if it is too long all the same.
+    """A dispatch as JSON without call stack and SQL; None if it is still too long.
 
-    ``process`` is what ``display.text.process`` gives. What was left out because of the length
-    is told by ``shortened`` in the context.
+    ``process`` is what ``display.text.process`` returns. If more was left out because of the
+    length, ``shortened`` in the context says so.
     """
     data = dispatch.as_dict()
     data.pop("stack", None)
@@ -92,14 +92,14 @@ def _shortened(data: dict[str, Any], process: str) -> bytes | None:
 
 
 def _line(message: dict[str, Any]) -> bytes:
-    # In ASCII: a text may hold what UTF-8 has no bytes for.
+    # In ASCII, because text may contain lone surrogates, which UTF-8 cannot encode.
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
 
 
 def read(line: bytes) -> dict[str, Any]:
-    """A message. Raises ValueError for what is none."""
+    """Read a message. Raises ValueError if the line is not one."""
     try:
-        # NaN is no JSON, and what is read here may be written as JSON again.
+        # NaN is not valid JSON, and what is read here may be written as JSON again.
         message = json.loads(line, parse_constant=str)
     except (ValueError, RecursionError) as error:
         raise ValueError("not a message") from error
@@ -109,19 +109,19 @@ def read(line: bytes) -> dict[str, Any]:
 
 
 class GoneError(Exception):
-    """Nobody listens there any more."""
+    """No watcher listens there anymore."""
 
 
 class Line:
-    """Sends what it is given as soon as the watcher takes it, in order."""
+    """Sends lines to a watcher in order, as soon as the watcher can receive them."""
 
     def __init__(self, path: Path, process: str) -> None:
-        """Raises GoneError, RefusedError or OSError; BlockingIOError: try again later."""
+        """Connect. Raises GoneError, RefusedError or OSError; BlockingIOError: try again later."""
         self._lock = RLock()
         self._queue: deque[memoryview] = deque()
         self._waiting = 0  # bytes in the queue
         self._lost = 0
-        self._answer = ""  # that is to be read before anything but hello is sent
+        self._answer = ""  # the answer to wait for before anything but the hello is sent
         self._heard = b""
         self._deadline = monotonic() + _PATIENCE
         self.is_closed = False
@@ -152,20 +152,20 @@ class Line:
         self.socket.close()
         if code in _GONE:
             raise GoneError
-        raise OSError(code, os.strerror(code))  # of errno.EAGAIN it makes a BlockingIOError
+        raise OSError(code, os.strerror(code))  # for errno.EAGAIN, this is a BlockingIOError
 
     @property
     def has_waiting(self) -> bool:
-        """Whether something waits for the watcher to take it."""
+        """Whether there is something that the watcher has not received yet."""
         return not self.is_closed and bool(self._queue or self._greeting)
 
     @property
     def waits_to_hear(self) -> bool:
-        """Whether the watcher has to say something first."""
+        """Whether the watcher has to answer first."""
         return bool(self._answer) and not self._greeting
 
     def offer(self, line: bytes | None) -> None:
-        """Send a line, now or when that is possible; None: count it as lost."""
+        """Send a line, now or as soon as possible; None counts as a lost dispatch."""
         with self._lock:
             if self.is_closed:
                 return
@@ -180,13 +180,13 @@ class Line:
             self._pump()
 
     def pump(self) -> None:
-        """Go on sending."""
+        """Continue sending."""
         with self._lock:
             if not self.is_closed:
                 self._pump()
 
     def look(self) -> None:
-        """Notice that the watcher has gone, and tell it of what is lost."""
+        """Check whether the watcher has gone, and tell it how many dispatches were lost."""
         with self._lock:
             if self.is_closed:
                 return
@@ -198,13 +198,13 @@ class Line:
                 self._pump()
 
     def close(self) -> None:
-        """Let go of the watcher; in a forked child the parent's line stays as it is."""
+        """Disconnect from the watcher; in a forked child, the parent stays connected."""
         self.is_closed = True
         with contextlib.suppress(OSError):
             self.socket.close()
 
     def forget(self) -> None:
-        """The same in a forked child, where another thread may have held the lock."""
+        """Close in a forked child, where a thread of the parent may have held the lock."""
         self._lock = RLock()
         self.close()
 
@@ -220,7 +220,7 @@ class Line:
             self._waiting -= self._flush(self._queue)
 
     def _flush(self, queue: deque[memoryview]) -> int:
-        """Send as much as is taken; the bytes of it."""
+        """Send as much as the watcher can receive now; return the number of bytes."""
         taken = 0
         while queue and not self.is_closed:
             try:
@@ -240,7 +240,7 @@ class Line:
         return taken
 
     def _hear(self) -> None:
-        """Read what the watcher says: its answer, or nothing until it ends."""
+        """Read what the watcher sends: its answer, and after that nothing until it ends."""
         if self._answer and monotonic() > self._deadline:
             self.close()
             return
@@ -268,5 +268,5 @@ class Line:
             is_right = False
         if is_right:
             self._answer = ""
-        else:  # another program has the port by now
+        else:  # another program uses the port by now
             self.close()
