@@ -1,4 +1,4 @@
-"""The log as it is asked for and found, in a bounded time however large the log is.
+"""Search in the log, in a bounded time no matter how large the log is.
 
-Knows nothing of the admin: commands and exports read by it too.
+It does not depend on the admin: commands and exports use it as well.
 """

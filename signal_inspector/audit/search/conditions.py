@@ -1,6 +1,7 @@
-"""A selection as conditions: each a test of single dispatches, and where there is an index for it
-a source that yields the ids of its dispatches in their order.
+"""A selection as conditions.
 
+Each condition is a test of single dispatches. If there is an index for it, the condition is also a
+source, which yields the ids of its dispatches in order.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _TRACE: Final = re.compile(r"[0-9a-fA-F]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Ids from ``first`` on, after ``after``, before ``before``."""
+    """A range of ids: from ``first`` on, after ``after``, and before ``before``."""
 
     first: UUID | None = None
     after: UUID | None = None
@@ -68,29 +69,29 @@ class IdSource:
     """Rows of an index that holds the ids of dispatches in order."""
 
     rows: QuerySet[Any]
-    field: str = "id"  # that holds the id of the dispatch
+    field: str = "id"  # the field with the id of the dispatch
 
     def ids(self, bounds: Bounds, *, newest_first: bool = True) -> QuerySet[Any]:
-        """The ids in these bounds, in order; of calls an id may come twice."""
+        """The ids in these bounds, in order; an index of calls may yield an id several times."""
         limits = {"gte": bounds.first, "gt": bounds.after, "lt": bounds.before}
         found = self.rows.filter(
             **{f"{self.field}__{key}": id_ for key, id_ in limits.items() if id_ is not None}
         )
         order = f"-{self.field}" if newest_first else self.field
-        # Nothing but the id: then the index alone is read, and no plan is better than that.
+        # Only the id is selected, so the database needs to read only the index.
         return found.order_by(order).values_list(self.field, flat=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One thing that is asked for."""
+    """One part of what a selection asks for."""
 
-    test: Q | None = None  # of a dispatch; None: another condition tests it
-    source: IdSource | None = None  # exactly the dispatches that pass the test
+    test: Q | None = None  # a test of a dispatch; None: another condition tests it
+    source: IdSource | None = None  # yields exactly the dispatches that pass the test
 
 
 def bounds_of(selection: Selection) -> Bounds:
-    """The ids of the time that is asked for."""
+    """The range of ids for the period of a selection."""
     start, end = selection.period.start, selection.period.end
     return Bounds(
         first=None if start is None else first_id_at(start),
@@ -99,18 +100,18 @@ def bounds_of(selection: Selection) -> Bounds:
 
 
 def conditions_of(selection: Selection) -> list[Condition]:
-    """All that is asked for but the time."""
+    """The conditions of a selection, without its period."""
     parts = (_signal, _keys, _call, _outcome, _others)
     return [condition for part in parts for condition in part(selection)]
 
 
 def everything() -> IdSource:
-    """All dispatches."""
+    """The source of all dispatches."""
     return IdSource(dispatches())
 
 
 def _signal(asked: Selection) -> Iterator[Condition]:
-    """A signal, and whether something failed: one index holds both together."""
+    """The signal, and whether something failed: one index has both."""
     wanted: dict[str, object] = {}
     if asked.signal:
         wanted["signal_id"] = number_of(NameKind.SIGNAL, asked.signal)
@@ -121,7 +122,7 @@ def _signal(asked: Selection) -> Iterator[Condition]:
 
 
 def _keys(asked: Selection) -> Iterator[Condition]:
-    """What stands in an indexed column of the dispatch, or in the table of objects."""
+    """What is in an indexed column of the dispatch, or in the table of objects."""
     columns: dict[str, object] = {
         "id": asked.id,
         "parent_id": asked.parent,
@@ -141,7 +142,7 @@ def _keys(asked: Selection) -> Iterator[Condition]:
 
 
 def _call(asked: Selection) -> Iterator[Condition]:
-    """A receiver and its exception are of one call."""
+    """The receiver and the exception, which have to be in the same call."""
     wanted: dict[str, Any] = {}
     if asked.receiver:
         wanted["receiver_id"] = number_of(NameKind.RECEIVER, asked.receiver)
@@ -168,7 +169,7 @@ def _outcome(asked: Selection) -> Iterator[Condition]:
 
 
 def _others(asked: Selection) -> Iterator[Condition]:
-    """What has no index: only ever tested."""
+    """What has no index, and can only be tested."""
     if asked.line:
         number = number_of(NameKind.CALLER, asked.line)
         yield Condition(Q(project_caller_id=number) | Q(caller_id=number))
@@ -186,30 +187,30 @@ def _others(asked: Selection) -> Iterator[Condition]:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """One way to take a text: in words, and as part of a selection."""
+    """One interpretation of a text: in words, and as part of a selection."""
 
-    words: str  # "the signal", "the object"
-    text: str  # what it is the name or key of
+    words: str  # "a signal", "an object that was carried"
+    text: str  # the name, key or id that was understood
     changes: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """What the log has under a text."""
+    """What a text that somebody searched for means in the log."""
 
     text: str
     meaning: Meaning | None = None
-    others: list[Meaning] = field(default_factory=list)  # that the log has as well, or names alike
+    others: list[Meaning] = field(default_factory=list)  # also in the log, or similar names
 
     def applied_to(self, selection: Selection) -> Selection:
-        """The selection with what was understood."""
+        """The selection, narrowed to what was understood."""
         return selection.but(**self.meaning.changes) if self.meaning else selection
 
 
 def understand(text: str) -> Understood:
-    """Look a text up as an id, an object, a name, an actor, a request and a trace.
+    """Look a text up as an id, a trace, an object, a name, a line, an actor and a request.
 
-    The first that the log has is taken; the others that it has are told.
+    The first meaning that the log has is used; the other ones that it has are returned with it.
     """
     text = text.strip()
     known = [meaning for meaning in _exact(text) if _has(meaning)]
@@ -227,7 +228,7 @@ def understand(text: str) -> Understood:
 
 
 def by_label(text: str) -> Meaning:
-    """A text as an actor's label: dispatch by dispatch, for there is no index of labels."""
+    """A text as an actor's label. Each dispatch has to be tested, as labels have no index."""
     return Meaning("the label of an actor", text, {"label": text})
 
 
@@ -258,16 +259,17 @@ def _is_name(text: str) -> bool:
 
 
 def _has(meaning: Meaning) -> bool:
-    """Whether the log has any dispatch of it. Names it has by being there."""
+    """Whether the log has any dispatch with this meaning. Names are in the log if they exist."""
     if meaning.changes.keys() <= {*_FIELDS.values(), "line"}:
         return True
     (condition,) = conditions_of(Selection(**meaning.changes))
-    # A list of one, not exists(): an order keeps the planner at the index.
+    # A list of one row, not exists(), which would drop the order that makes the planner use the
+    # index.
     return condition.source is not None and bool(list(condition.source.rows.values("pk")[:1]))
 
 
 def _user(text: str) -> Meaning | None:
-    """The user who logs in by this name."""
+    """The user who logs in with this name."""
     model = get_user_model()
     users = model._default_manager.filter(**{model.USERNAME_FIELD: text})
     user = users.only("pk").first()

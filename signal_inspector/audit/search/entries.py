@@ -1,14 +1,14 @@
 """The log as a stream: dispatches with their receiver calls, in constant memory.
 
-Goes by ids, some at a time, with short queries in between which nothing stays open: no
-transaction, no cursor on the server. So it works through a pooler that hands out a connection per
-transaction, and a slow reader holds nothing up. The names are few, so most stay in memory.
+The log is read by ids, in batches, with short queries. Nothing stays open between them: no
+transaction, no cursor on the server. So this works through a pooler that assigns a connection per
+transaction, and a slow consumer blocks nothing. There are few names, so most stay in memory.
 
-``dispatch_values`` and ``call_values`` are an entry as plain values: words for numbers, texts for
-times and ids. ``Follower`` gives what is new as it comes: a dispatch has the id of its start and
-is written when it has ended, by whichever process, so it may appear behind others that started
-later. Each look reaches back by an overlap, and every so often by all of a window; what was shown
-before is known by its id.
+``dispatch_values`` and ``call_values`` return an entry as plain values: words for numbers, texts
+for times and ids. ``Follower`` returns what is new. The id of a dispatch is made when it starts,
+but the dispatch is written when it has ended, by any process, so it may appear after others that
+started later. So each look reaches back by an overlap, and every tenth look by a whole window;
+dispatches that were shown before are recognized by their ids.
 """
 
 from __future__ import annotations
@@ -42,12 +42,13 @@ from signal_inspector.audit.settings import get_settings
 from signal_inspector.core.record import dispatch as record
 from signal_inspector.names import name_matches
 
-#: What view_payloads is for: values of the application, and texts that may hold some.
+#: What the permission view_payloads protects: values of the application, and texts that may
+#: contain some.
 DISPATCH_VALUES: Final = ("payload",)
 CALL_VALUES: Final = ("message", "traceback", "response")
 
 OLDEST: Final = UUID(int=0)
-_AT_ONCE: Final = 250  # dispatches in memory together
+_AT_ONCE: Final = 250  # dispatches in memory at the same time
 _NAMES: Final = 20_000  # names in memory
 _NUMBERS: Final = frozenset(
     [
@@ -63,15 +64,16 @@ _WORDS: Final[dict[str, dict[int, str]]] = {
     "transaction_outcome": {each.value: each.label for each in TransactionOutcome},
     "origin": {each.value: each.label for each in Origin},
 }
-#: How far back each look goes: the usual time from a start to the row, and clocks that differ.
+#: How far back each look goes: it allows for the usual time between the start of a dispatch and
+#: its row, and for clocks that differ.
 OVERLAP: Final = timedelta(seconds=10)
-_FAR: Final = 10  # looks of which one goes back by all of the window
+_FAR: Final = 10  # one look in so many goes back by the whole window
 _NEW_AT_ONCE: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A dispatch of the log: its columns, with texts for names, and those of its calls."""
+    """A dispatch in the log: its columns and those of its calls, with texts for names."""
 
     id: UUID
     dispatch: dict[str, Any]
@@ -81,15 +83,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a reader is to yield."""
+    """What a reader has to yield."""
 
     selection: Selection
-    signal_glob: str = ""  # in addition; "": any
+    signal_glob: str = ""  # a further condition; "": any signal
     payloads: bool = True  # whether to read DISPATCH_VALUES and CALL_VALUES
 
 
 class Reader:
-    """Reads entries; remembers names from one call to the next."""
+    """Reads entries, and remembers names between calls."""
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
@@ -97,12 +99,12 @@ class Reader:
         hidden = () if wanted.payloads else (*DISPATCH_VALUES, *CALL_VALUES)
         self._dispatch_columns = [name for name in DISPATCH_COLUMNS if name not in hidden]
         self._call_columns = [name for name in CALL_COLUMNS if name not in hidden]
-        self._matches: dict[int, bool] = {}  # whether the glob takes a signal
+        self._matches: dict[int, bool] = {}  # whether the glob matches a signal, by its number
 
     def entries(self, *, before: UUID | None = None, after: UUID = OLDEST) -> Iterator[Entry]:
-        """Those of the selection between these ids, the oldest first.
+        """The entries of the selection between these ids, the oldest first.
 
-        Give ``before`` where others write meanwhile, or this may have no end.
+        Without ``before`` this may never end while other processes write.
         """
         for batch in self.batches(before=before, after=after):
             yield from batch
@@ -110,13 +112,13 @@ class Reader:
     def batches(
         self, *, before: UUID | None = None, after: UUID = OLDEST
     ) -> Iterator[list[Entry]]:
-        """The same, some at a time."""
+        """The entries of the selection between these ids, in batches."""
         for ids in self.ids(before=before, after=after):
             for start in range(0, len(ids), _AT_ONCE):
                 yield self.fetch(ids[start : start + _AT_ONCE])
 
     def ids(self, *, before: UUID | None = None, after: UUID = OLDEST) -> Iterator[list[UUID]]:
-        """Their ids, by and by; an empty list now and then, where nothing was found for long."""
+        """The ids of these entries, in batches; some are empty, if nothing is found for long."""
         selection = self._wanted.selection
         for step in scan(selection, after=after):
             ids = step.ids if before is None else [id_ for id_ in step.ids if id_ < before]
@@ -125,7 +127,7 @@ class Reader:
                 return
 
     def fetch(self, ids: list[UUID]) -> list[Entry]:
-        """The entries of these ids, in their order; what is gone by now is left out."""
+        """The entries with these ids, in this order; what was deleted meanwhile is left out."""
         rows = {
             row[0]: dict(zip(self._dispatch_columns, row, strict=True))
             for row in dispatches().filter(id__in=ids).values_list(*self._dispatch_columns)
@@ -180,7 +182,7 @@ class Reader:
             self._texts.popitem(last=False)
 
     def _named(self, row: dict[str, Any]) -> dict[str, Any]:
-        """The row with texts for numbers: ``signal`` for ``signal_id``."""
+        """The row with texts in place of numbers: ``signal`` in place of ``signal_id``."""
         texts = self._texts
         return {
             shown(column): texts.get(value, "") if column in _NUMBERS else value
@@ -188,7 +190,7 @@ class Reader:
         }
 
     def of_signals(self, ids: list[UUID]) -> list[UUID]:
-        """Those of the signals that the glob matches."""
+        """The ids of dispatches whose signal the glob matches."""
         if not self._wanted.signal_glob or not ids:
             return ids
         rows = dispatches().filter(id__in=ids).values_list("id", "signal_id")
@@ -205,15 +207,15 @@ class Reader:
 
 
 def shown(column: str) -> str:
-    """What a column is called where its number is put as text: ``signal`` for ``signal_id``."""
+    """The name of a column when its number is replaced by text: ``signal`` for ``signal_id``."""
     return column[:-3] if column in _NUMBERS else column
 
 
 def utc(moment: datetime, id_: UUID | None = None) -> datetime:
-    """A time of the log in UTC; ``id_`` where it is that of the start.
+    """A time from the log in UTC; pass the ``id_`` of the dispatch if it is its start.
 
-    Without USE_TZ the database holds local times, of which an hour a year comes twice: the id
-    knows which one it was.
+    Without USE_TZ the database has local times, which are ambiguous in one hour each year. The
+    id says which of the two it was.
     """
     if id_ is not None and timezone.is_naive(moment):
         return time_of(id_)
@@ -240,12 +242,12 @@ def call_values(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def iso(moment: datetime) -> str:
-    """A time with its microseconds and its zone: ``2026-11-22T14:03:07.120000+00:00``."""
+    """A time with microseconds and UTC offset: ``2026-11-22T14:03:07.120000+00:00``."""
     return moment.isoformat(timespec="microseconds")
 
 
 def as_document(entry: Entry) -> dict[str, Any]:
-    """The JSON of a dispatch as every room gives it; what the log alone knows is its context.
+    """The JSON of a dispatch, the same as in every room; what only the log knows is its context.
 
     What the log does not keep is absent, and so is what was not read.
     """
@@ -294,7 +296,7 @@ def as_document(entry: Entry) -> dict[str, Any]:
 
 
 def _call(row: dict[str, Any], unreadable: dict[str, str]) -> dict[str, Any]:
-    """A receiver call; a response that is none of ours is put to the unreadable ones."""
+    """The JSON of a receiver call; a response that cannot be read is added to ``unreadable``."""
     offset, outcome = row["offset_ns"], row["outcome"]
     told = {
         "receiver": row["receiver"],
@@ -325,28 +327,28 @@ def _call(row: dict[str, Any], unreadable: dict[str, str]) -> dict[str, Any]:
 
 
 def _place(text: str) -> tuple[str, int]:
-    """Path and line of "shop/receivers.py:18"; line 0 where there is none."""
+    """Path and line of "shop/receivers.py:18"; the line is 0 if there is none."""
     path, _, line = text.rpartition(":")
     return (path, int(line)) if path and line.isdecimal() else (text, 0)
 
 
 def _caller(text: str) -> dict[str, Any]:
-    """The frame of "shop/services.py:131 place_order"."""
+    """The JSON of a caller, from a text such as "shop/services.py:131 place_order"."""
     at, _, function = text.rpartition(" ")
     path, line = _place(at or text)
     return {"path": path, "line": line, "function": function if at else ""}
 
 
-#: Columns that are called as the record calls them, where they are not empty.
+#: Columns that have the same name in the record; they are included unless empty.
 _RECORD_IF: Final = ("parent_id", "parent_call", "trace_id", "span_id", "unseen")
 _RECORD: Final = (
     *(*_RECORD_IF, "id", "by_time", "signal", "sender", "method", "own_method", "started_at"),
     *("duration_ns", "outcome", "caller", "project_caller", "trace_sampled"),
     *("payload", "payload_dropped"),
 )
-#: The rest: what the log alone knows of a dispatch.
+#: The other columns: what only the log knows about a dispatch.
 _CONTEXT: Final = [name for name in map(shown, DISPATCH_COLUMNS) if name not in _RECORD]
-#: Of a call that never started no times are known, and none are missing.
+#: A call that never started has no times, so none are missing.
 _NEVER_STARTED: Final = (Ending.SKIPPED, Ending.CANCELLED)
 
 
@@ -364,7 +366,7 @@ _CONVERSIONS: Final[dict[type, Callable[[Any], Any]]] = {
 
 
 class Follower:
-    """Yields each entry once, in the order of time within one look."""
+    """Returns each entry once, in the order of time within one look."""
 
     def __init__(self, reader: Reader, start: datetime, window: timedelta) -> None:
         self._reader = reader
@@ -374,11 +376,11 @@ class Follower:
         self._looks = 0
 
     def skip(self, ids: list[UUID]) -> None:
-        """These have been shown."""
+        """Note that these have been shown already."""
         self._seen.update(ids)
 
     def look(self, now: datetime) -> list[list[UUID]]:
-        """The ids that are new, some at a time. To be shown with ``entries``."""
+        """The ids that are new, in batches; pass them to ``entries``."""
         reach = self._window if self._looks % _FAR == 0 else min(OVERLAP, self._window)
         self._looks += 1
         since = max(self._start, now - reach)
@@ -393,16 +395,16 @@ class Follower:
         return found
 
     def entries(self, ids: list[UUID]) -> list[Entry]:
-        """The entries of such ids."""
+        """The entries with ids that ``look`` returned."""
         return self._reader.fetch(ids)
 
     def _forget(self, now: datetime) -> None:
-        """No look goes back so far any more."""
+        """Forget ids that no look will reach again."""
         if self._looks % _FAR == 1:
             oldest = first_id_at(now - self._window - timedelta(seconds=1))
             self._seen = {id_ for id_ in self._seen if id_ >= oldest}
 
 
 def start_of(ids: list[UUID], now: datetime) -> datetime:
-    """From when on to follow, where these were shown last."""
+    """The time from which to follow the log after these dispatches were shown."""
     return min([now, *(time_of(id_) for id_ in ids)])

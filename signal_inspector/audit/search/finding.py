@@ -1,8 +1,8 @@
-"""Finding dispatches in a bounded time, whatever is asked for together and however long the log.
+"""Find dispatches in a bounded time, for any combination of conditions and any length of the log.
 
-No query here combines conditions in a way that a planner could get wrong. The ids of one index
-are read in their order, some at a time, and the other conditions are tested on just these. Of
-several indexes the one is read that holds the fewest: whose first ids reach back furthest.
+No query here combines conditions, as a query planner may choose badly. The ids of one index are
+read in order, in batches, and the other conditions are tested only on these ids. If several
+indexes can be used, the one with the fewest ids is read: its first ids reach back furthest.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from signal_inspector.audit.search.conditions import (
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.settings import get_settings
 
-_SIZES: Final = (250, 500, 1_000, 2_000)  # ids that are tested at once: more each time
+_SIZES: Final = (250, 500, 1_000, 2_000)  # ids that are tested at once, step by step
 _MOST: Final = 20_000  # ids that one page tests
 _SECONDS: Final = 0.05  # after which a page tests no more
-_STRETCH: Final = 0.02  # seconds that one step may take: rows far apart are slow to read
-_SPARE: Final = 50  # query parameters for other than ids
+_STRETCH: Final = 0.02  # seconds that one step should take: rows far apart are slow to read
+_SPARE: Final = 50  # query parameters that are kept free for values other than ids
 
 CAP: Final = 10_000
 
-# What the server itself believes, since it last looked at the table.
+# The server's own estimate, from when it last analyzed the table.
 _ESTIMATES: Final[Mapping[str, str]] = {
     "postgresql": "SELECT reltuples FROM pg_class WHERE oid = to_regclass(%s)",
     "mysql": "SELECT table_rows FROM information_schema.tables"
@@ -48,10 +48,10 @@ _ESTIMATES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a stretch of the log holds."""
+    """What was found in one part of the log."""
 
     ids: list[UUID]  # of the dispatches found, in order
-    looked_to: UUID | None  # the last id that was looked at; None: none was left
+    looked_to: UUID | None  # the last id that was looked at; None: there was none
     looked_at: int  # ids of the index that were tested in this step
     is_last: bool  # whether nothing is left
 
@@ -61,9 +61,10 @@ class FoundPage:
     """A page of dispatches, the newest first."""
 
     ids: list[UUID]
-    #: The id to go on from in the direction of search; None: there is nothing more.
+    #: The id to continue from in the direction of the search; None: there is nothing more.
     go_on: UUID | None
-    #: Dispatches that were tested without filling the page; 0 where the page is full or all.
+    #: Dispatches that were tested before the search stopped early; 0 if the page is full, or if
+    #: there are no more dispatches.
     stopped_after: int = 0
 
 
@@ -76,8 +77,8 @@ def find(
 ) -> FoundPage:
     """The next ``size`` dispatches that are older than ``before``, or newer than ``after``.
 
-    Looks at a bounded part of the log: where that holds too few, ``go_on`` says where to search
-    on from, with ``stopped_after``.
+    Only a bounded part of the log is searched. If that has too few dispatches, ``go_on`` says
+    where to continue, and ``stopped_after`` is set.
     """
     deadline = time.monotonic() + _SECONDS
     found: list[UUID] = []
@@ -104,9 +105,9 @@ def scan(
     before: UUID | None = None,
     after: UUID | None = None,
 ) -> Iterator[Step]:
-    """All of the selection, step by step: the newest first, or from ``after`` on the oldest first.
+    """Yield the selection step by step: the newest first, or the oldest first from ``after`` on.
 
-    For an export too: every step is short, and no query is open between two of them.
+    This is also fit for an export: each step is short, and no query is open between two steps.
     """
     newest_first = after is None
     bounds = _narrowed(bounds_of(selection), before, after)
@@ -141,12 +142,12 @@ def _narrowed(bounds: Bounds, before: UUID | None, after: UUID | None) -> Bounds
 
 
 def _tests(conditions: Sequence[Condition], source: Condition) -> list[Q]:
-    """What remains to be tested of the ids of this source."""
+    """The tests that the ids of this source still have to pass."""
     return [each.test for each in conditions if each is not source and each.test is not None]
 
 
 def _sizes(first: int) -> Iterator[int]:
-    """How many ids to read at once; without tests the first page is all that is read."""
+    """How many ids to read at once; ``first`` is the page's size if nothing has to be tested."""
     most = connections[get_settings().database].features.max_query_params
     cap = _SIZES[-1] if most is None else max(min(_SIZES[-1], most - _SPARE), 1)
     if first:
@@ -160,7 +161,7 @@ def _sizes(first: int) -> Iterator[int]:
 def _rarest(
     sources: Sequence[Condition], bounds: Bounds, newest_first: bool, size: int
 ) -> tuple[Condition, list[UUID]]:
-    """The source with the fewest ids, judged by how far its first ones reach, and these."""
+    """The source with the fewest ids, judged by how far its first ids reach, and these ids."""
     read = [(each, _read(each.source, bounds, newest_first, size)) for each in sources]
 
     def reach(candidate: tuple[Condition, list[UUID]]) -> Any:
@@ -179,7 +180,7 @@ def _read(source: IdSource | None, bounds: Bounds, newest_first: bool, size: int
 
 
 def _passing(ids: list[UUID], tests: Sequence[Q]) -> list[UUID]:
-    """Those that pass every test, in their order."""
+    """The ids that pass every test, in the same order."""
     if not tests or not ids:
         return ids
     passed = set(dispatches().filter(*tests, id__in=ids).values_list("id", flat=True))
@@ -203,7 +204,7 @@ class Counted:
 
 
 def count(selection: Selection) -> Counted | None:
-    """How many a selection holds; None where one index alone does not tell."""
+    """How many dispatches a selection has; None if a single index cannot tell."""
     conditions = conditions_of(selection)
     sources = [each.source for each in conditions if each.source is not None]
     if not conditions:
@@ -218,15 +219,15 @@ def count(selection: Selection) -> Counted | None:
 
 
 def count_ids(source: IdSource, selection: Selection, cap: int = CAP) -> Counted:
-    """The ids of an index in the time that is asked for, as far as the cap."""
+    """Count the ids of an index in the period of a selection, up to the cap."""
     ids: QuerySet[Any] = source.ids(bounds_of(selection))[: cap + 1]
-    # The slice is a subquery of its own: what is counted is never more than the cap.
+    # The slice becomes a subquery, so never more than the cap is counted.
     number = ids.aggregate(number=Count(source.field, distinct=source.field != "id"))["number"]
     return Counted(min(number, cap), is_capped=number > cap)
 
 
 def _estimate(connection: BaseDatabaseWrapper) -> Counted | None:
-    """None where the server has none, or the table is small enough to count."""
+    """The server's estimate; None if it has none, or if the table is small enough to count."""
     statement = _ESTIMATES.get(connection.vendor)
     if statement is None:
         return None

@@ -1,6 +1,6 @@
 """What a reader asks the log for: read from a query string, and written as one again.
 
-A period is a preset that ends now, a day, or from one moment to another.
+A period is a preset that ends now, a day, or the time between two moments.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from signal_inspector.display.outcomes import (
     SWALLOWED,
 )
 
-#: By their value in a URL: words, and how long before now.
+#: By the value in a URL: a label, and the length of time up to now.
 PRESETS: Final = {
     "1h": ("Last hour", dt.timedelta(hours=1)),
     "24h": ("24 hours", dt.timedelta(days=1)),
@@ -34,7 +34,7 @@ PRESETS: Final = {
 PARAMETERS: Final = ("when", "day", "from", "to")
 _DAY: Final = dt.timedelta(days=1)
 
-#: Values of ``outcome``, with words for them.
+#: The values of ``outcome``, with a label for each.
 OUTCOMES: Final = {
     "failed": "something failed",
     "swallowed": SWALLOWED,
@@ -52,7 +52,7 @@ ENDINGS: Final = {
     "none": TransactionOutcome.NONE,
     "unknown": TransactionOutcome.UNKNOWN,
 }
-NO_RETRY: Final = "no retry"  # what figures count
+NO_RETRY: Final = "no retry"  # the dispatches that figures count
 ORIGINS: Final = {origin.label: origin for origin in Origin} | {NO_RETRY: None}
 _CHOICES: Final[dict[str, Mapping[str, object]]] = {
     "outcome": OUTCOMES,
@@ -66,11 +66,11 @@ _LONGEST: Final = 1_000  # characters of a value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """From ``start`` on and before ``end``; None: without that end."""
+    """The time from ``start`` on and before ``end``; None: unbounded."""
 
     start: dt.datetime | None = None
     end: dt.datetime | None = None
-    params: tuple[tuple[str, str], ...] = ()  # how it was asked for
+    params: tuple[tuple[str, str], ...] = ()  # the query string that it was read from
 
     @property
     def is_bounded(self) -> bool:
@@ -92,7 +92,7 @@ class Period:
 
 
 def read_period(params: Mapping[str, str], now: dt.datetime | None = None) -> Period:
-    """The period that a query string asks for. What cannot be read is as if it were not there."""
+    """The period that a query string asks for. What cannot be read is ignored."""
     now = now or dt.datetime.now(dt.UTC)
     asked = {key: params.get(key, "").strip() for key in PARAMETERS}
     ends = {key: moment for key in ("from", "to") if (moment := _moment(asked[key])) is not None}
@@ -113,12 +113,12 @@ def read_period(params: Mapping[str, str], now: dt.datetime | None = None) -> Pe
 
 
 def day_of(moment: dt.datetime) -> Period:
-    """The day, in the current time zone, that this is in."""
+    """The day, in the current time zone, that contains this moment."""
     return read_period({"day": timezone.localtime(moment).date().isoformat()})
 
 
 def _after(text: str, end: dt.datetime | None) -> dt.datetime | None:
-    """A day, or a minute, that is named as the end is meant with all of it."""
+    """The end of a period: a day or a minute that is given as the end is included."""
     if end is None:
         return None
     if _date(text) is not None:
@@ -134,7 +134,7 @@ def _moment(text: str) -> dt.datetime | None:
         moment = parse_datetime(text.strip())
         if moment is None or not 1970 <= moment.year <= 9000:
             return None
-        # In UTC: PostgreSQL takes no zone that is 16 hours away or more, which Python does.
+        # In UTC: unlike Python, PostgreSQL refuses UTC offsets of 16 hours or more.
         aware = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
         return aware.astimezone(dt.UTC)
     except (ValueError, OverflowError):
@@ -155,28 +155,28 @@ def _midnight(day: dt.date) -> dt.datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which dispatches: all that is given has to hold. "" and None: no matter."""
+    """Which dispatches are wanted: all conditions have to hold. "" and None: no condition."""
 
     id: UUID | None = None
     signal: str = ""  # dotted name
     receiver: str = ""  # dotted name
     exception: str = ""  # dotted name of the class
-    line: str = ""  # "shop/services.py:131 place_order": it sent, or led to it; has no index
-    object: str = ""  # "shop.Order:42": it was among the arguments
+    line: str = ""  # "shop/services.py:131 place_order", which sent it or led to it; has no index
+    object: str = ""  # "shop.Order:42", which was among the arguments
     actor: str = ""  # "auth.User:7"
-    label: str = ""  # of the actor; has no index
+    label: str = ""  # the label of the actor; has no index
     request: str = ""  # the request's id
     trace: str = ""  # the trace's id
     parent: UUID | None = None  # the dispatch in whose receiver it was sent
     in_transaction: UUID | None = None  # the transaction's id
-    outcome: str = ""  # one of OUTCOMES; with a receiver "failed" is said of that receiver
+    outcome: str = ""  # one of OUTCOMES; with a receiver, "failed" applies to that receiver
     method: str = ""  # one of METHODS
     transaction: str = ""  # one of ENDINGS
     origin: str = ""  # one of ORIGINS
     period: Period = field(default_factory=Period)
 
     def params(self) -> dict[str, str]:
-        """The query string that asks for it, as a dict."""
+        """The parameters of the query string for this selection."""
         found = {
             each.name: str(getattr(self, each.name))
             for each in fields(self)
@@ -185,11 +185,11 @@ class Selection:
         return found | dict(self.period.params)
 
     def query(self, **more: str) -> str:
-        """``?signal=…``, with other parameters; "?" for everything."""
+        """The query string ``?signal=…``, with further parameters; "?" for everything."""
         return f"?{urlencode(self.params() | {key: text for key, text in more.items() if text})}"
 
     def but(self, **changes: Any) -> Selection:
-        """The same with some of it changed."""
+        """A copy with some fields changed."""
         return replace(self, **changes)
 
     @property
@@ -198,7 +198,7 @@ class Selection:
 
 
 def read_selection(params: Mapping[str, str]) -> Selection:
-    """The selection of a query string. What cannot be read is as if it were not there."""
+    """The selection that a query string asks for. What cannot be read is ignored."""
     values: dict[str, Any] = {}
     for each in fields(Selection):
         text = params.get(each.name, "").replace("\0", "").strip()[:_LONGEST]
