@@ -1,1 +1,1 @@
-"""What is counted while the log is written, and the figures read from these counts."""
+"""The counts that are made while the log is written, and the figures read from them."""

@@ -1,8 +1,9 @@
-"""What is counted of dispatches: how many, how many failed, how long they took, and why.
+"""Counts of dispatches: how many there were, how many failed and why, and how long they took.
 
-Durations are counted on a scale of ratios, so that percentiles can be read and counts be added.
-There are eight buckets for each doubling: a percentile is read as the middle of the bucket that
-holds it, and so is off by a sixteenth of its value at most (``ERROR``), whatever was added up.
+Durations are counted in buckets on a logarithmic scale, so that counts can be added up and
+percentiles read from them. There are eight buckets for each doubling. A percentile is the middle
+of its bucket, so it is off by at most a sixteenth of its value (``ERROR``), no matter how many
+counts were added up.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from signal_inspector.display.numbers import percentile as percentile_of
 
 #: The largest relative error of ``percentile``.
 ERROR: Final = 1 / 16
-_EXACT: Final = 16  # smaller numbers have a bucket each
+_EXACT: Final = 16  # each smaller number has its own bucket
 
-SLOT_SECONDS: Final = 300  # the shortest slot: all others are multiples
+SLOT_SECONDS: Final = 300  # the shortest slot: all others are multiples of it
 _FORMAT: Final = 1
 _FIXED: Final = 4  # numbers of an encoded Measure before its buckets
 
 _RAISED: Final = int(Ending.RAISED)
 _NOT_RUN: Final = int(Ending.SKIPPED)
-_RUNNING: Final = int(Ending.RUNNING)  # how long it takes is not known
+_RUNNING: Final = int(Ending.RUNNING)  # its duration is not known
 _RETRY: Final = int(Origin.RETRY)
 _ROLLED_BACK: Final = int(TransactionOutcome.ROLLED_BACK)
 
@@ -34,7 +35,7 @@ Key = TypeVar("Key")
 
 
 def bucket_of(number: int) -> int:
-    """The bucket of a duration in nanoseconds; what is below 0 counts as 0."""
+    """The bucket of a duration in nanoseconds; negative durations count as 0."""
     if number < _EXACT:
         return max(number, 0)
     shift = number.bit_length() - 4
@@ -51,10 +52,10 @@ def bounds(bucket: int) -> tuple[int, int]:
 
 
 def percentile(buckets: Mapping[int, int], share: float, longest: int | None = None) -> int | None:
-    """The duration that this share of all (0 to 1) does not exceed; None where there are none.
+    """The duration that this share of all (0 to 1) does not exceed; None if nothing was counted.
 
-    It is the middle of the bucket that ``display.numbers.percentile`` finds. ``longest`` is the
-    longest of all, where that is known: no percentile is longer.
+    It is the middle of the bucket that ``display.numbers.percentile`` finds, but never more than
+    ``longest``, the longest of all durations, if that is known.
     """
     bucket = percentile_of(buckets, share)
     if bucket is None:
@@ -65,16 +66,16 @@ def percentile(buckets: Mapping[int, int], share: float, longest: int | None = N
 
 @dataclass(slots=True)
 class Measure:
-    """Dispatches of a signal, or calls of a receiver. Skipped calls are none."""
+    """Counts of a signal's dispatches, or of a receiver's calls. Skipped calls do not count."""
 
     count: int = 0
     failed: int = 0
     total_ns: int = 0
     longest_ns: int = 0
-    buckets: dict[int, int] = field(default_factory=dict)  # of those whose duration is known
+    buckets: dict[int, int] = field(default_factory=dict)  # counts of the known durations
 
     def add(self, duration_ns: int, failed: bool, timed: bool = True) -> None:
-        """Count one. The writer does it for every receiver call, so it is kept short."""
+        """Count one. The writer calls this for every receiver call, so it is kept short."""
         self.count += 1
         if failed:
             self.failed += 1
@@ -97,16 +98,16 @@ class Measure:
             buckets[bucket] = buckets.get(bucket, 0) + count
 
     def percentile(self, share: float) -> int | None:
-        """Nanoseconds that this share of all does not exceed, within ``histograms.ERROR``."""
+        """Nanoseconds that this share of all does not exceed, within ``ERROR``."""
         return percentile(self.buckets, share, self.longest_ns)
 
     def encoded(self) -> list[int]:
-        """As a flat list of numbers."""
+        """Encode the counts as a flat list of numbers."""
         flat = [number for pair in self.buckets.items() for number in pair]
         return [self.count, self.failed, self.total_ns, self.longest_ns, *flat]
 
     def merge_encoded(self, numbers: Sequence[int]) -> None:
-        """Count what such a list tells of."""
+        """Add the counts in a list from ``encoded``."""
         self.count += numbers[0]
         self.failed += numbers[1]
         self.total_ns += numbers[2]
@@ -125,9 +126,9 @@ class Failures:
     count: int = 0
     first_us: int = 0  # microseconds since 1970: when the first of their dispatches started
     last_us: int = 0
-    raised: int = 0  # of them, those that ended the send
-    skipped: int = 0  # receivers that did not run for that reason
-    rolled_back: int = 0  # of all, those whose transaction was rolled back
+    raised: int = 0  # how many of the calls ended the send
+    skipped: int = 0  # receivers that did not run because of this
+    rolled_back: int = 0  # how many of the calls were in a transaction that was rolled back
 
     def add(self, at_us: int, raised: bool, skipped: int, rolled_back: bool) -> None:
         """Count one."""
@@ -150,7 +151,7 @@ class Failures:
         self.rolled_back += other.rolled_back
 
     def encoded(self) -> list[int]:
-        """As a list of numbers."""
+        """Encode the counts as a list of numbers."""
         return [
             self.count,
             self.first_us,
@@ -162,7 +163,7 @@ class Failures:
 
 
 class _Made(dict[Key, Measure], Generic[Key]):
-    """Measures by a key, made when first asked for."""
+    """Measures by a key; each is made when it is first used."""
 
     def __missing__(self, key: Key) -> Measure:
         made = self[key] = Measure()
@@ -170,10 +171,10 @@ class _Made(dict[Key, Measure], Generic[Key]):
 
 
 class Figures:
-    """All that is counted of some time. Signals, receivers and exceptions by ``Name.id``.
+    """All counts of some time. Signals, receivers and exceptions are given by ``Name.id``.
 
-    What somebody ran again stands apart, in ``retries`` alone: a person at work is no load of the
-    application, and what a receiver raised to that person it did not raise to the sender.
+    Retries are counted separately, only in ``retries``: they are not part of the application's
+    load, and what a receiver raised during a retry was not raised to its sender.
     """
 
     __slots__ = ("failures", "receivers", "retries", "signals")
@@ -182,10 +183,10 @@ class Figures:
         self.signals: dict[int, Measure] = _Made()
         self.receivers: dict[int, Measure] = _Made()
         self.failures: dict[tuple[int, int], Failures] = {}  # by receiver and exception
-        self.retries = Measure()  # dispatches of retries, and of what the receivers sent then
+        self.retries = Measure()  # dispatches of retries, and what the receivers sent in them
 
     def add(self, started_us: int, dispatch: DispatchRow, calls: Iterable[CallRow]) -> None:
-        """Count a dispatch by its rows with numbers for names."""
+        """Count a dispatch, given as its rows with numbers in place of names."""
         is_failed = dispatch.is_failed is not None
         if dispatch.origin == _RETRY:
             self.retries.add(dispatch.duration_ns, is_failed)
@@ -214,7 +215,7 @@ class Figures:
         )
 
     def dispatches(self) -> Measure:
-        """All dispatches, of whatever signal."""
+        """The dispatches of all signals together."""
         together = Measure()
         for measure in self.signals.values():
             together.merge(measure)
@@ -231,7 +232,7 @@ class Figures:
         self.retries.merge(other.retries)
 
     def encoded(self) -> str:
-        """As text, for ``Tally.content``."""
+        """Encode the counts as text, for ``Tally.content``."""
         content = {
             "v": _FORMAT,
             "s": [[number, *measure.encoded()] for number, measure in self.signals.items()],
@@ -242,7 +243,7 @@ class Figures:
         return json.dumps(content, separators=(",", ":"))
 
     def merge_encoded(self, text: str) -> None:
-        """Count what such a text tells of. Raises ValueError for one of another format."""
+        """Add the counts in a text from ``encoded``. Raises ValueError for another format."""
         content: dict[str, Any] = json.loads(text)
         if content["v"] != _FORMAT:
             raise ValueError(f"A tally of an unknown format: {content['v']!r}")
@@ -263,14 +264,17 @@ class Figures:
 
 
 def slot_of(unix_seconds: int, seconds: int = SLOT_SECONDS) -> int:
-    """When the slot of this length begins that a moment is in."""
+    """The start of the slot, of this length, that contains a moment."""
     return unix_seconds // seconds * seconds
 
 
 def tallied(
     batch: Sequence[Rows], dispatches: Sequence[DispatchRow], calls: Sequence[CallRow]
 ) -> dict[int, Figures]:
-    """The figures of a batch by slot. The rows with numbers for names are in the batch's order."""
+    """The figures of a batch by slot.
+
+    ``dispatches`` and ``calls`` are the rows with numbers in place of names, in the same order.
+    """
     found: dict[int, Figures] = {}
     position = 0
     for rows, dispatch in zip(batch, dispatches, strict=True):

@@ -1,6 +1,6 @@
-"""What the overview shows: a time in equal slots, the figures of it, and links to what they count.
+"""What the overview shows: a span in equal slots, its figures, and links to what they count.
 
-The figures are read from the tallies: a few hundred rows, however long the log is.
+The figures are read from the tallies: a few hundred rows, no matter how long the log is.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _HOUR: Final = 3_600
 _DAY: Final = 86_400
 DEFAULT: Final = "24h"
 
-BASELINE_DAYS: Final = 30  # that a receiver's failures are compared with
+BASELINE_DAYS: Final = 30  # days before the span with which a receiver's failures are compared
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    words: str  # of the choice
-    seconds: int  # of a slot
+    words: str  # label of the choice
+    seconds: int  # length of a slot
     slots: int
     slot_words: str  # "per ..."
-    before: str  # the time before it
-    labels: str  # of the axis, for strftime
+    before: str  # name of the time before the span
+    labels: str  # format of the labels on the axis, for strftime
     each: int  # slots from one label to the next
 
 
@@ -47,7 +47,7 @@ KINDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One of ``KINDS``, at a moment. Times are Unix seconds."""
+    """One of ``KINDS`` up to a moment. Times are Unix seconds."""
 
     key: str
     now: int
@@ -58,7 +58,7 @@ class Span:
 
     @property
     def seconds(self) -> int:
-        """How long a slot is."""
+        """The length of a slot."""
         return self.kind.seconds
 
     @property
@@ -71,35 +71,35 @@ class Span:
 
     @property
     def before(self) -> int:
-        """When the time before it starts, which is as long."""
+        """The start of the time before the span, which has the same length."""
         return self.start - self.slots * self.seconds
 
     def starts(self) -> list[int]:
-        """When each slot starts."""
+        """The start of each slot."""
         return [self.start + index * self.seconds for index in range(self.slots)]
 
     def index(self, unix_seconds: float) -> int:
-        """The slot that a moment is in: negative before the first."""
+        """The index of the slot that contains a moment; negative before the first slot."""
         return int((unix_seconds - self.start) // self.seconds)
 
     def place(self, unix_seconds: float) -> float:
-        """Where a moment stands between the start (0) and the end of the last slot (1)."""
+        """The position of a moment between the start (0) and the end of the last slot (1)."""
         share = (unix_seconds - self.start) / (self.slots * self.seconds)
         return min(max(share, 0.0), 1.0)
 
     @property
     def has_foreign_days(self) -> bool:
-        """Whether its slots are days of UTC, and those here are others."""
+        """Whether its slots are days in UTC, and the current time zone has other days."""
         offset = here(self.now).utcoffset()
         return self.seconds == _DAY and bool(offset)
 
     def local(self, unix_seconds: int) -> datetime:
-        """A moment for a label: in the current time zone, but days are those of UTC."""
+        """A moment for a label: in the current time zone, but in UTC if the slots are days."""
         return moment(unix_seconds * 1_000_000) if self.seconds == _DAY else here(unix_seconds)
 
 
 def read_span(params: Mapping[str, str], now: datetime | None = None) -> Span:
-    """The time that a query string asks for by ``when``: 24 hours unless it is in ``KINDS``."""
+    """The span that a query string asks for with ``when``; 24 hours if that is unknown."""
     key = params.get("when", "")
     return Span(key if key in KINDS else DEFAULT, int((now or datetime.now(UTC)).timestamp()))
 
@@ -110,9 +110,9 @@ def here(unix_seconds: float) -> datetime:
 
 
 def short(unix_seconds: float, span: Span) -> str:
-    """A moment up to now in few words.
+    """A past moment as a short text.
 
-    With seconds in the last two days, and with its day unless that is today.
+    It has seconds in the last two days, and a day unless that is today.
     """
     when, now = here(unix_seconds), here(span.now)
     clock = f"{when:%H:%M:%S}" if span.now - unix_seconds < 2 * _DAY else f"{when:%H:%M}"
@@ -125,7 +125,7 @@ def short(unix_seconds: float, span: Span) -> str:
 
 
 class Part(NamedTuple):
-    """A slot, as short as the log has it."""
+    """The figures of a slot, which is as short as the log has it."""
 
     slot: int
     seconds: int
@@ -137,14 +137,14 @@ class Read:
     """The figures of a span, of the time before it, and of 30 days before it."""
 
     span: Span
-    bars: list[Figures]  # of each slot of the span
-    history: list[Part] = field(default_factory=list)  # all of it, as finely as it is known
+    bars: list[Figures]  # the figures of each slot of the span
+    history: list[Part] = field(default_factory=list)  # all the time, in the shortest known slots
     whole: Figures = field(default_factory=Figures)  # the span
-    before: Figures = field(default_factory=Figures)  # the time before it, which is as long
-    #: Both without the last slot, which is not over: what can be compared.
+    before: Figures = field(default_factory=Figures)  # the time before it, of the same length
+    #: Both without the last slot, which is not over, so that they can be compared.
     whole_over: Measure = field(default_factory=Measure)
     before_over: Measure = field(default_factory=Measure)
-    unreadable: int = 0  # rows of a version that is not known
+    unreadable: int = 0  # rows that cannot be read, for example from another version
 
     def note_unreadable(self, error: Exception) -> None:
         """Count a row that could not be read."""
@@ -184,12 +184,12 @@ def read(span: Span, using: str) -> Read:
 
 
 def read_whole(span: Span, using: str) -> Read:
-    """The sums of the span alone, in one query: ``whole`` and ``unreadable`` are filled in."""
+    """Only the sums of the span, in one query: sets just ``whole`` and ``unreadable``."""
     found = Read(span, [])
     rows = Tally.objects.using(using).filter(slot__gte=span.start)
     for content in rows.values_list("content", flat=True).iterator():
         try:
-            # At once into the sum: half the time that parts take, as `read` has to make them.
+            # Directly into the sum: this takes half the time of making parts, as `read` does.
             found.whole.merge_encoded(content)
         except (ValueError, KeyError, TypeError) as error:
             found.note_unreadable(error)
@@ -214,17 +214,18 @@ class Links:
 
     dispatches: str  # "" without the permission: then there is no overview either
     gaps: str = ""
-    origin: str = ""  # of the dispatches that figures lead to
+    origin: str = ""  # the ``origin`` of the selections that figures link to
 
     @property
     def catalog(self) -> str:
-        """What is connected; for the same users."""
+        """The page of what is connected, which the same users may see."""
         return f"{self.dispatches}catalog/" if self.dispatches else ""
 
     def to(self, start: float, end: float | None = None, **wanted: Any) -> str:
-        """The dispatches from one moment to another, as Unix seconds; "" for a name that is gone.
+        """The link to the dispatches between two moments, in Unix seconds.
 
-        Seconds are named, as the changelist takes a time without them for the whole minute.
+        "" if a name is not found. The times in it have seconds, as the changelist takes a time
+        without seconds for the whole minute.
         """
         if GONE in wanted.values():
             return ""
@@ -234,18 +235,18 @@ class Links:
         return self.dispatches + selection.query()
 
     def of(self, figures: Figures) -> Links:
-        """The same for these figures: they count no retries, so that they lead to none."""
+        """Links for these figures: they do not count retries, so their links exclude retries."""
         return replace(self, origin=NO_RETRY if figures.retries.count else "")
 
     def of_slot(self, index: int, span: Span, **wanted: Any) -> str:
-        """The dispatches of one slot of the span."""
+        """The link to the dispatches of one slot of the span."""
         start = span.start + index * span.seconds
         is_last = index == span.slots - 1
         return self.to(start, None if is_last else start + span.seconds, **wanted)
 
 
 def links_of(app_list: Sequence[Mapping[str, Any]]) -> Links:
-    """From the list of models that the admin site gives to the template of an app's index."""
+    """The links, from the list of apps that the admin site gives to an app index's template."""
     urls = {
         model["object_name"]: model["admin_url"]
         for app in app_list

@@ -1,6 +1,6 @@
-"""Figures of a stretch of the log: how much of what, and which receivers started failing.
+"""Figures of a period of the log: counts by signal and receiver, and receivers that began to fail.
 
-A receiver started failing if it fails now and, for as far as is known, did not before.
+A receiver started failing if it fails now and, as far as is known, did not fail before.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from signal_inspector.audit.stats.overview import Part, Read
 SHOWN: Final = 20
 _RETRIED: Final = Q(origin=Origin.RETRY)
 
-#: How rarely so many failures would be seen if nothing had changed.
+#: A number of failures is new if its probability would be at most this had nothing changed.
 _RARELY: Final = 0.000_01
-#: Failures that would have been seen by now, had it not been mended.
+#: Calls without failures show a recovery if so many failures would have been expected in them.
 _CONVINCING: Final = 3.0
-_FAR_LESS: Final = 0.25  # of the failures that were to be expected
-_FEWEST: Final = 2  # failures, of a receiver that has failed before
+_FAR_LESS: Final = 0.25  # share of the expected failures below which a receiver fails far less
+_FEWEST: Final = 2  # failures, if a receiver has failed before
 _LONGEST_SUM: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportLine:
-    """A signal or a receiver in a stretch of time."""
+    """The figures of a signal or a receiver in a period."""
 
     name: str
     count: int
     failed: int
-    mean_ms: float | None  # None: of none it is known how long it took
+    mean_ms: float | None  # None: no duration is known
     longest_ms: float | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class ReportLine:
 
 
 def total(*, exact: bool) -> Counted:
-    """All dispatches of the log: as the server estimates them, or counted one by one."""
+    """The number of all dispatches in the log: the server's estimate, or counted if ``exact``."""
     if not exact:
         counted = count(Selection())
         if counted is not None:
@@ -56,7 +56,7 @@ def total(*, exact: bool) -> Counted:
 
 
 def span() -> tuple[datetime, datetime] | None:
-    """When the oldest and the newest dispatch started; None of an empty log."""
+    """When the oldest and the newest dispatch started; None if the log is empty."""
     ids = dispatches().order_by("id").values_list("id", flat=True)
     oldest: UUID | None = ids.first()
     newest: UUID | None = ids.last()
@@ -64,23 +64,26 @@ def span() -> tuple[datetime, datetime] | None:
 
 
 def in_stretch(start: datetime, end: datetime) -> tuple[int, int]:
-    """Dispatches, and failed ones among them; like all that follows without ``retries``."""
+    """The numbers of dispatches, and of failed ones among them, in a period.
+
+    Retries are not counted, here and in the functions below, except in ``retries``.
+    """
     return _counted(dispatches().filter(in_time(start, end)).exclude(_RETRIED))
 
 
 def retries(start: datetime, end: datetime) -> tuple[int, int]:
-    """Dispatches of retries, and of what the receivers sent then; failed ones among them."""
+    """The same numbers for retries and what the receivers sent in them."""
     return _counted(dispatches().filter(in_time(start, end)).filter(_RETRIED))
 
 
 def by_signal(start: datetime, end: datetime, shown: int = SHOWN) -> list[ReportLine]:
-    """The signals most dispatched."""
+    """The signals that were dispatched most often."""
     found = dispatches().filter(in_time(start, end)).exclude(_RETRIED).order_by()
     return _lines(found, "signal_id", Count("is_failed"), Q(), shown)
 
 
 def by_receiver(start: datetime, end: datetime, shown: int = SHOWN) -> list[ReportLine]:
-    """The receivers most called. Those that never ran were not."""
+    """The receivers that were called most often. Skipped calls do not count."""
     retried = dispatches().filter(in_time(start, end)).filter(_RETRIED).order_by()
     found = (
         calls()
@@ -99,13 +102,13 @@ def _counted(found: Any) -> tuple[int, int]:
 
 
 def missing(start: datetime, end: datetime) -> tuple[int, int, bool]:
-    """Gaps, the dispatches missing in them, and whether that is exact."""
+    """The number of gaps, of the dispatches missing in them, and whether that is exact."""
     found = list(gaps_in(start, end).values_list("missing", "is_upper_bound"))
     return len(found), sum(number for number, _ in found), not any(bound for _, bound in found)
 
 
 def _lines(found: Any, field: str, failed: Any, timed: Q, shown: int) -> list[ReportLine]:
-    """``timed``: the rows whose duration is known."""
+    """The lines of a report; ``timed`` selects the rows whose duration is known."""
     rows = list(
         found.values(name=F(field))
         .annotate(
@@ -135,20 +138,20 @@ def _ms(nanoseconds: Any) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Calls of a receiver."""
+    """Counts of a receiver's calls."""
 
     count: int = 0
     failed: int = 0
 
     @property
     def rate(self) -> float:
-        """The share that failed."""
+        """The share of calls that failed."""
         return self.failed / self.count if self.count else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """A slot in which a receiver was called."""
+    """The calls of a receiver in one slot."""
 
     part: Part
     count: int
@@ -160,13 +163,13 @@ class Started:
     """A receiver that started failing, in the span or before it, and failed in the span."""
 
     receiver: int  # Name.id
-    exceptions: dict[int, Failures]  # by Name.id, since then
-    since_us: int  # the first failure, microseconds since 1970
-    until_us: int  # the last
-    now: Counts  # its calls since then; those after the last failure where it has recovered
-    now_from: int  # from when on these are, Unix seconds
-    before: Counts  # its calls before that
-    known_from: int  # from when on these are known
+    exceptions: dict[int, Failures]  # by Name.id, since it started failing
+    since_us: int  # time of the first failure, microseconds since 1970
+    until_us: int  # time of the last failure
+    now: Counts  # its calls since the start; if it has recovered, those after the last failure
+    now_from: int  # when the calls in `now` begin, Unix seconds
+    before: Counts  # its calls before it started failing
+    known_from: int  # when the calls in `before` begin
     is_recovered: bool
     together: Failures = field(init=False)
 
@@ -177,7 +180,7 @@ class Started:
 
 
 def started_failing(read: Read) -> list[Started]:
-    """Those that fail now first, then by when it started, the latest first."""
+    """The receivers that started failing: those that still fail first, then the latest first."""
     failing = {receiver for receiver, _ in read.whole.failures}
     found = [_judged(receiver, read) for receiver in sorted(failing)]
     known = [each for each in found if each is not None]
@@ -185,7 +188,7 @@ def started_failing(read: Read) -> list[Started]:
 
 
 def _judged(receiver: int, read: Read) -> Started | None:
-    """None where it fails no more than it used to."""
+    """The verdict on a receiver; None if it does not fail more often than before."""
     history = [
         Called(part, measure.count, measure.failed)
         for part in read.history
@@ -213,14 +216,14 @@ def _judged(receiver: int, read: Read) -> Started | None:
 
 
 def _began(history: list[Called]) -> int:
-    """The slot in which the failures began of which the last failure is one.
+    """The slot in which the current series of failures began, which ends with the last failure.
 
-    Looks back from there until a stretch in which it failed far less often, if it was called
-    often enough for that to be seen: what "recovered" means, from the other end.
+    It looks back from the last failure to a period in which the receiver failed far less often,
+    and was called often enough for this to be significant: the test for "recovered", backward.
     """
     last = max(index for index, each in enumerate(history) if each.failed)
     began, run = last, _counts(history[last:])
-    count = failed = 0  # of the stretch
+    count = failed = 0  # in the period
     for index in range(last - 1, -1, -1):
         count += history[index].count
         failed += history[index].failed
@@ -234,7 +237,7 @@ def _began(history: list[Called]) -> int:
 
 
 def _is_new(began: int, before: Counts, history: list[Called], read: Read) -> bool:
-    """Whether it did not fail as often before, as far as that is known."""
+    """Whether it failed less often before, as far as is known."""
     if not before.count:
         return began >= read.span.before
     run = _counts([each for each in history if each.part.slot >= began])
@@ -253,10 +256,11 @@ def _exceptions(receiver: int, since: list[Called]) -> dict[int, Failures]:
 
 
 def _now(since: list[Called], since_us: int) -> tuple[list[Called], bool]:
-    """The slots that tell how it is now, and whether it has recovered.
+    """The slots that show the present state, and whether the receiver has recovered.
 
-    Those after the last failure if it would have failed again by now; else those that lie wholly
-    in the time of failing, if it was called in these.
+    It has recovered if by now it would have failed again at the former rate; the slots are then
+    those after the last failure. Otherwise they are the slots that began after the first failure,
+    if it was called in any of these.
     """
     last = max(each.part.slot for each in since if each.failed)
     after = [each for each in since if each.part.slot > last]
@@ -272,12 +276,12 @@ def _counts(slots: list[Called]) -> Counts:
 
 
 def _chance(failed: int, expected: float) -> float:
-    """How probable at least so many failures are where so many are usual (Poisson)."""
+    """The probability of at least ``failed`` failures if ``expected`` are usual (Poisson)."""
     if expected <= 0:
         return 0.0
     if failed <= expected:
         return 1.0
-    if failed > _LONGEST_SUM:  # far beyond what is usual, or near enough to it to be told so
+    if failed > _LONGEST_SUM:  # the sum would be long: an approximation is enough
         return 0.0 if failed > expected + 6 * math.sqrt(expected) else 1.0
     fewer = (
         math.exp(n * math.log(expected) - expected - math.lgamma(n + 1)) for n in range(failed)

@@ -1,10 +1,10 @@
-"""Counts of a batch as rows of ``Tally``, which are replaced by their sum as they age.
+"""The counts of a batch as rows of ``Tally``, which are replaced by their sum as they age.
 
-So the overview reads some two hundred rows. The rows of a batch are written in its own
-transaction. A slot's rows become one when it is over, and slots become longer ones: 5 minutes,
-an hour, six hours, a day. Whoever writes to the log does it now and then, after its batch. It
-takes no lock: of two that roll up the same rows the second finds that they are gone and undoes
-its work, and a row that comes later is rolled up later.
+So the overview reads only some two hundred rows. The rows of a batch are written in the batch's
+own transaction. When a slot is over, its rows are replaced by one, and later by rows of longer
+slots: 5 minutes, an hour, six hours, a day. The process that writes to the log rolls up now and
+then, after a batch. This takes no lock: if two processes roll up the same rows, the second finds
+that they are gone and undoes its work. A row that comes later is rolled up later.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ TALLIES: Final = Table(Tally._meta.db_table, ("id", "slot", "seconds", "content"
 
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
-#: Lengths of slots, and for how long they are kept before they become longer ones (s): long
-#: enough for the overview to compare its longest period of that grain with the one before.
+#: Lengths of slots, and for how long they are kept before they are merged into longer ones (s):
+#: long enough for the overview to compare its longest span of such slots with the one before.
 LEVELS: Final = ((SLOT_SECONDS, 3 * _HOUR), (_HOUR, 3 * _DAY), (6 * _HOUR, 15 * _DAY))
 LONGEST: Final = _DAY
-#: For how long figures are kept, in seconds. The overview shows 60 days; a year can be compared
-#: with the one before by whoever asks the table.
+#: For how long figures are kept, in seconds. The overview shows 60 days; with queries of your own,
+#: a year can be compared with the one before.
 _KEPT: Final = 2 * 366 * _DAY
-_PARTS: Final = 64  # rows of a slot that a process adds before it makes one of them
+_PARTS: Final = 64  # rows of a slot that a process adds before it merges them into one
 _MOST: Final = 2_000  # rows rolled up at once
-_CHANCE_BITS: Final = 12  # of an id; the others are the time, to 4 us
+_CHANCE_BITS: Final = 12  # random bits of an id; the others are the time, to 4 us
 
 TallyRow = tuple[int, int, int, str]  # as the columns of TALLIES
-#: Rows that were added inside transactions, until these have ended.
+#: Rows that were added inside transactions which have not ended yet, by database alias.
 _pending: dict[str, list[Mapping[int, tuple[int, Figures]]]] = {}
 _MOST_PENDING: Final = 1_000
 _lock = forks.lock()
@@ -60,7 +60,7 @@ _lock = forks.lock()
 
 @dataclass(slots=True)
 class _Own:
-    """The rows of the present slot that this process has added to a database."""
+    """The rows of the current slot that this process has added to a database."""
 
     slot: int = 0
     ids: list[int] = field(default_factory=list)
@@ -72,14 +72,14 @@ _own: dict[str, _Own] = {}  # by database alias
 
 @forks.in_child
 def _forked() -> None:
-    """Let a child own no rows of its parent, nor wait for a thread that is not in it."""
+    """Forget the rows that the parent has added."""
     _own.clear()
     _pending.clear()
 
 
 def new_row(slot: int, seconds: int, figures: Figures) -> TallyRow:
     """The row that adds these figures to a slot."""
-    # In the order of time, as rows at the end of a table are written at the least cost.
+    # In the order of time, as it is cheapest to write rows at the end of a table.
     id_ = time_ns() >> _CHANCE_BITS << _CHANCE_BITS | secrets.randbits(_CHANCE_BITS)
     return id_, slot, seconds, figures.encoded()
 
@@ -87,7 +87,8 @@ def new_row(slot: int, seconds: int, figures: Figures) -> TallyRow:
 def added(connection: BaseDatabaseWrapper, rows: Mapping[int, tuple[int, Figures]]) -> None:
     """Note that a writer has committed rows, by their ids, for slots of ``SLOT_SECONDS``.
 
-    Folds where it is time to, and inside of a transaction later: see ``when_over``. Never raises.
+    Rolls up if it is time to. Inside a transaction, this is put off: see ``when_over``. Never
+    raises.
     """
     if is_nested(connection):
         with _lock:
@@ -101,18 +102,18 @@ def added(connection: BaseDatabaseWrapper, rows: Mapping[int, tuple[int, Figures
     except Exception as error:
         internal_errors.let_through(error)
         is_busy = isinstance(error, Error) and blame(error, connection) is Blame.DATABASE
-        if not is_busy:  # if so, another time
+        if not is_busy:  # otherwise it is done another time
             internal_errors.report("adding up the figures of the audit", error)
 
 
 def when_over(connection: BaseDatabaseWrapper) -> None:
-    """Count what was added inside of transactions as ``added`` does, now that one has ended."""
+    """Do what ``added`` does for rows added inside a transaction, now that one has ended."""
     if connection.alias in _pending and not is_nested(connection):
         added(connection, {})
 
 
 def _taken(alias: str) -> list[tuple[int, tuple[int, Figures]]]:
-    """What was added inside of transactions."""
+    """Take the rows that were added inside transactions."""
     if alias not in _pending:
         return []
     with _lock:
@@ -135,7 +136,7 @@ def _added(connection: BaseDatabaseWrapper, id_: int, slot: int, figures: Figure
         with driver_cursor(connection) as cursor:
             if _replace(connection, cursor, full.ids, row):
                 _added(connection, row[0], slot, full.figures)
-            else:  # some went with a transaction that rolled back
+            else:  # some are gone with a transaction that rolled back
                 found = select_in(connection, cursor, TALLIES, ("id",), full.ids)
                 left = [known for (known,) in found]
                 if len(left) > 1:
@@ -145,9 +146,9 @@ def _added(connection: BaseDatabaseWrapper, id_: int, slot: int, figures: Figure
 
 
 def roll_up(connection: BaseDatabaseWrapper, now: int, most: int = _MOST) -> int:
-    """Roll up what is to be at this Unix time; how many rows became fewer. Safe to repeat.
+    """Roll up what is due at this Unix time; return by how many rows the table shrank.
 
-    It begins no more when ``most`` rows have been rolled up. No transaction is longer than that of
+    Safe to repeat. It stops when ``most`` rows have been rolled up. No transaction has more than
     ``_MOST`` rows.
     """
     rolled_up = 0
@@ -155,7 +156,7 @@ def roll_up(connection: BaseDatabaseWrapper, now: int, most: int = _MOST) -> int
         quoted = connection.ops.quote_name
         cursor.execute(f"SELECT id, slot, seconds FROM {quoted(TALLIES.name)}")  # noqa: S608
         groups: dict[tuple[int, int], list[int]] = {}
-        alone: set[tuple[int, int]] = set()  # slots with a row that is as it should be
+        alone: set[tuple[int, int]] = set()  # slots that have a row of the right length
         for id_, slot, seconds in cursor.fetchall():
             group = _wanted(slot, max(seconds, SLOT_SECONDS), now)
             groups.setdefault(group, []).append(id_)
@@ -172,7 +173,7 @@ def roll_up(connection: BaseDatabaseWrapper, now: int, most: int = _MOST) -> int
 
 
 def _wanted(slot: int, seconds: int, now: int) -> tuple[int, int]:
-    """Start and length of the slot that a row should be of by now."""
+    """Start and length of the slot that a row should belong to by now."""
     longer = [level for level, _ in LEVELS[1:]] + [LONGEST]
     for (level, kept), following in zip(LEVELS, longer, strict=True):
         if seconds <= level and slot_of(slot, following) + following > now - kept:
@@ -183,7 +184,7 @@ def _wanted(slot: int, seconds: int, now: int) -> tuple[int, int]:
 def _roll_up(
     connection: BaseDatabaseWrapper, cursor: Any, to: tuple[int, int], ids: Sequence[int]
 ) -> int:
-    """Put one row in place of these; how many became fewer, or 0 if somebody else has done so."""
+    """Replace these rows by one; return how many fewer, or 0 if another process did so first."""
     together = Figures()
     for (content,) in select_in(connection, cursor, TALLIES, ("content",), ids):
         together.merge_encoded(content)
@@ -194,7 +195,7 @@ def _roll_up(
 def _replace(
     connection: BaseDatabaseWrapper, cursor: Any, ids: Sequence[int], row: TallyRow
 ) -> bool:
-    """Put a row in place of these, if all of them are still there."""
+    """Replace these rows by one if all of them still exist; whether they did."""
     try:
         with transaction(connection, cursor):
             _delete(connection, cursor, ids)
@@ -205,7 +206,7 @@ def _replace(
 
 
 class _Gone(Exception):  # noqa: N818 - no error: somebody else was first
-    """Rows that were to be rolled up are not there any longer."""
+    """Rows that were to be rolled up no longer exist."""
 
 
 def _delete(connection: BaseDatabaseWrapper, cursor: Any, ids: Sequence[int]) -> None:
@@ -220,10 +221,10 @@ def _delete(connection: BaseDatabaseWrapper, cursor: Any, ids: Sequence[int]) ->
 
 
 def tidy(connection: BaseDatabaseWrapper, now: int) -> int:
-    """Delete what is older than anybody asks for, and roll up; how many rows became fewer.
+    """Delete figures that are too old, and roll up; return by how many rows the table shrank.
 
-    For ``prune``: a process rolls up what it writes, and one that has ended does not. It goes
-    on until nothing is left to roll up, or the database is busy.
+    For ``prune``: processes roll up what they write, but not after they have ended. It continues
+    until nothing is left to roll up, or the database is busy.
     """
     fewer = 0
     try:
@@ -237,13 +238,13 @@ def tidy(connection: BaseDatabaseWrapper, now: int) -> int:
 
 
 def forget_tallies(using: str, before: int) -> int:
-    """Delete figures of slots that were over at this Unix time; how many rows."""
+    """Delete the figures of slots that were over at this Unix time; return how many rows."""
     old = Tally.objects.using(using).filter(slot__lt=before - LONGEST)
     return int(old.delete()[0])
 
 
 class CountedBatch(NamedTuple):
-    """A batch, counted: mostly one row, as few batches lie across two slots."""
+    """The counts of a batch: usually a single row, as few batches span two slots."""
 
     rows: list[TallyRow]
     figures: dict[int, tuple[int, Figures]]  # slot and figures, by the id of the row
@@ -252,7 +253,7 @@ class CountedBatch(NamedTuple):
 def count(batch: Sequence[Rows], bound: Bound) -> CountedBatch:
     """Count dispatches that are not in the log yet.
 
-    Nothing if that fails, which is reported: the log is worth more than its figures.
+    If this fails, it is reported, and nothing is counted: the log matters more than its figures.
     """
     try:
         slots = tallied(batch, bound[0], bound[1])
