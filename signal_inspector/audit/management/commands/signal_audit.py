@@ -20,14 +20,14 @@ from signal_inspector.subcommands import SubcommandsCommand
 
 
 class Command(SubcommandsCommand):
-    """Keeps the signal audit in order, and takes things out of it."""
+    """Maintains the signal audit, and exports from it."""
 
     help = "Export, follow, measure and prune the signal audit. Each part has its own --help."
     subcommands = (Export, Prune, Purge, RetryPart, Ship, Stats, Tail)
 
     def run_subcommand(self, options: dict[str, Any]) -> int:
         try:
-            # SIGTERM ends it like sys.exit, so that what waits for the log's writer is written.
+            # SIGTERM ends the command like sys.exit, so that the writer can write what waits.
             with ending_in_order():
                 require_tables()
                 return super().run_subcommand(options)

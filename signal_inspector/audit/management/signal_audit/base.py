@@ -1,6 +1,7 @@
-"""What the subcommands have in common: options, who runs them, how far they are, how they stop.
+"""What the subcommands share: options, who runs them, their progress, and how they are stopped.
 
-Which dispatches: the options that ``export`` and ``tail`` share with the admin's search.
+The options that choose dispatches are those of ``export`` and ``tail``; they correspond to the
+search in the admin.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ _NAMED: Final = {
 
 
 def require_tables() -> None:
-    """Raise a ``CommandError`` that says what to do where the log has no tables."""
+    """Raise a ``CommandError`` that says what to do if the log has no tables."""
     using = get_settings().database
     if using not in connections.settings:
         known = ", ".join(sorted(connections.settings))
@@ -94,7 +95,7 @@ def require_tables() -> None:
 
 
 def length_of_time(text: str) -> timedelta:
-    """``90d``, ``36h``, ``15m``, ``2w``; a number alone is days. For argparse."""
+    """Read ``90d``, ``36h``, ``15m`` or ``2w``; a number without a unit is days. For argparse."""
     match = _LENGTH.fullmatch(text.strip().lower())
     if match is None:
         raise ArgumentTypeError(f"{text!r} is no length of time such as 90d, 36h, 15m or 2w.")
@@ -105,7 +106,7 @@ def length_of_time(text: str) -> timedelta:
 
 
 def whole_number(least: int) -> Any:
-    """A function for argparse: a whole number from ``least`` on."""
+    """A function for argparse that reads a whole number, at least ``least``."""
 
     def read(text: str) -> int:
         if not text.strip().isdecimal() or int(text) < least:
@@ -119,13 +120,13 @@ def person() -> tuple[str, str]:
     """Actor and label for an ``Operation``: "" and ``deploy on web-2``."""
     try:
         name = getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a number without a name, in a container
+    except (KeyError, OSError, ImportError):  # a user id without a name, in a container
         name = "somebody"
     return "", f"{name} on {host()}"
 
 
 class Progress:
-    """``with Progress(stderr, total) as bar: bar.add(500)``."""
+    """A progress bar: ``with Progress(stderr, total) as bar: bar.add(500)``."""
 
     def __init__(
         self, stream: Any, total: int, clock: Callable[[], float] = time.monotonic
@@ -138,7 +139,7 @@ class Progress:
         self.done = 0
 
     def add(self, count: int) -> None:
-        """So many more are done."""
+        """Note that ``count`` more are done."""
         self.done += count
         now = self._clock()
         if now - self._drawn >= _DRAWING_SECONDS:
@@ -148,8 +149,8 @@ class Progress:
             self._stream.flush()
 
     def line(self, seconds: float) -> str:
-        """The bar after so many seconds."""
-        # What is added meanwhile may make it more than was counted.
+        """The text of the bar after so many seconds."""
+        # More may be done than was counted, as rows may be added meanwhile.
         part = min(self.done / self._total, 1.0) if self._total else 1.0
         rate = self.done / seconds if seconds else 0.0
         bar = "#" * int(part * _WIDTH)
@@ -173,7 +174,7 @@ class Progress:
 
 
 def is_terminal(stream: Any) -> bool:
-    """Whether a person looks at it."""
+    """Whether the stream is a terminal."""
     try:
         return bool(stream.isatty())
     except (AttributeError, ValueError):
@@ -181,22 +182,25 @@ def is_terminal(stream: Any) -> bool:
 
 
 class Stop:
-    """``with Stop() as stop: … if stop.asked: break``. The second time it ends at once."""
+    """Handles SIGINT and SIGTERM: ``with Stop() as stop: … if stop.asked: break``.
+
+    The second signal ends the command at once.
+    """
 
     def __init__(self) -> None:
         self._before: dict[signal.Signals, Any] = {}
         self._is_allowed = False
-        #: The signal that came; None: go on.
+        #: The signal that came; None: none so far.
         self.asked: signal.Signals | None = None
 
     @property
     def status(self) -> int:
-        """The exit status, as shells have it."""
+        """The exit status, by the convention of shells."""
         return 0 if self.asked is None else 128 + self.asked
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
-        """Where it may end at once, by ``SystemExit``, also for a signal that came before."""
+        """Let a signal end the code inside at once, by ``SystemExit``; also an earlier signal."""
         self._is_allowed = True
         try:
             if self.asked is not None:
@@ -227,7 +231,7 @@ class Stop:
 
 
 def add_filters(parser: CommandParser, *, periods: bool = True) -> None:
-    """Add the options; all that are given have to hold together."""
+    """Add the options that choose dispatches; all conditions that are given have to hold."""
     group = parser.add_argument_group("which dispatches", "What is given has to hold together.")
     for name, kind, text in _OPTIONS:
         group.add_argument(f"--{name}", metavar=kind, help=text)
@@ -252,7 +256,7 @@ def _add_periods(parser: CommandParser) -> None:
 
 
 def read_filters(options: dict[str, Any], *, payloads: bool = True) -> Wanted:
-    """What the options ask for; unlike in a query string, what cannot be read is an error."""
+    """What the options ask for. Unlike in a query string, what cannot be read is an error."""
     names = [name.replace("-", "_") for name, _, _ in _OPTIONS]
     params = {
         name: options[name].strip()
@@ -310,7 +314,7 @@ def _since(selection: Selection, length: timedelta) -> Selection:
 
 
 def _full_name(text: str, kind: NameKind) -> str:
-    """The name that ends so, where the log has just one; else as it was given."""
+    """The full name, if the log has exactly one that ends with the text; otherwise the text."""
     if named(text, kind):
         return text
     alike = [full for _, full in ending_in(text, kind)]

@@ -31,7 +31,7 @@ from signal_inspector.subcommands import OK, PROBLEM, Subcommand, let_go, usage
 
 
 class Export(Subcommand):
-    """Dispatches as JSON Lines or CSV."""
+    """Exports dispatches as JSON Lines or CSV."""
 
     name = "export"
     help = "write dispatches as JSON Lines or CSV, to a file or to stdout"
@@ -96,8 +96,9 @@ class Export(Subcommand):
     def _write(
         self, wanted: Wanted, form: Format, operation: RunningOperation, write: Write
     ) -> None:
-        # A signal in the middle of a query would leave some drivers' connections unusable, and
-        # the operation without its end; one that comes while a pipe is full must not wait for it.
+        # A signal in the middle of a query would leave the connections of some drivers unusable,
+        # so that the end of the operation could not be written. But if a signal comes while a pipe
+        # is full, it must not wait for the pipe.
         with Stop() as stop, operation, closing(chunks(wanted, form, operation)) as parts:
             for part in parts:
                 with stop.allowed():

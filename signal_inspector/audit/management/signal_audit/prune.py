@@ -40,8 +40,8 @@ from signal_inspector.conf import SETTING, config_problems
 from signal_inspector.display.numbers import duration, plural, total_time
 from signal_inspector.subcommands import OK, Subcommand, usage
 
-_SAME_TIME: Final = timedelta(minutes=5)  # by which two clocks may differ
-# Seconds since 1970 by the clock of a server; SQLite has no clock but ours.
+_SAME_TIME: Final = timedelta(minutes=5)  # the most by which two clocks may differ
+# Seconds since 1970 by the clock of a server; SQLite uses the clock of this machine.
 _CLOCKS: Final = {
     "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
     "mysql": "SELECT unix_timestamp(sysdate(6))",
@@ -50,7 +50,7 @@ _CLOCKS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A share of the log, and what is to go of it."""
+    """A share of the log, and what is to be deleted of it."""
 
     share: Share
     strata: list[Stratum]
@@ -65,7 +65,7 @@ class _Part:
 
 
 class Prune(Subcommand):
-    """Deletes what the rules say is old."""
+    """Deletes what is old according to the rules."""
 
     name = "prune"
     help = "delete what is older, or more, than AUDIT['RULES'] say"
@@ -226,7 +226,7 @@ class Prune(Subcommand):
 
 
 def _require_a_right_clock(now: datetime) -> None:
-    """Raise a ``CommandError`` if the database does not agree on what time it is."""
+    """Raise a ``CommandError`` if this machine and the database disagree about the time."""
     theirs = clock_of_server(connections[get_settings().database])
     if theirs is not None and abs(theirs - now) > _SAME_TIME:
         raise CommandError(
@@ -237,7 +237,7 @@ def _require_a_right_clock(now: datetime) -> None:
 
 
 def clock_of_server(connection: BaseDatabaseWrapper) -> datetime | None:
-    """What time it is by the database, in UTC; None where it has no clock of its own."""
+    """The time in UTC by the database's clock; None if it has no clock of its own."""
     statement = _CLOCKS.get(connection.vendor)
     if statement is None:
         return None
@@ -266,7 +266,7 @@ def _described(options: dict[str, Any]) -> str:
 
 
 class Purge(Subcommand):
-    """Deletes all of one object, actor or request."""
+    """Deletes all dispatches of one object, actor or request."""
 
     name = "purge"
     help = "delete every dispatch that carried an object, or was caused by an actor"

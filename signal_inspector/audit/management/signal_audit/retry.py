@@ -17,7 +17,7 @@ from signal_inspector.audit.search.selection import read_id
 from signal_inspector.display.text import exception_line, printable
 from signal_inspector.subcommands import OK, PROBLEM, Subcommand, usage
 
-#: The exit status where the receiver ran and raised.
+#: The exit status if the receiver ran and raised.
 RAISED: Final = 3
 _LONGEST: Final = 2_000  # characters
 _MARKS: Final = {State.MET: "ok", State.FAILED: "NO", State.NOTE: "!"}
@@ -84,7 +84,7 @@ class RetryPart(Subcommand):
     def _tell(self, examined: Examined) -> None:
         """The conditions, and what would run."""
         for condition in examined.conditions:
-            text = clean(condition.text, _LONGEST)  # for a terminal, whatever the table holds
+            text = clean(condition.text, _LONGEST)  # safe for a terminal
             self.stdout.write(f"{_MARKS[condition.state]:>3}  {text}")
         call = examined.call
         if not examined.may_run:
@@ -111,7 +111,7 @@ class RetryPart(Subcommand):
 
 
 def _chosen(text: str, name: str | None) -> AuditedCall:
-    """The failed call that is meant. ``CommandError`` if there is none, or more than one."""
+    """The failed call to run again. ``CommandError`` if there is none, or more than one."""
     id_ = read_id(text)
     if id_ is None:
         raise usage(f"{text!r} is not the id of a dispatch.")
@@ -121,7 +121,7 @@ def _chosen(text: str, name: str | None) -> AuditedCall:
     failed = [call for call in found if call.outcome == Ending.RAISED]
     if name is not None:
         named = [call for call in found if _is_named(call.receiver.text, name)]
-        # One that did not fail is looked at as well, to say why it cannot run again.
+        # A call that did not fail is chosen as well, to show why it cannot run again.
         failed = [call for call in named if call in failed] or named
     return _only(failed, found, id_)
 

@@ -15,7 +15,7 @@ from signal_inspector.subcommands import OK, PROBLEM, Subcommand, usage
 
 
 class Ship(Subcommand):
-    """Writes what dead processes left in spool files."""
+    """Writes what dead processes left in their spool files."""
 
     name = "ship"
     help = "write what processes that ended left in their spool files to the database"

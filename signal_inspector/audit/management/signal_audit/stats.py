@@ -26,7 +26,7 @@ from signal_inspector.subcommands import OK, Subcommand, usage
 
 
 class Stats(Subcommand):
-    """Tells how the log does."""
+    """Shows the state of the log, and figures of what is in it."""
 
     name = "stats"
     help = "how large the log is, what is in it, and whether all is well with it"
@@ -123,7 +123,7 @@ class Stats(Subcommand):
 
 
 def gathered(start: datetime, now: datetime, *, exact: bool, top: int) -> dict[str, Any]:
-    """All that is told, as plain values."""
+    """All that is shown, as plain values."""
     state = status()
     number = report.total(exact=exact)
     span = report.span()
@@ -165,7 +165,7 @@ def _dicts(lines: Sequence[ReportLine]) -> list[dict[str, Any]]:
 
 
 def _here(text: str | None) -> str:
-    """A time as ``tail`` tells it: in the current time zone."""
+    """A time as ``tail`` shows it: in the current time zone."""
     if text is None:
         return "-"
     return f"{timezone.localtime(datetime.fromisoformat(text)):%Y-%m-%d %H:%M:%S %Z}"

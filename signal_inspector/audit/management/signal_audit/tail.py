@@ -30,15 +30,15 @@ from signal_inspector.subcommands import OK, Subcommand, let_go
 
 #: Django's styles by the tone of an outcome.
 _STYLES: Final = {"ok": "SUCCESS", "bad": "ERROR", "warn": "WARNING", "none": "HTTP_NOT_MODIFIED"}
-_WIDTH: Final = 20  # of the words for an outcome: "raised to the sender"
+_WIDTH: Final = 20  # of the column for outcomes, such as "raised to the sender"
 _MESSAGE: Final = 200  # characters
 
 _LEAST: Final = 0.05  # seconds between two looks
-_PATIENCE: Final = 60.0  # seconds between attempts to reach a database that is away, at most
+_PATIENCE: Final = 60.0  # the most seconds between attempts to reach a database that is away
 
 
 def entry_lines(entry: Entry, style: Style) -> str:
-    """One line for the dispatch, and one for each receiver that failed, with the last line end."""
+    """A line for the dispatch, and one for each receiver that failed; each ends with a newline."""
     dispatch = entry.dispatch
     words = _outcome(dispatch)
     parts = [
@@ -155,7 +155,7 @@ class Tail(Subcommand):
                 wait = min(wait * 2, _PATIENCE)
 
     def _lost(self, error: Exception) -> None:
-        """A server that restarts is worth waiting for; a mistake is not."""
+        """Wait for a database that is away; raise ``CommandError`` for any other error."""
         connection = connections[get_settings().database]
         if connection.is_usable():
             raise CommandError(f"The database says: {str(error).strip()}") from error
@@ -173,7 +173,7 @@ class Tail(Subcommand):
 
 
 def _last(reader: Reader, wanted: Wanted, count: int) -> list[Any]:
-    """The ids of the last so many, in the order of time."""
+    """The ids of the last ``count`` dispatches, in the order of time."""
     found: list[Any] = []
     if count:
         for step in scan(wanted.selection, count):
