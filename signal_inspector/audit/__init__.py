@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Delivery", "audit_circumstances", "audit_lost", "audited", "flush"]
 
-# Imported when they are asked for: an app's package is imported before there are any models.
+# Imported on first use: an app's package is imported before models can be loaded.
 _HOMES: Final = {
     "Delivery": "delivery.base",
     "audit_circumstances": "attribution.circumstances",
@@ -24,5 +24,5 @@ _HOMES: Final = {
     "flush": "delivery.current",
 }
 
-if not TYPE_CHECKING:  # a checker would take it for a yes to every name
+if not TYPE_CHECKING:  # with this, a type checker would accept every name
     __getattr__ = names_of(__name__, _HOMES)

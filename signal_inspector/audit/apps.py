@@ -7,7 +7,7 @@ from django.urls import NoReverseMatch, reverse
 
 
 class SignalAuditConfig(AppConfig):
-    """List it in INSTALLED_APPS, after ``signal_inspector``, and migrate."""
+    """Add it to INSTALLED_APPS after ``signal_inspector``, and migrate."""
 
     name = "signal_inspector.audit"
     label = "signal_audit"
@@ -20,9 +20,9 @@ class SignalAuditConfig(AppConfig):
         sink.start()
 
     def page_of(self, signal: str, dispatch_id: str) -> str:
-        """The URL in the admin of a dispatch; "" if its signal is not audited, or has no page.
+        """The URL of a dispatch in the admin; "" if its signal is not audited, or has no page.
 
-        For code that must not import the audit, and asks Django's registry of apps for it.
+        For code that must not import the audit, and gets this config from Django's app registry.
         """
         from signal_inspector.audit.settings import policy_for  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""System checks: whether the log can be written, and whether it is."""
+"""System checks: whether the log can be written, and whether it is being written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from signal_inspector.audit.settings import get_settings
 
 _DAYS = 7
 _MIDDLEWARE: Final = f"{AuditMiddleware.__module__}.{AuditMiddleware.__qualname__}"
-#: Middleware that sends no signals, so that it may stand before ours: the beginnings of its paths.
+#: Prefixes of the paths of middleware that sends no signals, so it may come before ours.
 _QUIET: Final = (
     "corsheaders.",
     "debug_toolbar.",
@@ -38,10 +38,10 @@ _QUIET: Final = (
 def check_installation(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Whether the project lets the audit hear of dispatches, and of the requests they are sent in.
+    """Check that the audit gets dispatches, and knows the requests that they are sent in.
 
-    W006 the core app is not installed; W007 the middleware is missing or comes late, in a project
-    that answers requests.
+    W006: the core app is not installed. W007: the middleware is missing or comes late, in a
+    project that answers requests.
     """
     found: list[CheckMessage] = []
     if not apps.is_installed("signal_inspector"):
@@ -60,7 +60,7 @@ def check_installation(
 
 
 def _before_ours() -> str:
-    """What is wrong with the place of the middleware; "" if nothing is."""
+    """What is wrong with the position of the middleware; "" if nothing is."""
     loud = None
     for path in project.MIDDLEWARE or ():
         if _is_ours(path):
@@ -83,17 +83,17 @@ def _is_ours(path: str) -> bool:
         return True
     try:
         found = import_string(path)
-    except ImportError:  # which Django tells of when it answers a request
+    except ImportError:  # Django reports this when it loads the middleware
         return False
     return isinstance(found, type) and issubclass(found, AuditMiddleware)
 
 
 def check_delivery(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Whether the settings name a way to deliver that fits the database.
+    """Check that the settings name a delivery that suits the database.
 
-    E001 no such delivery; E002 no such database; W001 a delivery with a connection of its own
-    for a SQLite file that the project uses (``caller`` is used in its place); W002 the app's
-    tables are not routed to the database that is written to.
+    E001: there is no such database. E002: there is no such delivery. W001: the delivery has its
+    own connection, and the database is a SQLite file that the project uses (``caller`` is used
+    instead). W002: the app's tables are not routed to the database that is written to.
     """
     settings = get_settings()
     place = 'SIGNAL_INSPECTOR["AUDIT"]'
@@ -141,7 +141,10 @@ def check_delivery(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 
 
 def check_cachalot(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """W009: django-cachalot keeps what it has read of the log, and hears of no write to it."""
+    """Check that django-cachalot does not cache the log, as it does not notice writes to it.
+
+    W009: it does.
+    """
     if not apps.is_installed("cachalot") or not getattr(project, "CACHALOT_ENABLED", True):
         return []
     label = AuditedDispatch._meta.app_label
@@ -171,21 +174,21 @@ def check_log(
     databases: Sequence[str] | None = None,
     **kwargs: Any,
 ) -> list[CheckMessage]:
-    """What the log itself says; runs with ``check --database`` and ``migrate`` alone.
+    """Check the state of the log; runs only with ``check --database`` and ``migrate``.
 
-    W003 the tables are missing; W004 dispatches of the last week are missing; W005 a writer has
-    something to write and does not.
+    W003: the tables are missing. W004: dispatches of the last week are missing. W005: a writer
+    has something to write and does not.
     """
     using = get_settings().database
     if not databases or using not in databases:
         return []
     try:
-        # Without its tables there is nothing else that could be asked.
+        # Without its tables there is nothing else to check.
         if missing := _missing_tables(using):
-            return [] if sys.argv[1:2] == ["migrate"] else missing  # which makes them now
+            return [] if sys.argv[1:2] == ["migrate"] else missing  # migrate creates them now
         return [*_gaps(using), *_late(using)]
     except DatabaseError:
-        return []  # Django's own checks tell of a database that does not answer
+        return []  # Django's own checks report a database that does not answer
 
 
 def _missing_tables(using: str) -> list[CheckMessage]:

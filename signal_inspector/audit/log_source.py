@@ -1,8 +1,8 @@
 """The log as a source for other rooms: for ``signals watch``, and for the graph of signals.
 
-``signals watch`` reads what is written, as it comes. The graph asks which receiver sent which
-signal on, as the newest part of the log tells it: by the index of parents, so in a time that the
-length of the log does not change.
+``signals watch`` reads what is written, as it comes. For the graph, the newest part of the log
+says which receiver sent which signal. This uses the index of parents, so its time does not depend
+on the length of the log.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from signal_inspector.core.registry import Asked, SentOn, Source, SourceAwayErro
 
 NAME: Final = "audit"
 
-#: How long after its start a dispatch may be written and is still shown.
+#: A dispatch is shown if it is written within this time after its start.
 _WINDOW: Final = timedelta(minutes=5)
 
-#: The newest dispatches that were sent in a receiver, of which the counts are taken.
+#: How many of the newest dispatches that were sent in a receiver are counted.
 SAMPLE: Final = 5_000
 
 _AT_ONCE: Final = 400  # ids in one query
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 def open_source(asked: Asked) -> Source:
-    """The log from now on. Raises ``CommandError`` where it has no tables."""
+    """The log from now on. Raises ``CommandError`` if it has no tables."""
     from signal_inspector.audit.management.signal_audit.base import require_tables  # noqa: PLC0415
 
     require_tables()
@@ -71,7 +71,7 @@ class _Log:
             raise SourceAwayError(f"The database is away: {str(error).strip()}") from error
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing, as nothing is open."""
 
 
 def sent_on(sample: int = SAMPLE) -> list[SentOn]:
@@ -88,7 +88,7 @@ def sent_on(sample: int = SAMPLE) -> list[SentOn]:
     counts = Counter(
         (receivers[parent, index], signal)
         for parent, index, signal in sent
-        if (parent, index) in receivers  # not where the parent is not audited
+        if (parent, index) in receivers  # not there if the parent is not audited
     )
     texts = _texts({number for pair in counts for number in pair})
     return [

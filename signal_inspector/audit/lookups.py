@@ -35,7 +35,7 @@ GONE: Final = "(name not found)"
 
 
 def dispatches() -> QuerySet[AuditedDispatch]:
-    """The dispatches of the log, in the database where the log is."""
+    """The dispatches of the log, in the log's database."""
     return AuditedDispatch.objects.using(get_settings().database)
 
 
@@ -45,9 +45,9 @@ def calls() -> QuerySet[AuditedCall]:
 
 
 def first_id_at(when: datetime) -> UUID:
-    """The smallest id that a dispatch has which started at this time or later.
+    """The smallest possible id of a dispatch that started at this time or later.
 
-    A naive time is one of the current time zone. Times before 1970 are as 1970.
+    A naive time is in the current time zone. Times before 1970 count as 1970.
     """
     microseconds = max((_aware(when).astimezone(UTC) - moment(0)) // _MICROSECOND, 0)
     milliseconds, rest = divmod(microseconds, 1_000)
@@ -75,25 +75,25 @@ def time_of(id_: UUID) -> datetime:
 
 
 def number_of(kind: NameKind, text: str) -> int:
-    """The number that stands for a name in the rows, whether or not the log has it."""
+    """The number that stands for a name in rows, whether or not the log has the name."""
     return name_id(kind, name_text(text))
 
 
 def names_of(kind: NameKind) -> list[tuple[int, str]]:
-    """Number and text of all names of a kind, in the order of their texts: for filters."""
+    """Numbers and texts of all names of a kind, sorted by text."""
     found = Name.objects.using(get_settings().database).filter(kind=kind)
     return sorted(found.values_list("id", "text"), key=lambda name: name[1])
 
 
 def object_key(instance: Model) -> str:
-    """``shop.Order:42``: what the log calls an instance."""
+    """The key of an instance in the log: ``shop.Order:42``."""
     return f"{_label(type(instance))}:{instance.pk}"
 
 
 def as_logged(key: str) -> str:
-    """The key that the log has for what somebody types: ``shop.order:42``, or one of a proxy.
+    """The key in the log for one that somebody typed: ``shop.order:42``, or one of a proxy model.
 
-    A key of anything but an installed model stays as it is.
+    A key that is not of an installed model stays as it is.
     """
     label, colon, rest = key.strip().partition(":")
     with contextlib.suppress(LookupError, ValueError):
@@ -106,9 +106,9 @@ def _label(model: type[Model]) -> str:
 
 
 def carriers_of(key: str) -> QuerySet[AuditedObject]:
-    """The rows that tell which dispatches carried ``shop.Order:42``, the latest first.
+    """The rows of the dispatches that carried ``shop.Order:42``, the latest first.
 
-    The model may be written with any case, be a proxy, or be one that is gone by now.
+    The model may be written in any case, be a proxy, or no longer exist.
     """
     label, _, pk = as_logged(key).partition(":")
     found = AuditedObject.objects.using(get_settings().database)
@@ -117,12 +117,12 @@ def carriers_of(key: str) -> QuerySet[AuditedObject]:
 
 
 def open_gaps() -> QuerySet[Gap]:
-    """Gaps that nobody has dealt with, the latest first."""
+    """Gaps that nobody has marked as dealt with, the latest first."""
     return Gap.objects.using(get_settings().database).filter(closed_at=None)
 
 
 def gaps_in(start: datetime | None, end: datetime | None) -> QuerySet[Gap]:
-    """The gaps that touch the time from ``start`` on and before ``end``."""
+    """The gaps that overlap the time from ``start`` on and before ``end``."""
     found = Gap.objects.using(get_settings().database).all()
     if start is not None:
         found = found.filter(Q(to_at=None) | Q(to_at__gte=stored(_aware(start))))
@@ -130,12 +130,12 @@ def gaps_in(start: datetime | None, end: datetime | None) -> QuerySet[Gap]:
 
 
 def _aware(when: datetime) -> datetime:
-    """A naive time is one of the current time zone."""
+    """The time with a time zone; a naive time is in the current one."""
     return timezone.make_aware(when) if timezone.is_naive(when) else when
 
 
 class Texts:
-    """The names of a page."""
+    """The texts of the names on a page, by number."""
 
     def __init__(self, numbers: Iterable[int | None]) -> None:
         wanted = {number for number in numbers if number is not None}
@@ -148,7 +148,7 @@ class Texts:
 
 
 def offered(*kinds: NameKind) -> dict[NameKind, list[str]]:
-    """The names of these kinds, in order; of one that has very many only some of them."""
+    """The names of these kinds, sorted; at most ``OFFERED`` of each kind."""
     texts: dict[NameKind, list[str]] = {}
     for kind in kinds:
         found = _names().filter(kind=kind).values_list("text", flat=True)
@@ -157,16 +157,16 @@ def offered(*kinds: NameKind) -> dict[NameKind, list[str]]:
 
 
 def named(text: str, *kinds: NameKind) -> list[NameKind]:
-    """Of which of these kinds there is a name that is exactly so."""
+    """The kinds, among these, that have a name with exactly this text."""
     numbers = {number_of(kind, text): kind for kind in kinds}
     found = set(_names().filter(id__in=numbers).values_list("id", flat=True))
     return [kind for number, kind in numbers.items() if number in found]
 
 
 def ending_in(last: str, *kinds: NameKind) -> list[tuple[NameKind, str]]:
-    """Names whose last parts are these: "order_placed" of "shop.signals.order_placed".
+    """Names with this last part: "order_placed" finds "shop.signals.order_placed".
 
-    Reads the names alone, of which there are few, and never the log.
+    Reads only the table of names, which is small.
     """
     wanted = _names().filter(
         Q(text__endswith=f".{last}") | Q(text__endswith=f".{last}{PARTIAL}"), kind__in=kinds

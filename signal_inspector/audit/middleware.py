@@ -1,4 +1,4 @@
-"""Lets the dispatches of a request know the request, its client and its user."""
+"""Attributes dispatches to the request that they are sent in, its client and its user."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 class AuditMiddleware:
     """``signal_inspector.audit.middleware.AuditMiddleware``: put it first in MIDDLEWARE.
 
-    Works under WSGI and ASGI, among sync and async middleware, without switching between them.
-    The user is taken when the application itself has asked for it, whatever middleware sets it.
+    It works under WSGI and ASGI, with sync and async middleware, without switching between them.
+    The user is read once the application itself has asked for it, no matter which middleware
+    sets it.
     """
 
     sync_capable = True
@@ -86,15 +87,15 @@ def _end(outer: Surroundings | None, around: Surroundings) -> None:
 
 
 def _keep(around: Surroundings, response: HttpResponseBase) -> None:
-    """Let the body of a streaming response, which is made later, run in the same surroundings."""
+    """Let the body of a streaming response, which is made later, run in these surroundings."""
     if not response.streaming:
         return
     try:
-        iterator = vars(response).get("_iterator")  # what Django's own classes iterate over
+        iterator = vars(response).get("_iterator")  # what Django's response classes iterate over
         if iterator is not None:
             body = _Body(copy(around), details.current_trace())
             kind = _AsyncBody if getattr(response, "is_async", False) else _SyncBody
-            # Past the setter: a file would no longer be sent as one.
+            # Not by the setter, after which a file response would no longer be sent as a file.
             response._iterator = kind(iterator, body)  # type: ignore[attr-defined]
             closers = vars(response)["_resource_closers"]
             closers[:] = [partial(body.close, closer) for closer in closers]
@@ -120,11 +121,11 @@ class _Body:
         details.outer_trace.set(outer[1])
 
     def end(self) -> None:
-        """Let go of the request."""
+        """Release the request."""
         self._around.finish()
 
     def close(self, closer: Callable[[], object]) -> None:
-        """Call what the response closes: a generator runs its ``finally`` then."""
+        """Close a resource of the response: if it is a generator, this runs its ``finally``."""
         outer = self.enter()
         try:
             closer()
@@ -134,7 +135,7 @@ class _Body:
 
 
 class _SyncBody:
-    """The iterator of a body."""
+    """The iterator of a sync body."""
 
     def __init__(self, iterator: Iterator[object], body: _Body) -> None:
         self._iterator = iterator
@@ -155,7 +156,7 @@ class _SyncBody:
 
 
 class _AsyncBody:
-    """The same of an async one. It runs in one task, so nobody else finds what is set in it."""
+    """The iterator of an async body. It runs in one task, so other code sees nothing of it."""
 
     def __init__(self, iterator: AsyncIterator[object], body: _Body) -> None:
         self._iterator = iterator

@@ -1,9 +1,10 @@
 """Arguments and responses as canonical text, and back: equal payloads have equal text.
 
-The text is JSON with sorted keys and without blanks. A value that JSON holds exactly (None, bool,
-int, float, str) stands for itself. Every other one is an object that holds all of its ``Summary``
-that cannot be worked out from the rest, so that a retry can tell what it may restore: ``kind`` and
-``type``, the exact ``value`` where there is one, and whether something was cut or redacted.
+The text is JSON with sorted keys and without spaces. A value that JSON can hold exactly (None,
+bool, int, float, str) is written as it is. Any other value is an object with the parts of its
+``Summary`` that cannot be derived from the others, so that a retry knows what can be restored:
+``kind`` and ``type``, the exact ``value`` if there is one, and whether something was cut or
+redacted.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ _encode: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
 ).encode
 _LARGEST_LABEL: Final = 200
-_DEEP: Final = 50  # more than any that was written
+_DEEP: Final = 50  # nesting; no payload is written as deep as this
 _JSON_TYPES: Final = {kind: kind.__name__ for kind in (type(None), bool, int, float, str)}
 _NOT_OURS: Final = "This is not a payload of the audit."
 
 
 def payload_text(payload: Mapping[str, Summary], keep: str = "full") -> str:
-    """The arguments as text; ``keep`` is "full", "objects" (model instances alone) or "none"."""
+    """The arguments as text; ``keep`` is "full", "objects" (only model instances) or "none"."""
     if keep == "none":
         return ""
     only_objects = keep == "objects"
@@ -43,7 +44,7 @@ def response_text(response: Summary | None) -> str:
 
 
 def read_payload(text: str) -> dict[str, Summary]:
-    """What ``payload_text`` was given. ValueError if the text is none of ours."""
+    """The arguments from a text of ``payload_text``. ValueError if the text is of another kind."""
     data = json.loads(text) if text else {}
     if not isinstance(data, dict):
         raise ValueError(_NOT_OURS)  # noqa: TRY004 - as everything else that is wrong with it
@@ -51,24 +52,24 @@ def read_payload(text: str) -> dict[str, Summary]:
 
 
 def payload_data(text: str) -> dict[str, Any]:
-    """The same as ``Dispatch.as_dict`` has it."""
+    """The arguments from such a text, as in ``Dispatch.as_dict``."""
     return {name: summary.as_dict() for name, summary in read_payload(text).items()}
 
 
 def response_data(text: str) -> dict[str, Any]:
-    """What ``payload_data`` gives of one value; ``text`` is not ""."""
+    """The value from a text of ``response_text``, as in ``payload_data``; the text is not ""."""
     return _summary(json.loads(text)).as_dict()
 
 
 def read_response(text: str) -> Summary | None:
-    """What ``response_text`` was given. ValueError if the text is none of ours."""
+    """The value from a text of ``response_text``. ValueError if the text is of another kind."""
     return _summary(json.loads(text)) if text else None
 
 
 def carried_objects(payload: Mapping[str, Summary]) -> Iterator[tuple[str, str]]:
-    """Label and key of each saved instance in it, in collections too: ("shop.Order", "42").
+    """Label and key of each saved instance, also in collections: ("shop.Order", "42").
 
-    Keys that were cut or redacted are left out: they are not the key of anything.
+    Keys that were cut or redacted are left out, as they identify nothing.
     """
     waiting = list(payload.values())
     while waiting:
@@ -101,7 +102,7 @@ def _data(summary: Summary, only_objects: bool) -> Any:
 
 
 def _stands_for_itself(summary: Summary) -> bool:
-    """Whether ``_plain(summary.value)`` is the summary."""
+    """Whether ``_plain(summary.value)`` equals the summary."""
     value = summary.value
     return (
         summary.type == _JSON_TYPES.get(type(value))
@@ -113,7 +114,7 @@ def _stands_for_itself(summary: Summary) -> bool:
 
 
 def _plain(value: Any) -> Summary | None:
-    """The summary that ``value`` alone stands for."""
+    """The summary of a value that is written as it is; None if the value cannot be one."""
     name = _JSON_TYPES.get(type(value))
     if name is None or not _is_exact(value):
         return None
@@ -121,12 +122,12 @@ def _plain(value: Any) -> Summary | None:
 
 
 def _is_exact(value: Any) -> bool:
-    """Whether JSON holds it: NaN and the infinities are told by their text alone."""
+    """Whether JSON can hold it: NaN and the infinities are kept only as text."""
     return type(value) is not float or math.isfinite(value)
 
 
 def _usual_text(kind: str, value: Any) -> str | None:
-    """The text that need not be stored, as the rest says it."""
+    """The text that need not be stored, as it follows from kind and value."""
     if kind in (WITHHELD, "redacted"):
         return kind
     return value if kind == "plain" and type(value) is str else None

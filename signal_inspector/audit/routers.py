@@ -1,4 +1,4 @@
-"""Keeps the log in a database of its own."""
+"""A database router that keeps the log in its own database."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _LABEL: Final = "signal_audit"
 class AuditRouter:
     """``DATABASE_ROUTERS = ["signal_inspector.audit.routers.AuditRouter"]``.
 
-    Sends reading, writing and migrating the log to ``AUDIT["DATABASE"]`` and leaves everything
-    else to the other routers. The log has no keys into other apps, so nothing crosses. Migrate
-    with ``manage.py migrate --database=<alias>``; the first ``migrate`` of the default database
-    makes no tables of the log there.
+    Routes reads, writes and migrations of the log to ``AUDIT["DATABASE"]``, and leaves everything
+    else to the other routers. The log has no foreign keys to other apps, so there are no relations
+    between databases. Migrate with ``manage.py migrate --database=<alias>``; ``migrate`` of
+    another database does not create the tables of the log there.
     """
 
     def db_for_read(self, model: type[Model], **_hints: Any) -> str | None:

@@ -1,8 +1,8 @@
-"""What was dispatched, as rows: named tuples of text, numbers and None, names still as text.
+"""Dispatches as rows: named tuples of text, numbers and None, with names as text.
 
-Rows are clean (no database refuses them for what they hold) and plain enough for JSON, so that a
-delivery may keep them in a file or send them elsewhere, and write them later or in another
-process. Times are microseconds since 1970 until they are written.
+Rows are clean (no database refuses their values) and can be encoded as JSON. So a delivery may
+keep them in a file or send them elsewhere, and write them later or in another process. Times are
+microseconds since 1970 until they are written.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ from signal_inspector.display.text import place
 
 
 class DispatchRow(NamedTuple):
-    """A dispatch. Where it is bound for a database, ids and times have the form that this takes,
-    and numbers stand for names.
+    """A dispatch.
+
+    In a bound row, ids and times have the format of the database, and names are numbers.
     """
 
     id: Any
@@ -85,7 +86,7 @@ class DispatchRow(NamedTuple):
 
 
 class CallRow(NamedTuple):
-    """A receiver call of a dispatch; bound as the row of that."""
+    """A receiver call of a dispatch; bound in the same way."""
 
     dispatch_id: Any
     index: int  # type: ignore[assignment]
@@ -106,7 +107,7 @@ class CallRow(NamedTuple):
 
 
 class ObjectRow(NamedTuple):
-    """An object that a dispatch carries; bound as the row of that."""
+    """An object that a dispatch carries; bound in the same way."""
 
     model_id: Any
     object_pk: str
@@ -119,7 +120,7 @@ DISPATCH_COLUMNS: Final = DispatchRow._fields
 CALL_COLUMNS: Final = CallRow._fields
 OBJECT_COLUMNS: Final = ObjectRow._fields
 
-#: Which columns of a row hold a name, and of which kind.
+#: The columns of a row that hold a name, with the kind of the name.
 DISPATCH_NAMES: Final = {
     "signal_id": NameKind.SIGNAL,
     "sender_id": NameKind.SENDER,
@@ -138,7 +139,7 @@ _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
 class Item(NamedTuple):
-    """What a sink hands to a delivery: cheap to make, and put into rows where it is written."""
+    """What the sink hands to a delivery: cheap to make, and turned into rows when written."""
 
     dispatch: Dispatch
     circumstances: Circumstances
@@ -146,7 +147,7 @@ class Item(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """All rows of one dispatch. ``Rows.read(json.loads(json.dumps(rows)))`` is as good as it."""
+    """All rows of one dispatch. ``Rows.read(json.loads(json.dumps(rows)))`` is equivalent."""
 
     dispatch: DispatchRow
     calls: list[CallRow]
@@ -154,9 +155,9 @@ class Rows(NamedTuple):
 
     @classmethod
     def read(cls, content: Iterable[Any]) -> Rows:
-        """Rows again of what JSON has made of them.
+        """Make rows of what was read from JSON.
 
-        Their columns are not counted: rows of another version are for the database to refuse.
+        The number of columns is not checked: the database refuses rows of another version.
         """
         dispatch, calls, objects = content
         return cls(
@@ -179,10 +180,10 @@ def render(
     outcome: TransactionOutcome = TransactionOutcome.UNKNOWN,
     transaction: UUID | None = None,
 ) -> Rows:
-    """The rows of a dispatch that has ended, and of how its transaction did.
+    """The rows of a dispatch that has ended, with the outcome of its transaction.
 
-    The time of writing (0 here) is for the writer to fill in. ``process`` and ``delivery`` are
-    names: "web-2, pid 4127, uvicorn" and "buffered".
+    The time of writing is 0 here; the writer sets it. ``process`` and ``delivery`` are names, such
+    as "web-2, pid 4127, uvicorn" and "buffered".
     """
     dispatch, around, policy = item
     id_ = dispatch.id_text
@@ -236,9 +237,9 @@ def render(
 
 
 def in_ascii(rows: Rows) -> Rows:
-    """The same with escapes for all but ASCII, for a database whose character set is narrower.
+    """The rows with all non-ASCII characters escaped, for databases with a smaller character set.
 
-    The escapes are JSON's, so payloads stay what they are.
+    The escapes are those of JSON, so payloads keep their meaning.
     """
     return Rows(
         _row_in_ascii(rows.dispatch),

@@ -1,6 +1,6 @@
-"""``SIGNAL_INSPECTOR["AUDIT"]``, what makes a value of it right, and what it says of a signal.
+"""``SIGNAL_INSPECTOR["AUDIT"]``: its settings, their validation, and the policy for a signal.
 
-``INCLUDE``, ``EXCLUDE`` and ``RULES`` are decided once per name.
+``INCLUDE``, ``EXCLUDE`` and ``RULES`` are evaluated once per signal name.
 """
 
 from __future__ import annotations
@@ -84,20 +84,20 @@ def choice(*known: str) -> Callable[[object], Fault | None]:
 class Rule:
     """What is kept of the signals of one glob, and for how long: a value of ``RULES``."""
 
-    #: "full": as the panel shows it; "objects": model instances alone; "none": nothing.
+    #: "full": as the panel shows it; "objects": only model instances; "none": nothing.
     payload: str = field(default="full", metadata={"rule": choice(*PAYLOADS)})
     responses: bool = False
     tracebacks: bool = True
     #: Dispatches older than this many days are pruned; None: never.
     keep_days: int | None = field(default=None, metadata={"rule": days})
-    #: The same for dispatches in which something failed; None: as keep_days.
+    #: The same for dispatches in which something failed; None: the value of keep_days.
     keep_failures_days: int | None = field(default=None, metadata={"rule": days})
-    #: The oldest dispatches beyond this number are pruned; None: no such cap.
+    #: The oldest dispatches beyond this number are pruned; None: no limit.
     max_rows: int | None = field(default=None, metadata={"rule": days})
 
 
 def _rules(value: object) -> Fault | None:
-    """A dict of globs, each with a dict as ``Rule`` reads it."""
+    """A dict that has globs as keys, and dicts of the settings in ``Rule`` as values."""
     fault = section(value)
     if fault is not None or not isinstance(value, dict):
         return fault
@@ -120,33 +120,33 @@ class Audit:
     database: str = field(default="default", metadata={"rule": some_text})  # alias in DATABASES
     #: "auto", "inline", "buffered", "caller", "spool", or the dotted path of a Delivery class.
     delivery: str = field(default="auto", metadata={"rule": some_text})
-    include: tuple[str, ...] = ("*",)  # globs, of the signals that are inspected
+    include: tuple[str, ...] = ("*",)  # globs of the signals that are audited
     exclude: tuple[str, ...] = ()
-    #: {glob: rule}; of several that match a signal the first counts.
+    #: {glob: rule}; the first glob that matches a signal counts.
     rules: Mapping[str, Mapping[str, Any]] | None = field(default=None, metadata={"rule": _rules})
     queue_size: int = 10_000  # dispatches that wait for the writer, per process
     batch_size: int = fixed(500)  # dispatches written in one transaction
-    flush_seconds: float = fixed(1.0)  # the longest they wait
-    spool_dir: str = ""  # where "spool" keeps its files; "" is an error for it
-    request_id_header: str = "X-Request-ID"  # "" makes an id for every request
-    #: What is kept of the path of a request: the route that Django found for it, or all of it.
+    flush_seconds: float = fixed(1.0)  # the longest time that they wait
+    spool_dir: str = ""  # where "spool" keeps its files; "spool" does not work without it
+    request_id_header: str = "X-Request-ID"  # "": a new id is made for every request
+    #: What is kept of the path of a request: "route", the route that Django found, or "path".
     paths: str = field(default="route", metadata={"rule": choice(*PATHS)})
-    #: How many proxies of yours stand before the application, each of which appends to
+    #: How many trusted proxies are in front of the application, each of which appends to
     #: X-Forwarded-For; 0: the header is not read.
     trusted_proxies: int = field(default=0, metadata={"rule": not_negative})
-    client_header: str = ""  # a header that your proxy sets to the client's address alone
+    client_header: str = ""  # a header that your proxy sets to the client's address only
     #: Whether the name of the user (its USERNAME_FIELD) is kept beside its key.
     actor_labels: bool = True
     #: Seconds after which a failed receiver may be run again; 0: at once.
     retry_minimum_age: float = field(default=300, metadata={"rule": seconds_or_zero})
-    retry_attempts: int = fixed(3)  # how often at most
-    #: The log is called late by a system check and in the admin after so many seconds in which
-    #: a writer had something to write and wrote nothing.
+    retry_attempts: int = fixed(3)  # the maximum number of attempts
+    #: A writer is shown as late by a system check and in the admin if for so many seconds it had
+    #: something to write and wrote nothing.
     late_after_seconds: float = fixed(60)
 
 
 def get_settings() -> Audit:
-    """The settings of the audit as they are now."""
+    """The current settings of the audit."""
     config = get_config()
     return config.room(Audit) if config.rooms else _DEFAULTS
 
@@ -156,9 +156,9 @@ _DEFAULTS: Final = Audit()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What is kept of a signal, and for how long."""
+    """What is kept of a signal's dispatches, and for how long."""
 
-    glob: str  # the rule's own; "" where none matched
+    glob: str  # the glob of the rule; "" if none matched
     payload: str  # "full", "objects" or "none"
     responses: bool
     tracebacks: bool
@@ -175,7 +175,7 @@ _in_order: list[Policy] | None = None
 
 
 def policy_for(signal: str) -> Policy | None:
-    """The policy for a signal of this name; None if it is not audited. Remembered."""
+    """The policy for a signal of this name; None if it is not audited. The result is cached."""
     try:
         return _known[signal]
     except KeyError:
@@ -187,7 +187,7 @@ def policy_for(signal: str) -> Policy | None:
 
 
 def policies() -> list[Policy]:
-    """The policies of the settings in the order in which they are tried; the default's is last."""
+    """The policies of the settings, in the order in which they are tried; the default is last."""
     global _in_order
     if _in_order is None:
         read = [_read(glob, raw) for glob, raw in dict(get_settings().rules or {}).items()]
@@ -196,17 +196,17 @@ def policies() -> list[Policy]:
 
 
 def wanted_details() -> Details:
-    """What has to be gathered for the policies together."""
+    """The details that the policies need together."""
     wanted = _ALWAYS
     for policy in policies():
         wanted |= details_of(policy)
-        if policy.glob == "*":  # no signal comes to those behind it
+        if policy.glob == "*":  # it matches all signals, so the policies after it are not used
             break
     return wanted
 
 
 def details_of(policy: Policy) -> Details:
-    """What has to be gathered of the dispatches that this policy is for."""
+    """The details that this policy needs."""
     wanted = _ALWAYS
     if policy.payload != "none":
         wanted |= Details.PAYLOAD
@@ -218,7 +218,7 @@ def details_of(policy: Policy) -> Details:
 
 
 def forget_policies() -> None:
-    """Decide anew: the settings have changed."""
+    """Forget the policies, because the settings have changed."""
     global _in_order
     _in_order = None
     _known.clear()

@@ -1,14 +1,14 @@
-"""Signals that the audit sends. They are outside the inspection: nothing of them is recorded."""
+"""Signals that the audit sends. They are not inspected: their dispatches are not recorded."""
 
 from __future__ import annotations
 
 from django.dispatch import Signal
 
-#: Sent when dispatches are found to be missing in the log, and again when no more are.
+#: Sent when dispatches are found to be missing in the log, and again when the gap is over.
 #:
-#: ``sender`` is ``signal_inspector.audit.delivery.gaps.Loss``, ``loss`` one of these: its
-#: ``reason``, ``missing`` (so far), ``is_upper_bound``, ``from_at``, ``to_at``, ``detail`` and
-#: ``is_over``.
-#: It is sent by ``send_robust``, from whichever thread writes the log, never from the code that
-#: sent what is missing. A receiver should be quick: the log waits for it.
+#: ``sender`` is ``signal_inspector.audit.delivery.gaps.Loss``, and ``loss`` is an instance of it,
+#: with ``reason``, ``missing`` (so far), ``is_upper_bound``, ``from_at``, ``to_at``, ``detail``
+#: and ``is_over``.
+#: It is sent by ``send_robust`` when the log is written, in the thread that writes it. A receiver
+#: should be quick: the log waits for it.
 audit_lost = Signal()

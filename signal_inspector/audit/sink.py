@@ -1,6 +1,6 @@
-"""The sink: from a dispatch that has ended to the delivery, in a few microseconds.
+"""The sink: hands each dispatch that has ended to the delivery, in a few microseconds.
 
-``start`` lets it listen when the project starts, and look anew when its settings change.
+``start`` makes it listen when the project starts, and follow changes of the settings.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ _UID: Final = "signal_inspector.audit"
 def is_testing() -> bool:
     """Whether Django's test environment is set up in this process.
 
-    Every test runner does that, Django's and pytest-django. A mail backend for tests does not
-    tell: projects run with it in development.
+    All test runners do this, both Django's and pytest-django. The email backend for tests would be
+    no sign of it, as some projects use that in development.
     """
-    # Not imported for the question: it would bring all that a test client needs.
+    # Not imported here, as this would import everything that a test client needs.
     module: Any = sys.modules.get("django.test.utils")
     return module is not None and hasattr(module._TestState, "saved_data")
 
@@ -64,7 +64,7 @@ class AuditSink(Sink):
 
     def __init__(self) -> None:
         self.details = wanted_details()
-        #: How many tests, one inside the other, have asked to be audited.
+        #: How many ``audited`` blocks of tests are open, nested ones included.
         self.asked = 0
 
     def details_for(self, signal: str) -> Details | None:
@@ -84,17 +84,17 @@ class AuditSink(Sink):
         delivery.take(Item(dispatch.detached(), current(), policy))
 
     def _leave(self) -> None:
-        """Keep nothing of tests that have not asked, and gather nothing from here on."""
+        """Stop listening under a test runner, unless a test asks to be audited."""
         sinks.remove_sink(self)
         _logger.info(
             "Django's test environment is set up in this process: the audit keeps nothing from "
             "here on, but what is sent inside of audited()."
         )
-        if process.delivery is not None:  # of what was sent before
+        if process.delivery is not None:  # it has taken what was sent before
             process.renew()
 
     def renew(self) -> None:
-        """Gather what the settings ask for now."""
+        """Ask for the details that the settings need now."""
         self.details = wanted_details()
         sinks.refresh_sinks()
 
@@ -130,14 +130,14 @@ def _open_log(asked: registry.Asked) -> registry.Source:
 
 
 def _sent_on() -> Iterable[registry.SentOn]:
-    """What the log tells the graph of signals."""
+    """What receivers sent, from the log, for the graph of signals."""
     from signal_inspector.audit import log_source  # noqa: PLC0415 - as above
 
     return log_source.sent_on()
 
 
 def listen() -> AuditSink:
-    """Let the sink hear of dispatches, once; it stops by itself under a test runner."""
+    """Let the sink listen, but only once; it stops by itself under a test runner."""
     assert installed is not None  # noqa: S101 - `start` has been called by the app
     sinks.remove_sink(installed)
     sinks.add_sink(installed)
@@ -145,7 +145,7 @@ def listen() -> AuditSink:
 
 
 def _watch_test_databases() -> None:
-    """Close our connections before a test database is destroyed, which they would forbid."""
+    """Close our connections before a test database is destroyed, as they would prevent that."""
     original = BaseDatabaseCreation.destroy_test_db
     if hasattr(original, "__signal_inspector_original__"):
         return
@@ -174,7 +174,7 @@ def _setting_changed(setting: str, **kwargs: object) -> None:
 
 
 def _migrated(using: str, **kwargs: object) -> None:
-    forget_names(using)  # `flush` sends it too, which empties the tables
+    forget_names(using)  # `flush` sends this signal too, after it has emptied the tables
 
 
 def _request_finished(**kwargs: object) -> None:

@@ -1,4 +1,4 @@
-"""For tests: nothing is written while tests run, unless one asks."""
+"""For tests: nothing is written while tests run, unless a test asks for it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from signal_inspector.core.listening import sinks
 
 
 class audited(ContextDecorator):  # noqa: N801 - reads as a statement, like contextlib.suppress
-    """Keep what is sent inside: ``with audited(): ...``, or as a decorator. Nests.
+    """Keep what is sent inside: ``with audited(): ...``, or as a decorator. It can be nested.
 
-    A dispatch is written at once on the connection of the code that sends it, in a savepoint
-    where a transaction is open. So it is there for the test to look at, and gone with the test's
-    own transaction; the queries that write it are neither counted nor logged. The test has to be
-    one that may use the database. It holds for all threads of the process.
+    A dispatch is written at once on the connection of the code that sends it, in a savepoint if a
+    transaction is open. So the test can look at it, and it is rolled back with the test's
+    transaction. The queries that write it are neither counted nor logged. The test must be
+    allowed to use the database. This applies to all threads of the process.
 
-    ``delivery`` names another way: that one is flushed and closed at the end.
+    ``delivery`` is the name of another delivery, which is flushed and closed at the end.
     """
 
     def __init__(self, delivery: str = "inline") -> None:

@@ -1,6 +1,7 @@
-"""The overview for the template of the app's index, on whatever admin site it is shown.
+"""The overview for the template of the app's index, on any admin site.
 
-Django imports this in a project without the admin, too: so the pages are imported when shown.
+Django imports this module even in projects without the admin, so the pages are imported later,
+when they are shown.
 """
 
 from __future__ import annotations
