@@ -1,7 +1,7 @@
 """The system checks of this app, under the tag ``signal_inspector``.
 
-The rules, and the reading of source that they need, are imported when a command checks: a server
-that does not has no use for them.
+The rules, and the code that reads source for them, are imported only when a command runs checks:
+a server that does not run checks does not need them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["TAG", "check_settings", "check_signals", "check_toolbar"]
 
 
 def check_signals(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """What is wrong with the project's signals and receivers; to be registered with ``TAG``."""
+    """Check the project's signals and receivers; to be registered with ``TAG``."""
     from signal_inspector.checks import signals  # noqa: PLC0415 - see above
 
     return signals.check_signals(app_configs, **kwargs)

@@ -1,7 +1,7 @@
-"""``python -m signal_inspector.checks [PATH ...]``: what the source alone tells, without Django.
+"""``python -m signal_inspector.checks [PATH ...]``: check only the source, without Django.
 
-For code that ``manage.py check`` cannot look at: where a module that it imports still has
-``providing_args``, ``django.setup()`` ends with a TypeError.
+This is for code that ``manage.py check`` cannot check: if a module that it imports still uses
+``providing_args``, ``django.setup()`` raises TypeError.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _FOUND, _UNUSABLE = 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line for each finding.
 
-    The exit code is 0 where there is none, 1 where there are some, and 2 where a path is not there
-    or a file cannot be looked at.
+    The exit code is 0 without findings, 1 with findings, and 2 if a path does not exist or a file
+    cannot be read.
     """
     parser = argparse.ArgumentParser(
         prog="python -m signal_inspector.checks",

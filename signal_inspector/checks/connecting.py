@@ -1,5 +1,7 @@
-"""Receivers under the wrong key: they run twice for one dispatch, or not, or still; and receivers
-that only Django's weak reference holds: those that died, and those that will.
+"""Receivers under a wrong key, and receivers that only Django's weak reference holds.
+
+Under a wrong key, a receiver runs twice for one dispatch, or not at all, or still after
+``disconnect()``. A receiver that is only weakly referenced is dead, or will be.
 """
 
 from __future__ import annotations
@@ -26,12 +28,12 @@ from signal_inspector.names.safe import class_module, class_path, instance_attri
 
 _Key = Callable[[Any], object]
 
-_MAX_STEPS: Final = 20  # from a holder to its holder
-_MAX_HOLDERS: Final = 500  # objects that hold one, directly or not; with more it is held
-_AT_ONCE: Final = 500  # receivers asked about in one walk: each object there is is compared to all
+_MAX_STEPS: Final = 20  # steps from an object to what holds it
+_MAX_HOLDERS: Final = 500  # holders of a receiver, direct or not; with more, it counts as held
+_AT_ONCE: Final = 500  # receivers per walk: every object in memory is compared with all of them
 _HERE: Final = str(Path(__file__).parent)
 
-#: Under DEBUG Django asks it about each receiver. It keeps 512 answers, and what they are about.
+#: With DEBUG, Django calls this for each receiver. Its cache keeps 512 results with receivers.
 _CACHE: Final = getattr(django_inspect, "_get_func_parameters", None)
 
 _HINT: Final = (
@@ -41,7 +43,7 @@ _HINT: Final = (
 
 
 def connected_twice(facts: Facts) -> Iterator[Finding]:
-    """W014: one and the same receiver, under two keys that Django takes for two receivers."""
+    """W014: one receiver, connected under two keys, which Django treats as two receivers."""
     for group in _groups(facts, identity):
         first = group[0]
         times = often(len(group))
@@ -61,7 +63,7 @@ def connected_twice(facts: Facts) -> Iterator[Finding]:
 
 
 def imported_twice(facts: Facts) -> Iterator[Finding]:
-    """W015: the same lines of the same file, run twice: as two modules, or by a reload."""
+    """W015: a receiver defined twice by the same lines, imported as two modules or reloaded."""
     for group in _groups(facts, source):
         functions = {id(innermost(each.receiver)): each for each in group}
         copies = list(functions.values())
@@ -89,7 +91,7 @@ def imported_twice(facts: Facts) -> Iterator[Finding]:
 
 
 def uid_taken(facts: Facts) -> Iterator[Finding]:
-    """W020: Django ignores a ``connect()`` under a ``dispatch_uid`` that is in use."""
+    """W020: Django ignores a ``connect()`` with a ``dispatch_uid`` that is already in use."""
     for signal, it in facts.signals.items():
         for refused, holder in connection_log.refusals(it):
             name, other = refused.receiver, holder.receiver
@@ -98,7 +100,7 @@ def uid_taken(facts: Facts) -> Iterator[Finding]:
                 other.path,
                 other.line,
             ):
-                continue  # of which the second is one file, imported twice
+                continue  # not the project's, or the same receiver of a file imported twice
             yield Finding(
                 kind=Kind.UID_TAKEN,
                 subject=name.name,
@@ -115,7 +117,7 @@ def uid_taken(facts: Facts) -> Iterator[Finding]:
 
 
 def vain_disconnect(facts: Facts) -> Iterator[Finding]:
-    """W030: ``disconnect()`` with another sender or ``dispatch_uid`` than ``connect()`` had."""
+    """W030: ``disconnect()`` with a different sender or ``dispatch_uid`` than ``connect()``."""
     for signal, it in facts.signals.items():
         for vain in connection_log.vain_disconnects(it):
             where = vain.place or Caller("", 0, "")
@@ -151,7 +153,7 @@ def _key(dispatch_uid: str | None, sender: str | None) -> str:
 
 
 def _groups(facts: Facts, key: _Key) -> Iterator[list[Connected]]:
-    """The project's connections of equal key and signal that one dispatch would reach."""
+    """The project's connections with the same key and signal that one dispatch would call."""
     found: dict[tuple[str, object], list[Connected]] = {}
     for each in facts.own:
         if not each.is_dead and (what := key(each.receiver)) is not None:
@@ -161,7 +163,7 @@ def _groups(facts: Facts, key: _Key) -> Iterator[list[Connected]]:
 
 
 def _that_meet(group: list[Connected]) -> Iterator[list[Connected]]:
-    """Those that hear the same sender: all of any sender, and of each sender those."""
+    """The largest part of a group that is called for the same sender."""
     any_sender = [each for each in group if each.sender_key is None]
     senders = {each.sender_key for each in group if each.sender_key is not None}
     of_one = [[*any_sender, *(x for x in group if x.sender_key == key)] for key in senders]
@@ -188,13 +190,13 @@ def _how(each: Connected) -> str:
 
 
 def unheld(suspects: Sequence[Connected]) -> list[Connected]:
-    """Those of which nothing that lasts holds the receiver. Where that cannot be told, it is held.
+    """The connections whose receiver is not held by anything that lasts; in doubt, it is held.
 
-    It walks from holder to holder, for all of them at once, as each step looks at every object
-    there is. A module, or a function that is running, ends the walk: what it holds is held. So
-    does an object that nobody holds and that is there all the same, as code written in C must
-    have it. If the walk comes to an end without, the receiver is held by nothing but Django's
-    cache, or by what it holds itself.
+    This walks from each object to its holders, for all receivers at once, as each step looks at
+    every object in memory. If it reaches a module or a running function, the receiver is held. It
+    is also held if the walk reaches an object that has no holder and exists all the same, because
+    C code must hold it. If the walk ends without reaching any of these, the receiver is held only
+    by Django's cache, or by objects that it holds itself.
     """
     found = []
     for start in range(0, len(suspects), _AT_ONCE):
@@ -203,12 +205,12 @@ def unheld(suspects: Sequence[Connected]) -> list[Connected]:
 
 
 class _Walk:
-    """From some receivers to their holders, and on to theirs."""
+    """A walk from some receivers to the objects that hold them, and on to the holders of those."""
 
     def __init__(self, suspects: Sequence[Connected]) -> None:
         self.suspects = suspects
-        self.objects: dict[int, Any] = {}  # all that was come by: an id is no other's meanwhile
-        self.holders: dict[int, list[int]] = {}  # of what was asked about
+        self.objects: dict[int, Any] = {}  # all objects reached, so that no id is reused
+        self.holders: dict[int, list[int]] = {}  # by the id of the held object
         self.lasting: set[int] = set()
 
     def unheld(self) -> list[Connected]:
@@ -219,7 +221,7 @@ class _Walk:
             for start in sorted(open_, key=starts.index):
                 reached = self._reached(start)
                 if reached is None or len(reached) > _MAX_HOLDERS:
-                    open_.discard(start)  # held, or that cannot be told
+                    open_.discard(start)  # it is held, or there is doubt
                 else:
                     waiting.update((it, None) for it in reached if it not in self.holders)
             if not waiting:
@@ -236,7 +238,7 @@ class _Walk:
         return id(start)
 
     def _reached(self, start: int) -> list[int] | None:
-        """All that is known to hold it, itself too; None where something among them lasts."""
+        """The object and everything known to hold it; None if something among them lasts."""
         reached = {start: None}
         waiting = [start]
         while waiting:
@@ -252,7 +254,7 @@ class _Walk:
         return list(reached)
 
     def _ask(self, ids: list[int]) -> None:
-        """Who holds each of these."""
+        """Find the holders of these objects."""
         level = [self.objects[each] for each in ids]
         own = {id(it) for it in (level, self.objects, self.holders, self.suspects)}
         explained: set[int] = set()
@@ -272,10 +274,10 @@ class _Walk:
 
 
 def _referrers(level: list[Any], own: set[int]) -> list[Any]:
-    """Who holds any of these objects, without what does so only because we look."""
-    mark = object()  # known by it: the tuple of arguments, which Python 3.13 finds as a holder
+    """What holds any of these objects, without the holders that this search itself creates."""
+    mark = object()  # identifies the tuple of arguments, which Python 3.13 reports as a holder
     found = []
-    # No comprehension: before Python 3.12 it would have a cell that holds the mark.
+    # No comprehension: before Python 3.12, it has a cell that holds the mark.
     for holder in gc.get_referrers(*level, mark):
         if id(holder) not in own and not _is_ours(holder, mark):
             found.append(holder)  # noqa: PERF401
@@ -291,7 +293,7 @@ def _is_ours(holder: Any, mark: object) -> bool:
 
 
 def dead(facts: Facts) -> Iterator[Finding]:
-    """W012: a receiver that is gone already."""
+    """W012: a receiver that has already been garbage collected."""
     for each in facts.own:
         if each.is_dead:
             yield _finding(
@@ -304,9 +306,9 @@ def dead(facts: Facts) -> Iterator[Finding]:
 
 
 def fleeting(facts: Facts) -> Iterator[Finding]:
-    """W013: a receiver that only a cache of Django's keeps, or that the next collection takes.
+    """W013: a receiver that only Django's cache keeps, or that the next collection will free.
 
-    Under DEBUG Django looks at the parameters of each receiver, and remembers them beside it.
+    With DEBUG, Django inspects the parameters of each receiver, and caches them with the receiver.
     """
     for each in unheld([each for each in facts.own if _is_suspect(each)]):
         yield _finding(
@@ -339,7 +341,7 @@ def _finding(kind: Kind, each: Connected, message: str) -> Finding:
 
 
 def _is_suspect(each: Connected) -> bool:
-    """Whether it is held weakly, and not found under its own name in a module."""
+    """Whether a receiver is held weakly, and is not in its module under its own name."""
     if each.is_dead or each.connection is None or not each.connection.is_weak:
         return False
     return not _is_in_module(each.receiver)

@@ -1,4 +1,4 @@
-"""What the rules look at: who is connected in this process, and what the source says."""
+"""The facts that the rules check: what is connected in this process, and what the source says."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from signal_inspector.source_code.files import names_signals, reading_of
 from signal_inspector.source_code.project import project_readings, settle
 from signal_inspector.source_code.records import Connect, Creation, Mention, ModuleSource, Send
 
-_NOBODYS = ("django.", "debug_toolbar.", "signal_inspector.")  # not for the project to mend
+_NOBODYS = ("django.", "debug_toolbar.", "signal_inspector.")  # not for the project to fix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Connected:
-    """One connection, with the receiver itself: an object of this kind lives during a check."""
+    """One connection, with the receiver itself. Such objects are kept only during a check."""
 
     signal: str
     name: ReceiverName
-    receiver: Any  # None where it is dead
-    sender: str | None  # the only sender it listens to; None for any
-    sender_key: object  # what Django knows the sender by
+    receiver: Any  # None if it is dead
+    sender: str | None  # the only sender it listens to; None for any sender
+    sender_key: object  # Django's key of the sender
     is_async: bool
-    connection: Connection | None  # None where it was connected before the wrapper was installed
+    connection: Connection | None  # None if it was connected before the wrapper was installed
 
     @property
     def is_dead(self) -> bool:
@@ -43,55 +43,55 @@ class Connected:
 
     @property
     def connected_at(self) -> Caller:
-        """The code that connected it; an empty one where that is not known."""
+        """The code that connected the receiver; an empty ``Caller`` if it is not known."""
         where = self.connection.connected_at if self.connection else None
         return where or Caller("", 0, "")
 
 
 class Facts:
-    """What there is to judge. Gathered when a rule asks, once for all of them."""
+    """The facts to check. Each is gathered when the first rule needs it, once for all rules."""
 
     def __init__(self, options: Checks) -> None:
         self.options = options
 
     @cached_property
     def signals(self) -> dict[str, Signal]:
-        """Every signal of the loaded modules that the settings let in, by name."""
+        """Every signal of the loaded modules that settings do not exclude, by name."""
         found = sorted(loaded_signals().items())
         return {name: signal for name, signal in found if concerns(self.options, name)}
 
     @cached_property
     def own_signals(self) -> dict[str, Signal]:
-        """Those that the project itself has defined."""
+        """The signals that the project itself defines."""
         return {name: it for name, it in self.signals.items() if self._is_own_signal(name)}
 
     def made_at(self, signal: str) -> tuple[str, int]:
-        """The file and line that made one of these signals; line 0 where it is not known."""
+        """The file and line that make one of these signals; line 0 if it is not known."""
         return creation_place(self.signals[signal], signal)
 
     @cached_property
     def connected(self) -> list[Connected]:
-        """What is connected to all signals, by signal, dead receivers too."""
+        """The connections of all signals, ordered by signal, including dead receivers."""
         return [each for name, it in self.signals.items() for each in _readable(name, it)]
 
     @cached_property
     def own(self) -> list[Connected]:
-        """The connections that the project has made, or to a receiver of the project's."""
+        """The connections made by the project, or to one of the project's receivers."""
         return [each for each in self.connected if self._is_own(each)]
 
     def live(self, signal: str) -> list[Connected]:
-        """All that is connected to a signal and lives, whoever it is from."""
+        """All live connections of a signal, whether they are the project's or not."""
         return [each for each in self.connected if each.signal == signal and not each.is_dead]
 
     def is_own_place(self, path: str) -> bool:
-        """Whether a file is one that the checks are to look at."""
+        """Whether the checks should look at a file."""
         return bool(path) and (self.options.third_party or not is_third_party(path))
 
     @cached_property
     def sources(self) -> list[ModuleSource]:
-        """What the source says; of the project alone, unless third parties are looked at too.
+        """What the source says: only the project's, unless third parties are checked too.
 
-        With the loaded modules of the project that are in no app: they send signals, too.
+        Includes the project's loaded modules that are in no app, as they send signals too.
         """
         about = frozenset(name.rpartition(".")[2] for name in self.own_signals)
         third_party = self.options.third_party
@@ -118,7 +118,7 @@ class Facts:
 
     @cached_property
     def sends(self) -> dict[str, list[Send]]:
-        """By the signal that is sent."""
+        """The sends in the source, by signal."""
         found: dict[str, list[Send]] = {}
         for source in self.sources:
             for send in source.sends:
@@ -126,9 +126,9 @@ class Facts:
         return found
 
     def handed_on(self, signal: str) -> list[Mention]:
-        """Where the source hands a signal on, or what holds it, and loses sight of it.
+        """Where the source passes on a signal, or an object that holds it, out of our sight.
 
-        Not where a call gives it to a function that is seen to send it.
+        Calls that pass it to a function that is seen to send it are left out.
         """
         seen = {(send.path, send.line) for send in self.sends.get(signal, ()) if send.through}
         every = (
@@ -160,7 +160,7 @@ class Facts:
 
 
 def _readable(name: str, signal: Signal) -> list[Connected]:
-    """What is connected; nothing where a subclass makes something of its own of ``receivers``."""
+    """The connections of a signal; none if a subclass has made ``receivers`` unreadable."""
     try:
         return list(_connected(name, signal))
     except Exception as error:
@@ -202,7 +202,7 @@ def _dead(signal: str, connection: Connection) -> Connected:
 
 
 def loaded_modules() -> list[tuple[str, str]]:
-    """The loaded modules that have a source file, without tests and what runs them."""
+    """The loaded modules that have a source file, without tests and ``__main__``."""
     found = []
     for name, module in dict.copy(sys.modules).items():
         path = instance_attribute(module, "__file__")
@@ -213,7 +213,7 @@ def loaded_modules() -> list[tuple[str, str]]:
 
 
 def file_of(signal: str) -> str:
-    """The file of the module that a signal is named after; "" if it has none."""
+    """The file of the module in a signal's dotted name; "" if there is none."""
     module = signal
     while module:
         module = module.rpartition(".")[0]

@@ -1,4 +1,4 @@
-"""What a check finds, how it is told, and what ``SIGNAL_INSPECTOR["CHECKS"]`` says of it."""
+"""What a check finds, how it is reported, and the settings in ``SIGNAL_INSPECTOR["CHECKS"]``."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _PREFIX: Final = "signal_inspector."
 
 class _Kind(NamedTuple):
     number: str  # of the id: "W011"
-    title: str  # as docs/checks.md heads it
+    title: str  # the heading in docs/checks.md
 
 
 class Kind(Enum):
-    """Everything that is looked for in signals and receivers, by its id."""
+    """All kinds of findings about signals and receivers, each with its id."""
 
     NO_KWARGS = _Kind("W011", "a receiver does not accept `**kwargs`")
     DEAD = _Kind("W012", "a receiver was garbage collected")
@@ -51,47 +51,47 @@ class Kind(Enum):
 
     @property
     def number(self) -> str:
-        """What stands in ``CHECKS["IGNORE"]``: "W011"."""
+        """The id to use in ``CHECKS["IGNORE"]``: "W011"."""
         return self.value.number
 
     @property
     def id(self) -> str:
-        """What stands in ``SILENCED_SYSTEM_CHECKS``: "signal_inspector.W011"."""
+        """The id to use in ``SILENCED_SYSTEM_CHECKS``: "signal_inspector.W011"."""
         return f"signal_inspector.{self.number}"
 
     @property
     def level(self) -> int:
-        """Of Django's levels: WARNING or INFO."""
+        """The level of the message in Django's checks: WARNING or INFO."""
         return INFO if self.number.startswith("I") else WARNING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong, or worth to know."""
+    """One thing that is wrong, or worth knowing."""
 
     kind: Kind
-    subject: str  # dotted name of what it is about
+    subject: str  # dotted name of the signal or receiver it is about
     message: str  # what is wrong, and why it matters
     hint: str  # what to write instead
-    names: tuple[str, ...]  # of signals and receivers: a glob on any of them ignores it
+    names: tuple[str, ...]  # of signals and receivers; it is ignored if a glob matches any of them
     path: str = ""  # where to look
     line: int = 0
 
     def as_message(self) -> CheckMessage:
-        """The same for Django's checks."""
+        """The finding as a message of Django's checks."""
         return CheckMessage(
             self.kind.level, self.message, hint=self.hint, obj=self.subject, id=self.kind.id
         )
 
 
 def at(path: str, line: int) -> str:
-    """A place for a sentence: " (shop/receivers.py:14)", or nothing."""
+    """A place to put into a sentence: " (shop/receivers.py:14)", or ""."""
     where = place(path, line)
     return f" ({where})" if where else ""
 
 
 def _ignore(value: object) -> Fault | None:
-    """A dict of ids, each with a list of globs."""
+    """The rule of ``IGNORE``: a dict of ids, each with a list of globs."""
     fault = section(value)
     if fault is not None or not isinstance(value, dict):
         return fault
@@ -111,14 +111,14 @@ def _ignore(value: object) -> Fault | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
-    """What the system checks look at. It does not touch what is recorded."""
+    """What the system checks look at. These settings do not affect what is recorded."""
 
     include: tuple[str, ...] = ("*",)  # globs on signals
     exclude: tuple[str, ...] = ("debug_toolbar.*", "signal_inspector.*")
-    #: {id: globs on signals and receivers}: what is known, and meant so.
+    #: {id: globs on signals and receivers}: findings that are known and intended.
     ignore: Mapping[str, Iterable[str]] | None = field(default=None, metadata={"rule": _ignore})
-    third_party: bool = False  # whether installed packages are looked at too
-    commands: tuple[str, ...] = fixed(("check", "runserver*"))  # globs on the commands that ask
+    third_party: bool = False  # whether installed packages are checked too
+    commands: tuple[str, ...] = fixed(("check", "runserver*"))  # globs on commands that may check
 
 
 def get_options() -> Checks:
@@ -127,12 +127,12 @@ def get_options() -> Checks:
 
 
 def concerns(options: Checks, signal: str) -> bool:
-    """Whether a signal is looked at."""
+    """Whether the settings include a signal in the checks."""
     return is_inspected(signal, options.include, options.exclude)
 
 
 def is_ignored(options: Checks, finding: Finding) -> bool:
-    """Whether the settings say that this is known."""
+    """Whether the settings ignore a finding."""
     ignore = options.ignore or {}
     globs = [*ignore.get(finding.kind.number, ()), *ignore.get(finding.kind.id, ())]
     return any(name_matches(name, glob) for name in finding.names for glob in globs)

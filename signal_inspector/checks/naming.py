@@ -1,7 +1,7 @@
-"""Names of signals: whether they say what happened.
+"""Check whether the names of signals say what happened.
 
-A name is found wanting only for a reason that can be told: it says nothing, or it gives an order.
-All others pass, as English has more ways to say that something happened than any list.
+A name is reported only for a definite reason: it says nothing, or it gives an order. All other
+names pass, as English has more ways to say that something happened than any list.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from signal_inspector.checks.facts import Facts
 from signal_inspector.checks.findings import Finding, Kind, at
 
-#: Words that say nothing about what happened, in any number.
+#: Words that say nothing about what happened, however many there are.
 FILLERS: Final = frozenset(
     """
     a an any app base baz bar callback custom default demo django dummy event events example foo
@@ -23,12 +23,12 @@ FILLERS: Final = frozenset(
     """.split()  # noqa: SIM905 - to be read, not to be run through
 )
 
-#: Verbs that give an order only where more is said: alone, each is what happened or a thing.
+#: Verbs that give an order only with an object: alone, each says what happened, or is a noun.
 ORDERS_OF_SOMETHING: Final = frozenset(
     {"charge", "lock", "notify", "refund", "reset", "run", "set", "start", "stop"}
 )
 
-#: Nouns of what is done: behind a verb they are its object, as in ``process_payment``.
+#: Nouns for something done: after a verb they are its object, as in ``process_payment``.
 DEEDS: Final = frozenset(
     """
     access activity cancellation change changes click confirmation connect connection creation
@@ -38,11 +38,11 @@ DEEDS: Final = frozenset(
     """.split()  # noqa: SIM905 - to be read, not to be run through
 )
 
-#: What may stand behind a name and adds nothing.
+#: Words that may end a name and add nothing to it.
 SUFFIXES: Final = frozenset({"signal", "signals", "event", "events"})
 
-#: Verbs that begin an order, with what the same is called once it has happened. Words that name
-#: a thing as often (order, request, report, comment, charge, review, mail) are not here.
+#: Verbs that begin an order, with the word to use once it has happened. Words that are nouns just
+#: as often (order, request, report, comment, review, mail) are not here.
 ORDERS: Final = {
     "accept": "accepted",
     "activate": "activated",
@@ -143,7 +143,7 @@ ORDERS: Final = {
     "write": "written",
 }
 
-#: Participles that do not end in -ed, words of time and state, and nouns of what happens.
+#: Participles that do not end in -ed, words for times and states, and nouns for what happens.
 HAPPENED: Final = frozenset(
     """
     am arisen are be beaten became become been began begun bent bet bid bitten blown borne bought
@@ -177,7 +177,7 @@ HAPPENED: Final = frozenset(
     """.split()  # noqa: SIM905 - to be read, not to be run through
 )
 
-#: Words in -ed that are no participles.
+#: Words that end in -ed but are not participles.
 NO_PARTICIPLES: Final = frozenset(
     """
     bed bleed breed creed deed embed exceed feed greed heed indeed media need proceed red reed
@@ -189,7 +189,7 @@ _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 def names(facts: Facts) -> Iterator[Finding]:
-    """I026: signals of the project whose name is no news."""
+    """I026: signals of the project whose name does not say what happened."""
     for signal in facts.own_signals:
         name = signal.rpartition(".")[2]
         wrong = None if name.startswith("_") else what_is_wrong(name)
@@ -212,7 +212,7 @@ def names(facts: Facts) -> Iterator[Finding]:
 
 
 def what_is_wrong(name: str) -> str | None:
-    """What a reader would have against the name; None where nothing is to be said."""
+    """What is wrong with a name, as text; None if nothing is."""
     parts = _parts(name)
     telling = [part for part in parts if part not in FILLERS and not part.isdigit()]
     if not telling:
@@ -228,7 +228,7 @@ def what_is_wrong(name: str) -> str | None:
 
 
 def suggestion(name: str) -> str | None:
-    """``order_placed`` for ``place_order``; None where none is sure to be English."""
+    """``order_placed`` for ``place_order``; None if no suggestion is sure to be good English."""
     verb, *what = name.split("_")
     while what and what[-1] in SUFFIXES:
         what.pop()
@@ -242,7 +242,7 @@ def _parts(name: str) -> list[str]:
 
 
 def _happens(word: str) -> bool:
-    """Whether a word tells of a time, a state or something that happened."""
+    """Whether a word is about a time, a state or something that happened."""
     if word in HAPPENED:
         return True
     return len(word) > 3 and word.endswith("ed") and word not in NO_PARTICIPLES

@@ -14,11 +14,10 @@ from signal_inspector.names.safe import class_path, instance_attribute
 from signal_inspector.source_code.records import Connect
 
 _AT_IMPORT = "<module>"
-#: Heard while models load, and by modules that keep what they have read of the settings: both
-#: have to be connected at the import of a module, whenever that is.
+#: ``class_prepared`` is sent while models load, and ``setting_changed`` is for modules that cache
+#: settings: both have to be connected when a module is imported, whenever that is.
 _ANYWHERE = ("django.core.signals.setting_changed", "django.db.models.signals.class_prepared")
-#: ``migrate`` and ``flush`` import ``management`` of every app before they send these; nobody else
-#: sends them.
+#: Only ``migrate`` and ``flush`` send these, and they import ``management`` of every app first.
 _OF_MIGRATE = ("django.db.models.signals.pre_migrate", "django.db.models.signals.post_migrate")
 _TOO_LATE = (
     "What is sent before that does not reach it, nor what is sent in a process that never comes "
@@ -27,10 +26,10 @@ _TOO_LATE = (
 
 
 def misplaced(facts: Facts) -> Iterator[Finding]:
-    """W018: among the models or views. W016: connected by an import before ``ready()``."""
+    """W018: receivers in ``models.py`` or ``views.py``. W016: connected before ``ready()``."""
     for each in facts.own:
         if each.is_dead or each.signal in _ANYWHERE or _phase(each) is Phase.AFTER:
-            continue  # of which the last is W017
+            continue  # after start-up, it is W017
         home = home_of(each.name.name, each.name.path)
         if home and facts.is_own_place(each.name.path):
             yield _among(home, each)
@@ -39,7 +38,7 @@ def misplaced(facts: Facts) -> Iterator[Finding]:
 
 
 def late(facts: Facts) -> Iterator[Finding]:
-    """W017: connected after start-up, or by a module that start-up does not import."""
+    """W017: receivers connected after start-up, or by a module not imported at start-up."""
     for each in facts.own:
         if each.is_dead or each.signal in _ANYWHERE or _phase(each) is not Phase.AFTER:
             continue
@@ -59,14 +58,14 @@ def late(facts: Facts) -> Iterator[Finding]:
 
 
 def home_of(dotted: str, path: str) -> str:
-    """``models`` or ``views``, if that is the module of a receiver, or the package it is in."""
+    """``models`` or ``views`` if that is a receiver's module or package; otherwise ""."""
     inner = path.replace("\\", "/").removesuffix(".py").split("/")[-2:]
     inside = set(inner).intersection(dotted.split("."))
     return next((name for name in ("models", "views") if name in inside), "")
 
 
 def _is_for_migrate(signal: str, receiver: str) -> bool:
-    """Whether it is imported in time by the only commands that send its signal."""
+    """Whether the only commands that send this signal import the receiver in time."""
     if signal not in _OF_MIGRATE:
         return False
     config = apps.get_containing_app_config(receiver)
@@ -78,7 +77,7 @@ def _phase(each: Connected) -> Phase | None:
 
 
 def _is_early(each: Connected) -> bool:
-    """At the import of a module, not by ``contribute_to_class()`` and the like, which must be."""
+    """Whether a module connected it early, at import; ``contribute_to_class()`` etc. have to."""
     early = _phase(each) in (Phase.APPS, Phase.MODELS)
     at_import = each.connected_at.function == _AT_IMPORT
     return early and at_import
@@ -169,18 +168,18 @@ def _ready(each: Connected) -> str:
 
 
 def ready_of(dotted: str) -> str:
-    """The ``ready()`` to do it in: that of the app which has this module."""
+    """The ``ready()`` to use: that of the app that contains this module."""
     config = apps.get_containing_app_config(dotted)
     if config is None:
         return "the ready() of an AppConfig"
     kind = type(config)
-    if kind.__module__.startswith("django."):  # of an app that has none of its own
+    if kind.__module__.startswith("django."):  # the app has no AppConfig of its own
         return f"the ready() of an AppConfig of {config.name}"
     return f"{class_path(kind)}.ready()"
 
 
 def _is_apart(module: str) -> bool:
-    """Whether start-up would not import a module: a program, or one of no installed app."""
+    """Whether start-up should not import a module: it is a program, or in no installed app."""
     if ".management.commands." in module or module.rpartition(".")[2] == "__main__":
         return True
     return apps.get_containing_app_config(module) is None

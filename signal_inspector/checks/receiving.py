@@ -1,4 +1,4 @@
-"""Receivers that cannot be called as they are meant to be, or not be logged."""
+"""Receivers that cannot be called as intended, or whose failure cannot be logged."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from signal_inspector.names.safe import (
 from signal_inspector.source_code.records import Connect, Send
 
 _NAME: Final = "__qualname__"
-_MOST_DECORATORS: Final = 20  # above one function
+_MOST_DECORATORS: Final = 20  # the most decorators on one function
 
 
 def without_kwargs(facts: Facts) -> Iterator[Finding]:
-    """W011: Django itself looks only where DEBUG is on, and then refuses to connect."""
+    """W011: receivers without ``**kwargs``, which Django itself refuses only with DEBUG."""
     for each in facts.own:
         if each.is_dead or accepts_kwargs(each.receiver) is not False:
             continue
@@ -52,7 +52,7 @@ def without_kwargs(facts: Facts) -> Iterator[Finding]:
 
 
 def unloggable(facts: Facts) -> Iterator[Finding]:
-    """W022: what has no ``__qualname__`` makes ``send_robust`` itself raise when it fails."""
+    """W022: receivers without ``__qualname__``: if one fails, ``send_robust`` itself raises."""
     for each in facts.own:
         if each.is_dead or has_qualname(each.receiver):
             continue
@@ -83,7 +83,7 @@ def unloggable(facts: Facts) -> Iterator[Finding]:
 
 
 def below_decorator(facts: Facts) -> Iterator[Finding]:
-    """W019: the function that is connected is not the one that its module has under its name."""
+    """W019: a connected function is not the one in its module, which a decorator has wrapped."""
     for each in facts.own:
         if each.is_dead or type(each.receiver) is not FunctionType:
             continue
@@ -107,7 +107,7 @@ def below_decorator(facts: Facts) -> Iterator[Finding]:
 
 
 def text_as_sender(facts: Facts) -> Iterator[Finding]:
-    """W028: model signals know a model by its label; all others compare senders by identity."""
+    """W028: a string as sender, which only model signals look up; others compare identity."""
     for connect in facts.connects:
         signal = facts.signals.get(connect.signal)
         if signal is None or type(signal) is not Signal or not facts.is_own_place(connect.path):
@@ -136,7 +136,7 @@ def text_as_sender(facts: Facts) -> Iterator[Finding]:
 
 
 def unsent_parameter(facts: Facts) -> Iterator[Finding]:
-    """W029: every send that the source shows would end in this receiver's TypeError."""
+    """W029: receivers that would raise TypeError for every send in the source."""
     for each in facts.own:
         needed = [] if each.is_dead else required(each.receiver)
         needed = [name for name in needed if name not in ("signal", "sender")]
@@ -144,9 +144,9 @@ def unsent_parameter(facts: Facts) -> Iterator[Finding]:
         if not needed or not sends or each.signal not in facts.own_signals:
             continue
         if type(facts.signals[each.signal]) not in (Signal, ModelSignal):
-            continue  # it may add arguments of its own
+            continue  # a subclass may add arguments
         if any(send.is_open for send in sends) or facts.handed_on(each.signal):
-            continue  # there may be others, or other arguments
+            continue  # there may be other sends, or other arguments
         sent = {name for send in sends for name in send.arguments}
         missing = [name for name in needed if name not in sent]
         if missing:
@@ -187,7 +187,7 @@ def required(receiver: object) -> list[str]:
 
 
 def _named_so(receiver: FunctionType) -> object:
-    """What its module has under the name of a function; None of a local one."""
+    """What the function's module has under its name; None for a local function."""
     found: object = sys.modules.get(receiver.__module__)
     for name in receiver.__qualname__.split("."):
         found = (
@@ -199,9 +199,9 @@ def _named_so(receiver: FunctionType) -> object:
 
 
 def _wraps(wrapper: object, function: FunctionType) -> bool:
-    """Whether an object calls a function, as what a decorator returns does.
+    """Whether an object wraps a function, as the result of a decorator does.
 
-    It says so itself, with ``functools.wraps``, or it holds the function.
+    Either ``functools.wraps`` says so, or the object holds the function.
     """
     for _ in range(_MOST_DECORATORS):
         held = [instance_attribute(wrapper, "__wrapped__")]
@@ -227,7 +227,7 @@ def _is_filled(cell: CellType) -> bool:
 
 
 def _text(source: str) -> str | None:
-    """The text that a literal in the source is; None of anything else."""
+    """The value of a string literal in the source; None for anything else."""
     if source[:1] not in ("'", '"'):
         return None
     try:
@@ -238,9 +238,10 @@ def _text(source: str) -> str | None:
 
 
 def _may_be_same(text: str, connect: Connect, facts: Facts) -> bool:
-    """Whether Python may make one object of this text and of a sender's.
+    """Whether this string may be the same object as the string that is sent as sender.
 
-    It does so of equal literals in one file, and of those that are identifiers.
+    Python makes equal literals in one file a single object, and equal literals that are
+    identifiers anywhere.
     """
     sends = facts.sends.get(connect.signal, [])
     unknown = not sends or facts.handed_on(connect.signal) != []
@@ -252,10 +253,10 @@ def _may_be_same(text: str, connect: Connect, facts: Facts) -> bool:
 
 
 def accepts_kwargs(receiver: object) -> bool | None:
-    """Whether there is a ``**kwargs``, as Django judges it; None if that cannot be told.
+    """Whether a receiver has ``**kwargs``, by Django's rules; None if that cannot be known.
 
-    Not by Django's own function: it remembers what it was asked, and so keeps a receiver alive
-    that nothing else holds. Nor by ``inspect.signature``, which asks the user's objects.
+    This does not use Django's own function, whose cache keeps a receiver alive that nothing else
+    holds, nor ``inspect.signature``, which runs code of the user's objects.
     """
     target = innermost(receiver)
     if is_class(target):
@@ -268,7 +269,7 @@ def accepts_kwargs(receiver: object) -> bool | None:
 
 
 def has_qualname(receiver: object) -> bool:
-    """Whether ``receiver.__qualname__`` is there; True where only running its code would tell."""
+    """Whether ``receiver.__qualname__`` exists; True if only running its code could tell."""
     if type(receiver) is MethodType:
         receiver = receiver.__func__
     kind = type(receiver)
@@ -277,11 +278,11 @@ def has_qualname(receiver: object) -> bool:
     own = (instance_attribute(receiver, _NAME), native_attribute(receiver, _NAME))
     of_class = class_attribute(kind, _NAME)
     if type(of_class) is MemberDescriptorType:
-        of_class = None  # a slot, and native_attribute has looked into it
+        of_class = None  # a slot, which native_attribute has already read
     if any(each is not None for each in (*own, of_class)):
         return True
     mock = sys.modules.get("unittest.mock")
     if mock is not None and issubclass(kind, mock.NonCallableMock):
-        return False  # its __getattr__ answers for other names
+        return False  # its __getattr__ answers only for other names
     computed = (class_attribute(kind, name) for name in ("__getattr__", "__getattribute__"))
     return any(type(each) is FunctionType for each in computed)

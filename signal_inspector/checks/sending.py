@@ -1,7 +1,7 @@
-"""How signals are made and sent, as far as the source shows.
+"""Check how signals are made and sent, as far as the source shows.
 
-``Signal(providing_args=…)``, which Django 4.0 removed, is found in the source: a module that says
-so cannot be imported, so no other check can tell of it.
+``Signal(providing_args=…)``, which Django 4.0 removed, is found in the source: a module that uses
+it cannot be imported, so no other check can find it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from signal_inspector.display.text import listing, place
 from signal_inspector.names import is_item
 from signal_inspector.source_code.records import Creation, Send
 
-_NAMED = 3  # receivers that a message names; of more it tells how many
+_NAMED = 3  # receivers that a message names; the others are counted
 
 
 def sync_on_asend(facts: Facts) -> Iterator[Finding]:
-    """W021: sync receivers of what is sent with ``asend`` run in another thread."""
+    """W021: sync receivers of a signal sent with ``asend``, which run in another thread."""
     for signal, every in facts.sends.items():
         sends = [send for send in every if send.method.is_async and _is_ours(send)]
         receivers = [each for each in facts.own if each.signal == signal]
@@ -48,14 +48,14 @@ def sync_on_asend(facts: Facts) -> Iterator[Finding]:
 
 
 def never_sent(facts: Facts) -> Iterator[Finding]:
-    """I024: a signal of the project that no line of it sends."""
+    """I024: signals of the project that no line of the project sends."""
     for signal, it in facts.own_signals.items():
         if signal in facts.sends or not facts.is_read(signal):
             continue
         if type(it) not in (Signal, ModelSignal):
-            continue  # it may have a method of its own to be sent by
+            continue  # a subclass may have another method to send with
         if is_item(it) or facts.handed_on(signal):
-            continue  # whoever takes it out of there, or gets it, may send it
+            continue  # code that takes it from a container, or is passed it, may send it
         path, line = facts.made_at(signal)
         yield Finding(
             kind=Kind.NEVER_SENT,
@@ -72,7 +72,7 @@ def never_sent(facts: Facts) -> Iterator[Finding]:
 
 
 def nobody_connected(facts: Facts) -> Iterator[Finding]:
-    """I025: a signal of the project that reaches nobody. Those of others are for the project."""
+    """I025: signals of the project without receivers; those of packages are for others to use."""
     heard = {each.signal for each in facts.connected}
     heard |= {connect.signal for connect in facts.connects}
     for signal in facts.own_signals:
@@ -91,7 +91,7 @@ def nobody_connected(facts: Facts) -> Iterator[Finding]:
 
 
 def may_stop_others(facts: Facts) -> Iterator[Finding]:
-    """I027: ``send`` to receivers of several modules, of which one may stop the rest."""
+    """I027: signals sent with ``send`` to receivers of several apps: one may stop the rest."""
     for signal, every in facts.sends.items():
         sends = [send for send in every if not send.method.is_robust]
         receivers = facts.live(signal) if signal in facts.own_signals else []
@@ -102,7 +102,7 @@ def may_stop_others(facts: Facts) -> Iterator[Finding]:
 def _fragile(signal: str, sends: Sequence[Send], receivers: Sequence[Connected]) -> Finding:
     send = sends[0]
     robust, rest = "send_robust", "those after it are not called"
-    if send.method.is_async:  # what becomes of siblings differs from Django to Django
+    if send.method.is_async:  # what happens to the others depends on the version of Django
         robust, rest = "asend_robust", "others may be cancelled or not called"
     return Finding(
         kind=Kind.MAY_STOP_OTHERS,
@@ -120,12 +120,12 @@ def _fragile(signal: str, sends: Sequence[Send], receivers: Sequence[Connected])
 
 
 def _is_ours(send: Send) -> bool:
-    """Whether it is not one of Django's own, such as that of ``alogin()``."""
+    """Whether a send is not one of Django's own, such as the one in ``alogin()``."""
     return not send.function.startswith("django.")
 
 
 def _home(each: Connected) -> str:
-    """The app that a receiver is from; of one from no app, its package."""
+    """The app that a receiver belongs to; its package if it is in no app."""
     config = apps.get_containing_app_config(each.name.name)
     return each.name.name.partition(".")[0] if config is None else config.name
 
@@ -136,13 +136,13 @@ def _names(receivers: Sequence[Connected]) -> str:
 
 
 def providing_args(facts: Facts) -> Iterator[Finding]:
-    """W023 in the project's source."""
+    """W023: signals made with ``providing_args`` in the project's source."""
     for found in removed(facts.creations):
         yield replace(found, message=f"{place(found.path, found.line)}: {found.message}")
 
 
 def removed(creations: Iterable[Creation]) -> Iterator[Finding]:
-    """W023 for each signal that is created so."""
+    """W023 for each of these signals that is made with ``providing_args``."""
     for made in creations:
         if made.providing_args is None or made.is_guarded:
             continue

@@ -27,11 +27,11 @@ def check_settings(
     app_configs: Sequence[AppConfig] | None,
     **kwargs: Any,
 ) -> list[CheckMessage]:
-    """What is wrong in ``SIGNAL_INSPECTOR``; to be registered with ``TAG``.
+    """Check ``SIGNAL_INSPECTOR``; to be registered with ``TAG``.
 
     W001 wrong type, W002 unknown key, W003 wrong value; each names the key and has a hint. They
-    warn and stop no command: the default holds in place of what is wrong. A sink that cannot be
-    used is no matter of a check: it stops the start (``core.listening.sinks.load_sinks``).
+    are warnings and stop no command: the default is used instead of a wrong value. A sink that
+    cannot be used is not checked here: it stops the start (``core.listening.sinks.load_sinks``).
     """
     from signal_inspector.checks import findings  # noqa: F401, PLC0415 - knows CHECKS
 
@@ -43,7 +43,7 @@ def check_settings(
 
 
 def _lost_hooks() -> Iterator[Problem]:
-    """The paths in ``DESCRIBE`` that lead to no callable. They are imported late otherwise."""
+    """The paths in ``DESCRIBE`` that lead to no callable, as recording imports them only later."""
     for name, hook in (get_config().describe or {}).items():
         if not isinstance(hook, str):
             continue
@@ -68,7 +68,7 @@ def check_toolbar(
 ) -> list[CheckMessage]:
     """W005: the panel is listed, but the toolbar is not installed; to be registered with ``TAG``.
 
-    The toolbar itself tells of what else it lacks, and the panel of our app (W004).
+    The toolbar itself checks what else it needs, and the panel checks for our app (W004).
     """
     panels = getattr(settings, "DEBUG_TOOLBAR_PANELS", None)
     if not isinstance(panels, (list, tuple)) or _PANEL not in panels:

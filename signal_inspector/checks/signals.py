@@ -1,6 +1,6 @@
-"""System checks of signals and receivers: which rules there are, and when each is asked.
+"""System checks of signals and receivers: which rules there are, and when each one runs.
 
-Many commands run the checks that have no use for advice, so the command that asks is looked for.
+Many commands run checks but have no use for advice, so the rules depend on the command.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ENTRIES = (BaseCommand.execute.__code__, BaseCommand.check.__code__)
 
 Rule = Callable[[Facts], Iterable[Finding]]
 
-#: What this process knows without looking anywhere: asked at each start of a server.
+#: Rules that use only what this process already knows: they run at each start of a server.
 FROM_CONNECTIONS: Final[tuple[Rule, ...]] = (
     receiving.without_kwargs,
     connecting.dead,
@@ -38,7 +38,7 @@ FROM_CONNECTIONS: Final[tuple[Rule, ...]] = (
     placing.misplaced,
 )
 
-#: What needs the source to be read, or is no more than advice: asked by ``check`` alone.
+#: Rules that have to read the source, or that only give advice: they run only for ``check``.
 FROM_SOURCE: Final[tuple[Rule, ...]] = (
     placing.late,
     sending.sync_on_asend,
@@ -54,11 +54,12 @@ FROM_SOURCE: Final[tuple[Rule, ...]] = (
 
 
 def asking_command() -> str | None:
-    """The name of the outermost management command that is running here; None for no command.
+    """The name of the outermost management command that is running; None for no command.
 
-    The outermost, because ``manage.py test`` calls ``check``. Found on the stack: ``sys.argv``
-    knows nothing of ``call_command()``, nor of the programs that are not called manage.py.
-    Under the autoreloader runserver checks in a thread of its own, from ``check()`` on.
+    It is the outermost because ``manage.py test`` calls ``check``. It is found on the stack,
+    because ``sys.argv`` does not show ``call_command()``, or programs that are not manage.py.
+    With the autoreloader, runserver runs the checks in a separate thread that starts below
+    ``execute()``, so ``check()`` is looked for as well.
     """
     command: object = None
     frame: FrameType | None = sys._getframe(1)
@@ -73,11 +74,11 @@ def check_signals(
     app_configs: Sequence[AppConfig] | None,
     **kwargs: Any,
 ) -> list[CheckMessage]:
-    """What is wrong with the project's signals and receivers; to be registered with ``TAG``.
+    """Check the project's signals and receivers; to be registered with ``TAG``.
 
-    Docs/checks.md has all ids. Nothing in here stops a command, whatever it finds, nor by a
-    failure of its own. Asked by a command that is not among ``Checks.commands``, it says
-    nothing, and asked by ``runserver`` no more than a start has time for.
+    All ids are in docs/checks.md. Neither a finding nor a failure in here stops a command. For a
+    command that is not in ``Checks.commands`` nothing is checked, and for ``runserver`` only what
+    takes no noticeable time at start-up.
     """
     try:
         options = get_options()
@@ -95,9 +96,9 @@ def check_signals(
 def findings(
     facts: Facts, rules: Iterable[Rule], app_configs: Sequence[AppConfig] | None = None
 ) -> list[Finding]:
-    """What the rules find, without what the settings say is known; each finding once.
+    """The findings of the rules, without those that settings ignore; each finding once.
 
-    With ``app_configs`` only what is about a signal or a receiver of one of these apps.
+    With ``app_configs``, only findings about a signal or a receiver of one of these apps.
     """
     found: dict[Finding, None] = {}
     for rule in rules:
@@ -108,7 +109,7 @@ def findings(
 
 
 def _asked(rule: Rule, facts: Facts) -> Iterator[Finding]:
-    """What one rule finds: where it fails, the others are asked all the same."""
+    """The findings of one rule. If the rule fails, the others still run."""
     try:
         yield from rule(facts)
     except Exception as error:
