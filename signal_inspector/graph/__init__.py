@@ -1,4 +1,4 @@
-"""The graph of a project's signals as a picture, a page, or text for other programs."""
+"""The graph of a project's signals, as a picture, a page, or text for other programs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The graph of a project's signals: who sends them, who receives them, and who sends on.
+"""Build the graph of a project's signals: senders, receivers, and receivers that send signals.
 
-A receiver may send by way of functions that it calls, so the calls in the sources are followed.
+A receiver may send through functions that it calls, so the calls in the source are followed.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from signal_inspector.source_code.names import Names
 from signal_inspector.source_code.project import project_readings, settle
 from signal_inspector.source_code.records import ModuleSource, Reading, Send
 
-#: Calls between a receiver and a send: a longer way is right by chance more than by intention.
+#: The most calls between a receiver and a send: a longer path is more likely a coincidence.
 MOST_CALLS = 8
 
-#: The functions between: (), or ("shop.services.charge",), outermost first.
+#: The functions from a receiver to a send: (), or ("shop.services.charge",), outermost first.
 Way = tuple[str, ...]
 
 _Place = tuple[str, int, bool]  # of a function: file, line, whether it is async
@@ -41,9 +41,10 @@ __all__ = ["Function", "Graph", "Known", "Receiving", "Sending", "SendingOn", "S
 
 
 def calls_in(readings: Iterable[Reading], names: Names) -> dict[str, list[str]]:
-    """The functions that each function calls, as far as the source tells, in its order.
+    """The functions that each function calls, as far as the source shows, in source order.
 
-    A function counts as calling those that it defines, and a class as its ``__init__``.
+    A function counts as calling the functions that it defines, and a class as calling its
+    ``__init__``.
     """
     found: dict[str, dict[str, None]] = {}
     for reading in readings:
@@ -66,10 +67,10 @@ def calls_in(readings: Iterable[Reading], names: Names) -> dict[str, list[str]]:
 def ways_from(
     function: str, calls: Mapping[str, list[str]], ends: frozenset[str]
 ) -> Iterator[tuple[str, Way]]:
-    """``(name, way)`` of the functions among ``ends`` that this one calls, by the shortest way.
+    """``(name, path)`` of each function in ``ends`` that this one calls, by the shortest path.
 
-    The way ends with the name. The function itself is left out. A receiver that is called as a
-    plain function is walked like any other.
+    The path ends with the name and leaves out the function itself. A receiver that is called as
+    a plain function is treated like any other function.
     """
     ways: dict[str, Way] = {function: ()}
     waiting = deque([function])
@@ -95,9 +96,9 @@ def project_graph(
 ) -> Graph:
     """The graph of this process: what is connected, what the source says, what was recorded.
 
-    ``recorded`` asks the audit, and whoever else keeps dispatches, which receivers were seen to
-    send on; where a database cannot be read, ``on_problem`` is told. ``third_party`` reads the
-    source of installed packages too, which takes seconds.
+    ``recorded`` asks the audit, and other stores of dispatches, which receivers were recorded
+    sending signals; if a database cannot be read, ``on_problem`` is called with a message.
+    ``third_party`` also reads the source of installed packages, which takes seconds.
     """
     readings = project_readings(third_party=third_party)
     return build(describe(), readings, sent_on(on_problem) if recorded else ())
@@ -168,7 +169,7 @@ def _receivings(entries: Iterable[SignalEntry]) -> Iterator[Receiving]:
 def _only_in_source(
     entries: Iterable[SignalEntry], sources: Sequence[ModuleSource], places: Mapping[str, _Place]
 ) -> list[Receiving]:
-    """The receivers that the source connects, and that are not connected in this process."""
+    """The receivers that the source connects, but that are not connected in this process."""
     found: dict[tuple[str, str], Receiving] = {}
     for entry in entries:
         for each in absent(entry, sources):
@@ -230,7 +231,7 @@ def _sendings_on(work: _Work, seen: Iterable[SentOn]) -> list[SendingOn]:
 
 
 def _sent_by(receiver: str, work: _Work) -> Iterator[SendingOn]:
-    """What a receiver's code sends: first what it sends itself, then by the shortest ways."""
+    """What a receiver sends: first in its own code, then through calls, by the shortest paths."""
     ways = [(receiver, ()), *ways_from(receiver, work.calls, frozenset(work.sends))]
     for function, way in ways:
         by_signal: dict[str, list[Sending]] = {}
@@ -253,7 +254,7 @@ def _signals(
     sends: Iterable[Send],
     sendings_on: Iterable[SendingOn],
 ) -> list[SignalNode]:
-    """The loaded signals, and those that are only read of: sent, or made where others are not."""
+    """The loaded signals, and those that only the source or the recordings mention."""
     made = {it.signal: (it.path, it.line) for source in sources for it in source.creations}
     loaded = {entry.signal: entry for entry in entries}
     names = {*loaded, *(send.signal for send in sends), *(each.signal for each in sendings_on)}
@@ -296,7 +297,7 @@ def _functions(
     receivings: Iterable[Receiving],
     places: Mapping[str, _Place],
 ) -> list[Function]:
-    """Everybody who sends or receives, with the place that is known of them."""
+    """All functions that send or receive, each with its place if known."""
     states = {each.receiver: each.state for each in receivings}
     connected: dict[str, ReceiverEntry] = {}
     for entry in entries:
@@ -313,7 +314,7 @@ def _functions(
             state = str(its.state)
             path, line, is_async = its.path or path, its.line or line, its.is_async or is_async
         elif not path and name in work.sends:
-            path = work.sends[name][0].path  # a module, whose code sends outside of any function
+            path = work.sends[name][0].path  # a module that sends outside of any function
         found.append(
             Function(
                 name=name,

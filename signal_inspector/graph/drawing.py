@@ -1,4 +1,4 @@
-"""What is drawn, whatever the format: boxes with two lines of text, and arrows with words."""
+"""What is drawn in every format: boxes with two lines of text, and arrows with labels."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from signal_inspector.graph.model import (
     SignalNode,
 )
 
-#: What a receiver that no signal calls is marked with.
+#: The mark of a receiver that no signal calls, if it is not simply the receiver's state.
 _NOT_CALLED = {"recorded": "not connected"}
 
 
 def shortened(text: str, most: int) -> str:
-    """The text with its middle left out where it is longer than ``most`` characters."""
+    """The text, with its middle left out if it is longer than ``most`` characters."""
     if len(text) <= most:
         return text
     head = most // 2
@@ -33,12 +33,12 @@ def shortened(text: str, most: int) -> str:
 
 
 def listed(words: Iterable[str]) -> str:
-    """``a, b, c``, each once."""
+    """``a, b, c``, without repetitions."""
     return ", ".join(unique(words))
 
 
 class Shape(StrEnum):
-    """What a box stands for."""
+    """What a box represents."""
 
     SENDER = "sender"
     SIGNAL = "signal"
@@ -46,7 +46,7 @@ class Shape(StrEnum):
 
 
 class Kind(StrEnum):
-    """What an arrow says."""
+    """What an arrow represents."""
 
     SENDS = "sends"
     RECEIVES = "receives"
@@ -57,15 +57,15 @@ class Kind(StrEnum):
 class Box:
     """A function or a signal."""
 
-    key: str  # "n12": safe in every format
+    key: str  # "n12", which is safe in every format
     name: str
     shape: Shape
     title: str
     subtitle: str
     app: str
-    words: tuple[str, ...]  # what is unusual: "async", "nobody receives it"
+    words: tuple[str, ...]  # anything unusual: "async", "nobody receives it"
     is_cyclic: bool
-    is_faint: bool  # it is not connected now, or not loaded
+    is_faint: bool  # not connected now, or not loaded
     is_orphan: bool  # a signal that nobody receives
     place: str  # "shop/receivers.py:12"
 
@@ -78,17 +78,17 @@ class Arrow:
     source: str  # a box's key
     target: str
     kind: Kind
-    label: str  # a word or number, for the arrow itself
-    says: str  # a sentence
+    label: str  # a word or number, shown at the arrow
+    says: str  # a sentence about it
     is_cyclic: bool
     is_faint: bool  # a connection that is not called
-    is_certain: bool  # False where it goes by way of calls, or was only recorded
-    rank: int = 0  # of a connection: its place in the order of calls
+    is_certain: bool  # False if it was found through calls, or was only recorded
+    rank: int = 0  # for a connection, its place in the order of calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """All of it, in a steady order."""
+    """All boxes and arrows, in a stable order."""
 
     boxes: tuple[Box, ...]
     arrows: tuple[Arrow, ...]
@@ -162,7 +162,7 @@ def _box(
 ) -> Box:
     title, subtitle = split_qualified(node.name)
     return Box(
-        key="",  # numbered when all are there
+        key="",  # numbered once all boxes are made
         name=node.name,
         shape=shape,
         title=title,
@@ -177,7 +177,7 @@ def _box(
 
 
 def _joined(graph: Graph) -> Iterator[_Joined]:
-    """Kind, source, target, label, sentence, whether faint, whether certain."""
+    """For each arrow: kind, source, target, label, sentence, whether faint, whether certain."""
     sendings: dict[tuple[str, str], list[Sending]] = {}
     for sending in graph.sendings:
         sendings.setdefault((sending.function, sending.signal), []).append(sending)
@@ -216,7 +216,7 @@ def _label(sending: SendingOn) -> str:
 
 
 def connection_words(receiving: Receiving, *, with_order: bool = True) -> str:
-    """A connection in words: "number 2, sender shop.models.Order only, async"."""
+    """A connection as text: "number 2, sender shop.models.Order only, async"."""
     words = [receiving.state] if receiving.order is None else []
     words += [f"number {receiving.order}"] if receiving.order and with_order else []
     if receiving.sender is not None:
@@ -229,7 +229,7 @@ def connection_words(receiving: Receiving, *, with_order: bool = True) -> str:
 
 
 def known_words(sending: SendingOn) -> str:
-    """How it is known that a receiver sends on, in words."""
+    """How it is known that a receiver sends a signal, as text."""
     words = []
     places = listed(f"{each.method} at {place(each.path, each.line)}" for each in sending.sends)
     if places:
@@ -243,13 +243,13 @@ def known_words(sending: SendingOn) -> str:
 
 @lru_cache(maxsize=1)
 def palette() -> str:
-    """The style sheet that has all colors, which pages and pictures hold."""
+    """The style sheet with all colors, which is included in pages and pictures."""
     static = files("signal_inspector").joinpath("static", "signal_inspector", "display")
     return static.joinpath("palette.css").read_text(encoding="utf-8")
 
 
 def color(name: str) -> str:
-    """A color of it that has no theme, for text that other programs draw."""
+    """A color of the palette that is the same in every theme, for formats other programs draw."""
     found = re.search(rf"--si-{name}: (#[0-9a-f]+);", palette())
     if found is None:
         raise LookupError(name)

@@ -1,6 +1,6 @@
-"""The graph as text for other programs, DOT, Mermaid and JSON, and as a picture, SVG.
+"""The graph as text for other programs (DOT, Mermaid and JSON), and as a picture (SVG).
 
-The picture has readable text, and is light or dark as the reader's system is.
+The text in the picture is real text, and the picture follows the reader's light or dark theme.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _CLASSES = f"""\
     classDef orphan stroke:{_WARN},stroke-width:2px,stroke-dasharray:5 3
     classDef cyclic stroke:{_WARN},stroke-width:3px"""
 
-#: Changes when a field is taken away or means something else, not when one is added.
+#: Changes when a field is removed or changes its meaning, but not when a field is added.
 VERSION: Final = 1
 
 _MOST_TITLE, _MOST_SUBTITLE = 38, 50  # characters
@@ -101,7 +101,7 @@ def _dot_edge(arrow: Arrow) -> str:
 
 
 def quoted(text: str) -> str:
-    """A double-quoted string: no backslash of the text's is read as an escape."""
+    """A double-quoted string, in which no backslash of the text is read as an escape."""
     clean = "".join(each if each.isprintable() else " " for each in text)
     return '"' + clean.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -149,7 +149,7 @@ def _marked(drawing: Drawing) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """Text for a quoted label: all that Mermaid or HTML might read otherwise becomes a code."""
+    """Text for a quoted label; characters with a meaning in Mermaid or HTML become codes."""
     return "".join(
         each
         if each.isalnum() or each in _PLAIN
@@ -161,7 +161,7 @@ def escaped(text: str) -> str:
 
 
 def as_json(graph: Graph) -> dict[str, Any]:
-    """Plain data: nodes by name, edges by the names of their ends."""
+    """The graph as plain data: nodes by name, and edges by the names of their ends."""
     steps = graph.cyclic_steps()
     return {
         "version": VERSION,
@@ -192,7 +192,7 @@ def _located(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_svg(graph: Graph) -> str:
-    """One SVG document. Raises ``LayoutMissingError``."""
+    """The graph as an SVG document. Raises ``LayoutMissingError``."""
     placed = lay_out(draw(graph))
     width, height = max(placed.width, 320), max(placed.height, 80)
     title = (
@@ -211,7 +211,7 @@ def as_svg(graph: Graph) -> str:
 
 
 def content(placed: Placed) -> str:
-    """The arrows, and the boxes above them."""
+    """The arrows, and the boxes on top of them."""
     if not placed.places:
         return '<text class="title" x="28" y="44">No signals.</text>\n'
     late = _labeled_late(placed.drawing.arrows)
@@ -221,13 +221,13 @@ def content(placed: Placed) -> str:
 
 
 def text(value: str) -> str:
-    """Text for an element or an attribute; what XML cannot hold becomes a space."""
+    """Text for an element or an attribute; characters not allowed in XML become spaces."""
     return escape(value.translate(_CLEAN))
 
 
 @lru_cache(maxsize=8)
 def asset(name: str) -> str:
-    """A file that belongs to the picture or the page."""
+    """The content of a file that belongs to the picture or the page."""
     return files("signal_inspector.graph").joinpath("assets", name).read_text(encoding="utf-8")
 
 
@@ -268,7 +268,7 @@ def _classes(box: Box) -> str:
 
 
 def _badges(box: Box, place: Place) -> list[str]:
-    """Words at the right of the upper line, from right to left."""
+    """The badges at the right of the upper line, placed from right to left."""
     found = []
     right = place.width - (16 if box.shape is Shape.SIGNAL else 8)
     for word in reversed(box.words):
@@ -283,7 +283,7 @@ def _badges(box: Box, place: Place) -> list[str]:
 
 
 def _labeled_late(arrows: Iterable[Arrow]) -> set[str]:
-    """The arrows whose labels stand where they arrive: orders, and what differs at one source."""
+    """The arrows with the label at their tip: orders, and labels that differ at one source."""
     arrows = list(arrows)
     labels: dict[str, set[str]] = {}
     for arrow in arrows:
@@ -344,7 +344,7 @@ def _curve(x: float, y: float, end_x: float, end_y: float) -> str:
 
 
 def _way_back(x: float, y: float, end_x: float, end_y: float, lane: float) -> str:
-    """An arrow to a column further left: down beside its box, below all boxes, and up again."""
+    """An arrow to a column further left: down beside its box, below all boxes, and back up."""
     out, into, round_off = x + LOOP, end_x - LOOP, 10.0
     return (
         f"M{x:.1f} {y:.1f}Q{out:.1f} {y:.1f} {out:.1f} {y + round_off:.1f}"

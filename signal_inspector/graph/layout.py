@@ -1,9 +1,9 @@
-"""Laying a drawing out from left to right; igraph does the hard part.
+"""Lay out a drawing from left to right; igraph does the hard part.
 
-Each connected part is laid out by itself, in layers: senders, signals, receivers, the signals
-that these send on, and so on. igraph puts each layer in an order with few crossings. The parts
-are then packed beside and below each other. The result is where boxes and arrows stand: plain
-numbers, in CSS pixels.
+Each connected part is laid out separately, in layers: senders, signals, receivers, the signals
+that these receivers send, and so on. igraph orders each layer so that few arrows cross. The parts
+are then packed beside and below each other. The result is the positions of boxes and arrows, in
+CSS pixels.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from typing import Any
 from signal_inspector.graph.drawing import Arrow, Box, Drawing, Kind, Shape
 
 HEIGHT = 42.0  # of a box
-LOOP = 20.0  # how far beside the boxes an arrow goes down and up that goes back
+LOOP = 20.0  # distance from the boxes at which an arrow that goes back runs down and up
 _PADDING, _WIDEST, _NARROWEST = 26.0, 400.0, 96.0
 _BADGE = 15.0  # around the words of a badge
 
 GAP = 44.0
-_RATIO = 1.75  # width to height of what a browser shows
-_TRIES = 24  # widths that are tried
+_RATIO = 1.75  # width to height of a browser's window
+_TRIES = 24  # number of widths to try
 
 Size = tuple[float, float]
 Corner = tuple[float, float]
 
-ROW = HEIGHT + 12.0  # from one box to the one below
-LANE = 18.0  # from one arrow that goes back to the one below
+ROW = HEIGHT + 12.0  # from one box to the next one below
+LANE = 18.0  # from one arrow that goes back to the next one below
 MARGIN = 28.0
-_LEAST_GAP, _MOST_GAP = 84.0, 190.0  # between columns: wider where many arrows cross it
-_ITERATIONS = 60  # of the search for few crossings
+_LEAST_GAP, _MOST_GAP = 84.0, 190.0  # between columns; wider if many arrows cross the gap
+_ITERATIONS = 60  # of the search for an order with few crossings
 
 Passes = dict[str, tuple[tuple[float, float, float], ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A box: its upper left corner and its size."""
+    """The place of a box: its upper left corner and its size."""
 
     x: float
     y: float
@@ -47,22 +47,22 @@ class Place:
 
     @property
     def left(self) -> tuple[float, float]:
-        """Where arrows come in."""
+        """The point where arrows come in."""
         return self.x, self.y + self.height / 2
 
     @property
     def right(self) -> tuple[float, float]:
-        """Where arrows go out."""
+        """The point where arrows go out."""
         return self.x + self.width, self.y + self.height / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """A drawing with its places."""
+    """A drawing with the places of its boxes and arrows."""
 
     drawing: Drawing
-    places: dict[str, Place]  # by the box's key
-    #: By the arrow's key: the stretches in which it passes other columns, (x, x, y) each.
+    places: dict[str, Place]  # by the key of the box
+    #: By the key of the arrow: the segments in which it passes other columns, each (x, x, y).
     passes: dict[str, tuple[tuple[float, float, float], ...]]
     #: By the key of an arrow that goes back to the left: the y at which it passes below all boxes.
     lanes: dict[str, float]
@@ -71,7 +71,7 @@ class Placed:
 
 
 def width_of(box: Box) -> float:
-    """How wide a box has to be for its text, in a usual font."""
+    """How wide a box has to be for its text, in a common font."""
     badges = sum(text_width(word, 10.5) + _BADGE for word in box.words)
     text = max(text_width(box.title, 13, bold=True) + badges, text_width(box.subtitle, 11))
     padding = _PADDING + (12 if box.shape is Shape.SIGNAL else 0)
@@ -79,9 +79,9 @@ def width_of(box: Box) -> float:
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
-    """An estimate that errs on the wide side: there is no font to measure with.
+    """An estimate of the width, which errs on the wide side, as there is no font to measure.
 
-    The figures are those of DejaVu Sans, which is wider than what most readers have.
+    The numbers are those of DejaVu Sans, which is wider than the font of most readers.
     """
     narrow = sum(each in "iljI.,:;|!'" for each in text)
     wide = sum(each in "mwMW@%" for each in text) + 2 * sum(ord(each) > 0x2E80 for each in text)
@@ -92,8 +92,8 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
 def packed(sizes: Sequence[Size]) -> tuple[list[Corner], float, float]:
     """The upper left corner of each rectangle, and the width and height of all of them.
 
-    The highest comes first, each as far up as it finds room, then as far to the left: quick, and
-    the largest, which is what a person came for, stands at the upper left.
+    The tallest rectangle is placed first, each as far up as it fits, then as far left. This is
+    quick, and puts the largest part, which is the most interesting one, at the upper left.
     """
     if not sizes:
         return [], 0.0, 0.0
@@ -107,7 +107,7 @@ def packed(sizes: Sequence[Size]) -> tuple[list[Corner], float, float]:
 def _within(limit: float, sizes: Sequence[Size]) -> tuple[list[Corner], float, float]:
     order = sorted(range(len(sizes)), key=lambda at: (-sizes[at][1], -sizes[at][0], at))
     corners: list[Corner] = [(0.0, 0.0)] * len(sizes)
-    #: Where the lower edge of what is placed changes: from x on it is at y.
+    #: The points where the lower edge of the placed rectangles changes: from x on, it is at y.
     edge: list[Corner] = [(0.0, 0.0), (limit + GAP, 0.0)]
     for at in order:
         width, height = sizes[at][0] + GAP, sizes[at][1] + GAP
@@ -119,7 +119,7 @@ def _within(limit: float, sizes: Sequence[Size]) -> tuple[list[Corner], float, f
 
 
 def _highest(edge: list[Corner], width: float) -> Corner:
-    """The highest place, leftmost among equals, where something so wide has room."""
+    """The highest corner at which something this wide fits; the leftmost of equally high ones."""
     end = edge[-1][0]
     places = [
         (max(y for (left, y), (right, _) in pairwise(edge) if right > x and left < x + width), x)
@@ -131,7 +131,7 @@ def _highest(edge: list[Corner], width: float) -> Corner:
 
 
 def _lowered(edge: list[Corner], left: float, right: float, bottom: float) -> list[Corner]:
-    """The edge, with what now stands between left and right."""
+    """The edge after something was placed between left and right, down to bottom."""
     after = next((y for (x, y), (to, _) in pairwise(edge) if x <= right < to), edge[-1][1])
     kept = [(x, y) for x, y in edge if x < left or x > right]
     return sorted([*kept, (left, bottom), (right, after)])
@@ -217,7 +217,7 @@ def _part(boxes: list[Box], arrows: list[Arrow], igraph: Any) -> Part:
 def _in_order(
     boxes: list[Box], arrows: list[Arrow], layers: list[int], rows: list[float]
 ) -> list[float]:
-    """The same rows, with receivers that differ in nothing but their order in that order."""
+    """The same rows, with receivers that are otherwise alike sorted by their order of calls."""
     joined: dict[str, list[Arrow]] = {box.key: [] for box in boxes}
     for arrow in arrows:
         joined[arrow.source].append(arrow)
@@ -236,10 +236,10 @@ def _in_order(
 
 
 def _layers(boxes: list[Box], graph: Any) -> list[int]:
-    """The column of each box: signals stand in odd ones, functions in even ones.
+    """The column of each box: signals are in odd columns, functions in even ones.
 
-    The longest way from a beginning decides, past the arrows that close a cycle. Senders are
-    then moved right beside the first of their signals.
+    A box's column is the length of the longest path to it, not counting the arrows that close a
+    cycle. Senders are then moved right next to the first of their signals.
     """
     forward = graph.copy()
     forward.delete_edges(graph.feedback_arc_set(None, "eades"))
@@ -262,7 +262,7 @@ def _first_layer(box: Box) -> int:
 def _columns(
     boxes: list[Box], layers: list[int], arrows: list[Arrow], index: dict[str, int]
 ) -> dict[int, tuple[float, float]]:
-    """Left edge and width of each column."""
+    """The left edge and the width of each column."""
     found: dict[int, tuple[float, float]] = {}
     x = 0.0
     for layer in range(max(layers) + 1):

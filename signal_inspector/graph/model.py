@@ -1,7 +1,7 @@
-"""The graph of a project's signals as plain values: functions, signals, and what joins them.
+"""The graph of a project's signals as plain values: functions, signals, and what connects them.
 
-Here too: a part of a graph, and its cycles, that is a signal whose receiver, at the end of a
-chain, sends it again.
+This module also selects parts of a graph, and finds its cycles. In a cycle, a signal causes a
+chain of receivers and signals at whose end a receiver sends the signal again.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ Cycle = tuple[str, ...]
 
 
 class Known(StrEnum):
-    """How it is known that a receiver sends a signal on."""
+    """How it is known that a receiver sends a signal."""
 
-    CODE = "code"  # its own code sends
-    CALLS = "calls"  # code that it calls sends, directly or by way of others
-    RECORDED = "recorded"  # it was seen to
+    CODE = "code"  # its own code sends it
+    CALLS = "calls"  # code that it calls, directly or indirectly, sends it
+    RECORDED = "recorded"  # a dispatch was recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
     """Code that sends, or receives, or both."""
 
-    name: str  # dotted; of a module where its code sends outside of any function
-    app: str  # label of the installed app it is in, "" of none
+    name: str  # dotted; that of the module if it sends outside of any function
+    app: str  # label of the installed app it is in; "" if none
     path: str
     line: int
     is_async: bool
     is_receiver: bool  # whether it is connected, or was recorded as a receiver
-    #: Of a receiver "connected" if some signal calls it; if none does, what has become of its
-    #: first connection, as in ``Receiving.state``. "" of other functions.
+    #: For a receiver, "connected" if some signal calls it; otherwise the state of its first
+    #: connection, as in ``Receiving.state``. "" for other functions.
     state: str
 
 
@@ -49,8 +49,8 @@ class SignalNode:
     app: str
     path: str
     line: int
-    is_loaded: bool  # False: only the source tells of it; the module that makes it is not loaded
-    is_orphan: bool  # nobody receives it, although it is loaded
+    is_loaded: bool  # False: known only from source or records; its module is not loaded
+    is_orphan: bool  # it is loaded, but has no receiver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Sending:
     method: SendMethod
     path: str
     line: int
-    sender: str  # source text, "" where none is seen
+    sender: str  # source text; "" if there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,19 +71,19 @@ class Receiving:
 
     signal: str
     receiver: str
-    order: int | None  # its place in the order of calls, from 1; None if it is not called
-    sender: str | None  # the only sender it listens to; None for any, "?" where it is not known
+    order: int | None  # the place in the order of calls, from 1; None if it is not called
+    sender: str | None  # the only sender it listens to; None for any, "?" if it is not known
     is_async: bool
     is_weak: bool | None
     dispatch_uid: str | None
-    #: "connected", "dead", "pending" or "taken out"; "not imported" or "not connected" of what
-    #: only the source connects; "recorded" if it is gone by now.
+    #: "connected", "dead", "pending" or "taken out"; "not imported" or "not connected" if only
+    #: the source connects it; "recorded" if it no longer exists.
     state: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendingOn:
-    """A receiver that sends a signal: the graph goes on from there."""
+    """A receiver that sends a signal, from which the graph continues."""
 
     receiver: str
     signal: str
@@ -91,34 +91,35 @@ class SendingOn:
     through: tuple[
         str, ...
     ]  # the functions between the receiver and the send; () if none is known
-    sends: tuple[Sending, ...]  # the places in the code
+    sends: tuple[Sending, ...]  # the places in the source
     count: int | None  # how often it was recorded; None if it never was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """Everything, each part sorted by name (receivings by order of execution)."""
+    """The whole graph; each part is sorted by name, and receivings by order of execution."""
 
     signals: tuple[SignalNode, ...] = ()
     functions: tuple[Function, ...] = ()
-    sendings: tuple[Sending, ...] = ()  # of functions that are no receivers
+    sendings: tuple[Sending, ...] = ()  # by functions that are not receivers
     receivings: tuple[Receiving, ...] = ()
     sendings_on: tuple[SendingOn, ...] = ()
-    #: Signals and receivers in turn, from a signal to the receiver that sends it again.
+    #: Alternating signals and receivers, from a signal to the receiver that sends it again.
     cycles: tuple[tuple[str, ...], ...] = ()
 
     def cyclic_steps(self) -> set[tuple[str, str]]:
-        """The pairs of neighbors on a cycle."""
+        """The pairs of neighbors in all cycles."""
         return {pair for cycle in self.cycles for pair in pairwise((*cycle, cycle[0]))}
 
 
 def cycles_in(
     receivings: Iterable[Receiving], sendings_on: Iterable[SendingOn]
 ) -> tuple[Cycle, ...]:
-    """For each receiver that sends on, the shortest way from that signal back to it, if any.
+    """For each receiver that sends a signal, the shortest path from the signal back to it, if any.
 
-    So each step that lies on some cycle lies on one that is returned. What is not called (a dead
-    receiver) leads nowhere; senders are not compared, as code seldom tells what they will be.
+    So each step from a receiver to a signal that is in any cycle is in a returned cycle. A
+    connection that is not called, such as one of a dead receiver, is not followed. Senders are
+    not compared, as source seldom shows what they will be.
     """
     steps: dict[str, list[str]] = {}
     for receiving in receivings:
@@ -134,7 +135,7 @@ def cycles_in(
 
 
 def _shortest(steps: Mapping[str, Sequence[str]], start: str, end: str) -> Cycle:
-    """The names on the shortest way, both ends included; () where there is none."""
+    """The names on the shortest path, including both ends; () if there is none."""
     before: dict[str, str] = {}
     waiting = deque([start])
     while waiting:
@@ -157,17 +158,18 @@ def _way_to(end: str, before: Mapping[str, str]) -> Cycle:
 
 
 def _turned(cycle: Cycle) -> Cycle:
-    """The same cycle from its first signal by name: signals stand at even places."""
+    """The same cycle, starting at its first signal by name. Signals have even indexes."""
     start = cycle.index(min(cycle[::2]))
     return cycle[start:] + cycle[:start]
 
 
 def select(graph: Graph, *, apps: Collection[str] = (), signals: Collection[str] = ()) -> Graph:
-    """What is left of a graph; everything where nothing is asked for.
+    """The part of a graph that is asked for; the whole graph without ``apps`` and ``signals``.
 
-    ``apps``: labels. A connection or a send stays if one of its ends is in one of these apps.
-    ``signals``: names, their ends, or globs. These signals stay with those who send and receive
-    them, and with all that follows: what their receivers send on, who receives that, and so on.
+    ``apps``: labels. A connection or a send is kept if one of its ends is in one of these apps.
+    ``signals``: names, ends of names, or globs. These signals are kept with their senders and
+    receivers, and with all that follows: the signals that these receivers send, the receivers of
+    those signals, and so on.
     """
     if signals:
         wanted = _followed(graph, signals)
@@ -182,7 +184,7 @@ def select(graph: Graph, *, apps: Collection[str] = (), signals: Collection[str]
 
 
 def matching(names: Iterable[str], pattern: str) -> list[str]:
-    """The names that a name, its end, or a glob means."""
+    """The names that match a pattern, which is a name, the end of a name, or a glob."""
     return [name for name in names if matches(pattern, name)]
 
 
@@ -199,7 +201,7 @@ def _followed(graph: Graph, patterns: Collection[str]) -> set[str]:
 
 
 def _kept(graph: Graph, keeps: Callable[[str, str], bool], signals: Collection[str]) -> Graph:
-    """The graph with the edges that are kept, their ends, and these signals."""
+    """The graph with only the edges to keep, their ends, and these signals."""
     sendings = tuple(it for it in graph.sendings if keeps(it.signal, it.function))
     receivings = tuple(it for it in graph.receivings if keeps(it.signal, it.receiver))
     sendings_on = tuple(it for it in graph.sendings_on if keeps(it.signal, it.receiver))

@@ -1,7 +1,7 @@
-"""The graph as one page that a person opens and explores: a single file, without a network.
+"""The graph as a page to open and explore: a single file that needs no network.
 
-Beside the picture stand what the page's script knows of each box, and a table that says the same
-to those who do not look at pictures, and on paper.
+Besides the picture, the page has the data that its script needs about each box, and a table with
+the same content for people who cannot see the picture, and for print.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from signal_inspector.graph.layout import lay_out
 from signal_inspector.graph.model import Graph, Receiving, Sending, SendingOn
 
 _SCRIPTS = ("boxes", "view", "pointing", "focus", "panel", "filters", "buttons")
-#: "<" and "&" would be read as HTML; the others as ends of lines by old scripts.
+#: "<", ">" and "&" would be read as HTML, and the other two as line ends by old browsers.
 _IN_SCRIPT = {each: f"\\u{each:04x}" for each in map(ord, "<>&\u2028\u2029")}
 
 
 def as_table(graph: Graph) -> str:
-    """Rows of a table: signal, who sends it, who receives it in order, what follows."""
+    """The rows of the table: signal, senders, receivers in order, and the signals that follow."""
     rows = []
     for signal in graph.signals:
         sent = [
@@ -78,12 +78,12 @@ def _list(items: Iterable[tuple[str, str]], nothing: str, tag: str = "ul") -> st
 
 
 def _name(name: str) -> str:
-    """A dotted name that may be broken after each dot."""
+    """A dotted name, in which a line may break after each dot."""
     return f"<code>{text(name).replace('.', '.<wbr>')}</code>"
 
 
 def details_of(graph: Graph, drawing: Drawing) -> dict[str, Any]:
-    """Boxes and arrows by their keys, with the sentences that the panel shows; plain data."""
+    """Boxes and arrows by their keys, with the text that the side panel shows, as plain data."""
     signals = {box.name: box.key for box in drawing.boxes if box.shape is Shape.SIGNAL}
     functions = {box.name: box.key for box in drawing.boxes if box.shape is not Shape.SIGNAL}
     found: dict[str, dict[str, Any]] = {
@@ -174,7 +174,7 @@ def _connection(receiving: Receiving) -> dict[str, Any]:
 
 
 def as_html(graph: Graph, *, title: str = "") -> str:
-    """One HTML document. ``title`` is the project's name. Raises ``LayoutMissingError``."""
+    """The graph as an HTML document; ``title`` names the project. Raises LayoutMissingError."""
     drawing = draw(graph)
     placed = lay_out(drawing)
     style = palette() + asset("picture.css") + asset("page.css")
@@ -203,18 +203,18 @@ def as_html(graph: Graph, *, title: str = "") -> str:
 
 
 def in_script(data: Any) -> str:
-    """JSON that may stand in a ``<script>``: nothing in it can end the element."""
+    """JSON that is safe in a ``<script>``: nothing in it can end the element."""
     return json.dumps(data, ensure_ascii=True, separators=(",", ":")).translate(_IN_SCRIPT)
 
 
 def _script() -> str:
-    """The parts in one function, so that nothing of theirs is global."""
+    """The parts of the script in one function, so that none of their names is global."""
     parts = "".join(asset(f"{name}.js") for name in _SCRIPTS)
     return f'(() => {{\n"use strict";\n{parts}}})();'
 
 
 def _policy(style: str, script: str) -> str:
-    """A Content-Security-Policy that lets nothing but this page's own style and script run."""
+    """A Content-Security-Policy that allows only this page's own style and script."""
     return (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
