@@ -11,7 +11,7 @@ from signal_inspector.subcommands import SubcommandsCommand
 
 
 class Command(SubcommandsCommand):
-    """Tells of the signals of this project, before they are sent."""
+    """Show the signals of this project, before they are sent."""
 
     help = "See which signals there are, and who receives them. Each part has its own --help."
     subcommands = (List, Explain, TakeSnapshot, Draw, Watch)

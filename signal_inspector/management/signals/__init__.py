@@ -1,1 +1,1 @@
-"""The subcommands of ``manage.py signals``: one module for each, see ``base.Subcommand``."""
+"""The subcommands of ``manage.py signals``, one module each; see ``subcommands.Subcommand``."""

@@ -1,4 +1,4 @@
-"""What the subcommands have in common, and what they say where nothing is found."""
+"""What the subcommands have in common, and what they say if nothing is found."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from signal_inspector.subcommands import Subcommand
 
 
 def add_loading(parser: CommandParser) -> None:
-    """The option of all parts that look at what is connected."""
+    """Add the option of all subcommands that look at what is connected."""
     parser.add_argument(
         "--bare",
         action="store_true",
@@ -33,10 +33,10 @@ def add_loading(parser: CommandParser) -> None:
 
 
 def load(part: Subcommand, options: dict[str, Any]) -> None:
-    """Import what a server does, and say what could not be imported."""
+    """Import what a server imports, and say what could not be imported."""
     if options["bare"]:
         return
-    with contextlib.redirect_stdout(sys.stderr):  # what modules print is no part of the output
+    with contextlib.redirect_stdout(sys.stderr):  # what modules print is not part of the output
         problems = load_as_server()
     for problem in problems:
         part.stderr.write(printable(problem), style_func=part.style.WARNING)
@@ -55,7 +55,7 @@ def installed_app(name: str) -> AppConfig:
 def nothing_found(
     wanted: Wanted, entries: Sequence[SignalEntry], everything: Sequence[SignalEntry]
 ) -> Iterator[str]:
-    """Why there is nothing to list, and what was perhaps meant."""
+    """Say why there is nothing to list, and what may have been meant."""
     asked = [
         f"--{name} {printable(text)}"
         for name in ("app", "signal", "receiver", "sender")
@@ -75,7 +75,7 @@ def nothing_found(
 
 
 def _advice(name: str, wanted: Wanted, everything: Sequence[SignalEntry]) -> str:
-    """What was perhaps meant by one of the filters; "" where it alone finds something."""
+    """What one of the filters may have been meant to be; "" if it finds something on its own."""
     text = getattr(wanted, name)
     if not text or any(True for _ in select(everything, Wanted(**{name: text}))):
         return ""
@@ -97,15 +97,15 @@ _KNOWN: Final[dict[str, Any]] = {
 
 
 def did_you_mean(text: str, known: Iterable[str]) -> str:
-    """ " Did you mean a or b?", to be put behind a sentence; "" if nothing is like the text."""
+    """ " Did you mean a or b?", to append to a sentence; "" if no name is similar to the text."""
     found = near(text, known)
     return f" Did you mean {listing(map(printable, found), joint='or')}?" if found else ""
 
 
 def load_as_server() -> list[str]:
-    """Import the URLconf with its views, and the middleware; what could not be imported, in words.
+    """Import the URLconf with its views, and the middleware; return messages about failures.
 
-    A process that runs a command or a task has not done so, and may know fewer receivers.
+    A process that runs a command or a task has not imported them, and may know fewer receivers.
     """
     problems = []
     urlconf = getattr(settings, "ROOT_URLCONF", None)

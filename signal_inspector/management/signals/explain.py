@@ -1,6 +1,6 @@
 """``signals explain``, as lines for a terminal or as JSON.
 
-The JSON is documented in docs/catalog.md, and stable.
+The JSON is stable, and documented in docs/catalog.md.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from signal_inspector.subcommands import OK, Subcommand
 
 
 def as_json(explanation: Explanation) -> dict[str, Any]:
-    """All of an explanation."""
+    """The whole explanation as plain data."""
     return {
         "version": VERSION,
         **signal_as_json(explanation.signal),
@@ -76,7 +76,7 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
 
 
 def parts_as_json(parts: Sequence[Part], **about: str) -> dict[str, Any]:
-    """What signals have to do with a sender or a receiver."""
+    """The signals that concern a sender or a receiver, as plain data."""
     return {
         "version": VERSION,
         **about,
@@ -92,7 +92,7 @@ def parts_as_json(parts: Sequence[Part], **about: str) -> dict[str, Any]:
 
 
 def _receiver(each: ExplainedReceiver) -> dict[str, Any]:
-    """One receiver; the facts of a connection are null of what was never connected."""
+    """One receiver; the facts about its connection are null if it was never connected."""
     told = {"standing": each.standing.value, "detail": each.detail or None}
     if each.entry is not None:
         return receiver_as_json(each.order, each.entry) | told
@@ -111,7 +111,7 @@ def _receiver(each: ExplainedReceiver) -> dict[str, Any]:
 
 
 def explanation_lines(explanation: Explanation, style: Style) -> Iterator[str]:
-    """The signal, who is called and who is not, and where it is sent."""
+    """The signal, the receivers that are called and not called, and where it is sent."""
     yield from head_lines(explanation.signal, style)
     yield f"  {printable(explanation.inspected)}"
     for line in textwrap.wrap(printable(explanation.remark), WIDTH - 2, break_long_words=False):
@@ -135,7 +135,7 @@ def explanation_lines(explanation: Explanation, style: Style) -> Iterator[str]:
 
 
 def sender_lines(sender: str, parts: Sequence[Part], style: Style) -> Iterator[str]:
-    """All that happens if this sender sends."""
+    """All receivers that are called if this sender sends."""
     if not parts:
         yield style.WARNING(f"Nobody is called, whatever {printable(sender)} sends.")
         return
@@ -148,7 +148,7 @@ def sender_lines(sender: str, parts: Sequence[Part], style: Style) -> Iterator[s
 
 
 def receiver_lines(name: str, parts: Sequence[Part], style: Style) -> Iterator[str]:
-    """The signals that a receiver is connected to, and those that it is not, and why."""
+    """The signals that call a receiver, and those that do not, and why."""
     yield style.MIGRATE_LABEL(printable(name))
     for title, lost in (("Connected to", False), ("Not called", True)):
         of_kind = [part for part in parts if (part.not_called if lost else part.called)]
@@ -161,12 +161,12 @@ def receiver_lines(name: str, parts: Sequence[Part], style: Style) -> Iterator[s
 
 
 def _is_choice(each: ExplainedReceiver) -> bool:
-    """Whether nothing is wrong with it: it was connected for another sender."""
+    """Whether a receiver is not called on purpose: it was connected for another sender."""
     return each.standing is Standing.OTHER_SENDER
 
 
 def _is_told(each: ExplainedReceiver) -> bool:
-    """Whether its detail says no more than which sender it listens to."""
+    """Whether the detail only says which sender the receiver listens to."""
     sender = "another sender" if each.sender == "?" else f"sender {each.sender}"
     return _is_choice(each) and each.detail == f"it listens to {sender} only"
 
@@ -227,7 +227,7 @@ def _sends(explanation: Explanation, style: Style) -> Iterator[str]:
 
 
 def _given(send: Send) -> str:
-    """``arguments order, user``; what is not told stands for nothing."""
+    """``arguments order, user``, and how the send is reached; "" if neither is known."""
     names = ", ".join((*send.arguments, *(["perhaps others"] if send.is_open else [])))
     told = [f"arguments {names}"] if names else []
     if send.through:
@@ -243,14 +243,14 @@ def _handed_on(explanation: Explanation) -> Iterator[str]:
 
 
 def wrapped(text: str) -> list[str]:
-    """Lines that fit behind the indent; a word that is longer stays whole."""
+    """Lines that fit after the indent; a longer word is not broken."""
     return textwrap.wrap(
         printable(text), WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False
     )
 
 
 class Explain(Subcommand):
-    """Tells who would be called by a send."""
+    """Explain which receivers a send would call."""
 
     name = "explain"
     help = "who would be called by a send of a signal, who would not, and why"

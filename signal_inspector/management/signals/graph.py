@@ -21,7 +21,7 @@ FORMATS: Final = ("mermaid", "dot", "svg", "html", "json")
 
 
 class Draw(Subcommand):
-    """Draws who sends and receives which signal."""
+    """Draw which functions send and receive which signals."""
 
     name = "graph"
     help = "who sends and receives which signal, as a picture, a page or data"
@@ -91,7 +91,7 @@ class Draw(Subcommand):
         )
         _check_signals(options["signal"], whole)
         graph = model.select(whole, apps=wanted, signals=options["signal"])
-        # Half a surrogate pair, which a name in JSON may hold, becomes its escape, as in JSON.
+        # A lone surrogate, which a name in JSON may contain, becomes an escape, as in JSON.
         text = _rendered(graph, form).encode("utf-8", "backslashreplace").decode("utf-8")
         if not options["output"]:
             try:
@@ -128,13 +128,13 @@ def _rendered(graph: Graph, form: str) -> str:
 
 
 def _format_of(output: str) -> str:
-    """The format that a file's name tells; Mermaid where it tells none."""
+    """The format that a file's suffix stands for; Mermaid if it stands for none."""
     by_suffix = {"gv": "dot", "htm": "html"} | {each: each for each in FORMATS}
     return by_suffix.get(Path(output).suffix.lower().lstrip("."), "mermaid")
 
 
 def _project() -> str:
-    """What a person would call the project: the directory of its manage.py, mostly."""
+    """The name of the project for a person: usually the directory of its manage.py."""
     base = getattr(settings, "BASE_DIR", "")
     return Path(base).name if base and isinstance(base, str | Path) else ""
 

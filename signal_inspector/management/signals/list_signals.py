@@ -1,6 +1,6 @@
 """``signals list``, as lines for a terminal or as JSON.
 
-The JSON is documented in docs/catalog.md, and stable.
+The JSON is stable, and documented in docs/catalog.md.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from signal_inspector.management.signals.base import (
 )
 from signal_inspector.subcommands import OK, Subcommand
 
-VERSION: Final = 1  # raised when a key changes its meaning or goes; new keys may come without
+VERSION: Final = 1  # changes if a key is removed or changes its meaning, not if one is added
 
-WIDTH: Final = 80  # lines that can be broken are; names and paths are never cut
+WIDTH: Final = 80  # longer lines are broken where possible; names and paths are never cut
 INDENT: Final = " " * 6
 _WORDS: Final = {
     State.DEAD: "dead: nothing but a weak reference held it, so it is never called",
@@ -39,7 +39,7 @@ _PLAIN: Final = "django.dispatch.dispatcher.Signal"
 
 
 def as_json(selected: Sequence[Selected], others: int) -> dict[str, Any]:
-    """``others``: signals that the filters let through, left out as they are not inspected."""
+    """``others``: the number of matching signals left out because they are not inspected."""
     return {
         "version": VERSION,
         "not_inspected_left_out": others,
@@ -68,7 +68,7 @@ def signal_as_json(entry: SignalEntry) -> dict[str, Any]:
 
 
 def receiver_as_json(order: int | None, receiver: ReceiverEntry) -> dict[str, Any]:
-    """One connection; ``order`` is its place in the order of execution if it is called."""
+    """One connection; ``order`` is its place in the order of execution, None if not called."""
     caller = receiver.connected_at
     connected_at = caller and {
         "path": caller.path,
@@ -90,7 +90,7 @@ def receiver_as_json(order: int | None, receiver: ReceiverEntry) -> dict[str, An
 
 
 def signal_lines(selected: Selected, style: Style) -> Iterator[str]:
-    """The signal, where it is made, and its receivers one below the other."""
+    """The signal, where it is made, and its receivers."""
     entry = selected.entry
     yield from head_lines(entry, style)
     if entry.problem:
@@ -115,7 +115,7 @@ def head_lines(entry: SignalEntry, style: Style) -> Iterator[str]:
 
 
 def receiver_lines(order: int | None, receiver: ReceiverEntry, style: Style) -> Iterator[str]:
-    """One receiver: its name, where it is and was connected, how, and what is wrong with it."""
+    """One receiver: its name, where it is defined, where and how it is connected, any problem."""
     yield name_line(order, receiver.receiver, style)
     yield from fact_lines(receiver)
     if receiver.state in _WORDS:
@@ -123,7 +123,7 @@ def receiver_lines(order: int | None, receiver: ReceiverEntry, style: Style) -> 
 
 
 def name_line(order: int | None, name: str, style: Style) -> str:
-    """The first line of a receiver, with its place in the order of execution if it is called."""
+    """The first line of a receiver, with its place in the order of execution if called."""
     number = "  - " if order is None else f"{order:>3} "
     return f"{number}  {style.MIGRATE_LABEL(printable(name))}"
 
@@ -169,12 +169,12 @@ def _facts(receiver: ReceiverEntry) -> str:
 
 
 def location(path: str, line: int) -> str:
-    """``shop/signals.py:14``, without what could command a terminal."""
+    """``shop/signals.py:14``, with control characters escaped."""
     return printable(place(path, line))
 
 
 class List(Subcommand):
-    """Lists the signals and their receivers."""
+    """List the signals and their receivers."""
 
     name = "list"
     help = "the signals, and who receives them, in the order of execution"

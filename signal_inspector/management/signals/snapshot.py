@@ -27,7 +27,7 @@ from signal_inspector.subcommands import OK, PROBLEM, Subcommand, usage
 
 
 class TakeSnapshot(Subcommand):
-    """Writes the connections as a text, or compares them with one."""
+    """Write the connections to a text file, or compare them with one."""
 
     name = "snapshot"
     help = "who receives which signal, as a text to commit, and whether it still holds"
@@ -39,7 +39,7 @@ class TakeSnapshot(Subcommand):
 
     @classmethod
     def add_arguments(cls, parser: CommandParser) -> None:
-        """Add where it goes, and what is in it."""
+        """Add the options for where the snapshot is and what it contains."""
         where = parser.add_mutually_exclusive_group()
         where.add_argument(
             "--output", metavar="FILE", help="write it there, and not to the terminal"

@@ -28,7 +28,7 @@ There is no log to watch: "signal_inspector.audit" is not in INSTALLED_APPS."""
 
 
 class Watch(Subcommand):
-    """Shows the dispatches of running processes."""
+    """Show the dispatches of running processes."""
 
     name = "watch"
     help = "the dispatches of running processes, live"
@@ -39,7 +39,7 @@ class Watch(Subcommand):
 
     @classmethod
     def add_arguments(cls, parser: CommandParser) -> None:
-        """Which dispatches, and how."""
+        """Add the options for which dispatches to show, and how."""
         group = parser.add_argument_group(
             "which dispatches",
             "What is given has to hold together. NAME is a glob on the dotted name or on its last "
@@ -79,7 +79,7 @@ class Watch(Subcommand):
 
 
 def _way(via: str) -> str:
-    """How to learn of dispatches, as far as the settings allow it."""
+    """How to receive dispatches, given what the settings allow."""
     from signal_inspector.core.listening.sinks import process_sinks  # noqa: PLC0415
     from signal_inspector.watch import WatchSink  # noqa: PLC0415
 
@@ -134,7 +134,7 @@ def _through_audit(part: Subcommand, options: dict[str, Any]) -> None:
 
 @contextmanager
 def _watching(part: Subcommand, options: dict[str, Any]) -> Iterator[Any]:
-    """A watcher that ends with a summary."""
+    """A context with a watcher that shows a summary at its end."""
     from signal_inspector.watch.dispatches import Filters  # noqa: PLC0415
     from signal_inspector.watch.terminal import Lines, Shown, Signs  # noqa: PLC0415
     from signal_inspector.watch.watcher import Watcher  # noqa: PLC0415
@@ -180,7 +180,7 @@ def _milliseconds(text: str) -> float:
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end it as Ctrl-C does, so that nothing is left behind."""
+    """Let SIGTERM end the command as Ctrl-C does, so that nothing is left behind."""
     try:
         before = signal.signal(signal.SIGTERM, _interrupt)
     except ValueError:  # not in the main thread
