@@ -1,4 +1,4 @@
-"""The audit in Django's admin: for reading alone."""
+"""The audit in Django's admin. Its records can only be read there, not changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["register"]
 
 
 def register(site: admin.AdminSite) -> None:
-    """Show the audit on an admin site; on Django's own it is by being installed."""
+    """Show the audit on an admin site. On Django's default site, this happens automatically."""
     site.register(AuditedDispatch, AuditedDispatchAdmin)
     site.register(Gap, GapAdmin)
     site.register(Retry, RetryAdmin)

@@ -1,4 +1,4 @@
-"""What the pages share: model admins that only show, permissions, links, words of ``display``."""
+"""What the pages share: read-only model admins, permissions, links, and words of ``display``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAYLOADS = "signal_audit.view_payloads"
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One of several to choose from in a form."""
+    """One of several options in a form."""
 
     value: str
     text: str
@@ -35,7 +35,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class PeriodLink:
-    """A time that can be chosen, as a link."""
+    """A link that chooses a period."""
 
     words: str
     url: str
@@ -54,7 +54,7 @@ else:
 
 
 class ReadOnlyAdmin(_Base):
-    """Shows what is in the audit's database."""
+    """A read-only admin of a model in the audit's database."""
 
     actions: Any = None
     view_on_site = False
@@ -63,10 +63,10 @@ class ReadOnlyAdmin(_Base):
         return super().get_queryset(request).using(get_settings().database)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Whether a list may be filtered so: only as the filters at its side do.
+        """Whether a list may be filtered by this lookup: only its own filters may do so.
 
-        Django lets an address ask for any column. What a page hides for want of a permission
-        could be guessed by that, letter by letter.
+        By default, a URL may filter by any column. Values that a page hides from a user without a
+        permission could then be guessed character by character.
         """
         filters: list[Any] = list(self.list_filter)
         columns = [each[0] if isinstance(each, tuple) else each for each in filters]
@@ -83,16 +83,16 @@ class ReadOnlyAdmin(_Base):
 
 
 def detail_url(site: AdminSite, id_: UUID) -> str:
-    """The page of one dispatch."""
+    """The URL of the page of one dispatch."""
     name = "admin:signal_audit_auditeddispatch_change"
     return reverse(name, args=[id_], current_app=site.name)
 
 
 def object_url(key: str, request: HttpRequest, site: AdminSite) -> str:
-    """The admin page of ``shop.Order:42``; "" without one, or without the permission to see it.
+    """The URL of the admin page of ``shop.Order:42``; "" if there is none, or no permission.
 
-    Looks in the registry of apps and imports nothing. Whether the object still exists is not
-    asked: its page says so.
+    The model is looked up in the app registry; nothing is imported. Whether the object still
+    exists is not checked: its page says so.
     """
     label, colon, pk = key.partition(":")
     if not colon or not pk:
@@ -116,7 +116,7 @@ def zone() -> str:
 
 
 def dispatch_outcome(dispatch: AuditedDispatch) -> OutcomeWords:
-    """How a dispatch ended, as it is told in every room."""
+    """How a dispatch ended, in the words that all rooms use."""
     return outcomes.dispatch_outcome(
         Ended(
             outcome=OUTCOMES[dispatch.outcome],

@@ -1,4 +1,4 @@
-"""The catalog: what is connected in this process now, beside what the log counted of it."""
+"""The catalog: what is connected in this process now, with the figures that the log has of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from signal_inspector.core import internal_errors
 from signal_inspector.display.numbers import duration, integer, plural
 from signal_inspector.display.text import DottedName, dotted, place
 
-#: Signals and receivers that the page shows at most; a text narrows what is meant.
+#: The most signals and receivers that the page shows; a search text narrows them down.
 MOST_SIGNALS: Final = 200
 MOST_RECEIVERS: Final = 400
 _MOST_LOST: Final = 50
@@ -38,10 +38,10 @@ _NONE: Final = Measure()
 
 @dataclass(frozen=True, slots=True)
 class LoggedFigures:
-    """What the log counted of a signal or a receiver in the chosen time."""
+    """The log's figures of a signal or a receiver in the chosen span."""
 
     calls: str
-    calls_url: str  # "" where there is nothing to show
+    calls_url: str  # "" if there is nothing to show
     failed: str
     failed_url: str
     p50: str
@@ -56,10 +56,10 @@ class LoggedFigures:
 class ReceiverRow:
     """A connection."""
 
-    order: str  # "" where it would not run
+    order: str  # "" if the receiver would not run
     name: DottedName
     place: str  # "shop/receivers.py:18"
-    connected_at: str  # "" where it is defined there
+    connected_at: str  # "" if this is where the receiver is defined
     marks: tuple[Mark, ...]
     counted: LoggedFigures
     also: str  # "counted on 3 signals together"
@@ -79,7 +79,7 @@ class SignalRows:
 
 @dataclass(frozen=True, slots=True)
 class LostRow:
-    """A name that was counted, and is not connected now."""
+    """A name that was counted, but is not connected now."""
 
     kind: str  # "signal" or "receiver"
     name: DottedName
@@ -92,7 +92,7 @@ def connections_of(entry: SignalEntry) -> list[ReceiverEntry]:
 
 
 def numbers_of(known: Sequence[SignalEntry]) -> tuple[set[int], set[int]]:
-    """The numbers by which the log knows what is connected."""
+    """The numbers in the log of the signals and the receivers that are connected."""
     names = {each.receiver for entry in known for each in connections_of(entry)}
     return (
         {number_of(NameKind.SIGNAL, entry.signal) for entry in known},
@@ -103,14 +103,14 @@ def numbers_of(known: Sequence[SignalEntry]) -> tuple[set[int], set[int]]:
 def not_connected(
     figures: Figures, signals: set[int], receivers: set[int]
 ) -> list[tuple[str, int, Measure]]:
-    """Kind, number and figures of what was counted under other names than these."""
+    """Kind, number and figures of what was counted, except these signals and receivers."""
     lost = [("signal", key, m) for key, m in figures.signals.items() if key not in signals]
     lost += [("receiver", key, m) for key, m in figures.receivers.items() if key not in receivers]
     return [each for each in lost if each[2].count]
 
 
 class Catalog:
-    """The page, as a query string asks for it."""
+    """The page that a query string asks for."""
 
     def __init__(
         self, params: Mapping[str, str], site: AdminSite, now: datetime | None = None
@@ -205,7 +205,7 @@ class Catalog:
         )
 
     def _lost(self, known: Sequence[SignalEntry]) -> tuple[list[LostRow], int]:
-        """What was counted and is not connected: gone, renamed, or of another process's code."""
+        """What was counted but is not connected: removed, renamed, or code of another process."""
         signals, receivers = numbers_of(known)
         lost = not_connected(self._figures, signals, receivers)
         texts = Texts(key for _, key, _ in lost)
@@ -219,7 +219,7 @@ class Catalog:
 
 
 def _connected() -> list[SignalEntry]:
-    """The catalog; empty where it cannot be read."""
+    """The catalog; empty if it cannot be read."""
     try:
         return describe()
     except Exception as error:
@@ -233,12 +233,12 @@ class CatalogPage:
     admin_site: AdminSite
 
     def catalog_urls(self) -> list[URLPattern]:
-        """Its URL, to stand before those of the admin itself."""
+        """The URL of the page, to be placed before the admin's own URLs."""
         name = "signal_audit_auditeddispatch_catalog"
         return [path("catalog/", self.admin_site.admin_view(self.catalog_view), name=name)]
 
     def catalog_view(self, request: HttpRequest) -> TemplateResponse:
-        """What is connected, with its figures."""
+        """The page of what is connected, with its figures."""
         self._check(request)
         page = Catalog(request.GET.dict(), self.admin_site)
         context = {"title": "Signals and receivers", "page": page}

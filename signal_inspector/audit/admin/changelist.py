@@ -1,4 +1,4 @@
-"""The list of dispatches: filtered, found, counted and named by a few short queries."""
+"""The list of dispatches: filtered, found and counted, with names, by a few short queries."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from signal_inspector.display.numbers import clock, local, took
 from signal_inspector.display.outcomes import OutcomeWords
 from signal_inspector.display.text import DottedName, dotted
 
-_FEW: Final = 40  # names that a list to choose from may have
+_FEW: Final = 40  # the most names that are offered as a list
 _LABELS: Final = {
     "id": "id",
     "signal": "signal",
@@ -82,7 +82,7 @@ _SHOWN: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field of the form: a list to choose from, or a text that is completed."""
+    """A field of the form: a list to choose from, or a text field with suggestions."""
 
     name: str
     label: str
@@ -94,7 +94,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link with its text; the current one of several is marked."""
+    """A link with its text; of several links, the current one is marked."""
 
     text: str
     url: str
@@ -103,24 +103,24 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """All of it, for the template."""
+    """The filters, for the template."""
 
     presets: list[Link]
     fields: list[Field]
     day: str
     start: str
     end: str
-    hidden: list[tuple[str, str]]  # set, and without a field of its own
-    chips: list[Link]  # what is set; each link takes it away
+    hidden: list[tuple[str, str]]  # filters that are set, but have no field
+    chips: list[Link]  # filters that are set; each link removes one
 
     @property
     def is_open(self) -> bool:
-        """Whether a field of the form that is folded away is set."""
+        """Whether a field in the collapsed part of the form is set."""
         return bool(self.day or self.start or self.end) or any(each.value for each in self.fields)
 
 
 def filters_for(selection: Selection) -> Filters:
-    """The filters with what is chosen in them, by one query for the names."""
+    """The filters with their current values; one query for the names."""
     period = selection.period
     asked = dict(period.params)
     kept = {*_FIELDS, "from", "to", "day"}
@@ -215,7 +215,7 @@ class Row:
 
 
 class Changelist:
-    """One page of the list, as a query string asks for it."""
+    """The page of the list that a query string asks for."""
 
     def __init__(self, params: Mapping[str, str], site: AdminSite) -> None:
         self.asked = read_selection(params)
@@ -227,17 +227,17 @@ class Changelist:
 
     @cached_property
     def understood(self) -> Understood | None:
-        """What the text in the search box was taken for; None where it is empty."""
+        """What the text in the search box means; None if the box is empty."""
         return understand(self.text) if self.text else None
 
     @property
     def is_unknown(self) -> bool:
-        """Whether there is a text that stands for nothing in the log."""
+        """Whether there is a search text that means nothing in the log."""
         return self.understood is not None and self.understood.meaning is None
 
     @cached_property
     def selection(self) -> Selection:
-        """What is asked for, with what the text means."""
+        """What the query string asks for, narrowed to the meaning of the search text."""
         return self.understood.applied_to(self.asked) if self.understood else self.asked
 
     @cached_property
@@ -250,15 +250,16 @@ class Changelist:
 
     @cached_property
     def gaps(self) -> int:
-        """Gaps in the time that is looked at, that nobody has dealt with."""
+        """The number of gaps in the period that nobody has marked as dealt with."""
         period = self.selection.period
         return gaps_in(period.start, period.end).filter(closed_at=None).count()
 
     @cached_property
     def _newer(self) -> FoundPage | None:
-        """The page that was searched for from older to newer; None where that was not asked for.
+        """The page after an older one, searched from older to newer; None if not asked for.
 
-        Near the newest it would be a short one: the first page holds these and more.
+        Also None if nothing newer is left: that page would be short, and the first page contains
+        the same dispatches and more.
         """
         if self.after is None or self.is_unknown:
             return None
@@ -273,12 +274,12 @@ class Changelist:
 
     @property
     def is_whole(self) -> bool:
-        """Whether this page holds all that there is."""
+        """Whether this page contains all dispatches of the selection."""
         return self.found.go_on is None and self.before is None
 
     @property
     def newest_url(self) -> str:
-        """The first page; "" on it."""
+        """The URL of the first page; "" on that page."""
         return self._url() if self.before is not None or self._newer else ""
 
     @property
@@ -291,7 +292,7 @@ class Changelist:
 
     @property
     def older_url(self) -> str:
-        """The next page; "" at the end, and where the search has only come so far."""
+        """The URL of the next page; "" at the end, and if the search stopped early."""
         if self._newer is not None:
             ids = self._newer.ids
             return self._url(before=str(ids[-1] if ids else self.after))
@@ -301,26 +302,26 @@ class Changelist:
 
     @property
     def search_on_url(self) -> str:
-        """Where the search goes on that stopped before its page was full."""
+        """The URL that continues a search which stopped before its page was full."""
         if not self.found.stopped_after:
             return ""
         return self.newer_url if self._newer else self._url(before=str(self.found.go_on))
 
     @property
     def searched_to(self) -> str:
-        """The time that the search came to."""
+        """The time up to which was searched."""
         return "" if self.found.go_on is None else clock(time_of(self.found.go_on))
 
     @property
     def others(self) -> list[tuple[Meaning, str]]:
-        """What else the text may mean, with links."""
+        """What else the search text may mean, with links."""
         if self.understood is None:
             return []
         return [(each, self.asked.but(**each.changes).query()) for each in self.understood.others]
 
     @property
     def label_url(self) -> str:
-        """Looks for the text as an actor's label."""
+        """The URL that searches for the text as an actor's label."""
         return self.asked.but(**by_label(self.text).changes).query()
 
     @cached_property
@@ -353,6 +354,6 @@ class Changelist:
 
 
 def changelist_url(site: AdminSite, selection: Selection | None = None) -> str:
-    """The list of dispatches, of a selection."""
+    """The URL of the list of dispatches, narrowed to a selection."""
     path = reverse("admin:signal_audit_auditeddispatch_changelist", current_app=site.name)
     return path + (selection.query() if selection else "")

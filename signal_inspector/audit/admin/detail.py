@@ -1,4 +1,4 @@
-"""The page of one dispatch, and the same as plain data for Copy as JSON."""
+"""The page of one dispatch, and its data for Copy as JSON."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from signal_inspector.display.text import DottedName, dotted
 from signal_inspector.display.timeline import Axis
 
 CALLS: Final = 200  # receiver calls on a page
-_FAILURES: Final = 20  # failures that are told in full
+_FAILURES: Final = 20  # failures that are shown in full
 _PRIVATE: Final = ("message", "traceback", "response")
 
 _ROWS: Final = 300
@@ -45,7 +45,7 @@ ObjectUrl = Callable[[str], str]
 
 
 def load(id_: UUID) -> AuditedDispatch | None:
-    """A dispatch of the log."""
+    """A dispatch of the log; None if the log does not have it."""
     return dispatches().filter(id=id_).first()
 
 
@@ -63,7 +63,7 @@ class Detail:
 
     @cached_property
     def calls(self) -> list[AuditedCall]:
-        """The receiver calls of this page; what may not be seen is not even read."""
+        """The receiver calls of this page; columns that the user may not see are not read."""
         found = calls().filter(dispatch_id=self.dispatch.id, index__gte=self.first_call)
         if not self.may_see:
             found = found.defer(*_PRIVATE)
@@ -71,7 +71,7 @@ class Detail:
 
     @cached_property
     def _failed(self) -> list[AuditedCall]:
-        """Calls that raised, the first ones, wherever they stand."""
+        """The first calls that raised, on any page."""
         if not self.dispatch.failed_count:
             return []
         if self.dispatch.receiver_count <= len(self.calls):
@@ -84,7 +84,7 @@ class Detail:
 
     @cached_property
     def _nested(self) -> list[AuditedDispatch]:
-        """Dispatches that the receivers of this page sent, as many as are shown."""
+        """The dispatches that the receivers of this page sent, up to one more than are shown."""
         found = dispatches().filter(parent_id=self.dispatch.id).defer("payload")
         if self.dispatch.receiver_count > CALLS:
             shown = (self.first_call, self.first_call + CALLS)
@@ -135,7 +135,7 @@ class Detail:
     def carried(self) -> Carried:
         found, has_more = self._objects
         keys = [f"{self.texts[each.model_id]}:{each.object_pk}" for each in found]
-        # What the dispatch is about first: arguments themselves, and users last.
+        # What the dispatch is about comes first: the arguments themselves. Users come last.
         own = top_objects(self.dispatch.payload)
         user = f"{get_user_model()._meta.label}:"
         return Carried(
@@ -162,7 +162,7 @@ class Detail:
 
     @cached_property
     def loose(self) -> list[NestedRow]:
-        """Nested dispatches of which no receiver call is known."""
+        """Nested dispatches whose receiver call is not known."""
         known = {call.index for call in self.calls}
         loose = [each for each in self._nested[:NESTED] if each.parent_call not in known]
         return [self._table.nested(each) for each in loose]
@@ -177,7 +177,7 @@ class Detail:
 
     @property
     def calls_before(self) -> str:
-        """The link to the page of receivers before; "" on the first."""
+        """The link to the previous page of receivers; "" on the first page."""
         return f"?first_call={max(self.first_call - CALLS, 0)}" if self.first_call else ""
 
     @property
@@ -197,7 +197,7 @@ class Detail:
 
     @cached_property
     def arguments(self) -> ArgumentsTable:
-        """Counted for everybody; its rows are for who may see payloads."""
+        """The arguments: their number for all users, and rows for users who may see payloads."""
         found = arguments_of(
             self.dispatch.payload, lambda key: object_url(key, self._request, self._site)
         )
@@ -214,7 +214,7 @@ class Detail:
 
     @property
     def data(self) -> dict[str, Any]:
-        """For Copy as JSON: what an export has of it, the calls of other pages too."""
+        """The data for Copy as JSON: the same as in an export, with the calls of all pages."""
         reader = Reader(Wanted(selection=Selection(), payloads=self.may_see))
         found = reader.fetch([self.dispatch.id])
         return as_document(found[0]) if found else {}  # deleted meanwhile
@@ -234,11 +234,11 @@ class ArgumentsTable:
     rows: list[Argument]
     count: int  # arguments that were kept
     is_readable: bool = True
-    has_more: bool = False  # rows than are shown
+    has_more: bool = False  # whether there are more rows than are shown
 
 
 def arguments_of(text: str, object_url: ObjectUrl) -> ArgumentsTable:
-    """The rows of a payload as it is stored; unreadable ones say so."""
+    """The table of a payload as it is stored, with ``is_readable`` False if it cannot be read."""
     try:
         payload = read_payload(text)
     except (ValueError, RecursionError):
@@ -248,7 +248,7 @@ def arguments_of(text: str, object_url: ObjectUrl) -> ArgumentsTable:
 
 
 def top_objects(text: str) -> set[str]:
-    """Objects that are arguments themselves, not items of one."""
+    """The objects that are arguments themselves, not items in an argument."""
     try:
         payload = read_payload(text)
     except (ValueError, RecursionError):

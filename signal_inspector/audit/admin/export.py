@@ -1,4 +1,4 @@
-"""The page that asks how to export what the list shows, and the export itself."""
+"""The page with the options for exporting what the list shows, and the export itself."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ EXPORT: Final = "signal_audit.export_dispatches"
 
 
 def may_export(request: HttpRequest) -> bool:
-    """Whether this user may take dispatches out of the log."""
+    """Whether this user may export dispatches from the log."""
     return bool(request.user.has_perm(EXPORT))
 
 
 class ExportPage:
-    """What the form shows, and what it asks for when it comes back."""
+    """What the form shows, and what it asks for when it is submitted."""
 
     def __init__(self, params: Mapping[str, str], site: AdminSite, *, may_see: bool) -> None:
         self._params = params
@@ -48,7 +48,7 @@ class ExportPage:
 
     @property
     def problem(self) -> str:
-        """Why there can be no such export; "" if there can."""
+        """Why this export is not possible; "" if it is."""
         if self.list.is_unknown:
             return f"The log has nothing under “{self.list.text}”."
         read = self.selection.period.params
@@ -81,7 +81,7 @@ class ExportPage:
 
     @property
     def times(self) -> dict[str, str]:
-        """What stands in the fields of the time."""
+        """The values of the fields for the period."""
         read = dict(self.selection.period.params)
         return {
             "day": read.get("day", ""),
@@ -91,19 +91,19 @@ class ExportPage:
 
     @property
     def kept(self) -> list[tuple[str, str]]:
-        """What the list is filtered by, for hidden fields: all but the time."""
+        """The filters of the list, without the period, for hidden fields."""
         return [(key, text) for key, text in self.selection.params().items()
                 if key not in PARAMETERS]  # fmt: skip
 
     def format(self) -> Format:
-        """The format to write; CSV is for Excel here, which knows UTF-8 by its mark."""
+        """The format to write; CSV begins with a byte order mark, as Excel needs it for UTF-8."""
         if self.format_name == Csv.name:
             return Csv(payloads=self.with_payloads, mark=True)
         return FORMATS[self.format_name](payloads=self.with_payloads)
 
 
 def export_page(request: HttpRequest, site: AdminSite) -> ExportPage:
-    """The form, or what it says; PermissionDenied for who may not export."""
+    """The form, empty or as submitted; raises PermissionDenied if the user may not export."""
     if not may_export(request):
         raise PermissionDenied
     data = request.POST if request.method == "POST" else request.GET
@@ -111,7 +111,7 @@ def export_page(request: HttpRequest, site: AdminSite) -> ExportPage:
 
 
 def export_response(request: HttpRequest, page: ExportPage) -> StreamingHttpResponse:
-    """The file, as it is read from the log. That it is sent is in the log before it is."""
+    """The file, streamed from the log. The export is recorded in the log before it is sent."""
     form = page.format()
     wanted = Wanted(selection=page.selection, payloads=page.with_payloads)
     actor, label = actor_of(request.user)

@@ -1,4 +1,4 @@
-"""The model admins: of dispatches, and of what tells of the log itself."""
+"""The model admins of dispatches, and of the tables about the log itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from signal_inspector.display.numbers import plural, took
 
 
 class GapAdmin(ReadOnlyAdmin):
-    """Dispatches that are missing in the log. Who may can mark gaps as dealt with."""
+    """Dispatches that are missing in the log. With the permission, gaps can be closed."""
 
     actions = ("mark_as_dealt_with",)
     list_display = ("from_at", "to_at", "how_many", "reason", "process", "closed_at")
@@ -30,7 +30,11 @@ class GapAdmin(ReadOnlyAdmin):
         return f"{'up to ' if gap.is_upper_bound else ''}{gap.missing:,}"
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Without the words of a database that refused a row: they may hold values of it."""
+        """The fields to show.
+
+        If the database refused a row, its message is left out unless the user may see payloads:
+        the message may contain values of the row.
+        """
         fields = ["from_at", "to_at", "missing", "is_upper_bound", "reason", "detail"]
         fields += ["dispatch_id", "process", "written_at", "closed_at"]
         if obj and obj.reason == GapReason.UNWRITABLE and not may_see_payloads(request):
@@ -42,7 +46,7 @@ class GapAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Mark as dealt with", permissions=["close"])
     def mark_as_dealt_with(self, request: HttpRequest, chosen: QuerySet[Gap]) -> None:
-        """Says when, in the row, and who, in the admin's own log; the gap itself stays."""
+        """Mark gaps as dealt with. The gap keeps the time, and the admin's own log the user."""
         found = list(chosen.filter(closed_at=None))
         for gap in found:
             gap.closed_at = stored_now()
@@ -89,10 +93,10 @@ class OperationAdmin(ReadOnlyAdmin):
 
 
 class AuditedDispatchAdmin(ReadOnlyAdmin):
-    """Has pages of its own in place of the admin's."""
+    """Dispatches, with their own pages in place of the admin's."""
 
     def get_urls(self) -> list[URLResolver | URLPattern]:  # type: ignore[override]
-        # Only now: they take longer to import than the rest of the audit.
+        # Imported only now, as they take longer to import than the rest of the audit.
         from signal_inspector.audit.admin.pages import DispatchPages  # noqa: PLC0415
 
         return [*DispatchPages(self).urls()]

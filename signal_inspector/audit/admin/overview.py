@@ -1,4 +1,4 @@
-"""The overview put together: what the template of the app's index shows."""
+"""The overview, which the template of the app's index shows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from signal_inspector.display.timeline import Axis, Tick
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A figure."""
+    """A card with one figure."""
 
     title: str
     value: str
@@ -55,7 +55,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """All that the page shows; None where there is nothing to show."""
+    """Everything that the page shows."""
 
     span: Span
     choices: list[PeriodLink]
@@ -64,7 +64,7 @@ class Overview:
     gaps: Gaps
     cards: list[Card]
     is_empty: bool  # nothing was ever counted
-    is_quiet: bool  # nothing was in this time
+    is_quiet: bool  # nothing was counted in this span
     unreadable: int
     failing: list[FailingRow]
     failing_more: int
@@ -73,9 +73,9 @@ class Overview:
     multiples: list[overview_plots.Multiple]
     ticks: list[Tick]
     slowest: list[overview_plots.SlowRow]
-    axis: Axis  # of the slowest
-    receivers: int  # in this time
-    all_url: str  # "" where all are shown
+    axis: Axis  # the axis of the slowest receivers
+    receivers: int  # receivers with known times in this span
+    all_url: str  # "" if all are shown
 
 
 def overview(
@@ -124,7 +124,7 @@ def overview(
 def overview_or_trouble(
     request: HttpRequest, app_list: Sequence[Mapping[str, Any]]
 ) -> tuple[Overview | None, str]:
-    """The overview, or why it cannot be shown: the page has links that still help then."""
+    """The overview, or a text about why it cannot be shown: the page's links still work then."""
     try:
         return overview(request, app_list), ""
     except DatabaseError as error:
@@ -175,7 +175,7 @@ def _cards(figures: Read, gaps: Gaps, log: Status, links: Links) -> list[Card]:
 
 
 def _retries(figures: Read) -> list[str]:
-    """What no other figure counts."""
+    """The retries, which no other figure counts."""
     retries = figures.whole.retries
     if not retries.count:
         return []

@@ -1,6 +1,6 @@
 """The plots of the overview, each with its numbers as a table.
 
-Where things stand in them are attributes of SVG, as text: nothing needs a style.
+Positions are texts for SVG attributes, so no inline styles are needed.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from signal_inspector.display.timeline import Axis, Scale, Tick, axis
 
 _STEPS: Final = (1, 2, 2.5, 5, 10)
 _GAP: Final = 0.12  # of a slot, on each side of a bar
-_LEAST: Final = 1.5  # px: what is not nothing is seen
+_LEAST: Final = 1.5  # px; the smallest height of a bar, so that it can be seen
 
 FEW: Final = 6  # receivers that are shown at first
-MANY: Final = 60  # and at most
-_CHANGED: Final = 2  # of the few: those that changed most
-_ENOUGH: Final = 20  # calls, for a comparison
-_NOTABLE: Final = 0.25  # a change, far beyond what percentiles are off by
+MANY: Final = 60  # receivers that are shown at most
+_CHANGED: Final = 2  # how many of the few are those that changed most
+_ENOUGH: Final = 20  # calls that are needed for a comparison
+_NOTABLE: Final = 0.25  # a relative change, far larger than the error of percentiles
 _NONE: Final = Measure()
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
@@ -33,7 +33,7 @@ _DAY: Final = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One slot."""
+    """The bar of one slot."""
 
     x: str
     width: str
@@ -45,7 +45,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A time."""
+    """A marked period in a plot."""
 
     x: str
     width: str
@@ -54,13 +54,13 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """A bar chart: as wide as there is room, ``height`` px high."""
+    """A bar chart: as wide as the page allows, ``height`` px high."""
 
     height: int
     bars: list[Bar]
-    scale: list[str]  # the words of the axis, from the top
-    lines: list[str]  # where its lines are, px
-    label: str  # what the chart says, in words
+    scale: list[str]  # labels of the axis, from the top
+    lines: list[str]  # positions of the grid lines, px
+    label: str  # what the chart shows, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,15 @@ class Lines:
     """Two lines over time, in a square of 100 by 100 that is stretched."""
 
     first: list[str]  # points of each part of the line of p95
-    second: list[str]  # of p50
-    first_dots: list[tuple[str, str]]  # slots alone between empty ones, which no line shows
+    second: list[str]  # points of each part of the line of p50
+    first_dots: list[tuple[str, str]]  # single slots between empty ones, which have no line
     scale: list[str]
     label: str
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """p50, p95 and the longest of a receiver on a scale that all share."""
+    """p50, p95 and the longest time of a receiver, on a scale that all receivers share."""
 
     p50: str
     p95: str
@@ -86,7 +86,7 @@ class Lane:
 
 
 def top_of(largest: float) -> float:
-    """A round number, not smaller, for the top of a scale."""
+    """The round number for the top of a scale, at least as large as the number."""
     if largest <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(largest))
@@ -115,7 +115,7 @@ def bars(values: Sequence[int], titles: Sequence[str], *, height: int, label: st
 
 
 def bands(spans: Sequence[tuple[float, float, str]]) -> list[Band]:
-    """Times from one share of the width to another, seen however short they are."""
+    """Bands, each given as two shares of the width and a title; short ones are still visible."""
     return [
         Band(_percent(100 * start), _percent(max(100 * (end - start), 0.6)), title)
         for start, end, title in spans
@@ -123,7 +123,7 @@ def bands(spans: Sequence[tuple[float, float, str]]) -> list[Band]:
 
 
 def lines(p50: Sequence[int | None], p95: Sequence[int | None], *, label: str) -> Lines:
-    """Durations in nanoseconds; None where there was no call, and then no line."""
+    """A chart of durations in nanoseconds; None, for a slot without calls, interrupts a line."""
     top = top_of(max((value for value in p95 if value is not None), default=0) / 1e6)
     first, dots = _strokes(p95, top)
     second, _ = _strokes(p50, top)
@@ -143,13 +143,13 @@ def _strokes(values: Sequence[int | None], top: float) -> tuple[list[str], list[
 
 
 def lane(p50: int, p95: int, longest: int, scale: Scale, label: str) -> Lane:
-    """One receiver, in nanoseconds, on a scale that all share."""
+    """The lane of a receiver, from durations in nanoseconds, on a scale that all share."""
     is_beyond = longest > scale.length_ns
     return Lane(scale.x(p50), scale.x(p95), scale.x(longest), is_beyond, label)
 
 
 def ticks(texts: Sequence[str], each: int) -> list[Tick]:
-    """A word for every so many slots, under the middle of its slot."""
+    """Labels for every ``each``-th slot, under the middle of the slot."""
     width = 100 / max(len(texts), 1)
     shown = range(0, len(texts), each)
     return [
@@ -208,7 +208,7 @@ class TimeRow:
 
 @dataclass(frozen=True, slots=True)
 class Multiple:
-    """The time of one receiver."""
+    """The durations of one receiver over time."""
 
     name: DottedName
     url: str
@@ -235,7 +235,7 @@ class SlowRow:
 
 
 def over_time(read: Read, links: Links, *, gaps: int) -> OverTime:
-    """Counts of every slot."""
+    """The counts of every slot."""
     span = read.span
     measures = [bar.dispatches() for bar in read.bars]
     times = slot_times(span)
@@ -272,12 +272,15 @@ def over_time(read: Read, links: Links, *, gaps: int) -> OverTime:
 
 
 def multiples(read: Read, texts: Texts, links: Links, wanted: Sequence[int]) -> list[Multiple]:
-    """The times of these receivers, slot by slot."""
+    """The durations of these receivers, slot by slot."""
     return [_multiple(receiver, read, texts[receiver], links) for receiver in wanted]
 
 
 def chosen(read: Read, limit: int) -> list[int]:
-    """Receivers to show: those that took most time in all, and of the few those that changed."""
+    """The receivers to show: those that took most time in total.
+
+    If only a few are shown, two of them are those that changed most.
+    """
     receivers = read.whole.receivers
     by_time = sorted(receivers, key=lambda key: -receivers[key].total_ns)
     by_time = [key for key in by_time if receivers[key].buckets]
@@ -289,7 +292,7 @@ def chosen(read: Read, limit: int) -> list[int]:
 
 
 def slowest(read: Read, limit: int) -> list[int]:
-    """Receivers by their p95, the slowest first."""
+    """The receivers sorted by p95, the slowest first."""
     receivers = read.whole.receivers
     known = [key for key in receivers if receivers[key].buckets]
     return sorted(known, key=lambda key: -(receivers[key].percentile(0.95) or 0))[:limit]
@@ -310,14 +313,14 @@ def slow_rows(
 
 
 def slot_times(span: Span) -> list[str]:
-    """The time of every slot in words: "22 Nov 10:00"; the day alone where a slot is one."""
+    """The time of every slot in words: "22 Nov 10:00"; only the date if slots are days."""
     clock = "" if span.seconds >= _DAY else "%H:%M"
     day = "" if span.seconds < _HOUR else "%d %b "
     return [f"{span.local(start):{day}{clock}}".strip() for start in span.starts()]
 
 
 def slot_ticks(span: Span) -> list[Tick]:
-    """The words under the slots."""
+    """The labels under the slots."""
     texts = [f"{span.local(start):{span.kind.labels}}" for start in span.starts()]
     return ticks(texts, span.kind.each)
 
@@ -359,7 +362,7 @@ def _multiple(receiver: int, read: Read, name: str, links: Links) -> Multiple:
 
 
 def _ratios(now: Measure, before: Measure) -> list[tuple[str, float]]:
-    """How p50 and p95 changed, where there were enough calls to say."""
+    """The ratios of p50 and p95 to before; empty if there were too few calls to compare."""
     if min(sum(now.buckets.values()), sum(before.buckets.values())) < _ENOUGH:
         return []
     pairs = [
@@ -375,7 +378,7 @@ def _changed(receiver: int, read: Read) -> float:
 
 
 def _change(now: Measure, before: Measure, span: Span) -> tuple[str, bool]:
-    """In words, and whether it is for the worse."""
+    """The change in words, and whether it is for the worse."""
     when = span.kind.before
     if not before.count:
         return f"not called {when}", False

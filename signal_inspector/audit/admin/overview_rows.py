@@ -1,4 +1,4 @@
-"""The tables of the overview: receivers that started failing, and what is missing in the log."""
+"""The tables of the overview: receivers that started failing, and gaps in the log."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from signal_inspector.display.text import DottedName, dotted, exception_name
 from signal_inspector.display.timeline import Tick
 
 FAILING_SHOWN: Final = 10
-_MARKS: Final = 3  # of these that are marked in the plot
-_MARK_ROOM: Final = 0.14  # of its width, that the words of a mark take
+_MARKS: Final = 3  # how many of these are marked in the plot
+_MARK_ROOM: Final = 0.14  # the share of the plot's width that the text of a mark takes
 _MILLION: Final = 1_000_000
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
@@ -43,7 +43,7 @@ _WHY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class FailingRow:
-    """One receiver."""
+    """A receiver that started failing."""
 
     name: DottedName
     url: str
@@ -62,7 +62,7 @@ class FailingRow:
 def failing_rows(
     found: Sequence[Started], read: Read, texts: Texts, links: Links
 ) -> list[FailingRow]:
-    """The first of them as rows."""
+    """The first of these receivers as rows."""
     return [_failing_row(each, read, texts, links) for each in found[:FAILING_SHOWN]]
 
 
@@ -101,7 +101,7 @@ def _before(each: Started) -> str:
 
 
 def _baseline(each: Started) -> str:
-    """For how long the figures before it are known."""
+    """For how long the figures before the first failure are known."""
     seconds = each.since_us / _MILLION - each.known_from
     if not each.before.count and seconds < _HOUR:
         return "the log begins here"
@@ -136,7 +136,7 @@ def _rolled_back(each: Started) -> str:
 
 
 def marks(found: Sequence[Started], span: Span, texts: Texts) -> list[Tick]:
-    """Where the latest of those began that fail still, for the plot; none over another's words."""
+    """Marks in the plot where the latest receivers that still fail began to; without overlap."""
     made: list[Tick] = []
     places: list[float] = []
     for each in found:
@@ -167,11 +167,11 @@ class GapRow:
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """The gaps that touch a span."""
+    """The gaps that overlap a span."""
 
     count: int
-    exact: int  # dispatches that are missing
-    up_to: int  # and so many more at most
+    exact: int  # dispatches that are missing, counted exactly
+    up_to: int  # further dispatches that may be missing, at most
     rows: list[GapRow]
     bands: list[Band]
 
@@ -206,7 +206,7 @@ def gaps_of(span: Span) -> Gaps:
 
 
 def moment_of(unix_seconds: int) -> datetime:
-    """A moment as the tables hold it."""
+    """A moment as the tables have it."""
     return datetime.fromtimestamp(unix_seconds, UTC if settings.USE_TZ else None)
 
 

@@ -1,4 +1,4 @@
-"""The pages of dispatches: imported with the URLs of the project, not when it starts."""
+"""The pages of dispatches: imported with the project's URLs, not when the project starts."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _DETAIL: Final = "signal_inspector/audit/detail.html"
 
 
 class DispatchPages(CatalogPage, PurgePages, RetryPages):
-    """The list, the page of one dispatch, the export, and what the bases show.
+    """The list, the page of one dispatch, the export, and the pages of the base classes.
 
-    The admin's own views count every row, and page by OFFSET.
+    The admin's own views are not used, as they count all rows and paginate by OFFSET.
     """
 
     def __init__(self, model_admin: ReadOnlyAdmin) -> None:
@@ -34,7 +34,7 @@ class DispatchPages(CatalogPage, PurgePages, RetryPages):
         self._admin = model_admin
 
     def urls(self) -> list[URLPattern]:
-        """The URLs of the pages; what would change a dispatch has none at all."""
+        """The URLs of the pages; there are none that would change a dispatch."""
         view, name = self.admin_site.admin_view, "signal_audit_auditeddispatch"
         return [
             path("", view(self.changelist_view), name=f"{name}_changelist"),
@@ -46,14 +46,14 @@ class DispatchPages(CatalogPage, PurgePages, RetryPages):
         ]
 
     def changelist_view(self, request: HttpRequest) -> HttpResponse:
-        """The list, as the query string asks for it."""
+        """The list that the query string asks for."""
         self._check(request)
         page = Changelist(request.GET.dict(), self.admin_site)
         context = {"title": "Dispatches", "list": page}
         return self._answer(request, _LIST, context)
 
     def change_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The page of one dispatch; a search for its id where the log does not have it."""
+        """The page of one dispatch; if the log does not have it, a redirect to the search."""
         self._check(request)
         id_ = read_id(object_id)
         dispatch = None if id_ is None else load(id_)
@@ -66,7 +66,7 @@ class DispatchPages(CatalogPage, PurgePages, RetryPages):
         return self._answer(request, _DETAIL, context)
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """The page that asks how; after that, the file."""
+        """The page with the options, or the file after a POST."""
         self._check(request)
         page = export_page(request, self.admin_site)
         if request.method == "POST" and not page.problem:

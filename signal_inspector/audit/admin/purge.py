@@ -1,4 +1,7 @@
-"""Deleting all of one object, actor or request in the admin: what, how many, why; then it goes."""
+"""Purge in the admin: delete all dispatches of one object, actor or request.
+
+The page shows what would be deleted and how many dispatches, and asks for a reason.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +30,14 @@ from signal_inspector.audit.search.selection import Selection, read_selection
 from signal_inspector.display.numbers import integer, plural
 
 PERMISSION: Final = "signal_audit.purge_dispatches"
-#: What may be deleted: words for it, and whose dispatches these are.
+#: The keys to delete by: a label for each, and words for which dispatches these are.
 KINDS: Final = {
     "object": ("Object", "that carried the object"),
     "actor": ("Actor", "that were caused by the actor"),
     "request": ("Request", "of the request"),
 }
 REASON_LENGTH: Final = 1_000
-SECONDS: Final = 20.0  # that one request may delete for: servers and proxies wait for thirty
+SECONDS: Final = 20.0  # that one request may spend deleting: servers and proxies wait for thirty
 
 
 def may_purge(request: HttpRequest) -> bool:
@@ -43,22 +46,22 @@ def may_purge(request: HttpRequest) -> bool:
 
 
 class PurgeForm:
-    """What is to go, as a form or the filters of the list say it: all of exactly one key."""
+    """What to delete: all dispatches of exactly one key, from a form or the list's filters."""
 
     def __init__(self, params: Mapping[str, str]) -> None:
         listed = [kind for kind in KINDS if params.get(kind, "").strip()]
         self.kind = params.get("what") or (listed[0] if listed else "")
-        #: As it was given: a key that has to be mended to be read is not one to delete by.
+        #: The key as it was given: nothing is deleted by a key that is read only in part.
         self.key = (params.get("key") if "key" in params else params.get(self.kind, "")) or ""
         self.key = self.key.strip()
         self.reason = " ".join(params.get("reason", "").split())[:REASON_LENGTH]
         others = read_selection(params).params().keys() - {self.kind}
-        #: Whether the list was narrowed by more than that, which does not count here.
+        #: Whether the list had further filters, which are ignored here.
         self.has_other_filters = bool(self.kind in params and others)
 
     @cached_property
     def selection(self) -> Selection | None:
-        """The dispatches of the key; None where there is none to delete by."""
+        """The dispatches of the key; None if there is no valid key."""
         if self.kind not in KINDS or not self.key:
             return None
         found = read_selection({self.kind: self.key})
@@ -66,7 +69,7 @@ class PurgeForm:
 
     @property
     def problem(self) -> str:
-        """Why nothing can be deleted by this; "" if something can, or nothing is asked yet."""
+        """Why nothing can be deleted by this key; "" if it can, or if no key is given yet."""
         if not self.kind and not self.key:
             return ""
         if self.kind not in KINDS:
@@ -81,16 +84,16 @@ class PurgeForm:
 
     @property
     def whose(self) -> str:
-        """ "that carried the object"."""
+        """Which dispatches these are: "that carried the object"."""
         return KINDS[self.kind][1]
 
     def counted(self) -> Counted:
-        """How many there are now, as far as the cap."""
+        """How many dispatches there are now, counted up to the cap."""
         found = None if self.selection is None else count(self.selection)
         return found or Counted(0)
 
     def described(self, counted: Counted) -> str:
-        """What the log of deletions says, in one line, that no key or reason can break."""
+        """The text for the log of deletions: one line, which no key or reason can break."""
         key = " ".join(self.key.split())
         return f"{self.kind} {key} ({counted.words}). Reason: {self.reason}"
 
@@ -101,16 +104,16 @@ class PurgePages:
     admin_site: AdminSite
 
     def purge_urls(self) -> list[URLPattern]:
-        """Its URL, to stand before those of the admin itself."""
+        """The URL of the page, to be placed before the admin's own URLs."""
         view = require_http_methods(["GET", "HEAD", "POST"])(self.purge_view)
         for alias in connections:
-            # In a transaction of the request none of the short ones would end before it does.
+            # In a transaction of the request, none of the short transactions would end earlier.
             view = transaction.non_atomic_requests(using=alias)(view)
         name = "signal_audit_auditeddispatch_purge"
         return [path("purge/", self.admin_site.admin_view(view), name=name)]
 
     def purge_view(self, request: HttpRequest) -> HttpResponse:
-        """Says what would go and what would stay; a POST with a reason deletes it."""
+        """Show what would be deleted and what would stay; a POST with a reason deletes it."""
         self._check(request)
         if not may_purge(request):
             raise PermissionDenied
@@ -134,7 +137,7 @@ class PurgePages:
         return answer
 
     def _purge(self, request: HttpRequest, form: PurgeForm, selection: Selection) -> str:
-        """Delete for as long as a request may take; "" or how far it has come."""
+        """Delete for as long as a request may take; "" if done, otherwise how far it got."""
         counted = form.counted()
         if not counted.number:
             messages.warning(request, f"The log has no dispatches of {form.key}.")

@@ -1,4 +1,4 @@
-"""What is around a dispatch: the same request, transaction, objects, actor; and like failures."""
+"""What is related to a dispatch: its request, transaction, objects, actor, similar failures."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from signal_inspector.display.numbers import clock, integer, local, plural
 from signal_inspector.display.parts import Frame, TextLine, traceback_lines
 from signal_inspector.display.text import dotted, exception_name
 
-_MANY: Final = 1_000  # up to which is counted
+_MANY: Final = 1_000  # dispatches are counted up to this number
 OBJECTS: Final = 6  # objects whose dispatches are counted
 
-_LOOKED_AT: Final = 2_000  # rows of an index, per question
-_TOLD: Final = 3  # failures of a dispatch whose history is told
+_LOOKED_AT: Final = 2_000  # rows of an index that one lookup reads
+_TOLD: Final = 3  # failures of a dispatch whose history is shown
 
 
 @dataclass(frozen=True, slots=True)
 class RelatedLine:
-    """A line of it."""
+    """A line in the list of what is related."""
 
     title: str
     text: str
-    url: str = ""  # "" where there is nothing to go to
-    is_outside: bool = False  # another site
+    url: str = ""  # "" if there is no page to link to
+    is_outside: bool = False  # whether the link leads to another site
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +53,21 @@ class Carried:
 
 
 def carried_by(dispatch: AuditedDispatch) -> tuple[list[AuditedObject], bool]:
-    """The objects of a dispatch, as many as are shown, and whether there are more."""
+    """The objects of a dispatch that are shown, and whether there are more."""
     rows = AuditedObject.objects.using(get_settings().database).filter(dispatch_id=dispatch.id)
     found = list(rows.order_by("model_id", "object_pk")[: OBJECTS + 1])
     return found[:OBJECTS], len(found) > OBJECTS
 
 
 def trace_url(dispatch: AuditedDispatch) -> str:
-    """Where ``TRACE_URL`` shows its trace; "" without either, or if nothing has it."""
+    """The URL of its trace, from ``TRACE_URL``; "" without either, or if it was not sampled."""
     if not dispatch.trace_id or dispatch.trace_sampled == 0:
         return ""
     return get_config().trace_url.replace("{trace_id}", dispatch.trace_id)
 
 
 class Related:
-    """The links of one dispatch."""
+    """The links to what is related to one dispatch."""
 
     def __init__(
         self, dispatch: AuditedDispatch, parent: AuditedDispatch | None, site: AdminSite
@@ -75,7 +75,7 @@ class Related:
         self._dispatch, self._parent, self._site = dispatch, parent, site
 
     def lines(self, texts: Texts, carried: Carried, nested: int) -> list[RelatedLine]:
-        """All of them, by one short query for each that counts."""
+        """All lines; each one that has a count needs one short query."""
         return [
             *self._request(),
             *self._transaction(),
@@ -162,15 +162,15 @@ def _many(count: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Since when, and how often, a receiver raises an exception of a class."""
+    """Since when, and how often, a receiver has raised exceptions of one class."""
 
-    first_url: str  # "" where the first is not known
+    first_url: str  # "" if the first such dispatch is not known
     first: str
-    is_this: bool  # this dispatch is the first
+    is_this: bool  # whether this dispatch is the first
     share: str  # "164 of 171"
-    is_latest: bool  # said of its latest calls, as there are too many to count
-    url: str  # the dispatches of it
-    is_only: bool  # nothing else was called since
+    is_latest: bool  # the share is of the latest calls only, as there are too many to count
+    url: str  # the list of these dispatches
+    is_only: bool  # this call is the only one since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,10 +229,10 @@ def _history(call: AuditedCall, texts: Texts, site: AdminSite) -> History | None
 
 
 def _first_of_kind(receiver: int, exception: int) -> UUID | None:
-    """The first dispatch in which this receiver raised this.
+    """The first dispatch in which this receiver raised this exception.
 
-    Looked for from the oldest call that raised this, and from this receiver's oldest call; None
-    where both have very many that are not of the kind.
+    The search goes from the oldest call that raised this exception, and then from this receiver's
+    oldest call. None if it is not among the first calls of either.
     """
     columns = ("dispatch_id", "receiver_id", "exception_id")
     for start in ({"exception_id": exception}, {"receiver_id": receiver}):
@@ -244,7 +244,7 @@ def _first_of_kind(receiver: int, exception: int) -> UUID | None:
 
 
 def _share(receiver: int, exception: int, first: UUID | None) -> tuple[int, int]:
-    """Of this receiver's latest calls since the first: how many raised this, of how many."""
+    """How many of this receiver's latest calls raised this, and of how many, since ``first``."""
     rows = calls().filter(receiver_id=receiver)
     if first is not None:
         rows = rows.filter(dispatch_id__gte=first)

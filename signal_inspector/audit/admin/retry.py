@@ -1,4 +1,4 @@
-"""Running a failed receiver again in the admin: sections of a dispatch's page, and two pages."""
+"""Run a failed receiver again in the admin: sections of a dispatch's page, and two pages."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ from signal_inspector.display.text import DottedName, dotted, exception_name, pl
 
 PERMISSION: Final = "signal_audit.retry_receivers"
 _NAME: Final = "signal_audit_auditeddispatch_retry"
-_FAILURES: Final = 20  # of a dispatch that are told of on its page
-_SECTIONS: Final = 3  # whose conditions stand there
-_OTHERS: Final = 50  # receivers that are told not to run
+_FAILURES: Final = 20  # failed receivers that a dispatch's page shows
+_SECTIONS: Final = 3  # failed receivers whose conditions it shows
+_OTHERS: Final = 50  # receivers that are listed as not being run
 _LARGEST: Final = 32_767
 _STATES: Final = {
     State.MET: OutcomeWords("ok", "ok", "met"),
@@ -57,13 +57,13 @@ _OUTCOMES: Final = {
 
 
 def may_retry(request: HttpRequest) -> bool:
-    """Whether receivers may be run again."""
+    """Whether this user may run receivers again."""
     return bool(request.user.has_perm(PERMISSION))
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionRow:
-    """A condition, with the glyph and the word of its state."""
+    """A condition, with a glyph and a word for its state."""
 
     state: OutcomeWords
     text: str
@@ -84,21 +84,21 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """What a dispatch's page says of one failed receiver."""
+    """What a dispatch's page shows about one failed receiver."""
 
     index: int
     receiver: DottedName
-    conditions: list[ConditionRow]  # [] for who may not run it
+    conditions: list[ConditionRow]  # [] for users who may not run it
     may_run: bool
-    confirm_url: str  # "" for who may not
+    confirm_url: str  # "" for users who may not run it
     attempts: list[AttemptRow]
 
 
 def sections(dispatch: AuditedDispatch, request: HttpRequest, site: AdminSite) -> list[Section]:
-    """What a dispatch's page says of its failed receivers.
+    """What a dispatch's page shows about its failed receivers.
 
-    Conditions for the first ones, as looking at them takes some queries; a link for the others.
-    Who may not run receivers again is told of the attempts, and nothing is restored for it.
+    The first ones have their conditions, which take some queries to check; the others have a link.
+    Users who may not run receivers again see only the attempts, and no arguments are restored.
     """
     allowed = may_retry(request)
     attempts = _attempts(dispatch.id)
@@ -137,7 +137,7 @@ def _section(
 
 
 def _attempts(dispatch_id: UUID) -> dict[int, list[Retry]]:
-    """All attempts at receivers of a dispatch, by the index of the call."""
+    """All attempts to run receivers of a dispatch again, by the index of the call."""
     found = Retry.objects.using(get_settings().database).filter(dispatch_id=dispatch_id)
     attempts: dict[int, list[Retry]] = {}
     for each in found.order_by("attempt").defer("message", "traceback"):
@@ -146,7 +146,7 @@ def _attempts(dispatch_id: UUID) -> dict[int, list[Retry]]:
 
 
 def condition_rows(conditions: list[RetryCondition], request: HttpRequest) -> list[ConditionRow]:
-    """Their texts, without the payload for who may not see it."""
+    """The conditions as rows, without parts of the payload for users who may not see payloads."""
     may_see = may_see_payloads(request)
     return [ConditionRow(_STATES[each.state], each.words(may_see)) for each in conditions]
 
@@ -174,12 +174,12 @@ def outcome_words(retry: Retry) -> OutcomeWords:
 
 
 def confirm_url(site: AdminSite, dispatch_id: UUID, index: int) -> str:
-    """The page that asks whether to run a receiver again."""
+    """The URL of the page that asks whether to run a receiver again."""
     return reverse(f"admin:{_NAME}", args=[dispatch_id, index], current_app=site.name)
 
 
 def result_url(site: AdminSite, retry: Retry) -> str:
-    """The page that tells how an attempt ended."""
+    """The URL of the page that shows how an attempt ended."""
     args = [retry.dispatch_id, retry.call_index, retry.attempt]
     return reverse(f"admin:{_NAME}_result", args=args, current_app=site.name)
 
@@ -190,11 +190,11 @@ class RetryPages:
     admin_site: AdminSite
 
     def retry_urls(self) -> list[URLPattern]:
-        """Their URLs, to stand before those of the admin itself."""
+        """The URLs of the pages, to be placed before the admin's own URLs."""
         confirm = require_http_methods(["GET", "HEAD", "POST"])(self.retry_view)
         result = require_http_methods(["GET", "HEAD"])(self.retry_result_view)
         for alias in connections:
-            # In a transaction of the request the record of an attempt could vanish with it.
+            # In a transaction of the request, the record of an attempt could be rolled back.
             confirm = transaction.non_atomic_requests(using=alias)(confirm)
         view, at = self.admin_site.admin_view, "<uuid:dispatch_id>/retry/<int:index>/"
         return [
@@ -203,9 +203,10 @@ class RetryPages:
         ]
 
     def retry_view(self, request: HttpRequest, dispatch_id: UUID, index: int) -> HttpResponse:
-        """Says what will run and what will not; a POST of that page runs it.
+        """Show what will run and what will not; a POST from this page runs it.
 
-        One of the page of the dispatch brings a reason along, and no number of an attempt.
+        A POST from the dispatch's page has a reason but no number of an attempt, so it only shows
+        this page.
         """
         call = self._failed_call(request, dispatch_id, index)
         problem = ""
@@ -231,7 +232,7 @@ class RetryPages:
     def retry_result_view(
         self, request: HttpRequest, dispatch_id: UUID, index: int, attempt: int
     ) -> HttpResponse:
-        """How an attempt ended."""
+        """The page that shows how an attempt ended."""
         call = self._failed_call(request, dispatch_id, index)
         attempts = attempts_at(dispatch_id, index)
         retry = next((each for each in attempts if each.attempt == attempt), None)
@@ -304,7 +305,7 @@ def _others(call: AuditedCall) -> list[str]:
 
 
 def _reason(request: HttpRequest) -> str:
-    # Not from the address: that stands in logs and histories, and a link could write one.
+    # Not from the URL: URLs are in logs and histories, and a link could set the reason.
     return request.POST.get("reason", "")[:REASON_LENGTH]
 
 
@@ -314,5 +315,5 @@ def _short(text: str) -> str:
 
 
 def _whole(text: str) -> int:
-    """The number that a form holds; one that no attempt has if it holds none."""
+    """The number in a form field; if there is none, a number that no attempt has."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else -1

@@ -1,4 +1,4 @@
-"""The head of a dispatch's page: what happened in a sentence or two, badges, a table of facts."""
+"""The head of a dispatch's page: a short summary of what happened, badges, a table of facts."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from signal_inspector.audit.search.selection import Selection
 from signal_inspector.display.numbers import clock, integer, plural, queries, took
 from signal_inspector.display.outcomes import OutcomeWords, is_swallowed
 
-_NAMED = 3  # receivers that are named; more are counted
+_NAMED = 3  # receivers that are named; further ones are counted
 
 _ENDED = (TransactionOutcome.COMMITTED, TransactionOutcome.ROLLED_BACK)
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A part of the sentence."""
+    """A part of a sentence."""
 
     text: str
     style: str = ""  # "strong" or "bad"
@@ -39,10 +39,10 @@ def summary(
     raised: Sequence[tuple[str, str]],
     objects: Sequence[tuple[str, str]],
 ) -> list[Words]:
-    """Who caused it, where, with what; then what became of its receivers.
+    """Who caused the dispatch, where, and with what; then what became of its receivers.
 
-    ``raised`` are receivers with the class of their exceptions, also of those that are not among
-    the rows; ``objects`` are keys with their links.
+    ``raised`` are receivers with the classes of their exceptions, including receivers that are not
+    in ``rows``; ``objects`` are keys with their links.
     """
     return [*_cause(dispatch, objects), *_course(dispatch, rows, raised)]
 
@@ -129,7 +129,7 @@ def _consequence(dispatch: AuditedDispatch) -> str:
 
 
 def badges_of(dispatch: AuditedDispatch) -> list[OutcomeWords]:
-    """How it ended, and its transaction where there was one."""
+    """How the dispatch ended, and how its transaction ended if there was one."""
     badges = [replace(dispatch_outcome(dispatch), note="")]
     if dispatch.transaction_outcome in _ENDED:
         words = transaction_words(dispatch.transaction_outcome)
@@ -140,7 +140,7 @@ def badges_of(dispatch: AuditedDispatch) -> list[OutcomeWords]:
 def facts_of(
     dispatch: AuditedDispatch, texts: Texts, request: HttpRequest, site: AdminSite
 ) -> dict[str, str]:
-    """Words and links for the facts, by what the template calls them."""
+    """Words and links for the facts, by their names in the template."""
     place, function = _place(texts[dispatch.caller_id])
     line = texts[dispatch.project_caller_id]
     led_by = _place(line) if dispatch.project_caller_id != dispatch.caller_id else ("", "")
@@ -172,6 +172,6 @@ def facts_of(
 
 
 def _place(line: str) -> tuple[str, str]:
-    """File with line, and function, of "shop/services.py:131 place_order"."""
+    """File with line, and function, from "shop/services.py:131 place_order"."""
     at, _, function = line.rpartition(" ")
     return (at, function) if at else (function, "")

@@ -1,4 +1,4 @@
-"""The receivers of a dispatch in the order they ran, with what they sent: rows, bars in time."""
+"""The timeline of a dispatch: its receivers in the order they ran, and what they sent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from signal_inspector.display.timeline import (
     sent_lane,
 )
 
-NESTED: Final = 100  # dispatches of its receivers that are shown
+NESTED: Final = 100  # dispatches sent by its receivers that are shown
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -62,15 +62,15 @@ class TimelineRow:
     error: ErrorLine | None
     outcome: OutcomeWords
     took: str
-    self_time: str  # "" where nothing nested makes a difference
+    self_time: str  # "" if nested dispatches make no difference
     sql: str
     lane: Lane
-    is_failed: bool  # it raised, or was cancelled
+    is_failed: bool  # whether it raised or was cancelled
     nested: list[NestedRow] = field(default_factory=list)
 
 
 def self_time(call: AuditedCall) -> str:
-    """Its time without nested dispatches, where that differs enough to tell."""
+    """The duration without nested dispatches, if that differs enough to be shown."""
     return duration(call.self_ns) if call.duration_ns - call.self_ns >= 50_000 else ""
 
 
@@ -103,7 +103,7 @@ class CallRows:
     def rows(
         self, calls: Iterable[AuditedCall], nested: Sequence[AuditedDispatch]
     ) -> list[TimelineRow]:
-        """Receiver calls, each with what it sent."""
+        """The rows of receiver calls, each with the dispatches that it sent."""
         sent, calls = by_call(nested), list(calls)
         raised = next((call.receiver_id for call in calls if call.outcome == Ending.RAISED), None)
         stopper = self._texts[raised]
@@ -138,7 +138,7 @@ class CallRows:
         )
 
     def nested(self, each: AuditedDispatch) -> NestedRow:
-        """A dispatch that a receiver sent."""
+        """The row of a dispatch that a receiver sent."""
         name = dotted(self._texts[each.signal_id])
         outcome = dispatch_outcome(each)
         heard = each.receiver_count or each.unseen is not None
@@ -160,7 +160,7 @@ class CallRows:
         )
 
     def _interval(self, each: AuditedDispatch) -> tuple[int, int]:
-        """From when to when another dispatch ran, in ns after the start of this one."""
+        """Start and end of another dispatch, in ns after the start of this one."""
         start = (each.started_at - self._started_at) // _MICROSECOND * 1_000
         return start, start + each.duration_ns
 
@@ -178,7 +178,7 @@ class CallRows:
 
 
 def response_words(text: str) -> str:
-    """What a receiver returned, in one line; "" where it was not kept."""
+    """What a receiver returned, in one line; "" if it was not kept."""
     try:
         summary = read_response(text)
     except (ValueError, RecursionError):
