@@ -149,7 +149,7 @@ def _never_imported(module: str, connect: Connect) -> Finding:
             f"and is not imported at start-up. {_TOO_LATE}"
         ),
         hint=(
-            _moved(module)  # W018 would have something against the import
+            _moved(module)  # an import of it would lead to W018
             if home_of(module, connect.path)
             else f"Import {module} in {ready_of(module)}."
         ),

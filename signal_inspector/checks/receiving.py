@@ -107,7 +107,7 @@ def below_decorator(facts: Facts) -> Iterator[Finding]:
 
 
 def text_as_sender(facts: Facts) -> Iterator[Finding]:
-    """W028: a string as sender, which only model signals look up; others compare identity."""
+    """W028: a string as sender: model signals resolve it, others compare senders by identity."""
     for connect in facts.connects:
         signal = facts.signals.get(connect.signal)
         if signal is None or type(signal) is not Signal or not facts.is_own_place(connect.path):

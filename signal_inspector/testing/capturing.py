@@ -85,7 +85,7 @@ class CapturedDispatches(list[CapturedDispatch], Assertions):
         return found
 
     def check_heard(self, receiver: Receiver) -> None:
-        """Raise ValueError if all the signals the receiver is connected to are not captured."""
+        """Raise ValueError if the receiver is connected, but only to signals not captured here."""
         __tracebackhide__ = True
         if any(is_connected(receiver, [sent.signal]) for sent in self):
             return  # saves a search of all modules, which takes a few dozen milliseconds

@@ -1,4 +1,4 @@
-"""What a developer should know about this request: each advice with its reason and its row.
+"""Advice: what a developer should know about this request, with a reason and the row concerned.
 
 ``mend`` is what should be fixed; ``know`` is worth a look. Advice that would be the same for many
 dispatches is given once, with their number.

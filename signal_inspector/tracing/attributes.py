@@ -31,7 +31,7 @@ ERROR_TYPE: Final = "error.type"
 #: Names of senders that say nothing: no sender, or a string that is not an identifier.
 _NO_SENDERS: Final = ("None", "str")
 
-_MOST: Final = 2_000  # receivers that code makes as it runs may be without number
+_MOST: Final = 2_000  # code may make receivers as it runs, without limit
 
 _callers: dict[tuple[Caller | None, Caller | None], Attributes] = {}
 _receivers: dict[tuple[str, ReceiverName], Described] = {}

@@ -85,7 +85,7 @@ def put_back(token: Token[Context], left: Context, made: Context) -> None:
 
 
 class _Entered(NamedTuple):
-    """The context that was attached, and the one to compare with later: the same, or ours."""
+    """The attached context, and the one that we made, to compare with when the code ends."""
 
     token: Token[Context]
     inside: Context

@@ -5,7 +5,7 @@ subclass of one: that package is a beta, pins a pre-release of the conventions, 
 it only for this. The class is loaded while the interpreter starts, before Django has settings,
 so nothing here may read them; the sink reads them when a signal is sent.
 
-Most of what ``apps`` sets up besides the wrapper is not needed here. Without "signal_inspector"
+What ``apps`` sets up besides the wrapper is not needed here. Without "signal_inspector"
 in ``INSTALLED_APPS``, the ``TRACING``, ``INCLUDE`` and ``EXCLUDE`` settings apply as they are when
 the first signal is sent, and the following is missing: system checks of the settings, the sinks
 listed in ``SINKS``, support for ``override_settings``, counts of queries, and whether transactions

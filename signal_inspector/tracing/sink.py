@@ -49,7 +49,7 @@ _FAILURES: Final = (
     "tracing RECEIVER_HOOK",
 )
 
-_MOST_DESCRIBED: Final = 2_000  # names that code makes as it runs may be without number
+_MOST_DESCRIBED: Final = 2_000  # code may make names as it runs, without limit
 
 _Key: TypeAlias = tuple[str, str, int | None, int]  # signal, sender, receivers, id of the method
 
@@ -205,7 +205,7 @@ class TracingSink(Sink):
         return self._settings.log_failures and not self._tools.log.is_idle()
 
     def _describe(self, key: _Key, method: SendMethod) -> Described:
-        """The name and attributes of a dispatch span; "" if settings leave the signal out."""
+        """The name and attributes of a dispatch span; the name is "" if settings exclude it."""
         signal, sender, receivers, _ = key
         settings = self._settings
         described: Described = ("", {})

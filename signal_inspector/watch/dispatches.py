@@ -51,8 +51,8 @@ class Filters:
     signals: tuple[str, ...] = ()
     receivers: tuple[str, ...] = ()
     senders: tuple[str, ...] = ()
-    failures: bool = False  # a receiver failed, or the send did not return
-    slower_than_ns: int = -1  # the dispatch, or one of its receivers
+    failures: bool = False  # only if a receiver failed, or the send raised
+    slower_than_ns: int = -1  # only if the dispatch took longer
 
     def take(self, seen: Seen) -> bool:
         """Whether to show this dispatch."""

@@ -100,9 +100,9 @@ def require_private(path: Path, is_kind: object, kind: str) -> None:
 
 
 def _home() -> Path:
-    """The default directory, whatever XDG_RUNTIME_DIR and TMPDIR are.
+    """The default directory: in /tmp if possible, not in XDG_RUNTIME_DIR or TMPDIR.
 
-    They differ in a server that another program has started.
+    These variables differ in a server that another program has started.
     """
     if not _HAS_OWNERS:
         return Path(tempfile.gettempdir(), "signal-inspector")

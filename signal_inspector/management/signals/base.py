@@ -75,7 +75,7 @@ def nothing_found(
 
 
 def _advice(name: str, wanted: Wanted, everything: Sequence[SignalEntry]) -> str:
-    """What one of the filters may have been meant to be; "" if it finds something on its own."""
+    """A suggestion for one of the filters; "" if this filter on its own finds something."""
     text = getattr(wanted, name)
     if not text or any(True for _ in select(everything, Wanted(**{name: text}))):
         return ""

@@ -161,7 +161,7 @@ def receiver_lines(name: str, parts: Sequence[Part], style: Style) -> Iterator[s
 
 
 def _is_choice(each: ExplainedReceiver) -> bool:
-    """Whether a receiver is not called on purpose: it was connected for another sender."""
+    """Whether a receiver that is not called is fine: it was connected for another sender."""
     return each.standing is Standing.OTHER_SENDER
 
 
