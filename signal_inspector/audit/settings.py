@@ -28,7 +28,7 @@ _DEFAULT = "or remove the key to use the default."
 PAYLOADS: Final = ("full", "objects", "none")
 PATHS: Final = ("route", "path")
 
-_REMEMBERED = 10_000  # signals whose policy is remembered
+_REMEMBERED = 10_000  # signals whose policy is cached
 
 _ALWAYS: Final = Details.CALLER | Details.TRANSACTION | Details.TRACE
 

@@ -81,7 +81,7 @@ class Lane:
     p50: str
     p95: str
     longest: str
-    is_beyond: bool  # the longest is beyond the scale
+    is_beyond: bool  # whether the longest time is beyond the scale
     label: str
 
 

@@ -38,7 +38,7 @@ from signal_inspector.core.record.ids import monotonic
 
 #: How long a sender waits for another process that writes to the same SQLite file (ms).
 BUSY_MS: Final = 50
-_PAUSE: Final = 0.5  # seconds without an attempt after one that failed
+_PAUSE: Final = 0.5  # seconds after a failed attempt in which no other is made
 _TRIES: Final = 3
 
 
@@ -138,7 +138,7 @@ class AfterTransaction(Delivery):
             if self._ready:
                 self._chance()
 
-    # What follows runs wherever a dispatch or a transaction ends.
+    # The methods below run in any thread in which a dispatch or a transaction ends.
 
     def _expect_ends(self) -> None:
         """Ask to be called when the transactions that are open in this thread end."""
@@ -316,5 +316,5 @@ def _short_wait(connection: BaseDatabaseWrapper) -> Iterator[None]:
     finally:
         try:
             raw.execute(f"PRAGMA busy_timeout = {usual}").close()
-        except Exception as error:  # it was closed
+        except Exception as error:  # the connection was closed
             internal_errors.let_through(error)

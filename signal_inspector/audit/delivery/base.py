@@ -1,7 +1,7 @@
 """The contract of a delivery, and what all deliveries share: the way from an item to the log.
 
 ``rendered`` makes rows, ``written`` writes them to the database or counts them as lost. How the
-transaction of a dispatch ended is answered as far as it is known at that moment.
+transaction of a dispatch ended is given as far as it is known at that moment.
 """
 
 from __future__ import annotations
@@ -153,8 +153,8 @@ class Delivery:
     The rules:
 
     - ``take`` runs in the thread of the sender, perhaps inside its transaction or its event loop.
-      It must not wait, must not run queries in the sender's transaction, must not raise, and must
-      keep a bounded number of items.
+      It must not wait, must not raise, must keep a bounded number of items, and must not run
+      queries in the sender's transaction, unless it is made for that, as ``inline`` is.
     - An item may be read later and in another thread. ``rendered`` of
       ``signal_inspector.audit.delivery.base`` turns it into plain rows, which may travel as JSON.
       ``self.write`` writes such rows, in this process or another. Rows carry the id of their

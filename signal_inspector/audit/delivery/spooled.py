@@ -190,7 +190,7 @@ class Shipment:
         self._reached.append((segment, offset))
 
     def _end_of_orphan(self, segment: Segment) -> None:
-        """Finish the file of a dead process: no torn line and no transaction will end any more."""
+        """Finish a dead process's file: its torn line and open transactions stay incomplete."""
         segment.skip_rest()
         for id_, held in list(self._held.items()):
             if held.segment is segment:

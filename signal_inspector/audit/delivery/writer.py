@@ -24,8 +24,8 @@ from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.context import SILENCE, current
 from signal_inspector.core.record.ids import monotonic
 
-#: After an idle time, the thread waits so long (s) to write what follows the first dispatch with
-#: it.
+#: After an idle time, the thread waits so long (s) for dispatches that follow the first one, and
+#: writes them together.
 _LINGER: Final = 0.05
 _FIRST_PAUSE: Final = 0.5  # seconds after a first failure; doubled with each further one
 _LONGEST_PAUSE: Final = 30.0
@@ -251,7 +251,7 @@ class BackgroundWriter:
         return max(pause - (monotonic() - self._last_work), 0.1)
 
     def _say_that_some_wait(self) -> None:
-        """Note in the log that dispatches wait: if the process is killed now, that shows a gap."""
+        """Note in the log that dispatches wait, so that a kill of the process leaves a gap."""
         try:
             with self._turn, self._own.used():
                 self._register.beat(self._source.waiting, is_due=False)

@@ -46,7 +46,7 @@ class _Ended:
     """What is known about the end of an attempt so far."""
 
     has_returned: bool = False
-    committed: list[str] = field(default_factory=list)  # aliases
+    committed: list[str] = field(default_factory=list)  # aliases of databases
     recorded_as: UUID | None = None
     refused: str = ""
 

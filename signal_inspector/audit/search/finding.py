@@ -32,7 +32,7 @@ from signal_inspector.audit.settings import get_settings
 
 _SIZES: Final = (250, 500, 1_000, 2_000)  # ids that are tested at once, step by step
 _MOST: Final = 20_000  # ids that one page tests
-_SECONDS: Final = 0.05  # after which a page tests no more
+_SECONDS: Final = 0.05  # after which a page stops testing ids
 _STRETCH: Final = 0.02  # seconds that one step should take: rows far apart are slow to read
 _SPARE: Final = 50  # query parameters that are kept free for values other than ids
 

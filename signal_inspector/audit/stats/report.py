@@ -260,7 +260,7 @@ def _now(since: list[Called], since_us: int) -> tuple[list[Called], bool]:
 
     It has recovered if by now it would have failed again at the former rate; the slots are then
     those after the last failure. Otherwise they are the slots that began after the first failure,
-    if it was called in any of these.
+    or all of them if it was not called in any of these.
     """
     last = max(each.part.slot for each in since if each.failed)
     after = [each for each in since if each.part.slot > last]

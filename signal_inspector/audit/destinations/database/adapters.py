@@ -164,7 +164,7 @@ def _time_form(connection: BaseDatabaseWrapper) -> Callable[[datetime], Any]:
 
 
 class NameClashError(ValueError):
-    """Two different names have the same number: one in 10^8 logs with a million names."""
+    """Two different names have the same number: in one of 10^8 logs with a million names."""
 
 
 def add_names(connection: BaseDatabaseWrapper, cursor: Any, names: Names) -> None:
