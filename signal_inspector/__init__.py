@@ -2,7 +2,7 @@
 
 Add ``"signal_inspector"`` as the first of ``INSTALLED_APPS``; see the README for the panel.
 
-PYTEST_DONT_REWRITE: pytest would warn where this is imported before it, as by ``manage.py``.
+PYTEST_DONT_REWRITE: pytest would warn if this is imported before it, as by ``manage.py``.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# Imported when they are asked for: the pytest plugin is loaded in every run of an environment,
-# and Django, which all of this stands on, would be too.
+# Imported on demand: the pytest plugin is loaded in every test run of an environment, and would
+# import Django with it, which all of this depends on.
 _HOMES = {
     "Details": "core.record.values",
     "Dispatch": "core.record.dispatch",
@@ -54,7 +54,7 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # a checker would take it for a yes to every name
+if not TYPE_CHECKING:  # a type checker would accept every name
     __getattr__ = names_of(__name__, _HOMES)
 
 

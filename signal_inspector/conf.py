@@ -1,8 +1,8 @@
 """``settings.SIGNAL_INSPECTOR``, read once into a frozen ``Config``.
 
 Signals are sent before settings exist (``class_prepared``), so reading never raises: without
-configured settings the defaults hold, and a wrong value falls back to its default while
-``signal_inspector.checks`` names it. A key of the dict is the name of a field in capitals.
+configured settings the defaults apply, and a wrong value falls back to its default, while
+``signal_inspector.checks`` reports it. A key of the dict is the name of a field in upper case.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Caps. What they cut is counted and shown. Fixed ones are no settings."""
+    """Limits. What they cut is counted and shown. Those marked ``fixed`` are not settings."""
 
     dispatches: int = 5_000  # kept per request or capture()
     statements: int = fixed(100)  # SQL texts kept per receiver call
@@ -52,7 +52,8 @@ class Toolbar:
 
     # E.g. "vscode://file/{path}:{line}"; empty: no links.
     editor_url: str = field(default="", metadata=placeholders("path", "line"))
-    # A receiver is advised on that is slower than this in a transaction, or ran this often.
+    # The panel gives advice on a receiver that is slower than this in a transaction, or that ran
+    # this often.
     slow_in_transaction_ms: int = fixed(50)
     repeated: int = fixed(10)
 
@@ -64,12 +65,12 @@ class Config:
     include: tuple[str, ...] = ("*",)  # globs on dotted signal names
     exclude: tuple[str, ...] = ("django.*", "debug_toolbar.*", "signal_inspector.*")
     sinks: tuple[str, ...] = ()  # dotted paths of Sink classes, process-wide
-    # Added to the built-in patterns: names of keys, and "re:..." or compiled patterns of values.
+    # In addition to the built-in patterns: names of keys, "re:..." or compiled value patterns.
     redact: tuple[str | re.Pattern[str], ...] = field(
         default=(), metadata={"rule": secrets, "salvage": usable}
     )
-    strict: bool = False  # names, types and sizes are kept, and no values
-    # By the dotted name of a type: what is told of its instances instead, a callable or its path.
+    strict: bool = False  # keep only names, types and sizes, and no values
+    # By a type's dotted name: a callable, or its path, that returns what to keep of its instances.
     describe: Mapping[str, Callable[[Any], Any] | str] | None = field(
         default=None, hash=False, metadata={"rule": hooks}
     )
@@ -81,7 +82,7 @@ class Config:
     rooms: tuple[object, ...] = field(default=(), metadata={"internal": True})
 
     def room(self, section: type[S]) -> S:
-        """A section that ``register_section`` made known, with its defaults if nothing is set."""
+        """A section registered with ``register_section``, with its defaults if nothing is set."""
         for known in self.rooms:
             if type(known) is section:
                 return known
@@ -97,15 +98,15 @@ _DEFAULTS: Final = Config()
 def register_section(key: str, section: type) -> None:
     """Let a room define ``SIGNAL_INSPECTOR[key]`` by a frozen dataclass with defaults.
 
-    Its fields are read by the same rules as ``Limits`` and ``Toolbar``; the room gets them by
-    ``get_config().room(section)``. Until then the key may hold any dict.
+    Its fields are read by the same rules as ``Limits`` and ``Toolbar``; the room gets them with
+    ``get_config().room(section)``. Before it is registered, the key may hold any dict.
     """
     _rooms[key] = section
     forget_config()
 
 
 def get_config() -> Config:
-    """The settings as they are now: read once, forgotten on ``setting_changed``."""
+    """The current settings: read once, and again after ``setting_changed``."""
     global _cached
     if _cached is None:
         if not settings.configured:
@@ -115,13 +116,13 @@ def get_config() -> Config:
 
 
 def forget_config() -> None:
-    """Read the settings anew at the next look (``setting_changed``)."""
+    """Read the settings again when they are next needed (``setting_changed``)."""
     global _cached
     _cached = None
 
 
 def read_config(raw: object) -> Config:
-    """A ``Config`` from the settings dict; what is wrong in it falls back to its default."""
+    """A ``Config`` from the settings dict; wrong values fall back to their defaults."""
     return _read(raw)[0]
 
 

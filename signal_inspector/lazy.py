@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when they are first asked for."""
+"""Imports public names of a package when they are first used."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from importlib import import_module
 
 
 def names_of(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
-    """The ``__getattr__`` of a package; ``homes`` tells in which of its modules a name stands.
+    """The ``__getattr__`` of a package; ``homes`` maps each name to the module that defines it.
 
-    A name is looked up here once: from then on it is an attribute like any other.
+    Each name is looked up here once; afterwards it is an attribute like any other.
     """
 
     def find(name: str) -> object:

@@ -1,6 +1,6 @@
-"""The pytest plugin: fixtures, markers and two options. Unused, it imports next to nothing.
+"""The pytest plugin: fixtures, markers and two options. It imports very little until it is used.
 
-Nothing of Django is imported before a test or an option asks for it.
+Django is not imported before a test or an option needs it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _durations(config: pytest.Config) -> int | None:
 
 @pytest.fixture
 def dispatches(request: pytest.FixtureRequest) -> Iterator[CapturedDispatches]:
-    """What is sent from here to the end of the test, with assertions about it.
+    """The dispatches from here to the end of the test, with assertions about them.
 
     ``@pytest.mark.dispatches`` takes the arguments of ``capture_dispatches``.
     """
@@ -78,7 +78,7 @@ def dispatches(request: pytest.FixtureRequest) -> Iterator[CapturedDispatches]:
 
     marker = request.node.get_closest_marker("dispatches")
     args, kwargs = (marker.args, marker.kwargs) if marker else ((), {})
-    if "live_server" in request.fixturenames:  # which answers in a thread of its own
+    if "live_server" in request.fixturenames:  # it answers in its own thread
         kwargs = {"threads": True, **kwargs}
     with capture_dispatches(*args, **kwargs) as captured:
         yield captured

@@ -1,4 +1,4 @@
-"""What makes a value of the settings dict right or wrong. Reading and checking both ask here."""
+"""The rules for values of the settings dict, used both for reading and for checking them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 
 class ProblemKind(StrEnum):
-    """What sort of mistake a problem is."""
+    """The kinds of problems."""
 
     WRONG_TYPE = "wrong type"
     UNKNOWN_KEY = "unknown key"
@@ -30,16 +30,16 @@ class Problem:
 
 
 class Fault(NamedTuple):
-    """What a rule has against a value."""
+    """What is wrong with a value according to a rule."""
 
     kind: ProblemKind
-    what: str  # goes on after the key: "must be a list of strings, not a string."
+    what: str  # follows the key: "must be a list of strings, not a string."
     hint: str
 
 
 Rule = Callable[[Any], Fault | None]
 
-_FEW_REPEATS = 50  # how often a part of a pattern may be repeated without being taken for endless
+_FEW_REPEATS = 50  # up to this bound, a repeat in a pattern does not count as unbounded
 
 
 _parse: Any = re._parser.parse  # type: ignore[attr-defined]
@@ -76,7 +76,7 @@ def secrets(value: object) -> Fault | None:
 
 
 def _pattern_fault(position: int, item: object) -> Fault | None:
-    """What is wrong with a pattern of values: it does not compile, or may take for ever."""
+    """What is wrong with a value pattern: it does not compile, or may run forever."""
     pattern: object = item.pattern if isinstance(item, re.Pattern) else item
     if isinstance(item, re.Pattern) and not isinstance(pattern, str):
         hint = 'Write a pattern of text, like re.compile(r"[0-9]{11}").'
@@ -111,7 +111,7 @@ def _pattern_fault(position: int, item: object) -> Fault | None:
 
 
 def _nests_repeats(parsed: Any, *, inside: bool) -> bool:
-    """Whether a repeat without a small bound holds another one that can give back."""
+    """Whether a repeat without a small bound contains another one that can backtrack."""
     for operation, argument in parsed:
         name = str(operation)
         if name in ("MAX_REPEAT", "MIN_REPEAT"):
@@ -119,7 +119,7 @@ def _nests_repeats(parsed: Any, *, inside: bool) -> bool:
             is_open = int(most) > _FEW_REPEATS
             if (is_open and inside) or _nests_repeats(body, inside=inside or is_open):
                 return True
-        elif name in ("POSSESSIVE_REPEAT", "ATOMIC_GROUP"):  # neither gives anything back
+        elif name in ("POSSESSIVE_REPEAT", "ATOMIC_GROUP"):  # neither backtracks
             body = argument[2] if name == "POSSESSIVE_REPEAT" else argument
             if _nests_repeats(body, inside=False):
                 return True
@@ -129,7 +129,7 @@ def _nests_repeats(parsed: Any, *, inside: bool) -> bool:
 
 
 def _parts(argument: Any) -> list[Any]:
-    """The patterns in what an operation of a parsed pattern is given."""
+    """The patterns in the argument of an operation of a parsed pattern."""
     if isinstance(argument, _SubPattern):
         return [argument]
     if isinstance(argument, (list, tuple)):
@@ -138,7 +138,7 @@ def _parts(argument: Any) -> list[Any]:
 
 
 def usable(value: object) -> tuple[Any, ...]:
-    """What holds of a list in spite of a fault: no mistake in it may uncover a secret."""
+    """The valid items of a faulty list: a mistake in it must not uncover a secret."""
     if isinstance(value, str):
         return (value,)
     items = value if isinstance(value, (list, tuple)) else ()
@@ -163,7 +163,7 @@ def hooks(value: object) -> Fault | None:
 
 
 def positive(value: object) -> Fault | None:
-    """A whole number from 1 on; True and False are none."""
+    """An integer from 1 on; True and False do not count as integers."""
     hint = "Write a whole number of at least 1, or remove the key to use the default."
     if not isinstance(value, int) or isinstance(value, bool):
         return Fault(ProblemKind.WRONG_TYPE, f"must be a whole number, not {_a(value)}.", hint)
@@ -200,7 +200,7 @@ def section(value: object) -> Fault | None:
 
 
 def placeholders(*names: str) -> dict[str, Rule]:
-    """Metadata for a field whose value is "" or a template that holds just these names."""
+    """Metadata for a field whose value is "" or a template with only these placeholders."""
 
     def rule(value: object) -> Fault | None:
         if not isinstance(value, str):
@@ -213,7 +213,7 @@ def placeholders(*names: str) -> dict[str, Rule]:
             parts = [part for part in Formatter().parse(value) if part[1] is not None]
         except ValueError as error:
             return Fault(ProblemKind.WRONG_VALUE, f"is no valid template: {error}.", hint)
-        # A conversion or format is kept with the name: neither has a meaning here.
+        # A conversion or format stays part of the name, because neither has a meaning here.
         found = {
             f"{name}{'!' + how if how else ''}{':' + spec if spec else ''}"
             for _, name, spec, how in parts
@@ -234,9 +234,10 @@ _RULES_BY_DEFAULT: dict[type, Rule] = {bool: truth, int: positive, str: text, tu
 
 
 class SectionReader:
-    """Reads dicts by the fields of dataclasses, and collects what is wrong on the way.
+    """Reads dicts by the fields of dataclasses, and collects the problems on the way.
 
-    The rule of a field is ``metadata["rule"]``, or else follows from the type of its default.
+    The rule of a field is ``metadata["rule"]``; without that, it follows from the type of the
+    default.
     """
 
     def __init__(self) -> None:
@@ -246,7 +247,7 @@ class SectionReader:
     def read(
         self, cls: Any, raw: object, where: str, rooms: Mapping[str, type | None] | None = None
     ) -> dict[str, Any]:
-        """The right values of ``raw`` by field name; ``rooms`` adds keys with their sections."""
+        """The valid values of ``raw`` by field name; ``rooms`` adds keys with their sections."""
         if not isinstance(raw, dict):
             self._note(where, section(raw))
             return {}
@@ -297,7 +298,7 @@ class SectionReader:
 
 
 def fixed(value: Any) -> Any:
-    """A field that is no key of the dict, as nobody has to set it: its value is a constant."""
+    """A field that is not a key of the dict, because nobody needs to set it: a constant."""
     return field(default=value, metadata={"internal": True})
 
 
@@ -315,14 +316,14 @@ def _unknown(
     rooms: Mapping[str, object],
     top: tuple[str, list[str]],
 ) -> Fault:
-    """A key that means nothing, with the one that was probably meant."""
+    """The fault of an unknown key, with the key that was probably meant."""
     names = [*known, *rooms]
     hint = f"Known keys: {', '.join(sorted(names))}."
     if isinstance(key, str):
         meant = key.upper()
         close = difflib.get_close_matches(meant, names, n=1)
         homes = [name for name, holder in known.items() if meant in _section_keys(holder)]
-        # The very key in another dict is meant rather than one here that is much like it.
+        # An identical key of another dict is more likely meant than a similar key of this one.
         if meant not in names and meant in top[1]:
             hint = f'Did you mean {top[0]}["{meant}"]?'
         elif meant not in names and homes:
@@ -339,7 +340,7 @@ def _section_keys(known: Field[Any]) -> Mapping[str, object]:
 
 
 def _a(value: object) -> str:
-    """The type of a value, for a sentence."""
+    """The type of a value with its article, for a sentence."""
     if value is None:
         return "None"
     name = "string" if isinstance(value, str) else type(value).__name__

@@ -16,18 +16,18 @@ from django.core.management.color import Style
 OK: Final = 0
 PROBLEM: Final = 1
 USAGE: Final = 2
-_INTERRUPTED: Final = 130  # 128 and the number of SIGINT, as shells have it
+_INTERRUPTED: Final = 130  # 128 plus the number of SIGINT, as in shells
 
 
 class Subcommand:
-    """One of them. An instance runs once.
+    """One subcommand. An instance runs once.
 
-    Its module is imported for each of the others too, so what is heavy is imported in ``run``.
+    Its module is imported for every other subcommand too, so heavy imports belong in ``run``.
     """
 
     name: ClassVar[str]
     help: ClassVar[str]  # one line, shown in the list
-    description: ClassVar[str] = ""  # shown by --help; the same if empty
+    description: ClassVar[str] = ""  # shown by --help; `help` if empty
 
     def __init__(self, command: BaseCommand, verbosity: int = 1) -> None:
         self.stdout: OutputWrapper = command.stdout
@@ -37,35 +37,35 @@ class Subcommand:
 
     @classmethod
     def add_arguments(cls, parser: CommandParser) -> None:
-        """Add the options of this subcommand; those of Django are there."""
+        """Add the options of this subcommand; Django's own are there already."""
 
     def run(self, options: dict[str, Any]) -> int:
-        """Do it; the exit status. A ``CommandError`` says what is wrong."""
+        """Run and return the exit status. A ``CommandError`` says what is wrong."""
         raise NotImplementedError
 
     def say(self, text: str) -> None:
-        """Tell a person, beside the output itself."""
+        """Write a message for a person, apart from the output itself."""
         if self.verbosity:
             self.stderr.write(text, style_func=str)
 
     def print_json(self, data: Any) -> None:
         """Output for programs."""
-        # In ASCII: names and texts may hold what the terminal's encoding cannot.
+        # In ASCII: names and texts may have characters that the terminal cannot encode.
         self.stdout.write(json.dumps(data, indent=2))
 
 
 class SubcommandsCommand(BaseCommand):
-    """A command that does nothing but run one of its subcommands."""
+    """A command that only runs one of its subcommands."""
 
     #: In the order in which --help lists them.
     subcommands: ClassVar[tuple[type[Subcommand], ...]]
-    # A mistake elsewhere in the project is no reason not to run.
+    # A mistake elsewhere in the project must not keep it from running.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parts = parser.add_subparsers(dest="subcommand", required=True, metavar="PART")
         for each in self.subcommands:
-            # The percent sign is argparse's own.
+            # argparse would interpret a percent sign.
             text = each.help.replace("%", "%%")
             own = parts.add_parser(
                 each.name, help=text, description=each.description.replace("%", "%%") or text
@@ -85,13 +85,13 @@ class SubcommandsCommand(BaseCommand):
             sys.exit(status)
 
     def run_subcommand(self, options: dict[str, Any]) -> int:
-        """Run the one that was asked for; its exit status."""
+        """Run the requested subcommand and return its exit status."""
         [found] = [each for each in self.subcommands if each.name == options["subcommand"]]
         return found(self, options["verbosity"]).run(options)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    """Django's own options, which people write behind the subcommand, too."""
+    """Add Django's own options, which people also write after the subcommand."""
     hidden: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
     parser.add_argument("-v", "--verbosity", type=int, choices=[0, 1, 2, 3], **hidden)
     for name in ("--settings", "--pythonpath"):
@@ -101,12 +101,12 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def usage(text: str) -> CommandError:
-    """What is wrong with the command line."""
+    """An error that says what is wrong with the command line."""
     return CommandError(text, returncode=USAGE)
 
 
 def let_go(stream: Any) -> None:
-    """Nobody reads this stream any more: let nothing complain of what is left in it."""
+    """Prevent errors about what is left in a stream that nobody reads any more."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -1,9 +1,9 @@
-"""What is done when the process forks: the one place that Python tells of it.
+"""Runs functions when the process forks; the only module that registers with Python for that.
 
-A child has the memory of its parent and one of its threads: a lock that another thread held
-stays locked there, and what is to be one per process is shared by two. So the locks of modules
-are made here, and are free in a child. Functions run in the order in which they were given; what
-one of them raises is reported, and the others run all the same.
+A child has its parent's memory but only one of its threads: a lock that another thread held stays
+locked there, and what should exist once per process is shared by two. Therefore the locks of
+modules are made here, and are free in a child. Functions run in the order in which they were
+registered. If one of them raises, that is reported, and the others still run.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _locks: Final = [internal_errors.lock]
 
 
 def lock() -> RLock:
-    """A lock for as long as the process lives. In a child no other thread holds it.
+    """A lock that lives as long as the process. In a forked child, no other thread holds it.
 
-    Reentrant: a signal handler, or a finalizer, that runs while it is held may need it too, or
-    fork: the child's only thread then holds it still, and is to let go of it.
+    It is reentrant, because a signal handler or a finalizer that runs while it is held may need
+    it too. If such code forks, the child's only thread still holds the lock and has to release it.
     """
     made = RLock()
     _locks.append(made)

@@ -1,7 +1,7 @@
-"""What went wrong inside the inspector: logged once per kind, counted always, raised never.
+"""Failures inside Signal Inspector: logged once per kind, always counted, never raised.
 
-What it dropped is counted beside. An exception that only passes through our code, as a signal
-handler of the process or another thread has raised it, is no failure of ours: it goes on.
+What was dropped is counted too. An exception that only interrupts our code, because a signal
+handler of the process or another thread raised it, is not our failure, and is raised further.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ lock = RLock()
 
 _teller: Callable[[BaseException], str] | None = None
 
-#: Base classes of what is thrown into a thread with a message, by their dotted names.
+#: Dotted names of the base classes of exceptions that are thrown into a thread with a message.
 _TIME_LIMITS: Final = frozenset(
     (
         "billiard.exceptions.SoftTimeLimitExceeded",
@@ -53,18 +53,18 @@ _partial_func = functools.partial.__dict__["func"].__get__
 
 
 def report(kind: str, error: BaseException) -> None:
-    """Count a failure of ours; log the first of its kind, with its traceback.
+    """Count an internal error; log the first of its kind, with its traceback.
 
     ``kind`` names the place that failed ("payload", "sink shop.sinks.Audit"), so that a failure
-    on every dispatch fills no log. Must be called while ``error`` is being handled or after.
-    Raises what is no failure of ours (see ``interruption``).
+    on every dispatch does not fill the log. Must be called while ``error`` is being handled or
+    afterwards. Raises what is not an internal error (see ``interruption``).
     """
     let_through(error)
     note(kind, error)
 
 
 def note(kind: str, error: BaseException) -> None:
-    """The same of whatever it is: for the end of a thread of our own."""
+    """Like ``report``, but for any exception, and without raising: for the end of our threads."""
     with lock:
         _counts[kind] += 1
         first = _counts[kind] == 1
@@ -78,13 +78,13 @@ def note(kind: str, error: BaseException) -> None:
 
 
 def _in_words(error: BaseException) -> str:
-    """The traceback as text without secrets. Not as ``exc_info``, which would tell all of it."""
+    """The traceback as text, without secrets; logging it as ``exc_info`` would include them."""
     try:
         if _teller is not None:
             return _teller(error)
     except Exception as problem:
         let_through(problem)
-    # Without messages and source, which may quote anything.
+    # Without messages and source lines, which may contain anything.
     frames = traceback.StackSummary.extract(
         traceback.walk_tb(error.__traceback__), lookup_lines=False
     )
@@ -94,13 +94,13 @@ def _in_words(error: BaseException) -> str:
 
 
 def tell_by(teller: Callable[[BaseException], str]) -> None:
-    """Have exceptions put in words, for the log, by this function."""
+    """Use this function to describe exceptions in the log."""
     global _teller
     _teller = teller
 
 
 def tell(kind: str, text: str) -> None:
-    """The same of a failure that a sentence explains better than a traceback."""
+    """Like ``report``, for a failure that a sentence explains better than a traceback."""
     with lock:
         _counts[kind] += 1
         first = _counts[kind] == 1
@@ -109,7 +109,7 @@ def tell(kind: str, text: str) -> None:
 
 
 def announce(*, failures: Iterable[str] = (), drops: Iterable[str] = ()) -> None:
-    """Let these kinds be known, at 0, before the first of them: an alert compares with that."""
+    """Show these kinds with a count of 0 before the first one happens, for alerts to compare."""
     with lock:
         _known_failures.update(failures)
         _known_drops.update(drops)
@@ -118,7 +118,7 @@ def announce(*, failures: Iterable[str] = (), drops: Iterable[str] = ()) -> None
 def hold(
     kind: str, error: BaseException, held: BaseException | None = None
 ) -> BaseException | None:
-    """``report`` for code that has more to do: what it is to ``resume`` when that is done."""
+    """Like ``report``, for code that has more to do: return what to ``resume`` afterwards."""
     passing = interruption(error)
     if passing is None:
         note(kind, error)
@@ -127,42 +127,42 @@ def hold(
 
 
 def resume(held: BaseException | None) -> None:
-    """Raise what was held."""
+    """Raise what was held, if anything."""
     if held is None:
         return
     context = _context(held)
     try:
         raise held
     finally:
-        held.__context__ = context  # as it was raised, not as we came to raise it again
+        held.__context__ = context  # the context of the first raise, not of this one
         del held, context
 
 
 def let_through(error: BaseException) -> None:
-    """Raise what is no failure of ours; every ``except Exception`` asks, here or by reporting."""
+    """Raise what is not an internal error; each ``except Exception`` calls this or ``report``."""
     resume(interruption(error))
 
 
 def interruption(error: BaseException) -> BaseException | None:
-    """What of an exception that our code has caught is not for it to keep; None of a failure.
+    """The interruption in an exception that our code caught; None if it is a failure of ours.
 
-    That is what a signal handler of the process raised while our code ran (a time limit of
-    Celery's, of ``signal.alarm``), what another thread threw into this one (RQ's time limit in a
-    thread), and all that is no ``Exception``. Where a library has turned such a one into an
-    error of its own, it is found as the context of that error.
+    An interruption is what a signal handler of the process raised while our code ran (a time limit
+    of Celery or ``signal.alarm``), what another thread threw into this one (RQ's time limit in a
+    thread), and everything that is not an ``Exception``. If a library has turned it into an error
+    of its own, it is found as the context of that error.
     """
     return arrived(error) if issubclass(type(error), Exception) else error
 
 
 def arrived(error: BaseException) -> BaseException | None:
-    """What of it was raised by a signal handler or thrown in; None if the code itself raised."""
+    """The part raised by a signal handler or thrown in; None if the code itself raised it all."""
     handlers: set[CodeType] | None = None
     around: set[FrameType] = set()
     passing: BaseException | None = error
     while passing is not None:
         trace = traceback_of(passing)
         if passing is not error and (trace is None or trace.tb_frame not in around):
-            return None  # it was being handled before: the user's own
+            return None  # it was being handled before: it is the user's own exception
         if _is_time_limit(type(passing)):
             return passing
         frame: FrameType | None = None
@@ -171,7 +171,7 @@ def arrived(error: BaseException) -> BaseException | None:
                 handlers = set(_handlers())
             if trace.tb_frame.f_code in handlers or _is_given(frame, trace.tb_frame):
                 return passing
-            if frame is not None:  # not in that which has caught it, and may handle another
+            if frame is not None:  # not the frame that caught it, which may be handling another
                 around.add(trace.tb_frame)
             frame, last = trace.tb_frame, trace.tb_lasti
             trace = trace.tb_next
@@ -189,7 +189,7 @@ def _is_time_limit(kind: type) -> bool:
 
 def _handlers() -> Iterator[CodeType]:
     """The code of each signal handler of the process that is written in Python."""
-    for number in _SIGNALS:  # as each failure of a receiver asks, not by way of Enums
+    for number in _SIGNALS:  # plain ints, not Enums: this runs for each failure of a receiver
         handler = _signal.getsignal(number)
         if type(handler) not in _WITHOUT_CODE:
             yield from _codes(handler)
@@ -216,7 +216,7 @@ def _codes(handler: object) -> Iterator[CodeType]:
 
 
 def is_interrupted(trace: TracebackType) -> bool:
-    """Whether the next frame of a traceback is that of a signal handler of the process."""
+    """Whether the next frame of a traceback belongs to a signal handler of the process."""
     inner = trace.tb_next
     if inner is None:
         return False
@@ -238,14 +238,14 @@ def met_our_code(error: BaseException) -> bool:
 def _is_given(outer: FrameType | None, frame: FrameType) -> bool:
     """Whether a frame was given the number of a signal and the frame that it interrupted.
 
-    So is a handler that is none any longer: it put another in its place before it raised.
+    This also recognizes a former handler, which installed another one before it raised.
     """
     code = frame.f_code
     if outer is None or not code.co_flags & inspect.CO_OPTIMIZED:
         return False
     count = code.co_argcount + bool(code.co_flags & inspect.CO_VARARGS)
     names = code.co_varnames
-    if code.co_flags & inspect.CO_VARARGS:  # they stand behind those that go by name
+    if code.co_flags & inspect.CO_VARARGS:  # `*args` comes after the keyword-only arguments
         rest = code.co_argcount + code.co_kwonlyargcount
         names = (*names[: code.co_argcount], names[rest])
     values = frame.f_locals
@@ -259,17 +259,17 @@ def _is_given(outer: FrameType | None, frame: FrameType) -> bool:
 
 
 def _was_thrown(error: BaseException, code: CodeType, position: int) -> bool:
-    """Whether no code raised this: another thread threw it in (PyThreadState_SetAsyncExc)."""
+    """Whether another thread threw this in (PyThreadState_SetAsyncExc), and no code raised it."""
     instruction = opcode.opname[code.co_code[position]]
-    if instruction in ("RESUME", "JUMP_BACKWARD"):  # which fail in no other way
+    if instruction in ("RESUME", "JUMP_BACKWARD"):  # these fail in no other way
         return not issubclass(type(error), RecursionError | MemoryError)
-    # A call into C raises what is built in, or says why; what is thrown is made without arguments.
+    # A call into C raises a builtin exception, or gives arguments; a thrown one has no arguments.
     is_call = instruction.startswith(("CALL", "PRECALL"))
     return is_call and not _args(error) and type(error).__module__ != "builtins"
 
 
 def _slot(name: str) -> Callable[[BaseException], Any]:
-    """Reads what Python keeps of an exception past any property of its class."""
+    """A reader of an attribute that Python keeps of an exception, bypassing its class."""
     reader: Callable[[BaseException], Any] = BaseException.__dict__[name].__get__
     return reader
 
@@ -278,7 +278,7 @@ _args = _slot("args")
 
 _context = _slot("__context__")
 
-#: The traceback of an exception, whatever its class makes of the attribute.
+#: The traceback of an exception, even if its class overrides the attribute.
 traceback_of: Final[Callable[[BaseException], TracebackType | None]] = _slot("__traceback__")
 
 
@@ -289,7 +289,7 @@ def counts() -> dict[str, int]:
 
 
 def drop(kind: str, count: int = 1) -> None:
-    """Count what is not kept as a limit was reached: no failure, but something is missing."""
+    """Count what was not kept because of a limit: not a failure, but something is missing."""
     with lock:
         _drops[kind] += count
 
@@ -301,13 +301,13 @@ def drops() -> dict[str, int]:
 
 
 def known_counts() -> dict[str, int]:
-    """The same as ``counts``, with those that are announced and have not happened."""
+    """Like ``counts``, with the announced kinds that have not happened."""
     with lock:
         return dict.fromkeys(_known_failures, 0) | _counts
 
 
 def known_drops() -> dict[str, int]:
-    """The same as ``drops``, with those that are announced and have not happened."""
+    """Like ``drops``, with the announced kinds that have not happened."""
     with lock:
         return dict.fromkeys(_known_drops, 0) | _drops
 

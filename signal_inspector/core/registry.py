@@ -1,7 +1,7 @@
-"""What one room knows and another may show: rooms register it here, as none imports another.
+"""Lets one room use what another knows. Rooms do not import each other, but register here.
 
-What receivers sent on is shown by the graph; ways to learn of dispatches, other than its socket,
-are used by ``signals watch``.
+The graph shows which signals receivers sent on. ``signals watch`` uses sources of dispatches other
+than its socket.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _sent_on: dict[str, SentOnSource] = {}
 
 
 def register_sent_on(name: str, source: SentOnSource) -> None:
-    """Let ``source`` be asked for what receivers sent on; the same name replaces the former."""
+    """Register a source of what receivers sent on; the same name replaces the previous one."""
     _sent_on[name] = source
 
 
 def sent_on(on_problem: Callable[[str], None] | None = None) -> list[SentOn]:
-    """What all sources know, added up, by receiver and signal. A failing source is left out.
+    """The counts of all sources, added up by receiver and signal. A failing source is left out.
 
-    A database that is away, or has no tables yet, is no mistake of ours: ``on_problem`` is told
-    in words.
+    A database that is unavailable, or has no tables yet, is not an internal error: ``on_problem``
+    is called with a sentence about it.
     """
     counts: dict[tuple[str, str], int] = {}
     for name, source in list(_sent_on.items()):
@@ -64,7 +64,7 @@ def sent_on(on_problem: Callable[[str], None] | None = None) -> list[SentOn]:
 
 
 def sent_on_in(dispatches: Iterable[Dispatch]) -> list[SentOn]:
-    """What receivers sent on among these dispatches, as ``capture()`` gives them."""
+    """The signals that receivers sent on in these dispatches, as ``capture()`` gives them."""
     known = {dispatch.id: dispatch for dispatch in dispatches}
     counts: Counter[tuple[str, str]] = Counter()
     for dispatch in known.values():
@@ -79,24 +79,24 @@ def sent_on_in(dispatches: Iterable[Dispatch]) -> list[SentOn]:
 
 
 class Asked(NamedTuple):
-    """What a source may leave out, as it would not be shown."""
+    """What is to be shown; a source may leave out everything else."""
 
     signal: str = "*"  # a glob on dotted names
     failures: bool = False  # only dispatches in which something failed
 
 
 class Source(Protocol):
-    """A way to learn of dispatches that is asked again and again."""
+    """A source of dispatches that is polled."""
 
     @property
     def interval(self) -> float:
         """Seconds from one look to the next."""
 
     def look(self) -> Iterable[dict[str, Any]]:
-        """What is new since the last look, each as ``record.dispatch.document`` gives it.
+        """The new dispatches since the last look, each as ``record.dispatch.document`` gives it.
 
-        ``process`` in its context is the words for who sent it. Raises ``SourceAwayError``
-        where another try may find more.
+        ``process`` in the context describes the process that sent it. Raises ``SourceAwayError``
+        if a later try may find more.
         """
 
     def close(self) -> None:
@@ -104,10 +104,10 @@ class Source(Protocol):
 
 
 class SourceAwayError(Exception):
-    """A source cannot be read just now; the text says why, for a person."""
+    """A source cannot be read at the moment; the text tells a person why."""
 
 
-#: Opens a source. Raises ``CommandError`` where it cannot be read at all.
+#: Opens a source. Raises ``CommandError`` if it cannot be read at all.
 OpenSource = Callable[[Asked], Source]
 
 
@@ -115,10 +115,10 @@ _watch_sources: dict[str, OpenSource] = {}
 
 
 def register_watch_source(name: str, opens: OpenSource) -> None:
-    """Offer a source as ``--via NAME``; the same name replaces the former."""
+    """Offer a source as ``--via NAME``; the same name replaces the previous one."""
     _watch_sources[name] = opens
 
 
 def watch_source(name: str) -> OpenSource | None:
-    """What opens the source of this name; None where no such room is installed."""
+    """The function that opens the source of this name; None if no such room is installed."""
     return _watch_sources.get(name)

@@ -1,7 +1,8 @@
-"""What our own work runs in, so that others who watch the process do not take it for the user's.
+"""Hides Signal Inspector's own work from other tools that watch the process.
 
-A room that knows such a watcher adds a way to keep it quiet; one that has work to do, such as
-writing to the database in the user's request, knows no room and uses ``suppress_instrumentation``.
+A room that knows such a tool adds a way to keep it quiet. Code that has work to hide, such as
+writing to the database in the user's request, uses ``suppress_instrumentation`` and need not know
+these tools.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ _suppressors: list[Suppressor] = []
 
 
 def add_suppressor(suppressor: Suppressor) -> None:
-    """Have our own work run within what this gives. Adding it twice is harmless."""
+    """Run our own work within the context manager that this returns. May be added twice."""
     if suppressor not in _suppressors:
         _suppressors.append(suppressor)
 
 
 def suppress_instrumentation() -> ExitStack:
-    """A context in which no known watcher looks at what is done; for one thread, without await."""
+    """A context in which no known tool watches what is done; for one thread, without await."""
     stack = ExitStack()
     for suppressor in _suppressors:
         try:

@@ -1,4 +1,4 @@
-"""What signals, senders and receivers are called: stable strings, cached.
+"""The names of signals, senders and receivers: stable strings, cached.
 
 Nothing in here runs the user's code or keeps the user's objects alive.
 """
@@ -59,7 +59,7 @@ __all__ = [
 
 
 def forget_names() -> None:
-    """Find every name anew; where signals were created stays known (for tests)."""
+    """Forget every name, but not where signals were created (for tests)."""
     forget_signal_names()
     forget_receiver_names()
     class_paths.clear()

@@ -1,4 +1,4 @@
-"""Which signals are inspected."""
+"""Decides by globs which signals are inspected."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Final
 
-#: What the name of a sender ends with that is known by its class only.
+#: The end of the name of a sender that is named by its class.
 INSTANCE: Final = " instance"
 
-#: What the name of a receiver ends with that is a partial, or has one inside.
+#: The end of the name of a receiver that is a partial, or has one inside.
 PARTIAL: Final = " (partial)"
 
 _WILDCARD = re.compile(r"[*?\[]")
@@ -18,7 +18,7 @@ _EXACT = 1_000_000  # more than any glob's literal prefix
 
 
 def is_inspected(name: str, include: Iterable[str], exclude: Iterable[str]) -> bool:
-    """Whether a signal of this dotted name is inspected.
+    """Whether a signal with this dotted name is inspected.
 
     Globs (``*``, ``?``, ``[seq]``) match the whole name, with case; ``*`` matches dots too. At
     least one INCLUDE entry must match. EXCLUDE then beats INCLUDE, unless the most specific
@@ -31,7 +31,7 @@ def is_inspected(name: str, include: Iterable[str], exclude: Iterable[str]) -> b
 
 
 def most_specific(name: str, globs: Iterable[str]) -> str | None:
-    """The entry that speaks for a list of globs; None if none of them matches the name."""
+    """The most specific entry that matches the name; None if none of them does."""
     matching = [glob for glob in globs if name_matches(name, glob)]
     return max(matching, key=lambda glob: _weight(glob, name), default=None)
 
@@ -39,19 +39,19 @@ def most_specific(name: str, globs: Iterable[str]) -> str | None:
 def name_matches(name: str, glob: str) -> bool:
     """Whether a glob matches a whole name, with case, or is the name itself.
 
-    A name such as ``shop.signals.REGISTRY['paid']`` has brackets, which as a glob it would not
-    match.
+    A name such as ``shop.signals.REGISTRY['paid']`` has brackets, so that as a glob it would not
+    match itself.
     """
     return name == glob or fnmatchcase(name, glob)
 
 
 def unmarked(name: str) -> str:
-    """The dotted name alone of "shop.views.View instance" and "shop.receivers.log (partial)"."""
+    """Only the dotted name of "shop.views.View instance" and "shop.receivers.log (partial)"."""
     return name.removesuffix(INSTANCE).removesuffix(PARTIAL)
 
 
 def _specificity(name: str, globs: Iterable[str]) -> int:
-    """That of the most specific glob that matches, or -1."""
+    """The specificity of the most specific glob that matches, or -1."""
     matching = [glob for glob in globs if name_matches(name, glob)]
     return max((_weight(glob, name) for glob in matching), default=-1)
 

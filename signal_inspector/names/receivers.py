@@ -1,7 +1,7 @@
-"""What a receiver is called, and where it is defined; also tasks of Celery.
+"""The name of a receiver, and where it is defined; also for Celery tasks.
 
-A task has a name of its own, while one and the same function runs them all. Celery is not
-imported, and a task that nobody has used yet stays lazy.
+A task has its own name, although the same function runs all tasks. Celery is not imported, and a
+task that has not been used yet stays lazy.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from signal_inspector.names.safe import (
     plain_text,
 )
 
-#: Methods that do nothing but have the task run: they go by its name.
+#: Methods that only run the task: they have its name.
 _RUNNING: Final = frozenset(
     (
         "__call__",
@@ -47,27 +47,27 @@ _MAX_LAYERS = 100  # of decorators, partials and methods around one function
 _MAX_MOCK_NAME = 80
 _partial_func = functools.partial.__dict__["func"].__get__
 
-#: Names by receiver, but for bound methods, of which each access makes a new one.
+#: Names by receiver, except bound methods, because each access makes a new object.
 receiver_names: IdentityMap[ReceiverName] = IdentityMap()
 
-#: Names of bound methods: by the function, and then by the class of the object.
+#: Names of bound methods, by the function and then by the class of the object.
 _method_names: IdentityMap[IdentityMap[ReceiverName]] = IdentityMap()
 
-#: What a function is named by: module, qualified name, code, and whether it is inside a partial.
+#: What a function's name is made of: module, qualified name, code, whether inside a partial.
 Untold = tuple[Any, Any, CodeType, bool]
 
 
 class Task(NamedTuple):
-    """A task as far as it can be told."""
+    """A task, as far as it is known."""
 
     name: str
-    function: object | None  # that somebody wrote for it
+    function: object | None  # the function that was written for it
 
 
 def task_of(receiver: object) -> Task | None:
-    """The task that a receiver is, or makes run; None for anything else.
+    """The task that a receiver is or runs; None for anything else.
 
-    Tasks themselves, also such as nobody has used yet, their methods, and signatures.
+    Recognized are tasks, including those not used yet, their methods, and signatures.
     """
     if "celery" not in sys.modules:
         return None
@@ -81,12 +81,12 @@ def task_of(receiver: object) -> Task | None:
 
 
 def is_lazy(receiver: object) -> bool:
-    """Whether it stands for a task that may not have been made."""
+    """Whether the receiver stands for a task that may not have been made yet."""
     return _is_of(receiver, "celery.local", "Proxy")
 
 
 def is_signature(receiver: object) -> bool:
-    """Whether it is a task together with its arguments, as ``task.s()`` makes it."""
+    """Whether the receiver is a task together with its arguments, as ``task.s()`` makes it."""
     return _is_of(receiver, "celery.canvas", "Signature")
 
 
@@ -112,12 +112,12 @@ def _task(target: object) -> Task | None:
 
 
 def _lazy(proxy: object) -> Task | None:
-    """What ``@app.task`` and ``@shared_task`` put in the place of a task."""
+    """The task behind the proxy that ``@app.task`` or ``@shared_task`` returns."""
     made = _held(proxy, "__thing")
     if made is not None:
         return _task(made)
     maker: Any = _held(proxy, "_Proxy__local")
-    if type(maker) is MethodType:  # of the app, which is to make the task of these arguments
+    if type(maker) is MethodType:  # a method of the app, which makes the task from these arguments
         arguments: Any = _held(proxy, "_Proxy__args")
         options: Any = _held(proxy, "_Proxy__kwargs")
         function = arguments[0] if type(arguments) is tuple and arguments else None
@@ -131,7 +131,7 @@ def _lazy(proxy: object) -> Task | None:
 
 
 def _unmade(function: object, name: object, main: object) -> Task | None:
-    """The name that Celery is going to give to a task."""
+    """A task with the name that Celery is going to give it."""
     if type(function) is not FunctionType:
         return None
     if type(name) is not str:
@@ -143,7 +143,7 @@ def _unmade(function: object, name: object, main: object) -> Task | None:
 
 
 def _held(proxy: object, name: str) -> object | None:
-    """An attribute of the proxy itself, which hands on all that it is asked for otherwise."""
+    """An attribute of the proxy itself; normal access would ask the object behind the proxy."""
     try:
         return object.__getattribute__(proxy, name)  # type: ignore[no-any-return]
     except AttributeError:
@@ -153,11 +153,11 @@ def _held(proxy: object, name: str) -> object | None:
 def receiver_name(receiver: object) -> ReceiverName:
     """The dotted name, source file and first line of a receiver. Never raises.
 
-    Decorators that keep ``__wrapped__``, partials, methods and asgiref's adapters are seen
-    through, down to the function that somebody wrote. A method is called after the class of its
-    object, "shop.Sms.handle", whoever defines it. A partial has " (partial)" behind the name. A
-    task of Celery goes by its own name, and so do its ``delay``, its ``apply_async`` and its
-    signatures. A callable instance is called after its class and located at its ``__call__``.
+    Decorators that keep ``__wrapped__``, partials, methods and asgiref's adapters are unwrapped,
+    down to the function that somebody wrote. A method is named after the class of its object,
+    "shop.Sms.handle", no matter which class defines it. A partial's name ends with " (partial)".
+    A Celery task has its own name, and so have its ``delay``, its ``apply_async`` and its
+    signatures. A callable instance is named after its class and located at its ``__call__``.
     """
     name = receiver_names.by_id.get(id(receiver))
     if name is not None:
@@ -165,20 +165,20 @@ def receiver_name(receiver: object) -> ReceiverName:
     if type(receiver) is MethodType:
         return _method_name(receiver)
     name = _told(receiver)
-    if not is_lazy(receiver):  # its name is not final
+    if not is_lazy(receiver):  # the name of a lazy task is not final
         receiver_names.set(receiver, name)
     return name
 
 
 def untold_name(function: FunctionType, *, is_partial: bool = False) -> Untold:
-    """What the name of a function is made of, for ``told_name()``. It keeps nothing alive."""
+    """What the name of a function is made of, for ``told_name()``. Keeps nothing alive."""
     return function.__module__, function.__qualname__, function.__code__, is_partial
 
 
 def noted_name(receiver: Any) -> ReceiverName | Untold:
-    """For ``told_name()``: what the name of a receiver is made of, when it is not to be made yet.
+    """What the name of a receiver is made of, for ``told_name()`` to make the name later.
 
-    It keeps nothing alive. What has no name but as long as it lives is named now.
+    Keeps nothing alive. A receiver that can only be named while it lives is named now.
     """
     if type(receiver) is MethodType:
         return _method_name(receiver)
@@ -199,7 +199,7 @@ def noted_name(receiver: Any) -> ReceiverName | Untold:
 
 
 def told_name(noted: Untold) -> ReceiverName:
-    """The name of what was noted, as ``receiver_name()`` gives it."""
+    """The name of a noted receiver, as ``receiver_name()`` gives it."""
     module, qualname, code, is_partial = noted
     name = plain_text(qualname)
     if type(module) is str:
@@ -222,7 +222,7 @@ def _method_name(method: MethodType) -> ReceiverName:
 
 
 def forget_receiver_names() -> None:
-    """Work every name out anew (for tests)."""
+    """Forget every name (for tests)."""
     receiver_names.clear()
     _method_names.clear()
 
@@ -275,9 +275,9 @@ def _describe_innermost(target: object, method: MethodType | None) -> ReceiverNa
 
 
 def _path_in_class(method: MethodType, function: FunctionType) -> str:
-    """Under which name the object's class has a method: "shop.Sms.handle"; "" if it has it not.
+    """The name of a method in the object's class: "shop.Sms.handle"; "" if it is not there.
 
-    One that the class overrides, as ``super().handle`` gives it, is its base's.
+    A method that the class overrides, as ``super().handle`` gives it, belongs to the base.
     """
     of, bound = method.__self__, method.__func__
     kinds = (of, type(of)) if is_class(of) else (type(of),)
@@ -301,7 +301,7 @@ def innermost(receiver: object) -> object:
 
 
 def _layers(receiver: object) -> Iterator[object]:
-    """The receiver, and what is inside of it, from layer to layer."""
+    """The receiver and what is inside it, layer by layer."""
     yield receiver
     seen = {id(receiver)}
     target = _one_layer_in(receiver)
@@ -360,7 +360,7 @@ def _is_mock(target: object) -> bool:
 
 
 def _mock_name(mock: object) -> str:
-    """The class and the given name of a mock, which must not notice the question."""
+    """The class and the given name of a mock, read without the mock recording an access."""
     path = class_path(type(mock))
     for attribute in ("_mock_name", "_mock_new_name"):
         name = instance_attribute(mock, attribute)

@@ -1,8 +1,8 @@
-"""Objects that are not ours: read without running their code, with values kept beside them.
+"""Reads the user's objects without running their code, and keeps values by object.
 
 Attributes come straight from instance and class dictionaries and from descriptors written in C,
-past ``__getattr__``, ``__getattribute__``, properties and metaclasses. What is kept beside an
-object is kept by its identity, past its ``__eq__`` and ``__hash__``.
+bypassing ``__getattr__``, ``__getattribute__``, properties and metaclasses. Values for an object
+are kept by its identity, bypassing its ``__eq__`` and ``__hash__``.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any, Final, Generic, TypeGuard, TypeVar, overload
 
 from signal_inspector.core import internal_errors
 
-#: A test may replace ``weakref.ref`` to see what Django asks of it.
+#: Bound here, because a test may replace ``weakref.ref`` to see how Django calls it.
 _weak = weakref.ref
 
 V = TypeVar("V")
 D = TypeVar("D")
 
-#: Stands for what is not there, where None may be what is.
+#: Stands for a missing value where None may be a value.
 MISSING: Final = object()
 
 _type: Mapping[str, Any] = type.__dict__
@@ -34,18 +34,17 @@ class_namespace: Callable[[type], MappingProxyType[str, Any]] = _type["__dict__"
 #: A class and its bases, in the order in which attributes are looked up.
 class_mro: Callable[[type], tuple[type, ...]] = _type["__mro__"].__get__
 
-#: Code, and the instruction of it that ran: the line is told when somebody reads it, as Python
-#: counts through all lines of the code before it.
+#: A code object, and the instruction in it that ran. The line is only computed when it is read,
+#: because Python goes through all earlier lines of the code for that.
 Place = tuple[CodeType, int]
 
 
 class IdentityMap(Generic[V]):
     """Values by the identity of an object, for as long as that object lives.
 
-    Unlike ``WeakKeyDictionary`` it never calls the object's ``__eq__`` or ``__hash__``. Safe
-    under threads without a lock: every entry of ``by_id`` has a weak reference beside it, which
-    is let go only when its object dies, so an id in use again never finds its predecessor's
-    value.
+    Unlike ``WeakKeyDictionary``, it never calls the object's ``__eq__`` or ``__hash__``. It is
+    thread-safe without a lock: every entry of ``by_id`` has a weak reference, which is only
+    removed when its object dies, so that a reused id never finds its predecessor's value.
     """
 
     __slots__ = ("__weakref__", "_refs", "by_id")
@@ -69,11 +68,11 @@ class IdentityMap(Generic[V]):
         refs = self._refs.get(key)
         if refs is None or refs[0]() is not obj:
             # Python calls these before it frees the object, so the id cannot be in use again yet.
-            # They are no functions of ours: what a signal handler raises in one is lost. Each is
-            # called with the reference, which pop() takes for its default.
+            # They are not our functions, because what a signal handler raises in a callback would
+            # be lost. Each is called with the reference, which pop() takes as its default.
             forget, let_go = partial(self.by_id.pop, key), partial(self._refs.pop, key)
             try:
-                # The one that was made last is called first.
+                # The reference that was made last is called first.
                 self._refs[key] = _weak(obj, let_go), _weak(obj, forget)
             except TypeError:
                 return False
@@ -90,11 +89,11 @@ class IdentityMap(Generic[V]):
 
     def clear(self) -> None:
         """Remove all values."""
-        # The references stay: a thread in the middle of set() relies on the one it found.
+        # The references stay, because a thread in the middle of set() relies on one it found.
         self.by_id.clear()
 
     def objects(self) -> list[object]:
-        """The objects that have a value and live."""
+        """The live objects that have a value."""
         found = [(key, refs[0]()) for key, refs in list(self._refs.items())]
         return [obj for key, obj in found if obj is not None and key in self.by_id]
 
@@ -109,17 +108,17 @@ class_paths: IdentityMap[str] = IdentityMap()
 
 
 def is_class(value: object) -> TypeGuard[type]:
-    """``isinstance(value, type)``, past a ``__class__`` that says otherwise."""
+    """``isinstance(value, type)``, bypassing a ``__class__`` that says otherwise."""
     return issubclass(type(value), type)
 
 
 def derives(cls: type, base: type) -> bool:
-    """``issubclass`` past a ``__subclasscheck__``."""
+    """``issubclass``, bypassing ``__subclasscheck__``."""
     return any(ancestor is base for ancestor in class_mro(cls))
 
 
 def class_module(cls: type) -> str:
-    """The name of the module that the class says it is from; "" when it says nothing of use."""
+    """The name of the module that the class says it is from; "" if that is not a usable name."""
     try:
         module = _type_module(cls)
     except AttributeError:
@@ -128,7 +127,7 @@ def class_module(cls: type) -> str:
 
 
 def plain_text(text: str) -> str:
-    """The letters alone of what may be of a subclass of ``str``, whose methods are not ours."""
+    """The text as a plain ``str``: a subclass of ``str`` may have the user's methods."""
     return text if type(text) is str else str.__str__(text)
 
 
@@ -149,23 +148,23 @@ def class_path(cls: type) -> str:
 
 
 def namespace_of(obj: object) -> dict[str, Any] | None:
-    """The instance dictionary of an object or module, not a copy; None when there is none.
+    """The instance dictionary of an object or module, not a copy; None if there is none.
 
-    None, too, where a class has a property of this name, as Celery's lazy tasks have: to ask it
-    runs code.
+    Also None if the class has a property named ``__dict__``, as Celery's lazy tasks have, because
+    reading that would run code.
     """
     namespace = native_attribute(obj, "__dict__")
     return namespace if issubclass(type(namespace), dict) else None  # type: ignore[return-value]
 
 
 def instance_attribute(obj: object, name: str) -> object | None:
-    """What stands under this name in the object's own dictionary."""
+    """The value of this name in the object's own dictionary."""
     namespace = namespace_of(obj)
     return None if namespace is None else dict.get(namespace, name)
 
 
 def stored_attribute(obj: object, name: str) -> Any:
-    """What stands under this name in the object's dictionary or slot, or ``MISSING``."""
+    """The value of this name in the object's dictionary or slot, or ``MISSING``."""
     read = instance_dict_of(type(obj))
     if read is not None:
         stored = dict.get(read(obj), name, MISSING)
@@ -181,7 +180,7 @@ def stored_attribute(obj: object, name: str) -> Any:
 
 
 def instance_dict_of(cls: type) -> Callable[[object], dict[str, Any]] | None:
-    """What reads the dictionary of the class's instances, past any ``__dict__`` of their own."""
+    """A reader of the instances' dictionaries, bypassing any ``__dict__`` that they define."""
     for base in class_mro(cls):
         found = class_namespace(base).get("__dict__")
         if type(found) is GetSetDescriptorType:
@@ -191,7 +190,7 @@ def instance_dict_of(cls: type) -> Callable[[object], dict[str, Any]] | None:
 
 
 def class_attribute(cls: type, name: str, default: object = None) -> Any:
-    """What the class or the nearest base defines under this name, as it stands there."""
+    """What the class or the nearest base defines under this name, unbound."""
     for base in class_mro(cls):
         found = class_namespace(base).get(name, MISSING)
         if found is not MISSING:
@@ -208,14 +207,14 @@ def native_attribute(obj: object, name: str) -> object | None:
         value: object = descriptor.__get__(obj, type(obj))
     except AttributeError:  # an empty slot
         return None
-    except Exception as error:  # a type with an opinion
+    except Exception as error:  # a type that refuses
         internal_errors.let_through(error)
         return None
     return value
 
 
 def line_at(code: CodeType, instruction: int) -> int:
-    """The line that a frame of this code was at, from its ``f_lasti``; 0 if it was at none."""
+    """The line that a frame of this code was at, from its ``f_lasti``; 0 if there is none."""
     for start, end, line in code.co_lines():
         if start <= instruction < end:
             return line or 0

@@ -1,6 +1,6 @@
-"""Where signals are held: attributes of the loaded modules and of their classes.
+"""Finds where signals are held: in attributes of the loaded modules and of their classes.
 
-Also items of the dicts, lists and tuples, and attributes of the objects, that these hold.
+Items of dicts, lists and tuples, and attributes of objects, in these attributes are searched too.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from signal_inspector.names.safe import (
 )
 
 _MIN_PAUSE = 1.0  # seconds between full scans
-_MAX_SHARE = 1 / 50  # of the time may go into full scans
-_MOST_ITEMS: Final = 500  # of a dict, a list, a tuple or an object that is looked into
+_MAX_SHARE = 1 / 50  # of the time may be spent on full scans
+_MOST_ITEMS: Final = 500  # of a dict, a list, a tuple or an object are searched
 _MAX_KEY: Final = 80  # characters
 _slots_of: Final[IdentityMap[tuple[str, ...]]] = IdentityMap()
 
@@ -77,7 +77,7 @@ class Place(NamedTuple):
     module: str
     path: str  # within the module: "order_placed", "Order.placed", "REGISTRY['paid']"
     at_home: bool  # False: on a class that says it is from another module
-    is_inside: bool = False  # in something that is an attribute
+    is_inside: bool = False  # in the value of an attribute
 
 
 class _Class(NamedTuple):
@@ -91,8 +91,8 @@ def places_in_module(
 ) -> Iterator[tuple[Signal, Place]]:
     """The signals of one module and of the classes that are defined in it.
 
-    Classes from elsewhere are added to ``strangers``, to be walked in case nobody else does:
-    their own module is the better place to meet them. ``seen`` holds ids of walked classes.
+    Classes from elsewhere are added to ``strangers``, to be walked later if they are not found in
+    their own module, which is the better place. ``seen`` holds the ids of walked classes.
     """
     namespace = namespace_of(module)
     if namespace is None:
@@ -134,7 +134,7 @@ def _signals(
 ) -> Iterator[tuple[Signal, Place]]:
     """The signals among these attributes; classes are added to the queue."""
     for name, value in attributes.items():
-        kind = type(value)  # not isinstance(), which asks lazy objects for their __class__
+        kind = type(value)  # not isinstance(), which reads the __class__ of lazy objects
         if kind in _LEAVES:
             continue
         if issubclass(kind, type):
@@ -149,9 +149,9 @@ def _signals(
 
 
 def _inside(value: Any, kind: type) -> Iterator[tuple[str, Signal]]:
-    """The signals that an object holds, each with how it is got: ``['paid']``, ``[0]``, ``.done``.
+    """The signals that an object holds, each with its access: ``['paid']``, ``[0]``, ``.done``.
 
-    One level deep, and none of the object's own code runs.
+    Searches one level deep, and runs none of the object's own code.
     """
     if issubclass(kind, list | tuple):
         items = (list if issubclass(kind, list) else tuple).__getitem__(value, slice(None))
@@ -160,7 +160,7 @@ def _inside(value: Any, kind: type) -> Iterator[tuple[str, Signal]]:
         return
     if issubclass(kind, dict):
         yield from ((f"[{shown}]", it) for key, it in _held(value) if (shown := _key(key)))
-    elif issubclass(kind, threading.local):  # to ask it for its dict may make it anew
+    elif issubclass(kind, threading.local):  # reading its dict may initialize it
         return
     namespace = namespace_of(value)
     if namespace:
@@ -172,7 +172,7 @@ def _inside(value: Any, kind: type) -> Iterator[tuple[str, Signal]]:
 
 
 def _slots(kind: type) -> tuple[str, ...]:
-    """The slots of a class that Python code defines; those of C hold no signal."""
+    """The slots of a class that Python code defines; slots of C code hold no signals."""
     found = _slots_of.get(kind)
     if found is None:
         namespaces = [class_namespace(base) for base in class_mro(kind)]
@@ -188,25 +188,28 @@ def _slots(kind: type) -> tuple[str, ...]:
 
 
 def _held(values: dict[Any, Any]) -> list[tuple[Any, Signal]]:
-    # Not by dict.copy(), which asks a subclass for its keys().
+    # Not dict.copy(), which calls the keys() of a subclass.
     try:
         if not _has_signals(dict.values(values)):
             return []
         items = tuple(dict.items(values))
-    except RuntimeError:  # it changed meanwhile: next time, perhaps
+    except RuntimeError:  # it changed meanwhile; a later scan may succeed
         return []
     return [(key, item) for key, item in items if issubclass(type(item), Signal)]
 
 
 def _has_signals(values: Any) -> bool:
-    """Quickly said. What has very many items is a table, and no place for signals."""
+    """Whether there are signals among the values; a quick test.
+
+    A container with very many items is taken for a table, which holds no signals.
+    """
     if len(values) > _MOST_ITEMS:
         return False
     return any(issubclass(kind, Signal) for kind in set(map(type, values)))
 
 
 def _key(key: object) -> str:
-    """A dict's key as one would write it; "" where that is not plain."""
+    """A dict's key as it is written in code; "" if it is not a plain value."""
     kind = type(key)
     if kind in (int, bool) or key is None:
         return repr(key)
@@ -224,7 +227,7 @@ def _key(key: object) -> str:
 
 
 def walk(modules: Mapping[str, object], seen: set[int]) -> Iterator[tuple[Signal, Place]]:
-    """The signals of these modules, by name, and of their classes, wherever these are from."""
+    """The signals of these modules, by name, and of their classes, even if from elsewhere."""
     strangers: list[tuple[str, _Class]] = []
     for name, module in modules.items():
         yield from places_in_module(name, module, seen, strangers)
@@ -233,7 +236,7 @@ def walk(modules: Mapping[str, object], seen: set[int]) -> Iterator[tuple[Signal
 
 
 def by_name(modules: Mapping[str, object]) -> dict[str, object]:
-    """Each module once: by its own name if it is loaded under that too, or else by its key."""
+    """Each module once: by its own name if it is loaded under that too, otherwise by its key."""
     names: dict[int, str] = {}
     for key, module in modules.items():
         name = instance_attribute(module, "__name__")
@@ -243,7 +246,7 @@ def by_name(modules: Mapping[str, object]) -> dict[str, object]:
 
 
 class Index:
-    """The places of every signal in the loaded modules; knows when to look again."""
+    """The places of every signal in the loaded modules; knows when to scan again."""
 
     def __init__(self) -> None:
         self._places: IdentityMap[list[Place]] = IdentityMap()

@@ -1,4 +1,4 @@
-"""What a sender is called."""
+"""The name of a sender."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from signal_inspector.names.safe import (
 )
 from signal_inspector.names.signals import signal_name
 
-#: Names by class, of what has no name but that of its class.
+#: Names by class, for senders that are named by their class.
 instance_names: IdentityMap[str] = IdentityMap()
 
 _MAX_TEXT = 80
@@ -39,8 +39,8 @@ def sender_name(sender: object) -> str:
     A class: its dotted name. None: "None". A module: its name. A function, a bound method, a task
     of Celery: its dotted name. A member of an enumeration: "shop.Color.RED". Another signal: its
     name. A str that looks like a dotted identifier of at most 80 characters: itself in quotes, as
-    in "'checkout'"; any other str: "str", as it may hold anything. Everything else is told from
-    its class: "shop.views.View instance".
+    in "'checkout'"; any other str: "str", because it may contain anything. Everything else is
+    named by its class: "shop.views.View instance".
     """
     path = class_paths.by_id.get(id(sender))
     if path is not None:
@@ -72,7 +72,7 @@ def _own_name(sender: object, kind: type) -> str | None:
         return signal_name(sender)  # type: ignore[arg-type]
     if issubclass(kind, Enum):
         name = instance_attribute(sender, "_name_")
-        # Several flags together have "RED|BLUE", and may be very many.
+        # Combined flags are named "RED|BLUE", and there may be very many combinations.
         is_one = type(name) is str and name.isidentifier()
         return f"{class_path(kind)}.{name}" if is_one else ""
     if issubclass(kind, _FUNCTIONS) or task_of(sender) is not None:

@@ -1,4 +1,4 @@
-"""What a signal is called: signals carry no name, so the modules that hold it are asked."""
+"""The name of a signal. Signals have no names, so the modules that hold them are searched."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ from signal_inspector.names.safe import IdentityMap, class_path, instance_attrib
 from signal_inspector.names.scan import Index, Place, by_name, places_in_module, walk
 
 _LOCK_TIMEOUT = 1.0  # seconds; then the name is looked up again later
-_FIRST_PAUSE, _LAST_PAUSE = 1.0, 64.0  # seconds between looks for an anonymous signal's name
+_FIRST_PAUSE, _LAST_PAUSE = 1.0, 64.0  # seconds between searches for an anonymous signal's name
 _MOST_FRAMES = 10  # from a signal's creation to the module that assigns it
-_MAX_SOURCE = 1_000_000  # bytes of a module that are read to see who assigns a name
+_MAX_SOURCE = 1_000_000  # bytes of a module that are read to see whether it assigns a name
 
 
 class _Creation(NamedTuple):
-    code: CodeType  # that created it, and
-    instruction: int  # where in it: Python counts through all lines before one to tell it
+    code: CodeType  # the code that created it
+    instruction: int  # the place in it; kept instead of the line, which is slow to compute
     module: str  # "" when the code ran in no module
-    #: The same of the module, or of the class, in whose body a function that makes signals was
-    #: called.
+    #: The same for the body of a module or a class that called a function that makes signals.
     caller: tuple[CodeType, int] | None
 
     @property
@@ -54,7 +53,7 @@ class _Anonymous(NamedTuple):
         return len(sys.modules) != self.modules or monotonic() >= self.until
 
 
-#: Names that stay: those of signals that were found in a module.
+#: Final names: of signals that were found in a module.
 signal_names: IdentityMap[str] = IdentityMap()
 _items: IdentityMap[bool] = IdentityMap()
 _creations: IdentityMap[_Creation] = IdentityMap()
@@ -93,9 +92,9 @@ def signal_name(signal: Signal) -> str:
     """The dotted name of a signal: "shop.signals.order_placed". Never raises.
 
     It is the name of the module attribute or class attribute that holds the signal, in the
-    module that created it. A signal that no loaded module holds is called after the place of
-    its creation, "shop.services:41 (anonymous)", or, where that was not seen, after its class,
-    "anonymous shop.signals.ShopSignal". Such a name is not final: the module may still be
+    module that created it. A signal that no loaded module holds is named after the place of its
+    creation, "shop.services:41 (anonymous)", or, if that was not seen, after its class,
+    "anonymous shop.signals.ShopSignal". Such a name is not final, because the module may still be
     importing. It is looked up again when modules have been loaded, and at growing intervals.
     """
     name = signal_names.by_id.get(id(signal))
@@ -114,7 +113,7 @@ def signal_name(signal: Signal) -> str:
     name = f"{place.module}.{place.path}"
     _items.set(signal, place.is_inside)
     if place.is_inside and _is_importing(place.module):
-        return name  # it may get a name of its own
+        return name  # not remembered: the signal may get a name of its own
     signal_names.set(signal, name)
     _anonymous.pop(signal)
     return name
@@ -126,11 +125,11 @@ def _is_importing(module: str) -> bool:
 
 
 def creation_place(signal: Signal, name: str) -> tuple[str, int]:
-    """The file and line that made a signal which goes by this name.
+    """The file and line that made the signal with this name.
 
-    Where a function made it: the line of the module that holds it which called that function, as
-    there it is assigned. Of one that was made before the wrapper was installed: the file of the
-    module that holds it, and 0; ("", 0) where that has no file.
+    If a function made it, this is the line that called the function, in the module that holds
+    the signal, because it is assigned there. For a signal made before the wrapper was installed,
+    it is the file of the module that holds it, and 0; ("", 0) if that module has no file.
     """
     creation = _creations.get(signal)
     if creation is not None and creation.caller is None:
@@ -146,7 +145,7 @@ def creation_place(signal: Signal, name: str) -> tuple[str, int]:
 
 
 def is_item(signal: Signal) -> bool:
-    """Whether a dict, a list or an object holds it, where code may get it without its name."""
+    """Whether a dict, a list or an object holds it, so that code may get it without its name."""
     return _items.get(signal) is True
 
 
@@ -157,9 +156,9 @@ def loaded_signals() -> dict[str, Signal]:
 
 
 def anonymous_signals() -> list[tuple[str, Signal]]:
-    """Signals that no loaded module holds, of those made since the wrapper was installed.
+    """The signals made since the wrapper was installed that no loaded module holds, with names.
 
-    By name, which several may share: those that one line of code made.
+    Signals that the same line of code made share a name.
     """
     signals: list[Any] = _creations.objects()
     found = [(signal_name(signal), signal) for signal in signals]
@@ -168,7 +167,7 @@ def anonymous_signals() -> list[tuple[str, Signal]]:
 
 
 def forget_signal_names() -> None:
-    """Look for every signal anew. Where signals were created stays known."""
+    """Forget the names of all signals, but not where they were created."""
     global _index
     _index = Index()
     signal_names.clear()
@@ -209,7 +208,7 @@ def _find(signal: Signal) -> Place | None:
 def _places(signal: Signal) -> list[Place]:
     """Ask the index, one thread at a time."""
     global _scanning
-    # With a timeout: code of the user's may run in here (finalizers), and wait for other threads.
+    # With a timeout: the user's finalizers may run in here, and wait for other threads.
     if _scanning_here():
         return _usual_places(signal)
     try:
@@ -225,9 +224,10 @@ def _places(signal: Signal) -> list[Place]:
 
 
 def _usual_places(signal: Signal) -> list[Place]:
-    """Where modules called "signals" hold it: they are few, so no index is needed, and no lock.
+    """The places of a signal in modules called "signals".
 
-    Else a busy machine would have Django's own signals inspected while another thread scans.
+    These modules are few, so this needs neither index nor lock. Without it, a busy machine could
+    inspect Django's own signals while another thread scans.
     """
     loaded = dict.copy(sys.modules)
     usual = {
@@ -249,7 +249,7 @@ def _scanning_here() -> bool:
 
 
 def _choose(places: list[Place]) -> Place:
-    """The place that a reader would call the signal's own."""
+    """The place that a reader would see as the signal's own."""
     places = [place for place in places if not place.is_inside] or places
     if len({place.module for place in places}) > 1:
         grades = [_assigns(place) for place in places]
@@ -259,7 +259,7 @@ def _choose(places: list[Place]) -> Place:
 
 
 def _preference(place: Place) -> tuple[bool, bool, bool, int, int, str]:
-    """Sorts the best place first; among equals of one module the first defined wins."""
+    """A sort key that puts the best place first; in one module, the first of equals wins."""
     return (
         not place.at_home,
         place.module.rpartition(".")[2] != "signals",
@@ -273,8 +273,8 @@ def _preference(place: Place) -> tuple[bool, bool, bool, int, int, str]:
 def _assigns(place: Place) -> int:
     """How much a module's source looks as if it made the signal rather than imported it.
 
-    3: assigns the outcome of a call that has "signal" in its name, 2: that of another call,
-    1: assigns something else, 0: no assignment is found.
+    3: it assigns the result of a call with "signal" in the name, 2: the result of another call,
+    1: something else, 0: no assignment is found.
     """
     file = instance_attribute(sys.modules.get(place.module), "__file__")
     if type(file) is not str or not file.endswith(".py"):
