@@ -1,10 +1,10 @@
-"""Arguments, responses and exceptions in words: safe to make, to keep and to show.
+"""Summaries of arguments, responses and exceptions: safe to make, to keep and to show.
 
-Making a summary runs no query and no code of the values it looks at; it never raises, and it
-keeps none of them alive. What is secret by its key or by its form is not in it.
+Making a summary runs no query and none of the values' code, never raises, and keeps no value
+alive. A summary does not contain what its key or its form shows to be a secret.
 
-All of it is imported when the first value is put in words: the patterns of secrets alone take
-longer to compile than the rest of the core takes to start.
+The modules are imported when the first value is summarized, because compiling the patterns of
+secrets alone takes longer than starting the rest of the core.
 """
 
 from __future__ import annotations
@@ -41,5 +41,5 @@ _HOMES: Final = {
     "summarize_exception": "failures",
 }
 
-if not TYPE_CHECKING:  # a checker would take it for a yes to every name
+if not TYPE_CHECKING:  # a type checker would accept every name
     __getattr__ = names_of(__name__, _HOMES)

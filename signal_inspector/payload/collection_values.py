@@ -1,4 +1,4 @@
-"""Summaries of lists, dicts, sets and what else holds values, opened to a depth and a width."""
+"""Summaries of lists, dicts, sets and other collections, opened to a depth and a width."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from signal_inspector.payload.summaries import (
 from signal_inspector.payload.text import one_line
 
 _KEY_LENGTH = 100  # characters of a dict's key
-_MOST_FIELDS = 100  # of a dataclass or a namedtuple that are looked for
-_ATTEMPTS = 3  # at a dict that another thread is changing
+_MOST_FIELDS = 100  # of a dataclass or a namedtuple that are considered
+_ATTEMPTS = 3  # to read a dict that another thread is changing
 _INDEXES = tuple(map(str, range(100)))
-_NAMING = (str, bytes, list, tuple)  # types of what may name another value
+_NAMING = (str, bytes, list, tuple)  # types of values that may name another value
 
 
 def _sequence(work: Work, value: Any, known: Known, depth: int) -> Summary:
@@ -46,9 +46,9 @@ def _sequence(work: Work, value: Any, known: Known, depth: int) -> Summary:
 
 
 def _pair_or_sequence(work: Work, value: Any, known: Known, depth: int) -> Summary:
-    """As ``_sequence``, but the first member may name secrets: ``("X-Api-Key", "…")``.
+    """Like ``_sequence``, but the first member may name a secret: ``("X-Api-Key", "…")``.
 
-    In a list of arguments any member may: ``["mysqldump", "--password", "…"]``.
+    In a list of arguments, any member may: ``["mysqldump", "--password", "…"]``.
     """
     noun, length_of, iterate = known.facts
     length = length_of(value)
@@ -74,7 +74,7 @@ def _dict(work: Work, value: dict[Any, Any], known: Known, depth: int) -> Summar
     pairs = _snapshot(dict.items, value, _opened(work, depth, length))
     items = [_item(work, key, member, depth) for key, member in pairs]
     items = _without_named_values(work, pairs, items)
-    # 1 and "1" are told alike, and a key that is long or holds a secret is not told as it is.
+    # 1 and "1" look alike, and a key that is long or contains a secret is not shown as it is.
     is_told = all(map(_is_told, pairs, items))
     return _collection(
         work, known, f"{known.facts} of {length}", items, length, None if is_told else False
@@ -84,7 +84,7 @@ def _dict(work: Work, value: dict[Any, Any], known: Known, depth: int) -> Summar
 def _without_named_values(
     work: Work, pairs: list[Any], items: list[tuple[str, Summary]]
 ) -> list[tuple[str, Summary]]:
-    """Without what a name beside it tells to be secret: ``{"name": "password", "value": "…"}``."""
+    """The items without secrets named by another item: ``{"name": "password", "value": "…"}``."""
     secret = any(
         type(key) is str and type(member) in _NAMING and is_name(key) and _tells(work, member)
         for key, member in pairs
@@ -121,7 +121,7 @@ def _item(work: Work, key: object, member: object, depth: int) -> tuple[str, Sum
 
 
 def _fields(work: Work, value: Any, known: Known, depth: int) -> Summary:
-    """A namedtuple or a dataclass: what it holds, by the names of its fields."""
+    """A namedtuple or a dataclass: its values, by the names of its fields."""
     noun, names, read = known.facts
     held = [
         (name, hidden, member)
@@ -141,7 +141,7 @@ def _fields(work: Work, value: Any, known: Known, depth: int) -> Summary:
 
 
 def _opened(work: Work, depth: int, length: int) -> int:
-    """How many members to show: none below the depth, no more than are left to look at."""
+    """How many members to show: none below the depth, and no more than are left to look at."""
     if depth >= work.depth:
         return 0
     count = max(min(length, work.items, work.left), 0)
@@ -166,7 +166,7 @@ def _collection(
 
 
 def _snapshot(iterate: Callable[[Any], Iterable[Any]], value: Any, count: int) -> list[Any]:
-    """The first members, taken at once; again if another thread changed the size meanwhile."""
+    """The first members, read in one go; again if another thread changed the size meanwhile."""
     for _ in range(_ATTEMPTS - 1):
         try:
             return list(islice(iterate(value), count))
@@ -202,7 +202,7 @@ def _read_position(value: tuple[Any, ...], index: int, _name: str) -> object:
 def learn_fields(cls: type) -> tuple[Build, Any] | None:
     """How to summarize instances of a dataclass, an attrs class or a pydantic model; else None.
 
-    A field that its author keeps out of ``repr()`` is kept out here too.
+    A field that its author leaves out of ``repr()`` is left out here too.
     """
     for find in (_dataclass_fields, _attrs_fields, _pydantic_fields):
         found = find(cls)
@@ -232,7 +232,7 @@ def _attrs_fields(cls: type) -> list[tuple[str, bool]] | None:
         (stored_attribute(each, "name"), stored_attribute(each, "repr"))
         for each in islice(tuple.__iter__(fields), _MOST_FIELDS)
     ]
-    # A function in place of True shows something else than the value.
+    # A function instead of True shows something other than the value.
     return [(name, shown is not True) for name, shown in named if type(name) is str]
 
 

@@ -1,4 +1,4 @@
-"""An exception in words: its class, its message, and the part of its traceback worth reading."""
+"""Describes an exception: its class, its message, and the useful part of its traceback."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from signal_inspector.payload.summaries import type_name
 from signal_inspector.payload.text import clean_text
 from signal_inspector.payload.values import Work, describe
 
-_MARGIN = 1_024  # of a message read past its cap, for the secrets that the cap would cut
+_MARGIN = 1_024  # characters of a message read beyond its cap, for secrets that the cap would cut
 _MOST_FRAMES = 100  # of one exception: the last ones
 _MOST_CAUSES = 10
 _MOST_MEMBERS = 10  # of an exception group, at each level
@@ -43,9 +43,9 @@ def summarize_exception(
 ) -> Failure:
     """What is kept of an exception. Never raises, and keeps nothing of it alive.
 
-    The traceback is laid out as Python does it, but without the frames of what carries a send
-    to its receivers; of one that is too long the end is kept. Without messages, neither the
-    exception's nor those of its causes, members and notes are told, nor in the traceback.
+    The traceback has Python's layout, but not the frames that carry a send to its receivers; if
+    it is too long, the end is kept. Without messages, the messages of the exception, its causes,
+    members and notes are left out, in the traceback too.
     """
     name = type_name(type(error))
     try:
@@ -65,7 +65,7 @@ def summarize_exception(
 
 
 class _Teller:
-    """Puts one exception, with its causes, in words."""
+    """Describes one exception, with its causes."""
 
     __slots__ = ("_known", "_limits", "_machinery", "_messages", "_redactor", "_told")
 
@@ -80,7 +80,7 @@ class _Teller:
         self._known: dict[int, str] = {}  # messages, by the id of the exception
 
     def message(self, error: BaseException) -> str:
-        """``str()`` of the exception, or what can be said without the code of its arguments."""
+        """``str()`` of the exception, or what is known without running its arguments' code."""
         if not self._messages:
             return ""
         known = self._known.get(id(error))
@@ -100,7 +100,7 @@ class _Teller:
         args = _args(error)
         if all(type(arg) in _SPEAK_FOR_THEMSELVES or _is_lazy_text(arg) for arg in args):
             return str(error)
-        # str() of a model, say, would run the user's code, and with it perhaps a query.
+        # For example, str() of a model would run the user's code, and perhaps a query.
         work = Work(self._limits, self._redactor)
         return ", ".join(_in_words(describe(work, arg)) for arg in args[: work.items])
 
@@ -157,9 +157,9 @@ class _Teller:
             yield text if text.endswith("\n") else f"{text}\n"
 
     def _cut(self, frame: FrameSummary, limit: int) -> FrameSummary:
-        """The frame without its source in strict mode, and with what may be shown of a long line.
+        """The frame, without its source in strict mode, and with a long line cut.
 
-        A line of generated code may be longer than all that is kept.
+        A line of generated code may be longer than everything that is kept.
         """
         line = "" if self._redactor.strict else frame.line or ""
         if not self._redactor.strict and len(line) <= limit:
@@ -200,7 +200,7 @@ class _Teller:
 
 
 def _reason(error: BaseException) -> tuple[BaseException | None, str]:
-    """What an exception was raised from or after, and how Python says so."""
+    """The exception that this one was raised from or after, and Python's words for it."""
     cause = _cause(error)
     if cause is not None:
         return cause, "\nThe above exception was the direct cause of the following exception:\n\n"
@@ -213,7 +213,7 @@ def _reason(error: BaseException) -> tuple[BaseException | None, str]:
 
 
 def _frames_to_show(trace: TracebackType, everything: bool) -> tuple[list[FrameSummary], int]:
-    """The user's among the last frames, outermost first, and how many frames were before."""
+    """The user's frames among the last ones, outermost first, and how many came before those."""
     last = traceback.extract_tb(trace, -_MOST_FRAMES)
     users = [frame for frame in last if everything or not frame.filename.startswith(_MACHINERY)]
     count = sum(1 for _ in traceback.walk_tb(trace))
@@ -221,7 +221,7 @@ def _frames_to_show(trace: TracebackType, everything: bool) -> tuple[list[FrameS
 
 
 def _in_words(shown: Summary) -> str:
-    """A summary with what it holds, as a message tells it."""
+    """A summary with its items, as text for a message."""
     if not shown.items:
         is_text = shown.kind == "plain" and type(shown.value) is str
         return str(shown.value) if is_text else shown.text
@@ -236,12 +236,12 @@ def _is_lazy_text(arg: object) -> bool:
 
 
 def _beside(file: str, *, levels: int = 0) -> str:
-    """How the paths of a file's folder, or of one above it, begin."""
+    """The beginning of all paths in a file's folder, or in one above it."""
     return f"{Path(file).parents[levels]}{os.sep}"
 
 
 def _slot(cls: type, name: str) -> Callable[[BaseException], Any]:
-    """Reads what Python keeps of an exception past any property of its class."""
+    """A reader of an attribute that Python keeps of an exception, bypassing its class."""
     reader: Callable[[BaseException], Any] = cls.__dict__[name].__get__
     return reader
 

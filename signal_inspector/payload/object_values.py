@@ -1,4 +1,4 @@
-"""Summaries of Django's objects, of code, and of everything that is known by its class alone."""
+"""Summaries of Django's objects, of code, and of everything that only its class describes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _other_database(held: dict[str, Any]) -> str | None:
 
 
 def _key_text(work: Work, held: dict[str, Any], label: str, names: tuple[str, ...]) -> str | None:
-    """The primary key as it stands in an index of objects; None for none."""
+    """The primary key as text, as used in an index of objects; None if there is none."""
     parts = [dict.get(held, name) for name in names]
     if not parts or any(part is None for part in parts):
         return None
@@ -84,9 +84,9 @@ def _key_text(work: Work, held: dict[str, Any], label: str, names: tuple[str, ..
 
 
 def _part_text(work: Work, part: object, name: str) -> str:
-    if work.strict:  # a number or a UUID names the object and says nothing of it
+    if work.strict:  # a number or a UUID names the object but says nothing about it
         return str(part) if type(part) in (int, uuid.UUID) else MARK
-    if type(part) is str:  # a session's or a token's key lets its reader in
+    if type(part) is str:  # the key of a session or a token gives access
         secret = work.redactor.matches_key(name) is not None
         return MARK if secret else work.safe(part, work.length)
     shown = describe(work, part, work.depth)
@@ -107,7 +107,7 @@ def _learn_model(cls: type) -> tuple[Build, Any]:
         return _object, short_name(cls)
     names = tuple(field.attname for field in options.pk_fields)
     only_name = names[0] if len(names) == 1 else None
-    # A row is one object, whatever proxies it is read through: those have the type alone.
+    # A row is one object, no matter through which proxy model it is read; that is only its type.
     concrete = options.concrete_model
     label = options.label if concrete is None else concrete._meta.label
     return _model, (one_line(label, _LABEL_LENGTH), only_name, names)
@@ -133,7 +133,7 @@ def _model_label(value: object) -> str:
 
 
 def _lazy(work: Work, value: object, known: Known, depth: int) -> Summary:
-    """By what it wraps, if that is there already; a chain of proxies ends at the depth."""
+    """The summary of what it wraps, if that exists already; a chain of proxies ends at a depth."""
     wrapped = stored_attribute(value, "_wrapped")
     if wrapped is MISSING or wrapped is None or wrapped is empty or depth > work.depth:
         return other(work, known, "lazy object")
@@ -172,7 +172,7 @@ def _file(work: Work, value: object, known: Known, _depth: int) -> Summary:
 
 
 def _exception(work: Work, value: BaseException, known: Known, _depth: int) -> Summary:
-    """Its class; its message too if the class is Python's own and the message mere text."""
+    """Its class, and its message if the class is Python's own and the message is plain text."""
     text = str(known.facts)
     if "." not in known.name:
         args = _exception_args(value)
@@ -196,7 +196,7 @@ def _code(work: Work, value: Any, known: Known, _depth: int) -> Summary:
 
 
 def _dotted(code: object) -> str:
-    """The dotted name of a function, or of what a method or a partial calls."""
+    """The dotted name of a function, or of the function that a method or a partial calls."""
     for _ in range(5):
         if type(code) is MethodType:
             code = code.__func__
@@ -236,7 +236,7 @@ def _module(work: Work, value: ModuleType, known: Known, _depth: int) -> Summary
 
 _module_slots: Mapping[str, Any] = vars(ModuleType)
 _module_dict: Callable[[ModuleType], dict[str, Any]] = _module_slots["__dict__"].__get__
-# Types whose instances hold a secret by what they are.
+# Types whose instances always hold a secret.
 _SECRETS = frozenset(
     f"{module}.{name}"
     for module in ("pydantic.types", "pydantic.v1.types")

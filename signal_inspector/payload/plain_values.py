@@ -1,4 +1,4 @@
-"""Summaries of text, numbers, dates and the like: the values that can be written down exactly."""
+"""Summaries of text, numbers, dates and the like: values that can be written exactly."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _time(work: Work, value: time, known: Known, _depth: int) -> Summary:
 
 
 def _in_unknown_zone(work: Work, known: Known, naive: str, zone: object) -> Summary:
-    """Without the offset, which only the code of the user's zone could tell."""
+    """A time without its offset, which only the code of the user's zone could compute."""
     text = one_line(f"{naive} in {short_name(type(zone))}", work.length)
     return summary("plain", known.name, text, truncated=True)
 
@@ -143,7 +143,7 @@ def _uuid(work: Work, value: uuid.UUID, known: Known, _depth: int) -> Summary:
 
 
 def _enum(work: Work, value: enum.Enum, known: Known, _depth: int) -> Summary:
-    """By the member's name; its value may be anything. An unnamed flag is told by its number."""
+    """The member's name, as its value may be anything; the number of a flag without a name."""
     name = stored_attribute(value, "_name_")
     if type(name) is str:
         name = one_line(name, work.length)

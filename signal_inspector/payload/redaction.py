@@ -1,9 +1,10 @@
-"""What must not be kept: values whose key tells that they are secret, and secrets inside text.
+"""Redacts what must not be kept: values whose key shows that they are secret, secrets in text.
 
 Keys are compared as words, so that case, hyphens, underscores, spaces and camelCase do not
-matter: ``X-Api-Key``, ``api_key`` and ``apiKey`` are one. Long words are found inside longer
-ones (``dbpassword``); short ones (``pin``, ``otp``, ``pan``) must stand alone, so ``spinner``,
-``company`` and ``author`` are left in peace. ``tokenizer`` and ``max_tokens`` count as harmless.
+matter: ``X-Api-Key``, ``api_key`` and ``apiKey`` are the same. Long words are found inside longer
+ones (``dbpassword``); short ones (``pin``, ``otp``, ``pan``) must be separate words, so that
+``spinner``, ``company`` and ``author`` are not redacted. ``tokenizer`` and ``max_tokens`` count
+as harmless.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _KEY_PATTERNS = (
             r"|(?:db|smtp|user|ftp|e?mail|login|root|admin|mysql|redis|http|proxy|ssh|become|sudo"
             r"|store|key|bind|require|wifi|postgres|pg|ldap|vault|service|client)_?pass_"
             r"|_(?:bind|root|user|admin|db)_?pw_"
-            # As people of other languages call it.
+            # "Password" in other languages.
             r"|kennwort|contrase(?:ñ|n)a|_mot_?de_?passe_|_senha_|wachtwoord|пароль|parola_|hasło"
             r"|lösenord|salasana|_şifre_|パスワード|密码|密碼|비밀번호"
         ),
@@ -67,14 +68,14 @@ _KEY_PATTERNS = (
     ("one-time code", r"_t?otp_|(?:verification|recovery|backup|mfa|2fa|otp)_?codes?_"),
     ("pin", r"_pins?_$|_pin_?(?:code|number|no)_|^_pin_"),
 )
-# Counts of language-model tokens, what a token is rather than the token itself, and when.
+# Counts of language-model tokens, and facts about a token, such as its type or time.
 _HARMLESS = (
     r"^_(?:\w+_)?(?:max|min|total|num|used|remaining|prompt|completion|input|output)_tokens?_$"
     r"|_tokens?_(?:count|limit|usage|budget|type)_$"
     r"|_length_$|_(?:changed|created|updated|expires|issued|used|rotated|sent|set)_(?:at|on|in)_$"
 )
 VALUE_PREFIX = "re:"
-_LONGEST_KEY = 256  # characters of a key that are looked at
+_LONGEST_KEY = 256  # characters of a key that are examined
 _REMEMBERED_KEY = 32  # longer keys are data rather than names, and may be secrets themselves
 _REMEMBERED_KEYS = 2_000
 _REMEMBERED_TEXT = 2_000  # characters
@@ -91,8 +92,8 @@ class Redactor:
 
     ``extra`` holds names such as ``"national_id"``: a key that contains the same words in the
     same order, in any style and with or without a plural s, is secret. An entry that begins with
-    ``"re:"``, or is a compiled pattern, is about values: what it finds in a text is secret. One
-    that does not compile is passed over; the checks tell of it.
+    ``"re:"``, or is a compiled pattern, is about values: what it finds in a text is secret. A
+    pattern that does not compile is ignored; the checks report it.
 
     ``strict`` lets no value through: every text that is not empty becomes the mark alone.
     """
@@ -126,11 +127,11 @@ class Redactor:
         self._find_root = re.compile(_any_of(roots)).search
         self._find_part_root = re.compile(_any_of(part_roots)).search
         self._most_words = max(map(len, forms))
-        #: Words that no secret key has a part of, and ``max_tokens``: most texts have the same.
+        #: Words that are not part of a secret key, and ``max_tokens``; most texts share them.
         self._plain: set[str] = set()
         self._harmless: set[str] = set()
         self._remembered: dict[str, str | None] = {}
-        #: Lines of code and statements without a secret: the same ones come again and again.
+        #: Lines of code and statements without a secret, because the same ones occur often.
         self._clean: dict[str, set[str]] = {"code": set(), "sql": set()}
 
     def matches_key(self, key: str) -> str | None:
@@ -153,22 +154,22 @@ class Redactor:
         return self._without_values(secrets_in_text.redact(text, self._keys_in))
 
     def redact_code(self, text: str) -> str:
-        """As ``redact_text`` for lines of source code, where names stand for what they hold."""
+        """Like ``redact_text``, for lines of source code, where a name is not its value."""
         if self.strict:
             return MARK if text else text
         return self._repeated("code", secrets_in_text.redact_code, text)
 
     def redact_sql(self, sql: str) -> str:
-        """As ``redact_text`` for an SQL statement: one that names a secret keeps no literal.
+        """Like ``redact_text``, for an SQL statement: one that names a secret keeps no literal.
 
-        A strict redactor leaves the shape of the statement, with ``?`` for each literal.
+        A strict redactor keeps the shape of the statement, with ``?`` for each literal.
         """
         if self.strict:
             return shape_of_sql(sql)
         return self._repeated("sql", secrets_in_text.redact_sql, sql)
 
     def _repeated(self, kind: str, redact: Callable[[str, KeysIn], str], text: str) -> str:
-        """As ``redact`` tells, which is not asked again where it found no secret."""
+        """The result of ``redact``, which is not called again for a text without secrets."""
         clean = self._clean[kind]
         if text in clean:
             return text
@@ -180,7 +181,7 @@ class Redactor:
         return safe
 
     def _keys_in(self, text: str) -> IsSecretKey:
-        """Tells secret keys of this text; ``no_key`` where it can have none, as most texts."""
+        """A test for secret keys in this text; ``no_key`` if it has none, like most texts."""
         if self._find_root(_folded(text)) is None:
             return no_key
         words = _WORD.findall(text)
@@ -203,7 +204,7 @@ class Redactor:
         return no_key
 
     def _has_key(self, words: list[str], doubtful: set[str]) -> bool:
-        """Whether one of these with the words beside it is a secret key: "card number"."""
+        """Whether one of these is a secret key together with its neighbors: "card number"."""
         words = ["" if word in self._harmless else word for word in words]
         most = self._most_words
         phrases = {
@@ -233,7 +234,7 @@ class Redactor:
     def _look_at(self, key: str) -> str | None:
         key = key[:_LONGEST_KEY]
         words = _words(key)
-        # "pAssWord" has no words that camelCase could part.
+        # "pAssWord" must not be split as camelCase.
         found = self._find(words) or self._find(_words(key.casefold()))
         if found is None or _HARMLESS_KEY(words):
             return None
@@ -241,14 +242,14 @@ class Redactor:
 
 
 def _roots(forms: Sequence[Sequence[str]]) -> tuple[list[str], list[str]]:
-    """Letters in a row, one of which stands in each key of one of the forms.
+    """Letter sequences, at least one of which is in every key that has one of the forms.
 
-    They stand in a word of the key as it is written, but for the case. The second list has those
-    that may be of one word of a key while others are of the next.
+    Apart from case, a sequence is in one word of the key as it is written. The second list has
+    the sequences of forms that may be spread over several words of a key.
     """
     roots: list[str] = []
     part_roots = set()
-    # Those of one part first, for they may stand in others; the shortest of them, in longer ones.
+    # Forms of one part first, because they may be in others; short ones before longer ones.
     for form in sorted(forms, key=lambda form: (len(form), len(max(form, key=len)))):
         parts = "_".join(form)
         found = next((root for root in roots if root in parts), None)
@@ -262,13 +263,13 @@ def _roots(forms: Sequence[Sequence[str]]) -> tuple[list[str], list[str]]:
 
 @cache
 def _forms(pattern: str) -> list[list[str]]:
-    """What a pattern matches, parted at whatever may differ."""
+    """The texts that a pattern matches, split wherever they may differ."""
     forms = _parsed_forms(re._parser.parse(pattern))  # type: ignore[attr-defined]
     return [[part for part in form.split("_") if part] for form in forms]
 
 
 def _parsed_forms(parsed: Any) -> list[str]:
-    """The same, with an underscore at each such place."""
+    """The same texts, with an underscore at each of these places."""
     forms = [""]
     for operation, argument in parsed:
         match str(operation):
@@ -285,7 +286,7 @@ def _parsed_forms(parsed: Any) -> list[str]:
 
 
 def _any_of(words: Iterable[str]) -> str:
-    """A pattern of any of the words that looks at each character of a text once or twice."""
+    """A pattern for any of the words that examines each character of a text once or twice."""
     by_first: dict[str, set[str]] = {}
     for word in words:
         if not word:
@@ -296,7 +297,7 @@ def _any_of(words: Iterable[str]) -> str:
 
 
 def value_pattern(entry: str | re.Pattern[str]) -> re.Pattern[str] | None:
-    """The pattern of values that an entry of ``REDACT`` is; None for a name or a bad pattern."""
+    """The value pattern in an entry of ``REDACT``; None for a name or an invalid pattern."""
     if not isinstance(entry, str):
         pattern: object = entry.pattern
         return entry if isinstance(pattern, str) else None

@@ -1,8 +1,8 @@
-"""Secrets that their form alone tells: tokens, keys, hashes, credentials in URLs, cards.
+"""Finds secrets by their form: tokens, keys, hashes, credentials in URLs, card numbers.
 
-A cheap look before each search lets an ordinary text pass. No part of a pattern can be entered
-anew for the same characters more than a bounded number of times, so that each search takes time
-linear in the length of the text.
+A cheap test before each search lets an ordinary text pass. No part of a pattern can be tried for
+the same characters more than a bounded number of times, so that each search takes time linear in
+the length of the text.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _KEY_BEGINS = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d"
 )
 _KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,40}-----|Private-MAC: \w+")
-# The password lasts to the last @ before the path; one with a slash in it, to the first @.
+# The password extends to the last @ before the path; if it contains a slash, to the first @.
 # What looks like a port and a path is not taken for a password.
 _URL_PASSWORD = re.compile(
     r"://[^\s/?#:@\[\]\"'<>]{0,200}+:(?!\d{1,5}(?:[/?#\s]|\Z))"
     r"(?P<secret>[^\s/?#\"'<>]{1,1000}|[^\s@\"'<>]{1,1000})(?=@)"
 )
-# A name in a URL that is no name: "https://0123456789abcdef0123456789abcdef@o1.example.com/2".
+# A key as user name in a URL: "https://0123456789abcdef0123456789abcdef@o1.example.com/2".
 _URL_USER = re.compile(r"://(?P<secret>[^\s/?#:@\[\]\"'<>]{16,200}+)@")
 _SCHEME = re.compile(
     r"(?<!\w)(?:(?:bearer|basic|token|negotiate|ntlm|apikey) [ \t]*(?P<secret>[\w.~+/=-]{5,})"
@@ -36,7 +36,7 @@ _SCHEME_NAMES: Final = (
     *("bearer ", "basic ", "token ", "negotiate ", "ntlm ", "apikey "),
     *("digest ", "hawk ", "oauth ", "sha256 "),
 )
-# Words of letters, digits and a few marks that stand alone, each from a letter of its own.
+# Separate words of letters, digits and a few marks, each form with another first letter.
 _WORD_FORMS = (
     r"eyJ[\w-]{9,}+(?:\.[\w-]*+){0,4}",  # JSON web tokens
     *(r"sk_(?:live|test)_\w{8,}", r"rk_(?:live|test)_\w{8,}", r"whsec_\w{10,}", r"sk-[\w-]{16,}"),
@@ -57,7 +57,7 @@ _WORD_FORMS = (
         r"rzp_(?:live|test)_\w{8,}",
         r"EAA[CG]\w{20,}",
     ),
-    # Hashes of passwords: Django's, and those of PostgreSQL and Werkzeug.
+    # Password hashes of Django, PostgreSQL and Werkzeug.
     *(r"pbkdf2_\w{1,20}\$[^\s\"'\\,;<>]{10,}", r"bcrypt\w{0,10}\$[^\s\"'\\,;<>]{10,}"),
     *(r"argon2\$[^\s\"'\\;<>]{10,}", r"scrypt\$[^\s\"'\\,;<>]{10,}", r"md5\$[^\s\"'\\,;<>]{10,}"),
     *(r"sha1\$[^\s\"'\\,;<>]{10,}", r"unsalted_\w{3,6}\$[^\s\"'\\,;<>]{10,}"),
@@ -65,7 +65,7 @@ _WORD_FORMS = (
     *(r"md5[0-9a-f]{32}(?![0-9A-Za-z])", r"pbkdf2:[\w:-]{1,40}\$[^\s\"'\\,;<>]{10,}"),
     r"scrypt:[\w:-]{1,40}\$[^\s\"'\\,;<>]{10,}",
 )
-# As they, wherever they begin.
+# Like these, but they may begin anywhere.
 _OTHER_FORMS = (
     # Hashes of crypt(3), MySQL and LDAP.
     r"\$(?:argon2\w{0,2}|scrypt|pbkdf2[\w-]{0,20})\$[^\s\"'\\;<>]{16,}",
@@ -78,7 +78,7 @@ _OTHER_FORMS = (
 
 
 def _own_form() -> re.Pattern[str]:
-    """A pattern of all forms whose branches begin with different characters: it leaps to them."""
+    """A pattern of all forms; each branch begins with another character, so it can skip ahead."""
     by_first: dict[str, list[str]] = {}
     for form in _WORD_FORMS:
         by_first.setdefault(form[0], []).append(form[1:])
@@ -89,7 +89,7 @@ def _own_form() -> re.Pattern[str]:
 
 
 _OWN_FORM = _own_form()
-# The path of these addresses is all that one needs to post there.
+# Whoever knows the path of these addresses can post there.
 _WEBHOOK = re.compile(
     r"(?i:hooks\.slack\.com|hooks\.zapier\.com|discord(?:app)?\.com/api(?:/v\d{1,3})?/webhooks"
     r"|[\w.-]{1,60}\.?webhook\.office\.com|outlook\.office\.com/webhook|[\w-]{1,60}\.logic\.azure\.com"
@@ -97,7 +97,7 @@ _WEBHOOK = re.compile(
     r"|api\.telegram\.org)(?::\d{1,5})?/(?P<secret>[^\s\"'<>\\]{6,})"
 )
 _WEBHOOK_HOSTS = ("hook", ".logic.azure.", "chat.googleapis", "ifttt.com", "telegram.org")
-# Links that let their reader in carry what does so in their path.
+# Links that give access have the secret in their path.
 _LINK = re.compile(
     r"/(?:[\w-]{0,30}[_-])?(?:reset|confirm|confirmation|verify|verification|activate|activation"
     r"|passwords?|passwordless|register|registration|recover|recovery|email|approve"
@@ -106,11 +106,11 @@ _LINK = re.compile(
     r"/(?P<secret>[^\s\"'<>\\?#]{4,400})",
     re.IGNORECASE,
 )
-# Oracle's, which have no colon.
+# Oracle's connection strings, which have no colon.
 _ORACLE = re.compile(r"(?:thin:|sqlplus[ ]{1,9})[\w.$#-]{1,60}/(?P<secret>[^\s/@\"']{1,200})(?=@)")
 _CODE_IN_URL = re.compile(r"[?&]code=(?P<secret>[\w.~%/+-]{16,})")
 _SEGMENT = re.compile(r"[^/]+")
-# A header is secret to the end of its line: cookies and credentials have spaces in them.
+# A header is secret to the end of its line, because cookies and credentials contain spaces.
 _HEADER = re.compile(
     r"(?:\b(?:set-)?cookie2?|\b(?:proxy-)?authorization)[ \t]{0,40}+:[ \t]{0,40}+"
     r"(?P<secret>[^\s\"'\[{(][^\r\n]*)",
@@ -126,7 +126,7 @@ _IBAN = re.compile(
     r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
 )
 
-#: Whether a word may be told from one of a language: letters beside digits.
+#: Whether a word differs from those of a language: it has letters next to digits.
 mixed = re.compile(r"[0-9](?:(?=[A-Za-z])|(?<=[A-Za-z].))").search
 _FILE = re.compile(r"[\w.-]{1,80}\.[a-z]{1,5}").fullmatch
 _PARTS = re.compile(r"[-_]")
@@ -134,7 +134,7 @@ _PARTS_OF_URLS = re.compile(r"[-_/\s\"'<>\\?#]+")
 
 
 def known_forms(text: str, lower: str) -> Iterator[Span]:
-    """Where what is a secret by its form alone stands; ``lower`` is the text in lower case."""
+    """The spans of secrets that are found by their form; ``lower`` is the text in lower case."""
     if "/" in text:
         yield from _addresses(text, lower)
     if "-----BEGIN" in text or "PuTTY" in text:
@@ -150,18 +150,18 @@ def known_forms(text: str, lower: str) -> Iterator[Span]:
 
 
 def has_scheme(lower: str) -> bool:
-    """Whether a text in lower case may say by which scheme credentials are given."""
+    """Whether a text in lower case may name a scheme of credentials."""
     return " " in lower and any(map(lower.__contains__, _SCHEME_NAMES))
 
 
 def spans(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
-    """Where the group ``secret`` of each match stands."""
+    """The span of the group ``secret`` in each match."""
     for match in pattern.finditer(text):
         yield match.span("secret")
 
 
 def _addresses(text: str, lower: str) -> Iterator[Span]:
-    """What is secret in URLs and in the paths of links."""
+    """The spans of secrets in URLs and in the paths of links."""
     if "@" in text:
         yield from spans(_URL_PASSWORD, text)
         yield from spans(_ORACLE, text)
@@ -181,10 +181,10 @@ _LONG_NAME = 24
 
 
 def _random(text: str, found: Iterable[Span]) -> Iterator[Span]:
-    """Those of the spans that look like keys rather than like names.
+    """The spans that look like keys rather than names.
 
-    Letters and digits are mixed in them as no name mixes them, or they are as long as no name
-    is. Slugs (``10-tips-for-2024``) and files (``views2.py``) are names.
+    They mix letters and digits as no name does, or are longer than any name. Slugs
+    (``10-tips-for-2024``) and files (``views2.py``) are names.
     """
     for start, end in found:
         word = text[start:end]
@@ -212,7 +212,7 @@ def _credentials(text: str) -> Iterator[Span]:
 
 
 def _numbers(text: str) -> Iterator[Span]:
-    """Numbers of cards and accounts."""
+    """The spans of card and account numbers."""
     if len(text) >= _CARD_LENGTHS[0] and _ROW_OF_DIGITS(text):
         for match in _DIGITS.finditer(text):
             yield from _cards(match)
@@ -242,7 +242,7 @@ def _card_end(run: str, groups: list[tuple[int, int]]) -> int:
         sizes.append(right - left)
         if len(digits) > _CARD_LENGTHS[-1]:
             break
-        # Dates and telephone numbers are parted too, but in other ways.
+        # Dates and telephone numbers are grouped too, but differently.
         parted_like_a_card = len(sizes) == 1 or (sizes[0] >= 4 and min(sizes) >= 3)
         if parted_like_a_card and _is_card(digits):
             return max(right, start + 1)
@@ -252,7 +252,7 @@ def _card_end(run: str, groups: list[tuple[int, int]]) -> int:
 def _is_card(digits: str) -> bool:
     """Whether the digits have a card's length and check digit.
 
-    No common card begins with 0 or 1, as times in milliseconds and many ids do.
+    No common card number begins with 0 or 1, unlike times in milliseconds and many ids.
     """
     if len(digits) not in _CARD_LENGTHS or digits[0] in "01":
         return False
@@ -264,7 +264,7 @@ def _is_card(digits: str) -> bool:
 
 
 def _is_iban(text: str) -> bool:
-    """Whether the check digits of an account number are right."""
+    """Whether the check digits of an account number (IBAN) are right."""
     digits = text.replace(" ", "")
     moved = digits[4:] + digits[:4]
     return len(digits) >= 15 and int("".join(str(int(char, 36)) for char in moved)) % 97 == 1

@@ -1,9 +1,10 @@
-"""Secrets inside running text that are told by a key: where each key's value begins and ends.
+"""Finds secrets in running text by their keys: where each secret key's value begins and ends.
 
-One pass over the text. A bracket, a tag or a key is found by one regular expression whose every
-part is bounded or possessive; the value of a secret key is then measured, and the search goes on
-behind it. The value of any other key is searched like the rest, so that it does not matter how
-deep a secret stands. Quotes may be escaped any number of times: JSON in JSON, a ``repr`` of it.
+This takes one pass over the text. One regular expression, every part of which is bounded or
+possessive, finds a bracket, a tag or a key. The value of a secret key is then measured, and the
+search continues after it. The value of any other key is searched like the rest, so that it does
+not matter how deeply a secret is nested. Quotes may be escaped any number of times: JSON in JSON,
+or a ``repr`` of it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ IsSecretKey = Callable[[str], str | None]
 Span = tuple[int, int]
 
 _QUOTE = r"""\\*+["'`]"""
-# What may begin at a place of the text. A key is one only with what comes behind it. Each branch
-# begins with a character or a set of them, which lets the search pass over what none begins with.
+# What may begin at a position. Whether it is a key depends on what follows. Each branch begins
+# with a character or a set of characters, so that the search can skip all others.
 _TOKEN = re.compile(
     rf"""
     [(\[{{)\]}}>] | [/?]>
@@ -47,17 +48,17 @@ _TOKEN = re.compile(
     re.VERBOSE,
 ).search
 _WORD_BEFORE = re.compile(r"([^\W\d_][\w-]{0,30}) \Z")
-# "session id: …" tells what is secret, "session error: …" about it.
+# "session id: …" has the secret itself, "session error: …" is about it.
 _IS_ITSELF = re.compile(r"id|key|code|hash|value|string|header", re.IGNORECASE).fullmatch
 
 _OPENING = re.compile(
     rf"[bBrRuUfFnNeE]{{0,2}}+(?P<quote>(?P<one>{_QUOTE})(?:(?P=one)){{2}}|{_QUOTE})"
 ).match
-# pprint parts a long text in several, and what tells of changes has two.
+# pprint splits a long text into several, and a description of a change has two.
 _GOES_ON = re.compile(
     rf"\s{{1,200}}+(?:(?:->|=>|to|!=|\+)\s{{1,9}})?[bBrRuU]?(?P<quote>{_QUOTE})"
 ).match
-# "password: str = 'x'", and as PHP and Go show it: behind a type, the value.
+# "password: str = 'x'", and what PHP and Go show: a type, then the value.
 _ANNOTATION = re.compile(
     r"(?:[A-Za-z_][\w.]{0,60}+(?:\[[\w., |\[\]]{0,80}\])?+(?:[ ]?\|[ ]?[A-Za-z_][\w.]{0,60}+){0,4}"
     r"[ ]?=[ ]?|\s{0,40}+(?:\((?:len=\d{1,9}|[a-z]\w{0,20}+)\)[ ]|string\(\d{1,9}\)[ ]){1,3})"
@@ -65,7 +66,7 @@ _ANNOTATION = re.compile(
 ).match
 # YAML's tags and anchors: "password: !!str &pw x".
 _TAGGED = re.compile(r"(?:(?:![\w!./-]{0,40}|&\w{1,40})[ ]{1,9}){1,2}(?=\S)").match
-# To the next space, ampersand, semicolon or quote; to a comma only where another pair begins.
+# To the next space, ampersand, semicolon or quote; to a comma only if another pair follows.
 _PLAIN_END = r"\s,;&\"'`()\[\]{}<>\\"
 _UNQUOTED = re.compile(
     rf"[^{_PLAIN_END}](?:[^{_PLAIN_END}]|[\[{{<](?=[^\s/{_PLAIN_END}])"
@@ -78,7 +79,7 @@ _REST_OF_LINE = re.compile(r"[^\s;,\"'`\\<>()\[\]{}](?:[^\r\n;,\"'`\\<>]|,(?! ))
 _SEVERAL_WORDS = re.compile(r"phrase|mnemonic", re.IGNORECASE).search
 _NEXT_LINE = re.compile(r"(?P<bar>[|>][+-]?\d?[+-]?)?[ \t]{0,40}\r?\n(?P<indent>[ \t]{0,200}+)")
 _NAME_CALLED = re.compile(r"[A-Za-z_][\w.]{0,80}+\(").match
-# After "password:" these begin a sentence or name a type, and are no password.
+# After "password:", these begin a sentence or name a type, and are not a password.
 _NO_SECRET = re.compile(
     r"(?:an?|and|any|are|bool|bytes|can|cannot|could|did|does|enter|expected|expired|false|field"
     r"|float|for|has|have|in|int|invalid|is|it|list|missing|must|needs|no|none|not|null|ok|or"
@@ -87,7 +88,7 @@ _NO_SECRET = re.compile(
 ).fullmatch
 _NUMBER = re.compile(r"\d[\d_.]{2,}+").match
 
-# {"name": "password", "value": "x"}: a key that names, and a key of what it names.
+# {"name": "password", "value": "x"}: the key of a name, and the key of the named value.
 _NAMES = re.compile(
     r"(?:\A|[\W_]|(?<=[a-z0-9])(?=[A-Z]))(?i:name|key|field|header|label|param|parameter|var|variable|option|setting|attribute|attr"
     r"|property|loc|id|k)\Z",
@@ -98,9 +99,9 @@ _VALUES = re.compile(
 ).search
 _NAME_WORD = re.compile(r"[\w .\-]{1,100}").match
 _DEEPEST: Final = 100  # brackets whose names are remembered
-_MOST_VALUES: Final = 20  # of one bracket that wait for a name
+_MOST_VALUES: Final = 20  # values in one bracket that wait for a name
 _PAIRED: Final = {")": "(", "]": "[", "}": "{"}
-_TAG_WINDOW: Final = 20_000  # characters in which the end of an element is looked for
+_TAG_WINDOW: Final = 20_000  # characters in which the end of an element is searched
 
 _BRACKETS = re.compile(r"(?<!\\)\\*+[\"'`]|[()\[\]{}]")
 _LITERAL = re.compile(
@@ -117,28 +118,28 @@ _MARK_END: Final = {mark: re.compile(rf"(?<!\\)\\*+{re.escape(mark)}") for mark 
 
 @lru_cache(1_000)
 def is_name(key: str) -> bool:
-    """Whether what stands under a key may name another value: ``name``, ``headerName``."""
+    """Whether the value of this key may name another value: ``name``, ``headerName``."""
     return _NAMES(key[-40:]) is not None
 
 
 @lru_cache(1_000)
 def is_value(key: str) -> bool:
-    """Whether what stands under a key may be what such a name is of: ``value``, ``input``."""
+    """Whether the value of this key may be the named value: ``value``, ``input``."""
     return _VALUES(key[-40:]) is not None
 
 
 class _Names:
-    """What the pair in an open bracket is called, and values that came before the name."""
+    """The name of the pair in an open bracket, and values that came before the name."""
 
     __slots__ = ("secret", "values")
 
     def __init__(self) -> None:
-        self.secret: bool | None = None  # None: nothing said a name
+        self.secret: bool | None = None  # None: there was no name yet
         self.values: list[int] = []  # where they begin
 
 
 class Mode(Enum):
-    """What a text is: in code, names stand for what they hold; SQL has lists of columns."""
+    """The kind of text: in code, a name is not its value; SQL has lists of columns."""
 
     TEXT = "text"
     CODE = "code"
@@ -146,18 +147,18 @@ class Mode(Enum):
 
 
 def no_key(key: str) -> None:
-    """Tells that no key is secret: for a text that is known to have no such key."""
+    """Say that no key is secret, for a text that is known to have no secret keys."""
 
 
 def keyed_spans(text: str, is_secret_key: IsSecretKey, mode: Mode) -> list[Span]:
-    """Where the values of secret keys stand, in any order, perhaps one in another."""
+    """The spans of the values of secret keys, in any order; one may be inside another."""
     if is_secret_key is no_key:
         return []
     return _Scan(text, is_secret_key, mode).spans()
 
 
 def literals(code: str) -> Iterator[Span]:
-    """Where the contents of string literals in lines of source code stand."""
+    """The spans of the contents of string literals in lines of source code."""
     for match in _LITERAL.finditer(code):
         yield match.span(match.lastgroup or 0)
 
@@ -174,7 +175,7 @@ class _Scan:
         self._found: list[Span] = []
         self._open = [""]  # brackets, and "<" with the tag
         self._names: dict[int, _Names] = {}  # by the number of brackets that are open
-        self._literals_end = 0  # in code: behind the last expression whose literals are hidden
+        self._literals_end = 0  # in code: after the last expression whose literals are hidden
 
     def spans(self) -> list[Span]:
         text, position = self._text, 0
@@ -183,7 +184,7 @@ class _Scan:
         return self._found
 
     def _after(self, match: re.Match[str]) -> int:
-        """Take up what was found; where to search on."""
+        """Handle what was found; return where to continue the search."""
         position, first = match.end(), match[0][0]
         if match["key"] is not None:
             return self._pair(match)
@@ -209,7 +210,7 @@ class _Scan:
             self._open.append(opener)
 
     def _pop(self, opener: str) -> None:
-        """Close the bracket, with unclosed ones above it if they are few."""
+        """Close the bracket, and unclosed brackets inside it if there are few."""
         top = len(self._open) - 1
         for depth in range(top, max(top - 4, 0), -1):
             if self._open[depth] == opener:
@@ -219,7 +220,7 @@ class _Scan:
                 return
 
     def _is_named_secret(self) -> bool:
-        """Whether what the nearest of the open brackets names is secret."""
+        """Whether the name in the innermost open bracket is of a secret."""
         if self._names:
             top = len(self._open) - 1
             for depth in (*range(top, max(top - 5, 0), -1), 0):
@@ -297,7 +298,7 @@ class _Scan:
         return position
 
     def _name(self, position: int) -> None:
-        """Something is called what stands here; whether its value is secret."""
+        """Note the name that is here, and whether the value with this name is secret."""
         opening = _OPENING(self._text, position)
         start = opening.end() if opening else position
         if self._text[start : start + 1] in ("(", "["):  # "loc": ["body", "password"]
@@ -323,7 +324,7 @@ class _Scan:
             names.values.append(position)
 
     def _pair_in_brackets(self, match: re.Match[str], key: str) -> int:
-        """``("password", "x")``: a quoted key that begins what its bracket holds."""
+        """``("password", "x")``: a quoted key at the beginning of a bracket."""
         position = match.end()
         before = self._text[max(match.start() - 60, 0) : match.start()]
         starts = not match["closers"] and _PAIR_START(before) is not None
@@ -340,7 +341,7 @@ class _Scan:
         return match.end("shut")
 
     def _is_secret(self, start: int, key: str) -> bool:
-        """By the key, or by the key with the word before it: ``card number: …``."""
+        """Whether the key is secret, alone or with the word before it: ``card number: …``."""
         if self._secret(key):
             return True
         if start < 2 or self._text[start - 1] != " ":
@@ -360,7 +361,7 @@ class _Scan:
     def _hide(
         self, position: int, pair: re.Match[str] | None = None, in_code: bool = False
     ) -> int:
-        """Take the value that begins here for a secret; where it ends."""
+        """Treat the value that begins here as a secret; return where it ends."""
         if pair is not None and (typed := _ANNOTATION(self._text, position)) is not None:
             position, pair, in_code = typed.end(), None, True
         elif pair is not None and (tagged := _TAGGED(self._text, position)) is not None:
@@ -386,7 +387,7 @@ class _Scan:
     def _measure(
         self, position: int, pair: re.Match[str] | None = None
     ) -> tuple[int, int, int] | None:
-        """Where the value's text begins and ends, and where the search may go on."""
+        """Where the value's text begins and ends, and where the search may continue."""
         text = self._text
         opening = _OPENING(text, position)
         if opening is not None:
@@ -425,7 +426,7 @@ class _Scan:
         return (position, found.end(), found.end()) if found else None
 
     def _is_whole(self, pair: re.Match[str]) -> bool:
-        """Whether the value may have blanks in it: on a line of its own, or of several words."""
+        """Whether the value may contain spaces: on its own line, or of several words."""
         key = self._text[pair.start() : pair.end("key")]
         return _SEVERAL_WORDS(key) is not None or self._begins_line(pair.start())
 
@@ -461,7 +462,7 @@ class _Scan:
             end += 1
 
     def _hide_literals(self, position: int) -> None:
-        """In code: the literals of the expression that is given to a secret name."""
+        """In code: hide the literals of the expression that is assigned to a secret name."""
         if position < self._literals_end or self._is_in_literal(position):
             return
         depth = 0
@@ -486,7 +487,7 @@ class _Scan:
         self._literals_end = len(self._text)
 
     def _is_in_literal(self, position: int) -> bool:
-        """In code: what is in quotes is a text of its own."""
+        """In code: whether the position is in quotes, which hold a separate text."""
         before = bisect_right(self._literals, (position, position)) - 1
         return before >= 0 and position < self._literals[before][1]
 
@@ -495,15 +496,15 @@ _PAIR_START = re.compile(r"[(\[](?:[A-Za-z_][\w.]{0,40},)?\s*[bBrRuU]?\\*[\"'`]\
 
 
 def _is_spaced(pair: re.Match[str]) -> bool:
-    """``key: value`` or ``key = value``, as people write lines; not ``key=value``."""
+    """Whether it is ``key: value`` or ``key = value``, as people write, not ``key=value``."""
     gap = pair[0][pair.end("closers") - pair.start() :]
     return len(gap) > 1 and gap[-1] in " \t"
 
 
 def bracket_end(text: str, position: int) -> int:
-    """Behind the bracket that closes what was opened just before ``position``.
+    """The position after the bracket that closes the one opened just before ``position``.
 
-    The end of the text if none does.
+    If no bracket does, the end of the text.
     """
     depth = 1
     while (match := _BRACKETS.search(text, position)) is not None:
@@ -526,8 +527,8 @@ def bracket_end(text: str, position: int) -> int:
 def quote_end(text: str, start: int, quote: str) -> int:
     """Where a quoted text ends that began with ``quote`` just before ``start``.
 
-    A quote that is escaped as often as the first one closes; one that is escaped less often
-    closes what stands around.
+    A quote that is escaped as often as the first one closes it; a quote that is escaped less
+    often closes the surrounding text.
     """
     mark = quote[-1]
     if quote.count(mark) == 3:
@@ -542,7 +543,7 @@ def quote_end(text: str, start: int, quote: str) -> int:
             continue
         end = match.end()
         if found > escapes and text[end : end + 1].isalnum():
-            continue  # of a text in the quoted one, which a repr has escaped once more
+            continue  # a quote of an inner text, which a repr has escaped once more
         if not escapes and end - 1 > start and text[end : end + 1] == mark:
             return _doubled_end(text, end + 1, mark)
         return end - 1 - escapes
@@ -550,7 +551,7 @@ def quote_end(text: str, start: int, quote: str) -> int:
 
 
 def _doubled_end(text: str, position: int, mark: str) -> int:
-    """The end of ``'it''s'``, from behind the first doubled quote."""
+    """The end of ``'it''s'``, searched from after the first doubled quote."""
     while (end := text.find(mark, position)) >= 0:
         if text[end + 1 : end + 2] != mark:
             return end

@@ -1,7 +1,7 @@
-"""Statements of SQL: where their literals stand, and which of them are secret.
+"""SQL statements: where their literals are, and which of them are secret.
 
-A statement that names a secret keeps none of its literals, for their places tell what they are.
-In a message its quotes may be escaped, and its parameters may stand behind it.
+A statement that names a secret keeps none of its literals, because only their positions show
+which one it is. In a message, its quotes may be escaped, and its parameters may follow it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from signal_inspector.payload.secret_pairs import (
 )
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,100}+")
-# What is in double quotes is text behind some words, unless what follows makes it a name.
+# After some words, double quotes hold text, unless what follows makes it a name.
 _SHOWN = r"(?:[=<>(,]|\b(?i:LIKE|BY|VALUES?|IN|AS|PASSWORD|KEY))\s{0,9}+"
 _AFTER_NAME = r"(?=\s?[.=)]|\s{0,9},\s?\\*\")"
 _TOKEN = re.compile(
@@ -77,7 +77,7 @@ _NEXT_ARGUMENT = re.compile(r"\\*[\"']{1,3},\s{0,40}(?P<bracket>[(\[{])").match
 
 
 def sql_secrets(sql: str, is_secret_key: IsSecretKey) -> list[Span]:
-    """Where the literals of a statement stand that names a secret."""
+    """The spans of the literals of a statement that names a secret."""
     if not any(mark in sql for mark in "'\"$") and not _NUMBER(sql):
         return []
     return _literals(sql, 0, len(sql)) if _names_secret(sql, is_secret_key) else []
@@ -86,14 +86,14 @@ def sql_secrets(sql: str, is_secret_key: IsSecretKey) -> list[Span]:
 def statement_secrets(
     text: str, lower: str, is_secret_key: IsSecretKey, *, as_is: bool
 ) -> list[Span]:
-    """As ``sql_secrets`` of the statements in a message, with the parameters behind them.
+    """Like ``sql_secrets``, for the statements in a message, with the parameters after them.
 
-    Of a text that is not ``as_is``, quotes around a statement may look like those in it.
+    If the text is not ``as_is``, quotes around a statement may look like those in it.
     """
     found: list[Span] = []
     if not any(map(lower.__contains__, _VERBS)):
         return found
-    # Quotes that a repr() escaped look as if they ended what stands around them.
+    # Quotes that a repr() escaped look as if they ended the surrounding text.
     as_is = as_is and "\\'" not in text and '\\"' not in text
     position = arguments_end = 0
     first = len(text)
@@ -117,13 +117,13 @@ def statement_secrets(
 
 
 def _in_brackets(text: str, start: int) -> Span:
-    """What stands in the brackets of which the first is just before ``start``."""
+    """The span inside the brackets of which the first is just before ``start``."""
     end = bracket_end(text, start)
     return start, end - 1 if end > start and text[end - 1] in ")]}" else end
 
 
 def _statement_end(text: str, start: int) -> int:
-    """The end of the quotes around a statement; that of the text if it stands in none."""
+    """The end of the quotes around a statement; the end of the text if there are no quotes."""
     if text[start - 1 : start] not in ("'", '"'):
         return len(text)
     before = text[max(start - 40, 0) : start - 1]
@@ -148,7 +148,7 @@ def _literals(sql: str, start: int, end: int) -> list[Span]:
 
 
 def sql_literals(sql: str, position: int, end: int) -> Iterator[tuple[Span, str]]:
-    """The literals of a statement: where, and "text" (in its quotes), "number" or "comment"."""
+    """The literals of a statement: span, and "text" (with quotes), "number" or "comment"."""
     values_end = 0
     while (match := _TOKEN(sql, position, end)) is not None:
         position = match.end()
@@ -165,7 +165,7 @@ def sql_literals(sql: str, position: int, end: int) -> Iterator[tuple[Span, str]
                 yield text, "text"
                 continue
             named = _IS_NAME(sql, position)
-            # MariaDB and SQLite take what is in double quotes for text where it is no name.
+            # MariaDB and SQLite treat double quotes as text if they do not hold a name.
             shown = close < values_end or (match["shown"] and named is None)
             if shown or not _NAME(sql[slice(*text)]):
                 yield text, "text"
@@ -184,7 +184,7 @@ def sql_literals(sql: str, position: int, end: int) -> Iterator[tuple[Span, str]
 
 
 def _rows_end(sql: str, position: int) -> int:
-    """Where the rows of values end, the first of which begins here."""
+    """Where the rows of values end that begin here."""
     while True:
         end = bracket_end(sql, position)
         row = _NEXT_ROW(sql, end)
@@ -194,7 +194,7 @@ def _rows_end(sql: str, position: int) -> int:
 
 
 def shape_of_sql(sql: str) -> str:
-    """The statement with a question mark for each literal, without its comments."""
+    """The statement without comments, and with a question mark for each literal."""
     made, done = [], 0
     for (start, end), kind in sql_literals(sql, 0, len(sql)):
         quoted = kind == "text" and start > 0

@@ -1,7 +1,7 @@
-"""Secrets inside running text: found by their form, or by the key before them.
+"""Finds secrets in running text, by their form or by the key before them.
 
-A text is read as it is and, where it was written for a page, a URL, JSON or Python, as it was
-before that, which may be several times. Every reading takes time linear in its length.
+A text is searched as it is. If it was encoded for a page, a URL, JSON or Python, perhaps several
+times, it is also searched as it was before. Each search takes time linear in the length.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from signal_inspector.payload.secret_pairs import (
 from signal_inspector.payload.secrets_in_sql import sql_secrets, statement_secrets
 from signal_inspector.payload.text import MARK
 
-#: Tells which keys of a text are secret; ``no_key`` where it can have none.
+#: Returns the test for secret keys in a text; ``no_key`` if it cannot have any.
 KeysIn = Callable[[str], IsSecretKey]
 
 _SHORTEST = 7
-# A short word, or a sentence of words and small numbers: they hold no form and no pair.
+# A short word, or a sentence of words and small numbers: these contain no form and no pair.
 _INNOCENT = re.compile(r"[\w.,-]{0,12}|(?:[A-Za-z ,.;!?]++|\b\d{1,2}\b)*+").fullmatch
 _KEYED = re.compile(r"[=<>\"'`:]|-(?<![\w-].)-?[A-Za-z]|\n[ \t]").search
 _DIGIT = re.compile(r"[0-9]").search
@@ -42,12 +42,12 @@ def redact(text: str, keys_in: KeysIn) -> str:
 
 
 def redact_code(text: str, keys_in: KeysIn) -> str:
-    """As ``redact`` for source code: ``password="x"`` holds a secret, ``token = read()`` none."""
+    """Like ``redact``, for source code: ``password="x"`` has a secret, ``token = read()`` not."""
     return marked(text, _code_spans(text, keys_in))
 
 
 def redact_sql(sql: str, keys_in: KeysIn) -> str:
-    """As ``redact`` for a statement. If it names a secret, no literal of it is left."""
+    """Like ``redact``, for an SQL statement. If it names a secret, no literal of it is left."""
     found = _text_spans(sql, keys_in, Mode.SQL)
     return marked(sql, found + sql_secrets(sql, keys_in(sql)))
 
@@ -70,7 +70,7 @@ def marked(text: str, found: Iterable[Span]) -> str:
 
 
 def _text_spans(text: str, keys_in: KeysIn, mode: Mode = Mode.TEXT) -> list[Span]:
-    """Where the secrets stand in a text, and in what it was before it was quoted."""
+    """The spans of secrets in a text, and in what the text was before it was quoted."""
     found = _spans_of(text, keys_in(text), mode, as_is=True)
     for plain, place in _readings(text):
         inside = _spans_of(plain, keys_in(plain), mode, as_is=False)
@@ -79,7 +79,7 @@ def _text_spans(text: str, keys_in: KeysIn, mode: Mode = Mode.TEXT) -> list[Span
 
 
 def _code_spans(text: str, keys_in: KeysIn) -> list[Span]:
-    """Where they stand in lines of source code: what is in quotes is text."""
+    """The spans of secrets in lines of source code, where quotes hold text."""
     is_secret_key = keys_in(text)
     found = list(known_forms(text, text.lower()))
     found += keyed_spans(text, is_secret_key, Mode.CODE)
@@ -110,8 +110,8 @@ def _spans_of(text: str, is_secret_key: IsSecretKey, mode: Mode, *, as_is: bool)
 _Place = Callable[[int], int]
 
 _HEX = "[0-9A-Fa-f]"
-# Each branch begins with a character of its own, so that the search leaps from one to the next.
-# What pages and URLs write for a character, and what only looks well: colors and bold face.
+# Each branch begins with another character, so that the search can skip ahead.
+# How pages and URLs encode a character, and what is only formatting: colors and bold face.
 _MARKUP = re.compile(
     rf"%(?:25){{0,10}}(?:(?P<ascii>[2-7]{_HEX}|0[AaDd9]|1[Bb])"
     rf"|(?P<utf8>[C-Fc-f]{_HEX}(?:%(?:25){{0,10}}[89ABab]{_HEX}){{1,3}}))"
@@ -139,14 +139,14 @@ _UNUSUAL: Final = {
     "\uff1a": ":",
     "\uff1d": "=",
 }
-# Quotes, blanks and marks as word processors and messengers write them.
+# Quotes, spaces and marks as word processors and messengers write them.
 _IS_UNUSUAL = re.compile(f"[{''.join(_UNUSUAL)}]").search
 _PLAIN: Final = str.maketrans(_UNUSUAL)
 _MOST_READINGS = 6
 
 
 def _readings(text: str) -> Iterator[tuple[str, _Place]]:
-    """The text as it was, step by step, and where a place of each stands in the text."""
+    """The earlier forms of the text, decoded step by step, each with a map of its positions."""
     place: _Place = int
     unchanged = 0
     for number in range(_MOST_READINGS):
@@ -176,9 +176,9 @@ def _has_markup(text: str) -> bool:
 def _decoded(
     text: str, pattern: re.Pattern[str], decode: Callable[[re.Match[str]], str]
 ) -> tuple[str, _Place]:
-    """The text with what is found decoded, and from where in the text its characters are."""
+    """The text with all matches decoded, and a map of its positions to those of the text."""
     made: list[str] = []
-    ends, shifts = [0], [0]  # from where in what is made, and how far behind the text
+    ends, shifts = [0], [0]  # positions in the result, and how far behind the text it is there
     done = length = 0
     for match in pattern.finditer(text):
         char = decode(match)
@@ -213,7 +213,7 @@ def _unescape(match: re.Match[str]) -> str:
         return _utf8(match["utf8"])
     char = chr(int(match["unicode"] or match["ascii"], 16))
     if char in "\"'`" or (char in "&%" and _QUOTE_NAME(match.string, match.end())):
-        # A quote stays escaped as often as it was, for that tells which one ends what.
+        # A quote stays escaped as often as it was, because that shows which quotes match.
         return "\\" * match["backslashes"].lower().count("5c") + char
     return char
 
@@ -223,9 +223,9 @@ def _utf8(codes: str) -> str:
     return bytes.fromhex(codes[:2] + later).decode(errors="replace")[:1]
 
 
-# --- what stands apart from its key ---
+# --- values apart from their keys ---
 
-# A table or list of names and what they are, as pages and mails have them.
+# A table or list of names and values, as on pages and in mails.
 _CELLS = re.compile(
     r"<(?:t[dh]|dt|b|strong|label|span|code)\b[^<>]{0,200}+>\s{0,40}+(?P<key>[\w .-]{1,60}+)"
     r"\s{0,9}+:?\s{0,9}+</\w{1,10}>:?\s{0,40}+(?:<(?!th\b)\w[^<>]{0,200}+>\s{0,40}+){0,3}"
@@ -243,7 +243,7 @@ _FORM_PART = re.compile(
 _SERIALIZED = re.compile(
     r"\"(?P<key>[\w.-]{1,80})\\{0,70}\";s:\d{1,9}:\\{0,70}\"(?P<secret>[^\"\\]{1,9999}+)"
 )
-# PostgreSQL tells the whole row, MariaDB the value before its key.
+# PostgreSQL shows the whole row, MariaDB the value before its key.
 _FAILING_ROW = re.compile(r"Failing row contains \((?P<secret>[^\r\n]*?)\)?\.?(?=[\r\n]|\Z)")
 _KEY_DETAIL = re.compile(r"\((?P<key>[^()\r\n]{1,300})\)=\((?P<secret>[^\r\n]{0,500}?)\) (?=\w)")
 _DUPLICATE = re.compile(
@@ -257,7 +257,7 @@ _APART: Final = (
     (")=(", _KEY_DETAIL),
     ("Duplicate entry", _DUPLICATE),
 )
-# Command lines whose options are of one letter: mysql -phunter2, curl -u user:password.
+# Command lines with options of one letter: mysql -phunter2, curl -u user:password.
 _OPTION_GAP = r"(?:[ \t=]{1,9}+|\\*[\"'][ \t]{0,40},\s?)?(?:\\*[\"'][ ]{0,40})?"
 _USER_OPTION = re.compile(
     rf"-(?<![\w-].)(?:[uUa]|-(?:user|proxy-user|auth|userpwd)){_OPTION_GAP}"
@@ -275,7 +275,7 @@ _PORTS = re.compile(r"\d{1,5}(?::\d{1,5})?").fullmatch
 
 
 def _named_elsewhere(text: str, is_secret_key: IsSecretKey) -> Iterator[Span]:
-    """Values whose key stands apart: parts of forms, errors of databases, command lines."""
+    """Values apart from their keys: in parts of forms, database errors, command lines."""
     if is_secret_key is not no_key:
         for mark, pattern in _APART:
             if mark in text:
@@ -284,7 +284,7 @@ def _named_elsewhere(text: str, is_secret_key: IsSecretKey) -> Iterator[Span]:
         yield from spans(_FAILING_ROW, text)
     if "-" in text:
         for match in _USER_OPTION.finditer(text):
-            if not (match["user"].isdecimal() and match["secret"].isdecimal()):  # of a container
+            if not (match["user"].isdecimal() and match["secret"].isdecimal()):  # uid:gid
                 yield match.span("secret")
         if _LETTER_OPTION.search(text) and (command := _COMMAND.search(text)) is not None:
             for match in _LETTER_OPTION.finditer(text, command.end()):
@@ -303,9 +303,9 @@ def _secret_matches(
             yield match.span("secret")
 
 
-# --- what people say ---
+# --- what people write ---
 
-# "password hunter2", "the token is 12ab34cd": what no sentence goes on with.
+# "password hunter2", "the token is 12ab34cd": words that would not continue a sentence.
 _SPOKEN = re.compile(
     r"(?<![\w-])(?P<key>[A-Za-z_][\w-]{1,40}+)"
     r"(?:[ \t]{1,9}+(?:(?:[-=]{0,2}>|[\u2192|])[ \t]{1,9}+)?|:\s{1,9}+)"
@@ -314,7 +314,7 @@ _SPOKEN = re.compile(
     r"(?P<secret>(?=[^\s\d]{0,60}\d)(?=[^\sA-Za-z]{0,60}[A-Za-z])[^\s\"'`<>()\[\]{},;]{6,})"
     r"(?:[\"'`)]?[ \t]{1,9}+(?i:to)[ \t]{1,9}+[\"'`(]?(?P<next>[^\s\"'`<>()\[\]{},;]{6,}))?"
 )
-# "Your verification code is 123456": a code for one time may be of digits alone.
+# "Your verification code is 123456": a one-time code may have only digits.
 _SPOKEN_CODE = re.compile(
     r"(?<![\w-])(?P<key>(?:[A-Za-z]{2,20}[ -])?[A-Za-z]{3,20}+)[ \t]{1,9}+(?i:is|was)"
     r"[ \t]{0,9}+:?[ \t]{0,9}+[\"'`(]?(?P<secret>\d{3}[ -]?\d{1,5})(?!\w|\.\d)"

@@ -1,4 +1,4 @@
-"""How each kind of value is put in words, decided once per class and without asking the value.
+"""Decides how each kind of value is summarized, once per class and without asking the value.
 
 Values are read through the unbound methods of their builtin or Django base (``list.__len__``,
 ``dict.items``) and through instance dicts, so that a subclass's own code never runs.
@@ -17,17 +17,17 @@ from signal_inspector.names.safe import class_module, class_mro, class_qualname,
 from signal_inspector.payload.redaction import Redactor
 from signal_inspector.payload.text import one_line
 
-#: Values looked at in the collections of one dispatch, so that 20 x 20 x 20 cost no more.
+#: Values read in the collections of one dispatch, so that 20 x 20 x 20 values cost no more.
 MAX_NODES = 250
-#: Characters read past a cap: a secret that the cap cuts in two must still be recognized.
+#: Characters read beyond a cap, to recognize a secret that the cap would cut in two.
 MARGIN = 400
-_MAX_DEPTH = 20  # whatever the setting says: each level is a few frames on the user's stack
+_MAX_DEPTH = 20  # even if the setting allows more: each level takes frames on the user's stack
 _REMEMBERED_CLASSES = 4_000
 _NAME_LENGTH = 200
 
 
 def type_name(cls: type) -> str:
-    """The dotted name of a class; builtins by their bare name."""
+    """The dotted name of a class; of a builtin, only its name."""
     module = class_module(cls)
     name = one_line(class_qualname(cls), _NAME_LENGTH)
     return name if module in ("", "builtins") else f"{one_line(module, _NAME_LENGTH)}.{name}"
@@ -39,7 +39,7 @@ def short_name(cls: type) -> str:
 
 
 class Work:
-    """The limits of one look at some arguments, and what is left of them."""
+    """The limits for summarizing some arguments, and what is left of them."""
 
     __slots__ = ("depth", "hooks", "items", "left", "length", "redactor", "special", "strict")
 
@@ -54,7 +54,7 @@ class Work:
         self.left = max(MAX_NODES, self.items)
 
     def safe(self, text: str, limit: int) -> str:
-        """A text without its secrets, read a little further than ``limit``."""
+        """A text without its secrets, read a little beyond ``limit``."""
         return self.redactor.redact_text(text[: limit + MARGIN])
 
     def one_line(self, text: str, limit: int) -> str:
@@ -63,9 +63,9 @@ class Work:
 
 
 class Hooks:
-    """What the project tells of values by their type: ``{"shop.money.Money": callable}``.
+    """The project's own descriptions of values, by type: ``{"shop.money.Money": callable}``.
 
-    A hook holds for subclasses too; the nearest class counts. What it raises is reported.
+    A hook applies to subclasses too; the nearest class counts. What it raises is reported.
     """
 
     __slots__ = ("_by_name", "_known")
@@ -93,9 +93,9 @@ Kinds = Iterable[tuple[type, Learn]]
 
 
 class Known:
-    """What is known of a class: how to summarize its instances, and facts to do it with.
+    """What is known about a class: how to summarize its instances, and facts for doing so.
 
-    Holds the class weakly, so that a class of a test or a migration can go.
+    Refers to the class weakly, so that a class of a test or a migration can be collected.
     """
 
     __slots__ = ("build", "cls", "facts", "is_plain", "name")
@@ -115,13 +115,13 @@ _kinds: list[tuple[type, Learn, bool]] = []
 def register(kinds: Kinds, *, plain: bool = False) -> None:
     """Let each ``learn`` say how instances of its base are summarized; the first match counts.
 
-    ``plain``: what is told of them is their value.
+    ``plain``: their summary is their value.
     """
     _kinds.extend((base, learn, plain) for base, learn in kinds)
 
 
 def describe(work: Work, value: object, depth: int = 0) -> Summary:
-    """The summary of a value that stands ``depth`` collections deep. Never raises."""
+    """The summary of a value that is ``depth`` collections deep. Never raises."""
     try:
         cls = type(value)
         known = _known.get(id(cls))
@@ -139,7 +139,7 @@ def describe(work: Work, value: object, depth: int = 0) -> Summary:
 
 
 def _special(work: Work, value: object, known: Known, depth: int) -> Summary:
-    """By the hook of its type, or with nothing but its type and size."""
+    """The summary by the hook of its type, or with only its type and size."""
     cls = type(value)
     hook = None if work.hooks is None else work.hooks.find(cls)
     if hook is not None and depth <= work.depth:
@@ -157,7 +157,7 @@ def _special(work: Work, value: object, known: Known, depth: int) -> Summary:
 
 
 def shape(value: object, type_: str) -> Summary:
-    """A value by its type, and its size if that is a length."""
+    """A summary of only the value's type, and its size if that is a length."""
     cls = type(value)
     name = short_name(cls)
     for kind in (str, bytes, bytearray):
@@ -197,14 +197,14 @@ def plain(work: Work, known: Known, text: str, exact: str) -> Summary:
 
 
 def other(work: Work, known: Known, text: str) -> Summary:
-    """A value of which a few words are all that is kept."""
+    """A value of which only a few words are kept."""
     return summary(
         "object", known.name, one_line(text, work.length), truncated=len(text) > work.length
     )
 
 
 def redacted(type_: str) -> Summary:
-    """The summary of a secret: of what type it was, and nothing else."""
+    """The summary of a secret: only its type."""
     return summary("redacted", type_, "redacted")
 
 

@@ -1,13 +1,13 @@
-"""Text made fit to show and to store: valid UTF-8, no hidden characters, capped."""
+"""Makes text safe to show and to store: valid UTF-8, no hidden characters, capped."""
 
 from __future__ import annotations
 
 import re
 
 ELLIPSIS = "…"
-MARK = "[redacted]"  # stands in the place of a secret
+MARK = "[redacted]"  # replaces a secret
 
-# Controls but newline and tab; marks that reorder or hide text on screen; lone surrogates.
+# Controls except newline and tab; marks that reorder or hide text on screen; lone surrogates.
 _HARMFUL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
@@ -25,20 +25,20 @@ def cap(text: str, limit: int) -> str:
 def clean_text(text: str, limit: int) -> str:
     """The text in at most ``limit`` characters, with control characters made visible.
 
-    Newlines and tabs stay; NUL, lone surrogates and whatever else cannot be stored or would
-    deceive the eye become escapes such as ``\\x00``. The result is an exact ``str``.
+    Newlines and tabs stay; NUL, lone surrogates and other characters that cannot be stored or
+    could mislead a reader become escapes such as ``\\x00``. The result is an exact ``str``.
     """
     text = text if type(text) is str else str.__str__(text)
     kept = text[: max(limit, 0) + 1]
     if not kept.isprintable():
         kept = _HARMFUL.sub(_escape, kept.replace("\r\n", "\n"))
-        if len(text) > limit and len(kept) <= limit:  # folding line ends hid that it was cut
+        if len(text) > limit and len(kept) <= limit:  # merging line ends hid that it was cut
             kept = kept[: max(limit - 1, 0)] + ELLIPSIS
     return cap(kept, limit)
 
 
 def one_line(text: str, limit: int) -> str:
-    """As ``clean_text``, with newlines and tabs as escapes too."""
+    """Like ``clean_text``, but newlines and tabs become escapes too."""
     text = text if type(text) is str else str.__str__(text)
     kept = text[: max(limit, 0) + 1]
     if not kept.isprintable():
@@ -47,7 +47,7 @@ def one_line(text: str, limit: int) -> str:
 
 
 def is_storable(text: str) -> bool:
-    """Whether a database takes the text as it is."""
+    """Whether a database accepts the text as it is."""
     return text.isprintable() or _UNSTORABLE.search(text) is None
 
 

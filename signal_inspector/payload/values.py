@@ -1,4 +1,4 @@
-"""What is kept of a send's arguments and of a receiver's response."""
+"""Summarizes a send's arguments and a receiver's response."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = ["Work", "describe", "summarize", "summarize_arguments"]
 
 _NAME_LENGTH = 100  # characters of an argument's name
 
-# Of several kinds that fit a class the first is taken: an Enum of strings is an Enum, and
-# everything is at last an object.
+# If several kinds fit a class, the first counts: an Enum of strings is an Enum, and everything
+# else is an object.
 register(plain_values.KINDS, plain=True)
 register(collection_values.KINDS)
 register(object_values.KINDS)
@@ -37,7 +37,7 @@ def summarize(
     key: str = "",
     hooks: Hooks | None = None,
 ) -> Summary:
-    """What is kept of one value; ``key`` is the name it goes by, which may tell it is secret."""
+    """What is kept of one value; ``key`` is its name, which may show that it is secret."""
     if key and redactor.matches_key(key) is not None:
         return redacted(type_of(value))
     return describe(Work(limits, redactor, hooks), value)
