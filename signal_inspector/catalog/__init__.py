@@ -1,4 +1,4 @@
-"""What is known of signals without sending one: who is connected, and what the source says."""
+"""What is known about signals without sending them: their receivers, and what the source says."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ _HOMES: Final = {
     "receivers_of": "entries",
 }
 
-if not TYPE_CHECKING:  # a checker would take it for a yes to every name
+if not TYPE_CHECKING:  # a type checker would accept every name
     __getattr__ = names_of(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""Receivers that one send calls more than once: connected twice, or imported twice."""
+"""Finds receivers that one send calls more than once: connected twice, or imported twice."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 def identity(receiver: object) -> object:
-    """What is equal for one and the same receiver: a bound method is new at each access."""
+    """A value that is equal for the same receiver; a bound method is a new object each time."""
     if type(receiver) is MethodType:
         return id(receiver.__func__), id(receiver.__self__)
     return id(receiver)
 
 
 def source(receiver: object) -> object:
-    """File, line and name of a function that a file has but once; None of others."""
+    """File, line and name of a function that its file defines only once; otherwise None."""
     if type(receiver) is MethodType:
-        return None  # of two objects, perhaps
+        return None  # perhaps of two objects
     function = innermost(receiver)
     if type(function) is not FunctionType or "<" in function.__qualname__:
         return None  # a lambda or a local function: each call of its maker makes another one
@@ -44,13 +44,13 @@ def source(receiver: object) -> object:
 
 
 def is_copy(one: object, other: object) -> bool:
-    """Whether the same lines of a file, run twice, have made both: two modules, or a reload."""
+    """Whether the same lines of a file made both, run twice: as two modules, or by a reload."""
     where = source(one)
     return where is not None and where == source(other) and innermost(one) is not innermost(other)
 
 
 def numbered(found: Sequence[Entry]) -> list[int]:
-    """For each connection 0, or the number of the receiver that one send may call again by it."""
+    """For each connection 0, or a number that repeated connections of a receiver share."""
     alike: dict[object, list[int]] = {}
     for index, entry in enumerate(found):
         alike.setdefault(identity(entry.receiver), []).append(index)
@@ -80,7 +80,7 @@ def _meet(one: Entry, other: Entry) -> bool:
 
 
 def repeats(called: Sequence[Pair]) -> list[str]:
-    """For each of the receivers that one send calls: what is odd about its being called again."""
+    """For each receiver that one send calls, describe why it is called again; "" if it is not."""
     return [_remark(pair, [other for other in called if other is not pair]) for pair in called]
 
 
@@ -103,7 +103,7 @@ def _remark(pair: Pair, others: Sequence[Pair]) -> str:
 
 
 def _how(pairs: Sequence[Pair]) -> str:
-    """What makes Django take them for different connections."""
+    """Why Django treats these as different connections."""
     ways = []
     for _, entry in pairs:
         uid = entry.dispatch_uid

@@ -1,6 +1,6 @@
 """What is connected in this process now: signals, and their receivers in order of execution.
 
-``marks`` says what is unusual about a connection in a word or three; what is as usual has none.
+``marks`` says in one to three words what is unusual about a connection; a usual one has none.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _NEAR: Final = 5  # lines from a definition to its decorator
 
 
 def name_of_unknown(entry: Entry) -> str:
-    """The name of the one sender of a connection that nobody saw being made, or "?".
+    """The name of the sender of a connection that was not seen being made, or "?".
 
-    Django 5.2 keeps no more of a sender than its id. The class that has this id now is the one
-    whose sends reach the receiver, even if it should not be the one that was meant.
+    Django 5.2 keeps only the id of a sender. The sends of the class that has this id now reach
+    the receiver, even if another class was meant.
     """
     if entry.sender is not None:
         return sender_name(entry.sender)
@@ -86,8 +86,8 @@ class State(StrEnum):
     CONNECTED = "connected"
     DEAD = "dead"  # its weak reference died
     PENDING = "pending"  # its sender is a model that is not loaded
-    TAKEN_OUT = "taken out"  # somebody replaced signal.receivers
-    SENDERLESS = "sender gone"  # the only sender it listened to is no more
+    TAKEN_OUT = "taken out"  # signal.receivers was replaced
+    SENDERLESS = "sender gone"  # the only sender that it listened to is gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,25 +97,25 @@ class ReceiverEntry:
     receiver: str
     path: str
     line: int
-    #: The only sender it listens to; None for any, "?" where it is not known. Of a pending
-    #: connection the model that it waits for: "shop.order", in the lower case Django keeps.
+    #: The only sender that it listens to; None for any, "?" if it is not known. For a pending
+    #: connection, the model that it waits for: "shop.order", in lower case, as Django keeps it.
     sender: str | None
     is_async: bool
-    is_weak: bool | None  # None only of a dead one that nobody saw being connected
+    is_weak: bool | None  # None only for a dead one that was not seen being connected
     dispatch_uid: str | None
-    connected_at: Caller | None  # None where it was connected before the wrapper was installed
+    connected_at: Caller | None  # None if it was connected before the wrapper was installed
     is_dead: bool  # its weak reference died: it will never be called
     is_pending: bool = False  # its sender is a model that is not loaded: not called until it is
-    #: It lives, was never disconnected, and all the same is not in ``signal.receivers``: somebody
-    #: replaced that list, as factory_boy's mute_signals() does.
+    #: It lives and was never disconnected, but is not in ``signal.receivers``, because that list
+    #: was replaced, as factory_boy's mute_signals() does.
     is_taken_out: bool = False
-    is_senderless: bool = False  # the only sender it listened to is no more
-    #: Not 0: a dispatch may call one receiver more than once, by all connections of this number.
+    is_senderless: bool = False  # the only sender that it listened to is gone
+    #: If not 0, a dispatch may call the same receiver through all connections with this number.
     repetition: int = 0
 
     @property
     def state(self) -> State:
-        """The same in one word."""
+        """The state of the connection, from the fields above."""
         if self.is_dead:
             return State.DEAD
         if self.is_pending:
@@ -127,7 +127,7 @@ class ReceiverEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalEntry:
-    """A signal that some loaded module holds."""
+    """A signal that a loaded module holds."""
 
     signal: str
     receivers: tuple[ReceiverEntry, ...]  # sync ones first, as Django calls them; dead ones last
@@ -137,15 +137,15 @@ class SignalEntry:
     is_inspected: bool = True  # whether INCLUDE and EXCLUDE let its dispatches be recorded
     kind: str = "django.dispatch.dispatcher.Signal"  # its class
     path: str = ""  # of the file that makes it
-    line: int = 0  # 0 where it was made before the wrapper was installed
+    line: int = 0  # 0 if it was made before the wrapper was installed
     problem: str = ""  # why its receivers, or some of them, cannot be read
 
 
 def describe(*, everything: bool = False) -> list[SignalEntry]:
-    """Every inspected signal of the loaded modules, by name, with what is connected to it.
+    """Every inspected signal of the loaded modules, by name, with its connections.
 
-    ``everything`` adds those that are not inspected, Django's own and what EXCLUDE names, and
-    those that no module holds: local ones, and attributes of instances.
+    ``everything`` adds the signals that are not inspected (Django's own and those that EXCLUDE
+    names), and those that no module holds: local ones, and attributes of instances.
     """
     config = get_config()
     waiting = pending.pending_connections()
@@ -162,7 +162,7 @@ def describe(*, everything: bool = False) -> list[SignalEntry]:
 
 
 def describe_signal(signal: Signal, name: str) -> SignalEntry:
-    """What ``describe`` says of one signal that goes by this name."""
+    """The entry that ``describe`` makes for one signal, under this name."""
     config = get_config()
     entry = _describe(name, signal, pending.pending_connections().get(id(signal), ()))
     return replace(entry, is_inspected=is_inspected(name, config.include, config.exclude))
@@ -188,18 +188,18 @@ def _describe(
             senderless=tuple(senderless_of(signal)),
             problem=django_entries.oddity(signal),
         )
-    except Exception as error:  # `receivers` is anything that a subclass makes of it
+    except Exception as error:  # a subclass may make anything of `receivers`
         internal_errors.let_through(error)
         return replace(entry, problem=f"its receivers cannot be read: {type(error).__name__}")
 
 
 def receivers_of(signal: Signal) -> list[ReceiverEntry]:
-    """What is connected to one signal, in the order in which Django calls it; dead ones last."""
+    """The connections of one signal, in the order in which Django calls them; dead ones last."""
     return [entry for _, entry in connected(signal)] + dead_of(signal)
 
 
 def connected(signal: Signal) -> list[tuple[django_entries.Entry, ReceiverEntry]]:
-    """What the signal's own list has alive, in the order in which Django calls it."""
+    """The live entries of the signal's own list, in the order in which Django calls them."""
     known = connection_log.known_connections(signal)
     live = []
     for found in django_entries.full_entries(signal):
@@ -216,19 +216,19 @@ def connected(signal: Signal) -> list[tuple[django_entries.Entry, ReceiverEntry]
 
 
 def dead_of(signal: Signal) -> list[ReceiverEntry]:
-    """Those whose weak reference died, in the order of connecting."""
+    """The connections whose weak reference died, in the order of connecting."""
     known = connection_log.known_connections(signal).values()
     return [_noted(each, is_dead=True) for each in known if connection_log.is_dead(each)]
 
 
 def senderless_of(signal: Signal) -> list[ReceiverEntry]:
-    """Those that live, while the only sender that they listened to does not."""
+    """The connections whose receiver lives, but not the only sender that it listened to."""
     known = connection_log.known_connections(signal).values()
     return [_noted(each, is_senderless=True) for each in known if _is_only_senderless(each)]
 
 
 def taken_out_of(signal: Signal) -> list[ReceiverEntry]:
-    """What was connected, lives, and was never disconnected, but is not in ``receivers`` now."""
+    """The connections that live and were never disconnected, but are not in ``receivers`` now."""
     known = connection_log.known_connections(signal)
     for key, _, _ in django_entries.entries(signal):
         known.pop(key, None)
@@ -262,7 +262,7 @@ def _live(found: django_entries.Entry, connection: Connection | None) -> Receive
 
 
 def _noted(connection: Connection, **state: bool) -> ReceiverEntry:
-    """An entry of what was noted when it was connected: the signal itself has forgotten it."""
+    """An entry from the note of a connection that the signal itself has forgotten."""
     return _entry(
         connection.receiver,
         sender=connection.sender,
@@ -294,23 +294,23 @@ def _entry(name: ReceiverName, **told: Any) -> ReceiverEntry:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A word beside a receiver."""
+    """A word next to a receiver."""
 
     text: str
-    is_wrong: bool = False  # it keeps the receiver from running, or has it run too often
+    is_wrong: bool = False  # the receiver does not run, or runs too often
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
     """A connection with its marks."""
 
-    order: int  # from 1 on, in the order in which they would run; 0: it would not run
+    order: int  # from 1 on, in the order of execution; 0 if it would not run
     entry: ReceiverEntry
     marks: tuple[Mark, ...]
 
 
 def marked(signal: SignalEntry) -> list[Marked]:
-    """All connections of a signal: those that run, in their order, and then those that do not."""
+    """All connections of a signal: those that run, in order, then those that do not."""
     found = []
     order = 0
     for entry in signal.receivers:
@@ -323,7 +323,7 @@ def marked(signal: SignalEntry) -> list[Marked]:
 
 
 def connected_elsewhere(entry: ReceiverEntry) -> Caller | None:
-    """Where it was connected from, unless that is where it is defined, as with a decorator."""
+    """Where it was connected, unless that is where it is defined, as with a decorator."""
     at = entry.connected_at
     if at is None or (at.path == entry.path and abs(at.line - entry.line) <= _NEAR):
         return None

@@ -1,6 +1,6 @@
-"""Who would be called by a send now, who would not, and why.
+"""Explains which receivers a send would call now, which it would not, and why.
 
-Also receivers that the source connects to a signal, and that are not connected all the same.
+This includes receivers that the source connects to a signal, but that are not connected.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from signal_inspector.source_code.records import Connect, Mention, ModuleSource,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absent:
-    """What the source says, and whether its module was ever imported."""
+    """A connection that only the source has, and whether its module was ever imported."""
 
     connect: Connect
     module: str
@@ -53,9 +53,10 @@ class Absent:
 
 
 def absent(signal: SignalEntry, read: Sequence[ModuleSource]) -> Iterator[Absent]:
-    """What these modules would connect to the signal, and have not.
+    """The receivers that these modules would connect to the signal, but have not.
 
-    Where that is not clear it counts as connected: nobody should look for a mistake that is none.
+    In case of doubt, a receiver counts as connected: nobody should look for a mistake that does
+    not exist.
     """
     known = [receiver for _, receiver in in_order(signal)]
     said = [
@@ -72,9 +73,9 @@ def absent(signal: SignalEntry, read: Sequence[ModuleSource]) -> Iterator[Absent
 
 
 def _has_stranger(known: Sequence[ReceiverEntry], named: set[str]) -> bool:
-    """Whether one goes by another name than in the source, and nobody saw it being connected.
+    """Whether a receiver has another name than in the source, and was not seen being connected.
 
-    As a decorator makes it that does not keep the name of what it decorates.
+    A decorator that does not keep the name of its function makes such a receiver.
     """
     return any(
         entry.connected_at is None and not entry.is_pending and entry.receiver not in named
@@ -83,7 +84,7 @@ def _has_stranger(known: Sequence[ReceiverEntry], named: set[str]) -> bool:
 
 
 def _is_done(connect: Connect, known: Sequence[ReceiverEntry]) -> bool:
-    """Whether one of the connections is what this code makes, by its name or its place."""
+    """Whether this code made one of the connections, judging by its name or its place."""
     for entry in known:
         if connect.receiver and entry.receiver == connect.receiver:
             return True
@@ -96,7 +97,7 @@ def _is_done(connect: Connect, known: Sequence[ReceiverEntry]) -> bool:
 
 
 class Standing(StrEnum):
-    """Whether a receiver would be called, or else why not."""
+    """Whether a receiver would be called, and if not, why."""
 
     CALLED = "called"
     OTHER_SENDER = "other sender"
@@ -128,13 +129,13 @@ class ExplainedReceiver:
     """One receiver, connected or only meant to be."""
 
     standing: Standing
-    order: int | None  # of those that are called: the place, from 1 on
+    order: int | None  # the place in the order, from 1 on; None if it is not called
     receiver: str
     path: str
     line: int
-    sender: str | None  # the only sender it listens to, as in ReceiverEntry; of source: its text
-    detail: str  # a sentence that says why; "" of one that is called and all is well
-    entry: ReceiverEntry | None  # None of what only the source knows
+    sender: str | None  # the only sender, as in ReceiverEntry; from the source, its text
+    detail: str  # a sentence that says why; "" if it is called and all is well
+    entry: ReceiverEntry | None  # None if only the source has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,22 +143,22 @@ class Explanation:
     """What a send of this signal would do."""
 
     signal: SignalEntry
-    sender: str | None  # who would send; None: no sender in particular
+    sender: str | None  # the sender; None: no sender in particular
     inspected: str  # why it is inspected or not
     remark: str  # what makes all of this uncertain; "" if nothing does
     called: tuple[ExplainedReceiver, ...]  # in the order of execution
     not_called: tuple[ExplainedReceiver, ...]  # connected ones first
-    sends: tuple[Send, ...]  # what the project's source shows, tests aside
-    handed_on: tuple[Mention, ...]  # where it is lost sight of there, and may be sent from
+    sends: tuple[Send, ...]  # found in the project's source, without tests
+    handed_on: tuple[Mention, ...]  # where the source passes it on; it may be sent there
     package: str  # the installed package that was read as well; "" if none was
     unread: tuple[ModuleSource, ...]  # modules whose source could not be read
 
 
 def explain(signal: Signal | str, sender: object = None) -> Explanation:
-    """Who would be called if this sender sent the signal now, who would not, and why.
+    """Which receivers would be called if this sender sent the signal now, which not, and why.
 
-    ``signal`` may be given by its name, or the end of it; ``NotFoundError`` says that none is
-    found, or several. Without a sender only those are called that listen to any.
+    ``signal`` may be given by its name, or the end of it; ``NotFoundError`` says that there is
+    none, or more than one. Without a sender, only receivers that listen to any sender are called.
     """
     name = ""
     if isinstance(signal, str):
@@ -166,7 +167,7 @@ def explain(signal: Signal | str, sender: object = None) -> Explanation:
     package, read = _read(entry)
     try:
         called, not_called = _connected(signal, sender)
-    except Exception as error:  # entry.problem tells
+    except Exception as error:  # see entry.problem
         internal_errors.let_through(error)
         called, not_called = [], []
     lost = [each for _, each in in_order(entry) if each.state is not State.CONNECTED]
@@ -190,7 +191,7 @@ def explain(signal: Signal | str, sender: object = None) -> Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What one signal has to do with a sender or a receiver."""
+    """The part of one signal in an explanation of a sender or a receiver."""
 
     signal: SignalEntry
     called: tuple[ExplainedReceiver, ...]
@@ -200,7 +201,8 @@ class Part:
 def explain_sender(sender: object) -> list[Part]:
     """The signals whose receivers would be called if this sender sent them, by name.
 
-    Django's own that are not about models are left out where nobody asks for just this sender.
+    Django's own signals that are not about models are left out, unless a receiver listens to this
+    sender in particular.
     """
     found = []
     everything = {**loaded_signals(), **dict(anonymous_signals())}
@@ -220,9 +222,9 @@ def explain_sender(sender: object) -> list[Part]:
 
 
 def explain_receiver(text: str) -> tuple[str, list[Part]]:
-    """The name of a receiver, by its end, and the signals that have it, connected or not.
+    """The full name of a receiver, given its end, and the signals that have it, connected or not.
 
-    Raises ``NotFoundError`` if there is none of this name, or if there are several.
+    Raises ``NotFoundError`` if there is no receiver of this name, or more than one.
     """
     found: dict[str, list[Part]] = {}
     for entry in entries.describe(everything=True):
@@ -248,7 +250,7 @@ def explain_receiver(text: str) -> tuple[str, list[Part]]:
 
 
 def _only_in_source(text: str) -> Iterator[tuple[str, SignalEntry, ExplainedReceiver]]:
-    """What the project's source connects, and has not: its receiver, signal and why."""
+    """Connections that only the project's source has: receiver name, signal, and explanation."""
     read = project.project_sources(brief=True)
     wanted = {
         connect.signal
@@ -266,9 +268,9 @@ def _only_in_source(text: str) -> Iterator[tuple[str, SignalEntry, ExplainedRece
 
 
 def _read(entry: SignalEntry) -> tuple[str, list[ModuleSource]]:
-    """The project's source, and of an installed package's signal that of the package.
+    """The project's source; for a signal of an installed package, the package's source too.
 
-    Of files that name nothing of signals those that name this one.
+    Of the files without any word about signals, only those that name this signal are read.
     """
     about = frozenset({entry.signal.rpartition(".")[2]})
     readings = project.project_readings(brief=True, about=about)
@@ -284,7 +286,7 @@ def _read(entry: SignalEntry) -> tuple[str, list[ModuleSource]]:
 def _handed_on(
     signal: str, read: list[ModuleSource], sends: Sequence[Send]
 ) -> tuple[Mention, ...]:
-    """Not where it is given to a function that is seen to send it."""
+    """Where the signal is passed on, except to functions that are seen to send it."""
     seen = {(send.path, send.line) for send in sends if send.through}
     return tuple(
         each
@@ -297,7 +299,7 @@ def _handed_on(
 def _connected(
     signal: Signal, sender: object
 ) -> tuple[list[ExplainedReceiver], list[ExplainedReceiver]]:
-    """What is connected: those that are called, and those that are not."""
+    """The connected receivers: those that are called, and those that are not."""
     reached, missed = [], []
     known = known_connections(signal)
     for pair in entries.connected(signal):
@@ -391,7 +393,7 @@ def _absent(found: Absent, refused: Sequence[connection_log.Refusal]) -> Explain
 
 
 def _inspected(name: str) -> str:
-    """Whether the settings let the signal's dispatches be recorded, and which entry says so."""
+    """Whether the settings let the signal's dispatches be recorded, and which entry decides."""
     config = get_config()
     included = most_specific(name, config.include)
     if included is None:
@@ -402,7 +404,7 @@ def _inspected(name: str) -> str:
 
 
 def _remark(kind: type) -> str:
-    """Whether the signal's class has its own way to choose receivers, as pretix's has."""
+    """A remark if the signal's class chooses receivers in its own way, as in pretix; else ""."""
     for base in class_mro(kind):
         if base is Signal:
             break

@@ -1,4 +1,4 @@
-"""Signals, senders and receivers by the texts that people type for them."""
+"""Finds signals, senders and receivers by the texts that people type for them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NOBODY = "None"
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether a dotted name, or its last parts, are what the pattern says, with case.
+    """Whether the pattern matches a dotted name or its last parts, with case.
 
     "order_placed", "signals.order_placed" and "order_*" all match shop.signals.order_placed.
     "View" matches "shop.views.View instance", too, and "log" a partial of it.
@@ -52,16 +52,16 @@ def _endings(name: str) -> Iterator[str]:
 
 
 def app_label_of(name: str) -> str:
-    """The label of the installed app that something of this dotted name is in; "" of none."""
+    """The label of the installed app that an object of this dotted name is in; "" if none."""
     config = apps.get_containing_app_config(name)
     return "" if config is None else config.label
 
 
 def sender_names(text: str) -> set[str]:
-    """What a sender that is typed as this text may be called in an entry.
+    """The names in an entry that this text for a sender may mean.
 
-    A text of the form ``app_label.Model`` stands for the model, and for itself in lower case,
-    which is what a connection that waits for the model goes by.
+    A text of the form ``app_label.Model`` means the model, and also the text itself in lower
+    case, which is the sender of a connection that waits for the model.
     """
     names = {text, f"'{text}'"}
     if text.count(".") == 1:
@@ -72,11 +72,11 @@ def sender_names(text: str) -> set[str]:
 
 
 class NotFoundError(LookupError):
-    """What was meant is not known; its text is a sentence for the person who typed it."""
+    """It is not known what was meant; the message is a sentence for the person who typed it."""
 
 
 def find_signal(text: str) -> tuple[str, Signal]:
-    """The name of a signal, and the signal, by its name or the end of it.
+    """The name of a signal, and the signal, given its name or the end of it.
 
     Raises ``NotFoundError`` if there is none, or more than one.
     """
@@ -122,7 +122,7 @@ def find_sender(text: str, known: tuple[str, ...] = ()) -> Any:
     if text == _NOBODY:
         return None
     if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"":
-        # A receiver is connected to one text object; that of a literal is the interned one.
+        # A receiver is connected to one string object; that of a literal is interned.
         return sys.intern(text[1:-1])
     found = _model(text)
     if found is None:
@@ -142,9 +142,9 @@ def _model(text: str) -> type | None:
 
 
 def _loaded(text: str) -> Any:
-    """A loaded module, or by its dotted name what one holds and a signal may be sent from.
+    """A loaded module, or an object in a loaded module that may be a sender, by its dotted name.
 
-    That is a class, a function, a member of an enumeration, or a signal.
+    Such an object is a class, a function, a member of an enumeration, or a signal.
     """
     if text in sys.modules:
         return sys.modules[text]
@@ -180,19 +180,19 @@ def _no_sender(text: str, known: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is asked for; an empty text is no condition."""
+    """The conditions of a search; an empty text is no condition."""
 
     app: str = ""  # label or name of an installed app that defines the signal or a receiver
     signal: str = ""
     receiver: str = ""
-    sender: str = ""  # the one that a receiver is limited to
+    sender: str = ""  # the sender that a receiver is limited to
 
     def has_signal(self, entry: SignalEntry) -> bool:
-        """Whether the signal is one of those asked for, its receivers aside."""
+        """Whether the signal meets the conditions, apart from those on receivers."""
         return not self.signal or matches(self.signal, entry.signal)
 
     def has_receiver(self, signal: SignalEntry, receiver: ReceiverEntry) -> bool:
-        """Whether this receiver of a signal that is asked for is, too."""
+        """Whether this receiver, of a signal that meets the conditions, meets them too."""
         if self.receiver and not matches(self.receiver, receiver.receiver):
             return False
         if self.sender and not self._has_sender(receiver):
@@ -200,7 +200,7 @@ class Wanted:
         return not self.app or self._is_of_app(signal.signal) or self._is_of_app(receiver.receiver)
 
     def has_bare(self, entry: SignalEntry) -> bool:
-        """Whether the signal is asked for even if none of its receivers are."""
+        """Whether the signal is wanted even if none of its receivers is."""
         if self.receiver or self.sender:
             return False
         return not self.app or self._is_of_app(entry.signal)
@@ -219,16 +219,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selected:
-    """A signal, and which of its receivers are asked for."""
+    """A signal, and those of its receivers that are wanted."""
 
     entry: SignalEntry
-    #: With the place in the order of execution, from 1 on; None of what is not called.
+    #: With the place in the order of execution, from 1 on; None if it is not called.
     receivers: tuple[tuple[int | None, ReceiverEntry], ...]
-    left_out: int  # receivers that are not asked for
+    left_out: int  # the number of receivers that are not wanted
 
 
 def select(entries: Sequence[SignalEntry], wanted: Wanted) -> Iterator[Selected]:
-    """The signals that are asked for, with those of their receivers that are."""
+    """The signals that are wanted, with their wanted receivers."""
     for entry in entries:
         if not wanted.has_signal(entry):
             continue
@@ -241,7 +241,7 @@ def select(entries: Sequence[SignalEntry], wanted: Wanted) -> Iterator[Selected]
 
 
 def in_order(entry: SignalEntry) -> Iterator[tuple[int | None, ReceiverEntry]]:
-    """All receivers of a signal, those that are called first, with their places."""
+    """All receivers of a signal with their places; first those that are called."""
     place = 0
     for receiver in entry.receivers:
         place += not receiver.is_dead

@@ -1,7 +1,7 @@
 """Connections that wait for a model: ``post_save.connect(f, sender="shop.Order")``.
 
-Django files them with the app registry until the model is loaded, and knows nothing of them in
-the signal. A model that is never loaded, as after a slip of the pen, leaves them there for good.
+Django keeps them in the app registry until the model is loaded; the signal knows nothing about
+them. If the model is never loaded, for example because of a typo, they stay there forever.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class PendingConnection:
 
 
 def pending_connections() -> dict[int, tuple[PendingConnection, ...]]:
-    """Those of every signal, by the signal's id, in the order in which they were made."""
+    """The pending connections by the signal's id, in the order in which they were made."""
     found: dict[int, list[PendingConnection]] = {}
     try:
         for model, operation in _operations():
@@ -48,7 +48,7 @@ def pending_connections() -> dict[int, tuple[PendingConnection, ...]]:
 
 
 def _operations() -> Iterator[tuple[str, Any]]:
-    """The models that are waited for, and what is to be done when they come."""
+    """The models that are waited for, and what to do when they are loaded."""
     # A copy: another thread may be loading models.
     for key, operations in list(dict.copy(apps._pending_operations).items()):
         app_label, model = key
@@ -57,9 +57,9 @@ def _operations() -> Iterator[tuple[str, Any]]:
 
 
 def _connect_call(operation: Any) -> tuple[Signal, Any, dict[str, Any]] | None:
-    """The signal, the receiver and the options of a connect() that waits; None for all else.
+    """The signal, the receiver and the options of a pending connect(); None for anything else.
 
-    What waits is a function with the partial in its attribute ``func``.
+    Pending is a function that has the partial in its attribute ``func``.
     """
     call = getattr(operation, "func", None)
     if not (isinstance(call, functools.partial) and type(call.func) is MethodType and call.args):
@@ -82,7 +82,7 @@ def _pending(model: str, receiver: Any, options: dict[str, Any]) -> PendingConne
 
 
 def why_pending(model: str) -> str:
-    """Why a model that is waited for does not come, in a sentence for a person."""
+    """A sentence for a person on why a model that is waited for is not loaded."""
     label, _, name = model.partition(".")
     config = apps.app_configs.get(label)
     if config is None:

@@ -1,7 +1,7 @@
-"""The connections of a process as something to compare: no lines, no paths, nothing by chance.
+"""Snapshots of a process's connections, to compare: no line numbers, no paths, nothing random.
 
-As a text to commit, it has one line for each connection, so that a diff reads well. What has
-changed from one snapshot to another is told in words.
+As a text to commit, a snapshot has one line for each connection, so that a diff is easy to read.
+Changes from one snapshot to another are described in words.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _BETWEEN: Final = " | "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a snapshot is of; the project's own connections are in each."""
+    """What a snapshot includes; the project's own connections are in every one."""
 
     apps: tuple[str, ...] = ()  # names or labels of installed apps that count as the project's own
-    third_party: bool = False  # all inspected signals, whosoever they are
-    bare: bool = False  # without what a server imports beyond django.setup()
+    third_party: bool = False  # all inspected signals, no matter whose
+    bare: bool = False  # without what a server imports in addition to django.setup()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Line:
     """One connection."""
 
     receiver: str
-    sender: str | None = None  # the only one it listens to
+    sender: str | None = None  # the only sender that it listens to
     dispatch_uid: str | None = None
     is_async: bool = False
     is_strong: bool = False
@@ -63,7 +63,7 @@ class Snapshot:
 
 
 def take(scope: Scope) -> Snapshot:
-    """The connections of this process now, without dead ones and those that wait for a model."""
+    """The current connections of this process, without dead and pending ones."""
     own = _Own(scope.apps)
     signals = {}
     for entry in describe(everything=True):
@@ -79,10 +79,10 @@ def take(scope: Scope) -> Snapshot:
 
 
 def let_go() -> None:
-    """Let receivers die that nothing but chance keeps alive: they come and go with DEBUG.
+    """Let receivers die that are only kept alive by chance, so that DEBUG makes no difference.
 
-    With DEBUG Django looks at each receiver's parameters and remembers them for a while, and
-    with them the receiver; a cycle of references keeps it until Python looks for such.
+    With DEBUG, Django inspects each receiver's parameters and caches them for a while, and with
+    them the receiver. A reference cycle keeps a receiver until Python's garbage collection.
     """
     for name in ("_get_func_parameters", "_get_callable_parameters"):
         clear = getattr(getattr(django_inspect, name, None), "cache_clear", None)
@@ -96,7 +96,7 @@ def _called(entry: SignalEntry) -> Iterator[ReceiverEntry]:
 
 
 def _may_stand(name: str) -> bool:
-    """Whether a name stays from one process to the next."""
+    """Whether a name stays the same from one process to the next."""
     if "(anonymous)" in name or name.startswith("anonymous "):
         return False
     return not name.startswith("signal_inspector.") and not is_test_module(_module_of(name))
@@ -113,7 +113,7 @@ def _line(receiver: ReceiverEntry) -> Line:
 
 
 class _Own:
-    """What belongs to the project, and to the apps that are taken in."""
+    """What belongs to the project, and to the apps that are included."""
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self._apps = {
@@ -137,18 +137,18 @@ class _Own:
 
 
 def _module_of(name: str) -> str:
-    """The loaded module that something of this dotted name is in; "" if there is none."""
+    """The loaded module that an object of this dotted name is in; "" if there is none."""
     while name and name not in sys.modules:
         name = name.rpartition(".")[0]
     return name
 
 
 class BrokenError(ValueError):
-    """A text is no snapshot; the message says why and where."""
+    """A text is not a snapshot; the message says why and where."""
 
 
 def render(snapshot: Snapshot) -> str:
-    """The whole text, with the last line end."""
+    """The whole text, with a final newline."""
     return "".join(f"{line}\n" for line in _lines(snapshot))
 
 
@@ -183,7 +183,7 @@ def _parts(line: Line) -> Iterator[str]:
 
 
 def _escaped(name: str) -> str:
-    """A name in one line, without what has a meaning in here."""
+    """A name in one line, with the characters escaped that have a meaning in a snapshot."""
     escaped = name.encode("unicode_escape").decode("ascii") if not name.isprintable() else name
     return escaped.replace("|", "\\x7c")
 
@@ -268,7 +268,7 @@ def _uid_of_text(text: str, number: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """All that has changed of one signal."""
+    """All changes of one signal."""
 
     signal: str
     sentences: tuple[str, ...]
@@ -315,9 +315,9 @@ def _of_receivers(before: Sequence[Line], now: Sequence[Line]) -> Iterator[str]:
 
 
 def _paired(before: Sequence[Line], now: Sequence[Line]) -> list[tuple[int, int]]:
-    """The places, before and now, of what is the same connection.
+    """Pairs of places, before and now, of the same connection.
 
-    Those that have not changed come first: a receiver may be connected twice.
+    Unchanged connections are paired first, because a receiver may be connected twice.
     """
     pairs: list[tuple[int, int]] = []
     left_before, left_now = dict(enumerate(before)), dict(enumerate(now))
@@ -339,7 +339,7 @@ def _has_same_name(one: Line, other: Line) -> bool:
 
 
 def _moved(order: Sequence[int]) -> Iterator[int]:
-    """Of places now, in the order of before: those that have to move to be in order."""
+    """Given current places in the previous order: the places that have moved."""
     matcher = difflib.SequenceMatcher(None, order, sorted(order), autojunk=False)
     stay = {
         order[block.a + offset]
