@@ -1,1 +1,1 @@
-"""What the source of a project says of signals. Files are read, never imported."""
+"""What the source of a project says about signals. Files are read, never imported."""

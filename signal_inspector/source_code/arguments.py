@@ -1,4 +1,4 @@
-"""What the arguments of a call say, as they stand in the source."""
+"""The arguments of a call, as they are written in the source."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from signal_inspector.source_code.records import ReadArguments
 
 _MAX_TEXT = 200  # characters of an argument's source
 
-#: What is not seen to be called: ``fire = order_placed.send``.
+#: For a send that is not seen being called: ``fire = order_placed.send``.
 UNKNOWN_ARGUMENTS = ReadArguments(names=(), is_open=True)
 
 _LISTED = (ast.List, ast.Tuple, ast.Set)
 
 
 def looks_like_class(dotted: str) -> bool:
-    """Whether the last part of a name is written as classes are."""
+    """Whether the last part of a name is written like a class name."""
     return dotted.rpartition(".")[2].lstrip("_")[:1].isupper()
 
 
 def argument(call: ast.Call, name: str, position: int | None) -> ast.expr | None:
-    """An argument by its name, or by its place where no ``*`` stands before it."""
+    """An argument by its name, or by its position if there is no ``*`` before it."""
     for keyword in call.keywords:
         if keyword.arg == name:
             return keyword.value
@@ -33,7 +33,7 @@ def argument(call: ast.Call, name: str, position: int | None) -> ast.expr | None
 
 
 def argument_text(call: ast.Call, name: str, position: int | None) -> str:
-    """The source of an argument, in one line; "" where it is not given, or None."""
+    """The source of an argument, in one line; "" if it is not given, or is None."""
     node = argument(call, name, position)
     if node is None or (isinstance(node, ast.Constant) and node.value is None):
         return ""
@@ -42,7 +42,10 @@ def argument_text(call: ast.Call, name: str, position: int | None) -> str:
 
 
 def given_arguments(call: ast.Call, kwargs: str = "") -> ReadArguments:
-    """The names of what a call gives, without ``sender``; ``kwargs`` is the function's own."""
+    """The names of a call's arguments, without ``sender``.
+
+    ``kwargs`` is the name of the enclosing function's own ``**kwargs``.
+    """
     names: list[str] = []
     is_open, forwards = any(isinstance(each, ast.Starred) for each in call.args), ""
     for keyword in call.keywords:
@@ -63,7 +66,7 @@ def given_arguments(call: ast.Call, kwargs: str = "") -> ReadArguments:
 class OldCall:
     """A call of a signal's class that may have the argument that Django 4.0 removed.
 
-    ``literals`` are the dicts that names stand for, as for ``Signal(**options)``.
+    ``literals`` are the dicts that names stand for, as in ``Signal(**options)``.
     """
 
     def __init__(self, call: ast.Call, literals: Callable[[str], ast.expr | None]) -> None:
@@ -98,7 +101,7 @@ class OldCall:
     def providing_args(self) -> tuple[str, ...] | None:
         """The names in ``Signal(providing_args=[...])`` or ``Signal([...])``; () if not literal.
 
-        None where it has no such argument.
+        None if the call has no such argument.
         """
         given = self.named.get("providing_args")
         if given is None and self.positional and isinstance(self.positional[0], _LISTED):
@@ -114,7 +117,7 @@ class OldCall:
 
     @property
     def instead(self) -> str:
-        """The call without that argument, in its source: ``TypedSignal(use_caching=True)``."""
+        """The source of the call without that argument: ``TypedSignal(use_caching=True)``."""
         named = {name: it for name, it in self.named.items() if name != "providing_args"}
         positional = self.positional
         if "providing_args" not in self.named and positional:

@@ -1,7 +1,7 @@
-"""Which names of the sources are signals: imports and re-exports are followed through all of them.
+"""Finds out which names in the sources are signals, following all imports and re-exports.
 
-What is loaded knows best: a name that leads to a Signal in ``sys.modules`` is that signal, under
-the name it goes by at run time. Nothing is imported for it.
+Loaded modules take precedence: a name that leads to a Signal in ``sys.modules`` is that signal,
+under its name at run time. Nothing is imported for this.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from signal_inspector.source_code.records import Meanings, ReadCall, ReadFunctio
 from signal_inspector.source_code.scopes import ANY, any_key
 
 _MOST_STEPS = 50  # from a name to what it stands for
-_MOST_WAYS = 5_000  # the same, over all calls of a function that sends what it is given
-_LONGEST_NAME = 500  # characters; one that leads back to itself grows at each step
+_MOST_WAYS = 5_000  # the same, over all calls of a function that sends its argument
+_LONGEST_NAME = 500  # characters; a name that leads back to itself grows with each step
 _MOST_ITEMS = 1000  # of a loaded container
 _PART_ENDS: Final = re.compile(r"[.(\[]")
 _STEPS: Final = re.compile(r"\[[^\]]*\]|[^.\[\]]+")
@@ -44,7 +44,7 @@ _SIGNAL_CLASSES = {
     "django.db.models.signals.ModelSignal",
 }
 _RECEIVER = {"django.dispatch.receiver", "django.dispatch.dispatcher.receiver"}
-#: Modules in which every public name that is written small is a signal, loaded or not.
+#: Modules in which every public name in lower case is a signal, whether loaded or not.
 _DJANGO_SIGNALS = {
     "django.contrib.auth.signals",
     "django.core.signals",
@@ -56,16 +56,16 @@ _DJANGO_SIGNALS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Given:
-    """A call that gives a signal to a function."""
+    """A call that passes a signal to a function."""
 
-    function: str  # that sends what it is given
+    function: str  # the function that sends its argument
     call: ReadCall
     path: str  # of the file with the call
     steps: int  # calls on the way from the signal's name to the function that sends it
 
 
 class Names:
-    """What the dotted names of many readings stand for."""
+    """Resolves the dotted names in many readings."""
 
     def __init__(self, readings: Iterable[Reading]) -> None:
         self.modules = {reading.module: reading for reading in readings}
@@ -85,18 +85,18 @@ class Names:
             for creation in reading.creations
             if any(self.is_signal_class(each) for each in creation.classes)
         }
-        #: What a signal is called in its module, and what holds one: modules, and classes.
+        #: The last parts of the names of signals, and what holds signals: modules and classes.
         self._short = {each.rpartition(".")[2] for each in self._created}
         self._holders = {each.rpartition(".")[0] for each in self._created}
 
     def signals(self, found: Meanings) -> list[str]:
-        """The signals among what a name may stand for, by the names they go by."""
+        """The names of the signals among what a name may stand for."""
         return list(dict.fromkeys(signal for signal, _ in self.given(found, "")))
 
     def given(self, found: Meanings, function: str) -> list[tuple[str, Given | None]]:
-        """The same, with the call that gives each to the function whose code means it.
+        """The same, each with the call that passes it to the function whose code uses it.
 
-        None of a signal that the function does not owe to its parameters.
+        The call is None if the signal does not come from a parameter of the function.
         """
         waiting: deque[tuple[str, Given | None, str]] = deque((it, None, function) for it in found)
         seen = set[tuple[str, Given | None]]()
@@ -121,7 +121,7 @@ class Names:
         return list(signals)
 
     def mentioned(self, dotted: str) -> list[str]:
-        """The signals that a name which is read stands for, or else what holds signals, if so."""
+        """The signals that a name stands for, or the holder of signals, if it is one."""
         if dotted in self._holders:
             return [dotted]
         return self.signals((dotted,)) if dotted.rpartition(".")[2] in self._short else []
@@ -132,7 +132,7 @@ class Names:
         return list(dict.fromkeys(names))
 
     def parameters(self, function: str) -> tuple[str, ...]:
-        """The names that a function has for its arguments."""
+        """The names of a function's parameters."""
         module, path = self._split(function)
         if module is None or path not in module.functions:
             return ()
@@ -150,7 +150,7 @@ class Names:
         )
 
     def takes_providing_args(self, classes: Meanings) -> bool:
-        """Whether arguments go to Django's own ``Signal.__init__``, which knows them no more."""
+        """Whether arguments go to Django's ``Signal.__init__``, which no longer accepts them."""
         for dotted in classes:
             for name in self._lineage(dotted):
                 if name in _SIGNAL_CLASSES:
@@ -170,7 +170,7 @@ class Names:
         return class_attribute(cls, "__init__") not in inits
 
     def _lineage(self, dotted: str) -> Iterator[str]:
-        """All that a class is called, and the same of its bases."""
+        """All names of a class and of its bases."""
         waiting, seen = [dotted], set[str]()
         while waiting and len(seen) < _MOST_STEPS:
             for name in self._same(waiting.pop(0)):
@@ -191,7 +191,7 @@ class Names:
         return None
 
     def _signals_here(self, name: str) -> tuple[str, ...]:
-        """What goes by just this name: a signal, or those in a container that is loaded."""
+        """What has exactly this name: a signal, or the signals in a loaded container."""
         found = loaded(name)
         if issubclass(type(found), Signal):
             return (signal_name(found),)  # type: ignore[arg-type]
@@ -213,7 +213,7 @@ class Names:
         return None
 
     def _same(self, dotted: str) -> Iterator[str]:
-        """A name, and all the names that it stands for, nearest first."""
+        """A name, and all names that it stands for, nearest first."""
         waiting, seen = [dotted], set[str]()
         while waiting and len(seen) < _MOST_STEPS:
             name = waiting.pop(0)
@@ -223,7 +223,7 @@ class Names:
                 waiting.extend(self._elsewhere(name))
 
     def _elsewhere(self, dotted: str) -> Iterator[str]:
-        """What this name is bound to, one step on."""
+        """What this name is bound to, one step further."""
         module, path = self._split(dotted)
         if module is None:
             return
@@ -245,7 +245,7 @@ class Names:
         return self._stores.get(f"{module.module}.{path}", ())
 
     def _of_class(self, module: Reading, path: str, rest: str) -> Iterator[str]:
-        """What an attribute of a class is, or of an object of it."""
+        """What an attribute of a class, or of an instance of it, stands for."""
         cls = f"{module.module}.{path}"
         if rest.startswith("()"):
             yield f"{cls}{rest[2:]}"
@@ -255,15 +255,15 @@ class Names:
                 yield f"{below}{rest[6:]}"
         elif rest.startswith("."):
             attribute = rest[: next(iter(_ends(rest[1:]))) + 1]
-            if f"{path}{attribute}" not in module.names:  # or the class has one of its own
+            if f"{path}{attribute}" not in module.names:  # else the class has its own
                 for meanings in module.classes[path].bases:
                     for base in meanings:
                         yield f"{base}{rest}"
 
     def _classes_below(self, cls: str) -> list[str]:
-        """The classes that inherit from a class, as far as they were read."""
+        """The classes that inherit from a class, as far as they have been read."""
         if self._below is None:
-            self._below = {}  # what asks for it meanwhile has to do without
+            self._below = {}  # empty for recursive calls meanwhile
             found: dict[str, list[str]] = {}
             for reading in self.modules.values():
                 for path in reading.classes:
@@ -275,7 +275,7 @@ class Names:
         return self._below.get(cls, [])
 
     def _passed(self, dotted: str) -> Iterator[tuple[str, ReadCall, str, Meanings]]:
-        """Where this is a parameter: its function, and the calls with what they give for it."""
+        """If this is a parameter: its function, and the calls with what they pass for it."""
         module, path = self._split(dotted)
         start, opened, rest = path.partition("(")
         name, _, way = rest.partition(")")
@@ -291,7 +291,7 @@ class Names:
                     yield owner, call, reading.path, found
 
     def _calls_of_function(self, function: str) -> list[tuple[Reading, ReadCall]]:
-        """The calls that give something to a function, or to the class that it is the init of."""
+        """The calls that pass something to a function, or to the class whose init it is."""
         cls, _, short = function.rpartition(".")
         names = {short}
         makes = {cls, *self._classes_below(cls)} if short == "__init__" else set[str]()
@@ -306,7 +306,7 @@ class Names:
 
     @cached_property
     def _calls(self) -> dict[str, list[tuple[Reading, ReadCall]]]:
-        """The calls that give something, by the last part of what they call."""
+        """The calls that pass something, by the last part of the name that they call."""
         found: dict[str, list[tuple[Reading, ReadCall]]] = {}
         for reading in self.modules.values():
             for call in reading.calls:
@@ -315,7 +315,7 @@ class Names:
         return found
 
     def _split(self, dotted: str) -> tuple[Reading | None, str]:
-        """The module that a name is in, and its path there; (None, "") of what was not read."""
+        """The module that a name is in, and its path there; (None, "") if it was not read."""
         end = len(dotted)
         while (end := dotted.rfind(".", 0, end)) > 0:
             module = self.modules.get(dotted[:end])
@@ -325,7 +325,7 @@ class Names:
 
 
 def loaded(dotted: str) -> object:
-    """What stands in the loaded modules under this name; none of its code runs."""
+    """The object with this name in the loaded modules; none of its code runs."""
     end = len(dotted)
     while (end := dotted.rfind(".", 0, end)) > 0:
         found: object = sys.modules.get(dotted[:end], _NOTHING)
@@ -337,7 +337,7 @@ def loaded(dotted: str) -> object:
 
 
 def _item(container: object, step: str) -> object:
-    """What a plain dict, list or tuple has under ``['paid']`` or ``[0]``."""
+    """The item of a plain dict, list or tuple for ``['paid']`` or ``[0]``."""
     key = ast.literal_eval(step[1:-1]) if step != ANY else None
     kind = type(container)
     if issubclass(kind, dict) and key is not None:
@@ -369,16 +369,16 @@ def _items(container: object) -> list[Signal]:
 
 
 def _is_module_below(package: Reading, head: str) -> bool:
-    """Whether this is a module of the package that was not read: what a star leads to, mostly.
+    """Whether this is a module of the package that was not read; usually a star import leads here.
 
-    To look for its names behind the package's stars would lengthen the name each time.
+    Following the package's star imports for its names would lengthen the name each time.
     """
     name = f"{package.module}.{head}"
     return name in sys.modules or any(f"{star}.".startswith(f"{name}.") for star in package.stars)
 
 
 def _ends(path: str) -> Iterator[int]:
-    """Where the parts of a path end: of ``Cart(self).all['paid']`` five places."""
+    """Where the parts of a path end; for ``Cart(self).all['paid']``, five positions."""
     for match in _PART_ENDS.finditer(path):
         if match.start():
             yield match.start()
@@ -388,7 +388,7 @@ def _ends(path: str) -> Iterator[int]:
 def _further(
     function: ReadFunction, place: int | str, inside: str, name: str, way: str
 ) -> str | None:
-    """The rest of the way from what a call gives to what is meant; None of another parameter."""
+    """The rest of the way from an argument to what is meant; None for another parameter."""
     if isinstance(place, int):
         if place < len(function.positional):
             place = function.positional[place]

@@ -1,8 +1,8 @@
-"""What the source says of signals: where they are made, sent and connected.
+"""What the source says about signals: where they are made, sent and connected.
 
 Files are read, never imported, so this also works for code that cannot be imported, and without
 ``django.setup()``. Names are followed through imports, attributes of classes, items of containers
-and arguments of calls. Where a signal is handed on and lost sight of, a ``Mention`` tells.
+and arguments of calls. A ``Mention`` shows where a signal is passed on and cannot be followed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
 
 
 def read_module(module: str, path: str) -> ModuleSource:
-    """What one file says. Signals of other modules are known as far as they are loaded."""
+    """What one file says. Signals of other modules are only known if those are loaded."""
     return settle([reading_of(module, path)])[0]
 
 
@@ -56,15 +56,18 @@ def project_sources(
 ) -> list[ModuleSource]:
     """What the files of the project say, by module; needs the app registry.
 
-    Read are the packages that the installed apps are in, and that of the settings, without
-    migrations. ``third_party`` adds installed packages, ``tests`` the project's tests. ``brief``
-    passes by the files that name nothing of signals, as most do: it is many times as quick.
+    This reads the packages of the installed apps and of the settings, without migrations.
+    ``third_party`` adds installed packages, ``tests`` the project's tests. ``brief`` skips the
+    files without any word about signals, which are most of them, and is many times as fast.
     """
     return settle(project_readings(third_party=third_party, tests=tests, brief=brief))
 
 
 def read_directory(root: str, *, tests: bool = True) -> list[ModuleSource]:
-    """What every file below a directory says; modules are named from it. Django may be asleep."""
+    """What every file below a directory says, with module names relative to it.
+
+    This does not need ``django.setup()``.
+    """
     root = os.path.abspath(root)  # noqa: PTH100 - symbolic links stay
     package = _package_of(Path(root))
     files = files_below(root, package, tests=tests, migrations=True)
@@ -78,9 +81,9 @@ def project_readings(
     brief: bool = False,
     about: frozenset[str] = frozenset(),
 ) -> list[Reading]:
-    """The readings that ``project_sources`` settles: they also hold calls and functions.
+    """The readings that ``project_sources`` settles, which also have calls and functions.
 
-    ``brief`` with ``about`` reads the files as well that have one of these words.
+    ``brief`` with ``about`` also reads the files that have one of these words.
     """
     found: dict[str, str] = {}  # module by path
     for root, package in _roots(third_party):
@@ -97,7 +100,8 @@ def project_readings(
 def package_readings(module: str, about: frozenset[str]) -> list[Reading]:
     """The readings of the installed package that a module is in, without its tests.
 
-    Files that name nothing of signals are passed by, and of Django all that do not say ``about``.
+    Files without any word about signals are skipped; in Django, all files without a word of
+    ``about``.
     """
     package = module.partition(".")[0]
     path = getattr(sys.modules.get(package), "__file__", None)
@@ -116,7 +120,7 @@ def package_readings(module: str, about: frozenset[str]) -> list[Reading]:
 
 
 def settle(readings: Iterable[Reading], names: Names | None = None) -> list[ModuleSource]:
-    """Readings as records: what is no signal is left out, and each goes by its one name."""
+    """Turn readings into records: with only the signals, and each of these under one name."""
     readings = sorted(readings, key=lambda reading: (reading.module, reading.path))
     names = names or Names(readings)
     return [
@@ -164,7 +168,7 @@ def _sends(reading: Reading, names: Names) -> list[Send]:
 
 
 def _send(read: ReadSend, signal: str, by: Given | None, reading: Reading, names: Names) -> Send:
-    """A send; of a function that sends what it is given, where a signal is given to it."""
+    """A send; for a function that sends its argument, the call that passes the signal to it."""
     arguments, given = read.arguments, dict.fromkeys(read.arguments.names)
     if by is None:
         return Send(
@@ -231,7 +235,7 @@ def _connect(read: ReadConnect, signal: str, reading: Reading, names: Names) -> 
 
 
 def _roots(third_party: bool) -> list[tuple[str, str]]:
-    """Directories to read, and the packages they are; outermost first."""
+    """The directories to read, and the names of their packages; outermost first."""
     roots = {(str(config.path), config.name) for config in apps.get_app_configs()}
     settings_module = getattr(settings, "SETTINGS_MODULE", None) or ""
     module = sys.modules.get(settings_module.partition(".")[0])
@@ -252,7 +256,7 @@ def _outermost(directory: str, package: str) -> tuple[str, str]:
 
 
 def _package_of(root: Path) -> str:
-    """The dotted name of the package that a directory is; "" if it is none."""
+    """The dotted name of the package in a directory; "" if the directory is not a package."""
     names: list[str] = []
     while (root / "__init__.py").exists() and root.name.isidentifier():
         names.append(root.name)

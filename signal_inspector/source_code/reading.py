@@ -1,4 +1,4 @@
-"""Reading one module's source: its syntax tree is walked, nothing of it is imported or run."""
+"""Reads one module's source: walks its syntax tree, without importing or running anything."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ from signal_inspector.source_code.scopes import (
 _METHODS = {method.value: method for method in SendMethod}
 _PUTS = {"append", "add", "insert", "setdefault", "extend", "update"}
 _NAMES = (ast.Name, ast.Attribute)
-_LONGEST = 300  # characters of a dotted name: beyond it nobody means a signal
+_LONGEST = 300  # characters of a dotted name: a longer one is not a signal's
 
 
 def read_tree(module: str, path: str, tree: ast.Module, *, is_package: bool) -> Reading:
-    """What a syntax tree says of signals, as far as one file can tell."""
+    """What a syntax tree says about signals, as far as one file shows."""
     package = module if is_package else module.rpartition(".")[0]
     reader = _Reader(Reading(module=module, path=path), package)
     return reader.read(tree)
@@ -64,9 +64,9 @@ class _Reader:
         self.package = package
         self._named: dict[ast.Call, str] = {}  # calls that are assigned to a name of the module
         self._assigned: dict[ast.Call, str] = {}  # calls that are assigned to any name
-        self._called: dict[ast.expr, tuple[ast.Call | None, int]] = {}  # x.send of x.send(...)
-        self._labels: dict[ast.AST, str] = {}  # what a name that is read is assigned or given to
-        self._told: set[ast.AST] = set()  # names that are read to be connected
+        self._called: dict[ast.expr, tuple[ast.Call | None, int]] = {}  # the x.send in x.send(...)
+        self._labels: dict[ast.AST, str] = {}  # what a name is assigned or passed to
+        self._told: set[ast.AST] = set()  # names that are read in order to connect
         self._guarded: set[ast.AST] = set()  # calls in a try that catches TypeError
 
     def read(self, tree: ast.Module) -> Reading:
@@ -89,7 +89,7 @@ class _Reader:
             names[each] = tuple(dict.fromkeys((*names.get(each, ()), *found)))
 
     def _walk(self, nodes: Iterable[ast.AST], scope: Scope) -> None:
-        """Look at these nodes and at all below them; a stack, as long sums nest deeply."""
+        """Visit these nodes and all below them; uses a stack, because long sums nest deeply."""
         waiting = list(nodes)[::-1]
         while waiting:
             node = waiting.pop()
@@ -130,7 +130,7 @@ class _Reader:
             self._mention(node, scope)
 
     def _attribute(self, node: ast.Attribute, scope: Scope) -> bool:
-        """Note what is read; whether there is nothing more to look at below."""
+        """Note what is read; return whether there is nothing more to visit below."""
         if isinstance(node.ctx, ast.Load):
             if node.attr in _METHODS:
                 self._send(node, node.value, node.attr, scope)
@@ -150,7 +150,7 @@ class _Reader:
                 self.reading.mentions.setdefault(each, []).append(mention)
 
     def _label(self, node: ast.AST, text: str) -> None:
-        """Remember what the names in a value go to."""
+        """Remember what the names in a value are assigned or passed to."""
         if isinstance(node, ast.Name | ast.Attribute):
             self._labels.setdefault(node, text)
         elif isinstance(node, ast.List | ast.Tuple | ast.Set):
@@ -208,7 +208,7 @@ class _Reader:
         self._walk(node.body, inner)
 
     def _results(self, node: ast.FunctionDef | ast.AsyncFunctionDef, inner: Scope) -> None:
-        """What a function returns, as far as that has a name."""
+        """Note what a function returns, if that has a name."""
         for each in statements(node.body):
             if isinstance(each, ast.Return) and each.value is not None:
                 for way, found in inner.parts(each.value):
@@ -235,7 +235,7 @@ class _Reader:
         self._keep_names(inner, f"{inner.qualname}.")
 
     def _lambda(self, node: ast.Lambda, scope: Scope) -> None:
-        """What a lambda does is told of the function around it."""
+        """Note what a lambda does for the function around it."""
         inner = Scope(
             module=scope.module, kind=Kind.FUNCTION, qualname=scope.qualname, outer=scope
         )
@@ -279,7 +279,7 @@ class _Reader:
             self._called[node.args[0]] = (node, 1)
 
     def _targets(self, node: ast.Call, scope: Scope) -> None:
-        """Note which functions a call may be of, and what it gives them."""
+        """Note which functions a call may call, and what it passes to them."""
         first = 1 if is_partial(node.func) and node.args else 0
         targets = scope.callables(node.func)
         arguments = given_arguments(node, scope.kwargs)
@@ -342,7 +342,7 @@ class _Reader:
         )
 
     def _send(self, node: ast.expr, owner: ast.expr, method: str, scope: Scope) -> None:
-        """``owner.send``, called or not; ``node`` is the whole of it."""
+        """``owner.send``, called or not; ``node`` is the whole expression."""
         signals = scope.meanings(owner)
         if not signals:
             return
@@ -373,7 +373,7 @@ class _Reader:
             )
 
     def _decorator(self, node: ast.expr, receiver: str, scope: Scope) -> None:
-        """``@receiver(signal)``, or ``@signal.connect`` that returns nothing but connects."""
+        """``@receiver(signal)``; or ``@signal.connect``, which returns None, but connects."""
         if isinstance(node, ast.Attribute) and node.attr == "connect":
             signals = scope.meanings(node.value)
             self._note_connect(signals, (receiver,), node.lineno, "", scope, is_decorator=True)
@@ -436,18 +436,18 @@ class _Reader:
 
 
 def _function_of(scope: Scope) -> str:
-    """The function that code of this scope runs in; the module's name outside of any."""
+    """The function that code of this scope runs in; the module's name outside of functions."""
     inside: Scope | None = scope if scope.kind is Kind.FUNCTION else scope.around(Kind.FUNCTION)
     return scope.module if inside is None else inside.dotted
 
 
 def _is_version(node: ast.AST) -> bool:
-    """``django.VERSION``: what is below such an ``if`` is for another Django."""
+    """Whether this is ``django.VERSION``: code in such an ``if`` is for another Django."""
     return name_of(node).upper().endswith("VERSION")
 
 
 def _catches(handler: ast.ExceptHandler) -> bool:
-    """Whether a handler takes the TypeError of a call with an argument too many."""
+    """Whether a handler catches the TypeError of a call with too many arguments."""
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     names = {None if kind is None else name_of(kind) for kind in kinds}
     return not names.isdisjoint({None, "TypeError", "Exception", "BaseException"})

@@ -1,8 +1,8 @@
-"""What the source says of signals, as plain values.
+"""What the source says about signals, as plain values.
 
-A reading is what one file says by itself, before anybody knows which of its names are signals. A
-dotted name in it is what the file's own imports make of a name: it may lead to a signal, or to
-anything else. A ``ModuleSource`` is what is left when all readings have been put together.
+A reading is what one file says by itself, before it is known which of its names are signals. Its
+dotted names are resolved with only the file's own imports: each may lead to a signal, or to
+anything else. A ``ModuleSource`` is the result when all readings have been combined.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from signal_inspector.core.record.values import SendMethod
 
-#: What a name may stand for: more than one where imports differ by ``try``; () if unknown.
+#: What a name may stand for: several if a ``try`` has different imports; () if unknown.
 Meanings = tuple[str, ...]
 
 
@@ -23,18 +23,18 @@ class ReadCreation:
     classes: Meanings
     line: int
     providing_args: tuple[str, ...] | None
-    instead: str  # the same without providing_args: "TypedSignal(use_caching=True)"
-    is_at_import: bool  # and not when a function is called
+    instead: str  # the call without providing_args: "TypedSignal(use_caching=True)"
+    is_at_import: bool  # runs at import, not when a function is called
     is_guarded: bool  # by a try that catches TypeError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadArguments:
-    """The arguments of a call that have names, and whether there may be more."""
+    """The named arguments of a call, and whether there may be more."""
 
     names: tuple[str, ...]
     is_open: bool  # there are others, which the source does not name
-    forwards: str = ""  # the function's own ``**kwargs``, by its name, if that is handed on
+    forwards: str = ""  # the name of the function's own ``**kwargs``, if the call passes it on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,35 +69,35 @@ class ReadCall:
     function: str
     targets: Meanings
     line: int
-    #: What is given by place (0, 1, …) or by name, with the way inside of it: ``(0, "", …)``.
+    #: What is passed by position (0, 1, …) or by name, with the path inside it: ``(0, "", …)``.
     given: tuple[tuple[int | str, str, Meanings], ...] = ()
-    sender: str = ""  # the source of the argument ``sender``, if it has that name
+    sender: str = ""  # the source of the argument named ``sender``
     arguments: ReadArguments
-    is_call: bool = True  # and not a partial, which somebody else calls
+    is_call: bool = True  # False for a partial, which other code calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadMention:
-    """A name that is read, neither to connect nor to send nor to call it."""
+    """A name that is read, but not to connect, send or call it."""
 
     line: int
-    label: str  # what it is assigned to or given to: "add_signal", "emit()"; "" for others
+    label: str  # what it is assigned or passed to: "add_signal", "emit()"; "" for others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadFunction:
-    """Where a function begins, and its parameters."""
+    """The first line of a function, and its parameters."""
 
     line: int
     is_async: bool
-    positional: tuple[str, ...] = ()  # without the object of a method
-    named: tuple[str, ...] = ()  # those that are given by name alone
-    rest: str = ""  # of ``*rest``
+    positional: tuple[str, ...] = ()  # without a method's self
+    named: tuple[str, ...] = ()  # keyword-only parameters
+    rest: str = ""  # the name of ``*rest``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadClass:
-    """What a class inherits from, and whether it is made in a way of its own."""
+    """The bases of a class, and whether it has its own ``__init__`` or the like."""
 
     bases: tuple[Meanings, ...]
     has_init: bool
@@ -105,7 +105,7 @@ class ReadClass:
 
 @dataclass(slots=True, kw_only=True)
 class Reading:
-    """All of one file."""
+    """Everything that one file says."""
 
     module: str
     path: str
@@ -116,12 +116,12 @@ class Reading:
     functions: dict[str, ReadFunction] = field(default_factory=dict)  # by qualname
     classes: dict[str, ReadClass] = field(default_factory=dict)  # by qualname
     #: Imports and aliases of the module; attributes of its classes ("Cart.signal"), items, default
-    #: arguments ("emit(signal)") and what functions return ("choose()").
+    #: arguments ("emit(signal)") and results of functions ("choose()").
     names: dict[str, Meanings] = field(default_factory=dict)
-    mentions: dict[str, list[ReadMention]] = field(default_factory=dict)  # by what is meant
-    #: What is put into something, by the way to it: "shop.registry.MAP[]".
+    mentions: dict[str, list[ReadMention]] = field(default_factory=dict)  # by what they mention
+    #: What is put into a container, by the path to it: "shop.registry.MAP[]".
     stores: dict[str, Meanings] = field(default_factory=dict)
-    stars: list[str] = field(default_factory=list)  # modules it imports everything from
+    stars: list[str] = field(default_factory=list)  # modules from which it imports ``*``
     problem: str = ""
 
 
@@ -132,9 +132,9 @@ class Creation:
     signal: str  # dotted name: "shop.signals.order_placed"
     path: str
     line: int
-    providing_args: tuple[str, ...] | None  # the names given to what Django 4.0 removed
-    instead: str = "Signal()"  # the call without them, in its source
-    is_at_import: bool = True  # and not when a function is called
+    providing_args: tuple[str, ...] | None  # the names in the argument that Django 4.0 removed
+    instead: str = "Signal()"  # the source of the call without that argument
+    is_at_import: bool = True  # made at import, not when a function is called
     is_guarded: bool = False  # by a try that catches TypeError
 
 
@@ -142,25 +142,25 @@ class Creation:
 class Send:
     """``order_placed.send(...)``, or one of the other three methods."""
 
-    signal: str  # dotted name, as far as imports tell it; of a loaded signal, the name it goes by
+    signal: str  # dotted name according to the imports; the run-time name of a loaded signal
     method: SendMethod
-    function: str  # dotted name of the enclosing function; of the module outside of any
+    function: str  # dotted name of the enclosing function, or of the module
     path: str
     line: int
-    sender: str  # source text of the sender argument, "" where none is seen
+    sender: str  # source text of the sender argument; "" if there is none
     arguments: tuple[str, ...] = ()  # names of the other arguments
     is_open: bool = False  # there may be more arguments, which the source does not name
-    through: str = ""  # the function that the signal is given to, and whose code sends it
+    through: str = ""  # the function that the signal is passed to, and whose code sends it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mention:
-    """A signal that is handed on: assigned, passed, put into a container, returned."""
+    """A signal that is passed on: assigned, passed, put into a container, returned."""
 
     signal: str  # or the module or class that holds it
     path: str
     line: int
-    label: str  # what it is assigned or given to: "add_signal", "emit()"; "" for others
+    label: str  # what it is assigned or passed to: "add_signal", "emit()"; "" for others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,8 +168,8 @@ class Connect:
     """``@receiver(order_placed)`` or ``order_placed.connect(...)``."""
 
     signal: str
-    receiver: str  # dotted name; "" where the source does not tell (a lambda, a call)
-    function: str  # dotted name of the function that connects: of the module for a decorator
+    receiver: str  # dotted name; "" if the source does not show it (a lambda, a call)
+    function: str  # dotted name of the function that connects; for a decorator, of the module
     path: str
     line: int
     sender: str  # source text, "" for any
@@ -178,7 +178,7 @@ class Connect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleSource:
-    """What one module's source says of signals."""
+    """What one module's source says about signals."""
 
     module: str
     path: str

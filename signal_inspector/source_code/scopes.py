@@ -14,23 +14,23 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LISTED = (ast.List, ast.Tuple)
 _INNER = (*FUNCTIONS, ast.ClassDef, ast.Lambda)
 
-#: The item of a container that is meant where the key is not written out.
+#: Stands for an item of a container if the key is not a literal.
 ANY = "[]"
 _KEY = re.compile(r"\[[^\]]*\]")
 _PARTS = re.compile(r"[.()\[\]]")
 _LONGEST_KEY = 80
 
-#: ``query = query.filter()`` twenty times over would have a million meanings.
+#: Limits, because ``query = query.filter()`` twenty times would have a million meanings.
 _DEEP, _MOST_OTHERS = 4, 16
 
 _TAKES_ITEM = {"get", "pop", "setdefault"}
-#: Calls that give what they are given, as far as its items go: methods, and functions.
+#: Methods and functions that return the items of their object or argument.
 _PASS_ON_METHODS = {"values", "items", "copy", "keys"}
 _PASS_ON = {"list", "tuple", "set", "frozenset", "sorted", "reversed", "iter", "enumerate", "zip"}
 
 
 class Kind(Enum):
-    """Of a scope: Python looks names up differently in each."""
+    """The kinds of scopes: Python looks up names differently in each."""
 
     MODULE = auto()
     CLASS = auto()
@@ -43,7 +43,7 @@ class Scope:
 
     module: str
     kind: Kind
-    qualname: str = ""  # as Python writes it: "Cart.empty.<locals>.inner"; "" of a module
+    qualname: str = ""  # as Python writes it: "Cart.empty.<locals>.inner"; "" for a module
     outer: Scope | None = None
     names: dict[str, Meanings] = field(default_factory=dict)
     stars: list[str] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Scope:
 
     @property
     def dotted(self) -> str:
-        """The module's name, and the path in it."""
+        """The dotted name: the module's name and the path in it."""
         return f"{self.module}.{self.qualname}" if self.qualname else self.module
 
     def path(self, name: str) -> str:
@@ -67,7 +67,7 @@ class Scope:
         return Scope(module=self.module, kind=kind, qualname=self.path(name), outer=self)
 
     def lookup(self, name: str, *, exact: bool = False) -> Meanings:
-        """What a name stands for, seen from code of this scope; ``exact`` passes stars by."""
+        """What a name stands for in code of this scope; ``exact`` ignores star imports."""
         if name in self.names:
             return self.names[name]
         scope = self.outer
@@ -81,9 +81,9 @@ class Scope:
         return (f"{self.module}.{name}",) if root.stars and not exact else ()
 
     def meanings(self, node: ast.AST) -> Meanings:
-        """What an expression stands for, as ``source_readings`` writes it; () where nobody knows.
+        """What an expression stands for, as a dotted name in a reading; () if it is not known.
 
-        ``a.b.c``, an item of a container, what a call returns, either side of an ``or``.
+        The expression may be ``a.b.c``, an item of a container, a call, or an ``or``.
         """
         if isinstance(node, ast.Name):
             return self.lookup(node.id)
@@ -98,7 +98,7 @@ class Scope:
         return tuple(dict.fromkeys(it for each in _either(node) for it in self.meanings(each)))
 
     def _part(self, owner: ast.expr, what: str) -> Meanings:
-        """``.attribute`` or ``['key']`` of something; from a literal here, if that has it."""
+        """``.attribute`` or ``['key']`` of an expression; read from a literal, if it has that."""
         found = [f"{each}{what}" for each in self.meanings(owner)]
         if isinstance(owner, ast.Name):
             here = self.lookup(f"{owner.id}{what}", exact=True)
@@ -127,7 +127,7 @@ class Scope:
         return tuple(f"{each}()" for each in self.meanings(call.func))
 
     def items(self, node: ast.AST) -> Meanings:
-        """What a loop over this comes by."""
+        """What a loop over this expression goes through."""
         node = _unwrapped(node)
         found = [it for what, its in self.parts(node) if what.startswith("[") for it in its]
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call):
@@ -135,10 +135,10 @@ class Scope:
         return tuple(dict.fromkeys(found))
 
     def parts(self, node: ast.AST) -> Iterator[tuple[str, Meanings]]:
-        """What is inside of a literal, each with the way to it: ``("['paid']", (…,))``.
+        """What is inside a literal, each with the path to it: ``("['paid']", (…,))``.
 
-        Of what is no literal only ``("", …)``. A call gives the arguments that have a name: a
-        namespace has them as attributes, a dict as items.
+        For anything but a literal, only ``("", …)``. A call gives its named arguments, which a
+        namespace has as attributes and a dict as items.
         """
         if isinstance(node, ast.List | ast.Tuple | ast.Set):
             for each in node.elts:
@@ -180,7 +180,7 @@ class Scope:
         return scope.literals[name] if scope is not None else None
 
     def callables(self, node: ast.AST) -> Meanings:
-        """What a receiver or a called function may be: names, methods, and partials of them."""
+        """What a receiver or a called function may be: names, methods, and partials of those."""
         if isinstance(node, ast.Attribute):
             owner = self.around(Kind.CLASS) if _is_self(node.value) else None
             if owner is not None:
@@ -199,7 +199,7 @@ class Scope:
         return scope
 
     def bind(self, name: str, found: Meanings) -> None:
-        """Let a name stand for this too: a ``try`` may import it from one of two modules."""
+        """Add a meaning to a name: a ``try`` may import it from one of two modules."""
         every = dict.fromkeys((*self.names.get(name, ()), *found))
         plain = [each for each in every if is_plain(each)]
         others = [each for each in every if not is_plain(each) and each.count("(") < _DEEP]
@@ -207,22 +207,22 @@ class Scope:
 
 
 def spellings(way: str) -> set[str]:
-    """``['paid']`` is found under ``[]`` too: by those who do not know the key."""
+    """The path, and the path with any keys: ``['paid']`` may be looked up as ``[]`` too."""
     return {way, any_key(way)}
 
 
 def any_key(way: str) -> str:
-    """The same way where all of the keys may be any."""
+    """The path with ``[]`` for every key."""
     return _KEY.sub(ANY, way)
 
 
 def is_plain(dotted: str) -> bool:
-    """Whether this is a name as it stands in a module: no parameter, no result, no item."""
+    """Whether this is a plain name in a module: not a parameter, a result or an item."""
     return "(" not in dotted and "[" not in dotted
 
 
 def name_of(node: ast.AST) -> str:
-    """``b`` of ``a.b`` or ``b``, or of a call of it; "" of anything else."""
+    """``b`` for ``a.b`` or ``b``, or for a call of these; "" for anything else."""
     if isinstance(node, ast.Call):
         node = node.func
     return getattr(node, "attr", "") or getattr(node, "id", "")
@@ -238,9 +238,9 @@ def _is_self(node: ast.AST) -> bool:
 
 
 def key_of(node: ast.AST) -> str:
-    """``['paid']`` or ``[0]``, as it stands in a dotted name; ``[]`` of any other key.
+    """``['paid']`` or ``[0]``, as in a dotted name; ``[]`` for any other key.
 
-    What parts a dotted name is escaped in it: ``['order\\x2epaid']``.
+    Characters that separate the parts of a dotted name are escaped: ``['order\\x2epaid']``.
     """
     value = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
     if type(value) is int or (type(value) is str and len(value) <= _LONGEST_KEY):
@@ -250,7 +250,7 @@ def key_of(node: ast.AST) -> str:
 
 
 def _either(node: ast.AST) -> Sequence[ast.AST]:
-    """The expressions of which this one has the value."""
+    """The expressions whose value this one may have."""
     if isinstance(node, ast.IfExp):
         return (node.body, node.orelse)
     if isinstance(node, ast.BoolOp):
@@ -261,7 +261,7 @@ def _either(node: ast.AST) -> Sequence[ast.AST]:
 
 
 def _unwrapped(node: ast.AST) -> ast.AST:
-    """``signals`` of ``sorted(signals.values())``."""
+    """The innermost expression: ``signals`` for ``sorted(signals.values())``."""
     while isinstance(node, ast.Call):
         if isinstance(node.func, ast.Attribute) and node.func.attr in _PASS_ON_METHODS:
             node = node.func.value
@@ -273,10 +273,10 @@ def _unwrapped(node: ast.AST) -> ast.AST:
 
 
 def bind_arguments(scope: Scope, arguments: ast.arguments, *, is_method: bool = False) -> None:
-    """The parameters of a function: what they stand for is the caller's to say.
+    """Bind the parameters of a function; what they stand for depends on the calls.
 
-    ``shop.work.emit(signal)`` is what a call gives for ``signal``; ``shop.work.Cart(self)`` an
-    object of that class or of one below it.
+    ``shop.work.emit(signal)`` is what a call passes for ``signal``; ``shop.work.Cart(self)`` is an
+    instance of that class or of a subclass.
     """
     every = [*arguments.posonlyargs, *arguments.args]
     first = every[0] if is_method and every else None
@@ -289,7 +289,7 @@ def bind_arguments(scope: Scope, arguments: ast.arguments, *, is_method: bool = 
 
 
 def bind_lambda(scope: Scope, arguments: ast.arguments) -> None:
-    """The same of a lambda: of its parameters nothing is known but their defaults."""
+    """The same for a lambda: only the defaults of its parameters are known."""
     for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
         scope.names[each.arg] = ()
     for extra in (arguments.vararg, arguments.kwarg):
@@ -301,7 +301,7 @@ def bind_lambda(scope: Scope, arguments: ast.arguments) -> None:
 
 
 def defaults(arguments: ast.arguments) -> list[tuple[str, ast.expr]]:
-    """The parameters that have a default, with it."""
+    """The parameters that have defaults, with their defaults."""
     positional = [*arguments.posonlyargs, *arguments.args]
     found = list(zip(positional[::-1], arguments.defaults[::-1], strict=False))[::-1]
     found += [
@@ -313,12 +313,12 @@ def defaults(arguments: ast.arguments) -> list[tuple[str, ast.expr]]:
 
 
 def parameter(function: str, name: str) -> str:
-    """How a parameter is written in a dotted name."""
+    """A parameter as it is written in a dotted name."""
     return f"{function}({name})"
 
 
 def bind_body(scope: Scope, body: Iterable[ast.AST], package: str) -> None:
-    """All names that these statements bind in their own scope; ``package`` is the module's."""
+    """Bind all names that these statements bind in their scope; ``package`` is the module's."""
     elsewhere: set[str] = set()
     for node in statements(body):
         if isinstance(node, ast.Global | ast.Nonlocal):
@@ -330,7 +330,7 @@ def bind_body(scope: Scope, body: Iterable[ast.AST], package: str) -> None:
 
 
 def statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """Every node of a body in the order of the source, without what is inside inner scopes."""
+    """Every node of a body in source order, without the nodes in inner scopes."""
     waiting = list(body)[::-1]
     while waiting:
         node = waiting.pop()
@@ -363,8 +363,8 @@ def _bind_other(scope: Scope, node: ast.AST) -> None:
     elif isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
         _bind_unknown(scope, node.optional_vars.id)
     elif isinstance(node, ast.Name):
-        # What a comprehension binds comes by here, and what an assignment has bound before,
-        # which knew better.
+        # Names that a comprehension binds get here; also names that an assignment has bound
+        # already, with a better meaning.
         if isinstance(node.ctx, ast.Store) and node.id not in scope.names:
             _bind_unknown(scope, node.id)
     elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
@@ -415,7 +415,7 @@ def _bind_value(scope: Scope, name: str, value: ast.expr) -> None:
 
 
 def anonymous(module: str, call: ast.Call) -> str:
-    """What a signal is called that no module holds, as ``names.signal_name`` does."""
+    """The name of a signal that no module holds, as ``names.signal_name`` gives it."""
     return f"{module}:{call.lineno} (anonymous)"
 
 
@@ -427,12 +427,12 @@ def _bind_unknown(scope: Scope, name: str) -> None:
 
 
 def _bind_loop(scope: Scope, target: ast.AST, over: ast.expr) -> None:
-    """``for signal in (order_placed, order_paid)``: it stands for each of them in turn."""
+    """``for signal in (order_placed, order_paid)``: the name stands for each of them in turn."""
     if isinstance(target, ast.Name):
         _bind_unknown(scope, target.id)
         scope.bind(target.id, scope.items(over))
     elif isinstance(target, ast.Tuple | ast.List):
-        whole = scope.items(over)  # of items() and enumerate() the last one; of pairs each
+        whole = scope.items(over)  # for items() and enumerate(), the last part; for pairs, each
         inner = [it for way, its in scope.parts(over) if way.count("[") > 1 for it in its]
         inner += [f"{each}{ANY}" for each in whole]
         for each in target.elts:
