@@ -84,7 +84,7 @@ def _has_stranger(known: Sequence[ReceiverEntry], named: set[str]) -> bool:
 
 
 def _is_done(connect: Connect, known: Sequence[ReceiverEntry]) -> bool:
-    """Whether this code made one of the connections, judging by its name or its place."""
+    """Whether this code made one of the connections, judging by receiver name or place."""
     for entry in known:
         if connect.receiver and entry.receiver == connect.receiver:
             return True

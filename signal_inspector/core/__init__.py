@@ -1,1 +1,1 @@
-"""What the rooms stand on: the wrapper, the record that it makes, and who hears of it."""
+"""The basis of all rooms: the wrapper, the record that it makes, and the hearers of the record."""

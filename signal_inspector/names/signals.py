@@ -26,7 +26,8 @@ class _Creation(NamedTuple):
     code: CodeType  # the code that created it
     instruction: int  # the place in it; kept instead of the line, which is slow to compute
     module: str  # "" when the code ran in no module
-    #: The same for the body of a module or a class that called a function that makes signals.
+    #: Code and instruction in the body of the module or class that called a function that makes
+    #: signals.
     caller: tuple[CodeType, int] | None
 
     @property

@@ -121,7 +121,7 @@ class Redactor:
         self._labels = tuple(label for label, _ in patterns)
         alternatives = "|".join(f"({pattern})" for _, pattern in patterns)
         self._find = re.compile(alternatives).search
-        # IDENTIFIED BY names no key.
+        # IDENTIFIED BY does not contain a key.
         forms = [form for pattern in patterns for form in _forms(pattern[1])]
         roots, part_roots = _roots([["identified"], *forms])
         self._find_root = re.compile(_any_of(roots)).search

@@ -97,7 +97,7 @@ class ReadFunction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadClass:
-    """The bases of a class, and whether it has its own ``__init__`` or the like."""
+    """The bases of a class, and whether it has its own ``__init__`` or ``__new__``."""
 
     bases: tuple[Meanings, ...]
     has_init: bool

@@ -363,8 +363,8 @@ def _bind_other(scope: Scope, node: ast.AST) -> None:
     elif isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
         _bind_unknown(scope, node.optional_vars.id)
     elif isinstance(node, ast.Name):
-        # Names that a comprehension binds get here; also names that an assignment has bound
-        # already, with a better meaning.
+        # Names that a comprehension binds get here; so do names that an assignment has already
+        # bound with a better meaning.
         if isinstance(node.ctx, ast.Store) and node.id not in scope.names:
             _bind_unknown(scope, node.id)
     elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:

@@ -45,8 +45,8 @@ class RecordingContext:
         self.dispatch = dispatch
         self.index = index
         self.outer = outer
-        #: Whether ``index`` is only the receiver that was running at that time: the code may
-        #: belong to another.
+        #: Whether ``index`` is only the receiver that was running at the time: the code may
+        #: belong to another receiver.
         self.guesses = False
         #: The signal whose overriding send() began `dispatch`, until Signal.send() adopts it.
         self.offers = offers

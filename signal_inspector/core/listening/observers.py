@@ -53,7 +53,7 @@ class Passing:
             internal_errors.resume(held)
 
     def leave(self) -> None:
-        """Tell the observers that the send has ended, in whatever way."""
+        """Tell the observers that the send has ended, by returning or raising."""
         held = None
         token = set_current[SILENCE]
         try:

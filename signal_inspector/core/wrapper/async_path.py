@@ -442,9 +442,10 @@ class StandIn(AskedSignal):
 
     def _log_robust_failure(self, receiver: Watched, error: Exception) -> None:
         if not receiver.is_blamed(error):
-            return  # it goes on when Django's method has returned
+            return  # the interruption is raised when Django's method has returned
         try:
-            # As on the fast path, the observers' variables for the receiver are set meanwhile.
+            # As on the fast path, the observers' variables for this receiver are set while Django
+            # logs its failure.
             receiver.tell_entered()
             self._signal._log_robust_failure(  # type: ignore[attr-defined]
                 receiver.receiver, error

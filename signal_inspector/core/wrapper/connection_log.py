@@ -38,7 +38,7 @@ from signal_inspector.names.safe import Place, line_at, plain_text
 #: calls it.
 _weak: Final = weakref.ref
 
-#: How many refusals, and how many vain disconnects, are remembered per signal.
+#: How many refusals, vain disconnects and disconnected keys are remembered per signal, of each.
 _REMEMBERED: Final = 100
 
 #: Dead receivers remembered per signal: enough to explain, bounded against per-request ones.
@@ -333,7 +333,7 @@ def note_connect(
             sender is None
             and dispatch_uid is None
             and type(receiver) is FunctionType
-            and getattr(receiver, "__wrapped__", None) is None  # its `__dict__` would be made
+            and getattr(receiver, "__wrapped__", None) is None  # `__dict__` would be created
             and getattr(receiver, _ASYNC_MARK, None) is None
         ):
             if weak:
@@ -554,7 +554,7 @@ def _sender_reference(sender: object) -> weakref.ref[Any] | None:
         return None
     try:
         return _weak(sender)
-    except TypeError:  # a text, or an instance with slots
+    except TypeError:  # a string, or an instance with slots
         return None
 
 

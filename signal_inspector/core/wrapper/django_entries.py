@@ -21,7 +21,7 @@ LookupKey = tuple[Any, Any]
 def lookup_key(receiver: object, sender: object, dispatch_uid: object) -> LookupKey:
     """Our counterpart of the key under which Django stores a connection."""
     other = NONE_ID if sender is None else _make_id(sender)
-    if not dispatch_uid and type(receiver) is FunctionType:  # what _make_id() says, and quicker
+    if not dispatch_uid and type(receiver) is FunctionType:  # like _make_id(), but faster
         return id(receiver), other
     uid = dispatch_uid or _make_id(receiver)
     return uid if type(uid) is int else _steady(uid), other
@@ -33,7 +33,7 @@ def _steady(part: object) -> object:
         return part
     try:
         return hash(part)
-    except TypeError:  # Django only ever compares
+    except TypeError:  # not hashable: Django only compares it
         return id(part)
 
 
