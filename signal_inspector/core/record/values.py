@@ -280,7 +280,7 @@ class NotCalled(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class ReceiverCall:
-    """One receiver's part in a dispatch."""
+    """One receiver's part in a dispatch; ``Dispatch.calls`` has them in the order of responses."""
 
     receiver: str  # module.qualname
     path: str  # source file, "" when it has none

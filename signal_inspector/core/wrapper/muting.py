@@ -65,7 +65,7 @@ class MutedSignals(Muting):
 
 
 class MutedReceivers(Muting):
-    """These receivers are not called: by no signal, or by none of ``signals``."""
+    """These receivers are not called, either by any signal or only by those in ``signals``."""
 
     def __init__(self, receivers: tuple[Any, ...], signals: tuple[Signal, ...] = ()) -> None:
         self._receivers = [held(receiver) for receiver in receivers]
