@@ -1,7 +1,7 @@
 """Failures inside Signal Inspector: logged once per kind, always counted, never raised.
 
 What was dropped is counted too. An exception that only interrupts our code, because a signal
-handler of the process or another thread raised it, is not our failure, and is raised further.
+handler of the process or another thread raised it, is not our failure: it propagates.
 """
 
 from __future__ import annotations
