@@ -20,8 +20,8 @@ _ANYWHERE = ("django.core.signals.setting_changed", "django.db.models.signals.cl
 #: Only ``migrate`` and ``flush`` send these, and they import ``management`` of every app first.
 _OF_MIGRATE = ("django.db.models.signals.pre_migrate", "django.db.models.signals.post_migrate")
 _TOO_LATE = (
-    "What is sent before that does not reach it, nor what is sent in a process that never comes "
-    "there, such as a command or a worker."
+    "It does not receive what is sent before that. In a process that never runs this code, such "
+    "as a command or a worker, it receives nothing."
 )
 
 

@@ -228,8 +228,8 @@ class DurationWatch:
 def _expectation(mark: pytest.Mark) -> Expectation:
     if mark.args:
         raise pytest.UsageError(
-            "@pytest.mark.swallows: write exceptions=..., as pytest takes a class that is given "
-            "alone for what is to be marked."
+            "@pytest.mark.swallows takes keyword arguments only: write exceptions=... . Pytest "
+            "would decorate a class that is its only positional argument."
         )
     try:
         return Expectation(**mark.kwargs)

@@ -102,7 +102,7 @@ def test_what_changed_is_told(project: Project, tmp_path: Path) -> None:
     ("content", "why"),
     [
         (None, "There is no file .* Make it: manage.py signals snapshot --output"),
-        (b"hello\n", "is no snapshot that can be read: the first line does not say"),
+        (b"hello\n", "is not a readable snapshot: the first line does not say"),
         (b"\xff\xfe", "is no snapshot: it is not UTF-8"),
     ],
 )

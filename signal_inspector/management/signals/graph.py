@@ -38,7 +38,7 @@ class Draw(Subcommand):
             "--format",
             choices=FORMATS,
             default=None,
-            help="mermaid (what it is without this option) for Markdown, dot for Graphviz, svg "
+            help="mermaid (the default) for Markdown, dot for Graphviz, svg "
             "for a picture, html for a page to explore, json for programs; --output "
             "FILE tells it too",
         )
@@ -69,8 +69,7 @@ class Draw(Subcommand):
             dest="recorded",
             action="store_true",
             default=True,
-            help="ask the audit which receivers were seen to send on (it does without this "
-            "option)",
+            help="ask the audit which receivers were seen to send on (the default)",
         )
         parser.add_argument(
             "--third-party",

@@ -59,7 +59,7 @@ class TakeSnapshot(Subcommand):
         parser.add_argument(
             "--third-party",
             action="store_true",
-            help="all inspected signals, whosoever they are, with all their receivers",
+            help="all inspected signals, those of installed packages too, with all their receivers",
         )
         add_loading(parser)
 
@@ -131,7 +131,7 @@ def _read(name: str) -> Snapshot:
         return parse(text)
     except BrokenError as error:
         raise CommandError(
-            f"{name} is no snapshot that can be read: {error}. Make it anew: "
+            f"{name} is not a readable snapshot: {error}. Write a new one: "
             f"{COMMAND} --output {name}"
         ) from error
 

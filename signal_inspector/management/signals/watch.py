@@ -42,8 +42,8 @@ class Watch(Subcommand):
         """Add the options for which dispatches to show, and how."""
         group = parser.add_argument_group(
             "which dispatches",
-            "What is given has to hold together. NAME is a glob on the dotted name or on its last "
-            "part, and may be given several times.",
+            "A dispatch must match every option. NAME is a glob on the dotted name or on its last "
+            "part; an option may be given several times, and one of its NAMEs must match.",
         )
         for name in ("signal", "receiver", "sender"):
             group.add_argument(f"--{name}", action="append", default=[], metavar="NAME")
