@@ -31,12 +31,9 @@ from signal_inspector.core import internal_errors
 from signal_inspector.core.record.details import redactor
 from signal_inspector.payload.text import MARK
 
-_LAZY_ACTOR_TYPES: Final = 2_000  # characters of an actor's text that are searched for secrets
-
 _ORIGIN_NAME_LENGTH: Final = 500
-_LOOKED_THROUGH: Final = 2_000  # characters of a name that are searched for secrets
+_LOOKED_THROUGH: Final = 2_000  # characters of a name, or an actor's text, searched for secrets
 
-_NAME_LENGTH: Final = 500
 _ID_LENGTH: Final = 200
 _UID: Final = "signal_inspector.audit"
 
@@ -56,7 +53,7 @@ def actor_of(actor: object) -> tuple[str, str]:
         if issubclass(type(actor), LazyObject):
             actor = vars(actor).get("_wrapped")
         if issubclass(type(actor), str):
-            text = str.__str__(cast("str", actor))[:_LAZY_ACTOR_TYPES]
+            text = str.__str__(cast("str", actor))[:_LOOKED_THROUGH]
             text = clean(redactor(get_config()).redact_text(text), ACTOR_LENGTH)
             return text, text[:ACTOR_LABEL_LENGTH]
         return _of_instance(cast("Model", actor)) if issubclass(type(actor), Model) else ("", "")
@@ -261,7 +258,7 @@ def task_started(name: str, task_id: str) -> None:
     around = current()
     made = Circumstances(
         origin=around.within(Origin.TASK),
-        origin_name=clean(name, _NAME_LENGTH),
+        origin_name=clean(name, _ORIGIN_NAME_LENGTH),
         request_id=clean(task_id, _ID_LENGTH),
         client=around.client,
         actor=around.actor,
