@@ -59,7 +59,7 @@ class TakeSnapshot(Subcommand):
         parser.add_argument(
             "--third-party",
             action="store_true",
-            help="all inspected signals, also those of installed packages, and all their receivers",
+            help="all inspected signals and their receivers, also those of installed packages",
         )
         add_loading(parser)
 
