@@ -109,29 +109,42 @@ class Graph:
 
     def cyclic_steps(self) -> set[tuple[str, str]]:
         """The pairs of neighbors in all cycles."""
-        return {pair for cycle in self.cycles for pair in pairwise((*cycle, cycle[0]))}
+        return _steps_of(self.cycles)
 
 
 def cycles_in(
     receivings: Iterable[Receiving], sendings_on: Iterable[SendingOn]
 ) -> tuple[Cycle, ...]:
-    """For each receiver that sends a signal, the shortest path from the signal back to it, if any.
+    """The cycles of a graph: each step that is part of any cycle is part of a returned one.
 
-    So each step from a receiver to a signal that is in any cycle is in a returned cycle. A
-    connection that is not called, such as one of a dead receiver, is not followed. Senders are
-    not compared, as source seldom shows what they will be.
+    For each such step it is the shortest one. A connection that is not called, such as one of a
+    dead receiver, is not followed. Senders are not compared, as source seldom shows what they
+    will be.
     """
     steps: dict[str, list[str]] = {}
+    receivings = [each for each in receivings if each.order is not None]
     for receiving in receivings:
-        if receiving.order is not None:
-            steps.setdefault(receiving.signal, []).append(receiving.receiver)
+        steps.setdefault(receiving.signal, []).append(receiving.receiver)
     sendings_on = list(sendings_on)
     for sending in sendings_on:
         steps.setdefault(sending.receiver, []).append(sending.signal)
-    found = (_shortest(steps, sending.signal, sending.receiver) for sending in sendings_on)
-    return tuple(
-        sorted({_turned(cycle) for cycle in found if cycle}, key=lambda it: (len(it), it))
-    )
+    ways = (_shortest(steps, each.signal, each.receiver) for each in sendings_on)
+    found = {_turned(way) for way in ways if way}
+    # Where a signal and a receiver of it are in cycles, but in different ones, the step from the
+    # one to the other may be part of a longer cycle.
+    cyclic = {name for cycle in found for name in cycle}
+    taken = _steps_of(found)
+    for each in receivings:
+        step = (each.signal, each.receiver)
+        if step not in taken and cyclic.issuperset(step):
+            way = _shortest(steps, each.receiver, each.signal)
+            if way:
+                found.add(_turned((way[-1], *way[:-1])))
+    return tuple(sorted(found, key=lambda it: (len(it), it)))
+
+
+def _steps_of(cycles: Iterable[Cycle]) -> set[tuple[str, str]]:
+    return {pair for cycle in cycles for pair in pairwise((*cycle, cycle[0]))}
 
 
 def _shortest(steps: Mapping[str, Sequence[str]], start: str, end: str) -> Cycle:

@@ -348,7 +348,7 @@ class TestCycles:
     def test_every_step_of_a_cycle_is_marked(
         self, receives: set[tuple[int, int]], sends: set[tuple[int, int]]
     ) -> None:
-        """A receiver that sends on is on a told cycle if, and only if, the signal leads to it."""
+        """A step is on a told cycle if, and only if, its end leads back to its start."""
         receivings = [receiving(f"s{s}", f"r{r}") for s, r in sorted(receives)]
         ons = [sending_on(f"r{r}", f"s{s}") for r, s in sorted(sends)]
         cycles = cycles_in(receivings, ons)
@@ -370,6 +370,9 @@ class TestCycles:
         for each in ons:
             closes = each.receiver in reach.get(each.signal, ())
             assert ((each.receiver, each.signal) in steps) == closes
+        for each in receivings:
+            closes = each.signal in reach.get(each.receiver, ())
+            assert ((each.signal, each.receiver) in steps) == closes
 
 
 class TestSelection:
