@@ -302,12 +302,21 @@ def test_a_sink_that_fails_to_say_whether_it_is_idle() -> None:
     internal_errors.reset()
 
 
+class Untellable:
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise ZeroDivisionError
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("others", [0, 1])
-def test_an_answer_that_is_no_observer(method: SendMethod, others: int) -> None:
+@pytest.mark.parametrize("answer", [object, Untellable])
+def test_an_answer_that_is_no_observer(
+    answer: Callable[[], Any], method: SendMethod, others: int
+) -> None:
     """It is reported, and reaches neither the sender nor the others who listen."""
     heard = Picky({})
-    with listening(Observed(object), *[heard][:others]):
+    with listening(Observed(answer), *[heard][:others]):
         send(busy, method)
     assert heard.signals == [BUSY] * others
     (kind,) = internal_errors.counts()

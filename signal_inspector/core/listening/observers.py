@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias, final
+from typing import Any, Final, Literal, TypeAlias, TypeGuard, TypeVar, final
 
 from django.dispatch import Signal
 
@@ -24,6 +24,7 @@ from signal_inspector.core.record.values import SendMethod
 from signal_inspector.names import class_path
 
 Observers: TypeAlias = tuple[Observer, ...]
+Told = TypeVar("Told", bound=Sink | Observer)
 
 NO_OBSERVERS: Final[Observers] = ()
 
@@ -91,13 +92,13 @@ def ask(  # noqa: C901 - in one piece, as each dispatch that is observed comes b
             try:
                 if not is_choosy and sink.is_idle():  # if choosy, it was asked before
                     continue
-                observer: object = sink.observer_for(signal, sender, method, count)
+                observer: Any = sink.observer_for(signal, sender, method, count)
             except BaseException as error:
                 held = _hold(sink, "observer_for", error, held)
             else:
                 if observer is None:
                     continue
-                if isinstance(observer, Observer):
+                if issubclass(type(observer), Observer):  # nothing of the answer itself is asked
                     found = (*found, observer) if found else (observer,)
                 else:
                     _no_observer(sink, observer)
@@ -158,15 +159,15 @@ def ask_captures(
 # saves a call for each receiver.
 
 
-def _tell(told: Observers, what: str, call: Callable[[Observer], None]) -> None:
+def _tell(told: Iterable[Told], what: str, call: Callable[[Told], None]) -> None:
     held = None
     token = set_current[SILENCE]
     try:
-        for observer in told:
+        for each in told:
             try:
-                call(observer)
+                call(each)
             except BaseException as error:
-                held = _hold(observer, what, error, held)
+                held = _hold(each, what, error, held)
     finally:
         current.reset(token)
     if held is not None:
@@ -217,33 +218,25 @@ def finished(told: Observers, error: BaseException | None) -> None:
 
 def called(told: Observers, receivers: Sequence[Any]) -> None:
     """Tell object observers which receivers Django calls."""
-    _tell_objects(told, "called", lambda observer: observer.called(receivers))
+    _tell(_objects(told), "called", lambda observer: observer.called(receivers))
 
 
 def returned(told: Observers, index: int, response: Any) -> None:
     """Tell object observers what a receiver has returned."""
-    _tell_objects(told, "returned", lambda observer: observer.returned(index, response))
+    _tell(_objects(told), "returned", lambda observer: observer.returned(index, response))
 
 
 def withdrawn(told: Observers) -> None:
     """Tell object observers that there was no dispatch."""
-    _tell_objects(told, "withdrawn", lambda observer: observer.withdrawn())
+    _tell(_objects(told), "withdrawn", lambda observer: observer.withdrawn())
 
 
-def _tell_objects(told: Observers, what: str, call: Callable[[ObjectObserver], None]) -> None:
-    held = None
-    token = set_current[SILENCE]
-    try:
-        for observer in told:
-            try:
-                if isinstance(observer, ObjectObserver):
-                    call(observer)
-            except BaseException as error:
-                held = _hold(observer, what, error, held)
-    finally:
-        current.reset(token)
-    if held is not None:
-        internal_errors.resume(held)
+def _objects(told: Observers) -> tuple[ObjectObserver, ...]:
+    return tuple([observer for observer in told if _is_object_observer(observer)])
+
+
+def _is_object_observer(who: Sink | Observer) -> TypeGuard[ObjectObserver]:
+    return issubclass(type(who), ObjectObserver)  # isinstance() would ask for `__class__` too
 
 
 def responses(dispatch: RunningDispatch, pairs: Iterable[tuple[Any, Any]]) -> None:
@@ -256,7 +249,7 @@ def responses(dispatch: RunningDispatch, pairs: Iterable[tuple[Any, Any]]) -> No
 
 def from_outside(dispatch: RunningDispatch, seen: Sequence[Seen]) -> None:
     """Tell of the receiver calls that were inferred from what an override returned or raised."""
-    objects = tuple([each for each in dispatch.observers if isinstance(each, ObjectObserver)])
+    objects = _objects(dispatch.observers)
     called(objects, [receiver for receiver, _, _ in seen])
     for index, (_, response, error) in enumerate(seen):
         if error is None:
@@ -267,18 +260,7 @@ def from_outside(dispatch: RunningDispatch, seen: Sequence[Seen]) -> None:
 
 def dispatch_started(told: Sequence[Sink], dispatch: Dispatch) -> None:
     """Tell sinks, in the same way, that a dispatch is about to start."""
-    held = None
-    token = set_current[SILENCE]
-    try:
-        for sink in told:
-            try:
-                sink.dispatch_started(dispatch)
-            except BaseException as error:
-                held = _hold(sink, "dispatch_started", error, held)
-    finally:
-        current.reset(token)
-    if held is not None:
-        internal_errors.resume(held)
+    _tell(told, "dispatch_started", lambda sink: sink.dispatch_started(dispatch))
 
 
 def dispatch_finished(told: Sequence[Sink], dispatch: Dispatch) -> None:
@@ -531,6 +513,6 @@ def end(dispatch: RunningDispatch, error: BaseException | None) -> None:
 def _hold(
     who: Sink | Observer, what: str, error: BaseException, held: BaseException | None
 ) -> BaseException | None:
-    if isinstance(who, ObjectObserver):
+    if _is_object_observer(who):
         return internal_errors.hold(_OBJECTS, error, held)
     return internal_errors.hold(f"{sink_kind(who)}.{what}", error, held)
