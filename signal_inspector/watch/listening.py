@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from signal_inspector.core.record.values import of_type
 from signal_inspector.display.text import process
 from signal_inspector.watch import wire
 from signal_inspector.watch.meeting import ADDRESS, SOCKET, Place, RefusedError, require_private
@@ -176,8 +177,8 @@ class Listener:
             self._greet(sender, content)
         elif not sender.process:
             raise ValueError("no hello")
-        elif type(content) is not (int if kind == "lost" else dict):
-            raise ValueError("not a message")
+        else:
+            of_type(content, int if kind == "lost" else dict, kind)
         return Message(sender.process, kind, message if kind == "dispatch" else content)
 
     def _greet(self, sender: Sender, content: Any) -> None:

@@ -122,12 +122,7 @@ class Watcher:
 
     def _show(self, families: Iterable[Family]) -> None:
         for family in families:
-            try:
-                lines = [*(self._json(family) if self._as_json else self._text(family))]
-            except OverflowError:  # a number or a time that is too large to be real
-                self._unreadable += 1
-                continue
-            for line in lines:
+            for line in self._json(family) if self._as_json else self._text(family):
                 self._out(line)
 
     def _text(self, family: Family) -> Iterator[str]:

@@ -95,6 +95,7 @@ def test_long_path(home: Path, settings: Any) -> None:
         wire.hello(1, "x") + b'{"dispatch":[]}\n',
         wire.hello(1, "x") + b'{"lost":"a"}\n',
         wire.hello(1, "x") + b'{"lost":true}\n',
+        wire.hello(1, "x") + b'{"lost":1%s}\n' % (b"0" * 400),
         wire.hello(1, "x") + b'{"what":1}\n',
     ],
 )

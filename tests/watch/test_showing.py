@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 from uuid import NAMESPACE_OID, uuid5
 
 import pytest
@@ -99,6 +99,11 @@ CHECKOUT = record(
         ),
         a_call("inventory.receivers.sync_warehouse", duration_ns=12_000_000_000),
     ]
+)
+#: The integers of a receiver call.
+COUNTED: Final = (
+    *("line", "offset_ns", "duration_ns", "self_ns"),
+    *("query_count", "query_ns", "queries_by_time"),
 )
 CAUSED = record(
     id="2", parent_id="1", parent_call=2, signal="inventory.signals.stock_low", duration_ns=0
@@ -335,18 +340,56 @@ def test_summary_counts_what_is_missing(watcher: Any) -> None:
     assert said[2].endswith("7 lost, as the watcher did not keep up, 2 not readable.")
 
 
+HUGE: Final = 10**400
+
+
+@pytest.mark.parametrize("as_json", [False, True])
 @pytest.mark.parametrize(
-    "told", [{"duration_ns": 10**400}, {"started_at": "9999-12-31T23:59:59-23:59"}]
+    "told",
+    [
+        {"duration_ns": HUGE},
+        {"duration_ns": -HUGE},
+        {"duration_ns": 2**63},
+        {"start_ns": HUGE},
+        {"parent_call": HUGE},
+        {"payload_dropped": HUGE},
+        {"started_at": "9999-12-31T23:59:59-23:59"},
+        {"started_at": "0001-01-01T00:00:00+23:59"},
+        {"started_at": "9999-12-31T23:59:59+00:00"},
+        {"started_at": "0001-01-01T00:00:00"},
+        {"caller": {"path": "a.py", "line": HUGE, "function": "f"}},
+        {"stack": [["a.py", HUGE, "f"]]},
+        *({"calls": [a_call("r", **{key: HUGE})]} for key in COUNTED),
+        {"calls": [a_call("r", queries=[{"alias": "a", "sql": "", "duration_ns": HUGE}])]},
+        {"not_called": [{"receiver": "r", "line": HUGE, "reason": "other sender"}]},
+    ],
 )
-def test_what_no_clock_has_measured_is_not_readable(told: dict[str, Any]) -> None:
-    """A number or a time that cannot be shown does not end the watching."""
+def test_what_no_clock_has_measured_is_not_readable(
+    told: dict[str, Any], as_json: bool, settings: Any
+) -> None:
+    """A number or a time that is too large to be real counts by itself: not its children."""
+    settings.TIME_ZONE = "Asia/Tokyo"
     out: list[str] = []
     said: list[str] = []
     made = Lines(Shown(filters=Filters(), width=80), Signs(no_style(), "utf-8"))
-    watching = Watcher(made, out=out.append, say=said.append, as_json=False)
-    with capture() as captured:
-        caused.send(sender=None)
-    watching._add(document(captured[0].as_dict() | told, process="pid 7"))
+    watching = Watcher(made, out=out.append, say=said.append, as_json=as_json)
+    for data in (CAUSED, {**CHECKOUT, **told}):
+        watching._add(document(data, process="pid 7"))
+    assert out == []  # the child waits for the parent still
     watching.end()
-    assert out == []
-    assert said[0].endswith(", 1 not readable.")
+    assert "inventory.signals.stock_low" in out[0]
+    assert "shop.signals.order_placed" not in "".join(out)
+    assert said[0].startswith("1 dispatch in ")
+    assert said[0].endswith(", 0 failed, 1 not readable.")
+
+
+@pytest.mark.parametrize("at", ["1677-09-21T00:12:43.145225", "2262-04-11T23:47:16.854775"])
+def test_what_64_bits_hold_is_shown(at: str, settings: Any) -> None:
+    """The first and the last moment, and the greatest numbers, are read and shown as any."""
+    settings.TIME_ZONE = "UTC"
+    most = 2**63 - 1
+    calls = [a_call("r", **dict.fromkeys(COUNTED, most))]
+    (heading, _, _, row) = lines(record(started_at=at, duration_ns=most, calls=calls))
+    assert heading.startswith(f"{at[11:23]} ✓ ")
+    assert heading.endswith("9,223,372,036.9 s")
+    assert f"{most:,} queries" in row

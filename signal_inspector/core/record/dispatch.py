@@ -14,6 +14,8 @@ from uuid import UUID
 
 from signal_inspector.core.record.ids import uuid7, uuid7_text
 from signal_inspector.core.record.values import (
+    LEAST,
+    MOST,
     Caller,
     Data,
     Failure,
@@ -62,6 +64,11 @@ _HEX: Final = re.compile("[0-9a-f]+")
 _ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+
+#: The first and the last moment whose nanoseconds since 1970 fit into 64 bits. Every time zone has
+#: them, which is not so at the ends of the calendar.
+_FIRST: Final = _EPOCH + timedelta(microseconds=LEAST // 1_000 + 1)
+_LAST: Final = _EPOCH + timedelta(microseconds=MOST // 1_000)
 
 
 class TraceIds(Protocol):
@@ -401,13 +408,20 @@ def _read(data: Data) -> Dispatch:
     dispatch.signal = of_type(data["signal"], str, "signal")
     dispatch.sender = of_type(data["sender"], str, "sender")
     dispatch.method = SendMethod.read(of_type(data["method"], str, "method"))
-    started_at = datetime.fromisoformat(data["started_at"])
-    dispatch.started_at = started_at if started_at.tzinfo else started_at.replace(tzinfo=UTC)
+    dispatch.started_at = _moment(data["started_at"])
     dispatch.start_ns = part(data, "start_ns", int, 0)
     dispatch.duration_ns = of_type(data["duration_ns"], int, "duration_ns")
     dispatch.outcome = Outcome(data["outcome"])
     of_type(data["calls"], list, "calls")
     return dispatch
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not _FIRST <= moment <= _LAST:
+        raise ValueError(f"started_at, {text!r:.50}, does not fit into 64 bits of nanoseconds")
+    return moment
 
 
 def _id(value: object) -> str:

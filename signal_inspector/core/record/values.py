@@ -19,18 +19,28 @@ Data = Mapping[str, Any]
 
 _PLAIN: Final = frozenset({bool, int, float, str})
 
+#: The least and the greatest integer of 64 bits. No counter or clock reaches them, and beyond them
+#: an integer may be too large to be converted, added to a date, or stored in a database.
+LEAST: Final = -(2**63)
+MOST: Final = 2**63 - 1
+
 
 def of_type(value: object, kind: type[T], what: str) -> T:
-    """The value, if it is of exactly this type; otherwise raises a ValueError naming ``what``."""
+    """The value, if it is of exactly this type; otherwise raises a ValueError naming ``what``.
+
+    An integer also has to fit into 64 bits.
+    """
     if type(value) is not kind:
         raise ValueError(f"{what} is of type {type(value).__name__}, not {kind.__name__}")
+    if kind is int and not LEAST <= value <= MOST:  # type: ignore[operator]
+        raise ValueError(f"{what} does not fit into 64 bits")
     return value
 
 
 def part(data: Data, key: str, kind: type[T], absent: T) -> T:
     """The value of a key that may be absent or None."""
     value = data.get(key)
-    if type(value) is kind:  # nearly always
+    if type(value) is kind and kind is not int:  # nearly always
         return value
     return absent if value is None else of_type(value, kind, key)
 
@@ -331,7 +341,12 @@ class ReceiverCall:
         except KeyError:  # some of these may be absent or None
             values = _checked(data)
         outcome = _OUTCOMES.get(values[4])
-        if outcome is None or tuple(map(type, values)) != _TYPES_OF_CALL:
+        if (
+            outcome is None
+            or tuple(map(type, values)) != _TYPES_OF_CALL
+            or min(ints := _ints_of_call(values)) < LEAST
+            or max(ints) > MOST
+        ):
             values = _checked(data)
             outcome = Outcome(values[4])
         receiver, path, line, is_async, _, duration_ns, self_ns, count, ns, by_time, timed = values
@@ -376,6 +391,7 @@ _CALL: Final[dict[str, tuple[type, Any]]] = {
 }
 _values_of_call: Final = itemgetter(*_CALL)
 _TYPES_OF_CALL: Final = tuple([kind for kind, _ in _CALL.values()])
+_ints_of_call: Final = itemgetter(*[at for at, kind in enumerate(_TYPES_OF_CALL) if kind is int])
 
 
 def _checked(data: Data) -> tuple[Any, ...]:
