@@ -145,3 +145,18 @@ def run_python(source: str, **environment: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+class OwnName(str):
+    """A name whose methods are the user's code."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError
+
+    def __hash__(self) -> int:
+        raise AssertionError
+
+    def __format__(self, spec: str) -> str:
+        raise AssertionError

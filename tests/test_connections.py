@@ -29,6 +29,7 @@ from signal_inspector.core.record.values import NotCalled, NotCalledReason
 from signal_inspector.core.wrapper import connection_log, django_entries, instrument
 from signal_inspector.core.wrapper.connection_log import DEAD_KEPT, GONE_KEPT, known_connections
 from signal_inspector.names import receiver_name
+from tests.listening import OwnName
 
 
 @pytest.fixture(autouse=True)
@@ -815,24 +816,12 @@ def test_one_that_was_connected_weakly_before_is_not_held(signal: Signal) -> Non
 def test_a_name_of_a_class_of_its_own_is_read_without_its_code(signal: Signal) -> None:
     """A qualified name may be of a subclass of str: none of its methods runs."""
 
-    class Name(str):
-        __slots__ = ()
-
-        def __eq__(self, other: object) -> bool:
-            raise AssertionError
-
-        def __hash__(self) -> int:
-            raise AssertionError
-
-        def __format__(self, spec: str) -> str:
-            raise AssertionError
-
     def lives(**kwargs: Any) -> None: ...
 
     def dies(**kwargs: Any) -> None: ...
 
     for each in (lives, dies):
-        each.__qualname__ = each.__name__ = Name("shown")
+        each.__qualname__ = each.__name__ = OwnName("shown")
         signal.connect(each)
     del each, dies
     gc.collect()

@@ -49,6 +49,7 @@ from signal_inspector.payload import (
 )
 from signal_inspector.payload.collection_values import _snapshot
 from signal_inspector.payload.summaries import MAX_NODES
+from tests.listening import OwnName
 from tests.payload_app.models import (
     AccessToken,
     ExpressOrder,
@@ -916,3 +917,12 @@ class TestCleanText:
         assert len(clean.encode().decode()) <= max(limit, 0)
         assert "\0" not in clean
         assert clean_text(clean, max(limit, 0)) == clean
+
+
+def test_a_function_whose_name_is_of_a_class_of_its_own() -> None:
+    """None of the methods of that class runs."""
+
+    def named() -> None: ...
+
+    named.__qualname__ = OwnName("shown")
+    assert summary_of(named).text == f"function {__name__}.shown"

@@ -73,8 +73,11 @@ def task_of(receiver: object) -> Task | None:
         return None
     if type(receiver) is MethodType:
         task = _task(receiver.__self__)
+        if task is None:
+            return None
         called: Any = getattr(receiver.__func__, "__name__", "")
-        if task is None or called in _RUNNING:
+        called = plain_text(called) if issubclass(type(called), str) else ""
+        if called in _RUNNING:
             return task
         return task._replace(name=f"{task.name}.{called}", function=receiver.__func__)
     return _task(receiver)
@@ -138,7 +141,7 @@ def _unmade(function: object, name: object, main: object) -> Task | None:
         module: Any = function.__module__
         if module == "__main__" and type(main) is str:
             module = main
-        name = f"{module}.{function.__name__}"
+        name = f"{module}.{plain_text(function.__name__)}"
     return Task(name, function)
 
 

@@ -21,7 +21,6 @@ from signal_inspector.payload.summaries import (
     describe,
     redacted,
     short_name,
-    summary,
     type_of,
 )
 from signal_inspector.payload.text import one_line
@@ -162,7 +161,7 @@ def _collection(
         text += " …"
     if len(text) > work.length:
         text = one_line(text, work.length)
-    return summary("collection", known.name, text, value, tuple(items), truncated)
+    return Summary("collection", known.name, text, value, tuple(items), truncated)
 
 
 def _snapshot(iterate: Callable[[Any], Iterable[Any]], value: Any, count: int) -> list[Any]:

@@ -26,6 +26,8 @@ from signal_inspector.names.safe import (
     class_mro,
     derives,
     instance_dict_of,
+    is_class,
+    plain_text,
     stored_attribute,
 )
 from signal_inspector.payload.collection_values import learn_fields
@@ -39,7 +41,6 @@ from signal_inspector.payload.summaries import (
     other,
     redacted,
     short_name,
-    summary,
     type_name,
 )
 from signal_inspector.payload.text import MARK, one_line
@@ -54,13 +55,13 @@ def _model(work: Work, value: Model, known: Known, _depth: int) -> Summary:
     if type(key) is int and key.bit_length() < 64:
         text = f"{label}:{key}"
         if len(text) <= work.length:
-            return summary("model", known.name, text, _other_database(held))
+            return Summary("model", known.name, text, _other_database(held))
     else:
         key_text = _key_text(work, held, label, names)
         text = f"{label}:{key_text}" if key_text else f"{label} ({_keyless(held)})"
     shown = one_line(text, work.length)
     truncated = shown != text or MARK in text
-    return summary("model", known.name, shown, _other_database(held), truncated=truncated)
+    return Summary("model", known.name, shown, _other_database(held), truncated=truncated)
 
 
 def _other_database(held: dict[str, Any]) -> str | None:
@@ -128,7 +129,7 @@ def _manager(work: Work, value: object, known: Known, _depth: int) -> Summary:
 
 def _model_label(value: object) -> str:
     model = stored_attribute(value, "model")
-    options = class_attribute(model, "_meta", MISSING) if derives(type(model), type) else MISSING
+    options = class_attribute(model, "_meta", MISSING) if is_class(model) else MISSING
     return options.label if type(options) is Options else "no model"
 
 
@@ -203,12 +204,12 @@ def _dotted(code: object) -> str:
         elif derives(type(code), functools.partial):
             code = _partial_func(code)
     if type(code) is FunctionType:
-        module = code.__module__
-        return f"{module}.{code.__qualname__}" if type(module) is str else code.__qualname__
+        module, name = code.__module__, plain_text(code.__qualname__)
+        return f"{module}.{name}" if type(module) is str else name
     if type(code) is BuiltinFunctionType:
         return code.__name__
-    if derives(type(code), type):
-        return type_name(cast("type", code))
+    if is_class(code):
+        return type_name(code)
     return f"a {type_name(type(code))}"
 
 

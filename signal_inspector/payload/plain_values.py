@@ -26,7 +26,6 @@ from signal_inspector.payload.summaries import (
     plain,
     redacted,
     short_name,
-    summary,
 )
 from signal_inspector.payload.text import ELLIPSIS, MARK, is_storable, one_line
 
@@ -47,7 +46,7 @@ def _int(work: Work, value: int, known: Known, _depth: int) -> Summary:
     bits = int.bit_length(value)
     if bits > _MOST_BITS:
         digits = int(bits * math.log10(2)) + 1
-        return summary("plain", known.name, f"int of about {digits} digits", truncated=True)
+        return Summary("plain", known.name, f"int of about {digits} digits", truncated=True)
     text = int.__repr__(value)
     exact = int.__int__(value)
     if bits >= 64 and exact != -(2**63):
@@ -56,7 +55,7 @@ def _int(work: Work, value: int, known: Known, _depth: int) -> Summary:
         text
     ) is not text:
         return redacted(known.name)
-    return summary("plain", known.name, text, exact)
+    return Summary("plain", known.name, text, exact)
 
 
 def _float(work: Work, value: float, known: Known, _depth: int) -> Summary:
@@ -64,7 +63,7 @@ def _float(work: Work, value: float, known: Known, _depth: int) -> Summary:
     if work.redactor.values and work.redactor.redact_text(repr(exact)) != repr(exact):
         return redacted(known.name)
     finite = exact if math.isfinite(exact) else None
-    return summary("plain", known.name, float.__repr__(value), finite)
+    return Summary("plain", known.name, float.__repr__(value), finite)
 
 
 def _str(work: Work, value: str, known: Known, _depth: int) -> Summary:
@@ -76,25 +75,25 @@ def _str(work: Work, value: str, known: Known, _depth: int) -> Summary:
     shown = repr(safe[:limit])
     if safe == text and len(text) <= limit and len(shown) <= limit:
         if is_storable(text):
-            return summary("plain", known.name, shown, text)
-        return summary("plain", known.name, shown, truncated=True)
+            return Summary("plain", known.name, shown, text)
+        return Summary("plain", known.name, shown, truncated=True)
     if len(shown) > limit or len(safe) > limit:
         shown = shown[: max(limit - 1, 0)] + ELLIPSIS
-    return summary("plain", known.name, shown, truncated=True)
+    return Summary("plain", known.name, shown, truncated=True)
 
 
 def _bytes(_work: Work, value: bytes, known: Known, _depth: int) -> Summary:
-    return summary("object", known.name, f"{known.facts} of {bytes.__len__(value)}")
+    return Summary("object", known.name, f"{known.facts} of {bytes.__len__(value)}")
 
 
 def _bytearray(_work: Work, value: bytearray, known: Known, _depth: int) -> Summary:
-    return summary("object", known.name, f"{known.facts} of {bytearray.__len__(value)}")
+    return Summary("object", known.name, f"{known.facts} of {bytearray.__len__(value)}")
 
 
 def _decimal(work: Work, value: Decimal, known: Known, _depth: int) -> Summary:
     if Decimal.__sizeof__(value) > _MOST_DECIMAL_BYTES:
         text = "Decimal of very many digits"
-        return summary("plain", known.name, text, truncated=True)
+        return Summary("plain", known.name, text, truncated=True)
     exact = Decimal.__str__(value)
     if work.redactor.redact_text(exact) is not exact:
         return redacted(known.name)
@@ -128,7 +127,7 @@ def _time(work: Work, value: time, known: Known, _depth: int) -> Summary:
 def _in_unknown_zone(work: Work, known: Known, naive: str, zone: object) -> Summary:
     """A time without its offset, which only the code of the user's zone could compute."""
     text = one_line(f"{naive} in {short_name(type(zone))}", work.length)
-    return summary("plain", known.name, text, truncated=True)
+    return Summary("plain", known.name, text, truncated=True)
 
 
 def _timedelta(work: Work, value: timedelta, known: Known, _depth: int) -> Summary:
@@ -165,9 +164,9 @@ def _range(work: Work, value: range, known: Known, _depth: int) -> Summary:
     return other(work, known, f"range({', '.join(map(str, shown))})")
 
 
-_NONE = summary("plain", "NoneType", "None", None)
-_TRUE = summary("plain", "bool", "True", True)
-_FALSE = summary("plain", "bool", "False", False)
+_NONE = Summary("plain", "NoneType", "None", None)
+_TRUE = Summary("plain", "bool", "True", True)
+_FALSE = Summary("plain", "bool", "False", False)
 
 _RANGE_SLOTS = tuple(range.__dict__[name].__get__ for name in ("start", "stop", "step"))
 _TRUSTED_ZONES = (timezone, ZoneInfo)

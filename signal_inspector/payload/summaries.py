@@ -163,7 +163,7 @@ def shape(value: object, type_: str) -> Summary:
     for kind in (str, bytes, bytearray):
         if derives(cls, kind):
             name = f"{name} of {kind.__len__(value)}"  # type: ignore[arg-type]
-    return summary("object", type_, name)
+    return Summary("object", type_, name)
 
 
 def type_of(value: object) -> str:
@@ -183,29 +183,26 @@ def _look_at(cls: type) -> Known:
     return known
 
 
-summary = Summary  # by position: names would take longer
-
-
 def plain(work: Work, known: Known, text: str, exact: str) -> Summary:
     """A value with an exact form in text; the form is kept only if all of it is shown."""
     if work.redactor.values and work.redactor.redact_text(exact) is not exact:
         return redacted(known.name)
     if len(text) > work.length:
         text = one_line(text, work.length)
-        return summary("plain", known.name, text, truncated=True)
-    return summary("plain", known.name, text, exact)
+        return Summary("plain", known.name, text, truncated=True)
+    return Summary("plain", known.name, text, exact)
 
 
 def other(work: Work, known: Known, text: str) -> Summary:
     """A value of which only a few words are kept."""
-    return summary(
+    return Summary(
         "object", known.name, one_line(text, work.length), truncated=len(text) > work.length
     )
 
 
 def redacted(type_: str) -> Summary:
     """The summary of a secret: only its type."""
-    return summary("redacted", type_, "redacted")
+    return Summary("redacted", type_, "redacted")
 
 
-_UNREADABLE = summary("unreadable", "", "unreadable")
+_UNREADABLE = Summary("unreadable", "", "unreadable")

@@ -10,6 +10,7 @@ from celery import Celery, Task, shared_task
 
 from signal_inspector.core.record.values import ReceiverName
 from signal_inspector.names import receiver_name, sender_name
+from tests.listening import OwnName
 
 HERE = __name__
 app = Celery("shop", broker="memory://", set_as_current=False)
@@ -113,3 +114,18 @@ def test_a_task_as_sender_goes_by_its_name() -> None:
     """Who sends from a task reads which one it was."""
     assert sender_name(made) == "shop.tasks.index"
     assert sender_name(shared) == f"{HERE}.shared"
+
+
+def test_a_method_whose_name_is_of_a_class_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the methods of that class runs."""
+    monkeypatch.setattr(Sweep.look, "__name__", OwnName("looks"))
+    assert receiver_name(sweep.look).name == "shop.tasks.sweep.looks"
+
+
+def test_a_lazy_task_whose_name_is_of_a_class_of_its_own() -> None:
+    """The name that Celery is going to give it is read, and no method of that class runs."""
+
+    def named() -> None: ...
+
+    named.__name__ = OwnName("named")
+    assert receiver_name(Celery("shop", set_as_current=False).task(named)).name == f"{HERE}.named"
