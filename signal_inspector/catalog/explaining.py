@@ -361,9 +361,11 @@ def _absent(found: Absent, refused: Sequence[connection_log.Refusal]) -> Explain
     if taken is not None:
         standing = Standing.NOT_CONNECTED
         holder = taken.holder.receiver
+        where = place(holder.path, holder.line)
+        who = f"{holder.name} ({where})" if where else holder.name
         detail = (
-            f"its dispatch_uid {taken.refused.dispatch_uid!r} is taken by {holder.name} "
-            f"({place(holder.path, holder.line)}), so Django ignored the connect()"
+            f"its dispatch_uid {taken.refused.dispatch_uid!r} is taken by {who}, so Django "
+            "ignored the connect()"
         )
     elif not found.is_imported and not is_at_import:
         standing = Standing.NOT_IMPORTED

@@ -14,7 +14,7 @@ from django.apps import apps
 from django.dispatch import Signal
 
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry
-from signal_inspector.display.text import listing, near, place
+from signal_inspector.display.text import did_you_mean, listing, place
 from signal_inspector.names import (
     anonymous_signals,
     class_path,
@@ -109,9 +109,7 @@ def _no_signal(text: str, names: list[str], anonymous: int) -> str:
                 f"{creation.signal} is made in {place(creation.path, creation.line)}, but this "
                 f"process has not imported {module_name}: nothing can be connected to it."
             )
-    perhaps = near(text, names)
-    hint = f" Did you mean {listing(perhaps, joint='or')}?" if perhaps else ""
-    return f"No signal is called {text!r}.{hint}"
+    return f"No signal is called {text!r}.{did_you_mean(text, names)}"
 
 
 def find_sender(text: str, known: tuple[str, ...] = ()) -> Any:
@@ -170,8 +168,7 @@ def _loaded(text: str) -> Any:
 def _no_sender(text: str, known: tuple[str, ...]) -> str:
     models = apps.get_models(include_auto_created=True, include_swapped=True)
     names = {name for model in models for name in (model._meta.label, class_path(model))}
-    perhaps = near(text, sorted(names | set(known)))
-    hint = f" Did you mean {listing(perhaps, joint='or')}?" if perhaps else ""
+    hint = did_you_mean(text, names.union(known))
     return (
         f"No model, loaded class or module is called {text!r}.{hint} "
         "A text that is the sender itself stands in quotes: \"'checkout'\"."

@@ -43,7 +43,7 @@ def sent_on(on_problem: Callable[[str], None] | None = None) -> list[SentOn]:
     A database that is unavailable, or has no tables yet, is not an internal error: ``on_problem``
     is called with a sentence about it.
     """
-    counts: dict[tuple[str, str], int] = {}
+    counts: Counter[tuple[str, str]] = Counter()
     for name, source in list(_sent_on.items()):
         try:
             found = list(source())
@@ -55,12 +55,8 @@ def sent_on(on_problem: Callable[[str], None] | None = None) -> list[SentOn]:
             internal_errors.report(f"what the {name} has recorded", error)
             continue
         for each in found:
-            key = (each.receiver, each.signal)
-            counts[key] = counts.get(key, 0) + each.count
-    return [
-        SentOn(receiver=receiver, signal=signal, count=count)
-        for (receiver, signal), count in sorted(counts.items())
-    ]
+            counts[each.receiver, each.signal] += each.count
+    return _in_order(counts)
 
 
 def sent_on_in(dispatches: Iterable[Dispatch]) -> list[SentOn]:
@@ -72,6 +68,10 @@ def sent_on_in(dispatches: Iterable[Dispatch]) -> list[SentOn]:
         index = dispatch.parent_call
         if parent is not None and index is not None and index < len(calls := parent.calls):
             counts[calls[index].receiver, dispatch.signal] += 1
+    return _in_order(counts)
+
+
+def _in_order(counts: Counter[tuple[str, str]]) -> list[SentOn]:
     return [
         SentOn(receiver=receiver, signal=signal, count=count)
         for (receiver, signal), count in sorted(counts.items())

@@ -200,3 +200,9 @@ def near(text: str, names: Iterable[str], number: int = 3) -> list[str]:
     wanted = {text.lower(): None, text.rpartition(".")[2].lower(): None}
     forms = [form for each in wanted for form in get_close_matches(each, by_form, number)]
     return list(dict.fromkeys(name for form in forms for name in by_form[form]))[:number]
+
+
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    """ " Did you mean a or b?", to append to a sentence; "" if no name is similar to the text."""
+    found = near(text, known)
+    return f" Did you mean {listing(map(printable, found), joint='or')}?" if found else ""

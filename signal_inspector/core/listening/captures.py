@@ -125,13 +125,14 @@ class Hearers:
 
     def is_idle(self) -> bool:
         """Whether, as far as the sinks know now, none of them would answer with an observer."""
-        if len(self.with_observers) == 1:
-            return self.with_observers[0].is_idle()
-        try:
-            return all([sink.is_idle() for sink in self.with_observers])  # noqa: C419 - quicker
-        except Exception as error:
-            internal_errors.report("asking sinks whether they are idle", error)
-            return False  # the sinks that have not failed must be asked for an observer
+        for sink in self.with_observers:
+            try:
+                if not sink.is_idle():
+                    return False
+            except Exception as error:
+                internal_errors.report(f"{sinks.sink_kind(sink)}.is_idle", error)
+                return False  # the sinks that have not failed must be asked for an observer
+        return True
 
     def offer(self, dispatch: Dispatch) -> bool:
         """Let every capture keep a dispatch or count it as dropped; return whether any kept it."""
@@ -237,8 +238,8 @@ class ObjectCapture(Capture):
     ) -> ObjectObserver | None:
         """Return the observer of this dispatch; called before anything is recorded.
 
-        ``receivers`` are the receivers that Django will call, if all of them are sync; otherwise
-        it is empty.
+        ``receivers`` are the receivers that Django will call, if a sync send calls sync receivers
+        alone; otherwise it is empty.
         """
         return None
 

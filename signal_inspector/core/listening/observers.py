@@ -55,18 +55,7 @@ class Passing:
 
     def leave(self) -> None:
         """Tell the observers that the send has ended, by returning or raising."""
-        held = None
-        token = set_current[SILENCE]
-        try:
-            for observer in self._observers[::-1]:
-                try:
-                    observer.left(None, True)
-                except BaseException as error:
-                    held = _hold(observer, "left", error, held)
-        finally:
-            current.reset(token)
-        if held is not None:
-            internal_errors.resume(held)
+        left(self._observers, None, True)
 
 
 def ask(  # noqa: C901 - in one piece, as each dispatch that is observed comes by here
@@ -223,7 +212,11 @@ def called(told: Observers, receivers: Sequence[Any]) -> None:
 
 def returned(told: Observers, index: int, response: Any) -> None:
     """Tell object observers what a receiver has returned."""
-    _tell(_objects(told), "returned", lambda observer: observer.returned(index, response))
+    _returned(_objects(told), index, response)
+
+
+def _returned(told: Sequence[ObjectObserver], index: int, response: Any) -> None:
+    _tell(told, "returned", lambda observer: observer.returned(index, response))
 
 
 def withdrawn(told: Observers) -> None:
@@ -242,9 +235,10 @@ def _is_object_observer(who: Sink | Observer) -> TypeGuard[ObjectObserver]:
 def responses(dispatch: RunningDispatch, pairs: Iterable[tuple[Any, Any]]) -> None:
     """Tell what the receivers of our own loop returned; ``raised`` has told what they raised."""
     failed = dispatch.raised or {}
+    objects = _objects(dispatch.observers)
     for index, (_, response) in enumerate(pairs):
         if index not in failed:
-            returned(dispatch.observers, index, response)
+            _returned(objects, index, response)
 
 
 def from_outside(dispatch: RunningDispatch, seen: Sequence[Seen]) -> None:
@@ -253,7 +247,7 @@ def from_outside(dispatch: RunningDispatch, seen: Sequence[Seen]) -> None:
     called(objects, [receiver for receiver, _, _ in seen])
     for index, (_, response, error) in enumerate(seen):
         if error is None:
-            returned(objects, index, response)
+            _returned(objects, index, response)
         else:
             raised(objects, index, error)
 

@@ -199,7 +199,7 @@ def _adopt(
     if dispatch is not None:
         dispatch.receivers = names
         dispatch.thread = thread
-        if dispatch.observers and dispatch.hearers.object_captures:
+        if dispatch.hearers.object_captures:
             observers.called(dispatch.observers, receivers)
     return dispatch
 
@@ -242,7 +242,7 @@ def finish(dispatch: RunningDispatch, responses: Sequence[tuple[Any, Any]]) -> N
         dispatch.outcome = Outcome.RETURNED
         if dispatch.parent is not None:
             dispatch.leave_parent(dispatch.marks[-1])
-        if hearers.observes and hearers.object_captures:
+        if hearers.object_captures:
             observers.responses(dispatch, responses)
         if hearers.wants_responses:
             details.responses(dispatch, responses)
@@ -301,7 +301,7 @@ def _stop(
     except BaseException as failure:
         held = internal_errors.hold("closing a record", failure, held)
     try:
-        if dispatch.observers and dispatch.hearers.object_captures:
+        if dispatch.hearers.object_captures:
             observers.responses(dispatch, responses)
         if dispatch.hearers.wants_responses:
             details.responses(dispatch, responses)

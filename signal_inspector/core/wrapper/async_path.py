@@ -226,7 +226,7 @@ class Watched:
                 self.call.failure = details.class_of(error)  # in case the next call is interrupted
                 self.call.failure = details.failure(self._dispatch, error)
             else:
-                if self._observers and hearers.object_captures:
+                if hearers.object_captures:
                     observers.returned(self._observers, self._index, response)
                 if hearers.wants_responses:
                     self.call.response = details.response(response)

@@ -227,7 +227,7 @@ class _Notes(dict[LookupKey, "_Note | Connection"]):
         """Note a connection that was appended without a lock, unless it existed already."""
         receiver = note.living and note.living()
         if receiver is None and not note.is_weak:
-            return  # connected already: Django, which would hold the receiver, ignored this one
+            return  # Django, which would hold it, ignored this one, or it was removed by hand
         key = (object() if receiver is None else id(receiver), NONE_ID)
         if key in self:
             held = _noted(self[key]).living
@@ -419,7 +419,7 @@ def _gives_way(
 def _is_async(receiver: Any) -> bool:
     """The same as ``iscoroutinefunction()``, which would take as long as everything else here."""
     function = receiver.__func__ if type(receiver) is MethodType else receiver
-    if type(function) is FunctionType and not function.__dict__:
+    if type(function) is FunctionType and getattr(function, _ASYNC_MARK, None) is None:
         return function.__code__.co_flags & CO_COROUTINE != 0
     return bool(iscoroutinefunction(receiver))
 

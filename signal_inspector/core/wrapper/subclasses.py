@@ -192,7 +192,7 @@ class Watching:
                 recorder.withdraw(self.dispatch)
                 return
             self.dispatch.expect([_call(self.dispatch, who, what) for who, _, what in seen])
-            if self.dispatch.observers:
+            if self.dispatch.hearers.object_captures:
                 observers.from_outside(self.dispatch, seen)
         except BaseException as failure:
             held = internal_errors.hold("reading an override's responses", failure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.finding import Wanted, in_order, select
 from signal_inspector.conf import get_config
 from signal_inspector.core import internal_errors
-from signal_inspector.display.text import exception_line, listing, near, printable
+from signal_inspector.display.text import did_you_mean, exception_line, printable
 from signal_inspector.subcommands import Subcommand
 
 
@@ -94,12 +94,6 @@ _KNOWN: Final[dict[str, Any]] = {
     "receiver": lambda all_: [receiver.receiver for receiver in _receivers(all_)],
     "sender": lambda all_: [each.sender for each in _receivers(all_) if each.sender],
 }
-
-
-def did_you_mean(text: str, known: Iterable[str]) -> str:
-    """ " Did you mean a or b?", to append to a sentence; "" if no name is similar to the text."""
-    found = near(text, known)
-    return f" Did you mean {listing(map(printable, found), joint='or')}?" if found else ""
 
 
 def load_as_server() -> list[str]:

@@ -11,10 +11,10 @@ from django.core.management.base import CommandError, CommandParser
 
 from signal_inspector import graph as formats
 from signal_inspector.display.numbers import plural
-from signal_inspector.display.text import printable
+from signal_inspector.display.text import did_you_mean, printable
 from signal_inspector.graph import model
 from signal_inspector.graph.building import Graph, project_graph
-from signal_inspector.management.signals.base import add_loading, did_you_mean, installed_app, load
+from signal_inspector.management.signals.base import add_loading, installed_app, load
 from signal_inspector.subcommands import OK, Subcommand
 
 FORMATS: Final = ("mermaid", "dot", "svg", "html", "json")
