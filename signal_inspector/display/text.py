@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import PurePath
 from typing import Final, NamedTuple
 
+from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import Summary
 
 
@@ -138,7 +139,8 @@ def _roots(entries: Sequence[str], here: str) -> list[str]:
 def _here() -> str:
     try:
         return os.getcwd()  # noqa: PTH109 - a text is wanted
-    except OSError:  # the directory no longer exists
+    except OSError as error:  # the directory no longer exists
+        internal_errors.let_through(error)
         return ""
 
 
@@ -150,7 +152,8 @@ def host() -> str:
     """The name of this machine; "" if it has none."""
     try:
         return socket.gethostname()
-    except OSError:
+    except OSError as error:
+        internal_errors.let_through(error)
         return ""
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio.events
 import os
+import signal
+import socket
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -138,3 +141,49 @@ def test_a_process_in_words() -> None:
     """Where it runs, its number and its name; a machine is told where there are several."""
     assert text.process("gunicorn", 4127, "web-2") == "web-2, pid 4127, gunicorn"
     assert text.process("runserver", 4127) == "pid 4127, runserver"
+
+
+@pytest.fixture
+def interrupted() -> Iterator[Callable[[], str]]:
+    """A function during which a time limit of the application passes."""
+
+    def expired(number: int, frame: object) -> None:
+        raise TimeoutError
+
+    def run() -> str:
+        signal.raise_signal(signal.SIGUSR1)
+        return "web-2"
+
+    before = signal.signal(signal.SIGUSR1, expired)
+    yield run
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no SIGUSR1")
+def test_a_time_limit_passes_while_the_machine_tells_its_name(
+    monkeypatch: pytest.MonkeyPatch, interrupted: Callable[[], str]
+) -> None:
+    """The time limit is the application's, although it is an OSError as well."""
+    monkeypatch.setattr(socket, "gethostname", interrupted)
+    with pytest.raises(TimeoutError):
+        text.host()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no SIGUSR1")
+def test_a_time_limit_passes_while_the_current_directory_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, interrupted: Callable[[], str]
+) -> None:
+    """The time limit is the application's here too."""
+    monkeypatch.setattr(os, "getcwd", interrupted)
+    with pytest.raises(TimeoutError):
+        text.short_path("/srv/shop/a.py")
+
+
+def test_a_machine_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure of the system leaves the name empty."""
+
+    def nameless() -> str:
+        raise OSError
+
+    monkeypatch.setattr(socket, "gethostname", nameless)
+    assert text.host() == ""
