@@ -141,7 +141,6 @@ class CallRows:
         """The row of a dispatch that a receiver sent."""
         name = dotted(self._texts[each.signal_id])
         outcome = dispatch_outcome(each)
-        heard = each.receiver_count or each.unseen is not None
         return NestedRow(
             url=detail_url(self._site, each.id),
             signal=name,
@@ -155,7 +154,7 @@ class CallRows:
                 self._interval(each),
                 self._scale,
                 failed=each.is_failed is not None,
-                orphan=not heard,
+                orphan=outcome.glyph == "orphan",
             ),
         )
 

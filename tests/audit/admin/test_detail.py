@@ -116,6 +116,23 @@ def test_waterfall(auditor: Client) -> None:
     assert "nobody received it" in text
 
 
+@pytest.mark.parametrize(
+    ("outcome", "words_for_it"), [(Ending.RAISED, "raised to the sender"),
+                                  (Ending.CANCELLED, "cancelled")],
+)  # fmt: skip
+def test_a_nested_dispatch_that_ended_before_its_receivers(
+    auditor: Client, outcome: Ending, words_for_it: str
+) -> None:
+    """The lane of a nested dispatch agrees with its outcome: a failed one is no orphan."""
+    dispatch = dispatched("a.sender", call("a.receivers.sending"))
+    dispatched("a.nested", at=dispatch.started_at + timedelta(milliseconds=1), outcome=outcome,
+               is_failed=1, parent_id=dispatch.id, parent_call=0)  # fmt: skip
+    page = page_of(auditor, dispatch)
+    assert words_for_it in section(page, "receivers")
+    assert "nobody received it" not in page
+    assert 'class="si-ring" cx' not in page
+
+
 def test_no_inline_style(auditor: Client) -> None:
     """Nothing needs a policy that allows inline styles or scripts."""
     page = page_of(auditor, order_42())
