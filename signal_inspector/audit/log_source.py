@@ -28,8 +28,6 @@ from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.core.registry import Asked, SentOn, Source, SourceAwayError
 
-NAME: Final = "audit"
-
 #: A dispatch is shown if it is written within this time after its start.
 _WINDOW: Final = timedelta(minutes=5)
 

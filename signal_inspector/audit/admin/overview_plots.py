@@ -32,7 +32,7 @@ _DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class SlotBar:
     """The bar of one slot."""
 
     x: str
@@ -57,7 +57,7 @@ class Bars:
     """A bar chart: as wide as the page allows, ``height`` px high."""
 
     height: int
-    bars: list[Bar]
+    bars: list[SlotBar]
     scale: list[str]  # labels of the axis, from the top
     lines: list[str]  # positions of the grid lines, px
     label: str  # what the chart shows, in words
@@ -75,7 +75,7 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class TimesLane:
     """p50, p95 and the longest time of a receiver, on a scale that all receivers share."""
 
     p50: str
@@ -101,7 +101,7 @@ def bars(values: Sequence[int], titles: Sequence[str], *, height: int, label: st
     for index, (value, title) in enumerate(zip(values, titles, strict=True)):
         high = max(value / top * height, _LEAST) if value else 0.0
         made.append(
-            Bar(
+            SlotBar(
                 _percent(width * (index + _GAP)),
                 _percent(width * (1 - 2 * _GAP)),
                 f"{height - high:.1f}",
@@ -142,10 +142,10 @@ def _strokes(values: Sequence[int | None], top: float) -> tuple[list[str], list[
     return points, [stroke[0] for stroke in strokes if len(stroke) == 1]
 
 
-def lane(p50: int, p95: int, longest: int, scale: Scale, label: str) -> Lane:
+def lane(p50: int, p95: int, longest: int, scale: Scale, label: str) -> TimesLane:
     """The lane of a receiver, from durations in nanoseconds, on a scale that all share."""
     is_beyond = longest > scale.length_ns
-    return Lane(scale.x(p50), scale.x(p95), scale.x(longest), is_beyond, label)
+    return TimesLane(scale.x(p50), scale.x(p95), scale.x(longest), is_beyond, label)
 
 
 def ticks(texts: Sequence[str], each: int) -> list[Tick]:
@@ -226,7 +226,7 @@ class SlowRow:
 
     name: DottedName
     url: str
-    lane: Lane
+    lane: TimesLane
     p50: str
     p95: str
     longest: str

@@ -68,12 +68,12 @@ class AtForkAndExit(Protocol):
         """Called once at the end: write what waits, within ``timeout`` seconds."""
 
 
-_endings: weakref.WeakSet[AtForkAndExit] = weakref.WeakSet()
+_watched: weakref.WeakSet[AtForkAndExit] = weakref.WeakSet()
 
 
-def watch(ending: AtForkAndExit) -> None:
+def watch(watched: AtForkAndExit) -> None:
     """Call this object at forks and at the end of the process. Only a weak reference is kept."""
-    _endings.add(ending)
+    _watched.add(watched)
 
 
 def expect_children_end() -> None:
@@ -97,17 +97,17 @@ def _is_child(name: str) -> bool:
 
 def close_all() -> None:
     """Close everything that is watched; each has ``EXIT_SECONDS`` to write what waits."""
-    for ending in list(_endings):
+    for watched in list(_watched):
         try:
-            ending.close(EXIT_SECONDS)
+            watched.close(EXIT_SECONDS)
         except Exception as error:
             internal_errors.report("closing the audit", error)
 
 
 def _tell(what: str) -> None:
-    for ending in list(_endings):
+    for watched in list(_watched):
         try:
-            getattr(ending, what)()
+            getattr(watched, what)()
         except Exception as error:
             internal_errors.report("preparing the audit for a fork", error)
 

@@ -143,7 +143,7 @@ class Tally(models.Model):
     id = models.BigIntegerField(primary_key=True)
     slot = models.BigIntegerField()  # Unix time at which the slot begins, a multiple of `seconds`
     seconds = models.IntegerField()  # length of the slot
-    content = models.TextField()  # see tallies.Figures
+    content = models.TextField()  # see stats.counts.Figures
 
     class Meta:
         db_table = "signal_audit_tally"

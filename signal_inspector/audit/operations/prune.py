@@ -315,7 +315,8 @@ def _turn(connection: BaseDatabaseWrapper, cursor: Any) -> Iterator[None]:
 def sweep(connection: BaseDatabaseWrapper, now: datetime, *, thorough: bool) -> Iterator[int]:
     """Delete calls and objects without a dispatch; yields how many rows, after each step.
 
-    Only rows older than every dispatch are looked at, which is cheap; with ``thorough``, all rows.
+    Only rows older than every dispatch are looked at, which is cheap; with ``thorough``, all rows
+    older than an hour.
     """
     before = first_id_at(now - _SETTLED)
     if not thorough:

@@ -90,7 +90,6 @@ class Receiver:
     function: Any
     is_async: bool
     place: str  # "/srv/shop/receivers.py:18"; "" if it is not known
-    hears_only_sender: bool  # whether it is connected for this one sender only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,15 +160,13 @@ def find_receiver(signal: Signal, sender: Any, name: str, signal_text: str) -> R
         told = None if function is None else receiver_name(function)
         if told is None or name_text(told.name) != name:
             continue
-        hears_any = django_entries.hears_any_sender(key)
-        if not hears_any and key[1] != mine:
+        if not django_entries.hears_any_sender(key) and key[1] != mine:
             others += 1
             continue
         reached[django_entries.lookup_key(function, None, None)[0]] = Receiver(
             function=function,
             is_async=is_async,
             place=f"{told.path}:{told.line}" if told.path else "",
-            hears_only_sender=not hears_any,
         )
     if len(reached) == 1:
         return next(iter(reached.values()))

@@ -28,6 +28,7 @@ from django.db import connections
 from signal_inspector.audit.destinations.database.statements import no_tables
 from signal_inspector.audit.lookups import ending_in, named
 from signal_inspector.audit.models import AuditedDispatch, NameKind
+from signal_inspector.audit.search.conditions import understand
 from signal_inspector.audit.search.entries import Wanted
 from signal_inspector.audit.search.selection import (
     ENDINGS,
@@ -291,8 +292,6 @@ def _selection(params: dict[str, str]) -> Selection:
 
 
 def _searched(selection: Selection, text: str) -> Selection:
-    from signal_inspector.audit.search.conditions import understand  # noqa: PLC0415
-
     understood = understand(text)
     if understood.meaning is None:
         if understood.others:
