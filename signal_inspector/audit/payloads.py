@@ -15,10 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from signal_inspector.audit.sanitize import storable
-from signal_inspector.core.record.values import Summary
-
-#: The kind of a value that the policy of its signal keeps out of the log.
-WITHHELD: Final = "withheld"
+from signal_inspector.core.record.values import WITHHELD, Summary, of_type
 
 _encode: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
@@ -45,7 +42,7 @@ def response_text(response: Summary | None) -> str:
 
 def read_payload(text: str) -> dict[str, Summary]:
     """The arguments from a text of ``payload_text``. ValueError if the text is of another kind."""
-    data = json.loads(text) if text else {}
+    data = _loaded(text) if text else {}
     if not isinstance(data, dict):
         raise ValueError(_NOT_OURS)  # noqa: TRY004 - as everything else that is wrong with it
     return {name: _summary(value) for name, value in data.items()}
@@ -58,12 +55,12 @@ def payload_data(text: str) -> dict[str, Any]:
 
 def response_data(text: str) -> dict[str, Any]:
     """The value from a text of ``response_text``, as in ``payload_data``; the text is not ""."""
-    return _summary(json.loads(text)).as_dict()
+    return _summary(_loaded(text)).as_dict()
 
 
 def read_response(text: str) -> Summary | None:
     """The value from a text of ``response_text``. ValueError if the text is of another kind."""
-    return _summary(json.loads(text)) if text else None
+    return _summary(_loaded(text)) if text else None
 
 
 def carried_objects(payload: Mapping[str, Summary]) -> Iterator[tuple[str, str]]:
@@ -148,16 +145,20 @@ def _summary(data: Any, depth: int = 0) -> Summary:
             raise ValueError(_NOT_OURS)  # noqa: TRY301 - as what is missing
         inside: tuple[tuple[str, Summary], ...] = ()
         if items:
-            inside = tuple([(_text(key), _summary(item, depth + 1)) for key, item in items])
+            inside = tuple(
+                [(of_type(key, str, "key"), _summary(item, depth + 1)) for key, item in items]
+            )
         return Summary(kind, name, text, value, inside, truncated)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(_NOT_OURS) from error
 
 
-def _text(value: object) -> str:
-    if type(value) is not str:
-        raise ValueError(_NOT_OURS)
-    return value
+def _loaded(text: str) -> Any:
+    """What the text says. ValueError also if it is nested too deep for Python to read it."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError(_NOT_OURS) from error
 
 
 def _encoded(data: Any) -> str:

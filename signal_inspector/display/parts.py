@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from signal_inspector.core.record.values import ReceiverCall, Summary
+from signal_inspector.core.record.values import WITHHELD, ReceiverCall, Summary
 from signal_inspector.display import outcomes
 from signal_inspector.display.outcomes import Glyph
 from signal_inspector.display.text import exception_name, short_path
@@ -23,9 +23,6 @@ Tone = outcomes.Tone | Literal["", "zero"]
 
 #: Returns the URL that opens a line of a file; "" for no link.
 Href = Callable[[str, int], str]
-
-#: The kind of a value of which only the type was kept.
-WITHHELD = "withheld"
 
 _DEEPEST = 4  # the most levels of indentation
 _FRAME = re.compile(r'^\s*File "(?P<path>.+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')

@@ -132,6 +132,14 @@ class TestPayload:
         with pytest.raises(ValueError, match=r".+"):
             read_payload(text)
 
+    def test_text_too_deep_to_be_read_is_refused(self) -> None:
+        """Text that is nested deeper than Python can read is a ValueError too."""
+        deep = "[" * 200_000
+        with pytest.raises(ValueError, match="This is not a payload of the audit"):
+            read_payload(deep)
+        with pytest.raises(ValueError, match="This is not a payload of the audit"):
+            read_response(deep)
+
     def test_nothing_kept(self) -> None:
         """Where no payload was kept there are no arguments to read."""
         assert payload_text(summarized(a=1), "none") == ""

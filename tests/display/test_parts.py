@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import signal_inspector
-from signal_inspector.core.record.values import Summary
+from signal_inspector.core.record.values import WITHHELD, Summary
 from signal_inspector.display import parts
 from tests.toolbar.made import call, plain
 
@@ -82,7 +82,7 @@ def test_arguments_and_their_items() -> None:
         "order": Summary(kind="model", type="shop.models.Order", text="shop.Order:42"),
         "line": Summary(kind="collection", type="dict", text="dict", items=items, truncated=True),
         "token": Summary(kind="redacted", type="str", text=""),
-        "note": Summary(kind=parts.WITHHELD, type="str", text=""),
+        "note": Summary(kind=WITHHELD, type="str", text=""),
     }
     order, line, sku, token, note = parts.arguments(payload.items(), "/admin/{}".format)
     assert (order.value, order.url, order.depth) == ("shop.Order:42", "/admin/shop.Order:42", 0)

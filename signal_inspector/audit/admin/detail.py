@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -30,6 +29,7 @@ from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending
 from signal_inspector.audit.payloads import read_payload
 from signal_inspector.audit.search.entries import Reader, Wanted, as_document
 from signal_inspector.audit.search.selection import Selection
+from signal_inspector.core.record.values import Summary
 from signal_inspector.display.numbers import clock, plural
 from signal_inspector.display.outcomes import OutcomeWords
 from signal_inspector.display.parts import Argument, arguments
@@ -39,9 +39,7 @@ from signal_inspector.display.timeline import Axis
 CALLS: Final = 200  # receiver calls on a page
 _FAILURES: Final = 20  # failures that are shown in full
 _PRIVATE: Final = ("message", "traceback", "response")
-
-_ROWS: Final = 300
-ObjectUrl = Callable[[str], str]
+_ROWS: Final = 300  # rows of arguments and their items
 
 
 def load(id_: UUID) -> AuditedDispatch | None:
@@ -101,6 +99,14 @@ class Detail:
         return carried_by(self.dispatch)
 
     @cached_property
+    def _payload(self) -> dict[str, Summary] | None:
+        """What was kept of the arguments; None if it cannot be read."""
+        try:
+            return read_payload(self.dispatch.payload)
+        except ValueError:
+            return None
+
+    @cached_property
     def texts(self) -> Texts:
         """All names of the page, in one query."""
         near = [self.dispatch, *self._nested, *([self._parent] if self._parent else [])]
@@ -136,7 +142,7 @@ class Detail:
         found, has_more = self._objects
         keys = [f"{self.texts[each.model_id]}:{each.object_pk}" for each in found]
         # What the dispatch is about comes first: the arguments themselves. Users come last.
-        own = top_objects(self.dispatch.payload)
+        own = {each.text for each in (self._payload or {}).values() if each.kind == "model"}
         user = f"{get_user_model()._meta.label}:"
         return Carried(
             sorted(keys, key=lambda key: (key.startswith(user), key not in own, key)), has_more
@@ -198,10 +204,16 @@ class Detail:
     @cached_property
     def arguments(self) -> ArgumentsTable:
         """The arguments: their number for all users, and rows for users who may see payloads."""
-        found = arguments_of(
-            self.dispatch.payload, lambda key: object_url(key, self._request, self._site)
+        if self._payload is None:
+            return ArgumentsTable([], 0, is_readable=False)
+        count = len(self._payload)
+        if not self.may_see:
+            return ArgumentsTable([], count)
+        found = arguments(
+            self._payload.items(), lambda key: object_url(key, self._request, self._site)
         )
-        return found if self.may_see else ArgumentsTable([], found.count, found.is_readable)
+        rows = list(islice(found, _ROWS + 1))
+        return ArgumentsTable(rows[:_ROWS], count, has_more=len(rows) > _ROWS)
 
     @property
     def argument_count(self) -> str:
@@ -235,22 +247,3 @@ class ArgumentsTable:
     count: int  # arguments that were kept
     is_readable: bool = True
     has_more: bool = False  # whether there are more rows than are shown
-
-
-def arguments_of(text: str, object_url: ObjectUrl) -> ArgumentsTable:
-    """The table of a payload as it is stored, with ``is_readable`` False if it cannot be read."""
-    try:
-        payload = read_payload(text)
-    except (ValueError, RecursionError):
-        return ArgumentsTable([], 0, is_readable=False)
-    rows = list(islice(arguments(payload.items(), object_url), _ROWS + 1))
-    return ArgumentsTable(rows[:_ROWS], len(payload), has_more=len(rows) > _ROWS)
-
-
-def top_objects(text: str) -> set[str]:
-    """The objects that are arguments themselves, not items in an argument."""
-    try:
-        payload = read_payload(text)
-    except (ValueError, RecursionError):
-        return set()
-    return {summary.text for summary in payload.values() if summary.kind == "model"}

@@ -180,6 +180,6 @@ def response_words(text: str) -> str:
     """What a receiver returned, in one line; "" if it was not kept."""
     try:
         summary = read_response(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return "(cannot be read)"
     return "" if summary is None else summary.text or summary.type

@@ -24,11 +24,11 @@ from django.utils.dateparse import parse_duration
 from django.utils.duration import duration_iso_string
 
 from signal_inspector.audit.operations.retry_receivers import loaded_class
-from signal_inspector.audit.payloads import WITHHELD, read_payload
+from signal_inspector.audit.payloads import read_payload
 from signal_inspector.conf import Limits
 from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.context import suppress
-from signal_inspector.core.record.values import Summary
+from signal_inspector.core.record.values import WITHHELD, Summary
 from signal_inspector.names import class_path
 from signal_inspector.names.safe import class_attribute, derives
 from signal_inspector.payload import Redactor, clean_text, summarize

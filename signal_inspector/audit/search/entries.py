@@ -286,7 +286,7 @@ def as_document(entry: Entry) -> dict[str, Any]:
         try:
             told["payload"] = payload_data(text)
             told["payload_dropped"] = row["payload_dropped"]
-        except (ValueError, RecursionError):
+        except ValueError:
             context["unreadable_payload"] = text
     if unreadable:
         context["unreadable_responses"] = unreadable
@@ -315,7 +315,7 @@ def _call(row: dict[str, Any], unreadable: dict[str, str]) -> dict[str, Any]:
     if text := row.get("response"):
         try:
             told["response"] = response_data(text)
-        except (ValueError, RecursionError):
+        except ValueError:
             unreadable[str(row["index"])] = text
     if row["exception"]:
         failure = {"exception_class": row["exception"]}

@@ -165,10 +165,14 @@ class Caller(NamedTuple):
         return cls.from_list([data["path"], data["line"], data["function"]])
 
 
+#: The kind of a value of which only the type is kept, as a room's policy says.
+WITHHELD: Final = "withheld"
+
+
 class Summary(NamedTuple):
     """What is kept of a value: enough to read, never the value itself."""
 
-    kind: str  # "plain", "model", "collection", "object", "redacted" or "unreadable"
+    kind: str  # "plain", "model", "collection", "object", "redacted", "unreadable" or WITHHELD
     type: str  # dotted name of the value's type
     text: str  # one line, capped: "shop.Order:42", "'web'", "list of 12", "redacted"
     #: Set for "plain" values that JSON can hold. For a "model", the alias of its database if that
