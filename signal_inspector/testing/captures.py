@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import gc
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias, cast
 
 from django.dispatch import Signal
@@ -19,6 +19,7 @@ from signal_inspector.core.record.values import Outcome, ReceiverCall, SendMetho
 from signal_inspector.core.wrapper.django_entries import entries
 from signal_inspector.core.wrapper.muting import is_receiver
 from signal_inspector.names import (
+    anonymous_signals,
     is_inspected,
     loaded_signals,
     name_matches,
@@ -206,15 +207,24 @@ def find_target(target: str) -> Signal | Receiver:
 
 def is_connected(receiver: Receiver, signals: Iterable[Signal] | None = None) -> bool:
     """Whether a receiver is connected to one of these signals; to any signal, for None."""
-    if signals is None:
-        # Search the objects in memory: tests make signals that are in no module.
-        signals = (each for each in gc.get_objects() if issubclass(type(each), Signal))
     return any(
         is_receiver(receiver, connected)
-        for signal in signals
+        for signal in (_all_signals() if signals is None else signals)
         for _, connected, _ in entries(signal)
         if connected is not None
     )
+
+
+def _all_signals() -> Iterator[Signal]:
+    """Every signal, some more than once: those of modules, and those that tests make in functions.
+
+    No search finds all. ``gc.get_objects()`` leaves out what existed when the process called
+    ``gc.freeze()``, as a server does that loads the project before it forks.
+    """
+    yield from loaded_signals().values()
+    for _, signal in anonymous_signals():
+        yield signal
+    yield from (each for each in gc.get_objects() if issubclass(type(each), Signal))
 
 
 class Wanted:

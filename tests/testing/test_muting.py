@@ -301,6 +301,27 @@ class TestNames:
         with pytest.raises(ValueError, match=told), context(unconnected):
             pass
 
+    @pytest.mark.usefixtures("all_objects_seen")
+    def test_what_was_connected_before_all_was_frozen(self) -> None:
+        """A signal that the garbage collector does not tell of has receivers all the same."""
+        order_placed.connect(unconnected)
+        gc.freeze()
+        try:
+            with mute(unconnected):
+                pass  # a receiver that is called was connected
+        finally:
+            order_placed.disconnect(unconnected)
+
+    @pytest.mark.usefixtures("all_objects_seen")
+    def test_what_is_connected_to_a_frozen_signal_of_no_module(self) -> None:
+        """The wrapper knows the signals that were made since it was installed."""
+        instrument.install()
+        signal = Signal()
+        signal.connect(unconnected)
+        gc.freeze()
+        with mute(unconnected):
+            pass
+
     def test_what_is_connected_meanwhile(self) -> None:
         """Connected at the end, or called by a signal meanwhile, it was muted."""
         plain = Signal()
