@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from unittest import mock
 
 import hypothesis
@@ -57,6 +58,33 @@ def pytest_collection_finish() -> None:
     """What is there by now stays: collections of garbage, which many tests ask for, pass it by."""
     gc.collect()
     gc.freeze()
+
+
+@contextmanager
+def _thawed() -> Iterator[None]:
+    """Collections pass nothing by; what is left after that stays again, without any garbage."""
+    gc.unfreeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+
+
+@pytest.fixture
+def all_objects_seen() -> Iterator[None]:
+    """For a test that looks for an object, or who holds one, among all objects."""
+    with _thawed():
+        yield
+
+
+@pytest.fixture(scope="module")
+def _nothing_stays_frozen() -> Iterator[None]:
+    """For a module whose tests freeze what they have made."""
+    with _thawed():
+        gc.freeze()
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 
 from tests.differential.modes import compare
@@ -20,6 +21,8 @@ from tests.differential.spec import (
     World,
 )
 from tests.differential.strategies import worlds
+
+pytestmark = pytest.mark.usefixtures("_nothing_stays_frozen")
 
 # What random worlds have found, made small.
 

@@ -24,6 +24,8 @@ from tests.differential.modes import Tampering, compare
 from tests.differential.spec import World
 from tests.differential.strategies import worlds
 
+pytestmark = pytest.mark.usefixtures("_nothing_stays_frozen")
+
 _SEARCH = settings(
     max_examples=600,  # most are found among the first ten
     phases=[Phase.generate],

@@ -47,12 +47,14 @@ def judged(world: World, kind: Kind, block: str) -> list[Kind]:
     return [each.kind for each in found if each.kind is kind]
 
 
+@pytest.mark.usefixtures("all_objects_seen")
 @pytest.mark.parametrize(("kind", "block"), examples("found"))
 def test_what_is_told_to_be_found_is(world: World, kind: Kind, block: str) -> None:
     """The example of a mistake gives one message of its id."""
     assert judged(world, kind, block) == [kind]
 
 
+@pytest.mark.usefixtures("all_objects_seen")
 @pytest.mark.parametrize(("kind", "block"), examples("better"))
 def test_what_is_told_to_be_better_is(world: World, kind: Kind, block: str) -> None:
     """The example of what to write instead gives none."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from signal_inspector.checks.facts import Facts
 from signal_inspector.checks.findings import Checks
 from signal_inspector.checks.signals import FROM_CONNECTIONS, FROM_SOURCE, findings
 from signal_inspector.core import internal_errors
+from signal_inspector.names import forget_signal_names
 from tests.checks.worlds import Project, World
 
 HEAD = """
@@ -112,3 +115,15 @@ def test_modules_in_no_app_send_signals_too(project: Project) -> None:
         ("I024", "stall.signals.order_placed"),
         ("I025", "stall.signals.order_placed"),
     ]
+
+
+def test_a_module_of_django_that_is_loaded_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The world has the signals of the module that is loaded now, not those of an earlier one."""
+    for _ in range(2):
+        module = ModuleType("django.bazaar")
+        module.__dict__["opened"] = signal = Signal()
+        monkeypatch.setitem(sys.modules, "django.bazaar", module)
+        forget_signal_names()  # as between tests
+        assert world.signals()["django.bazaar.opened"] is signal

@@ -15,7 +15,7 @@ from signal_inspector.checks.connecting import dead, fleeting, unheld
 from signal_inspector.checks.facts import Connected
 from signal_inspector.checks.findings import Kind
 from signal_inspector.names import receiver_name
-from tests.checks.worlds import World, all_objects_seen
+from tests.checks.worlds import World
 
 HEAD = """
 import threading
@@ -60,6 +60,7 @@ class TestDead:
         assert world.find(dead) == []
 
 
+@pytest.mark.usefixtures("all_objects_seen")
 class TestFleeting:
     @pytest.fixture(autouse=True)
     def _debug(self) -> Iterator[None]:
@@ -149,6 +150,7 @@ class TestFleeting:
         assert world.find(fleeting) == []
 
 
+@pytest.mark.usefixtures("all_objects_seen")
 class TestIsHeld:
     def test_a_cycle_holds_nothing(self) -> None:
         """A local function that names itself waits for the garbage collector alone."""
@@ -179,8 +181,7 @@ def _is_held(receiver: Any) -> bool:
         is_async=False,
         connection=None,
     )
-    with all_objects_seen():
-        return not unheld([connected])
+    return not unheld([connected])
 
 
 def _connect_cycle(signal: Signal) -> None:

@@ -237,10 +237,13 @@ def _in_own_context(play: Callable[[World], Result], world: World) -> Result:
 
 @contextmanager
 def _orderly_collection() -> Iterator[None]:
-    """Garbage is collected when a world says so, and what is not of this world is let be."""
+    """Garbage is collected when a world says so, and what is not of this world is let be.
+
+    What is frozen here stays so until the module of the test is done: thawing takes long.
+    """
     gc.disable()
     gc.collect()
-    gc.freeze()  # for good, as all that was there before the tests: see tests/conftest.py
+    gc.freeze()
     try:
         yield
     finally:
