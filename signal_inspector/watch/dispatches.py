@@ -109,7 +109,7 @@ class Families:
             self._waiting.setdefault(seen.dispatch.parent_id_text, []).append((now, seen))
             self._ids.add(seen.dispatch.id_text)
             if len(self._ids) > _MOST:
-                yield from self.waited(now + self._patience + 1)
+                yield from self.rest()
 
     def waited(self, now: float) -> Iterator[Family]:
         """Yield dispatches whose parent did not arrive in time: it still runs, or is not seen."""
@@ -118,15 +118,20 @@ class Families:
             if parent in self._ids or parent not in self._waiting:
                 continue
             if min(since for since, _ in found) + self._patience <= now:
-                del self._waiting[parent]
-                for _, seen in found:
-                    self._ids.discard(seen.dispatch.id_text)
-                for _, seen in sorted(found, key=lambda each: each[1].dispatch.started_at):
-                    yield self._family(seen, is_alone=True)
+                yield from self._without(parent)
 
     def rest(self) -> Iterator[Family]:
-        """Yield everything that waits."""
+        """Yield everything that waits, last those that name each other as their parents."""
         yield from self.waited(float("inf"))
+        for parent in list(self._waiting):
+            yield from self._without(parent)
+
+    def _without(self, parent: str) -> Iterator[Family]:
+        """Yield the dispatches that wait for this parent, by themselves."""
+        found = [seen for _, seen in self._waiting.pop(parent, ())]
+        self._ids.difference_update(seen.dispatch.id_text for seen in found)
+        for seen in sorted(found, key=lambda seen: seen.dispatch.started_at):
+            yield self._family(seen, is_alone=True)
 
     def _family(self, seen: Seen, *, is_alone: bool = False) -> Family:
         """The dispatch with all that wait for it. A loop, because they may be nested deeply."""

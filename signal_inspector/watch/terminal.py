@@ -2,7 +2,8 @@
 
 There is a line for the dispatch, one for its sender and arguments, and one for each receiver; the
 dispatches that a receiver sent are below it. An outcome has a glyph and a color, and a word if
-something went wrong. Characters of foreign text that are commands to the terminal are escaped.
+something went wrong. Characters of foreign text that are commands to the terminal, and those
+that its encoding lacks, are escaped.
 """
 
 from __future__ import annotations
@@ -84,8 +85,10 @@ class Signs:
     """Glyphs and colors of outcomes; in ASCII if the output's encoding lacks the glyphs."""
 
     def __init__(self, style: Any, encoding: str | None) -> None:
+        """``encoding`` is that of the output; None if it takes every character."""
         self._style = style
         self._is_plain = not _takes(encoding)
+        self._encoding = encoding or "utf-8"
 
     def sign(self, what: str) -> str:
         """The glyph, without color."""
@@ -96,6 +99,13 @@ class Signs:
         """The text in the color of this outcome."""
         name = _SIGNS.get(what, _SIGNS["running"])[2]
         return text if name == "plain" else str(getattr(self._style, name)(text))
+
+    def text(self, foreign: str) -> str:
+        """The text; what the terminal would obey, or what the output cannot encode, is escaped."""
+        text = printable(foreign)
+        if text.isascii():
+            return text
+        return text.encode(self._encoding, "backslashreplace").decode(self._encoding)
 
     def strong(self, text: str) -> str:
         """The text in bold."""
@@ -208,9 +218,9 @@ class Lines:
         if with_process and not indent:
             parts.append(f"process {family.seen.process}")
         payload = [f"{key}={each.text[:_LONGEST]}" for key, each in (seen.payload or {}).items()]
-        arguments = printable(", ".join(payload))
+        arguments = self._signs.text(", ".join(payload))
         dot = f" {self._signs.sign('dot')} "
-        text = printable(dot.join(parts))
+        text = self._signs.text(dot.join(parts))
         room = width - len(indent) - 2
         together = f"{text}{dot}{arguments}"
         for line in [together] if cells(together) <= room else [text, arguments]:
@@ -228,7 +238,7 @@ class Lines:
         yield self._row(f"{indent}  ", outcome, call.receiver, more, time, width)
         if call.failure is not None and call.failure.exception_class:
             path, message = call.failure.exception_class, call.failure.message
-            text = printable(exception_line(path[:_LONGEST], message[:_LONGEST]))
+            text = self._signs.text(exception_line(path[:_LONGEST], message[:_LONGEST]))
             room = width - len(indent) - 6
             short = shortened(text, room, self._signs.sign("cut"))
             yield f"{indent}      {self._signs.painted('raised', short)}"
@@ -251,7 +261,7 @@ class Lines:
         words = ", ".join(filter(None, [told, *more]))
         words = shortened(words, max(room - _NAME - 2, 0), cut) if words else ""
         left = room - (cells(words) + 2 if words else 0)
-        shown = end_of(printable(name[-_LONGEST:]), max(left, 8), cut)
+        shown = end_of(self._signs.text(name[-_LONGEST:]), max(left, 8), cut)
         gap = " " * max(left - cells(shown), 0)
         if strong:
             head, dot, last = shown.rpartition(".")

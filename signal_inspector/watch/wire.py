@@ -16,6 +16,7 @@ import os
 import socket
 import stat
 from collections import deque
+from math import isfinite
 from pathlib import Path
 from threading import RLock
 from typing import Any, Final
@@ -30,6 +31,8 @@ VERSION: Final = 1
 #: The most bytes of a line. A longer dispatch loses its payload first, then responses and
 #: tracebacks.
 LONGEST: Final = 262_144
+
+_DEEPEST: Final = 50  # the most levels of objects and arrays; a dispatch has fewer than ten
 
 _CALLS: Final = 500  # the most receiver calls that are sent of a dispatch that is too long
 
@@ -99,13 +102,31 @@ def _line(message: dict[str, Any]) -> bytes:
 def read(line: bytes) -> dict[str, Any]:
     """Read a message. Raises ValueError if the line is not one."""
     try:
-        # NaN is not valid JSON, and what is read here may be written as JSON again.
-        message = json.loads(line, parse_constant=str)
+        # What is read here may be written as JSON again, which has no NaN and no infinity.
+        message = json.loads(line, parse_constant=str, parse_float=_float)
     except (ValueError, RecursionError) as error:
         raise ValueError("not a message") from error
-    if not isinstance(message, dict):
-        raise ValueError("not a message")  # noqa: TRY004 - whoever sent it, it cannot be read
+    if not isinstance(message, dict) or _is_deep(message):
+        raise ValueError("not a message")
     return message
+
+
+def _float(text: str) -> float | str:
+    number = float(text)
+    return number if isfinite(number) else text
+
+
+def _is_deep(message: dict[str, Any]) -> bool:
+    """Whether it may be nested too deeply to be written again."""
+    level: list[Any] = [message]
+    for _ in range(_DEEPEST):
+        level = [
+            item
+            for each in level
+            if isinstance(each, dict | list)
+            for item in (each.values() if isinstance(each, dict) else each)
+        ]
+    return bool(level)
 
 
 class GoneError(Exception):

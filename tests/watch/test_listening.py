@@ -97,6 +97,8 @@ def test_long_path(home: Path, settings: Any) -> None:
         wire.hello(1, "x") + b'{"lost":true}\n',
         wire.hello(1, "x") + b'{"lost":1%s}\n' % (b"0" * 400),
         wire.hello(1, "x") + b'{"what":1}\n',
+        wire.hello(1, "x") + b'{"dispatch":{},"x":%s1%s}\n' % (b"[" * 200, b"]" * 200),
+        b'{"hello":{"v":1,"pid":%s1%s,"process":"x"}}\n' % (b'{"":' * 200, b"}" * 200),
     ],
 )
 def test_what_is_no_message(meeting: Place, said: bytes) -> None:
@@ -119,6 +121,12 @@ def test_what_is_no_message(meeting: Place, said: bytes) -> None:
         good.sendall(b'{"lost":3}\n')
         assert heard(listener, bool)[0].content == 3
         assert listener.processes == 1
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+def test_no_number_that_json_lacks(number: str) -> None:
+    """What is read may be written again, so that such a number becomes its text."""
+    assert wire.read(b'{"a":[0.5,%s]}' % number.encode()) == {"a": [0.5, number]}
 
 
 def test_token(meeting: Place) -> None:

@@ -188,6 +188,21 @@ def test_ascii_terminal() -> None:
     assert "  x loyalty.receivers.award_points" in text
 
 
+def test_what_the_terminal_cannot_encode() -> None:
+    """Foreign text is escaped where the encoding lacks it, and still fits."""
+    data = record(
+        signal="shop.größe",
+        sender="日本",
+        payload={"text": {"kind": "object", "type": "x", "text": "漢字" * 100}},
+        calls=[a_call("漢", "raised", failure={"exception_class": "字", "message": "日"})],
+    )
+    found = lines(data, encoding="latin-1")
+    "".join(found).encode("latin-1")
+    assert "shop.größe" in found[0]
+    assert r"from \u65e5\u672c" in found[1]
+    assert max(map(cells, found)) <= 80
+
+
 def test_colors_are_no_part_of_the_width() -> None:
     """With colors the columns stay where they were."""
     shown = Shown(filters=Filters(), width=80)
@@ -248,15 +263,27 @@ def test_grandchildren_wait_with_their_parent() -> None:
     assert family.children[0].children[0].seen is inner
 
 
-def test_cycle_of_parents_is_shown_in_the_end() -> None:
-    """Ids that nobody would make do not hang the watcher."""
+def test_no_more_than_so_many_wait() -> None:
+    """When too many have waited for parents of their own, all of them are shown."""
     families = Families(patience=2.0)
-    for number in range(5_100):
-        for _ in families.add(seen_of(record(id=f"{number}", parent_id=f"x{number}")), 0.0):
-            pass
-    assert len(list(families.waited(10.0))) <= 5_001
-    assert list(families.add(seen_of(record(id="a", parent_id="a")), 20.0)) == []
-    list(families.waited(30.0))
+    found: list[Family] = []
+    for number in range(5_001):
+        found += families.add(seen_of(record(id=f"{number}", parent_id=f"x{number}")), 0.0)
+    assert len(found) == 5_001
+    assert list(families.rest()) == []
+
+
+def test_cycle_of_parents_is_shown_in_the_end() -> None:
+    """Ids that nobody would make do not hang the watcher, and hide no dispatch."""
+    families = Families(patience=2.0)
+    for name, parent in (("a", "a"), ("b", "c"), ("c", "b")):
+        assert list(families.add(seen_of(record(id=name, parent_id=parent)), 0.0)) == []
+    assert list(families.waited(30.0)) == []
+    alone, top = families.rest()
+    assert alone.seen.dispatch.id_text == id_of("a")
+    assert top.seen.dispatch.id_text == id_of("b")
+    assert [each.seen.dispatch.id_text for each in top.children] == [id_of("c")]
+    assert list(families.rest()) == []
 
 
 def test_deep_nesting() -> None:
