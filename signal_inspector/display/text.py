@@ -176,7 +176,10 @@ def program() -> tuple[str, list[str]]:
 
 def management_command() -> str | None:
     """The management command that this process runs; None if it runs none."""
-    name, options = program()
+    return _command_of(*program())
+
+
+def _command_of(name: str, options: list[str]) -> str | None:
     if name not in _MANAGERS or not options or options[0].startswith("-"):
         return None  # the word after an option may be its value, which may be a secret
     return options[0]
@@ -184,8 +187,9 @@ def management_command() -> str | None:
 
 def process_name() -> str:
     """What this process runs: "runserver", "gunicorn"."""
-    name = management_command() or program()[0].removeprefix("python -m ")
-    return (name or "python")[:100]
+    name, options = program()
+    shown = _command_of(name, options) or name.removeprefix("python -m ")
+    return (shown or "python")[:100]
 
 
 def process(name: str, pid: int | str, machine: str = "") -> str:

@@ -103,11 +103,14 @@ class Measured(Attached):
     def finished(self, error: BaseException | None) -> None:
         self._outer = None
         if self._has_ends and hasattr(self, "dispatch"):  # otherwise none was recorded
-            token = attach(self._context)
-            try:
-                self._ended_whole(error)
-            finally:
-                detach(token)
+            self._tell_end(error)
+
+    def _tell_end(self, error: BaseException | None) -> None:
+        token = attach(self._context)
+        try:
+            self._ended_whole(error)
+        finally:
+            detach(token)
 
     def _ended_whole(self, error: BaseException | None) -> None:
         if self._meters is not None:

@@ -81,8 +81,9 @@ class DispatchSpan(Measured):
             if hasattr(self, "dispatch"):  # otherwise it could not be recorded, and never started
                 if error is not None or self._failures or self._receivers is None:
                     self._conclude(error)
+                self._outer = None
                 if self._has_ends:
-                    super().finished(error)
+                    self._tell_end(error)
         finally:
             # An overridden send() may go on after Signal's own, and is still in this span.
             self._is_over = None in self._entered

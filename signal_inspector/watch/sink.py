@@ -49,6 +49,7 @@ class WatchSink(Sink):
         self._lines: dict[Path, Line] = {}
         self._place: Place | None = None
         self._config: object = None
+        self._process = ""  # as watchers show it; worked out for the first dispatch sent to one
         self._lock = threading.RLock()
         self._drainer: threading.Thread | None = None
         _sinks.add(self)
@@ -70,7 +71,9 @@ class WatchSink(Sink):
 
     def send(self, dispatch: Dispatch) -> None:
         """Send a dispatch that has ended to all watchers."""
-        line = wire.dispatch_line(dispatch, process(process_name(), os.getpid()))
+        if not self._process:
+            self._process = process(process_name(), os.getpid())
+        line = wire.dispatch_line(dispatch, self._process)
         lines = list(self._lines.values())
         for each in lines:
             each.offer(line)
@@ -166,7 +169,8 @@ class WatchSink(Sink):
         return True
 
     def _forked(self) -> None:
-        """Forget the connections and the thread, which are the parent's."""
+        """Forget the connections, the thread and the process, which are the parent's."""
+        self._process = ""
         self._lock = threading.RLock()
         self._drainer = None
         lines, self._lines = self._lines, {}

@@ -217,9 +217,11 @@ def test_many_threads(sink: WatchSink, meeting: Place) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_forked_child_calls_itself(sink: WatchSink, meeting: Place) -> None:
-    """A child has a line of its own, and the parent's goes on."""
+    """A child has a line and a name of its own, and the parent's go on."""
     with Listener(meeting) as listener:
         assert look(sink)
+        caused.send(sender=None)
+        dispatches(listener, 1)
         child = os.fork()
         if child == 0:  # pragma: no cover - another process
             try:
@@ -229,8 +231,25 @@ def test_forked_child_calls_itself(sink: WatchSink, meeting: Place) -> None:
         assert os.waitpid(child, 0)[1] == 0
         caused.send(sender=None)
         found = heard(listener, lambda messages: sum(m.kind == "dispatch" for m in messages) >= 2)
-        told = {message.process.split(",")[0] for message in found if message.kind == "dispatch"}
-        assert told == {f"pid {os.getpid()}", f"pid {child}"}
+        told = [message for message in found if message.kind == "dispatch"]
+        for names in (
+            [message.process for message in told],
+            [message.content["context"]["process"] for message in told],
+        ):
+            assert {name.split(",")[0] for name in names} == {f"pid {os.getpid()}", f"pid {child}"}
+
+
+def test_the_process_is_named_once(
+    sink: WatchSink, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What names it reads the program's arguments, which takes long in every dispatch."""
+    assert look(sink)
+    named: list[str] = []
+    monkeypatch.setattr(sinks, "process_name", lambda: named.append("x") or "shell")
+    caused.send(sender=None)
+    caused.send(sender=None)
+    dispatches(listener, 2)
+    assert named == ["x"]
 
 
 class Chained(Signal):
