@@ -25,7 +25,7 @@ STICKS_OUT = """(page) => {
     const edge = page.getBoundingClientRect();
     return [...page.querySelectorAll("*")].filter((node) => {
         const box = node.getBoundingClientRect();
-        const inside = node.closest("svg, pre, .sa-hidden, .si-symbols, thead, datalist");
+        const inside = node.closest("svg, pre, .si-sr, .si-symbols, thead, datalist");
         return box.width && !inside && (box.right > edge.right + 1 || box.left < edge.left - 1);
     }).map((node) => node.outerHTML.slice(0, 200));
 }"""

@@ -87,6 +87,24 @@ def test_contrast(new_page: NewPage, shop: str, theme: str) -> None:
         assert order.evaluate(LOW_CONTRAST) == []
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_advice_in_the_color_of_warnings(new_page: NewPage, shop: str, theme: str) -> None:
+    """The title of advice on what to mend has the palette's color of warnings."""
+    order = open_order(new_page(color_scheme=theme), shop)
+    title = order.locator(".si-advice > ul .si-kind").first
+    color = title.evaluate("(title) => getComputedStyle(title).color")
+    assert color == order.evaluate(
+        """(panel) => {
+            const probe = panel.appendChild(document.createElement("span"));
+            probe.style.color = "var(--si-warn)";
+            const color = getComputedStyle(probe).color;
+            probe.remove();
+            return color;
+        }"""
+    )
+    assert color != order.evaluate("(panel) => getComputedStyle(panel).color")
+
+
 def test_theme_button(order: Locator) -> None:
     """The toolbar's own theme button changes the panel."""
     sight = "(panel) => getComputedStyle(panel.querySelector('.si-request a')).color"

@@ -16,7 +16,8 @@ from tests.toolbar.made import call, plain
 PACKAGE = Path(signal_inspector.__file__).parent
 SHEETS = PACKAGE / "static" / "signal_inspector"
 PALETTE = SHEETS / "display" / "palette.css"
-ICONS = PACKAGE / "templates" / "signal_inspector" / "display" / "symbols.html"
+TEMPLATES = PACKAGE / "templates" / "signal_inspector" / "display"
+ICONS = TEMPLATES / "symbols.html"
 #: "#b3211b", "rgb(1 2 3)"; not "#djDebug" or "url(#si-hatch)".
 COLOR = re.compile(
     r"(?<![\w(])#(?:[0-9a-f]{8}|[0-9a-f]{6}|[0-9a-f]{3,4})(?![\w-])|\b(?:rgb|hsl|oklch)a?\(",
@@ -49,6 +50,23 @@ def test_the_palette_has_both_themes() -> None:
     assert len(lines) > 30
     odd = [name for name, value in lines if not value.startswith("light-dark(#")]
     assert all(name.startswith("plain-") for name in odd)
+
+
+def test_every_room_has_the_looks_of_a_dispatch() -> None:
+    """What the shared templates name has its rule in the shared sheet, or one in each room."""
+    pages = "".join(
+        each.read_text() for each in TEMPLATES.glob("*.html") if each.name != "badges.html"
+    )  # only the panel has badges
+    classes = " ".join(re.findall(r'class="([^"]*)"', re.sub(r"{%.*?%}", " ", pages)))
+    used = set(re.findall(r"si-[a-z-]+(?![\w{-])", classes))
+
+    def styled(*names: str) -> set[str]:
+        text = "".join((SHEETS / name).read_text() for name in names)
+        return set(re.findall(r"\.(si-[a-z-]+)", text))
+
+    rooms = styled("panel.css") & styled("audit.css", "audit_overview.css")
+    assert {"si-quiet", "si-lane", "si-odd"} <= used
+    assert used - styled("display/dispatch.css") - rooms == set()
 
 
 def test_every_color_that_is_used_is_defined() -> None:
