@@ -38,9 +38,9 @@ class SignalInspectorConfig(AppConfig):
             _setting_changed, weak=False, dispatch_uid="signal_inspector.settings"
         )
         if apps.is_installed("debug_toolbar"):
-            from signal_inspector.toolbar import sql_panel  # noqa: PLC0415 - nobody else needs it
+            from signal_inspector.toolbar import unlogged  # noqa: PLC0415 - nobody else needs it
 
-            suppression.add_suppressor(sql_panel.unlogged)
+            suppression.add_suppressor(unlogged)
         _apply_settings()
 
 

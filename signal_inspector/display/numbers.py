@@ -50,6 +50,11 @@ def took(nanoseconds: int) -> str:
     return duration(max(nanoseconds, 1))
 
 
+def self_time(duration_ns: int, self_ns: int) -> str:
+    """The duration without nested dispatches; "" if it would read the same as the whole."""
+    return duration(self_ns) if duration_ns - self_ns >= _TENTH else ""
+
+
 def period(start_ns: int, end_ns: int) -> str:
     """A period, given in ns from a common start: "from 72.2 to 84.2 ms"."""
     start, unit = _in_units(start_ns)
@@ -105,6 +110,11 @@ def ago(seconds: float) -> str:
 def queries(count: int, nanoseconds: int) -> str:
     """The text of the SQL column: "24 in 9.6 ms", or "" without queries."""
     return f"{integer(count)} in {duration(nanoseconds)}" if count else ""
+
+
+def queries_in(count: int, nanoseconds: int) -> str:
+    """Queries in words: "24 queries in 9.6 ms", or "" without queries."""
+    return f"{plural(count, 'query', 'queries')} in {duration(nanoseconds)}" if count else ""
 
 
 def percent(part: int, whole: int) -> str:

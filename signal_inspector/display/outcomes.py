@@ -117,8 +117,7 @@ def _returned(ended: Ended) -> OutcomeWords:
     if left:
         text = f"{part_of(ended.receivers - left, ended.receivers)} {RETURNED}"
         return OutcomeWords("warn", "cancelled", text)
-    text = RETURNED if ended.receivers == 1 else f"all {integer(ended.receivers)} {RETURNED}"
-    return OutcomeWords("ok", "ok", text)
+    return all_returned(ended.receivers)
 
 
 def call_outcome(
@@ -171,6 +170,12 @@ def recorded_call_outcome(dispatch: Dispatch, call: ReceiverCall) -> OutcomeWord
         unseen=dispatch.unseen,
         value="" if call.response is None else call.response.text,
     )
+
+
+def all_returned(number: int, note: str = "") -> OutcomeWords:
+    """The words if everything returned: "returned", "all 3 returned"."""
+    text = RETURNED if number == 1 else f"all {integer(number)} {RETURNED}"
+    return OutcomeWords("ok", "ok", text, note)
 
 
 def part_of(part: int, whole: int) -> str:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import Summary
+from signal_inspector.display.numbers import integer
 
 
 class DottedName(NamedTuple):
@@ -77,7 +78,7 @@ def listing(words: Iterable[str], limit: int = 0, *, joint: str = "and") -> str:
     """ "a, b and c"; beyond ``limit`` words (0: no limit), the rest is counted: "a and 2 more"."""
     shown = list(words)
     if limit and len(shown) > limit:
-        shown[limit:] = [f"{len(shown) - limit:,} more"]
+        shown[limit:] = [f"{integer(len(shown) - limit)} more"]
     *first, last = shown or [""]
     return f"{', '.join(first)} {joint} {last}" if first else last
 
@@ -90,6 +91,11 @@ def arguments(payload: Mapping[str, Summary]) -> str:
 def unique(words: Iterable[str]) -> list[str]:
     """The words without repetitions, in the order of first appearance."""
     return list(dict.fromkeys(words))
+
+
+def short_id(id_text: str) -> str:
+    """The start and the end of an id: "01a202bf…9f86"."""
+    return f"{id_text[:8]}…{id_text[-4:]}"
 
 
 def printable(text: str) -> str:
@@ -206,7 +212,7 @@ def near(text: str, names: Iterable[str], number: int = 3) -> list[str]:
             by_form.setdefault(form, []).append(name)
     wanted = {text.lower(): None, text.rpartition(".")[2].lower(): None}
     forms = [form for each in wanted for form in get_close_matches(each, by_form, number)]
-    return list(dict.fromkeys(name for form in forms for name in by_form[form]))[:number]
+    return unique(name for form in forms for name in by_form[form])[:number]
 
 
 def did_you_mean(text: str, known: Iterable[str]) -> str:

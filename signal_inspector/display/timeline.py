@@ -14,7 +14,7 @@ from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Outcome, ReceiverCall
 from signal_inspector.display.numbers import duration, integer, period
 from signal_inspector.display.outcomes import ORPHAN, is_swallowed, recorded_call_outcome
-from signal_inspector.display.text import last_part
+from signal_inspector.display.text import last_part, unique
 
 #: What a thick bar stands for. A dispatch is drawn as a thin bar with end marks instead.
 BarKind = Literal["ok", "raised", "swallowed", "cancelled", "running", "nested"]
@@ -190,7 +190,7 @@ def group_lane(members: Sequence[Dispatch], scale: Scale) -> Lane:
     return Lane(
         label=label,
         columns=_columns([(m.start_ns, m.end_ns) for m in members], scale),
-        marks=tuple(dict.fromkeys(scale.x(member.start_ns) for member in failed))[:_MARKS],
+        marks=tuple(unique(scale.x(member.start_ns) for member in failed)[:_MARKS]),
     )
 
 
@@ -286,5 +286,5 @@ def receiver_lane(name: str, calls: Sequence[tuple[Dispatch, ReceiverCall]], sca
     return Lane(
         label=label,
         columns=_columns([(at, at + call.duration_ns) for _, call, at in timed], scale),
-        marks=tuple(dict.fromkeys(failed))[:_MARKS],
+        marks=tuple(unique(failed)[:_MARKS]),
     )

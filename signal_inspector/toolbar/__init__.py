@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
+from signal_inspector.core.record.transactions import opened_connections
 from signal_inspector.lazy import names_of
 
 if TYPE_CHECKING:
+    from signal_inspector.toolbar.cells import printable as printable
     from signal_inspector.toolbar.panel import SignalInspectorPanel
     from signal_inspector.toolbar.requests import SUMMARY_ID as SUMMARY_ID
     from signal_inspector.toolbar.requests import StoredRequest as StoredRequest
@@ -16,7 +20,6 @@ if TYPE_CHECKING:
     from signal_inspector.toolbar.view import panel_view as panel_view
     from signal_inspector.toolbar.view import trouble_text as trouble_text
     from signal_inspector.toolbar.views import urlpatterns as urlpatterns
-    from signal_inspector.toolbar.wording import printable as printable
 
 __all__ = ["SignalInspectorPanel"]
 
@@ -28,7 +31,7 @@ _HOMES: Final = {
     "StoredRequest": "requests",
     "pack": "requests",
     "panel_view": "view",
-    "printable": "wording",
+    "printable": "cells",
     "stored_request": "requests",
     "summarize": "requests",
     "trouble_text": "view",
@@ -37,3 +40,23 @@ _HOMES: Final = {
 
 if not TYPE_CHECKING:  # a type checker would conclude that every name exists
     __getattr__ = names_of(__name__, _HOMES)
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """A suppressor: a context in which the SQL panel logs no query of this thread.
+
+    The toolbar has no public way to do this. It reads its private attribute for each cursor.
+    """
+    watched: list[tuple[Any, Any]] = [
+        (connection, panel)
+        for connection in opened_connections()
+        if (panel := getattr(connection, "_djdt_logger", None)) is not None
+    ]
+    for connection, _ in watched:
+        connection._djdt_logger = None
+    try:
+        yield
+    finally:
+        for connection, panel in watched:
+            connection._djdt_logger = panel

@@ -120,7 +120,7 @@ def lines(advice: Sequence[Advice], row_of: Callable[[Target], str]) -> Lines:
     mend, know = (_lines(advice, severity, row_of) for severity in ("mend", "know"))
     titles = unique(one.title.lower() for one in advice if one.severity == "know")
     number = sum(one.severity == "know" for one in advice)
-    title = f"{number} more to know" if mend else f"{plural(number, 'thing')} to know"
+    title = f"{integer(number)} more to know" if mend else f"{plural(number, 'thing')} to know"
     kinds = " · ".join(titles)
     return Lines(mend=mend, know=know, know_title=title if know else "", know_kinds=kinds)
 
@@ -134,7 +134,7 @@ def _lines(
         for one in chosen[:_LINES]
     ]
     if len(chosen) > _LINES:
-        left = Segment(text=f"{len(chosen) - _LINES} more of these kinds are not listed.")
+        left = Segment(text=f"{integer(len(chosen) - _LINES)} more of these kinds are not listed.")
         shown.append(AdviceLine(kind="More", segments=(left,)))
     return tuple(shown)
 
@@ -156,9 +156,9 @@ class AdviceLine:
 
 def strong_listing(names: Sequence[str], limit: int = 4) -> list[Segment]:
     """The last parts of dotted names, emphasized, listed as ``listing`` lists words."""
-    shown = [Segment(text=last_part(name), style="strong") for name in names[:limit]]
+    shown = [strong(name) for name in names[:limit]]
     if len(names) > limit:
-        shown.append(Segment(text=f"{len(names) - limit} more"))
+        shown.append(Segment(text=f"{integer(len(names) - limit)} more"))
     segments: list[Segment] = []
     for index, segment in enumerate(shown):
         if index:

@@ -10,7 +10,7 @@ from signal_inspector.conf import get_config
 from signal_inspector.core.record.dispatch import FAILED, Dispatch
 from signal_inspector.core.record.values import Outcome, Query, ReceiverCall, SendMethod
 from signal_inspector.display import numbers
-from signal_inspector.display.numbers import duration, integer, plural, took
+from signal_inspector.display.numbers import duration, integer, plural, queries_in, took
 from signal_inspector.display.outcomes import NOT_CALLED, OutcomeWords
 from signal_inspector.display.parts import (
     Argument,
@@ -23,12 +23,9 @@ from signal_inspector.display.parts import (
     error_line,
     traceback_lines,
 )
-from signal_inspector.display.text import DottedName, dotted, last_part
+from signal_inspector.display.text import DottedName, dotted, last_part, short_id
 from signal_inspector.display.timeline import Lane, Scale, call_lane
-from signal_inspector.toolbar.dispatch_rows import RowBase
-from signal_inspector.toolbar.grouping import Node
-from signal_inspector.toolbar.requests import audit_href, trace_href
-from signal_inspector.toolbar.wording import (
+from signal_inspector.toolbar.cells import (
     call_outcome,
     editor_href,
     payload_line,
@@ -36,6 +33,9 @@ from signal_inspector.toolbar.wording import (
     raw_ms,
     stack_frames,
 )
+from signal_inspector.toolbar.dispatch_rows import RowBase
+from signal_inspector.toolbar.grouping import Node
+from signal_inspector.toolbar.requests import audit_href, trace_href
 
 _NOT_CALLED = OutcomeWords("none", "notcalled", NOT_CALLED)
 
@@ -52,7 +52,7 @@ def facts_row(node: Node, json_url: str, *, hidden: bool) -> FactsRow:
         level=node.level,
         hidden=hidden,
         dispatch_id=dispatch.id_text,
-        short_id=f"{dispatch.id_text[:8]}…{dispatch.id_text[-4:]}",
+        short_id=short_id(dispatch.id_text),
         id_href=audit_href(dispatch.signal, dispatch.id_text),
         json_url=json_url,
         trace_id=dispatch.trace_id,
@@ -81,7 +81,7 @@ def call_row(
     ran = call.outcome is not Outcome.SKIPPED
     failed = call.outcome in FAILED
     has_time = ran and call.timed
-    has_own_time = has_time and call.duration_ns - call.self_ns >= 50_000
+    own_time = numbers.self_time(call.duration_ns, call.self_ns) if has_time else ""
     return CallRow(
         id=f"{node.id}-c{index}",
         parent=node.id,
@@ -96,7 +96,7 @@ def call_row(
         lane=call_lane(dispatch, call, nested, scale),
         outcome=call_outcome(dispatch, call),
         time=took(call.duration_ns) if has_time else "",
-        time_note=f"self {duration(call.self_ns)}" if has_own_time else "",
+        time_note=f"self {own_time}" if own_time else "",
         sql=numbers.queries(call.query_count, call.query_ns),
         badges=(*_kind_badges(dispatch.method, call), *badges),
         error=error_line(call),
@@ -159,13 +159,12 @@ def query_tables(call: ReceiverCall) -> Iterator[QueryTable]:
     note = f"{plural(missing, 'more statement')} not kept." if missing else ""
     if len(by_alias) < 2:
         on = "".join(f" on {alias}" for alias in by_alias)
-        title = f"{plural(call.query_count, 'query', 'queries')} in {duration(call.query_ns)}{on}"
+        title = f"{queries_in(call.query_count, call.query_ns)}{on}"
         yield QueryTable(title=title, statements=tuple(_statements(call.queries)), note=note)
         return
     for index, (alias, queries) in enumerate(by_alias.items(), 1):
-        took = duration(sum(query.duration_ns for query in queries))
         yield QueryTable(
-            title=f"{plural(len(queries), 'query', 'queries')} in {took} on {alias}",
+            title=f"{queries_in(len(queries), sum(q.duration_ns for q in queries))} on {alias}",
             statements=tuple(_statements(queries)),
             note=note if index == len(by_alias) else "",
         )

@@ -18,11 +18,12 @@ from signal_inspector.display.text import (
     exception_name,
     last_part,
     listing,
+    short_id,
     unique,
 )
 from signal_inspector.display.timeline import Lane, Scale, dispatch_lane, group_lane
+from signal_inspector.toolbar.cells import about, dispatch_outcome, group_outcome, place, raw_ms
 from signal_inspector.toolbar.grouping import Node, Tree
-from signal_inspector.toolbar.wording import about, dispatch_outcome, group_outcome, place, raw_ms
 
 _MANY = 40  # a larger group shows the median with its maximum
 _SEARCH = 2_000  # the most characters of search words for rows that are not in the page
@@ -169,7 +170,7 @@ def _unique_badges(node: Node, remarks: Remarks) -> list[Badge]:
 
 
 def _about(dispatch: Dispatch) -> str:
-    return about(dispatch.payload) or f"{dispatch.id_text[:8]}…{dispatch.id_text[-4:]}"
+    return about(dispatch.payload) or short_id(dispatch.id_text)
 
 
 def _error(dispatch: Dispatch) -> ErrorLine | None:

@@ -13,7 +13,7 @@ from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Outcome, ReceiverCall
 from signal_inspector.display.numbers import duration, integer, plural
 from signal_inspector.display.parts import Badge
-from signal_inspector.display.text import exception_name
+from signal_inspector.display.text import exception_name, unique
 from signal_inspector.toolbar.advice import (
     Advice,
     Case,
@@ -117,13 +117,12 @@ def rolled_back(case: Case) -> Iterator[Advice]:
 
 def recursion(case: Case) -> Iterator[Advice]:
     """A signal was sent inside one of its own receivers."""
-    by_id = {dispatch.id_text: dispatch for dispatch in case.dispatches}
     depths: dict[str, int] = {}
     deepest: dict[str, tuple[int, Dispatch]] = {}
     for dispatch in case.dispatches:  # a dispatch comes before the ones nested in it
         depth, above = 0, dispatch
         for _ in range(_LEVELS):
-            parent = by_id.get(above.parent_id_text or "")
+            parent = case.tree.parent(above)
             if parent is None:
                 break
             if parent.signal == dispatch.signal:
@@ -241,7 +240,7 @@ def thread_for_asend(case: Case) -> Iterator[Advice]:
         ]
         if sync:
             waiting, waited_ns = _waited(dispatch)
-            names = tuple(dict.fromkeys(dispatch.calls[i].receiver for i in sync))
+            names = tuple(unique(dispatch.calls[i].receiver for i in sync))
             target: Target = (dispatch.sequence, sync[0])
             found.setdefault(dispatch.signal, []).append((waited_ns, waiting, target, names))
     for sends in found.values():

@@ -28,7 +28,7 @@ from signal_inspector.core.record.details import redactor
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Caller, Outcome
 from signal_inspector.display.numbers import ago, clock, duration, integer
-from signal_inspector.toolbar.figures import covered_ns
+from signal_inspector.toolbar.cells import covered_ns
 
 _PATH = 500  # characters of a path with its query that are kept
 _READ = 2_000  # characters of it that are searched for secrets

@@ -18,6 +18,7 @@ from signal_inspector.display.outcomes import (
     SWALLOWED,
     Glyph,
     OutcomeWords,
+    all_returned,
     is_swallowed,
     part_of,
 )
@@ -31,8 +32,8 @@ from signal_inspector.display.text import (
     unique,
 )
 from signal_inspector.display.timeline import Lane, Scale, receiver_lane
+from signal_inspector.toolbar.cells import call_outcome, place, raw_ms
 from signal_inspector.toolbar.dispatch_rows import Remarks
-from signal_inspector.toolbar.wording import call_outcome, place, raw_ms
 
 Calls = list[tuple[Dispatch, ReceiverCall]]
 
@@ -110,7 +111,7 @@ def _ending(calls: Calls) -> OutcomeWords:
         for dispatch, call in calls
     )
     if returned == len(calls):
-        return OutcomeWords(glyph="ok", tone="ok", text=f"all {integer(returned)} returned")
+        return all_returned(returned)
     text = f"{part_of(returned, len(calls))} {RETURNED}"
     return OutcomeWords(glyph="skipped", tone="none", text=text)
 
@@ -159,11 +160,10 @@ def others_words(entries: Sequence[SignalEntry]) -> str:
 def intro(entries: Sequence[SignalEntry]) -> str:
     """The sentences above the table that say what it shows."""
     number = sum(1 for entry in entries if entry.is_inspected)
-    shown, total = integer(min(number, _SIGNALS)), integer(number)
-    signals = "custom signal" if number == 1 else "custom signals"
+    shown = integer(min(number, _SIGNALS))
     return (
         "Connected in this process now, in the order they would run. "
-        f"{shown} of {total} {signals}."
+        f"{shown} of {plural(number, 'custom signal')}."
     )
 
 

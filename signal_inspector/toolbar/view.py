@@ -32,7 +32,7 @@ from signal_inspector.display.parts import Segment
 from signal_inspector.display.timeline import Axis, BarKind, Scale, axis
 from signal_inspector.toolbar import connection_rules, dispatch_rules
 from signal_inspector.toolbar.advice import DROPPED_ROW, Advice, AdviceLine, Case, lines, remarks
-from signal_inspector.toolbar.figures import Figure, figures
+from signal_inspector.toolbar.cells import Figure, figures
 from signal_inspector.toolbar.grouping import Tree
 from signal_inspector.toolbar.requests import (
     Links,

@@ -16,10 +16,10 @@ from django.urls import path
 from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.context import suppress
 from signal_inspector.core.record.dispatch import document
+from signal_inspector.toolbar.cells import printable
 from signal_inspector.toolbar.requests import PANEL_ID, unpack
 from signal_inspector.toolbar.timeline import Row
 from signal_inspector.toolbar.view import Story, story
-from signal_inspector.toolbar.wording import printable
 
 View = Callable[[HttpRequest], HttpResponse]
 

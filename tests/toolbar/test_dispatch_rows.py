@@ -6,10 +6,10 @@ import pytest
 
 from signal_inspector.core.record.values import Caller, Summary
 from signal_inspector.display.parts import Badge
+from signal_inspector.toolbar.cells import about
 from signal_inspector.toolbar.dispatch_rows import DispatchRow, Remarks, dispatch_row
 from signal_inspector.toolbar.requests import Links
 from signal_inspector.toolbar.timeline import HeadingRow
-from signal_inspector.toolbar.wording import about
 from tests.toolbar.made import World, call
 
 

@@ -11,7 +11,7 @@ from signal_inspector.core.record.values import (
     Summary,
     Unseen,
 )
-from signal_inspector.toolbar.wording import call_outcome, dispatch_outcome, group_outcome
+from signal_inspector.toolbar.cells import call_outcome, dispatch_outcome, group_outcome
 from tests.toolbar.made import World, call, not_called, skipped
 
 BROKEN = "builtins.ValueError: no"

@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from signal_inspector.conf import forget_config
 from signal_inspector.core.record.values import Caller
-from signal_inspector.toolbar import wording
+from signal_inspector.toolbar import cells
 
 HERE = __file__
 
@@ -36,13 +36,13 @@ def test_editor_links(settings: Settings, form: str, path: str, href: str) -> No
     """A path is quoted into the configured form, and only absolute paths make a link."""
     settings.SIGNAL_INSPECTOR = {"TOOLBAR": {"EDITOR_URL": form}}
     forget_config()
-    assert wording.editor_href(path, 7) == href
+    assert cells.editor_href(path, 7) == href
 
 
 def test_place_without_a_file_is_none() -> None:
     """A receiver without a source file has no place."""
-    assert wording.place("", 0) is None
-    known = wording.place("/nowhere/else.py", 0)
+    assert cells.place("", 0) is None
+    known = cells.place("/nowhere/else.py", 0)
     assert known is not None
     assert known.text == "/nowhere/else.py"
 
@@ -55,9 +55,9 @@ def test_stack_hides_what_the_toolbar_hides(settings: Settings) -> None:
     stack = [
         Caller(HERE, 1, "here"),
         Caller(hidden.__file__, 1, "decode"),
-        Caller(wording.__file__, 1, "x"),
+        Caller(cells.__file__, 1, "x"),
     ]
-    frames = wording.stack_frames(stack)
+    frames = cells.stack_frames(stack)
     assert [frame.function for frame in frames] == ["here"]
     assert frames[0].code.startswith('"""Paths, editor links')
 
@@ -65,4 +65,4 @@ def test_stack_hides_what_the_toolbar_hides(settings: Settings) -> None:
 def test_no_stack_where_the_toolbar_wants_none(settings: Settings) -> None:
     """ENABLE_STACKTRACES=False shows none, though one was recorded."""
     settings.DEBUG_TOOLBAR_CONFIG = {"ENABLE_STACKTRACES": False, "IS_RUNNING_TESTS": False}
-    assert wording.stack_frames([Caller(HERE, 1, "here")]) == ()
+    assert cells.stack_frames([Caller(HERE, 1, "here")]) == ()

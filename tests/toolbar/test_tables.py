@@ -11,8 +11,8 @@ from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import Outcome, Unseen
 from signal_inspector.display.parts import Badge
 from signal_inspector.toolbar import tables
+from signal_inspector.toolbar.cells import Figure, call_outcome, covered_ns, figures
 from signal_inspector.toolbar.dispatch_rows import Remarks
-from signal_inspector.toolbar.figures import Figure, covered_ns, figures
 from signal_inspector.toolbar.requests import (
     SUMMARY_ID,
     StoredRequest,
@@ -21,7 +21,6 @@ from signal_inspector.toolbar.requests import (
     stored_request,
 )
 from signal_inspector.toolbar.tables import catalog_rows, intro, receiver_rows
-from signal_inspector.toolbar.wording import call_outcome
 from tests.toolbar.made import MS, World, call, skipped
 
 
