@@ -54,7 +54,7 @@ WAYS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "idle": contextlib.nullcontext,
     "captured": capture,
     "captured in Django's own loop": in_djangos_loop,
-    "audited": lambda: audited("caller"),
+    "audited": lambda: audited("after_transaction"),
     "traced": traced,
 }
 

@@ -51,7 +51,7 @@ class KeptTest(TransactionTestCase):
         self.client.force_login(self.grace)
 
     def buy(self, word: str, card: str = GOOD_CARD) -> None:
-        with audited("caller"):
+        with audited("after_transaction"):
             self.client.post("/spell/", {"word": word})
             details = {"name": "G. Hopper", "address": ADDRESS, "card_number": card}
             headers = {"X-Request-ID": "req-42"}
@@ -98,7 +98,7 @@ class KeptTest(TransactionTestCase):
     def test_past_orders(self):
         """The orders that demo_data places are in the log, with that as their origin."""
         orders = Order.objects.count()
-        with audited("caller"):
+        with audited("after_transaction"):
             history.buy()
         self.assertEqual(Order.objects.count(), orders + history.ORDERS)
         placed = sent("shop.signals.order_placed").order_by("pk")

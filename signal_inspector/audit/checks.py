@@ -92,8 +92,8 @@ def check_delivery(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     """Check that the settings name a delivery that suits the database.
 
     E001: there is no such database. E002: there is no such delivery. W001: the delivery has its
-    own connection, and the database is a SQLite file that the project uses (``caller`` is used
-    instead). W002: the app's tables are not routed to the database that is written to.
+    own connection, and the database is a SQLite file that the project uses (``after_transaction``
+    is used instead). W002: the app's tables are not routed to the database that is written to.
     """
     settings = get_settings()
     place = 'SIGNAL_INSPECTOR["AUDIT"]'
@@ -123,7 +123,8 @@ def check_delivery(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
                 Warning(
                     f'{place}["DELIVERY"] is {settings.delivery!r}, which writes from a thread of '
                     "its own, and the database is a SQLite file that the project writes to.",
-                    hint='"caller" is used in its place. Use "auto", or a database of its own.',
+                    hint='"after_transaction" is used in its place. Use "auto", or a database of '
+                    "its own.",
                     id="signal_audit.W001",
                 )
             )

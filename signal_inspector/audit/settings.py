@@ -118,7 +118,7 @@ class Audit:
     """The settings of the audit, with their defaults."""
 
     database: str = field(default="default", metadata={"rule": some_text})  # alias in DATABASES
-    #: "auto", "inline", "buffered", "caller", "spool", or the dotted path of a Delivery class.
+    #: "auto", "inline", "after_transaction", "buffered", "spooled", or a Delivery class's path.
     delivery: str = field(default="auto", metadata={"rule": some_text})
     include: tuple[str, ...] = ("*",)  # globs of the signals that are audited
     exclude: tuple[str, ...] = ()
@@ -127,7 +127,7 @@ class Audit:
     queue_size: int = 10_000  # dispatches that wait for the writer, per process
     batch_size: int = fixed(500)  # dispatches written in one transaction
     flush_seconds: float = fixed(1.0)  # the longest time that they wait
-    spool_dir: str = ""  # where "spool" keeps its files; "spool" does not work without it
+    spool_dir: str = ""  # where "spooled" keeps its files; "spooled" does not work without it
     request_id_header: str = "X-Request-ID"  # "": a new id is made for every request
     #: What is kept of the path of a request: "route", the route that Django found, or "path".
     paths: str = field(default="route", metadata={"rule": choice(*PATHS)})

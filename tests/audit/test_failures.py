@@ -35,7 +35,7 @@ from tests.fixed import fixed
 # A SQLite file is a database of its own, beside those that pytest-django knows.
 pytestmark = [] if connection.vendor == "sqlite" else [pytest.mark.django_db(transaction=True)]
 
-DELIVERIES = ["buffered", "caller", "inline", "spool"]
+DELIVERIES = ["after_transaction", "buffered", "inline", "spooled"]
 #: How each is told of in the log of the process.
 NOT_NOW = "writing the audit log, which the database does not take now"
 DISPATCHES = AuditedDispatch._meta.db_table
@@ -308,7 +308,7 @@ def test_the_application_goes_on(shop: Shop, fault: str, delivery: str) -> None:
         settle(shop)
         with shop.sell(2, lambda: begins(shop)):
             assert shop.sales() == [1, 2]
-            if delivery in ("buffered", "spool") and fault != "locked":
+            if delivery in ("buffered", "spooled") and fault != "locked":
                 eventually(lambda: internal_errors.counts().get(NOT_NOW) or losses.total)
         shop.sell(3)
         settle(shop)
@@ -427,7 +427,7 @@ def hanging_commits(shop: Shop) -> Iterator[None]:
 HANGING = {"in a statement": hanging_statements, "at COMMIT": hanging_commits}
 
 
-@pytest.mark.parametrize("delivery", ["buffered", "spool"])
+@pytest.mark.parametrize("delivery", ["buffered", "spooled"])
 @pytest.mark.parametrize("when", HANGING)
 def test_the_writer_is_killed(server: Shop, when: str, delivery: str) -> None:
     """The thread's connection is killed: it writes on another one, once."""
@@ -464,7 +464,7 @@ def test_a_caller_is_killed(server: Shop, when: str) -> None:
         assert sold.send(None, number=2) == [(on_sale, "done")]
 
     is_free = when == "in a statement" or server.vendor == "postgresql"
-    with audited("caller"):
+    with audited("after_transaction"):
         server.sell(1)
         with HANGING[when](server):
             ended = in_a_thread(sell if is_free else tell)

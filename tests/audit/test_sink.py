@@ -270,7 +270,7 @@ class TestChoosing:
         with pytest.raises(ImproperlyConfigured, match=name.replace(".", r"\.")):
             delivery_class(name)
 
-    @pytest.mark.parametrize("name", ["buffered", "spool"])
+    @pytest.mark.parametrize("name", ["buffered", "spooled"])
     def test_no_thread_writes_to_a_shared_file(self, name: str) -> None:
         """On a SQLite file that the project uses, no thread of ours writes, whatever is asked."""
         chosen = chosen_class(Audit(delivery=name))

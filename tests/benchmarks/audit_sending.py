@@ -113,8 +113,8 @@ def ways(directory: Path, servers: Sequence[str]) -> list[Way]:
     found = [
         Way("buffered", "buffered", "log"),
         Way("buffered, with payload", "buffered", "log", payload="full"),
-        Way("spool", "spool", "log", spool=directory / "spool"),
-        Way("caller's connection, SQLite", "caller", is_slow=True),
+        Way("spooled", "spooled", "log", spool=directory / "spool"),
+        Way("after the transaction, SQLite", "after_transaction", is_slow=True),
         Way("inline, SQLite", "inline", within=transaction.atomic, is_slow=True),
     ]
     for server in servers:

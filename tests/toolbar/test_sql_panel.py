@@ -53,7 +53,7 @@ def panel() -> Iterator[Panel]:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("delivery", ["caller", "inline"])
+@pytest.mark.parametrize("delivery", ["after_transaction", "inline"])
 def test_the_audit_writes_unlogged(delivery: str, panel: Panel) -> None:
     """What the sender asks the database is logged; what the audit writes there is not."""
     signal = Signal()

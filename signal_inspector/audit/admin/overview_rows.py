@@ -236,7 +236,7 @@ def _state(gap: Gap, span: Span) -> OutcomeWords:
     if gap.to_at is None:
         return OutcomeWords("warn", "warn", "may go on", "nothing tells of its end yet")
     if gap.is_upper_bound:
-        hint = "DELIVERY “spool” survives this" if gap.reason == GapReason.DEAD_WRITER else ""
+        hint = "DELIVERY “spooled” survives this" if gap.reason == GapReason.DEAD_WRITER else ""
         return OutcomeWords("warn", "warn", "cannot be known more exactly", hint)
     if gap.reason == GapReason.UNWRITABLE:
         return OutcomeWords("warn", "warn", "one dispatch, for good")

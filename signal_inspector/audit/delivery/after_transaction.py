@@ -1,4 +1,4 @@
-"""The delivery ``caller``: writes on the sender's own connection, outside of transactions."""
+"""The delivery ``after_transaction``: writes on the sender's connection, outside transactions."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class AfterTransaction(Delivery):
     transactions that are still open, which the kill rolls back as well.
     """
 
-    name: ClassVar[str] = "caller"
+    name: ClassVar[str] = "after_transaction"
     has_own_connection: ClassVar[bool] = False
 
     def __init__(self, settings: Audit) -> None:

@@ -35,7 +35,7 @@ HEARTBEAT_SECONDS: Final = 15.0
 #: A process on another machine counts as dead when it was silent for so long (s); a process on
 #: this machine as soon as it no longer exists.
 SILENT_SECONDS: Final = 120.0
-_WITHOUT_LOSS: Final = "spool"  # with this delivery, what waited in the process is in its file
+_WITHOUT_LOSS: Final = "spooled"  # with this delivery, what waited in the process is in its file
 _REMEMBERED: Final = timedelta(days=7)
 
 

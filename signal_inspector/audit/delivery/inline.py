@@ -38,7 +38,7 @@ class Inline(AfterTransaction):
     Promises: the row is there when ``send`` returns. If a transaction is open, the row is written
     in that transaction, inside its own savepoint: a row that fails leaves the transaction as it
     was. If nothing can be written (an error has broken the transaction, or an event loop runs),
-    the row is written afterwards, as with ``caller``.
+    the row is written afterwards, as with ``after_transaction``.
 
     Costs: the sender waits for the database, about a millisecond, and its transaction contains
     these queries and holds their locks.

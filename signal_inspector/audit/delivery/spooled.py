@@ -1,4 +1,4 @@
-"""The delivery ``spool``: a file per process, which a thread ships to the database.
+"""The delivery ``spooled``: a file per process, which a thread ships to the database.
 
 If the process is killed, another process ships its file later.
 """
@@ -293,16 +293,16 @@ class Spooled(Delivery):
     a transaction was open when the process was killed, its outcome is unknown.
     """
 
-    name: ClassVar[str] = "spool"
+    name: ClassVar[str] = "spooled"
 
     def __init__(self, settings: Audit) -> None:
         super().__init__(settings)
         if spool_files is None:
             raise ImproperlyConfigured(
-                '"spool" needs file locks, which this system does not have.'
+                '"spooled" needs file locks, which this system does not have.'
             )
         if not settings.spool_dir:
-            raise ImproperlyConfigured('"spool" needs SPOOL_DIR, a directory for its files.')
+            raise ImproperlyConfigured('"spooled" needs SPOOL_DIR, a directory for its files.')
         self._directory = Path(settings.spool_dir)
         self._begin()
 
@@ -310,7 +310,7 @@ class Spooled(Delivery):
     def check(cls, settings: Audit) -> list[CheckMessage]:
         if settings.spool_dir:
             return []
-        message = 'SIGNAL_INSPECTOR["AUDIT"]["SPOOL_DIR"] is needed by the delivery "spool".'
+        message = 'SIGNAL_INSPECTOR["AUDIT"]["SPOOL_DIR"] is needed by the delivery "spooled".'
         hint = "Name a directory on a local disk that survives a restart."
         return [Error(message, hint=hint, id="signal_audit.E003")]
 

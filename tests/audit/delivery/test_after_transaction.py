@@ -104,7 +104,7 @@ def _no_trouble() -> Iterator[None]:
 
 @pytest.fixture
 def by_caller() -> Iterator[None]:
-    with audited("caller"):
+    with audited("after_transaction"):
         yield
 
 
@@ -356,7 +356,7 @@ def in_a_file(
         call_command("migrate", "signal_audit", database="file", verbosity=0)
         with (
             override_settings(SIGNAL_INSPECTOR={"AUDIT": {"DATABASE": "file"}}),
-            audited("caller"),
+            audited("after_transaction"),
         ):
             yield connections["file"]
         connections["file"].close()
@@ -683,7 +683,7 @@ class TestATransactionBegunInSQL:
                 Group.objects.create(name="kept")
         assert [group.name for group in Group.objects.all()] == ["kept"]
 
-    @pytest.fixture(params=["caller", "inline"])
+    @pytest.fixture(params=["after_transaction", "inline"])
     def delivery(self, request: pytest.FixtureRequest) -> Any:
         return request.param
 
@@ -720,7 +720,7 @@ class TestATransactionBegunInSQL:
 
     @pytest.mark.usefixtures("by_inline")
     def test_that_has_failed(self) -> None:
-        """In one that can only be rolled back inline does as caller does, without a word."""
+        """In one that can only be rolled back, inline does as after_transaction, silently."""
         needs("postgresql")
         begin()
         with pytest.raises(DatabaseError):

@@ -237,7 +237,7 @@ class TestTheDead:
         living.refresh_from_db()
         assert living.stopped_at is None
 
-    @pytest.mark.parametrize("fields", [{"waiting": 0}, {"delivery": "spool"}])
+    @pytest.mark.parametrize("fields", [{"waiting": 0}, {"delivery": "spooled"}])
     def test_without_a_loss(self, fields: dict[str, Any]) -> None:
         """One that had nothing waiting, or has it in a file, leaves no gap."""
         writer(seen_at=timezone.now() - LONG_AGO, **fields)
@@ -322,8 +322,8 @@ class TestChecks:
 
     def test_a_spool_without_a_directory(self) -> None:
         """The spool needs a directory."""
-        assert "signal_audit.E003" in self.of(DELIVERY="spool")
-        assert "signal_audit.E003" not in self.of(DELIVERY="spool", SPOOL_DIR="/somewhere")
+        assert "signal_audit.E003" in self.of(DELIVERY="spooled")
+        assert "signal_audit.E003" not in self.of(DELIVERY="spooled", SPOOL_DIR="/somewhere")
 
     def test_a_file_that_is_shared(self, settings: Any) -> None:
         """A thread for a SQLite file that the project writes to is told of."""

@@ -42,7 +42,7 @@ def directory(tmp_path: Path) -> Path:
 @pytest.fixture
 def spooling(programs: Programs, directory: Path) -> Programs:
     """Programs that spool."""
-    programs.audit = {"DELIVERY": "spool", "SPOOL_DIR": str(directory)}
+    programs.audit = {"DELIVERY": "spooled", "SPOOL_DIR": str(directory)}
     return programs
 
 

@@ -138,7 +138,7 @@ class TestShip:
 @real
 def test_ships_what_a_dead_process_left(programs: Programs, tmp_path: Path) -> None:
     """What a killed process had in its file is in the log afterwards, once."""
-    spool = {"DELIVERY": "spool", "SPOOL_DIR": str(tmp_path / "spool"), "FLUSH_SECONDS": 60}
+    spool = {"DELIVERY": "spooled", "SPOOL_DIR": str(tmp_path / "spool"), "FLUSH_SECONDS": 60}
     sender = programs.start("place(3)\nos.kill(os.getpid(), signal.SIGKILL)", **spool)
     sender.communicate(timeout=60)
     options = ("ship", "--directory", str(tmp_path / "spool"), "--json")

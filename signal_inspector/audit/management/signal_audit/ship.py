@@ -20,7 +20,7 @@ class Ship(Subcommand):
     name = "ship"
     help = "write what processes that ended left in their spool files to the database"
     description = (
-        "For DELIVERY 'spool'. A process ships its own file, and those of dead ones on its "
+        "For DELIVERY 'spooled'. A process ships its own file, and those of dead ones on its "
         "machine; this does it where no process runs any more. Safe while others run, and safe "
         "to repeat: what is in the log already stays there once."
     )
