@@ -141,7 +141,7 @@ def _read(raw: object) -> tuple[Config, list[Problem]]:
         problem = Problem(
             key=SETTING,
             kind=ProblemKind.WRONG_VALUE,
-            message=f"{SETTING} cannot be read ({type(error).__name__}).",
+            message=f"{SETTING} cannot be read: {type(error).__name__}.",
             hint="Use plain dicts, lists, strings and numbers.",
         )
         return Config(), [*reader.problems, problem]

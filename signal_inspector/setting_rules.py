@@ -57,10 +57,12 @@ def strings(value: object) -> Fault | None:
         return Fault(wrong, f"must be a list of strings, not {_a(value)}.", hint)
     for position, item in enumerate(value):
         if not isinstance(item, str):
-            return Fault(wrong, f"must hold strings only; item {position} is {_a(item)}.", hint)
+            return Fault(wrong, f"must contain strings only; item {position} is {_a(item)}.", hint)
         if not item.strip():
-            hint = "Remove the item, or say what it should be."
-            return Fault(ProblemKind.WRONG_VALUE, f"holds an empty item, {position}.", hint)
+            hint = "Remove the item, or write what it should match."
+            return Fault(
+                ProblemKind.WRONG_VALUE, f'has an empty item; item {position} is "".', hint
+            )
     return None
 
 
@@ -79,8 +81,8 @@ def _pattern_fault(position: int, item: object) -> Fault | None:
     """What is wrong with a value pattern: it does not compile, or may run forever."""
     pattern: object = item.pattern if isinstance(item, re.Pattern) else item
     if isinstance(item, re.Pattern) and not isinstance(pattern, str):
-        hint = 'Write a pattern of text, like re.compile(r"[0-9]{11}").'
-        return Fault(ProblemKind.WRONG_TYPE, f"holds a pattern of bytes, item {position}.", hint)
+        hint = 'Write a text pattern, like re.compile(r"[0-9]{11}").'
+        return Fault(ProblemKind.WRONG_TYPE, f"has a bytes pattern; see item {position}.", hint)
     if not isinstance(pattern, str):
         return None
     if isinstance(item, str):
@@ -92,19 +94,16 @@ def _pattern_fault(position: int, item: object) -> Fault | None:
         matches_nothing = re.compile(pattern).fullmatch("") is not None
     except (re.error, RecursionError, OverflowError, ValueError) as error:
         hint = "Correct the regular expression that follows re:."
-        what = f"holds a pattern that does not compile, item {position}: {error}."
+        what = f"has a pattern that does not compile; item {position}: {error}."
         return Fault(ProblemKind.WRONG_VALUE, what, hint)
     if matches_nothing:
-        hint = "Let it match one character at least."
-        what = f"holds a pattern that matches an empty text, item {position}."
+        hint = "Write a pattern that matches at least one character."
+        what = f"has a pattern that matches the empty string; see item {position}."
         return Fault(ProblemKind.WRONG_VALUE, what, hint)
     if _nests_repeats(parsed, inside=False):
-        hint = (
-            "Write it without a repeat in a repeat, or make the inner one possessive: (?:a++b)*."
-        )
+        hint = "Write it without nested repeats, or make the inner repeat possessive: (?:a++b)*."
         what = (
-            f"holds a pattern that may take very long, item {position}: what it repeats has a "
-            "repeat in it."
+            f"has a pattern that may take very long; item {position} has a repeat inside a repeat."
         )
         return Fault(ProblemKind.WRONG_VALUE, what, hint)
     return None
@@ -157,7 +156,10 @@ def hooks(value: object) -> Fault | None:
         if not isinstance(name, str):
             return Fault(wrong, f"must have dotted names as keys, not {_a(name)}.", hint)
         if not callable(hook) and not (isinstance(hook, str) and "." in hook):
-            what = f"must have callables or their dotted paths as values, not {_a(hook)} ({name})."
+            what = (
+                f"must have callables or their dotted paths as values, not {_a(hook)} (for "
+                f"{name})."
+            )
             return Fault(wrong, what, hint)
     return None
 
@@ -195,7 +197,7 @@ def section(value: object) -> Fault | None:
     return Fault(
         ProblemKind.WRONG_TYPE,
         f"must be a dict, not {_a(value)}.",
-        "Write a dict with keys in capitals, or remove it to use the defaults.",
+        "Write a dict with uppercase keys, or remove it to use the defaults.",
     )
 
 
@@ -206,13 +208,13 @@ def placeholders(*names: str) -> dict[str, Rule]:
         if not isinstance(value, str):
             return text(value)
         wanted = " and ".join(f"{{{name}}}" for name in names)
-        hint = f"Write a template that holds {wanted}, or an empty string."
+        hint = f"Write a template that contains {wanted}, or an empty string."
         if not value:
             return None
         try:
             parts = [part for part in Formatter().parse(value) if part[1] is not None]
         except ValueError as error:
-            return Fault(ProblemKind.WRONG_VALUE, f"is no valid template: {error}.", hint)
+            return Fault(ProblemKind.WRONG_VALUE, f"is not a valid template: {error}.", hint)
         # A conversion or format stays part of the name, because neither has a meaning here.
         found = {
             f"{name}{'!' + how if how else ''}{':' + spec if spec else ''}"
@@ -220,10 +222,10 @@ def placeholders(*names: str) -> dict[str, Rule]:
         }
         missing = [name for name in names if name not in found]
         if missing:
-            return Fault(ProblemKind.WRONG_VALUE, f"lacks {{{missing[0]}}}.", hint)
+            return Fault(ProblemKind.WRONG_VALUE, f"does not contain {{{missing[0]}}}.", hint)
         foreign = sorted(found.difference(names))
         if foreign:
-            what = f"holds {{{foreign[0]}}}, which stands for nothing."
+            what = f"contains {{{foreign[0]}}}, which is not a placeholder."
             return Fault(ProblemKind.WRONG_VALUE, what, hint)
         return None
 

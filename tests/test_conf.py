@@ -122,14 +122,14 @@ WRONG: list[tuple[object, str, ProblemKind, str, str]] = [
         {"REDACT": ["ok", 3]},
         '["REDACT"]',
         ProblemKind.WRONG_TYPE,
-        "must hold strings only; item 1 is an int.",
+        "must contain strings only; item 1 is an int.",
         "Write it like",
     ),
     (
         {"REDACT": ["ok", " "]},
         '["REDACT"]',
         ProblemKind.WRONG_VALUE,
-        "holds an empty item, 1.",
+        'has an empty item; item 1 is "".',
         "Remove the item",
     ),
     (
@@ -185,43 +185,43 @@ WRONG: list[tuple[object, str, ProblemKind, str, str]] = [
         {"TOOLBAR": {"EDITOR_URL": "vscode://file/{path}"}},
         '["TOOLBAR"]["EDITOR_URL"]',
         ProblemKind.WRONG_VALUE,
-        "lacks {line}.",
-        "Write a template that holds {path} and {line}, or an empty string.",
+        "does not contain {line}.",
+        "Write a template that contains {path} and {line}, or an empty string.",
     ),
     (
         {"TOOLBAR": {"EDITOR_URL": "vscode://file/{file}:{line}"}},
         '["TOOLBAR"]["EDITOR_URL"]',
         ProblemKind.WRONG_VALUE,
-        "lacks {path}.",
+        "does not contain {path}.",
         "Write a template",
     ),
     (
         {"TOOLBAR": {"EDITOR_URL": "x://{path}:{line}:{column}"}},
         '["TOOLBAR"]["EDITOR_URL"]',
         ProblemKind.WRONG_VALUE,
-        "holds {column}, which stands for nothing.",
+        "contains {column}, which is not a placeholder.",
         "Write a template",
     ),
     (
         {"TOOLBAR": {"EDITOR_URL": "x://{path}:{line:04d}"}},
         '["TOOLBAR"]["EDITOR_URL"]',
         ProblemKind.WRONG_VALUE,
-        "lacks {line}.",
+        "does not contain {line}.",
         "Write a template",
     ),
     (
         {"TOOLBAR": {"EDITOR_URL": "x://{path}:{line"}},
         '["TOOLBAR"]["EDITOR_URL"]',
         ProblemKind.WRONG_VALUE,
-        "is no valid template: expected '}' before end of string.",
+        "is not a valid template: expected '}' before end of string.",
         "Write a template",
     ),
     (
         {"TRACE_URL": "https://traces.example.com/"},
         '["TRACE_URL"]',
         ProblemKind.WRONG_VALUE,
-        "lacks {trace_id}.",
-        "Write a template that holds {trace_id}, or an empty string.",
+        "does not contain {trace_id}.",
+        "Write a template that contains {trace_id}, or an empty string.",
     ),
     (
         {"TOOLBAR": {"TRACE_URL": "https://traces.example.com/{trace_id}"}},
@@ -317,16 +317,16 @@ def test_a_mistake_uncovers_no_secret(value: object, kept: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     ("pattern", "what"),
     [
-        ("re:(", "holds a pattern that does not compile, item 0: "),
-        ("re:(?a)(?u)x", "holds a pattern that does not compile, item 0: "),
-        ("re:(?L)x", "holds a pattern that does not compile, item 0: "),
-        ("re:", "holds a pattern that matches an empty text, item 0."),
-        (r"re:\d*", "holds a pattern that matches an empty text, item 0."),
-        (re.compile(b"x"), "holds a pattern of bytes, item 0."),
+        ("re:(", "has a pattern that does not compile; item 0: "),
+        ("re:(?a)(?u)x", "has a pattern that does not compile; item 0: "),
+        ("re:(?L)x", "has a pattern that does not compile; item 0: "),
+        ("re:", "has a pattern that matches the empty string; see item 0."),
+        (r"re:\d*", "has a pattern that matches the empty string; see item 0."),
+        (re.compile(b"x"), "has a bytes pattern; see item 0."),
         *[
             (
                 pattern,
-                "holds a pattern that may take very long, item 0: what it repeats has a repeat",
+                "has a pattern that may take very long; item 0 has a repeat inside a repeat",
             )
             for pattern in (
                 "re:(a+)+b", "re:(?:a*b?)*c", r"re:(\w+\s?)+x", "re:((a|b)+,)*z", "re:(a{2,}x)+",
@@ -390,7 +390,7 @@ def test_hostile_collections() -> None:
     raw = {"EXCLUDE": [], "INCLUDE": HostileList(["x"])}
     assert read_config(raw) == Config()
     (problem,) = config_problems(raw)
-    assert problem.message == "SIGNAL_INSPECTOR cannot be read (RuntimeError)."
+    assert problem.message == "SIGNAL_INSPECTOR cannot be read: RuntimeError."
     assert internal_errors.counts() == {"the settings": 2}
 
 
@@ -472,8 +472,8 @@ def test_a_room_registers_its_section() -> None:
     assert read_config(raw).room(Tracing) == Tracing(values=True, names=("a",))
     assert [(problem.message, problem.hint) for problem in config_problems(raw)] == [
         (
-            'SIGNAL_INSPECTOR["TRACING"]["LINK"] lacks {trace_id}.',
-            "Write a template that holds {trace_id}, or an empty string.",
+            'SIGNAL_INSPECTOR["TRACING"]["LINK"] does not contain {trace_id}.',
+            "Write a template that contains {trace_id}, or an empty string.",
         ),
         (
             'SIGNAL_INSPECTOR["TRACING"]["VALEUS"] is not a setting of Signal Inspector.',

@@ -33,13 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = parser.parse_args(arguments).paths
     missing = [path for path in paths if not Path(path).exists()]
     for path in missing:
-        print(f"{path}: there is no such file or directory", file=sys.stderr)
+        print(f"{path}: no such file or directory", file=sys.stderr)
     sources = {source.path: source for path in paths for source in _sources(path)}
     found, unusable = False, bool(missing)
     for source in sources.values():
         if source.problem:
             unusable = True
-            print(f"{place(source.path, 0)}: not looked at: it {source.problem}", file=sys.stderr)
+            print(f"{place(source.path, 0)}: not checked: it {source.problem}", file=sys.stderr)
         for finding in removed(source.creations):
             found = True
             where = place(finding.path, finding.line)

@@ -37,8 +37,8 @@ _HERE: Final = str(Path(__file__).parent)
 _CACHE: Final = getattr(django_inspect, "_get_func_parameters", None)
 
 _HINT: Final = (
-    "Connect a function of a module, keep what you connect in a variable that lasts, "
-    "or connect it with weak=False."
+    "Connect a module-level function, keep a lasting reference to the receiver, or connect it "
+    "with weak=False."
 )
 
 
@@ -52,10 +52,10 @@ def connected_twice(facts: Facts) -> Iterator[Finding]:
             subject=first.name.name,
             message=(
                 f"The receiver{at(first.name.path, first.name.line)} is connected to "
-                f"{first.signal} {times}, and runs {times} for one dispatch: "
+                f"{first.signal} {times}, so it runs {times} per dispatch: "
                 f"{listing([_how(each) for each in group])}."
             ),
-            hint="Connect it in one place. The same dispatch_uid in both would connect it once.",
+            hint="Connect it in one place only, or give both connections the same dispatch_uid.",
             names=(first.name.name, first.signal),
             path=group[-1].connected_at.path,
             line=group[-1].connected_at.line,
@@ -71,18 +71,22 @@ def imported_twice(facts: Facts) -> Iterator[Finding]:
             continue  # that is W014
         first = copies[0]
         modules = sorted({_module(each) for each in copies})
-        how = f"as {listing(modules)}" if len(modules) > 1 else f"as {modules[0]}, and reloaded"
+        how = (
+            f"as {listing(modules)}"
+            if len(modules) > 1
+            else f"as {modules[0]}, which was reloaded"
+        )
         yield Finding(
             kind=Kind.IMPORTED_TWICE,
             subject=first.name.name,
             message=(
                 f"The file of the receiver{at(first.name.path, first.name.line)} was imported "
-                f"{len(copies)} times, {how}. So {first.signal} has {len(copies)} receivers of "
-                "it, and each of them runs."
+                f"{len(copies)} times, {how}. So {first.signal} has {len(copies)} copies of the "
+                "receiver, and each of them runs."
             ),
             hint=(
-                "Import it by one name everywhere, and take the directory that makes the other "
-                "one possible out of sys.path; or give the receiver a dispatch_uid."
+                "Import the module by the same name everywhere, and remove the directory that "
+                "allows the other name from sys.path; or give the receiver a dispatch_uid."
             ),
             names=(*{each.name.name for each in copies}, first.signal),
             path=first.name.path,
@@ -106,10 +110,10 @@ def uid_taken(facts: Facts) -> Iterator[Finding]:
                 subject=name.name,
                 message=(
                     f"The receiver{at(name.path, name.line)} is not connected to {signal}: its "
-                    f"dispatch_uid {refused.dispatch_uid!r} is taken by {other.name}"
-                    f"{at(other.path, other.line)}, so Django ignored the call."
+                    f"dispatch_uid {refused.dispatch_uid!r} is already used by {other.name}"
+                    f"{at(other.path, other.line)}, so Django ignored the connect()."
                 ),
-                hint="Give each receiver a dispatch_uid of its own.",
+                hint="Give each receiver its own dispatch_uid.",
                 names=(name.name, signal),
                 path=where.path or name.path,
                 line=where.line or name.line,
@@ -130,11 +134,11 @@ def vain_disconnect(facts: Facts) -> Iterator[Finding]:
                 kind=Kind.VAIN_DISCONNECT,
                 subject=vain.receiver.name,
                 message=(
-                    f"disconnect(){at(where.path, where.line)} found nothing, and the receiver "
-                    f"still receives {signal}: it is connected {is_}, and was to be disconnected "
-                    f"{how}."
+                    f"disconnect(){at(where.path, where.line)} found no such connection, and "
+                    f"the receiver is still connected to {signal}: it was connected {is_}, but "
+                    f"disconnect() was called {how}."
                 ),
-                hint="Give disconnect() the same sender and dispatch_uid as connect().",
+                hint="Pass the same sender and dispatch_uid to disconnect() as to connect().",
                 names=(vain.receiver.name, signal),
                 path=where.path or vain.receiver.path,
                 line=where.line or vain.receiver.line,
@@ -299,9 +303,9 @@ def dead(facts: Facts) -> Iterator[Finding]:
             yield _finding(
                 Kind.DEAD,
                 each,
-                "{name} has gone away and is never called: it was connected to {signal}{at}, and "
-                "signals hold their receivers by weak reference, so that one which nothing else "
-                "holds goes away at once.",
+                "{name} was garbage collected and is never called: it was connected to "
+                "{signal}{at}, and nothing else refers to it. Signals hold their receivers by "
+                "weak references.",
             )
 
 
@@ -314,9 +318,10 @@ def fleeting(facts: Facts) -> Iterator[Finding]:
         yield _finding(
             Kind.FLEETING,
             each,
-            "{name} will go away and be called no more: it is connected to {signal}{at} by "
-            "weak reference, and nothing that lasts holds it. For the time being a cache of "
-            "Django's does, as DEBUG is on, or a collection of garbage is due.",
+            "{name} will be garbage collected, and is not called after that: it is connected to "
+            "{signal}{at} by a weak reference, and no lasting reference to it exists. It is "
+            "still alive only because Django caches it while DEBUG is on, or because the "
+            "garbage collector has not run yet.",
         )
 
 

@@ -36,18 +36,22 @@ class Kind(Enum):
     OUTSIDE_READY = _Kind("W016", "a receiver is connected outside of `ready()`")
     LATE = _Kind("W017", "a receiver is connected after start-up")
     MISPLACED = _Kind("W018", "a receiver is defined in `models.py` or `views.py`")
-    BELOW_DECORATOR = _Kind("W019", "a receiver is connected without the decorators above it")
-    UID_TAKEN = _Kind("W020", "a receiver is not connected because its `dispatch_uid` is taken")
+    BELOW_DECORATOR = _Kind(
+        "W019", "a receiver is connected without the decorators above `@receiver`"
+    )
+    UID_TAKEN = _Kind(
+        "W020", "a receiver is not connected because its `dispatch_uid` is already used"
+    )
     SYNC_ON_ASEND = _Kind("W021", "a signal is sent with `asend` to sync receivers")
     UNLOGGABLE = _Kind("W022", "a receiver's failure cannot be logged by `send_robust`")
     PROVIDING_ARGS = _Kind("W023", "`providing_args`")
     TEXT_AS_SENDER = _Kind("W028", "a receiver listens to a string as sender")
     UNSENT_PARAMETER = _Kind("W029", "a receiver requires an argument that no send passes")
-    VAIN_DISCONNECT = _Kind("W030", "a `disconnect()` found nothing")
+    VAIN_DISCONNECT = _Kind("W030", "a `disconnect()` disconnects nothing")
     NEVER_SENT = _Kind("I024", "a signal is never sent")
     NOBODY_CONNECTED = _Kind("I025", "a signal has no receivers")
     NAME = _Kind("I026", "a name does not say what happened")
-    MAY_STOP_OTHERS = _Kind("I027", "one receiver may stop the rest")
+    MAY_STOP_OTHERS = _Kind("I027", "one receiver may stop the others")
 
     @property
     def number(self) -> str:
@@ -98,10 +102,14 @@ def _ignore(value: object) -> Fault | None:
     known = [kind.number for kind in Kind]
     for key, globs in dict.items(value):
         if not isinstance(key, str) or key.removeprefix(_PREFIX) not in known:
-            name = repr(key) if isinstance(key, str) else f"a {type(key).__name__}"
+            name = (
+                f"the key {key!r}"
+                if isinstance(key, str)
+                else f"a key of type {type(key).__name__}"
+            )
             close = difflib.get_close_matches(str(key).removeprefix(_PREFIX), known, n=1)
             hint = f'Did you mean "{close[0]}"?' if close else f"Known ids: {', '.join(known)}."
-            what = f"has {name} for a key, which is not the id of a check of signals."
+            what = f"has {name}, which is not the id of a signal check."
             return Fault(ProblemKind.WRONG_VALUE, what, hint)
         wrong = strings(globs)
         if wrong is not None:

@@ -201,10 +201,12 @@ def names(facts: Facts) -> Iterator[Finding]:
             kind=Kind.NAME,
             subject=signal,
             message=(
-                f"The name{at(path, line)} {wrong}. A signal tells those who do not "
-                "know the sender what has happened: they have its name to go by."
+                f"The name{at(path, line)} {wrong}. Receivers do not know the sender: the name "
+                "of the signal must tell them what happened."
             ),
-            hint=f"Call it {instead}." if instead else "Call it after the event: order_placed.",
+            hint=f"Rename it to {instead}."
+            if instead
+            else "Name it after the event, such as order_placed.",
             names=(signal,),
             path=path,
             line=line,
@@ -223,7 +225,7 @@ def what_is_wrong(name: str) -> str | None:
     is_state = _happens(verb) and verb not in ORDERS_OF_SOMETHING  # open_ticket
     says_what = rest or verb not in ORDERS_OF_SOMETHING
     if verb in ORDERS and says_what and not is_state:
-        return f"gives an order ({verb}) and does not say what happened"
+        return f'is an order ("{verb}") and does not say what happened'
     return None
 
 

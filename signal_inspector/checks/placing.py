@@ -20,8 +20,8 @@ _ANYWHERE = ("django.core.signals.setting_changed", "django.db.models.signals.cl
 #: Only ``migrate`` and ``flush`` send these, and they import ``management`` of every app first.
 _OF_MIGRATE = ("django.db.models.signals.pre_migrate", "django.db.models.signals.post_migrate")
 _TOO_LATE = (
-    "It does not receive what is sent before that. In a process that never runs this code, such "
-    "as a command or a worker, it receives nothing."
+    "It misses everything that is sent before that, and it receives nothing in a process that "
+    "never runs this code, such as a command or a worker."
 )
 
 
@@ -88,9 +88,9 @@ def _among(home: str, each: Connected) -> Finding:
         kind=Kind.MISPLACED,
         subject=each.name.name,
         message=(
-            f"The receiver{at(each.name.path, each.name.line)} of {each.signal} is defined among "
-            f"the {home}. It is easily overlooked there, and what it imports is imported with "
-            f"the {home}."
+            f"The receiver{at(each.name.path, each.name.line)} of {each.signal} is defined "
+            f"among the {home}. It is easily overlooked there, and its imports are imported "
+            f"with the {home}."
         ),
         hint=_moved(each.name.name),
         names=(each.name.name, each.signal),
@@ -106,11 +106,11 @@ def _outside_ready(each: Connected) -> Finding:
         subject=each.name.name,
         message=(
             f"The receiver{at(each.name.path, each.name.line)} was connected to {each.signal} "
-            f"before all models were there{at(where.path, where.line)}: its module was imported "
-            "along with another one's models. Nobody who cleans up that import will know that it "
-            "connects a receiver."
+            f"before all models were loaded{at(where.path, where.line)}: its module was "
+            "imported together with the models of another module. Whoever cleans up that import "
+            "will not know that it connects a receiver."
         ),
-        hint=f"Import its module in {_ready(each)}, and nowhere before.",
+        hint=f"Import its module in {_ready(each)}, and not before that.",
         names=(each.name.name, each.signal),
         path=where.path,
         line=where.line,
@@ -146,7 +146,7 @@ def _never_imported(module: str, connect: Connect) -> Finding:
         subject=name,
         message=(
             f"{module} connects a receiver to {connect.signal}{at(connect.path, connect.line)}, "
-            f"and is not imported at start-up. {_TOO_LATE}"
+            f"but is not imported at start-up. {_TOO_LATE}"
         ),
         hint=(
             _moved(module)  # an import of it would lead to W018
@@ -160,7 +160,9 @@ def _never_imported(module: str, connect: Connect) -> Finding:
 
 
 def _moved(dotted: str) -> str:
-    return f"Move it to a module of its own, such as receivers.py, imported by {ready_of(dotted)}."
+    return (
+        f"Move it to its own module, such as receivers.py, and import that in {ready_of(dotted)}."
+    )
 
 
 def _ready(each: Connected) -> str:

@@ -41,8 +41,9 @@ def without_kwargs(facts: Facts) -> Iterator[Finding]:
             subject=name,
             message=(
                 f"The receiver{at(each.name.path, each.name.line)} does not accept **kwargs. "
-                f"{each.signal} calls it with signal=, sender= and all that is sent: at one "
-                "argument more it raises TypeError, and with DEBUG Django refuses to connect it."
+                f"{each.signal} calls it with signal=, sender= and every argument that is sent: "
+                "it raises TypeError as soon as one is added, and with DEBUG on Django refuses "
+                "to connect it."
             ),
             hint="Add **kwargs to the end of its parameters.",
             names=(name, each.signal),
@@ -68,13 +69,13 @@ def unloggable(facts: Facts) -> Iterator[Finding]:
             subject=each.name.name,
             message=(
                 f"A {what} without __qualname__ is connected to {each.signal}"
-                f"{at(where.path, where.line)}. If it raises, Django cannot log the "
-                f"failure: {sent or 'send_robust'} itself raises AttributeError, and the "
-                "receivers after it are not called."
+                f"{at(where.path, where.line)}. If it raises, Django cannot log the failure: "
+                f"{sent or 'send_robust'} itself raises AttributeError, and the remaining "
+                "receivers are not called."
             ),
             hint=(
-                "Connect a function or method that calls it; of a partial, "
-                "functools.update_wrapper() keeps the name of its function."
+                "Connect a function or method that calls it. For a partial, "
+                "functools.update_wrapper() copies the name of its function."
             ),
             names=(each.name.name, each.signal),
             path=where.path,
@@ -95,9 +96,9 @@ def below_decorator(facts: Facts) -> Iterator[Finding]:
             kind=Kind.BELOW_DECORATOR,
             subject=name,
             message=(
-                f"The receiver{at(each.name.path, each.name.line)} of {each.signal} was connected "
-                "before the decorators above @receiver were applied. The signal calls the bare "
-                "function, and what they add does not happen."
+                f"The receiver{at(each.name.path, each.name.line)} of {each.signal} was "
+                "connected before the decorators above @receiver were applied. The signal calls "
+                "the undecorated function, so these decorators have no effect."
             ),
             hint="Put @receiver above all other decorators.",
             names=(name, each.signal),
@@ -121,13 +122,12 @@ def text_as_sender(facts: Facts) -> Iterator[Finding]:
             subject=name,
             message=(
                 f"It is connected to {connect.signal} for the sender {connect.sender}"
-                f"{at(connect.path, connect.line)}. A signal compares senders by identity: "
-                "another text is another object, be it equal or not, and this receiver is not "
-                "called."
+                f"{at(connect.path, connect.line)}. A signal compares senders by identity, and "
+                "an equal string may be another object: then this receiver is not called."
             ),
             hint=(
-                "Name the object that sends: a class, a model. Only the signals of "
-                "django.db.models know a model by its label."
+                "Use the object that sends, such as a class or a model. Only the signals of "
+                "django.db.models accept the label of a model."
             ),
             names=(name, connect.signal),
             path=connect.path,
@@ -155,16 +155,16 @@ def unsent_parameter(facts: Facts) -> Iterator[Finding]:
 
 def _unsent(each: Connected, missing: list[str], send: Send) -> Finding:
     sent = list(send.arguments)
-    given = f"gives {listing(sent)}" if sent else "gives nothing but the sender"
+    given = f"passes {listing(sent)}" if sent else "passes only the sender"
     return Finding(
         kind=Kind.UNSENT_PARAMETER,
         subject=each.name.name,
         message=(
-            f"The receiver{at(each.name.path, each.name.line)} requires {listing(missing)}, and "
-            f"no send of {each.signal} gives that: {send.method.value}{at(send.path, send.line)} "
-            f"{given}. The call raises TypeError."
+            f"The receiver{at(each.name.path, each.name.line)} requires {listing(missing)}, but "
+            f"no send of {each.signal} passes that: {send.method.value}"
+            f"{at(send.path, send.line)} {given}. The call raises TypeError."
         ),
-        hint="Send it, or give the parameter a default.",
+        hint="Pass it when you send the signal, or give the parameter a default.",
         names=(each.name.name, each.signal),
         path=each.name.path,
         line=each.name.line,

@@ -36,11 +36,11 @@ def sync_on_asend(facts: Facts) -> Iterator[Finding]:
             kind=Kind.SYNC_ON_ASEND,
             subject=signal,
             message=(
-                f"{send.method.value}{at(send.path, send.line)} has sync receivers to call: "
-                f"{_names(receivers)}. Django moves them to a thread, away from the event loop "
-                "and from what is kept by thread, and waits for all of them."
+                f"{send.method.value}{at(send.path, send.line)} calls sync receivers: "
+                f"{_names(receivers)}. Django runs them in a thread, without the event loop and "
+                "without thread-local data, and waits for all of them."
             ),
-            hint="Write them as async def, or send it with send() from code that is sync.",
+            hint="Write them as async def, or send the signal with send() from sync code.",
             names=(signal, *(each.name.name for each in receivers)),
             path=send.path,
             line=send.line,
@@ -60,10 +60,10 @@ def never_sent(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             kind=Kind.NEVER_SENT,
             subject=signal,
-            message=f"The signal{at(path, line)} is never sent, as far as the source shows.",
+            message=f"No code that sends the signal{at(path, line)} was found.",
             hint=(
-                "Send it where it happens. Before you remove it, look for code outside of this "
-                "project that sends it: nothing else was read."
+                "Send it where the event happens. Before you remove it, look for code outside "
+                "this project that sends it: only this project's source was read."
             ),
             names=(signal,),
             path=path,
@@ -82,8 +82,8 @@ def nobody_connected(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             kind=Kind.NOBODY_CONNECTED,
             subject=signal,
-            message=f"Nothing is connected to the signal{at(path, line)}.",
-            hint="If it is for others to connect to, ignore this. If not, remove it.",
+            message=f"No receiver is connected to the signal{at(path, line)}.",
+            hint="If other projects are meant to connect to it, ignore this. If not, remove it.",
             names=(signal,),
             path=path,
             line=line,
@@ -101,18 +101,18 @@ def may_stop_others(facts: Facts) -> Iterator[Finding]:
 
 def _fragile(signal: str, sends: Sequence[Send], receivers: Sequence[Connected]) -> Finding:
     send = sends[0]
-    robust, rest = "send_robust", "those after it are not called"
+    robust, rest = "send_robust", "the remaining ones are not called"
     if send.method.is_async:  # what happens to the others depends on the version of Django
-        robust, rest = "asend_robust", "others may be cancelled or not called"
+        robust, rest = "asend_robust", "the others may be cancelled or not called"
     return Finding(
         kind=Kind.MAY_STOP_OTHERS,
         subject=signal,
         message=(
-            f"{send.method.value}{at(send.path, send.line)} calls receivers that know nothing of "
-            f"each other: {_names(receivers)}. If one of them raises, {rest}, and the sender gets "
-            "the exception."
+            f"{send.method.value}{at(send.path, send.line)} calls unrelated receivers: "
+            f"{_names(receivers)}. If one of them raises, {rest}, and the sender gets the "
+            "exception."
         ),
-        hint=f"Use {robust}, unless a receiver is meant to refuse what happens.",
+        hint=f"Use {robust}, unless a receiver is meant to be able to stop the sender.",
         names=(signal, *(each.name.name for each in receivers)),
         path=send.path,
         line=send.line,
@@ -153,8 +153,8 @@ def removed(creations: Iterable[Creation]) -> Iterator[Finding]:
             kind=Kind.PROVIDING_ARGS,
             subject=made.signal,
             message=(
-                f"Signal() has had no providing_args since Django 4.0: {when} raises TypeError. "
-                "They never did more than document."
+                f"Django 4.0 removed the argument providing_args of Signal(): {when} raises "
+                "TypeError. It only ever served as documentation."
             ),
             hint=f"Write: {made.instead}{comment}",
             names=(made.signal,),

@@ -58,7 +58,10 @@ def _lost_hooks() -> Iterator[Problem]:
             key=f'{SETTING}["DESCRIBE"]',
             kind=ProblemKind.WRONG_VALUE,
             message=f'{SETTING}["DESCRIBE"]["{name}"]: {hook!r} {why}.',
-            hint="Name a callable by its dotted path. Until then the type is told as without it.",
+            hint=(
+                "Write the dotted path of a callable. Until then, values of the type are "
+                "described as if there were no hook."
+            ),
         )
 
 
@@ -79,7 +82,10 @@ def check_toolbar(
         Warning(
             f"DEBUG_TOOLBAR_PANELS holds {_PANEL}, but INSTALLED_APPS lacks debug_toolbar: "
             "no panel will be shown.",
-            hint='Add "debug_toolbar" to INSTALLED_APPS, or list panels only where it is there.',
+            hint=(
+                'Add "debug_toolbar" to INSTALLED_APPS, or list panels only where the toolbar '
+                "is installed."
+            ),
             id="signal_inspector.W005",
         )
     ]

@@ -67,7 +67,7 @@ class TestConnectedTwice:
         [found] = world.find(connected_twice)
         assert found.kind is Kind.TWICE
         often = "twice" if calls == 2 else f"{calls} times"
-        assert f"and runs {often} for one dispatch" in found.message
+        assert f"so it runs {often} per dispatch" in found.message
 
     @pytest.mark.parametrize(
         "once",
@@ -140,7 +140,7 @@ class TestImportedTwice:
         reload(module)
         [found] = world.find(imported_twice)
         assert former is not module.store
-        assert "as bazaar.receivers, and reloaded" in found.message
+        assert "as bazaar.receivers, which was reloaded" in found.message
 
 
 class TestUidTaken:
@@ -155,7 +155,7 @@ class TestUidTaken:
         )
         [found] = world.find(uid_taken)
         assert (found.kind, found.subject) == (Kind.UID_TAKEN, "bazaar.signals.second")
-        assert "dispatch_uid 'log' is taken by bazaar.signals.first (" in found.message
+        assert "dispatch_uid 'log' is already used by bazaar.signals.first (" in found.message
 
     @pytest.mark.parametrize(
         "text",

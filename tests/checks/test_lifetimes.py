@@ -42,7 +42,7 @@ class TestDead:
         [found] = world.find(dead)
         assert (found.kind, found.subject) == (Kind.DEAD, "bazaar.signals.Newsletter.subscribe")
         assert found.line == world.line("order_placed.connect")
-        assert "has gone away and is never called" in found.message
+        assert "was garbage collected and is never called" in found.message
         assert "weak=False" in found.hint
 
     @pytest.mark.parametrize("what", ["lambda **kwargs: None", "make()", "partial(store)"])
@@ -74,7 +74,7 @@ class TestFleeting:
         [found] = world.find(fleeting)
         assert found.kind is Kind.FLEETING
         assert found.line == world.line("order_placed.connect")
-        assert "a cache of Django's does, as DEBUG is on" in found.message
+        assert "Django caches it while DEBUG is on" in found.message
 
     @pytest.mark.parametrize(
         "held",
@@ -102,7 +102,7 @@ class TestFleeting:
         """Named after its class."""
         world.load(f"{HEAD}order_placed.connect(Newsletter())\n")
         [found] = world.find(fleeting)
-        assert found.message.startswith("A Newsletter will go away")
+        assert found.message.startswith("A Newsletter will be garbage collected")
 
     def test_the_receiver_dies_as_it_would_have(self, world: World) -> None:
         """Looking keeps nothing alive, and takes nothing away."""

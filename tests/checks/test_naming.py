@@ -183,5 +183,5 @@ def test_is_told_with_file_and_line(world: World) -> None:
     )
     [found] = world.find(names)
     assert found.subject == "bazaar.signals.place_order"
-    assert "bazaar/signals.py:2) gives an order (place)" in found.message
-    assert found.hint == "Call it order_placed."
+    assert 'bazaar/signals.py:2) is an order ("place")' in found.message
+    assert found.hint == "Rename it to order_placed."

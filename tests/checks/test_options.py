@@ -17,7 +17,7 @@ from signal_inspector.conf import config_problems, read_config
 from signal_inspector.core import internal_errors
 from tests.checks.worlds import Project
 
-# One of each sort: a receiver that died (W012), and a name that gives an order (I026).
+# One of each sort: a receiver that died (W012), and a name that is an order ("I026).
 STALL = {
     "stall/signals.py": """
         from django.dispatch import Signal
@@ -165,15 +165,15 @@ class TestSettings:
         [
             (
                 {"IGNORE": {"W112": ["a.*"]}},
-                "[\"IGNORE\"] has 'W112' for a key, which is not the id of a check of signals.",
+                "[\"IGNORE\"] has the key 'W112', which is not the id of a signal check.",
                 'Did you mean "W012"?',
             ),
             (
                 {"IGNORE": {"shop.*": ["W012"]}},
-                "has 'shop.*' for a key",
+                "has the key 'shop.*'",
                 "Known ids: W011, W012,",
             ),
-            ({"IGNORE": {3: []}}, "has a int for a key", "Known ids: W011"),
+            ({"IGNORE": {3: []}}, "has a key of type int", "Known ids: W011"),
             (
                 {"IGNORE": {"W012": "shop.*"}},
                 'is wrong at ["W012"]: it must be a list of strings, not a string.',

@@ -45,8 +45,8 @@ def test_in_models(project: Project) -> None:
     done = project.run("check")
     assert "W018) The receiver (stall/models.py:4) of stall.signals.order_placed" in done.stderr
     assert "is defined among the models." in done.stderr
-    assert "HINT: Move it to a module of its own" in done.stderr
-    assert "imported by the ready() of an AppConfig of stall" in done.stderr
+    assert "HINT: Move it to its own module" in done.stderr
+    assert "import that in the ready() of an AppConfig of stall" in done.stderr
     assert project.ids() == [("W018", "stall.models.store")]
 
 
@@ -65,7 +65,7 @@ def test_along_with_models(project: Project) -> None:
     project.write({"stall/models.py": "import stall.receivers"})
     done = project.run("check")
     assert project.ids() == [("W016", "stall.receivers.store")]
-    assert "before all models were there (stall/receivers.py:4)" in done.stderr
+    assert "before all models were loaded (stall/receivers.py:4)" in done.stderr
 
 
 def test_what_classes_connect_as_they_are_made_is_none(project: Project) -> None:
@@ -122,7 +122,7 @@ class TestLate:
         project.write({**SIGNALS, **SENDS, "stall/receivers.py": RECEIVERS})
         done = project.run("check")
         assert project.ids() == [("W017", "stall.receivers.store")]
-        assert "(stall/receivers.py:4), and is not imported at start-up." in done.stderr
+        assert "(stall/receivers.py:4), but is not imported at start-up." in done.stderr
         assert "HINT: Import stall.receivers in the ready() of an AppConfig" in done.stderr
 
     def test_receivers_of_migrate_are_none(self, project: Project) -> None:
@@ -143,7 +143,7 @@ class TestLate:
         done = project.run("check")
         assert "W017" in done.stderr
         assert (
-            "HINT: Move it to a module of its own, such as receivers.py, imported by"
+            "HINT: Move it to its own module, such as receivers.py, and import that in"
             in done.stderr
         )
 

@@ -21,7 +21,10 @@ class TestInCheck:
         done = project.run("check")
         assert done.returncode == 0
         assert project.ids() == [("W023", "stall.signals.order_completed")]
-        assert "W023) stall/signals.py:3: Signal() has had no providing_args since" in done.stderr
+        assert (
+            "W023) stall/signals.py:3: Django 4.0 removed the argument providing_args of"
+            in done.stderr
+        )
         assert "HINT: Write: order_completed = Signal()  # Arguments: order, user." in done.stderr
 
     def test_a_class_that_takes_them_is_none(self, project: Project) -> None:
@@ -77,7 +80,7 @@ class TestHints:
         write(world.directory, {"bazaar/old.py": text})
         [found] = world.find(providing_args)
         assert found.hint == "Write: a = Signal()  # Arguments: x."
-        assert "since Django 4.0: this call raises TypeError" in found.message
+        assert "of Signal(): this call raises TypeError" in found.message
 
     @pytest.mark.parametrize(
         "text",
@@ -109,7 +112,7 @@ class TestWithoutDjango:
         assert done.returncode == 1
         assert done.stderr == ""
         assert done.stdout.startswith(
-            "stall/signals.py:3: signal_inspector.W023 Signal() has had no providing_args since "
+            "stall/signals.py:3: signal_inspector.W023 Django 4.0 removed the argument "
         )
         assert done.stdout.endswith(
             "    HINT: Write: order_completed = Signal()  # Arguments: order, user.\n"
@@ -139,8 +142,8 @@ class TestWithoutDjango:
         done = project.python("-m", "signal_inspector.checks", "stall", "nowhere")
         assert done.returncode == 2
         assert done.stdout.count("W023") == 1
-        assert "nowhere: there is no such file or directory" in done.stderr
-        assert "stall/python2.py: not looked at: it is no Python of this version" in done.stderr
+        assert "nowhere: no such file or directory" in done.stderr
+        assert "stall/python2.py: not checked: it is no Python of this version" in done.stderr
 
     def test_nothing_is_imported(self, project: Project) -> None:
         """Neither the files, nor the settings, whatever DJANGO_SETTINGS_MODULE says."""

@@ -323,8 +323,8 @@ class TestUnsentParameter:
         world.load(f"{HEAD}{self.STORE}def place(): order_placed.send(None, order=1)\n")
         [found] = world.find(unsent_parameter)
         assert found.kind is Kind.UNSENT_PARAMETER
-        assert "requires user and at, and no send of bazaar.signals.order_placed" in found.message
-        assert f"signals.py:{world.line('.send(None')}) gives order." in found.message
+        assert "requires user and at, but no send of bazaar.signals.order_placed" in found.message
+        assert f"signals.py:{world.line('.send(None')}) passes order." in found.message
         assert found.line == world.line("@receiver(order_placed)")
 
     def test_a_method(self, world: World) -> None:

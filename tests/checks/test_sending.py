@@ -35,7 +35,7 @@ class TestSyncOnAsend:
         [found] = world.find(sync_on_asend)
         assert (found.kind, found.subject) == (Kind.SYNC_ON_ASEND, "bazaar.signals.order_placed")
         assert found.line == world.line(f".{method}(")
-        assert f"bazaar/signals.py:{found.line}) has sync receivers to call: " in found.message
+        assert f"bazaar/signals.py:{found.line}) calls sync receivers: " in found.message
         assert "bazaar.signals.store." in found.message
         assert "astore" not in found.message
 
@@ -94,7 +94,7 @@ class TestNeverSent:
         """What sends it may be where nobody has looked."""
         world.load(HEAD + SYNC)
         [found] = world.find(never_sent)
-        assert "Before you remove it, look for code outside of this project" in found.hint
+        assert "Before you remove it, look for code outside this project" in found.hint
 
     def test_what_was_not_read_is_none(
         self, world: World, monkeypatch: pytest.MonkeyPatch

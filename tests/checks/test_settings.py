@@ -76,8 +76,8 @@ def test_without_the_setting() -> None:
         (
             {"TOOLBAR": {"EDITOR_URL": "vscode://file/{path}"}},
             "W003",
-            'SIGNAL_INSPECTOR["TOOLBAR"]["EDITOR_URL"] lacks {line}.',
-            "Write a template that holds {path} and {line}",
+            'SIGNAL_INSPECTOR["TOOLBAR"]["EDITOR_URL"] does not contain {line}.',
+            "Write a template that contains {path} and {line}",
         ),
         (
             {"DESCRIBE": {"shop.Money": "tests.checks.nowhere.describe"}},
@@ -87,7 +87,7 @@ def test_without_the_setting() -> None:
                 "'tests.checks.nowhere.describe' cannot be imported: "
                 "ModuleNotFoundError: No module named 'tests.checks.nowhere'."
             ),
-            "Name a callable by its dotted path",
+            "Write the dotted path of a callable",
         ),
         (
             {"DESCRIBE": {"shop.Money": "signal_inspector.checks.TAG"}},
@@ -96,7 +96,7 @@ def test_without_the_setting() -> None:
                 'SIGNAL_INSPECTOR["DESCRIBE"]["shop.Money"]: '
                 "'signal_inspector.checks.TAG' is not callable."
             ),
-            "Name a callable by its dotted path",
+            "Write the dotted path of a callable",
         ),
     ],
     ids=["type", "list", "key", "value", "lost hook", "no hook"],
