@@ -1,4 +1,4 @@
-"""The page of one dispatch, and its data for Copy as JSON."""
+"""The page of one dispatch, and the document that its Copy as JSON fetches."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from uuid import UUID
 from django.contrib.admin import AdminSite
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
+from django.urls import reverse
 
 from signal_inspector.audit.admin.base import may_see_payloads, object_url, zone
 from signal_inspector.audit.admin.changelist import changelist_url
@@ -45,6 +46,12 @@ _ROWS: Final = 300  # rows of arguments and their items
 def load(id_: UUID) -> AuditedDispatch | None:
     """A dispatch of the log; None if the log does not have it."""
     return dispatches().filter(id=id_).first()
+
+
+def document_of(id_: UUID, *, payloads: bool) -> dict[str, Any] | None:
+    """The same JSON as in an export; None if the log does not have the dispatch."""
+    found = Reader(Wanted(selection=Selection(), payloads=payloads)).fetch([id_])
+    return as_document(found[0]) if found else None
 
 
 class Detail:
@@ -225,11 +232,10 @@ class Detail:
         return related.lines(self.texts, self.carried, len(self._nested))
 
     @property
-    def data(self) -> dict[str, Any]:
-        """The data for Copy as JSON: the same as in an export, with the calls of all pages."""
-        reader = Reader(Wanted(selection=Selection(), payloads=self.may_see))
-        found = reader.fetch([self.dispatch.id])
-        return as_document(found[0]) if found else {}  # deleted meanwhile
+    def json_url(self) -> str:
+        """Where Copy as JSON finds what it copies."""
+        name = "admin:signal_audit_auditeddispatch_json"
+        return reverse(name, args=[self.dispatch.id], current_app=self._site.name)
 
     def _list(self, asked: Selection) -> str:
         return changelist_url(self._site, asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -13,7 +13,7 @@ from django.urls import URLPattern, path
 from signal_inspector.audit.admin.base import ReadOnlyAdmin, may_see_payloads
 from signal_inspector.audit.admin.catalog import CatalogPage
 from signal_inspector.audit.admin.changelist import Changelist, changelist_url
-from signal_inspector.audit.admin.detail import Detail, load
+from signal_inspector.audit.admin.detail import Detail, document_of, load
 from signal_inspector.audit.admin.export import export_page, export_response, may_export
 from signal_inspector.audit.admin.purge import PurgePages, may_purge
 from signal_inspector.audit.admin.retry import RetryPages, sections
@@ -24,7 +24,7 @@ _DETAIL: Final = "signal_inspector/audit/detail.html"
 
 
 class DispatchPages(CatalogPage, PurgePages, RetryPages):
-    """The list, the page of one dispatch, the export, and the pages of the base classes.
+    """The list, the page of one dispatch, its JSON, the export, and the pages of the base classes.
 
     The admin's own views are not used, as they count all rows and paginate by OFFSET.
     """
@@ -40,6 +40,7 @@ class DispatchPages(CatalogPage, PurgePages, RetryPages):
             path("", view(self.changelist_view), name=f"{name}_changelist"),
             path("export/", view(self.export_view), name=f"{name}_export"),
             path("<str:object_id>/change/", view(self.change_view), name=f"{name}_change"),
+            path("<str:object_id>/json/", view(self.json_view), name=f"{name}_json"),
             *self.catalog_urls(),
             *self.purge_urls(),
             *self.retry_urls(),
@@ -64,6 +65,15 @@ class DispatchPages(CatalogPage, PurgePages, RetryPages):
         context = {"title": page.title, "detail": page}
         context["retry_sections"] = sections(dispatch, request, self.admin_site)
         return self._answer(request, _DETAIL, context)
+
+    def json_view(self, request: HttpRequest, object_id: str) -> JsonResponse:
+        """The document of one dispatch, with payloads if the user may see them."""
+        self._check(request)
+        id_ = read_id(object_id)
+        found = None if id_ is None else document_of(id_, payloads=may_see_payloads(request))
+        if found is None:
+            raise Http404("The log does not have this dispatch.")
+        return JsonResponse(found, json_dumps_params={"indent": 2})
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
         """The page with the options, or the file after a POST."""

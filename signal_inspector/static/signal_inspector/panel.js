@@ -5,7 +5,7 @@
 // and a module runs once per URL. So nothing here holds on to a panel: each is set up when it is
 // first seen, and listens by itself.
 
-import { toClipboard } from "./display/copy.js";
+import { copyFrom } from "./display/copy.js";
 import { ensureStyles, switchToolbar, toolbar } from "./host.js";
 import { Timeline, passesFigures } from "./timeline.js";
 
@@ -226,9 +226,7 @@ class Panel {
     /** @param {HTMLElement} button @param {string} url */
     async copy(button, url) {
         try {
-            const answer = await fetch(url);
-            if (!answer.ok) throw new Error(String(answer.status));
-            await toClipboard(await answer.text(), button);
+            await copyFrom(url, button);
             this.say("Copied as JSON.");
         } catch {
             this.say("Could not be copied: use Download JSON.");

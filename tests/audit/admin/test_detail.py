@@ -17,7 +17,7 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from signal_inspector import Dispatch
-from signal_inspector.audit.models import AuditedDispatch, Ending, Method
+from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending, Method
 from tests.audit.admin.conftest import LIST, client_of, person
 from tests.audit.admin.logged import START, call, dispatched, model, order_42, plain, retried
 
@@ -45,10 +45,14 @@ def section(page: str, name: str) -> str:
     return words(found.group()) if found else ""
 
 
-def data_of(page: str) -> dict[str, Any]:
-    found = re.search(r'<script id="sa-data" type="application/json">(.*?)</script>', page)
+def data_of(client: Client, dispatch: AuditedDispatch) -> dict[str, Any]:
+    """What Copy as JSON finds at the URL that the page names."""
+    found = re.search(r'data-sa-copy="([^"]+)"', page_of(client, dispatch))
     assert found
-    data: dict[str, Any] = json.loads(found.group(1))
+    response = client.get(html.unescape(found.group(1)))
+    assert response.status_code == 200
+    assert response["Content-Type"] == "application/json"
+    data: dict[str, Any] = json.loads(response.content)
     return data
 
 
@@ -255,7 +259,7 @@ def test_odd_objects(auditor: Client, key: str) -> None:
 
 def test_json(auditor: Client) -> None:
     """Copy as JSON holds the dispatch as every room gives it, and its context in the log."""
-    document = data_of(page_of(auditor, order_42()))
+    document = data_of(auditor, order_42())
     assert document["version"] == 1
     assert document["context"]["process"] == "web-2, pid 4127, uvicorn"
     data = document["dispatch"]
@@ -269,7 +273,7 @@ def test_json(auditor: Client) -> None:
 def test_json_without_payloads() -> None:
     """Who may not see payloads gets the same keys without values and texts of the application."""
     client = client_of(person("view_auditeddispatch"))
-    document = data_of(page_of(client, order_42()))
+    document = data_of(client, order_42())
     data = document["dispatch"]
     assert Dispatch.from_dict(data).payload is None
     assert "payload" not in data
@@ -277,6 +281,22 @@ def test_json_without_payloads() -> None:
     assert failed["failure"] == {"exception_class": BAD}
     assert "response" not in failed
     assert "unreadable_payload" not in document["context"]
+
+
+@pytest.mark.parametrize("id_", ["0198a2b4-0000-7000-8000-000000000000", "order-42"])
+def test_json_of_nothing(auditor: Client, id_: str) -> None:
+    """There is no JSON of a dispatch that the log does not have."""
+    assert auditor.get(f"{LIST}{id_}/json/").status_code == 404
+
+
+def test_the_page_does_not_read_its_json(auditor: Client) -> None:
+    """The page reads calls, objects and names once; the JSON is read when it is asked for."""
+    dispatch = order_42()
+    with CaptureQueriesContext(connection) as queries:
+        page_of(auditor, dispatch)
+    asked = [re.sub('["`]', "", each["sql"]) for each in queries]
+    assert any(f"{AuditedCall._meta.db_table}.dispatch_id = " in sql for sql in asked)
+    assert not any(f"{AuditedCall._meta.db_table}.dispatch_id IN (" in sql for sql in asked)
 
 
 def test_retries(auditor: Client) -> None:
@@ -324,7 +344,7 @@ def test_hostile(auditor: Client, text: str) -> None:
                 and each.get("type") != "application/json"] == []  # fmt: skip
         assert [each for each in parsed.iter("img") if each.get("src") == "x"] == []
         assert "14" not in [each.text for each in parsed.iter("b")]
-    assert data_of(page_of(auditor, dispatch))["context"]["origin_name"] == text[:500]
+    assert data_of(auditor, dispatch)["context"]["origin_name"] == text[:500]
 
 
 def test_many_receivers(auditor: Client) -> None:
@@ -367,4 +387,4 @@ def test_queries(auditor: Client) -> None:
     dispatch = order_42()
     with CaptureQueriesContext(connection) as queries:
         page_of(auditor, dispatch)
-    assert len(queries) <= 26
+    assert len(queries) <= 21

@@ -15,12 +15,17 @@ from tests.audit.admin.logged import gap, order_42, retried
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.audit.admin.urls")]
 
 SECRETS = ("no such account", "Traceback (most", "reserved", "shop.OrderLine:118", "channel")
+SOURCE = "account = LoyaltyAccount.objects.get(user=user)"
 # Lines of an order are found by the object key of a plain viewer, too.
 PRIVATE = [secret for secret in SECRETS if ":" not in secret]
 
 
 def detail(dispatch: AuditedDispatch) -> str:
     return f"{LIST}{dispatch.id}/change/"
+
+
+def json_url(dispatch: AuditedDispatch) -> str:
+    return f"{LIST}{dispatch.id}/json/"
 
 
 @pytest.mark.parametrize(
@@ -37,25 +42,36 @@ def test_view_permission(permissions: tuple[str, ...], status: int) -> None:
     client, dispatch = client_of(person(*permissions)), order_42()
     assert client.get(LIST).status_code == status
     assert client.get(detail(dispatch)).status_code == status
+    assert client.get(json_url(dispatch)).status_code == status
 
 
 def test_stranger(client: Client) -> None:
     """Who is not logged in is sent to the login."""
-    response = client.get(detail(order_42()))
-    assert response.status_code == 302
-    assert "/login/" in response["Location"]
+    dispatch = order_42()
+    for url in (detail(dispatch), json_url(dispatch)):
+        response = client.get(url)
+        assert response.status_code == 302
+        assert "/login/" in response["Location"]
 
 
 def test_payloads(auditor: Client) -> None:
     """With the permission for payloads arguments, responses, messages and tracebacks show."""
-    page = auditor.get(detail(order_42())).content.decode()
-    assert [secret for secret in SECRETS if secret not in page] == []
+    dispatch = order_42()
+    document = auditor.get(json_url(dispatch)).content.decode()
+    assert [secret for secret in SECRETS if secret not in document] == []
+    page = auditor.get(detail(dispatch)).content.decode()
+    # The page shows the frames of a traceback without its first line.
+    assert [secret for secret in SECRETS if secret not in page] == ["Traceback (most"]
+    assert SOURCE in page
 
 
 def test_no_payloads(viewer: Client) -> None:
     """Without it none of them is anywhere in the page; it says how many arguments there are."""
-    page = viewer.get(detail(order_42(payload_dropped=2))).content.decode()
-    assert [secret for secret in PRIVATE if secret in page] == []
+    dispatch = order_42(payload_dropped=2)
+    document = viewer.get(json_url(dispatch)).content.decode()
+    assert [secret for secret in (*PRIVATE, SOURCE) if secret in document] == []
+    page = viewer.get(detail(dispatch)).content.decode()
+    assert [secret for secret in (*PRIVATE, SOURCE) if secret in page] == []
     assert "7 arguments, which you may not see" in page
     assert "DoesNotExist" in page
 

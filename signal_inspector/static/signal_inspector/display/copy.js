@@ -1,7 +1,20 @@
 // Copying a dispatch as JSON, wherever it is shown.
 
-/** @param {string} text @param {HTMLElement} button beside which text can be selected */
-export async function toClipboard(text, button) {
+/**
+ * Fetch JSON and put it on the clipboard; fails if either does not work.
+ * @param {string} url
+ * @param {HTMLElement} button beside which text can be selected
+ */
+export async function copyFrom(url, button) {
+    const answer = await fetch(url);
+    const type = answer.headers.get("content-type") ?? "";
+    // The page of a login is no JSON, and comes after a redirect with status 200.
+    if (!answer.ok || !type.startsWith("application/json")) throw new Error(String(answer.status));
+    await toClipboard(await answer.text(), button);
+}
+
+/** @param {string} text @param {HTMLElement} button */
+async function toClipboard(text, button) {
     try {
         await navigator.clipboard.writeText(text);
     } catch {
