@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.apps import apps
@@ -18,6 +19,7 @@ from django.utils import timezone
 from signal_inspector.audit.models import AuditedDispatch, TransactionOutcome
 from signal_inspector.audit.models.choices import OUTCOMES, UNSEENS
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.audit.stats.overview import KINDS, Span
 from signal_inspector.display import outcomes
 from signal_inspector.display.outcomes import Ended, OutcomeWords
 
@@ -34,12 +36,20 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class PeriodLink:
-    """A link that chooses a period."""
+class Link:
+    """A link with its text; of several links, the current one is marked."""
 
-    words: str
+    text: str
     url: str
-    is_current: bool
+    is_current: bool = False
+
+
+def period_links(span: Span, **kept: str) -> list[Link]:
+    """Links that choose a period for the figures of a page, and keep these parameters."""
+    return [
+        Link(kind.words, f"?{urlencode({'when': key} | kept)}", key == span.key)
+        for key, kind in KINDS.items()
+    ]
 
 
 def may_see_payloads(request: HttpRequest) -> bool:
@@ -138,15 +148,3 @@ def transaction_words(outcome: int) -> OutcomeWords:
     if outcome == TransactionOutcome.NONE:
         return OutcomeWords("none", "", "none")
     return OutcomeWords("none", "", "unknown")
-
-
-def compared(now: float, before: float, when: str) -> str:
-    """ "4 % more than the day before"."""
-    if not before:
-        return f"none {when}"
-    change = now / before - 1
-    if abs(change) < 0.01:
-        return f"as {when}"
-    if now >= 10 * before:
-        return f"{now / before:,.0f} times {when}"
-    return f"{abs(change) * 100:.0f} % {'more' if change > 0 else 'less'} than {when}"

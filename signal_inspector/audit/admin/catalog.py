@@ -8,20 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from signal_inspector.audit.admin.base import PeriodLink
+from signal_inspector.audit.admin.base import Link, period_links
 from signal_inspector.audit.admin.changelist import changelist_url
 from signal_inspector.audit.lookups import GONE, Texts, number_of
 from signal_inspector.audit.models import NameKind
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.stats.counts import Figures, Measure
-from signal_inspector.audit.stats.overview import KINDS, Links, read_span, read_whole
+from signal_inspector.audit.stats.overview import Links, read_span, read_whole
 from signal_inspector.catalog import ReceiverEntry, SignalEntry, describe
 from signal_inspector.catalog.entries import Mark, Marked, connected_elsewhere, marked
 from signal_inspector.core import internal_errors
@@ -133,12 +132,8 @@ class Catalog:
         self.lost, self.lost_more = self._lost(known)
 
     @property
-    def choices(self) -> list[PeriodLink]:
-        text = {"q": self.text} if self.text else {}
-        return [
-            PeriodLink(kind.words, f"?{urlencode({'when': key} | text)}", key == self.span.key)
-            for key, kind in KINDS.items()
-        ]
+    def choices(self) -> list[Link]:
+        return period_links(self.span, **({"q": self.text} if self.text else {}))
 
     @property
     def words(self) -> str:

@@ -11,6 +11,7 @@ from django.contrib.admin import AdminSite
 from django.urls import reverse
 
 from signal_inspector.audit.admin.base import (
+    Link,
     Option,
     detail_url,
     dispatch_outcome,
@@ -90,15 +91,6 @@ class Field:
     options: list[Option]
     is_list: bool = True
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link with its text; of several links, the current one is marked."""
-
-    text: str
-    url: str
-    is_current: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from signal_inspector.audit.admin import overview_plots
-from signal_inspector.audit.admin.base import PeriodLink, compared
+from signal_inspector.audit.admin.base import Link, period_links
 from signal_inspector.audit.admin.overview_rows import (
     FailingRow,
     Gaps,
@@ -26,16 +26,16 @@ from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.operations.health import Status, status
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.stats.overview import (
-    KINDS,
     Links,
     Read,
     Span,
+    Started,
     here,
     links_of,
     read,
     read_span,
+    started_failing,
 )
-from signal_inspector.audit.stats.report import Started, started_failing
 from signal_inspector.core import internal_errors
 from signal_inspector.display.numbers import ago, duration, integer, percent, plural
 from signal_inspector.display.timeline import Axis, Tick
@@ -58,7 +58,7 @@ class Overview:
     """Everything that the page shows."""
 
     span: Span
-    choices: list[PeriodLink]
+    choices: list[Link]
     time: str
     links: Links
     gaps: Gaps
@@ -71,7 +71,6 @@ class Overview:
     marks: list[Tick]
     over_time: overview_plots.OverTime
     multiples: list[overview_plots.Multiple]
-    ticks: list[Tick]
     slowest: list[overview_plots.SlowRow]
     axis: Axis  # the axis of the slowest receivers
     receivers: int  # receivers with known times in this span
@@ -93,14 +92,13 @@ def overview(
     found = started_failing(figures)
     wanted, slow = overview_plots.chosen(figures, limit), overview_plots.slowest(figures, limit)
     texts = Texts({*wanted, *slow, *_named(found)})
+    failing = failing_rows(found, figures, texts, links)
     gaps = gaps_of(span)
     slowest, axis = overview_plots.slow_rows(figures, texts, links, slow)
     number_of_receivers = sum(1 for each in figures.whole.receivers.values() if each.buckets)
     return Overview(
         span=span,
-        choices=[
-            PeriodLink(kind.words, f"?when={key}", key == span.key) for key, kind in KINDS.items()
-        ],
+        choices=period_links(span),
         time=_time(span),
         links=links,
         gaps=gaps,
@@ -108,12 +106,11 @@ def overview(
         is_empty=figures.is_empty,
         is_quiet=not figures.whole.signals,
         unreadable=figures.unreadable,
-        failing=failing_rows(found, figures, texts, links),
-        failing_more=max(len(found) - len(failing_rows(found, figures, texts, links)), 0),
+        failing=failing,
+        failing_more=len(found) - len(failing),
         marks=marks(found, span, texts),
         over_time=overview_plots.over_time(figures, links, gaps=gaps.count),
         multiples=overview_plots.multiples(figures, texts, links, wanted),
-        ticks=overview_plots.slot_ticks(span),
         slowest=slowest,
         axis=axis,
         receivers=number_of_receivers,
@@ -155,7 +152,7 @@ def _cards(figures: Read, gaps: Gaps, log: Status, links: Links) -> list[Card]:
         Card(
             "Dispatches",
             integer(now.count),
-            [compared(is_.count, was.count, kind.before), *_retries(figures)],
+            [_compared(is_.count, was.count, kind.before), *_retries(figures)],
             url=links.to(span.start),
         ),
         Card(
@@ -172,6 +169,18 @@ def _cards(figures: Read, gaps: Gaps, log: Status, links: Links) -> list[Card]:
         ),
         _log_card(gaps, log),
     ]
+
+
+def _compared(now: float, before: float, when: str) -> str:
+    """ "4 % more than the day before"."""
+    if not before:
+        return f"none {when}"
+    change = now / before - 1
+    if abs(change) < 0.01:
+        return f"as {when}"
+    if now >= 10 * before:
+        return f"{now / before:,.0f} times {when}"
+    return f"{abs(change) * 100:.0f} % {'more' if change > 0 else 'less'} than {when}"
 
 
 def _retries(figures: Read) -> list[str]:

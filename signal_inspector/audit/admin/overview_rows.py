@@ -14,8 +14,7 @@ from signal_inspector.audit.admin.overview_plots import Band, bands
 from signal_inspector.audit.destinations.database.adapters import utc_of
 from signal_inspector.audit.lookups import Texts, gaps_in
 from signal_inspector.audit.models import Gap, GapReason
-from signal_inspector.audit.stats.overview import Links, Read, Span, here, short
-from signal_inspector.audit.stats.report import Started
+from signal_inspector.audit.stats.overview import Links, Read, Span, Started, here, short
 from signal_inspector.display.numbers import ago, integer, percent, plural, rough_time
 from signal_inspector.display.outcomes import RAISED_TO_SENDER, SWALLOWED, OutcomeWords
 from signal_inspector.display.text import DottedName, dotted, exception_name

@@ -1,10 +1,12 @@
 """What the overview shows: a span in equal slots, its figures, and links to what they count.
 
-The figures are read from the tallies: a few hundred rows, no matter how long the log is.
+The figures are read from the tallies: a few hundred rows, no matter how long the log is. They say
+which receivers started failing: those that fail now and, as far as is known, did not fail before.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,7 +18,7 @@ from signal_inspector.audit.destinations.database.adapters import moment
 from signal_inspector.audit.lookups import GONE
 from signal_inspector.audit.models import Tally
 from signal_inspector.audit.search.selection import NO_RETRY, Period, Selection
-from signal_inspector.audit.stats.counts import Figures, Measure, slot_of
+from signal_inspector.audit.stats.counts import Failures, Figures, Measure, slot_of
 from signal_inspector.core import internal_errors
 
 _HOUR: Final = 3_600
@@ -24,6 +26,13 @@ _DAY: Final = 86_400
 DEFAULT: Final = "24h"
 
 BASELINE_DAYS: Final = 30  # days before the span with which a receiver's failures are compared
+#: A number of failures is new if its probability would be at most this had nothing changed.
+_RARELY: Final = 0.000_01
+#: Calls without failures show a recovery if so many failures would have been expected in them.
+_CONVINCING: Final = 3.0
+_FAR_LESS: Final = 0.25  # share of the expected failures below which a receiver fails far less
+_FEWEST: Final = 2  # failures, if a receiver has failed before
+_LONGEST_SUM: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +215,159 @@ def _parts(start: int, found: Read, using: str) -> Iterator[Part]:
             found.note_unreadable(error)
         else:
             yield Part(slot, seconds, figures)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counts of a receiver's calls."""
+
+    count: int = 0
+    failed: int = 0
+
+    @property
+    def rate(self) -> float:
+        """The share of calls that failed."""
+        return self.failed / self.count if self.count else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """The calls of a receiver in one slot."""
+
+    part: Part
+    count: int
+    failed: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Started:
+    """A receiver that started failing, in the span or before it, and failed in the span."""
+
+    receiver: int  # Name.id
+    exceptions: dict[int, Failures]  # by Name.id, since it started failing
+    since_us: int  # time of the first failure, microseconds since 1970
+    until_us: int  # time of the last failure
+    now: Counts  # its calls since the start; if it has recovered, those after the last failure
+    now_from: int  # when the calls in `now` begin, Unix seconds
+    before: Counts  # its calls before it started failing
+    known_from: int  # when the calls in `before` begin
+    is_recovered: bool
+    together: Failures = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.together = Failures()
+        for failures in self.exceptions.values():
+            self.together.merge(failures)
+
+
+def started_failing(read: Read) -> list[Started]:
+    """The receivers that started failing: those that still fail first, then the latest first."""
+    failing = {receiver for receiver, _ in read.whole.failures}
+    found = [_judged(receiver, read) for receiver in sorted(failing)]
+    known = [each for each in found if each is not None]
+    return sorted(known, key=lambda each: (each.is_recovered, -each.since_us))
+
+
+def _judged(receiver: int, read: Read) -> Started | None:
+    """The verdict on a receiver; None if it does not fail more often than before."""
+    history = [
+        Called(part, measure.count, measure.failed)
+        for part in read.history
+        if (measure := part.figures.receivers.get(receiver)) is not None
+    ]
+    began = _began(history)
+    before = _counts([each for each in history if each.part.slot < began])
+    if not _is_new(began, before, history, read):
+        return None
+    since = [each for each in history if each.part.slot >= began]
+    exceptions = _exceptions(receiver, since)
+    since_us = min(each.first_us for each in exceptions.values())
+    shown, is_recovered = _now(since, since_us)
+    return Started(
+        receiver=receiver,
+        exceptions=exceptions,
+        since_us=since_us,
+        until_us=max(each.last_us for each in exceptions.values()),
+        now=_counts(shown),
+        now_from=shown[0].part.slot,
+        before=before,
+        known_from=read.history[0].slot,
+        is_recovered=is_recovered,
+    )
+
+
+def _began(history: list[Called]) -> int:
+    """The slot in which the current series of failures began, which ends with the last failure.
+
+    It looks back from the last failure to a period in which the receiver failed far less often,
+    and was called often enough for this to be significant: the test for "recovered", backward.
+    """
+    last = max(index for index, each in enumerate(history) if each.failed)
+    began, run = last, _counts(history[last:])
+    count = failed = 0  # in the period
+    for index in range(last - 1, -1, -1):
+        count += history[index].count
+        failed += history[index].failed
+        expected = run.rate * count
+        if expected >= _CONVINCING and failed < _FAR_LESS * expected:
+            break
+        if failed:
+            began, run = index, Counts(run.count + count, run.failed + failed)
+            count = failed = 0
+    return history[began].part.slot
+
+
+def _is_new(began: int, before: Counts, history: list[Called], read: Read) -> bool:
+    """Whether it failed less often before, as far as is known."""
+    if not before.count:
+        return began >= read.span.before
+    run = _counts([each for each in history if each.part.slot >= began])
+    if before.failed and run.failed < _FEWEST:
+        return False
+    return not before.failed or _chance(run.failed, before.rate * run.count) <= _RARELY
+
+
+def _exceptions(receiver: int, since: list[Called]) -> dict[int, Failures]:
+    found: dict[int, Failures] = {}
+    for each in since:
+        for (who, exception), failures in each.part.figures.failures.items():
+            if who == receiver:
+                found.setdefault(exception, Failures()).merge(failures)
+    return found
+
+
+def _now(since: list[Called], since_us: int) -> tuple[list[Called], bool]:
+    """The slots that show the present state, and whether the receiver has recovered.
+
+    It has recovered if by now it would have failed again at the former rate; the slots are then
+    those after the last failure. Otherwise they are the slots that began after the first failure,
+    or all of them if it was not called in any of these.
+    """
+    last = max(each.part.slot for each in since if each.failed)
+    after = [each for each in since if each.part.slot > last]
+    bad = _counts([each for each in since if each.part.slot <= last])
+    if bad.rate * _counts(after).count >= _CONVINCING:
+        return after, True
+    wholly = [each for each in since if each.part.slot * 1_000_000 >= since_us]
+    return wholly or since, False
+
+
+def _counts(slots: list[Called]) -> Counts:
+    return Counts(sum(each.count for each in slots), sum(each.failed for each in slots))
+
+
+def _chance(failed: int, expected: float) -> float:
+    """The probability of at least ``failed`` failures if ``expected`` are usual (Poisson)."""
+    if expected <= 0:
+        return 0.0
+    if failed <= expected:
+        return 1.0
+    if failed > _LONGEST_SUM:  # the sum would be long: an approximation is enough
+        return 0.0 if failed > expected + 6 * math.sqrt(expected) else 1.0
+    fewer = (
+        math.exp(n * math.log(expected) - expected - math.lgamma(n + 1)) for n in range(failed)
+    )
+    return max(1.0 - math.fsum(fewer), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,18 @@
-"""``signal_inspector.audit.stats.report``: which receivers started failing, and since when."""
+"""``signal_inspector.audit.stats.overview``: which receivers started failing, and since when."""
 
 from __future__ import annotations
 
 import pytest
 
 from signal_inspector.audit.models import NameKind
-from signal_inspector.audit.stats.overview import Span, read
-from signal_inspector.audit.stats.report import Counts, Started, _chance, started_failing
+from signal_inspector.audit.stats.overview import (
+    Counts,
+    Span,
+    Started,
+    _chance,
+    read,
+    started_failing,
+)
 from tests.audit.stats.story import ABUSE, DAY, HOUR, NOW, POINTS, called, name, receiver
 
 pytestmark = pytest.mark.django_db
