@@ -135,6 +135,7 @@ CALL_NAMES: Final = {
     "exception_id": NameKind.EXCEPTION,
 }
 OBJECT_NAMES: Final = {"model_id": NameKind.MODEL}
+_LINE_LENGTH: Final = 10  # no line number has so many digits
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
@@ -291,3 +292,16 @@ def _caller(caller: Caller | None) -> str | None:
     if caller is None:
         return None
     return name_text(f"{place(caller.path, caller.line)} {caller.function}")
+
+
+def read_caller(text: str) -> Caller:
+    """The caller in the text of a row, such as "shop/services.py:131 place_order"."""
+    at, space, function = text.rpartition(" ")
+    return Caller(*read_place(at), function) if space else Caller(*read_place(text), "")
+
+
+def read_place(text: str) -> tuple[str, int]:
+    """Path and line in the text of a row, such as "shop/receivers.py:18"; 0 without a line."""
+    path, _, line = text.rpartition(":")
+    is_line = bool(path) and line.isdecimal() and len(line) < _LINE_LENGTH
+    return (path, int(line)) if is_line else (text, 0)

@@ -26,11 +26,11 @@ from signal_inspector.audit.payloads import (
     read_response,
     response_text,
 )
-from signal_inspector.audit.rows import Rows, in_ascii
+from signal_inspector.audit.rows import Rows, in_ascii, read_caller
 from signal_inspector.audit.sanitize import INTEGER, LARGEST, bounded
 from signal_inspector.audit.settings import Policy
 from signal_inspector.conf import get_config
-from signal_inspector.core.record.values import Summary
+from signal_inspector.core.record.values import Caller, Summary
 from signal_inspector.payload import Redactor, summarize_arguments
 from tests.audit.rows_made import (
     FULL,
@@ -153,6 +153,25 @@ def test_who_sent() -> None:
     [caller, project] = values(rows, "caller_id", "project_caller_id")
     assert caller == project
     assert re.fullmatch(r"tests/audit/rows_made\.py:\d+ dispatched", project)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "line", "function"),
+    [
+        ("shop/services.py:131 place_order", "shop/services.py", 131, "place_order"),
+        ("/srv/my shop/a.py:1 A.<locals>.b", "/srv/my shop/a.py", 1, "A.<locals>.b"),
+        ("shop/a.py f", "shop/a.py", 0, "f"),
+        ("shop/a.py:7", "shop/a.py", 7, ""),
+        ("<string>:1 <module>", "<string>", 1, "<module>"),
+        ("x:² f", "x:²", 0, "f"),
+        (f"x:{2**64} f", f"x:{2**64}", 0, "f"),
+        (" f", "", 0, "f"),
+        ("", "", 0, ""),
+    ],
+)
+def test_read_caller(text: str, path: str, line: int, function: str) -> None:
+    """The caller is read back from its name; what is no line number is part of the path."""
+    assert read_caller(text) == Caller(path, line, function)
 
 
 class TestObjects:

@@ -35,7 +35,7 @@ from signal_inspector.audit.settings import get_settings, policy_for
 from signal_inspector.display.numbers import clock, took
 from signal_inspector.display.outcomes import OutcomeWords
 from signal_inspector.display.parts import traceback_lines
-from signal_inspector.display.text import DottedName, dotted, exception_name, place
+from signal_inspector.display.text import DottedName, dotted, exception_name
 
 PERMISSION: Final = "signal_audit.retry_receivers"
 _NAME: Final = "signal_audit_auditeddispatch_retry"
@@ -270,7 +270,7 @@ class RetryPages:
             "examined": examined,
             "conditions": condition_rows(examined.conditions, request),
             "attempts": attempt_rows(examined.attempts, self.admin_site),
-            "place": "" if receiver is None else _short(receiver.place),
+            "place": "" if receiver is None else receiver.place,
             "is_async": receiver is not None and receiver.is_async,
             "databases": will_run_in(examined),
             "others": _others(call),
@@ -307,11 +307,6 @@ def _others(call: AuditedCall) -> list[str]:
 def _reason(request: HttpRequest) -> str:
     # Not from the URL: URLs are in logs and histories, and a link could set the reason.
     return request.POST.get("reason", "")[:REASON_LENGTH]
-
-
-def _short(text: str) -> str:
-    file, _, line = text.rpartition(":")
-    return place(file, int(line)) if file and line.isdigit() else text
 
 
 def _whole(text: str) -> int:

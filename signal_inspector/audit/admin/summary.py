@@ -15,9 +15,11 @@ from signal_inspector.audit.admin.timeline import TimelineRow
 from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.models import AuditedDispatch, Ending, TransactionOutcome, Unseen
 from signal_inspector.audit.models.choices import OUTCOMES
+from signal_inspector.audit.rows import read_caller
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.display.numbers import clock, integer, plural, queries, took
 from signal_inspector.display.outcomes import OutcomeWords, is_swallowed
+from signal_inspector.display.text import place
 
 _NAMED = 3  # receivers that are named; further ones are counted
 
@@ -88,8 +90,8 @@ def _course(
         return
     if returned > 0:
         yield from _others(dispatch, rows, returned, end="; ")
-    for place, words in enumerate(failed[:_NAMED]):
-        yield Words("; " if place else "")
+    for index, words in enumerate(failed[:_NAMED]):
+        yield Words("; " if index else "")
         yield Words(words, "bad")
     if dispatch.failed_count > _NAMED:
         yield Words(f"; {integer(dispatch.failed_count - _NAMED)} more failed", "bad")
@@ -104,17 +106,17 @@ def _others(
         yield Words("It was cancelled.")
         return
     if returned <= _NAMED and len(names) == returned and names:
-        for place, name in enumerate(names):
-            yield from _joint(place, len(names), True)
+        for index, name in enumerate(names):
+            yield from _joint(index, len(names), True)
             yield Words(name, "strong")
         yield Words(f" returned{end}")
     else:
         yield Words(f"{plural(returned, 'receiver')} returned{end}")
 
 
-def _joint(place: int, length: int, is_all: bool) -> Iterator[Words]:
-    if place:
-        yield Words(" and " if is_all and place == length - 1 else ", ")
+def _joint(index: int, length: int, is_all: bool) -> Iterator[Words]:
+    if index:
+        yield Words(" and " if is_all and index == length - 1 else ", ")
 
 
 def _consequence(dispatch: AuditedDispatch) -> str:
@@ -141,9 +143,10 @@ def facts_of(
     dispatch: AuditedDispatch, texts: Texts, request: HttpRequest, site: AdminSite
 ) -> dict[str, str]:
     """Words and links for the facts, by their names in the template."""
-    place, function = _place(texts[dispatch.caller_id])
+    caller = read_caller(texts[dispatch.caller_id])
     line = texts[dispatch.project_caller_id]
-    led_by = _place(line) if dispatch.project_caller_id != dispatch.caller_id else ("", "")
+    is_another = dispatch.project_caller_id != dispatch.caller_id
+    led_by = read_caller(line if is_another else "")
     wait = (dispatch.written_at - dispatch.started_at).total_seconds()
     wait -= dispatch.duration_ns / 1e9
     in_time = queries(dispatch.query_count, dispatch.query_ns)
@@ -154,10 +157,10 @@ def facts_of(
         "took": took(dispatch.duration_ns),
         "queries": in_time.replace(" in ", f" {noun} in ", 1),
         "sender": texts[dispatch.sender_id],
-        "place": place,
-        "function": function,
-        "project_place": led_by[0],
-        "project_function": led_by[1],
+        "place": place(caller.path, caller.line),
+        "function": caller.function,
+        "project_place": place(led_by.path, led_by.line),
+        "project_function": led_by.function,
         "line_url": changelist_url(site, Selection(line=line)) if line else "",
         "actor_url": object_url(actor, request, site),
         "actor_list_url": changelist_url(site, Selection(actor=actor)) if actor else "",
@@ -169,9 +172,3 @@ def facts_of(
         "delivery": texts[dispatch.delivery_id],
         "wait": f"{max(wait, 0):.1f} s later",
     }
-
-
-def _place(line: str) -> tuple[str, str]:
-    """File with line, and function, from "shop/services.py:131 place_order"."""
-    at, _, function = line.rpartition(" ")
-    return (at, function) if at else (function, "")

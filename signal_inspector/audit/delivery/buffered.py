@@ -51,7 +51,7 @@ class Buffered(Delivery):
         super().__init__(settings)
         self._queue: deque[Item] = deque()
         self._source = Waiting(self._queue, settings.queue_size, self.label())
-        self._writer = BackgroundWriter(self._source, settings, self.label(), settings.queue_size)
+        self._writer = BackgroundWriter(self._source, settings, self.label())
 
     def take(self, item: Item) -> None:
         queue, writer = self._queue, self._writer

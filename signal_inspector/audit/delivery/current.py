@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from dataclasses import replace
 
 from django.core.exceptions import ImproperlyConfigured
@@ -18,11 +17,12 @@ from signal_inspector.audit.delivery.inline import Inline
 from signal_inspector.audit.delivery.spooled import Spooled
 from signal_inspector.audit.destinations.database.own_connections import OwnConnection
 from signal_inspector.audit.settings import Audit, get_settings
-from signal_inspector.core import internal_errors
+from signal_inspector.core import forks, internal_errors
 from signal_inspector.core.listening.context import suppress
 from signal_inspector.core.listening.sinks import import_subclass
 
 _logger = logging.getLogger("signal_inspector")
+_lock = forks.lock()
 
 BUILT_IN: dict[str, type[Delivery]] = {
     each.name: each for each in (Buffered, AfterTransaction, Inline, Spooled)
@@ -72,7 +72,6 @@ class Process:
     """Holds the delivery of this process."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
         #: None until the first dispatch is to be kept, and after the settings changed.
         self.delivery: Delivery | None = None
         #: Names of deliveries for tests. The last one is used in place of that in the settings.
@@ -80,7 +79,7 @@ class Process:
 
     def get(self) -> Delivery:
         """The delivery; it is made if there is none yet."""
-        with self._lock:
+        with _lock:
             if self.delivery is None:
                 settings = get_settings()
                 try:
@@ -96,7 +95,7 @@ class Process:
 
     def use(self, delivery: Delivery | None) -> Delivery | None:
         """Use another delivery from now on. Return the one before it, without closing it."""
-        with self._lock:
+        with _lock:
             before, self.delivery = self.delivery, delivery
             return before
 
@@ -132,7 +131,6 @@ class Process:
 
     def forked(self) -> None:
         """Give the child a delivery without the parent's dispatches."""
-        self._lock = threading.RLock()
         losses.forget()
         if self.delivery is not None:
             self.delivery.forked()

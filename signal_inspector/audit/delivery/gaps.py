@@ -227,10 +227,9 @@ losses = Losses()
 class Register:
     """The row of this process among the writers."""
 
-    def __init__(self, using: str, delivery: str, bound: int) -> None:
+    def __init__(self, using: str, delivery: str) -> None:
         self._using = using
         self._delivery = delivery
-        self._bound = bound
         self._id = uuid4()
         self._written = 0
         self._beaten = 0.0  # time of the last heartbeat, by monotonic()

@@ -322,7 +322,7 @@ class Spooled(Delivery):
         #: further dispatches stay unknown.
         self._open: list[tuple[UUID, tuple[TransactionMark, ...]]] = []
         self._shipment = Shipment(self._directory, self.settings.queue_size)
-        self._writer = BackgroundWriter(self._shipment, self.settings, self.label(), 0)
+        self._writer = BackgroundWriter(self._shipment, self.settings, self.label())
         self._is_closed = False
 
     def take(self, item: Item) -> None:

@@ -76,12 +76,11 @@ class BackgroundWriter:
     are that many. The first ``wake`` starts the thread, so a process that sends nothing has none.
     """
 
-    def __init__(self, source: RowSource, settings: Audit, delivery: str, bound: int) -> None:
+    def __init__(self, source: RowSource, settings: Audit, delivery: str) -> None:
         self._source = source
         self._settings = settings
         self._using = settings.database
         self._delivery = delivery
-        self._bound = bound  # how many dispatches a killed process may have lost at most
         self._begin()
 
     def _begin(self) -> None:
@@ -101,7 +100,7 @@ class BackgroundWriter:
         self._failures = 0
         self._began = self._last_write = 0.0
         self._last_work = 0.0
-        self._register = Register(self._using, self._delivery, self._bound)
+        self._register = Register(self._using, self._delivery)
 
     def hold(self) -> None:
         """Wait briefly until the thread is between two writes, and keep it there.

@@ -18,6 +18,7 @@ from django.dispatch import Signal
 from signal_inspector import catalog
 from signal_inspector.audit.sanitize import name_text
 from signal_inspector.core.wrapper import django_entries
+from signal_inspector.display.text import place
 from signal_inspector.names import (
     class_path,
     loaded_signals,
@@ -89,7 +90,7 @@ class Receiver:
 
     function: Any
     is_async: bool
-    place: str  # "/srv/shop/receivers.py:18"; "" if it is not known
+    place: str  # "shop/receivers.py:18"; "" if it is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +167,7 @@ def find_receiver(signal: Signal, sender: Any, name: str, signal_text: str) -> R
         reached[django_entries.lookup_key(function, None, None)[0]] = Receiver(
             function=function,
             is_async=is_async,
-            place=f"{told.path}:{told.line}" if told.path else "",
+            place=place(told.path, told.line),
         )
     if len(reached) == 1:
         return next(iter(reached.values()))

@@ -35,7 +35,14 @@ from signal_inspector.audit.models import (
     Unseen,
 )
 from signal_inspector.audit.payloads import payload_data, response_data
-from signal_inspector.audit.rows import CALL_COLUMNS, CALL_NAMES, DISPATCH_COLUMNS, DISPATCH_NAMES
+from signal_inspector.audit.rows import (
+    CALL_COLUMNS,
+    CALL_NAMES,
+    DISPATCH_COLUMNS,
+    DISPATCH_NAMES,
+    read_caller,
+    read_place,
+)
 from signal_inspector.audit.search.finding import scan
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.settings import get_settings
@@ -271,7 +278,7 @@ def as_document(entry: Entry) -> dict[str, Any]:
         told["trace_sampled"] = bool(sampled)
     for key in ("caller", "project_caller"):
         if row[key]:
-            told[key] = _caller(row[key])
+            told[key] = read_caller(row[key]).as_dict()
     ending = row["transaction_outcome"]
     if ending != TransactionOutcome.UNKNOWN:
         told["in_transaction"] = ending != TransactionOutcome.NONE
@@ -309,7 +316,7 @@ def _call(row: dict[str, Any], unreadable: dict[str, str]) -> dict[str, Any]:
         "queries_by_time": row["queries_by_time"],
         "timed": offset is not None or outcome in _NEVER_STARTED,
     }
-    told["path"], told["line"] = _place(row["location"] or "")
+    told["path"], told["line"] = read_place(row["location"] or "")
     if offset is not None:
         told["offset_ns"] = offset
     if text := row.get("response"):
@@ -324,19 +331,6 @@ def _call(row: dict[str, Any], unreadable: dict[str, str]) -> dict[str, Any]:
                 failure[key] = text
         told["failure"] = failure
     return told
-
-
-def _place(text: str) -> tuple[str, int]:
-    """Path and line of "shop/receivers.py:18"; the line is 0 if there is none."""
-    path, _, line = text.rpartition(":")
-    return (path, int(line)) if path and line.isdecimal() else (text, 0)
-
-
-def _caller(text: str) -> dict[str, Any]:
-    """The JSON of a caller, from a text such as "shop/services.py:131 place_order"."""
-    at, _, function = text.rpartition(" ")
-    path, line = _place(at or text)
-    return {"path": path, "line": line, "function": function if at else ""}
 
 
 #: Columns that have the same name in the record; they are included unless empty.

@@ -255,7 +255,7 @@ class TestTheDead:
 class TestRegister:
     def test_a_life(self, django_assert_num_queries: Any) -> None:
         """It says when something starts to wait, when nothing does any more, and goodbye."""
-        register = Register("default", "buffered", 10)
+        register = Register("default", "buffered")
         register.beat(3)
         assert Writer.objects.get().waiting == 3
         with django_assert_num_queries(0):

@@ -49,7 +49,7 @@ def said(*command):
 
 losses.lose(GapReason.OVERFLOW, 3)
 losses.write("default")
-writer = Register("default", "buffered", 10)
+writer = Register("default", "buffered")
 writer.beat(2)
 said("prune", "--older-than", "1h")
 recent = json.loads(said("stats", "--json", "--last", "1h"))["recent"]
