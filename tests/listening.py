@@ -13,6 +13,7 @@ from typing import Any
 
 import django
 from django.apps import apps
+from django.dispatch import Signal
 
 from signal_inspector import Dispatch, Sink
 from signal_inspector.core.listening.sinks import Observer, process_sinks, use_sinks
@@ -53,16 +54,28 @@ class Live(Quiet):
         return Hearing(self)
 
 
-def observed_by(make: Callable[[], Observer]) -> Sink:
-    """A sink each of whose dispatches is observed by one of these."""
+class ObservedBy(Sink):
+    """Each of its dispatches is observed by what this makes."""
 
-    class Observing(Sink):
-        def observer_for(
-            self, signal: str, sender: str, method: SendMethod, receivers: int | None
-        ) -> Observer | None:
-            return make()
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
 
-    return Observing()
+    def observer_for(
+        self, signal: str, sender: str, method: SendMethod, receivers: int | None
+    ) -> Observer | None:
+        return self.make()  # type: ignore[no-any-return]
+
+
+class Chained(Signal):
+    """Sends by a method of its own name, which hands a value on, and puts the others off."""
+
+    def send_chained(self, sender: object, value: Any, **named: Any) -> Any:
+        for each in self._live_receivers(sender)[0]:
+            value = each(signal=self, sender=sender, value=value, **named)
+        return value
+
+    def send(self, sender: Any, **named: Any) -> Any:
+        """Waits for better times."""
 
 
 class Hearing(Observer):

@@ -30,7 +30,7 @@ from signal_inspector.core.listening.context import (
 )
 from signal_inspector.core.listening.sinks import Observer, Sinks, hearing
 from signal_inspector.core.record.running import RunningDispatch
-from tests.listening import Live, Quiet, listening, observed_by
+from tests.listening import Live, ObservedBy, Quiet, listening
 
 order_placed = Signal()
 NAME = "tests.test_contexts.order_placed"
@@ -819,7 +819,7 @@ class TestProcess:
             (Sink(), False, True),
             (Quiet(), False, True),
             (Live(), True, True),
-            (observed_by(Observer), True, False),
+            (ObservedBy(Observer), True, False),
         ],
     )
     def test_what_a_sink_overrides_says_what_it_is_asked(

@@ -15,7 +15,7 @@ from signal_inspector.core.listening import sinks
 from signal_inspector.core.listening.sinks import Observer
 from signal_inspector.core.record import recorder
 from signal_inspector.core.record.values import SendMethod
-from tests.listening import listening, observed_by
+from tests.listening import ObservedBy, listening
 
 METHODS = list(SendMethod)
 
@@ -149,7 +149,7 @@ def test_what_its_receivers_send(method: SendMethod, around: str, connected: Any
         assert [each.signal for each in dispatches] == [BUSY, QUIET]
         assert dispatches[1].parent_id == dispatches[0].id
     elif around == "an observer":
-        with listening(sink, observed_by(Observer)):
+        with listening(sink, ObservedBy(Observer)):
             send(busy, method)
     else:
         with listening(sink):
@@ -265,18 +265,6 @@ def test_what_the_answer_sends() -> None:
     assert sink.signals == [BUSY]
 
 
-class Observed(Sink):
-    """Is told of dispatches by an observer alone."""
-
-    def __init__(self, answer: Callable[[], Any]) -> None:
-        self.answer = answer
-
-    def observer_for(
-        self, signal: str, sender: str, method: SendMethod, receivers: int | None
-    ) -> Observer | None:
-        return self.answer()  # type: ignore[no-any-return]
-
-
 class Noting(Observer):
     """Notes the dispatches that ended."""
 
@@ -290,12 +278,12 @@ class Noting(Observer):
 def test_a_sink_that_fails_to_say_whether_it_is_idle() -> None:
     """Another sink that answers with observers hears of the dispatch all the same."""
 
-    class Broken(Observed):
+    class Broken(ObservedBy):
         def is_idle(self) -> bool:
             raise ZeroDivisionError
 
     ended: list[str] = []
-    with listening(Broken(lambda: None), Observed(lambda: Noting(ended))):
+    with listening(Broken(lambda: None), ObservedBy(lambda: Noting(ended))):
         send(busy)
     assert ended == [BUSY]
     (kind,) = internal_errors.counts()
@@ -317,11 +305,11 @@ def test_an_answer_that_is_no_observer(
 ) -> None:
     """It is reported, and reaches neither the sender nor the others who listen."""
     heard = Picky({})
-    with listening(Observed(answer), *[heard][:others]):
+    with listening(ObservedBy(answer), *[heard][:others]):
         send(busy, method)
     assert heard.signals == [BUSY] * others
     (kind,) = internal_errors.counts()
-    assert kind.endswith("Observed.observer_for")
+    assert kind.endswith("ObservedBy.observer_for")
     internal_errors.reset()
 
 
@@ -336,7 +324,7 @@ def test_an_observer_that_fails_to_say_what_it_is_told(method: SendMethod, other
             raise ZeroDivisionError
 
     ended: list[str] = []
-    observed = [Observed(lambda: Broken(ended)), Observed(lambda: Noting(ended))]
+    observed = [ObservedBy(lambda: Broken(ended)), ObservedBy(lambda: Noting(ended))]
     with listening(*observed[: 1 + others]):
         send(busy, method)
     assert ended == [BUSY] * (1 + others)

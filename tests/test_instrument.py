@@ -30,10 +30,10 @@ from signal_inspector.core.record.values import SendMethod
 from signal_inspector.core.wrapper import instrument
 from tests.listening import (
     Live,
+    ObservedBy,
     Quiet,
     around,
     listening,
-    observed_by,
     run_python,
     unknown_django,
 )
@@ -75,7 +75,7 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
         "idle": (),
         "fast": (Quiet(),),
         "followed": (Live(),),
-        "passing": (observed_by(Unrecorded),),
+        "passing": (ObservedBy(Unrecorded),),
         "careful": (Quiet(),),
     }
     with listening(*sinks[request.param]):
@@ -764,7 +764,7 @@ LISTENERS: dict[str, Callable[[], tuple[Sink, ...]]] = {
     "nobody": tuple,
     "quiet": lambda: (Quiet(),),
     "live": lambda: (Live(),),
-    "unrecorded": lambda: (observed_by(Unrecorded),),
+    "unrecorded": lambda: (ObservedBy(Unrecorded),),
 }
 
 

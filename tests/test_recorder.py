@@ -33,7 +33,7 @@ from signal_inspector.core.record import callers, recorder
 from signal_inspector.core.record.values import SendMethod
 from tests.clocks import moments
 from tests.fixed import fixed
-from tests.listening import Live, Quiet, listening, observed_by, unknown_django
+from tests.listening import Live, ObservedBy, Quiet, listening, unknown_django
 
 order_placed = Signal()
 parcel_sent = Signal()
@@ -844,7 +844,7 @@ class TestSinks:
                 heard.append((self.name, "left", index))
 
         one, two = Named("one"), Named("two")
-        with listening(observed_by(lambda: one), observed_by(lambda: two)):
+        with listening(ObservedBy(lambda: one), ObservedBy(lambda: two)):
             connected(on_order).send(None)
         assert heard == [
             ("one", "entered", None),

@@ -27,7 +27,7 @@ from signal_inspector.core.record.values import SendMethod
 from signal_inspector.core.wrapper.async_path import Current, Driven
 from signal_inspector.core.wrapper.instrument import install, uninstall
 from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
-from tests.listening import SHARES_CONTEXT, Live, listening, observed_by
+from tests.listening import SHARES_CONTEXT, Live, ObservedBy, listening
 
 ASYNC = [SendMethod.ASEND, SendMethod.ASEND_ROBUST]
 
@@ -997,7 +997,7 @@ class TestLiveSinks:
         selves: list[int] = []
         inner.connect(slow)
         signal.connect(sends_on)
-        with listening(observed_by(Reads)):
+        with listening(ObservedBy(Reads)):
             asyncio.run(signal.asend(None))
         assert selves[1] <= calls[1].duration_ns - 10_000_000
 
@@ -1032,7 +1032,7 @@ class TestLiveSinks:
         receivers = [receiver(number) for number in range(3)]
         for each in receivers:
             signal.connect(each)
-        with listening(observed_by(Spans)):
+        with listening(ObservedBy(Spans)):
             asyncio.run(main())
         assert len(seen) == 9
         assert all(number == found for number, found in seen)

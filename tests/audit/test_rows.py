@@ -40,6 +40,7 @@ from tests.audit.rows_made import (
     rows_of,
     values,
 )
+from tests.listening import Chained
 
 HOSTILE = ["a\0b", "\ud800", "\udfff" * 600, "é\u202e", "🦊" * 3_000, "'; DROP TABLE x; --", "\\N"]
 
@@ -231,16 +232,6 @@ class TestRender:
 
     def test_a_method_of_a_subclass_s_own(self) -> None:
         """Its name is kept, and that its receivers were not seen."""
-
-        class Chained(Signal):
-            def send_chained(self, sender: object, value: int) -> int:
-                for each in self._live_receivers(sender)[0]:
-                    value = each(signal=self, sender=sender, value=value)
-                return value
-
-            def send(self, sender: object, **named: object) -> None:  # type: ignore[override]
-                """Waits for better times."""
-
         signal = Chained()
         signal.connect(on_order)
         with capture() as dispatches:

@@ -155,20 +155,17 @@ def _metrics(passed: Passed) -> Iterator[Metric]:
     """The histograms as their last export left them: each holds all those before it."""
     last: dict[str, tuple[str, Any]] = {}
     exemplars: dict[tuple[str, frozenset[tuple[str, Any]]], set[tuple[str, str]]] = {}
-    for request in passed.metrics:
-        for resource in request.resource_metrics:
-            for scope in resource.scope_metrics:
-                for metric in scope.metrics:
-                    if not metric.HasField("histogram"):
-                        continue
-                    temporality = metric.histogram.aggregation_temporality
-                    assert temporality == AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
-                    last[metric.name] = (scope.scope.name, metric)
-                    for point in metric.histogram.data_points:
-                        # The SDK tells of an exemplar in one export only.
-                        exemplars.setdefault(_key(metric, point), set()).update(
-                            (each.trace_id.hex(), each.span_id.hex()) for each in point.exemplars
-                        )
+    for scope_name, metric in _exported(passed):
+        if not metric.HasField("histogram"):
+            continue
+        temporality = metric.histogram.aggregation_temporality
+        assert temporality == AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
+        last[metric.name] = (scope_name, metric)
+        for point in metric.histogram.data_points:
+            # The SDK tells of an exemplar in one export only.
+            exemplars.setdefault(_key(metric, point), set()).update(
+                (each.trace_id.hex(), each.span_id.hex()) for each in point.exemplars
+            )
     for scope_name, metric in last.values():
         yield Metric(
             name=metric.name,
@@ -195,12 +192,17 @@ def _counters(passed: Passed) -> dict[str, list[tuple[dict[str, Any], int]]]:
         metric.name: [
             (_attributes(point.attributes), point.as_int) for point in metric.sum.data_points
         ]
-        for request in passed.metrics
-        for resource in request.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
+        for _, metric in _exported(passed)
         if metric.HasField("sum")
     }
+
+
+def _exported(passed: Passed) -> Iterator[tuple[str, Any]]:
+    """Each metric of each export, with the name of its scope."""
+    for request in passed.metrics:
+        for resource in request.resource_metrics:
+            for scope in resource.scope_metrics:
+                yield from ((scope.scope.name, metric) for metric in scope.metrics)
 
 
 def _key(metric: Any, point: Any) -> tuple[str, frozenset[tuple[str, Any]]]:

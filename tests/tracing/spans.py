@@ -1,4 +1,4 @@
-"""Spans kept in memory, and the tree they make."""
+"""Spans kept in memory, and the tree they make; what was measured."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, Metric
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -13,6 +14,17 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 from signal_inspector.core.listening.sinks import add_sink, remove_sink
 from signal_inspector.tracing import TracingSink
+
+
+def metrics_of(reader: InMemoryMetricReader) -> list[Metric]:
+    """What has been measured, by all instruments."""
+    data = reader.get_metrics_data()
+    return [
+        metric
+        for resource in (data.resource_metrics if data is not None else ())
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    ]
 
 
 class Traces:

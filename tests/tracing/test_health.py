@@ -14,7 +14,7 @@ from pytest_django import Settings
 from signal_inspector.core import internal_errors
 from signal_inspector.tracing import metrics
 from tests.listening import run_python
-from tests.tracing.spans import Traces
+from tests.tracing.spans import Traces, metrics_of
 
 DROPPED = "django.signal.inspector.dropped"
 FAILURES = "django.signal.inspector.failures"
@@ -35,17 +35,7 @@ def fail(kind: str) -> None:
 
 
 def read(reader: InMemoryMetricReader, *, with_zeros: bool = False) -> dict[str, Counts]:
-    data = reader.get_metrics_data()
-    exported = (
-        []
-        if data is None
-        else [
-            metric
-            for resource in data.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        ]
-    )
+    exported = metrics_of(reader)
     assert len({metric.name for metric in exported}) == len(exported)
     found = {
         metric.name: {
@@ -103,9 +93,7 @@ class TestCounters:
     def test_are_monotonic(self, reader: InMemoryMetricReader) -> None:
         """A backend may draw them as rates."""
         internal_errors.drop("dispatches")
-        data = reader.get_metrics_data()
-        assert data is not None
-        metric = data.resource_metrics[0].scope_metrics[0].metrics[0]
+        metric = metrics_of(reader)[0]
         assert metric.data.is_monotonic
         assert metric.unit == "{item}"
 

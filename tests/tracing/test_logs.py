@@ -21,7 +21,7 @@ from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.sinks import Observer
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.tracing.exceptions import EVENT, FailureLog
-from tests.listening import listening, observed_by, run_python
+from tests.listening import ObservedBy, listening, run_python
 from tests.tracing.spans import Traces
 
 order_placed = Signal()
@@ -99,7 +99,7 @@ def send(
 
     for receiver in receivers:
         order_placed.connect(receiver)
-    sink = observed_by(lambda: Noting(log, **untold))
+    sink = ObservedBy(lambda: Noting(log, **untold))
     sink.details = Details.TRACEBACK
     try:
         with listening(sink):

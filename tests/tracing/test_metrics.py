@@ -22,8 +22,8 @@ from signal_inspector.tracing import metrics
 from signal_inspector.tracing.metrics import BOUNDARIES, OTHER, Meters
 from signal_inspector.tracing.sink import TracingSink
 from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
-from tests.listening import SHARES_CONTEXT, listening, observed_by, run_python
-from tests.tracing.spans import Traces
+from tests.listening import SHARES_CONTEXT, Chained, ObservedBy, listening, run_python
+from tests.tracing.spans import Traces, metrics_of
 
 SEND = "django.signal.send.duration"
 RECEIVER = "django.signal.receiver.duration"
@@ -60,15 +60,7 @@ class Measured:
         self.provider = MeterProvider([self.reader])
 
     def metrics(self) -> dict[str, Any]:
-        data = self.reader.get_metrics_data()
-        if data is None:
-            return {}
-        return {
-            metric.name: metric
-            for resource in data.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        }
+        return {metric.name: metric for metric in metrics_of(self.reader)}
 
     def points(self, name: str) -> list[HistogramDataPoint]:
         metric = self.metrics().get(name)
@@ -115,7 +107,7 @@ def send(method: SendMethod, meters: Meters, *receivers: Callable[..., Any]) -> 
     for receiver in receivers:
         order_placed.connect(receiver)
     try:
-        with listening(observed_by(lambda: Measuring(meters))):
+        with listening(ObservedBy(lambda: Measuring(meters))):
             sending = getattr(order_placed, method)(None)
             if method.is_async:
                 asyncio.run(sending)
@@ -192,7 +184,7 @@ class TestHistograms:
         async def hurry(meters: Meters) -> None:
             order_placed.connect(waits)
             try:
-                with listening(observed_by(lambda: Measuring(meters))):
+                with listening(ObservedBy(lambda: Measuring(meters))):
                     async with asyncio.timeout(HALF_AN_HOUR):
                         await order_placed.asend(None)
             except TimeoutError:
@@ -413,15 +405,8 @@ class TestIdle:
         assert not Meters(Foreign()).is_idle()
 
 
-class Chained(Signal):
-    """Sends by a method of its own."""
-
-    def send_chained(self, sender: object) -> list[object]:
-        return [each(signal=self, sender=sender) for each in self._live_receivers(sender)[0]]
-
-
 def test_what_turned_out_to_be_no_dispatch_is_not_measured(measured: Measured) -> None:
     """A method of a signal's own that had nobody to call is no failure of ours either."""
     with listening(TracingSink(meter_provider=measured.provider)):
-        Chained().send_chained(None)
+        Chained().send_chained(None, 1)
     assert measured.points(SEND) == []

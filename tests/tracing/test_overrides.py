@@ -12,6 +12,7 @@ from django.dispatch import Signal
 from django.test import TestCase
 
 from signal_inspector import capture
+from tests.listening import Chained
 from tests.tracing.spans import Traces
 
 
@@ -123,21 +124,9 @@ def test_one_that_swallows(traces: Traces) -> None:
     assert [event.attributes["exception.type"] for event in span.events] == ["LookupError"]
 
 
-class Own(Signal):
-    """Sends by a method of another name, and puts the others off."""
-
-    def send_chained(self, sender: Any, value: int) -> int:
-        for each in self._live_receivers(sender)[0]:
-            value = each(signal=self, sender=sender, value=value)
-        return value
-
-    def send(self, sender: Any, **named: Any) -> Any:
-        """Waits for better times."""
-
-
 def test_a_sending_method_of_its_own(traces: Traces) -> None:
     """A span by the method's name, around what its receivers do; none where it calls nobody."""
-    signal = Own()
+    signal = Chained()
 
     def works(value: int, **kwargs: Any) -> int:
         with traces.tracer.start_as_current_span("work"):
@@ -156,7 +145,7 @@ def test_a_sending_method_of_its_own(traces: Traces) -> None:
 
 def test_one_that_is_put_off(traces: Traces) -> None:
     """The span says so, and no number of receivers, which none received."""
-    signal = Own()
+    signal = Chained()
     signal.connect(receives)
     with traces.listening():
         signal.send(None)

@@ -36,7 +36,7 @@ from signal_inspector.core.record import recorder
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.tracing import TracingSink
 from tests.listening import listening, run_python
-from tests.tracing.spans import Traces
+from tests.tracing.spans import Traces, metrics_of
 
 
 class Tells:
@@ -152,11 +152,9 @@ def test_a_dispatch_is_measured_though_the_sampler_fails(
         around = use_span(NonRecordingSpan(SpanContext(1, 2, False, TraceFlags(1))))
     with traces.listening(meter_provider=meters), around:
         tells.send(method)
-    data = reader.get_metrics_data()
-    assert data is not None
     counts = {
         metric.name: sum(getattr(point, "count", 0) for point in metric.data.data_points)
-        for metric in data.resource_metrics[0].scope_metrics[0].metrics
+        for metric in metrics_of(reader)
     }
     assert counts["django.signal.send.duration"] == 1
     assert counts["django.signal.receiver.duration"] == 1
@@ -180,13 +178,9 @@ def test_metrics_are_recorded_all_the_same() -> None:
     with traces.listening(meter_provider=meters):
         tells.send(SendMethod.SEND)
         tells.send(SendMethod.ASEND)
-    data = reader.get_metrics_data()
-    assert data is not None
     counts = {
         metric.name: sum(point.count for point in metric.data.data_points)
-        for resource in data.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
+        for metric in metrics_of(reader)
         if metric.name.endswith("duration")
     }
     assert counts == {"django.signal.send.duration": 2, "django.signal.receiver.duration": 2}

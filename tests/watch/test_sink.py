@@ -20,6 +20,7 @@ from signal_inspector.watch import WatchSink, wire
 from signal_inspector.watch import sink as sinks
 from signal_inspector.watch.listening import Listener
 from signal_inspector.watch.meeting import Place
+from tests.listening import Chained
 from tests.test_dispatch_schema import SCHEMA, wrong
 from tests.watch.conftest import dispatches, heard, look, until
 
@@ -252,19 +253,12 @@ def test_the_process_is_named_once(
     assert named == ["x"]
 
 
-class Chained(Signal):
-    """Sends by a method of its own."""
-
-    def send_chained(self, sender: object) -> list[object]:
-        return [each(signal=self, sender=sender) for each in self._live_receivers(sender)[0]]
-
-
 def test_what_turned_out_to_be_no_dispatch_is_not_sent(
     sink: WatchSink, listener: Listener
 ) -> None:
     """A method of a signal's own that had nobody to call is no failure of ours either."""
     assert look(sink)
-    Chained().send_chained(None)
+    Chained().send_chained(None, 1)
     caused.send(sender=None)
     found = heard(listener, lambda messages: any(each.kind == "dispatch" for each in messages))
     assert sum(each.kind == "dispatch" for each in found) == 1
