@@ -38,6 +38,13 @@ def _fresh_state() -> Iterator[None]:
     internal_errors.reset()
 
 
+@pytest.fixture
+def nothing_failed() -> Iterator[None]:
+    """For tests in which nothing of ours may fail, not in silence either."""
+    yield
+    assert internal_errors.counts() == {}
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_audit() -> None:
     """The audit stops to listen at the first dispatch of a test run: here, before the first."""

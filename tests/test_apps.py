@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from django.test import override_settings
 import signal_inspector
 from signal_inspector.apps import SignalInspectorConfig
 from signal_inspector.checks import check_settings
-from signal_inspector.core import internal_errors
 from signal_inspector.core.listening import sinks
 from signal_inspector.core.record.queries import count_query
 from signal_inspector.core.wrapper import instrument
@@ -29,11 +27,7 @@ from tests.listening import ROOT, Quiet, run_python
 order_placed = Signal()
 
 
-@pytest.fixture(autouse=True)
-def _no_trouble() -> Iterator[None]:
-    """Nothing of ours failed in silence."""
-    yield
-    assert internal_errors.counts() == {}
+pytestmark = pytest.mark.usefixtures("nothing_failed")
 
 
 class Heard(Quiet):

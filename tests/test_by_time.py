@@ -27,7 +27,7 @@ parent, child = Signal(), Signal()
 
 
 @pytest.fixture(autouse=True)
-def _no_trouble() -> Iterator[None]:
+def _nothing_failed() -> Iterator[None]:
     yield
     assert internal_errors.counts() == {}
     for signal in (parent, child):

@@ -31,12 +31,7 @@ from signal_inspector.core.wrapper.connection_log import DEAD_KEPT, GONE_KEPT, k
 from signal_inspector.names import receiver_name
 from tests.listening import OwnName
 
-
-@pytest.fixture(autouse=True)
-def _no_trouble() -> Iterator[None]:
-    """Nothing of ours failed in silence."""
-    yield
-    assert internal_errors.counts() == {}
+pytestmark = pytest.mark.usefixtures("nothing_failed")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import asyncio
 import copy
 import json
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_inspector import Details, Dispatch, Failure, Outcome, ReceiverCall, capture
-from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.captures import NOBODY
 from signal_inspector.core.record.dispatch import OuterTrace
 from signal_inspector.core.record.ids import next_sequence
@@ -41,11 +39,7 @@ FAILURE = Failure(exception_class="ValueError", message="no")
 NAMES = [ReceiverName(f"shop.receivers.{name}", "shop/receivers.py", 1) for name in "abc"]
 
 
-@pytest.fixture(autouse=True)
-def _no_trouble() -> Iterator[None]:
-    """Nothing of ours failed in silence."""
-    yield
-    assert internal_errors.counts() == {}
+pytestmark = pytest.mark.usefixtures("nothing_failed")
 
 
 def make(**written: Any) -> RunningDispatch:

@@ -571,7 +571,7 @@ def _everywhere(what: str, fails: bool, handle: Callable[[Any], None]) -> None:
         interrupter = Interrupter(number)
         arrived = False
         with listening(observing, heard), capture() as dispatches:
-            scope = current.get()
+            inside = current.get()
             try:
                 with interrupter:
                     run()
@@ -579,8 +579,8 @@ def _everywhere(what: str, fails: bool, handle: Callable[[Any], None]) -> None:
                 arrived = True
             except ValueError:
                 pass
-            is_restored = current.get() is scope
-            current.set(scope)
+            is_restored = current.get() is inside
+            current.set(inside)
         _let_go_of_locks()
         for signal_ in (placed, overridden):
             for each in names:

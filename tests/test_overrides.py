@@ -28,7 +28,7 @@ PUT_OFF, UNTOLD = Unseen.PUT_OFF, Unseen.UNTOLD
 
 
 @pytest.fixture(autouse=True)
-def _no_trouble() -> Iterator[None]:
+def _nothing_failed() -> Iterator[None]:
     """Nothing of ours failed in silence, and nothing of ours is left in the context."""
     before = current.get()
     yield
@@ -911,11 +911,11 @@ class TestMixtures:
     def test_an_override_may_use_another_method(self) -> None:
         """A send() that calls send_robust() is one dispatch, by the method that was called."""
 
-        class Careful(Signal):
+        class Robust(Signal):
             def send(self, sender: Any, **named: Any) -> Any:
                 return self.send_robust(sender, **named)
 
-        signal = Careful()
+        signal = Robust()
         signal.connect(plain)
         with capture() as dispatches:
             signal.send(None)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db(databases=["default", "other"])
 
 
 @pytest.fixture(autouse=True)
-def _no_trouble() -> Iterator[None]:
+def _nothing_failed() -> Iterator[None]:
     """Nothing of ours failed in silence, and counting is on again."""
     yield
     queries.install()

@@ -58,7 +58,7 @@ def undone(using: str | None = None, **options: Any) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_trouble() -> Iterator[None]:
+def _nothing_failed() -> Iterator[None]:
     """Nothing of ours failed in silence, and watching is on again."""
     yield
     transactions.install()

@@ -1,4 +1,4 @@
-"""The async path: async receivers, async sends, and how they are followed."""
+"""The async path: async receivers, async sends, and how they are watched."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ drops_its_own = pytest.mark.filterwarnings("ignore:coroutine 'Signal.asend:Runti
 
 
 @pytest.fixture(autouse=True)
-def _no_trouble() -> Iterator[None]:
+def _nothing_failed() -> Iterator[None]:
     """Nothing of ours failed in silence, and nothing of ours is left in the context."""
     before = current.get()
     yield

@@ -81,7 +81,7 @@ def imported_twice(facts: Facts) -> Iterator[Finding]:
             subject=first.name.name,
             message=(
                 f"The file of the receiver{at(first.name.path, first.name.line)} was imported "
-                f"{len(copies)} times, {how}. So {first.signal} has {len(copies)} copies of the "
+                f"{often(len(copies))}, {how}. So {first.signal} has {len(copies)} copies of the "
                 "receiver, and each of them runs."
             ),
             hint=(

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import importlib.util
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,18 +18,13 @@ from django.test import override_settings
 
 from signal_inspector import catalog, names
 from signal_inspector.catalog import ReceiverEntry, SignalEntry, State, describe, receivers_of
-from signal_inspector.core import internal_errors
 from signal_inspector.core.wrapper import instrument
 
 order_placed = Signal()
 parcel_sent = Signal()
 
 
-@pytest.fixture(autouse=True)
-def _no_trouble() -> Iterator[None]:
-    """Nothing of ours failed in silence."""
-    yield
-    assert internal_errors.counts() == {}
+pytestmark = pytest.mark.usefixtures("nothing_failed")
 
 
 @pytest.fixture

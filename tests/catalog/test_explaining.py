@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,6 @@ from signal_inspector.catalog import (
 )
 from signal_inspector.catalog.explaining import absent
 from signal_inspector.catalog.finding import find_sender, find_signal
-from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import Caller, SendMethod
 from signal_inspector.core.wrapper import muting
 from signal_inspector.source_code.project import read_directory
@@ -39,11 +37,7 @@ from tests.checks.worlds import Project
 order_placed = Signal()
 
 
-@pytest.fixture(autouse=True)
-def _no_trouble() -> Iterator[None]:
-    """Nothing of ours failed in silence."""
-    yield
-    assert internal_errors.counts() == {}
+pytestmark = pytest.mark.usefixtures("nothing_failed")
 
 
 @pytest.fixture

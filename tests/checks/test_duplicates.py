@@ -129,7 +129,7 @@ class TestImportedTwice:
         [found] = world.find(imported_twice)
         assert modules
         assert (found.kind, found.subject) == (Kind.IMPORTED_TWICE, "bazaar.twin.store")
-        assert "was imported 2 times, as bazaar.twin and twin" in found.message
+        assert "was imported twice, as bazaar.twin and twin" in found.message
         assert world.find(connected_twice) == []
 
     def test_by_a_reload(self, world: World) -> None:

@@ -34,7 +34,7 @@ class Mode(StrEnum):
     RECORDING = "recording"  # capture(details=Details.ALL)
     SINK = "sink"  # a sink of the process that observes each receiver as it runs
     PASSING = "passing"  # a sink whose observers want no record, and so get none where they can
-    CAREFUL = "careful"  # as RECORDING, on a Django that our own loop does not know
+    UNKNOWN = "unknown"  # as RECORDING, on a Django that our own loop does not know
 
 
 class Different(AssertionError):
@@ -146,7 +146,7 @@ def bare(world: World) -> Result:
 def under_wrapper(world: World, mode: Mode, tampering: Tampering) -> Result:
     """The world with the wrapper installed, in one mode."""
     assert not sinks.hearing
-    with _installed(known_django=mode is not Mode.CAREFUL), tampering():
+    with _installed(known_django=mode is not Mode.UNKNOWN), tampering():
         return _in_own_context(_PLAY[mode], world)
 
 
@@ -214,7 +214,7 @@ _PLAY: Final[dict[Mode, Callable[[World], Result]]] = {
     Mode.RECORDING: _captured,
     Mode.SINK: _heard,
     Mode.PASSING: _passed,
-    Mode.CAREFUL: _captured,
+    Mode.UNKNOWN: _captured,
 }
 
 
@@ -259,7 +259,7 @@ def compare(world: World, tampering: Tampering | None = None) -> None:
         expected = bare(world).observations
         for mode in _PLAY:
             result = under_wrapper(world, mode, tampering or nullcontext)
-            places = mode is not Mode.CAREFUL and tampering is None
+            places = mode is not Mode.UNKNOWN and tampering is None
             _compare(mode, expected, result.observations, places=places)
             if result.leaks:
                 raise Different(f"{mode}: left in the context: {result.leaks}")

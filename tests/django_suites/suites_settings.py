@@ -1,7 +1,7 @@
 """Settings for Django's tests with the wrapper installed: it is what every process loads first.
 
 Idle, nobody listens. Else every signal is recorded, Django's own too, and read in full.
-"careful" is what an unknown Django would get: none of its methods are replaced by our own loop.
+"unknown" is what an unknown version of Django would get: no method is replaced by our own loop.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ SIGNAL_INSPECTOR = {
         "idle": [],
         "recorded": ["suites_sinks.ReadEverything"],
         "live": ["suites_sinks.ReadEverythingLive"],
-        "careful": ["suites_sinks.ReadEverythingLive"],
+        "unknown": ["suites_sinks.ReadEverythingLive"],
     }[MODE],
 }
 TEST_RUNNER = "suites_runner.Runner"
 
-if MODE == "careful":
+if MODE == "unknown":
     instrument.KNOWN_DJANGO = ()  # type: ignore[misc]
 instrument.install()
 

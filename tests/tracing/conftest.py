@@ -13,9 +13,9 @@ from tests.tracing.spans import Traces
 @pytest.fixture
 def traces(caplog: pytest.LogCaptureFixture) -> Iterator[Traces]:
     """Traces of this test alone. Afterwards nothing of ours is left, and nothing has failed."""
-    before, scope = get_current(), current.get()
+    before, here = get_current(), current.get()
     yield Traces()
     assert get_current() is before
-    assert current.get() is scope
+    assert current.get() is here
     assert "Failed to detach context" not in caplog.text
     assert internal_errors.counts() == {}

@@ -48,7 +48,7 @@ def traced(traces: Traces) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def traced_the_careful_way(traces: Traces) -> Iterator[None]:
+def traced_on_an_unknown_django(traces: Traces) -> Iterator[None]:
     with unknown_django(), traces.listening():
         yield
 
@@ -91,7 +91,7 @@ def measured(traces: Traces) -> Iterator[None]:
 
 MODES = [
     traced,
-    traced_the_careful_way,
+    traced_on_an_unknown_django,
     traced_beside_another,
     traced_without_receivers,
     traced_and_measured,

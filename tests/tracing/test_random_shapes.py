@@ -142,7 +142,7 @@ def test_every_span_has_the_parent_that_caused_it(
     """Receivers hang under their dispatch, dispatches where they were sent; all is put back."""
     traces = Traces()
     world = World(traces)
-    before, scope = get_current(), current.get()
+    before, here = get_current(), current.get()
 
     async def main() -> None:
         with traces.tracer.start_as_current_span("request") as request:
@@ -164,7 +164,7 @@ def test_every_span_has_the_parent_that_caused_it(
     assert world.wrong == []
     check_parents(world, traces)
     assert get_current() is before
-    assert current.get() is scope
+    assert current.get() is here
     assert internal_errors.counts() == {}
     assert "Failed to detach context" not in caplog.text
 

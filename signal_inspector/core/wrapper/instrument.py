@@ -62,7 +62,7 @@ def send(self: Signal, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
         else None
     )
     if async_receivers and dispatch is not None:
-        return _careful(self, sender, named, _SEND, dispatch, live)
+        return _on_async_path(self, sender, named, _SEND, dispatch, live)
     responses = []
     if dispatch is None or dispatch.passes is True:
         try:
@@ -108,7 +108,7 @@ def send_robust(  # noqa: C901 - Django's loop twice, as a call more is a frame 
         else None
     )
     if async_receivers and dispatch is not None:
-        return _careful(self, sender, named, _SEND_ROBUST, dispatch, live)
+        return _on_async_path(self, sender, named, _SEND_ROBUST, dispatch, live)
     responses = []
     if dispatch is None or dispatch.passes is True:
         try:
@@ -171,7 +171,7 @@ def _async_part(
     return unwrap(responses)  # type: ignore[no-any-return]
 
 
-def _careful(
+def _on_async_path(
     self: Signal,
     sender: Any,
     named: dict[str, Any],

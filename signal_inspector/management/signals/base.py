@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, Final
 
@@ -101,20 +101,18 @@ def load_as_server() -> list[str]:
 
     A process that runs a command or a task has not imported them, and may know fewer receivers.
     """
-    problems = []
     urlconf = getattr(settings, "ROOT_URLCONF", None)
+    wanted: list[tuple[str, Callable[[str], object]]] = []
     if isinstance(urlconf, str):
+        wanted.append((urlconf, import_module))
+    wanted += [(path, import_string) for path in getattr(settings, "MIDDLEWARE", None) or ()]
+    problems = []
+    for name, load_it in wanted:
         try:
-            import_module(urlconf)
+            load_it(name)
         except Exception as error:
             internal_errors.let_through(error)
-            problems.append(_problem(urlconf, error))
-    for path in getattr(settings, "MIDDLEWARE", None) or ():
-        try:
-            import_string(path)
-        except Exception as error:
-            internal_errors.let_through(error)
-            problems.append(_problem(path, error))
+            problems.append(_problem(name, error))
     return problems
 
 

@@ -95,11 +95,7 @@ def the_delivery() -> Delivery:
     return found
 
 
-@pytest.fixture(autouse=True)
-def _no_trouble() -> Iterator[None]:
-    """Nothing of ours failed in silence."""
-    yield
-    assert internal_errors.counts() == {}
+pytestmark = pytest.mark.usefixtures("nothing_failed")
 
 
 @pytest.fixture
