@@ -59,7 +59,7 @@ test-core: $(VENV)/.tests ## Run those of them that depend the most on Python an
 	$(py) -m pytest $(core) $(parallel) $(PYTEST_ARGS)
 
 # What depends on the database: the audit, and what it knows of transactions and connections.
-DATABASE_TESTS ?= tests/audit tests/test_connections.py tests/test_databases.py \
+DATABASE_TESTS ?= tests/audit tests/test_connection_log.py tests/test_databases.py \
                   tests/test_queries.py tests/test_transactions.py
 
 test-databases: $(VENV)/.tests $(VENV)/.databases ## Run what depends on the database on the server of SIGNAL_INSPECTOR_TEST_DATABASE

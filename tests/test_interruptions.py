@@ -597,7 +597,7 @@ def _everywhere(what: str, fails: bool, handle: Callable[[Any], None]) -> None:
                 "running": not interrupter.where.startswith(("complete:", "outcome_of:"))
                 and any(each.outcome is Outcome.RUNNING for each in dispatches),
                 "lock": signal_names._lock._is_owned(),  # type: ignore[attr-defined]
-                "trouble": bool(internal_errors.counts()),
+                "failed": bool(internal_errors.counts()),
             }.items()
             if is_wrong
         ]

@@ -25,7 +25,7 @@ def test_the_first_of_a_kind_is_logged(caplog: pytest.LogCaptureFixture) -> None
     assert (record.name, record.levelno) == ("signal_inspector", logging.ERROR)
     assert "failed in a test" in record.getMessage()
     assert record.exc_info is None
-    assert "test_trouble.py" in record.getMessage()
+    assert "test_internal_errors.py" in record.getMessage()
     assert record.getMessage().endswith("ValueError: ours, password=[redacted]")
 
 

@@ -74,7 +74,7 @@ class TestClassAndMessage:
             (ValueError(), "ValueError", ""),
             (ValueError("a", 1), "ValueError", "('a', 1)"),
             (KeyError("order"), "KeyError", "'order'"),
-            (DeclinedError("no funds"), "tests.test_failure_text.DeclinedError", "no funds"),
+            (DeclinedError("no funds"), "tests.test_failures.DeclinedError", "no funds"),
             (OSError(2, "No such file", "a.txt"), "FileNotFoundError", None),
             (ValidationError("too long"), "django.core.exceptions.ValidationError", None),
             (IntegrityError("UNIQUE"), "django.db.utils.IntegrityError", "UNIQUE"),
@@ -123,7 +123,7 @@ class TestClassAndMessage:
         """An exception whose __str__ raises is told by its class."""
         failure = told(raised(UnspeakableError()))
         assert failure.message == "(its message cannot be read)"
-        assert failure.exception_class == "tests.test_failure_text.UnspeakableError"
+        assert failure.exception_class == "tests.test_failures.UnspeakableError"
         assert internal_errors.counts() == {}
 
     def test_one_that_exits(self) -> None:
@@ -299,7 +299,7 @@ class TestTraceback:
         for expected in (
             "ExceptionGroup: both (2 sub-exceptions)",
             "+---- 1 of 2 ----",
-            "| tests.test_failure_text.DeclinedError: no funds",
+            "| tests.test_failures.DeclinedError: no funds",
             "|   +---- 1 of 1 ----",
             "|   | KeyError: 'deep'",
         ):
@@ -365,7 +365,7 @@ class TestTraceback:
 
         names = ("args", "__cause__", "__context__", "__traceback__", "__notes__", "__class__")
         odd = type("OddError", (Exception,), dict.fromkeys(names, property(refuse)))
-        assert text_of(odd("x")) == "tests.test_failure_text.OddError: x"
+        assert text_of(odd("x")) == "tests.test_failures.OddError: x"
 
     def test_stripped_source(self) -> None:
         """Code without a source file is told by its name and line."""
