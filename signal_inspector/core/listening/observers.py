@@ -303,7 +303,7 @@ def run(dispatch: RunningDispatch) -> list[int] | Exact | Stepping:
             if len(observers) == 1  # nearly always
             else tuple([each for each in observers if each.by_receiver])
         )
-    except BaseException as error:
+    except BaseException as error:  # each is asked again, by itself, so that the others are told
         stepping, held = _stepping(observers, internal_errors.interruption(error))
     token = set_current[SILENCE]
     try:

@@ -242,7 +242,7 @@ def add_sink(sink: Sink) -> None:
 
 
 def remove_sink(sink: Sink) -> None:
-    """Undo ``add_sink``."""
+    """Undo ``add_sink``, however often it was called with this sink."""
     global _added
     with _lock:
         _added = tuple(each for each in _added if each is not sink)
