@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from signal_inspector.lazy import names_of
+from signal_inspector.core import lazy_names
 
 if TYPE_CHECKING:
     from signal_inspector.core.listening.context import capture, suppress
@@ -55,7 +55,7 @@ _HOMES = {
 
 
 if not TYPE_CHECKING:  # a type checker would accept every name
-    __getattr__ = names_of(__name__, _HOMES)
+    __getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

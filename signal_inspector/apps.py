@@ -10,7 +10,7 @@ from django.core.signals import setting_changed
 
 from signal_inspector.checks import TAG, check_settings, check_signals, check_toolbar
 from signal_inspector.conf import SETTING, forget_config, get_config
-from signal_inspector.core import suppression
+from signal_inspector.core import internal_errors
 from signal_inspector.core.listening import sinks
 from signal_inspector.core.listening.sinks import load_sinks
 from signal_inspector.core.record import queries, recorder, transactions
@@ -40,7 +40,7 @@ class SignalInspectorConfig(AppConfig):
         if apps.is_installed("debug_toolbar"):
             from signal_inspector.toolbar import unlogged  # noqa: PLC0415 - nobody else needs it
 
-            suppression.add_suppressor(unlogged)
+            internal_errors.add_suppressor(unlogged)
         _apply_settings()
 
 

@@ -42,7 +42,7 @@ from signal_inspector.audit.testing import audited
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.toolbar.requests import PANEL_ID, SUMMARY_ID
 from signal_inspector.watch import wire
-from signal_inspector.watch.dispatches import Families, Filters, read_seen
+from signal_inspector.watch.listening import Families, Filters, read_seen
 from signal_inspector.watch.terminal import Lines, Shown, Signs
 from tests.tracing.spans import Traces
 

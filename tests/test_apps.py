@@ -226,7 +226,7 @@ class TestStart:
             "import signal_inspector.toolbar.panel\n"  # as the toolbar's own checks do
             "later = ('audit.admin.pages', 'audit.log_source', 'audit.operations.retry',"
             " 'catalog.entries', 'graph', 'payload.failures', 'payload.redaction', 'source_code',"
-            " 'toolbar.requests', 'toolbar.view', 'watch.dispatches', 'watch.sink')\n"
+            " 'toolbar.requests', 'toolbar.view', 'watch.listening', 'watch.sink')\n"
             "print([name for name in later if f'signal_inspector.{name}' in sys.modules])\n"
         )
         assert out == "[]\n"

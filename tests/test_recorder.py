@@ -1114,7 +1114,7 @@ class TestWhichSignals:
         signal = Signal()
         with capture() as dispatches:
             signal.send(None)
-            with mock.patch("signal_inspector.names.globs.fnmatchcase") as fnmatch:
+            with mock.patch("signal_inspector.conf.fnmatchcase") as fnmatch:
                 signal.send(None)
             assert not fnmatch.called
             with override_settings(SIGNAL_INSPECTOR={"EXCLUDE": ["django.*", "*(anonymous)"]}):

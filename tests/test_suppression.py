@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from signal_inspector.core import internal_errors, suppression
+from signal_inspector.core import internal_errors
 
 
 @pytest.fixture(autouse=True)
 def _suppressors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suppression, "_suppressors", [])
+    monkeypatch.setattr(internal_errors, "_suppressors", [])
 
 
 def test_it_runs_within_all_of_them() -> None:
@@ -27,9 +27,9 @@ def test_it_runs_within_all_of_them() -> None:
         finally:
             told.append("as before")
 
-    suppression.add_suppressor(suppressor)
-    suppression.add_suppressor(suppressor)
-    with pytest.raises(ZeroDivisionError), suppression.suppress_instrumentation():
+    internal_errors.add_suppressor(suppressor)
+    internal_errors.add_suppressor(suppressor)
+    with pytest.raises(ZeroDivisionError), internal_errors.suppress_instrumentation():
         told.append(str(1 / 0))
     assert told == ["quiet", "as before"]
 
@@ -40,9 +40,9 @@ def test_one_that_fails_is_reported() -> None:
     def suppressor() -> Iterator[None]:
         raise RuntimeError
 
-    suppression.add_suppressor(suppressor)  # type: ignore[arg-type]
+    internal_errors.add_suppressor(suppressor)  # type: ignore[arg-type]
     done = False
-    with suppression.suppress_instrumentation():
+    with internal_errors.suppress_instrumentation():
         done = True
     assert done
     assert internal_errors.counts() == {"keeping a watcher quiet": 1}

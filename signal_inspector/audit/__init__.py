@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from signal_inspector.lazy import names_of
+from signal_inspector.core import lazy_names
 
 if TYPE_CHECKING:
     from signal_inspector.audit.attribution.circumstances import audit_circumstances
@@ -25,4 +25,4 @@ _HOMES: Final = {
 }
 
 if not TYPE_CHECKING:  # with this, a type checker would accept every name
-    __getattr__ = names_of(__name__, _HOMES)
+    __getattr__ = lazy_names(__name__, _HOMES)

@@ -23,7 +23,7 @@ from signal_inspector.audit.models import (
 )
 from signal_inspector.audit.sanitize import name_id, name_text
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.names.globs import PARTIAL
+from signal_inspector.names.receivers import PARTIAL
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _VERSION: Final = 7 << 76

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from signal_inspector.conf import get_config
+from signal_inspector.conf import get_config, is_inspected, name_matches
 from signal_inspector.core.record.values import Details
-from signal_inspector.names import is_inspected, name_matches
 from signal_inspector.setting_rules import (
     Fault,
     ProblemKind,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from signal_inspector.lazy import names_of
+from signal_inspector.core import lazy_names
 
 if TYPE_CHECKING:
     from signal_inspector.catalog.entries import (
@@ -49,4 +49,4 @@ _HOMES: Final = {
 }
 
 if not TYPE_CHECKING:  # a type checker would accept every name
-    __getattr__ = names_of(__name__, _HOMES)
+    __getattr__ = lazy_names(__name__, _HOMES)

@@ -15,8 +15,8 @@ from typing import Any, Final
 from django.apps import apps
 from django.dispatch import Signal
 
-from signal_inspector.catalog import duplicates, pending
-from signal_inspector.conf import get_config
+from signal_inspector.catalog import connections
+from signal_inspector.conf import get_config, is_inspected
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import Caller, ReceiverName
 from signal_inspector.core.wrapper import connection_log, django_entries
@@ -26,7 +26,6 @@ from signal_inspector.names import (
     anonymous_signals,
     class_path,
     creation_place,
-    is_inspected,
     loaded_signals,
     receiver_name,
     sender_name,
@@ -148,7 +147,7 @@ def describe(*, everything: bool = False) -> list[SignalEntry]:
     names), and those that no module holds: local ones, and attributes of instances.
     """
     config = get_config()
-    waiting = pending.pending_connections()
+    waiting = connections.pending_connections()
     signals = list(loaded_signals().items())
     if everything:
         signals += anonymous_signals()
@@ -164,12 +163,12 @@ def describe(*, everything: bool = False) -> list[SignalEntry]:
 def describe_signal(signal: Signal, name: str) -> SignalEntry:
     """The entry that ``describe`` makes for one signal, under this name."""
     config = get_config()
-    entry = _describe(name, signal, pending.pending_connections().get(id(signal), ()))
+    entry = _describe(name, signal, connections.pending_connections().get(id(signal), ()))
     return replace(entry, is_inspected=is_inspected(name, config.include, config.exclude))
 
 
 def _describe(
-    name: str, signal: Signal, waiting: tuple[pending.PendingConnection, ...]
+    name: str, signal: Signal, waiting: tuple[connections.PendingConnection, ...]
 ) -> SignalEntry:
     path, line = creation_place(signal, name)
     entry = SignalEntry(
@@ -208,7 +207,7 @@ def connected(signal: Signal) -> list[tuple[django_entries.Entry, ReceiverEntry]
             continue
         live.append((found, _live(found, connection)))
     live.sort(key=lambda pair: pair[1].is_async)
-    numbers = duplicates.numbered([found for found, _ in live])
+    numbers = connections.numbered([found for found, _ in live])
     return [
         (found, replace(entry, repetition=number) if number else entry)
         for (found, entry), number in zip(live, numbers, strict=True)
@@ -274,7 +273,7 @@ def _noted(connection: Connection, **state: bool) -> ReceiverEntry:
     )
 
 
-def _pending(connection: pending.PendingConnection) -> ReceiverEntry:
+def _pending(connection: connections.PendingConnection) -> ReceiverEntry:
     return _entry(
         connection.receiver,
         sender=connection.model,

@@ -15,11 +15,10 @@ from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
 from signal_inspector.catalog import entries
-from signal_inspector.catalog.duplicates import repeats
+from signal_inspector.catalog.connections import repeats, why_pending
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, State
 from signal_inspector.catalog.finding import NotFoundError, find_signal, in_order, matches
-from signal_inspector.catalog.pending import why_pending
-from signal_inspector.conf import get_config
+from signal_inspector.conf import get_config, is_inspected, most_specific
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.callers import is_third_party
 from signal_inspector.core.record.not_called import why_other_sender
@@ -32,9 +31,7 @@ from signal_inspector.display.text import listing, place
 from signal_inspector.names import (
     anonymous_signals,
     class_path,
-    is_inspected,
     loaded_signals,
-    most_specific,
     sender_name,
     signal_name,
 )

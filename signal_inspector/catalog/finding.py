@@ -15,15 +15,9 @@ from django.dispatch import Signal
 
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry
 from signal_inspector.display.text import did_you_mean, listing, place
-from signal_inspector.names import (
-    anonymous_signals,
-    class_path,
-    loaded_signals,
-    sender_name,
-    unmarked,
-)
-from signal_inspector.names.globs import INSTANCE
+from signal_inspector.names import anonymous_signals, class_path, loaded_signals, sender_name
 from signal_inspector.names.safe import class_namespace, is_class, namespace_of
+from signal_inspector.names.senders import INSTANCE, unmarked
 from signal_inspector.source_code import project
 
 _WILDCARD = re.compile(r"[*?\[]")

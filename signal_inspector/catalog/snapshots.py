@@ -22,7 +22,7 @@ from django.utils import inspect as django_inspect
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, describe
 from signal_inspector.core.record.callers import is_third_party
 from signal_inspector.names.safe import instance_attribute
-from signal_inspector.source_code.files import is_test_module
+from signal_inspector.source_code.project import is_test_module
 
 FORMAT: Final = 1
 COMMAND: Final = "manage.py signals snapshot"

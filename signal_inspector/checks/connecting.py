@@ -15,16 +15,16 @@ from typing import Any, Final
 
 from django.utils import inspect as django_inspect
 
-from signal_inspector.catalog.duplicates import identity, source
+from signal_inspector.catalog.connections import identity, source
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at
 from signal_inspector.core.record.values import Caller, ReceiverName
 from signal_inspector.core.wrapper import connection_log
 from signal_inspector.display.numbers import often
 from signal_inspector.display.text import last_part, listing
-from signal_inspector.names import unmarked
 from signal_inspector.names.receivers import innermost
 from signal_inspector.names.safe import class_module, class_path, instance_attribute, is_class
+from signal_inspector.names.senders import unmarked
 
 _Key = Callable[[Any], object]
 

@@ -18,8 +18,12 @@ from signal_inspector.core.wrapper import connection_log, django_entries
 from signal_inspector.core.wrapper.connection_log import Connection
 from signal_inspector.names import creation_place, loaded_signals, receiver_name
 from signal_inspector.names.safe import instance_attribute
-from signal_inspector.source_code.files import names_signals, reading_of
-from signal_inspector.source_code.project import project_readings, settle
+from signal_inspector.source_code.project import (
+    names_signals,
+    project_readings,
+    reading_of,
+    settle,
+)
 from signal_inspector.source_code.records import Connect, Creation, Mention, ModuleSource, Send
 
 _NOBODYS = ("django.", "debug_toolbar.", "signal_inspector.")  # not for the project to fix

@@ -10,9 +10,8 @@ from typing import Final, NamedTuple
 
 from django.core.checks import INFO, WARNING, CheckMessage
 
-from signal_inspector.conf import get_config, register_section
+from signal_inspector.conf import get_config, is_inspected, name_matches, register_section
 from signal_inspector.display.text import place
-from signal_inspector.names import is_inspected, name_matches
 from signal_inspector.setting_rules import Fault, ProblemKind, fixed, section, strings
 
 _PREFIX: Final = "signal_inspector."

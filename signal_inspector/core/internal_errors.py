@@ -1,7 +1,12 @@
-"""Failures inside Signal Inspector: logged once per kind, always counted, never raised.
+"""Failures inside Signal Inspector, and its own work, which other tools need not see.
 
-What was dropped is counted too. An exception that only interrupts our code, because a signal
-handler of the process or another thread raised it, is not our failure: it propagates.
+Failures are logged once per kind, always counted, never raised. What was dropped is counted too.
+An exception that only interrupts our code, because a signal handler of the process or another
+thread raised it, is not our failure: it propagates.
+
+A room that knows a tool that watches the process adds a way to suppress it. Code that has work to
+hide, such as writing to the database in the user's request, uses ``suppress_instrumentation`` and
+need not know these tools.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ import signal
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from threading import RLock
 from types import (
     BuiltinFunctionType,
@@ -26,7 +32,7 @@ from types import (
     NoneType,
     TracebackType,
 )
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 logger = logging.getLogger("signal_inspector")
 
@@ -50,6 +56,10 @@ _TIME_LIMITS: Final = frozenset(
 _SIGNALS: Final = tuple(map(int, signal.valid_signals()))
 _WITHOUT_CODE: Final = frozenset((int, NoneType, BuiltinFunctionType))
 _partial_func = functools.partial.__dict__["func"].__get__
+
+Suppressor: TypeAlias = Callable[[], AbstractContextManager[object]]
+
+_suppressors: list[Suppressor] = []
 
 
 def report(kind: str, error: BaseException) -> None:
@@ -276,7 +286,9 @@ def _slot(name: str) -> Callable[[BaseException], Any]:
 
 _args = _slot("args")
 
+
 _context = _slot("__context__")
+
 
 #: The traceback of an exception, even if its class overrides the attribute.
 traceback_of: Final[Callable[[BaseException], TracebackType | None]] = _slot("__traceback__")
@@ -317,3 +329,23 @@ def reset() -> None:
     with lock:
         _counts.clear()
         _drops.clear()
+
+
+def add_suppressor(suppressor: Suppressor) -> None:
+    """Run our own work within the context manager that this returns. May be added twice."""
+    if suppressor not in _suppressors:
+        _suppressors.append(suppressor)
+
+
+def suppress_instrumentation() -> ExitStack:
+    """A context in which no known tool watches what is done; for one thread, without await."""
+    stack = ExitStack()
+    for suppressor in _suppressors:
+        try:
+            stack.enter_context(suppressor())
+        except BaseException as error:
+            held = hold("keeping a watcher quiet", error)
+            if held is not None:
+                stack.close()
+                resume(held)
+    return stack

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, State, describe
 from signal_inspector.catalog.explaining import absent
 from signal_inspector.catalog.finding import app_label_of
-from signal_inspector.conf import get_config
+from signal_inspector.conf import get_config, is_inspected
 from signal_inspector.core.registry import SentOn, sent_on
 from signal_inspector.graph.model import (
     Function,
@@ -24,7 +24,6 @@ from signal_inspector.graph.model import (
     SignalNode,
     cycles_in,
 )
-from signal_inspector.names import is_inspected
 from signal_inspector.source_code.names import Names
 from signal_inspector.source_code.project import project_readings, settle
 from signal_inspector.source_code.records import ModuleSource, Reading, Send

@@ -5,12 +5,6 @@ Nothing in here runs the user's code or keeps the user's objects alive.
 
 from __future__ import annotations
 
-from signal_inspector.names.globs import (
-    is_inspected,
-    most_specific,
-    name_matches,
-    unmarked,
-)
 from signal_inspector.names.receivers import (
     Untold,
     forget_receiver_names,
@@ -21,7 +15,7 @@ from signal_inspector.names.receivers import (
     untold_name,
 )
 from signal_inspector.names.safe import IdentityMap, class_path, class_paths
-from signal_inspector.names.senders import instance_names, sender_name
+from signal_inspector.names.senders import instance_names, sender_name, unmarked
 from signal_inspector.names.signals import (
     anonymous_signals,
     creation_place,
@@ -40,11 +34,8 @@ __all__ = [
     "class_path",
     "creation_place",
     "forget_names",
-    "is_inspected",
     "is_item",
     "loaded_signals",
-    "most_specific",
-    "name_matches",
     "note_creation",
     "noted_name",
     "receiver_name",

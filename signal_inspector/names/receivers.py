@@ -16,7 +16,6 @@ from asgiref.sync import AsyncToSync, SyncToAsync
 
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import ReceiverName
-from signal_inspector.names.globs import PARTIAL
 from signal_inspector.names.safe import (
     IdentityMap,
     class_attribute,
@@ -29,6 +28,9 @@ from signal_inspector.names.safe import (
     native_attribute,
     plain_text,
 )
+
+#: The end of the name of a receiver that is a partial, or has one inside.
+PARTIAL: Final = " (partial)"
 
 #: Methods that only run the task: they have its name.
 _RUNNING: Final = frozenset(

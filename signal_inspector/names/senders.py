@@ -9,8 +9,7 @@ from typing import Final
 
 from django.dispatch import Signal
 
-from signal_inspector.names.globs import INSTANCE
-from signal_inspector.names.receivers import receiver_name, task_of
+from signal_inspector.names.receivers import PARTIAL, receiver_name, task_of
 from signal_inspector.names.safe import (
     IdentityMap,
     class_path,
@@ -19,6 +18,9 @@ from signal_inspector.names.safe import (
     is_class,
 )
 from signal_inspector.names.signals import signal_name
+
+#: The end of the name of a sender that is named by its class.
+INSTANCE: Final = " instance"
 
 #: Names by class, for senders that are named by their class.
 instance_names: IdentityMap[str] = IdentityMap()
@@ -61,6 +63,11 @@ def sender_name(sender: object) -> str:
         if own is None:
             instance_names.set(kind, name)
     return name
+
+
+def unmarked(name: str) -> str:
+    """Only the dotted name of "shop.views.View instance" and "shop.receivers.log (partial)"."""
+    return name.removesuffix(INSTANCE).removesuffix(PARTIAL)
 
 
 def _own_name(sender: object, kind: type) -> str | None:

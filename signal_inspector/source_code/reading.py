@@ -6,16 +6,10 @@ import ast
 from collections.abc import Iterable
 
 from signal_inspector.core.record.values import SendMethod
-from signal_inspector.source_code.arguments import (
-    UNKNOWN_ARGUMENTS,
-    OldCall,
-    argument,
-    argument_text,
-    given_arguments,
-    looks_like_class,
-)
 from signal_inspector.source_code.records import (
+    UNKNOWN_ARGUMENTS,
     Meanings,
+    OldCall,
     ReadArguments,
     ReadCall,
     ReadClass,
@@ -25,6 +19,10 @@ from signal_inspector.source_code.records import (
     Reading,
     ReadMention,
     ReadSend,
+    argument,
+    argument_text,
+    given_arguments,
+    looks_like_class,
 )
 from signal_inspector.source_code.scopes import (
     ANY,

@@ -13,16 +13,14 @@ from typing import Any, TypeAlias, cast
 
 from django.dispatch import Signal
 
-from signal_inspector.conf import get_config
+from signal_inspector.conf import get_config, is_inspected, name_matches
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Outcome, ReceiverCall, SendMethod
 from signal_inspector.core.wrapper.django_entries import entries
 from signal_inspector.core.wrapper.muting import is_receiver
 from signal_inspector.names import (
     anonymous_signals,
-    is_inspected,
     loaded_signals,
-    name_matches,
     receiver_name,
     signal_name,
 )

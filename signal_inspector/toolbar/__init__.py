@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from signal_inspector.core import lazy_names
 from signal_inspector.core.record.transactions import opened_connections
-from signal_inspector.lazy import names_of
 
 if TYPE_CHECKING:
     from signal_inspector.toolbar.cells import printable as printable
@@ -39,7 +39,7 @@ _HOMES: Final = {
 }
 
 if not TYPE_CHECKING:  # a type checker would conclude that every name exists
-    __getattr__ = names_of(__name__, _HOMES)
+    __getattr__ = lazy_names(__name__, _HOMES)
 
 
 @contextmanager

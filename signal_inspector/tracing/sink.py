@@ -21,20 +21,18 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from signal_inspector.conf import Config, get_config
-from signal_inspector.core import internal_errors, suppression
+from signal_inspector.conf import Config, get_config, is_inspected
+from signal_inspector.core import internal_errors
 from signal_inspector.core.listening import sinks
 from signal_inspector.core.listening.sinks import Observer, Sink
 from signal_inspector.core.record import details
 from signal_inspector.core.record.dispatch import TraceIds
 from signal_inspector.core.record.ids import time_ns
 from signal_inspector.core.record.values import Details, SendMethod
-from signal_inspector.names import is_inspected
 from signal_inspector.tracing import metrics, otel
 from signal_inspector.tracing.attributes import Attributes, Described, of_dispatch
-from signal_inspector.tracing.context import SPAN_KEY, Attached
 from signal_inspector.tracing.exceptions import FailureLog
-from signal_inspector.tracing.measured import Measured, Tools
+from signal_inspector.tracing.measured import SPAN_KEY, Attached, Measured, Tools
 from signal_inspector.tracing.metrics import Meters
 from signal_inspector.tracing.otel import SUPPRESSED, SUPPRESSED_PLAINLY, Tracing, untraced
 from signal_inspector.tracing.spans import DispatchSpan, ReceiverSpans
@@ -88,7 +86,7 @@ class TracingSink(Sink):
         self._tools: Tools
         self._sleeping: Meters | None = None  # until there is an SDK to measure for
         internal_errors.announce(failures=_FAILURES, drops=["metric attributes"])
-        suppression.add_suppressor(
+        internal_errors.add_suppressor(
             untraced
         )  # what the audit writes is not part of the user's traces
         self._use(get_config())

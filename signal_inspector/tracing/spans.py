@@ -14,8 +14,7 @@ from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.ids import time_ns
 from signal_inspector.core.record.values import Failure, Outcome
 from signal_inspector.tracing import attributes, exceptions
-from signal_inspector.tracing.context import Attached, put_back, with_span
-from signal_inspector.tracing.measured import Measured, Tools
+from signal_inspector.tracing.measured import Attached, Measured, Tools, put_back, with_span
 
 _CANCELLED: Final = Outcome.CANCELLED.value
 

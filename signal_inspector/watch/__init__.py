@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from signal_inspector.lazy import names_of
+from signal_inspector.core import lazy_names
 
 if TYPE_CHECKING:
     from signal_inspector.watch.sink import WatchSink
@@ -19,4 +19,4 @@ __all__ = ["WatchSink"]
 _HOMES: Final = {"WatchSink": "sink"}
 
 if not TYPE_CHECKING:  # a type checker would conclude that every name exists
-    __getattr__ = names_of(__name__, _HOMES)
+    __getattr__ = lazy_names(__name__, _HOMES)

@@ -19,8 +19,7 @@ from signal_inspector.core.record.ids import monotonic
 from signal_inspector.core.record.values import Details, SendMethod
 from signal_inspector.display.text import process, process_name
 from signal_inspector.watch import wire
-from signal_inspector.watch.meeting import Place, RefusedError, place
-from signal_inspector.watch.wire import GoneError, Line
+from signal_inspector.watch.wire import GoneError, Line, Place, RefusedError, place
 
 #: Seconds between two looks for watchers.
 INTERVAL: Final = 1.0

@@ -24,7 +24,7 @@ from signal_inspector.display.outcomes import (
     recorded_call_outcome,
 )
 from signal_inspector.display.text import exception_line, printable
-from signal_inspector.watch.dispatches import Family, Filters, Seen
+from signal_inspector.watch.listening import Family, Filters, Seen
 
 #: By glyph: its character, its ASCII replacement, and the name of Django's style.
 _SIGNS: Final = {

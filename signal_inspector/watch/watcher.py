@@ -10,13 +10,14 @@ from typing import Any, Final
 from signal_inspector.core.registry import Source, SourceAwayError
 from signal_inspector.display.numbers import length_of_time, plural
 from signal_inspector.display.text import printable
-from signal_inspector.watch.dispatches import (
+from signal_inspector.watch.listening import (
     PATIENCE,
     Families,
     Family,
+    Listener,
+    Message,
     read_seen,
 )
-from signal_inspector.watch.listening import Listener, Message
 from signal_inspector.watch.terminal import Lines
 
 Write = Callable[[str], None]

@@ -16,7 +16,7 @@ from signal_inspector.audit.models import AuditedCall, AuditedDispatch
 from signal_inspector.audit.search.entries import Follower
 from signal_inspector.core import registry
 from signal_inspector.core.registry import Asked, SentOn, SourceAwayError
-from signal_inspector.watch.dispatches import read_seen
+from signal_inspector.watch.listening import read_seen
 from tests.audit.rows_made import many_rows, rows_of, with_column
 
 pytestmark = pytest.mark.django_db

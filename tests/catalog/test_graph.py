@@ -21,7 +21,7 @@ from signal_inspector.core.registry import SentOn, sent_on_in
 from signal_inspector.graph import building
 from signal_inspector.graph.building import build, project_graph
 from signal_inspector.graph.model import Graph, Known, SendingOn, cycles_in, select
-from signal_inspector.source_code.files import files_below, reading_of
+from signal_inspector.source_code.project import files_below, reading_of
 from tests.catalog.sources_written import write
 from tests.graph.graphs_made import cascade, receiving, sending_on
 

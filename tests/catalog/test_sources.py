@@ -17,7 +17,7 @@ from pytest_django import Settings
 import signal_inspector
 from signal_inspector.core.record.callers import is_third_party
 from signal_inspector.core.record.values import SendMethod
-from signal_inspector.source_code import files, names, project
+from signal_inspector.source_code import names, project
 from signal_inspector.source_code.project import project_sources, read_directory, read_module
 from tests.catalog.sources_written import SIGNALS, Sources, read, write
 
@@ -729,7 +729,7 @@ class TestProblems:
 
     def test_a_huge_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A file that only a program can have written is passed by."""
-        monkeypatch.setattr(files, "_MAX_SIZE", 10)
+        monkeypatch.setattr(project, "_MAX_SIZE", 10)
         assert all("too large" in each for each in body(tmp_path, "x = 1 + 1 + 1").problems)
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
@@ -781,10 +781,10 @@ class TestFiles:
     def test_a_file_is_read_again_when_it_has_changed(self, tmp_path: Path) -> None:
         """A reading is kept as long as time and size of the file stay."""
         path = write(tmp_path, {"it.py": SIGNALS}) / "it.py"
-        first = files.reading_of("it", str(path))
-        assert files.reading_of("it", str(path)) is first
+        first = project.reading_of("it", str(path))
+        assert project.reading_of("it", str(path)) is first
         path.write_text("x = 1\n")
-        assert files.reading_of("it", str(path)).creations == []
+        assert project.reading_of("it", str(path)).creations == []
 
     def test_what_is_passed_by(self, tmp_path: Path) -> None:
         """Hidden directories, installed packages, environments and caches are not read."""

@@ -66,8 +66,8 @@ class TestCommands:
                     runserver.run = lambda *args, **kwargs: None
                     from django.core.management import execute_from_command_line
                     execute_from_command_line([sys.argv[0], "runserver", "--noreload", "0"])
-                    from signal_inspector.source_code import files
-                    assert not files._kept
+                    from signal_inspector.source_code import project
+                    assert not project._kept
                     """
             }
         )

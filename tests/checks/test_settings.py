@@ -19,7 +19,7 @@ from signal_inspector.checks.findings import Checks
 from signal_inspector.conf import Config, Limits, Toolbar
 from signal_inspector.setting_rules import keys
 from signal_inspector.tracing.otel import Tracing
-from signal_inspector.watch.meeting import Watch
+from signal_inspector.watch.wire import Watch
 
 
 def messages_for(raw: object) -> list[checks.CheckMessage]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from signal_inspector.conf import Config
-from signal_inspector.names import is_inspected, most_specific, unmarked
+from signal_inspector.conf import Config, is_inspected, most_specific
+from signal_inspector.names.senders import unmarked
 
 POST_SAVE = "django.db.models.signals.post_save"
 

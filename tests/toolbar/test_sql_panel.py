@@ -17,7 +17,7 @@ import signal_inspector
 from signal_inspector.audit.delivery.gaps import losses
 from signal_inspector.audit.models import AuditedDispatch, Gap, GapReason
 from signal_inspector.audit.testing import audited
-from signal_inspector.core import suppression
+from signal_inspector.core import internal_errors
 
 PACKAGE = Path(signal_inspector.__file__).parent
 
@@ -73,7 +73,7 @@ def test_the_audit_writes_unlogged(delivery: str, panel: Panel) -> None:
 @pytest.mark.django_db
 def test_it_logs_again_after_our_own_work(panel: Panel) -> None:
     """Nothing is logged inside, and all is as it was behind it, whatever was raised."""
-    with pytest.raises(ZeroDivisionError), suppression.suppress_instrumentation():
+    with pytest.raises(ZeroDivisionError), internal_errors.suppress_instrumentation():
         divmod(Group.objects.count(), 0)
     assert panel.logged == []
     Group.objects.count()

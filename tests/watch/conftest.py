@@ -13,7 +13,7 @@ import pytest
 
 from signal_inspector.watch import WatchSink
 from signal_inspector.watch.listening import Listener, Message
-from signal_inspector.watch.meeting import Place, place
+from signal_inspector.watch.wire import Place, place
 from tests.listening import listening
 
 PATIENCE = 60  # seconds until something that does not come is a failure

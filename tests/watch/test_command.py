@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from signal_inspector.core import registry
 from signal_inspector.management.signals import watch
 from signal_inspector.watch import WatchSink
-from signal_inspector.watch.meeting import Place
+from signal_inspector.watch.wire import Place
 from tests.listening import listening
 
 

@@ -12,7 +12,7 @@ from signal_inspector.conf import config_problems
 from signal_inspector.core.listening.sinks import load_sinks
 from signal_inspector.management.signals import watch
 from signal_inspector.watch import WatchSink, sink, terminal, watcher, wire
-from signal_inspector.watch.dispatches import PATIENCE
+from signal_inspector.watch.listening import PATIENCE
 from signal_inspector.watch.terminal import cells
 from tests.tracing.processes import ROOT
 

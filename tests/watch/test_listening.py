@@ -14,7 +14,7 @@ import pytest
 
 from signal_inspector.watch import wire
 from signal_inspector.watch.listening import Listener
-from signal_inspector.watch.meeting import Place, RefusedError, place
+from signal_inspector.watch.wire import Place, RefusedError, place
 from tests.watch.conftest import heard
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from signal_inspector import capture
 from signal_inspector.core.record.dispatch import document
-from signal_inspector.watch.dispatches import Families, Family, Filters, Seen, read_seen
+from signal_inspector.watch.listening import Families, Family, Filters, Seen, read_seen
 from signal_inspector.watch.terminal import (
     Lines,
     Shown,

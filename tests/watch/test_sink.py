@@ -19,7 +19,7 @@ from signal_inspector.core.record.values import Details
 from signal_inspector.watch import WatchSink, wire
 from signal_inspector.watch import sink as sinks
 from signal_inspector.watch.listening import Listener
-from signal_inspector.watch.meeting import Place
+from signal_inspector.watch.wire import Place
 from tests.listening import Chained
 from tests.test_dispatch_schema import SCHEMA, wrong
 from tests.watch.conftest import dispatches, heard, look, until

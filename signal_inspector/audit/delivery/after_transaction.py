@@ -31,7 +31,7 @@ from signal_inspector.audit.destinations.database.statements import is_begun
 from signal_inspector.audit.models import GapReason, TransactionOutcome
 from signal_inspector.audit.rows import Item
 from signal_inspector.audit.settings import Audit
-from signal_inspector.core import internal_errors, suppression
+from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.context import suppress
 from signal_inspector.core.record import transactions
 from signal_inspector.core.record.ids import monotonic
@@ -297,7 +297,7 @@ def unseen(connection: BaseDatabaseWrapper) -> Iterator[None]:
         connection.force_debug_cursor = False
         connection.queries_log = deque(maxlen=1)
         connection.execute_wrappers = []
-        with suppression.suppress_instrumentation(), _short_wait(connection):
+        with internal_errors.suppress_instrumentation(), _short_wait(connection):
             yield
     finally:
         connection.force_debug_cursor, connection.queries_log, connection.execute_wrappers = kept

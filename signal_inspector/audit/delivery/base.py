@@ -24,7 +24,7 @@ from signal_inspector.audit.destinations.database.statements import (
 from signal_inspector.audit.models import AuditedDispatch, GapReason, TransactionOutcome
 from signal_inspector.audit.rows import Item, Rows, render
 from signal_inspector.audit.settings import Audit, get_settings
-from signal_inspector.core import internal_errors, suppression
+from signal_inspector.core import internal_errors
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.transactions import TransactionMark
 
@@ -115,7 +115,7 @@ def written(batch: Sequence[Rows], using: str) -> int:
     """
     if not batch:
         return 0
-    with suppression.suppress_instrumentation():
+    with internal_errors.suppress_instrumentation():
         result = writing.write(batch, using)
     for refused in result.refused:
         losses.refuse(UUID(refused.id), refused.started_at * 1_000, refused.reason)

@@ -39,8 +39,8 @@ from signal_inspector.audit.models import (
 from signal_inspector.audit.search.entries import Reader, Wanted
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.settings import Policy, get_settings, policies
+from signal_inspector.conf import name_matches
 from signal_inspector.core import internal_errors
-from signal_inspector.names import name_matches
 
 _ALL_SIGNALS: Final = "*"  # shown for the default policy, which applies if no rule matches
 

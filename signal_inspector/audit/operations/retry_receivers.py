@@ -27,8 +27,8 @@ from signal_inspector.names import (
     signal_name,
     unmarked,
 )
-from signal_inspector.names.globs import INSTANCE
 from signal_inspector.names.safe import class_namespace, derives, is_class, namespace_of
+from signal_inspector.names.senders import INSTANCE
 
 _MOST_PARTS = 50
 

@@ -13,12 +13,12 @@ from django.utils.module_loading import import_string
 from signal_inspector import payload
 from signal_inspector.conf import Config, get_config
 from signal_inspector.core import internal_errors
+from signal_inspector.core.internal_errors import suppress_instrumentation
 from signal_inspector.core.listening.context import suppress
 from signal_inspector.core.record import callers, not_called, transactions
 from signal_inspector.core.record.dispatch import Dispatch, OuterTrace, TraceIds
 from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.record.values import Details, Failure, Summary
-from signal_inspector.core.suppression import suppress_instrumentation
 from signal_inspector.names import class_path, sender_name
 
 P = ParamSpec("P")

@@ -14,8 +14,8 @@ from signal_inspector.core.wrapper.connection_log import (
 )
 from signal_inspector.core.wrapper.django_entries import entries
 from signal_inspector.names import receiver_name, sender_name
-from signal_inspector.names.globs import INSTANCE
 from signal_inspector.names.safe import class_mro, is_class
+from signal_inspector.names.senders import INSTANCE
 
 
 def not_called(signal: Signal, sender: object) -> tuple[NotCalled, ...]:

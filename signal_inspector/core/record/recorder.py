@@ -16,7 +16,7 @@ from typing import Any, Final, overload
 from django.conf import settings
 from django.dispatch import Signal
 
-from signal_inspector.conf import get_config
+from signal_inspector.conf import get_config, is_inspected
 from signal_inspector.core import internal_errors
 from signal_inspector.core.listening import observers, sinks
 from signal_inspector.core.listening.captures import NO_CAPTURES, NOBODY
@@ -34,7 +34,6 @@ from signal_inspector.core.record.running import RunningDispatch
 from signal_inspector.core.record.values import Outcome, SendMethod
 from signal_inspector.names import (
     IdentityMap,
-    is_inspected,
     receiver_name,
     receiver_names,
     sender_name,

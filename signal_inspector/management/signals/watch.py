@@ -93,7 +93,7 @@ def _way(via: str) -> str:
 
 def _through_socket(part: Subcommand, options: dict[str, Any]) -> None:
     from signal_inspector.watch.listening import Listener  # noqa: PLC0415
-    from signal_inspector.watch.meeting import RefusedError, place, project_words  # noqa: PLC0415
+    from signal_inspector.watch.wire import RefusedError, place, project_words  # noqa: PLC0415
 
     where = place()
     try:
@@ -135,7 +135,7 @@ def _through_audit(part: Subcommand, options: dict[str, Any]) -> None:
 @contextmanager
 def _watching(part: Subcommand, options: dict[str, Any]) -> Iterator[Any]:
     """A context with a watcher that shows a summary at its end."""
-    from signal_inspector.watch.dispatches import Filters  # noqa: PLC0415
+    from signal_inspector.watch.listening import Filters  # noqa: PLC0415
     from signal_inspector.watch.terminal import Lines, Shown, Signs  # noqa: PLC0415
     from signal_inspector.watch.watcher import Watcher  # noqa: PLC0415
 
