@@ -209,8 +209,8 @@ class TestExactly:
     """Where somebody asks for everything."""
 
     @pytest.mark.django_db(transaction=True)
-    @pytest.mark.parametrize("followed", [False, True])
-    def test_what_another_thread_does_is_its_starters(self, followed: bool) -> None:
+    @pytest.mark.parametrize("heard", [False, True])
+    def test_what_another_thread_does_is_its_starters(self, heard: bool) -> None:
         """Dispatches and queries belong to the receiver that has started the thread."""
 
         def work() -> None:
@@ -218,7 +218,7 @@ class TestExactly:
             query()
 
         start_and_wait(work)
-        with listening(*[Quiet()] * followed), capture() as dispatches:
+        with listening(*[Quiet()] * heard), capture() as dispatches:
             parent.send(None)
         sent, sent_on = dispatches
         assert (sent_on.parent_call, sent_on.by_time) == (0, False)

@@ -68,18 +68,18 @@ def _bare(patches: pytest.MonkeyPatch) -> Iterator[None]:
     instrument.uninstall()
 
 
-@pytest.fixture(params=["idle", "fast", "followed", "passing", "careful"])
+@pytest.fixture(params=["idle", "fast", "observed", "passing", "unknown"])
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each way that a dispatch may take through the wrapper."""
     sinks: dict[str, tuple[Sink, ...]] = {
         "idle": (),
         "fast": (Quiet(),),
-        "followed": (Live(),),
+        "observed": (Live(),),
         "passing": (ObservedBy(Unrecorded),),
-        "careful": (Quiet(),),
+        "unknown": (Quiet(),),
     }
     with listening(*sinks[request.param]):
-        if request.param == "careful":
+        if request.param == "unknown":
             with unknown_django():
                 yield request.param
         else:
@@ -87,7 +87,7 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 class Unrecorded(Observer):
-    """Needs no record of the dispatch that it follows."""
+    """Needs no record of the dispatch that it observes."""
 
     needs_record = False
 

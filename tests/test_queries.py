@@ -37,10 +37,10 @@ def _nothing_failed() -> Iterator[None]:
     assert internal_errors.counts() == {}
 
 
-@pytest.fixture(params=["fast", "careful"])
+@pytest.fixture(params=["fast", "observed"])
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """Both ways that a recorded sync dispatch may take."""
-    with listening(*[Live()] * (request.param == "careful")):
+    with listening(*[Live()] * (request.param == "observed")):
         yield request.param
 
 

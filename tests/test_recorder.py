@@ -41,7 +41,7 @@ parcel_sent = Signal()
 WAYS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "fast": nullcontext,
     "observed": lambda: listening(Live()),
-    "careful": unknown_django,
+    "unknown": unknown_django,
 }
 METHODS = list(SendMethod)
 SYNC = [SendMethod.SEND, SendMethod.SEND_ROBUST]
@@ -57,7 +57,7 @@ def _clean() -> Iterator[None]:
     parcel_sent.receivers = []
 
 
-@pytest.fixture(params=["fast", "observed", "careful"])
+@pytest.fixture(params=["fast", "observed", "unknown"])
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each way that a recorded sync dispatch may take."""
     with WAYS[request.param]():
