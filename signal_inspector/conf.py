@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from django.conf import settings
 
-from signal_inspector.core import internal_errors
+from signal_inspector.core import internal_errors, process_state
 from signal_inspector.setting_rules import (
     Problem,
     ProblemKind,
@@ -119,6 +119,7 @@ def get_config() -> Config:
     return _cached
 
 
+@process_state.at_reset
 def forget_config() -> None:
     """Read the settings again when they are next needed (``setting_changed``)."""
     global _cached

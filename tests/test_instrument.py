@@ -414,14 +414,14 @@ FORK_UNDER_LOCKS = """
 import contextlib, os, threading
 from signal_inspector import capture
 from signal_inspector.core.wrapper import instrument
-from signal_inspector.core import forks, internal_errors
+from signal_inspector.core import internal_errors, process_state
 instrument.install()
 from django.dispatch import Signal
 signal = Signal()
 held, done = threading.Event(), threading.Event()
 def hold():
     with contextlib.ExitStack() as stack:
-        for lock in forks._locks:
+        for lock in process_state._locks:
             stack.enter_context(lock)
         held.set()
         done.wait(60)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from signal_inspector.conf import get_config, is_inspected, name_matches
+from signal_inspector.core import process_state
 from signal_inspector.core.record.values import Details
 from signal_inspector.setting_rules import (
     Fault,
@@ -170,8 +172,6 @@ _NO_RULE: Final = Rule()
 
 _known: dict[str, Policy | None] = {}
 
-_in_order: list[Policy] | None = None
-
 
 def policy_for(signal: str) -> Policy | None:
     """The policy for a signal of this name; None if it is not audited. The result is cached."""
@@ -185,13 +185,11 @@ def policy_for(signal: str) -> Policy | None:
         return policy
 
 
+@cache
 def policies() -> list[Policy]:
     """The policies of the settings, in the order in which they are tried; the default is last."""
-    global _in_order
-    if _in_order is None:
-        read = [_read(glob, raw) for glob, raw in dict(get_settings().rules or {}).items()]
-        _in_order = [*read, _policy("", _NO_RULE)]
-    return _in_order
+    read = [_read(glob, raw) for glob, raw in dict(get_settings().rules or {}).items()]
+    return [*read, _policy("", _NO_RULE)]
 
 
 def wanted_details() -> Details:
@@ -216,10 +214,10 @@ def details_of(policy: Policy) -> Details:
     return wanted
 
 
+@process_state.at_reset
 def forget_policies() -> None:
     """Forget the policies, because the settings have changed."""
-    global _in_order
-    _in_order = None
+    policies.cache_clear()
     _known.clear()
 
 

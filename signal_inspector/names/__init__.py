@@ -5,6 +5,7 @@ Nothing in here runs the user's code or keeps the user's objects alive.
 
 from __future__ import annotations
 
+from signal_inspector.core import process_state
 from signal_inspector.names.receivers import (
     Untold,
     forget_receiver_names,
@@ -49,6 +50,7 @@ __all__ = [
 ]
 
 
+@process_state.at_reset
 def forget_names() -> None:
     """Forget every name, but not where signals were created (for tests)."""
     forget_signal_names()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from django.dispatch import Signal
 
-from signal_inspector.core import forks, internal_errors
+from signal_inspector.core import internal_errors, process_state
 from signal_inspector.core.record.ids import monotonic
 from signal_inspector.names.safe import IdentityMap, class_path, instance_attribute, line_at
 from signal_inspector.names.scan import Index, Place, by_name, places_in_module, walk
@@ -60,11 +60,11 @@ _items: IdentityMap[bool] = IdentityMap()
 _creations: IdentityMap[_Creation] = IdentityMap()
 _anonymous: IdentityMap[_Anonymous] = IdentityMap()
 _index = Index()
-_lock = forks.lock()
+_lock = process_state.lock()
 _scanning = False
 
 
-@forks.in_child
+@process_state.in_child
 def _after_fork() -> None:
     global _index, _scanning
     _index, _scanning = Index(), False

@@ -20,7 +20,7 @@ from typing import Final
 from django.apps import apps
 from django.conf import settings
 
-from signal_inspector.core import internal_errors
+from signal_inspector.core import internal_errors, process_state
 from signal_inspector.core.record.callers import is_third_party
 from signal_inspector.source_code.names import Given, Names
 from signal_inspector.source_code.reading import read_tree
@@ -99,6 +99,7 @@ def has_words(path: str, about: frozenset[str]) -> bool:
     return not about.isdisjoint(words)
 
 
+@process_state.at_reset
 def forget_readings() -> None:
     """Forget the readings of all files (for tests)."""
     _kept.clear()

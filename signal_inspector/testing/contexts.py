@@ -16,10 +16,10 @@ from typing import Any, ClassVar, Final, Generic, Self, TypeVar, cast
 
 from django.conf import settings
 
-from signal_inspector.core import forks
+from signal_inspector.core import process_state
 from signal_inspector.core.wrapper import instrument
 
-_lock = forks.lock()
+_lock = process_state.lock()
 _users = 0
 _wrapper_is_ours = False
 _queries_are_ours = False

@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 
 from django.dispatch import Signal
 
-from signal_inspector.core import forks, internal_errors
+from signal_inspector.core import internal_errors, process_state
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.core.wrapper import muting
 from signal_inspector.core.wrapper.muting import MutedReceivers
@@ -26,7 +26,7 @@ from signal_inspector.testing.captures import Receiver, SignalOrName, find_signa
 from signal_inspector.testing.contexts import TestContext
 from signal_inspector.testing.mutes import check_receivers, check_was_connected
 
-_lock = forks.lock()
+_lock = process_state.lock()
 _users = 0
 _originals: dict[tuple[type[Signal], str], Callable[..., Any]] = {}
 _ours: dict[tuple[type[Signal], str], Callable[..., Any]] = {}

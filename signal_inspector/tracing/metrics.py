@@ -19,7 +19,7 @@ from opentelemetry.metrics import (
     get_meter_provider,
 )
 
-from signal_inspector.core import forks, internal_errors
+from signal_inspector.core import internal_errors, process_state
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Outcome
 from signal_inspector.names.safe import class_path
@@ -45,7 +45,7 @@ KIND: Final = "django.signal.inspector.kind"
 #: The providers that have the counters. References are weak, and the callbacks hold no provider
 #: either, so that a provider that is thrown away, as in tests, is not kept alive.
 _observed: WeakSet[MeterProvider] = WeakSet()
-_lock = forks.lock()
+_lock = process_state.lock()
 
 
 class Meters:

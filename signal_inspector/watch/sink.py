@@ -11,7 +11,7 @@ from time import sleep
 from typing import Final
 
 from signal_inspector.conf import get_config
-from signal_inspector.core import forks, internal_errors
+from signal_inspector.core import internal_errors, process_state
 from signal_inspector.core.listening import context, sinks
 from signal_inspector.core.listening.sinks import Observer, Sink
 from signal_inspector.core.record.dispatch import Dispatch
@@ -211,7 +211,7 @@ def _call(path: Path) -> Line | None:
     return None
 
 
-@forks.in_child
+@process_state.in_child
 def _forked() -> None:
     for sink in list(_sinks):
         try:

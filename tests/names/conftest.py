@@ -10,7 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from signal_inspector.names import IdentityMap, forget_names, signals
+from signal_inspector.core import process_state
+from signal_inspector.names import IdentityMap, signals
 
 World = Callable[[dict[str, str]], None]
 
@@ -19,9 +20,9 @@ World = Callable[[dict[str, str]], None]
 def _fresh_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No name is known, nor where any signal was created."""
     monkeypatch.setattr(signals, "_creations", IdentityMap())
-    forget_names()
+    process_state.reset()
     yield
-    forget_names()
+    process_state.reset()
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def unnoted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     def load(name: str) -> ModuleType:
         module = importlib.import_module(name)
         monkeypatch.setattr(signals, "_creations", IdentityMap())
-        forget_names()
+        process_state.reset()
         return module
 
     return load

@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import cache
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Final, cast
@@ -162,27 +163,22 @@ surroundings: Final[ContextVar[Surroundings | None]] = ContextVar(
 )
 
 
-_of_process: Circumstances | None = None
-
-
 def current() -> Circumstances:
     """The circumstances of the code that runs now; by default, those of the process."""
     around = surroundings.get()
     if around is None:
-        return _of_process or process_circumstances()
+        return process_circumstances()
     found = around.circumstances
     if around.find_name is not None or (not found.actor and around.find_actor is not None):
         around.look()
     return found
 
 
+@cache
 def process_circumstances() -> Circumstances:
     """The circumstances of code outside of requests and tasks: how its process was started."""
-    global _of_process
-    if _of_process is None:
-        origin, name = process_origin()
-        _of_process = Circumstances(origin=origin, origin_name=name)
-    return _of_process
+    origin, name = process_origin()
+    return Circumstances(origin=origin, origin_name=name)
 
 
 class audit_circumstances:  # noqa: N801 - reads as a statement, like contextlib.suppress

@@ -10,12 +10,13 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import FrameType
 from typing import Any, Final, Protocol
 
 from signal_inspector.audit.models import Origin
 from signal_inspector.audit.sanitize import clean
-from signal_inspector.core import forks, internal_errors
+from signal_inspector.core import internal_errors, process_state
 from signal_inspector.display.text import (
     host,
     management_command,
@@ -27,7 +28,6 @@ from signal_inspector.display.text import (
 #: How long an ending process waits for the log to be written, in seconds.
 EXIT_SECONDS: Final = 5.0
 
-_label = ""
 _finalizers: set[str] = set()  # packages in which a finalizer is registered in this process
 
 _SHELLS: Final = ("shell", "shell_plus", "dbshell")
@@ -44,12 +44,10 @@ def machine() -> str:
         return host()[:200]
 
 
+@cache
 def label() -> str:
     """This process as shown to a person: ``web-2, pid 4127, gunicorn``."""
-    global _label
-    if not _label:
-        _label = process(process_name(), os.getpid(), host())
-    return _label
+    return process(process_name(), os.getpid(), host())
 
 
 class AtForkAndExit(Protocol):
@@ -112,20 +110,19 @@ def _tell(what: str) -> None:
             internal_errors.report("preparing the audit for a fork", error)
 
 
-@forks.before
+@process_state.before
 def _forking() -> None:
     _tell("hold")
 
 
-@forks.in_parent
+@process_state.in_parent
 def _going_on() -> None:
     _tell("go_on")
 
 
-@forks.in_child
+@process_state.in_child
 def _forked() -> None:
-    global _label
-    _label = ""
+    label.cache_clear()
     _finalizers.clear()
     _tell("forked")
 

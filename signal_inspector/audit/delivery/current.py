@@ -17,12 +17,12 @@ from signal_inspector.audit.delivery.inline import Inline
 from signal_inspector.audit.delivery.spooled import Spooled
 from signal_inspector.audit.destinations.database.own_connections import OwnConnection
 from signal_inspector.audit.settings import Audit, get_settings
-from signal_inspector.core import forks, internal_errors
+from signal_inspector.core import internal_errors, process_state
 from signal_inspector.core.listening.context import suppress
 from signal_inspector.core.listening.sinks import import_subclass
 
 _logger = logging.getLogger("signal_inspector")
-_lock = forks.lock()
+_lock = process_state.lock()
 
 BUILT_IN: dict[str, type[Delivery]] = {
     each.name: each for each in (Buffered, AfterTransaction, Inline, Spooled)

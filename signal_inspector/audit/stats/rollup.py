@@ -33,7 +33,7 @@ from signal_inspector.audit.destinations.database.statements import (
 from signal_inspector.audit.models import Tally
 from signal_inspector.audit.rows import Rows
 from signal_inspector.audit.stats.counts import SLOT_SECONDS, Figures, slot_of, tallied
-from signal_inspector.core import forks, internal_errors
+from signal_inspector.core import internal_errors, process_state
 from signal_inspector.core.record.ids import time, time_ns
 
 TALLIES: Final = Table(Tally._meta.db_table, ("id", "slot", "seconds", "content"), ("id",))
@@ -55,7 +55,7 @@ TallyRow = tuple[int, int, int, str]  # as the columns of TALLIES
 #: Rows that were added inside transactions which have not ended yet, by database alias.
 _pending: dict[str, list[Mapping[int, tuple[int, Figures]]]] = {}
 _MOST_PENDING: Final = 1_000
-_lock = forks.lock()
+_lock = process_state.lock()
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class _Own:
 _own: dict[str, _Own] = {}  # by database alias
 
 
-@forks.in_child
+@process_state.in_child
 def _forked() -> None:
     """Forget the rows that the parent has added."""
     _own.clear()

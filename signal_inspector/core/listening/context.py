@@ -8,7 +8,7 @@ from typing import Final
 
 from django.dispatch import Signal
 
-from signal_inspector.core import forks
+from signal_inspector.core import process_state
 from signal_inspector.core.listening import captures
 from signal_inspector.core.listening.captures import (
     NO_CAPTURES,
@@ -25,7 +25,7 @@ from signal_inspector.core.record.values import Details
 
 _REMEMBERED: Final = 10_000  # signals whose hearers are remembered
 
-_lock = forks.lock()
+_lock = process_state.lock()
 
 
 class RecordingContext:

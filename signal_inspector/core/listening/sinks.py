@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from signal_inspector.core import forks, internal_errors
+from signal_inspector.core import internal_errors, process_state
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Details, SendMethod
 
@@ -192,7 +192,7 @@ process: Sinks = NO_SINKS
 
 _named: tuple[Sink, ...] = ()
 _added: tuple[Sink, ...] = ()
-_lock = forks.lock()
+_lock = process_state.lock()
 
 #: The methods of a sink that a project may override, and that may fail.
 _OF_A_SINK: Final = ("observer_for", "dispatch_started", "dispatch_finished")

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Final
 from uuid import UUID
 
-from signal_inspector.core import forks
+from signal_inspector.core import process_state
 
 _COUNTER_BITS = 28
 _COUNTER_MASK = (1 << _COUNTER_BITS) - 1
@@ -54,7 +54,7 @@ def utc_now() -> datetime:
     return datetime.fromtimestamp(time(), UTC)
 
 
-@forks.in_child
+@process_state.in_child
 def _reseed() -> None:
     """Give this process its own random bits: a forked child shares its parent's counter."""
     global _process_bits, _text_of_process

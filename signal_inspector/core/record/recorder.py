@@ -17,7 +17,7 @@ from django.conf import settings
 from django.dispatch import Signal
 
 from signal_inspector.conf import get_config, is_inspected
-from signal_inspector.core import internal_errors
+from signal_inspector.core import internal_errors, process_state
 from signal_inspector.core.listening import observers, sinks
 from signal_inspector.core.listening.captures import NO_CAPTURES, NOBODY
 from signal_inspector.core.listening.context import RecordingContext, current, hearing_of
@@ -228,6 +228,7 @@ def _decide(signal: Signal) -> str:
     return decided
 
 
+@process_state.at_reset
 def forget_decisions() -> None:
     """Forget which signals are inspected, because settings changed (``setting_changed``)."""
     _inspected.clear()

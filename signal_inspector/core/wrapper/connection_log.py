@@ -21,7 +21,7 @@ from django.apps import apps
 from django.dispatch import Signal
 from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-defined]
 
-from signal_inspector.core import forks, internal_errors
+from signal_inspector.core import internal_errors, process_state
 from signal_inspector.core.record.values import Caller, ReceiverName
 from signal_inspector.core.wrapper.django_entries import LookupKey, entries, lookup_key, reaches
 from signal_inspector.names import (
@@ -47,7 +47,9 @@ DEAD_KEPT: Final = 20
 #: The same for receivers that were removed from ``signal.receivers`` by hand and may come back.
 GONE_KEPT: Final = 200
 _taken_back: IdentityMap[dict[LookupKey, None]] = IdentityMap()
-_lock = forks.lock()  # reentrant: a finalizer that runs meanwhile may connect and disconnect
+_lock = (
+    process_state.lock()
+)  # reentrant: a finalizer that runs meanwhile may connect and disconnect
 
 
 class Phase(StrEnum):

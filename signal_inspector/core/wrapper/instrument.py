@@ -19,7 +19,7 @@ from django.dispatch import Signal
 from django.dispatch.dispatcher import NO_RECEIVERS
 
 from signal_inspector import names
-from signal_inspector.core import forks, internal_errors
+from signal_inspector.core import internal_errors, process_state
 from signal_inspector.core.listening import observers, sinks
 from signal_inspector.core.listening.context import current, set_current
 from signal_inspector.core.listening.observers import Passing
@@ -41,7 +41,7 @@ _RETURNED: Final = Outcome.RETURNED
 #: another tool has wrapped our methods and still calls them.
 hearing: Sequence[object] = ()
 
-_lock = forks.lock()
+_lock = process_state.lock()
 _originals: dict[str, Any] = {}
 _ours: dict[str, Any] = {}
 

@@ -16,14 +16,14 @@ from typing import Any, Protocol
 
 from django.dispatch import Signal
 
-from signal_inspector.core import forks, internal_errors
+from signal_inspector.core import internal_errors, process_state
 from signal_inspector.core.wrapper.django_entries import entries
 from signal_inspector.names.safe import instance_attribute
 
 _MAX_LAYERS = 100  # of decorators around one function
 _originals: dict[type[Signal], Callable[..., Any]] = {}
 _ours: dict[type[Signal], Callable[..., Any]] = {}
-_lock = forks.lock()
+_lock = process_state.lock()
 
 
 class Change(Protocol):

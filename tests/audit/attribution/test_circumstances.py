@@ -629,9 +629,9 @@ class TestProcess:
         monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
         assert processes.process_origin() == (Origin.SHELL, "python")
 
-    def test_it_is_found_out_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_is_found_out_once(self) -> None:
         """All that runs in no request shares one object."""
-        monkeypatch.setattr(circumstances, "_of_process", None)
+        circumstances.process_circumstances.cache_clear()
         assert current() is current()
 
 

@@ -42,6 +42,7 @@ from signal_inspector.audit.rows import (
     Rows,
 )
 from signal_inspector.audit.sanitize import name_id
+from signal_inspector.core import process_state
 from signal_inspector.core.record.ids import utc_now
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -218,6 +219,7 @@ def _add(
             insert(connection, cursor, NAMES, rows)
 
 
+@process_state.at_reset
 def forget_names(alias: str | None = None) -> None:
     """Forget which names are committed: tables were emptied, or it is another database now."""
     if alias is None:

@@ -1,9 +1,14 @@
-"""Runs functions when the process forks; the only module that registers with Python for that.
+"""What exists once per process: its locks, what it does when it forks, and what it forgets.
 
-A child has its parent's memory but only one of its threads: a lock that another thread held stays
-locked there, and what should exist once per process is shared by two. Therefore the locks of
-modules are made here, and are free in a child. Functions run in the order in which they were
-registered. If one of them raises, that is reported, and the others still run.
+A forked child has its parent's memory but only one of its threads: a lock that another thread held
+stays locked there, and what should exist once per process is shared by two. Therefore the locks of
+modules are made here, and are free in a child. No other module registers with Python for forks.
+
+What modules remember, such as settings, decisions and names, is forgotten by one call: ``reset``.
+What is connected, installed or open stays.
+
+Functions run in the order in which they were registered. If one of them raises, that is reported,
+and the others still run.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ Function = TypeVar("Function", bound=Callable[[], None])
 _before: Final[list[Callable[[], None]]] = []
 _in_parent: Final[list[Callable[[], None]]] = []
 _in_child: Final[list[Callable[[], None]]] = []
+_at_reset: Final[list[Callable[[], None]]] = [internal_errors.reset]
 _locks: Final = [internal_errors.lock]
 
 
@@ -58,13 +64,24 @@ def in_child(function: Function) -> Function:
     return function
 
 
-def _run(functions: list[Callable[[], None]]) -> None:
+def at_reset(function: Function) -> Function:
+    """Have a function run by ``reset``; usable as a decorator."""
+    _at_reset.append(function)
+    return function
+
+
+def reset() -> None:
+    """Forget what this process remembers, as if it had just started. For tests."""
+    _run(_at_reset, "as the process was reset")
+
+
+def _run(functions: list[Callable[[], None]], when: str = "as the process forked") -> None:
     held: BaseException | None = None
     for function in functions:
         try:
             function()
         except BaseException as error:
-            kind = f"{function.__module__}.{function.__qualname__}, as the process forked"
+            kind = f"{function.__module__}.{function.__qualname__}, {when}"
             held = internal_errors.hold(kind, error, held)
     internal_errors.resume(held)
 
