@@ -139,6 +139,11 @@ class SignalEntry:
     line: int = 0  # 0 if it was made before the wrapper was installed
     problem: str = ""  # why its receivers, or some of them, cannot be read
 
+    @property
+    def connections(self) -> tuple[ReceiverEntry, ...]:
+        """All of this signal, whether the receiver is called or not."""
+        return (*self.receivers, *self.pending, *self.taken_out)
+
 
 def describe(*, everything: bool = False) -> list[SignalEntry]:
     """Every inspected signal of the loaded modules, by name, with its connections.

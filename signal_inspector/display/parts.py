@@ -98,6 +98,24 @@ class Argument:
     note: str = ""  # shown inconspicuously after the value: "cut"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceLink:
+    """The trace in which a dispatch was sent."""
+
+    id: str
+    href: str  # where it is shown; "" without TRACE_URL, or if it was not sampled
+    note: str = ""  # "not sampled": its id is in logs, but no viewer has it
+
+
+def trace_link(form: str, trace_id: str, *, is_sampled: bool) -> TraceLink | None:
+    """The link to a trace, made from the template in ``TRACE_URL``; None without a trace."""
+    if not trace_id:
+        return None
+    if not is_sampled:
+        return TraceLink(id=trace_id, href="", note="not sampled")
+    return TraceLink(id=trace_id, href=form.replace("{trace_id}", trace_id))
+
+
 def arguments(
     pairs: Iterable[tuple[str, Summary]],
     object_url: Callable[[str], str] | None = None,

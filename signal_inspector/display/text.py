@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +11,9 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import PurePath
 from typing import Final, NamedTuple
+
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.values import Summary
@@ -27,9 +31,27 @@ class DottedName(NamedTuple):
         return self.module + self.last
 
     @property
-    def parts(self) -> list[str]:
-        """The parts of ``module``, each with its dot: a line may break after each."""
-        return [f"{part}." for part in self.module.split(".")[:-1]]
+    def module_html(self) -> SafeString:
+        return with_breaks(self.module)
+
+    @property
+    def last_html(self) -> SafeString:
+        return with_breaks(self.last)
+
+
+#: Of names: "shop.", "payment_", "captured", "__init__"; at most 40 letters of a very long word.
+_PIECE: Final = re.compile(r"_*[^._]{1,40}_*\.?|[._]{1,40}")
+
+
+def pieces(name: str) -> list[str]:
+    """A name in pieces between which a line may break: after each dot and each underscore."""
+    return _PIECE.findall(name)
+
+
+@lru_cache(maxsize=2_000)
+def with_breaks(name: str) -> SafeString:
+    """A name as HTML that breaks between its ``pieces``, and not inside a word."""
+    return mark_safe("<wbr>".join(map(escape, pieces(name))))  # noqa: S308
 
 
 def dotted(name: str) -> DottedName:

@@ -150,7 +150,7 @@ class _Work:
 def _receivings(entries: Iterable[SignalEntry]) -> Iterator[Receiving]:
     for entry in entries:
         order = 0
-        for receiver in (*entry.receivers, *entry.pending, *entry.taken_out):
+        for receiver in entry.connections:
             is_called = _is_called(receiver)
             order += is_called
             yield Receiving(
@@ -300,7 +300,7 @@ def _functions(
     states = {each.receiver: each.state for each in receivings}
     connected: dict[str, ReceiverEntry] = {}
     for entry in entries:
-        for receiver in (*entry.receivers, *entry.pending, *entry.taken_out):
+        for receiver in entry.connections:
             before = connected.setdefault(receiver.receiver, receiver)
             if _is_called(receiver) and not _is_called(before):
                 connected[receiver.receiver] = receiver

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 from importlib.resources import files
 
+from signal_inspector.display.numbers import integer
 from signal_inspector.display.text import place, split_qualified, unique
 from signal_inspector.graph.model import (
     Function,
@@ -201,7 +202,7 @@ def _methods(sends: Iterable[Sending]) -> str:
 
 
 def _sent(function: str, sends: list[Sending]) -> str:
-    places = listed(f"{send.method} at {place(send.path, send.line)}" for send in sends)
+    places = listed(map(sent_at, sends))
     return f"{function} sends {sends[0].signal}: {places}"
 
 
@@ -212,7 +213,7 @@ def _orders(receivings: Iterable[Receiving]) -> str:
 def _label(sending: SendingOn) -> str:
     if sending.sends:
         return _methods(sending.sends)
-    return f"recorded {sending.count:,} ×" if sending.count is not None else ""
+    return recorded_words(sending)
 
 
 def connection_words(receiving: Receiving, *, with_order: bool = True) -> str:
@@ -231,14 +232,26 @@ def connection_words(receiving: Receiving, *, with_order: bool = True) -> str:
 def known_words(sending: SendingOn) -> str:
     """How it is known that a receiver sends a signal, as text."""
     words = []
-    places = listed(f"{each.method} at {place(each.path, each.line)}" for each in sending.sends)
+    places = listed(map(sent_at, sending.sends))
     if places:
         words.append(places)
-    if sending.through:
-        words.append(f"by way of {' → '.join(sending.through)}")
-    if sending.count is not None:
-        words.append(f"recorded {sending.count:,} ×")
-    return ", ".join(words)
+    return ", ".join([*words, *way_words(sending)])
+
+
+def way_words(sending: SendingOn) -> list[str]:
+    """By way of which functions a receiver sends a signal, and how often that was recorded."""
+    words = [f"by way of {' → '.join(sending.through)}"] if sending.through else []
+    return [*words, recorded_words(sending)] if sending.count is not None else words
+
+
+def recorded_words(sending: SendingOn) -> str:
+    """How often it was recorded that a receiver sent a signal; "" if it never was."""
+    return "" if sending.count is None else f"recorded {integer(sending.count)} ×"
+
+
+def sent_at(sending: Sending) -> str:
+    """Where a signal is sent: "send at shop/views.py:12"."""
+    return f"{sending.method} at {place(sending.path, sending.line)}"
 
 
 @lru_cache(maxsize=1)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from signal_inspector.display.numbers import plural
-from signal_inspector.display.text import place
+from signal_inspector.display.text import pieces, place
 from signal_inspector.graph.drawing import (
     Drawing,
     Shape,
@@ -21,10 +21,12 @@ from signal_inspector.graph.drawing import (
     draw,
     known_words,
     palette,
+    sent_at,
+    way_words,
 )
 from signal_inspector.graph.formats import asset, content, text
 from signal_inspector.graph.layout import lay_out
-from signal_inspector.graph.model import Graph, Receiving, Sending, SendingOn
+from signal_inspector.graph.model import Graph, Receiving, Sending
 
 _SCRIPTS = ("boxes", "view", "pointing", "focus", "panel", "filters", "buttons")
 #: "<", ">" and "&" would be read as HTML, and the other two as line ends by old browsers.
@@ -36,9 +38,7 @@ def as_table(graph: Graph) -> str:
     rows = []
     for signal in graph.signals:
         sent = [
-            (each.function, f"{each.method} at {place(each.path, each.line)}")
-            for each in graph.sendings
-            if each.signal == signal.name
+            (each.function, sent_at(each)) for each in graph.sendings if each.signal == signal.name
         ]
         sent += [
             (each.receiver, known_words(each))
@@ -78,8 +78,8 @@ def _list(items: Iterable[tuple[str, str]], nothing: str, tag: str = "ul") -> st
 
 
 def _name(name: str) -> str:
-    """A dotted name, in which a line may break after each dot."""
-    return f"<code>{text(name).replace('.', '.<wbr>')}</code>"
+    """A dotted name, in which a line may break between words."""
+    return f"<code>{'<wbr>'.join(map(text, pieces(name)))}</code>"
 
 
 def details_of(graph: Graph, drawing: Drawing) -> dict[str, Any]:
@@ -106,8 +106,7 @@ def details_of(graph: Graph, drawing: Drawing) -> dict[str, Any]:
     for sending in graph.sendings:
         _join(found, functions, signals, sending.function, sending.signal, [_send(sending)])
     for each in graph.sendings_on:
-        lines = [_send(sending) for sending in each.sends] or [known_words(each)]
-        lines += _knowledge(each)
+        lines = [*map(_send, each.sends), *way_words(each)]
         _join(found, functions, signals, each.receiver, each.signal, lines)
     for receiving in graph.receivings:
         signal, receiver = signals.get(receiving.signal), functions.get(receiving.receiver)
@@ -147,16 +146,7 @@ def _join(
 
 def _send(sending: Sending) -> str:
     sender = f", sender {sending.sender}" if sending.sender else ""
-    return f"{sending.method} at {place(sending.path, sending.line)}{sender}"
-
-
-def _knowledge(sending: SendingOn) -> list[str]:
-    lines = []
-    if sending.through:
-        lines.append(f"by way of {' → '.join(sending.through)}")
-    if sending.count is not None and sending.sends:
-        lines.append(f"recorded {sending.count:,} ×")
-    return lines
+    return f"{sent_at(sending)}{sender}"
 
 
 def _connection(receiving: Receiving) -> dict[str, Any]:

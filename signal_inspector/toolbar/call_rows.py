@@ -19,8 +19,10 @@ from signal_inspector.display.parts import (
     Frame,
     Place,
     TextLine,
+    TraceLink,
     arguments,
     error_line,
+    trace_link,
     traceback_lines,
 )
 from signal_inspector.display.text import DottedName, dotted, last_part, short_id
@@ -35,7 +37,7 @@ from signal_inspector.toolbar.cells import (
 )
 from signal_inspector.toolbar.dispatch_rows import RowBase
 from signal_inspector.toolbar.grouping import Node
-from signal_inspector.toolbar.requests import audit_href, trace_href
+from signal_inspector.toolbar.requests import audit_href
 
 _NOT_CALLED = OutcomeWords("none", "notcalled", NOT_CALLED)
 
@@ -55,9 +57,11 @@ def facts_row(node: Node, json_url: str, *, hidden: bool) -> FactsRow:
         short_id=short_id(dispatch.id_text),
         id_href=audit_href(dispatch.signal, dispatch.id_text),
         json_url=json_url,
-        trace_id=dispatch.trace_id,
-        trace_href=trace_href(get_config().trace_url, dispatch.trace_id, dispatch.trace_sampled),
-        trace_note="" if dispatch.trace_sampled is not False else "not sampled",
+        trace=trace_link(
+            get_config().trace_url,
+            dispatch.trace_id,
+            is_sampled=dispatch.trace_sampled is not False,
+        ),
         payload_line=payload_line(payload) if payload else "",
         payload=tuple(arguments(payload.items())) if payload else (),
         payload_note=f"{plural(dropped, 'more argument')} not kept." if dropped else "",
@@ -220,9 +224,7 @@ class FactsRow(RowBase):
     short_id: str  # "01a202bf…9f86"
     json_url: str  # this dispatch as JSON
     id_href: str = ""  # its row in the audit log; "" without one
-    trace_id: str = ""  # "" if it was not traced
-    trace_href: str = ""  # where the trace is shown; "" without TRACE_URL
-    trace_note: str = ""  # why the trace is not shown
+    trace: TraceLink | None = None  # None if it was not traced
     payload_line: str = ""  # "order=shop.Order:42, user=auth.User:7"; "": none or not recorded
     payload: tuple[Argument, ...] = ()
     payload_note: str = ""  # "3 more arguments were not kept."

@@ -28,6 +28,7 @@ from signal_inspector.core.record.details import redactor
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Caller, Outcome
 from signal_inspector.display.numbers import ago, clock, duration, integer
+from signal_inspector.display.parts import TraceLink, trace_link
 from signal_inspector.toolbar.cells import covered_ns
 
 _PATH = 500  # characters of a path with its query that are kept
@@ -147,14 +148,6 @@ def toolbar_url(view: str, **query: object) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
-def trace_href(form: str, trace_id: str, sampled: bool | None) -> str:
-    """The URL of a trace, made from the template in ``TRACE_URL``.
-
-    "" without a template or a trace, and if the trace was not sampled, as no viewer has it then.
-    """
-    return form.replace("{trace_id}", trace_id) if trace_id and sampled is not False else ""
-
-
 def audit_href(signal: str, dispatch_id: str) -> str:
     """The URL at which the audit shows a dispatch of this signal; "" without audit or page.
 
@@ -204,9 +197,9 @@ def request_line(request: StoredRequest, trace_url: str) -> RequestLine:
         path=request.path,
         result=f"{request.status} in {duration(request.duration_ns)}",
         started=f"{clock(started, with_day=False)} {zone}",
-        trace_id=request.trace_id,
-        trace_href=trace_href(trace_url, request.trace_id, request.trace_sampled),
-        trace_note="" if request.trace_sampled is not False else "not sampled",
+        trace=trace_link(
+            trace_url, request.trace_id, is_sampled=request.trace_sampled is not False
+        ),
     )
 
 
@@ -250,9 +243,7 @@ class RequestLine:
     path: str  # "/checkout/"
     result: str  # "200 in 584.6 ms"
     started: str  # "10:14:07.318 UTC"
-    trace_id: str = ""
-    trace_href: str = ""
-    trace_note: str = ""
+    trace: TraceLink | None = None  # of the first dispatch that was traced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,18 +138,13 @@ def catalog_rows(
     )
     ordered = sorted(entries, key=lambda entry: (not sent[entry.signal], entry.signal))
     inspected = [entry for entry in ordered if entry.is_inspected][:_SIGNALS]
-    shown = inspected + others(ordered)
-    return tuple(_signal(entry, sent[entry.signal], calls) for entry in shown)
+    others = [entry for entry in ordered if not entry.is_inspected and marked(entry)][:_OTHERS]
+    return tuple(_signal(entry, sent[entry.signal], calls) for entry in inspected + others)
 
 
-def others(entries: Sequence[SignalEntry]) -> list[SignalEntry]:
-    """The signals that are not inspected and have a receiver."""
-    return [entry for entry in entries if not entry.is_inspected and marked(entry)][:_OTHERS]
-
-
-def others_words(entries: Sequence[SignalEntry]) -> str:
-    """The label of the checkbox that shows ``others``; "" if there are none."""
-    found = len(others(entries))
+def others_words(rows: Sequence[CatalogSignal]) -> str:
+    """The label of the checkbox that shows the signals not inspected; "" if there are none."""
+    found = sum(not row.is_inspected for row in rows)
     if not found:
         return ""
     if found == 1:

@@ -50,7 +50,7 @@ class Timeline:
     def __init__(self, tree: Tree, scale: Scale, remarks: Remarks, links: Links) -> None:
         self._tree = tree
         self._scale = scale
-        self._remarks = remarks
+        self.remarks = remarks
         self._links = links
         self._expanded: set[str] = set()
         self._row_of: dict[Target, str] = {}
@@ -118,7 +118,7 @@ class Timeline:
 
         def wait(found: Iterable[Node]) -> None:
             for node in found:
-                heappush(waiting, (not is_open(node, self._remarks), next(order), node))
+                heappush(waiting, (not is_open(node, self.remarks), next(order), node))
 
         wait(nodes)
         while waiting and room > 0:
@@ -154,7 +154,7 @@ class Timeline:
             node,
             self._tree,
             self._scale,
-            self._remarks,
+            self.remarks,
             hidden=hidden,
             fetch="" if expanded else self._links.rows(node.id),
         )
@@ -179,7 +179,7 @@ class Timeline:
         yield facts_row(node, self._links.json(dispatch.id_text), hidden=hidden)
         for index, call in enumerate(dispatch.calls):
             sent = [d for d in self._tree.nested(dispatch) if d.parent_call == index]
-            badges = self._remarks.of(dispatch, index)
+            badges = self.remarks.of(dispatch, index)
             yield call_row(node, index, sent, badges, self._scale, hidden=hidden)
             self._row_of.setdefault((dispatch.sequence, index), f"{node.id}-c{index}")
             if call.outcome is not Outcome.SKIPPED:

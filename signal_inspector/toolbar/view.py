@@ -171,6 +171,7 @@ def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelVi
     if request.dropped:
         rows.append(_dropped_row(request, tree))
     advice = lines(told.advice, timeline.row_of)
+    signals = catalog_rows(catalog, tree.dispatches)
     is_empty = not request.dispatches
     longest = max((dispatch.duration_ns for dispatch in tree.dispatches), default=0)
     return PanelView(
@@ -185,9 +186,9 @@ def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelVi
         know_kinds=advice.know_kinds,
         axis=axis(told.scale, "of the request"),
         rows=tuple(rows),
-        receivers=receiver_rows(tree.dispatches, told.scale, remarks(told.advice)),
-        catalog=catalog_rows(catalog, tree.dispatches),
-        catalog_others=others_words(catalog),
+        receivers=receiver_rows(tree.dispatches, told.scale, timeline.remarks),
+        catalog=signals,
+        catalog_others=others_words(signals),
         catalog_intro=intro(catalog),
         legend=LEGEND,
         others=other_requests(store, request_id, time()),

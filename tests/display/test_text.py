@@ -16,25 +16,44 @@ from signal_inspector.display import text
 
 
 @pytest.mark.parametrize(
-    ("name", "parts", "last"),
+    ("name", "module", "last"),
     [
-        ("shop.signals.order_placed", ["shop.", "signals."], "order_placed"),
-        ("order_placed", [], "order_placed"),
-        (
-            "shop.apps.ready.<locals>.<lambda>",
-            ["shop.", "apps.", "ready.", "<locals>."],
-            "<lambda>",
-        ),
-        ("signal at shop/a.py:3", [], "signal at shop/a.py:3"),
-        ("shop.send(x.y)", ["shop."], "send(x.y)"),
-        ("", [], ""),
+        ("shop.signals.order_placed", "shop.signals.", "order_placed"),
+        ("order_placed", "", "order_placed"),
+        ("shop.apps.ready.<locals>.<lambda>", "shop.apps.ready.<locals>.", "<lambda>"),
+        ("signal at shop/a.py:3", "", "signal at shop/a.py:3"),
+        ("shop.send(x.y)", "shop.", "send(x.y)"),
+        ("", "", ""),
     ],
 )
-def test_dotted_names(name: str, parts: list[str], last: str) -> None:
+def test_dotted_names(name: str, module: str, last: str) -> None:
     """A dotted name is split at its dots, and only at those that separate names."""
     split = text.dotted(name)
-    assert (split.parts, split.last, split.full) == (parts, last, name)
+    assert (split.module, split.last, split.full) == (module, last, name)
     assert text.last_part(name) == last
+
+
+@pytest.mark.parametrize(
+    ("name", "pieces"),
+    [
+        ("shop.signals.payment_captured", ["shop.", "signals.", "payment_", "captured"]),
+        ("shop.Checkout.__init__", ["shop.", "Checkout.", "__init__"]),
+        ("_private", ["_private"]),
+        ("f(a.b)", ["f(a.", "b)"]),
+        ("a" * 50, ["a" * 40, "a" * 10]),
+        ("a..b___", ["a.", ".", "b___"]),
+        ("", []),
+    ],
+)
+def test_names_break_between_words(name: str, pieces: list[str]) -> None:
+    """A line may break behind each dot and underscore, and inside only a very long word."""
+    assert text.pieces(name) == pieces
+    assert "".join(pieces) == name
+
+
+def test_names_that_break_are_escaped() -> None:
+    """A name is text, whatever it holds."""
+    assert text.with_breaks("<b>.x_y") == "&lt;b&gt;.<wbr>x_<wbr>y"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from django.apps import apps
 
 from signal_inspector.core.record.values import Caller, Failure, Outcome, Query, Summary
-from signal_inspector.display.parts import Badge
+from signal_inspector.display.parts import Badge, TraceLink
 from signal_inspector.toolbar.call_rows import call_facts_row, call_row, facts_row, query_tables
 from signal_inspector.toolbar.grouping import Node
 from tests.toolbar.made import MS, World, call, plain
@@ -69,7 +69,7 @@ def test_facts_name_the_trace(form: str, href: str, settings: Any) -> None:
     world = World()
     world.send("s.a", trace_id=TRACE)
     row = facts_row(node(world), "/json", hidden=True)
-    assert (row.trace_id, row.trace_href, row.trace_note) == (TRACE, href, "")
+    assert row.trace == TraceLink(id=TRACE, href=href)
 
 
 def test_a_trace_that_was_not_sampled_is_no_link(settings: Any) -> None:
@@ -78,7 +78,7 @@ def test_a_trace_that_was_not_sampled_is_no_link(settings: Any) -> None:
     world = World()
     world.send("s.a", trace_id=TRACE, trace_sampled=False)
     row = facts_row(node(world), "/json", hidden=True)
-    assert (row.trace_id, row.trace_href, row.trace_note) == (TRACE, "", "not sampled")
+    assert row.trace == TraceLink(id=TRACE, href="", note="not sampled")
 
 
 @pytest.mark.parametrize(

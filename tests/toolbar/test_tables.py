@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.core import internal_errors
-from signal_inspector.core.record.values import Outcome, Unseen
-from signal_inspector.display.parts import Badge
+from signal_inspector.core.record.values import Caller, Outcome, Unseen
+from signal_inspector.display.parts import Badge, TraceLink
 from signal_inspector.toolbar import tables
 from signal_inspector.toolbar.cells import Figure, call_outcome, covered_ns, figures
 from signal_inspector.toolbar.dispatch_rows import Remarks
@@ -153,7 +155,9 @@ def test_receivers_carry_the_words_of_their_badges() -> None:
 
 
 def entry(name: str, **fields: Any) -> ReceiverEntry:
-    known = {
+    known: dict[str, Any] = {
+        "path": "/srv/a.py",
+        "line": 3,
         "sender": None,
         "is_async": False,
         "is_weak": True,
@@ -161,7 +165,7 @@ def entry(name: str, **fields: Any) -> ReceiverEntry:
         "connected_at": None,
         "is_dead": False,
     }
-    return ReceiverEntry(receiver=name, path="/srv/a.py", line=3, **{**known, **fields})
+    return ReceiverEntry(receiver=name, **{**known, **fields})
 
 
 def test_catalog_marks_what_is_unusual() -> None:
@@ -222,6 +226,18 @@ def test_catalog_of_hundreds_is_cut_and_says_so() -> None:
     assert intro(entries).endswith("200 of 1,000 custom signals.")
 
 
+@pytest.mark.parametrize("path", ["", "/srv/shop/receivers.py"])
+def test_catalog_says_where_a_receiver_is_connected(path: str) -> None:
+    """Both places have a comma between them; one alone has none."""
+    at = Caller("/srv/shop/apps.py", 8, "ready")
+    entries = [SignalEntry(signal="s.a", receivers=(entry("r.a", path=path, connected_at=at),))]
+    view = {"catalog": catalog_rows(entries, ())}
+    html = render_to_string("signal_inspector/includes/catalog.html", {"view": view})
+    said = re.sub("<[^>]*>", "", html)
+    places = "/srv/shop/receivers.py:3, " if path else " "
+    assert f"{places}connected at /srv/shop/apps.py:8" in said
+
+
 def test_catalog_that_cannot_be_read_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A module that fails to be looked at costs the catalog alone."""
 
@@ -255,8 +271,8 @@ def test_request_line() -> None:
     line = request_line(stored(trace_id="7c1d"), "http://traces/{trace_id}")
     assert (line.method, line.path, line.result) == ("POST", "/checkout/", "200 in 584.6 ms")
     assert line.started == "04:14:07.318 America/Chicago"  # as the audit and a terminal say
-    assert line.trace_href == "http://traces/7c1d"
-    assert request_line(stored(), "http://traces/{trace_id}").trace_href == ""
+    assert line.trace == TraceLink(id="7c1d", href="http://traces/7c1d")
+    assert request_line(stored(), "http://traces/{trace_id}").trace is None
 
 
 def test_stored_request_of_another_version() -> None:

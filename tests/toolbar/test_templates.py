@@ -103,7 +103,7 @@ def test_every_field_is_printed(page: str, marks: dict[str, str]) -> None:
     # A row prints one of two forms, and the texts of an empty panel are for that one.
     head = ("sender", "function", "project_function", "note", "count")
     other = {f"DispatchRow.{name}" for name in head}
-    other |= {"FactsRow.trace_note", "RequestLine.trace_note"}  # where there is no link
+    other.add("TraceLink.note")  # where there is no link
     other |= {"DispatchRow.method", "PanelView.empty_text", "PanelView.request_id"}
     other.add("Argument.url")  # it is redacted
     assert missing == other
@@ -129,7 +129,7 @@ def test_rows_by_themselves(marks: dict[str, str], member: bool) -> None:
     assert [child.tag for child in tree] == ["tr"] * len(made)
     printed = words(tree)
     left_out = {path for path, mark in marks.items() if mark not in printed}
-    left_out -= {"FactsRow.trace_note"}  # where there is no link
+    left_out -= {"TraceLink.note"}  # where there is no link
     if member:
         head = {"count", "function", "method", "note", "project_function", "sender"}
         assert left_out == {f"DispatchRow.{name}" for name in head} | {"Argument.url"}

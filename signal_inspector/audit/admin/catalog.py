@@ -21,7 +21,7 @@ from signal_inspector.audit.models import NameKind
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.stats.counts import Figures, Measure
 from signal_inspector.audit.stats.overview import Links, read_span, read_whole
-from signal_inspector.catalog import ReceiverEntry, SignalEntry, describe
+from signal_inspector.catalog import SignalEntry, describe
 from signal_inspector.catalog.entries import Mark, Marked, connected_elsewhere, marked
 from signal_inspector.core import internal_errors
 from signal_inspector.display.numbers import duration, integer, plural
@@ -57,8 +57,7 @@ class ReceiverRow:
 
     order: str  # "" if the receiver would not run
     name: DottedName
-    place: str  # "shop/receivers.py:18"
-    connected_at: str  # "" if this is where the receiver is defined
+    places: str  # "shop/receivers.py:18, connected at shop/apps.py:8"
     marks: tuple[Mark, ...]
     counted: LoggedFigures
     also: str  # "counted on 3 signals together"
@@ -85,14 +84,9 @@ class LostRow:
     counted: LoggedFigures
 
 
-def connections_of(entry: SignalEntry) -> list[ReceiverEntry]:
-    """All connections of a signal, whether they would run or not."""
-    return [*entry.receivers, *entry.pending, *entry.taken_out]
-
-
 def numbers_of(known: Sequence[SignalEntry]) -> tuple[set[int], set[int]]:
     """The numbers in the log of the signals and the receivers that are connected."""
-    names = {each.receiver for entry in known for each in connections_of(entry)}
+    names = {each.receiver for entry in known for each in entry.connections}
     return (
         {number_of(NameKind.SIGNAL, entry.signal) for entry in known},
         {number_of(NameKind.RECEIVER, name) for name in names},
@@ -123,7 +117,7 @@ class Catalog:
         self._figures = read.whole
         known = _connected()
         self._on = Counter(
-            name for entry in known for name in {e.receiver for e in connections_of(entry)}
+            name for entry in known for name in {e.receiver for e in entry.connections}
         )
         found = [entry for entry in known if self._is_meant(entry)]
         self.total = len(known)
@@ -145,7 +139,7 @@ class Catalog:
 
     def _is_meant(self, entry: SignalEntry) -> bool:
         wanted = self.text.lower()
-        names = (entry.signal, *(each.receiver for each in connections_of(entry)))
+        names = (entry.signal, *(each.receiver for each in entry.connections))
         return not wanted or any(wanted in name.lower() for name in names)
 
     def _rows(self, entries: Sequence[SignalEntry]) -> list[SignalRows]:
@@ -168,13 +162,15 @@ class Catalog:
 
     def _receiver(self, found: Marked, signal: str) -> ReceiverRow:
         entry = found.entry
-        at = connected_elsewhere(entry)
+        elsewhere = connected_elsewhere(entry)
+        at = "" if elsewhere is None else place(elsewhere.path, elsewhere.line)
         on = self._on[entry.receiver]
         return ReceiverRow(
             order=str(found.order or ""),
             name=dotted(entry.receiver),
-            place=place(entry.path, entry.line),
-            connected_at="" if at is None else place(at.path, at.line),
+            places=", ".join(
+                filter(None, [place(entry.path, entry.line), f"connected at {at}" if at else ""])
+            ),
             marks=found.marks,
             counted=self._of_receiver(entry.receiver, signal if on == 1 else ""),
             also=f"counted on {on} signals together" if on > 1 else "",

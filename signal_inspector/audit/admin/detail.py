@@ -22,6 +22,7 @@ from signal_inspector.audit.admin.related import (
     RelatedLine,
     carried_by,
     failures_of,
+    trace_of,
 )
 from signal_inspector.audit.admin.summary import Words, badges_of, facts_of, summary
 from signal_inspector.audit.admin.timeline import NESTED, CallRows, NestedRow, TimelineRow
@@ -33,7 +34,7 @@ from signal_inspector.audit.search.selection import Selection
 from signal_inspector.core.record.values import Summary
 from signal_inspector.display.numbers import clock, plural
 from signal_inspector.display.outcomes import OutcomeWords
-from signal_inspector.display.parts import Argument, arguments
+from signal_inspector.display.parts import Argument, TraceLink, arguments
 from signal_inspector.display.text import DottedName, dotted
 from signal_inspector.display.timeline import Axis
 
@@ -158,6 +159,10 @@ class Detail:
     @cached_property
     def facts(self) -> dict[str, str]:
         return facts_of(self.dispatch, self.texts, self._request, self._site)
+
+    @property
+    def trace(self) -> TraceLink | None:
+        return trace_of(self.dispatch)
 
     # -- Receivers -------------------------------------------------------------------------------
 

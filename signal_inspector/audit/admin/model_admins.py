@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from signal_inspector.audit.admin.base import ReadOnlyAdmin, detail_url, may_see_payloads
 from signal_inspector.audit.destinations.database.adapters import stored_now
 from signal_inspector.audit.models import Gap, GapReason, Retry
-from signal_inspector.display.numbers import plural, took
+from signal_inspector.display.numbers import integer, plural, took
 
 
 class GapAdmin(ReadOnlyAdmin):
@@ -27,7 +27,7 @@ class GapAdmin(ReadOnlyAdmin):
 
     @admin.display(description="missing", ordering="missing")
     def how_many(self, gap: Gap) -> str:
-        return f"{'up to ' if gap.is_upper_bound else ''}{gap.missing:,}"
+        return f"{'up to ' if gap.is_upper_bound else ''}{integer(gap.missing)}"
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """The fields to show.

@@ -71,6 +71,7 @@ class Overview:
     marks: list[Tick]
     over_time: overview_plots.OverTime
     multiples: list[overview_plots.Multiple]
+    slots: Axis  # the slots of this span
     slowest: list[overview_plots.SlowRow]
     axis: Axis  # the axis of the slowest receivers
     receivers: int  # receivers with known times in this span
@@ -111,6 +112,7 @@ def overview(
         marks=marks(found, span, texts),
         over_time=overview_plots.over_time(figures, links, gaps=gaps.count),
         multiples=overview_plots.multiples(figures, texts, links, wanted),
+        slots=overview_plots.slots(span),
         slowest=slowest,
         axis=axis,
         receivers=number_of_receivers,

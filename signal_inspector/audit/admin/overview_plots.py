@@ -192,7 +192,6 @@ class OverTime:
 
     dispatches: Bars
     failed: Bars
-    ticks: list[Tick]
     rows: list[SlotRow]
 
 
@@ -257,7 +256,6 @@ def over_time(read: Read, links: Links, *, gaps: int) -> OverTime:
             height=70,
             label=_said("Failed dispatches", failed, times, span),
         ),
-        slot_ticks(span),
         [
             SlotRow(
                 time,
@@ -319,10 +317,10 @@ def slot_times(span: Span) -> list[str]:
     return [f"{span.local(start):{day}{clock}}".strip() for start in span.starts()]
 
 
-def slot_ticks(span: Span) -> list[Tick]:
-    """The labels under the slots."""
+def slots(span: Span) -> Axis:
+    """The axis below a plot: what it says, the plot has in words."""
     texts = [f"{span.local(start):{span.kind.labels}}" for start in span.starts()]
-    return ticks(texts, span.kind.each)
+    return Axis(label="", ticks=tuple(ticks(texts, span.kind.each)))
 
 
 def _said(what: str, values: Sequence[int], times: Sequence[str], span: Span) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from django.conf import settings
 from django.db.models import Count, Q, Sum
 
 from signal_inspector.audit.admin.overview_plots import Band, bands
@@ -16,7 +15,7 @@ from signal_inspector.audit.lookups import Texts, gaps_in
 from signal_inspector.audit.models import Gap, GapReason
 from signal_inspector.audit.stats.overview import Links, Read, Span, Started, here, short
 from signal_inspector.display.numbers import ago, integer, percent, plural, rough_time
-from signal_inspector.display.outcomes import RAISED_TO_SENDER, SWALLOWED, OutcomeWords
+from signal_inspector.display.outcomes import RAISED_TO_SENDER, SWALLOWED, OutcomeWords, part_of
 from signal_inspector.display.text import DottedName, dotted, exception_name
 from signal_inspector.display.timeline import Tick
 
@@ -96,7 +95,7 @@ def _start(each: Started, span: Span) -> str:
 def _before(each: Started) -> str:
     if not each.before.count:
         return "no call"
-    return f"{integer(each.before.failed)} of {integer(each.before.count)}"
+    return part_of(each.before.failed, each.before.count)
 
 
 def _baseline(each: Started) -> str:
@@ -188,7 +187,7 @@ class Gaps:
 
 def gaps_of(span: Span) -> Gaps:
     """The gaps of a span, the latest first; two queries."""
-    found = gaps_in(moment_of(span.start), None)
+    found = gaps_in(datetime.fromtimestamp(span.start, UTC), None)
     counted = found.aggregate(
         count=Count("id"),
         exact=Sum("missing", filter=Q(is_upper_bound=False)),
@@ -202,11 +201,6 @@ def gaps_of(span: Span) -> Gaps:
         [_gap_row(gap, span) for gap in gaps],
         bands([_share(gap, span) for gap in reversed(gaps)]),
     )
-
-
-def moment_of(unix_seconds: int) -> datetime:
-    """A moment as the tables have it."""
-    return datetime.fromtimestamp(unix_seconds, UTC if settings.USE_TZ else None)
 
 
 def _gap_row(gap: Gap, span: Span) -> GapRow:

@@ -24,7 +24,14 @@ from signal_inspector.audit.search.selection import Period, Selection, day_of
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.conf import get_config
 from signal_inspector.display.numbers import clock, integer, local, plural
-from signal_inspector.display.parts import Frame, TextLine, traceback_lines
+from signal_inspector.display.outcomes import part_of
+from signal_inspector.display.parts import (
+    Frame,
+    TextLine,
+    TraceLink,
+    trace_link,
+    traceback_lines,
+)
 from signal_inspector.display.text import dotted, exception_name
 
 _MANY: Final = 1_000  # dispatches are counted up to this number
@@ -59,11 +66,11 @@ def carried_by(dispatch: AuditedDispatch) -> tuple[list[AuditedObject], bool]:
     return found[:OBJECTS], len(found) > OBJECTS
 
 
-def trace_url(dispatch: AuditedDispatch) -> str:
-    """The URL of its trace, from ``TRACE_URL``; "" without either, or if it was not sampled."""
-    if not dispatch.trace_id or dispatch.trace_sampled == 0:
-        return ""
-    return get_config().trace_url.replace("{trace_id}", dispatch.trace_id)
+def trace_of(dispatch: AuditedDispatch) -> TraceLink | None:
+    """The trace in which it was sent; None if it was not traced."""
+    return trace_link(
+        get_config().trace_url, dispatch.trace_id or "", is_sampled=dispatch.trace_sampled != 0
+    )
 
 
 class Related:
@@ -91,7 +98,7 @@ class Related:
         if request:
             rows = dispatches().filter(request_id=request).order_by("-id")
             failed = list(rows.values_list("is_failed", flat=True)[: _MANY + 1])
-            more = f", {failed.count(1):,} failed" if any(failed) else ""
+            more = f", {integer(failed.count(1))} failed" if any(failed) else ""
             url = self._list(Selection(request=request))
             yield RelatedLine("Same request", _many(len(failed)) + more, url)
 
@@ -101,7 +108,7 @@ class Related:
             rows = dispatches().filter(transaction_id=id_).order_by("-id")
             ends = list(rows.values_list("transaction_outcome", flat=True)[: _MANY + 1])
             back = ends.count(TransactionOutcome.ROLLED_BACK)
-            more = f", {back:,} rolled back" if back else ""
+            more = f", {integer(back)} rolled back" if back else ""
             url = self._list(Selection(in_transaction=id_))
             yield RelatedLine("Same transaction", _many(len(ends)) + more, url)
 
@@ -122,12 +129,11 @@ class Related:
             yield RelatedLine("Nested", self._counted(asked), self._list(asked))
 
     def _trace(self) -> Iterator[RelatedLine]:
-        trace = self._dispatch.trace_id
+        trace = trace_of(self._dispatch)
         if trace:
-            outside = trace_url(self._dispatch)
-            if outside:
-                yield RelatedLine("Trace", "in the trace viewer", outside, is_outside=True)
-            asked = Selection(trace=trace)
+            if trace.href:
+                yield RelatedLine("Trace", "in the trace viewer", trace.href, is_outside=True)
+            asked = Selection(trace=trace.id)
             yield RelatedLine("Same trace", self._counted(asked), self._list(asked))
 
     def _objects(self, carried: Carried) -> Iterator[RelatedLine]:
@@ -156,7 +162,7 @@ class Related:
 
 def _many(count: int) -> str:
     if count > _MANY:
-        return f"more than {_MANY:,} dispatches"
+        return f"more than {integer(_MANY)} dispatches"
     return plural(count, "dispatch", "dispatches")
 
 
@@ -221,7 +227,7 @@ def _history(call: AuditedCall, texts: Texts, site: AdminSite) -> History | None
         first_url="" if first is None else detail_url(site, first),
         first="" if start is None else clock(start),
         is_this=first == call.dispatch_id,
-        share=f"{integer(raised)} of {integer(min(looked_at, _LOOKED_AT))}",
+        share=part_of(raised, min(looked_at, _LOOKED_AT)),
         is_latest=first is None or looked_at > _LOOKED_AT,
         url=changelist_url(site, kind),
         is_only=first == call.dispatch_id and looked_at == 1,

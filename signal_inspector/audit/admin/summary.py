@@ -10,14 +10,13 @@ from django.http import HttpRequest
 
 from signal_inspector.audit.admin.base import dispatch_outcome, object_url, transaction_words
 from signal_inspector.audit.admin.changelist import changelist_url
-from signal_inspector.audit.admin.related import trace_url
 from signal_inspector.audit.admin.timeline import TimelineRow
 from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.models import AuditedDispatch, Ending, TransactionOutcome, Unseen
 from signal_inspector.audit.models.choices import OUTCOMES
 from signal_inspector.audit.rows import read_caller
 from signal_inspector.audit.search.selection import Selection
-from signal_inspector.display.numbers import clock, integer, plural, queries, took
+from signal_inspector.display.numbers import clock, integer, plural, queries_in, took
 from signal_inspector.display.outcomes import OutcomeWords, is_swallowed
 from signal_inspector.display.text import place
 
@@ -149,13 +148,11 @@ def facts_of(
     led_by = read_caller(line if is_another else "")
     wait = (dispatch.written_at - dispatch.started_at).total_seconds()
     wait -= dispatch.duration_ns / 1e9
-    in_time = queries(dispatch.query_count, dispatch.query_ns)
-    noun = "query" if dispatch.query_count == 1 else "queries"
     actor = dispatch.actor or ""
     return {
         "sent": clock(dispatch.started_at),
         "took": took(dispatch.duration_ns),
-        "queries": in_time.replace(" in ", f" {noun} in ", 1),
+        "queries": queries_in(dispatch.query_count, dispatch.query_ns),
         "sender": texts[dispatch.sender_id],
         "place": place(caller.path, caller.line),
         "function": caller.function,
@@ -167,7 +164,6 @@ def facts_of(
         "request_url": changelist_url(site, Selection(request=dispatch.request_id or "")),
         "transaction_url": changelist_url(site, Selection(in_transaction=dispatch.transaction_id)),
         "transaction": transaction_words(dispatch.transaction_outcome).text,
-        "trace_url": trace_url(dispatch),
         "process": texts[dispatch.process_id],
         "delivery": texts[dispatch.delivery_id],
         "wait": f"{max(wait, 0):.1f} s later",

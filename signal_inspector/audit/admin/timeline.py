@@ -17,7 +17,7 @@ from signal_inspector.audit.models import AuditedCall, AuditedDispatch, Ending
 from signal_inspector.audit.models.choices import OUTCOMES, UNSEENS
 from signal_inspector.audit.payloads import read_response
 from signal_inspector.audit.search.selection import Selection
-from signal_inspector.display.numbers import duration, queries, took
+from signal_inspector.display.numbers import queries, self_time, took
 from signal_inspector.display.outcomes import OutcomeWords, call_outcome, is_swallowed
 from signal_inspector.display.parts import ErrorLine
 from signal_inspector.display.text import DottedName, dotted, exception_name
@@ -67,11 +67,6 @@ class TimelineRow:
     lane: Lane
     is_failed: bool  # whether it raised or was cancelled
     nested: list[NestedRow] = field(default_factory=list)
-
-
-def self_time(call: AuditedCall) -> str:
-    """The duration without nested dispatches, if that differs enough to be shown."""
-    return duration(call.self_ns) if call.duration_ns - call.self_ns >= 50_000 else ""
 
 
 def by_call(nested: Sequence[AuditedDispatch]) -> dict[int | None, list[AuditedDispatch]]:
@@ -131,7 +126,7 @@ class CallRows:
             outcome=outcome,
             is_failed=call.outcome in (Ending.RAISED, Ending.CANCELLED),
             took="" if call.outcome == Ending.SKIPPED else took(call.duration_ns),
-            self_time=self_time(call),
+            self_time=self_time(call.duration_ns, call.self_ns),
             sql=queries(call.query_count, call.query_ns),
             lane=self._lane(call, nested, f"{name.last}, {outcome.text}"),
             nested=[self.nested(each) for each in nested],

@@ -29,6 +29,7 @@ from signal_inspector.audit.search.conditions import (
 )
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.display.numbers import plural
 
 _SIZES: Final = (250, 500, 1_000, 2_000)  # ids that are tested at once, step by step
 _MOST: Final = 20_000  # ids that one page tests
@@ -199,8 +200,7 @@ class Counted:
     def words(self) -> str:
         """ "1 dispatch", "more than 10,000 dispatches", "about 9,998,000 dispatches"."""
         before = "more than " if self.is_capped else "about " if self.is_estimate else ""
-        noun = "dispatch" if self.number == 1 else "dispatches"
-        return f"{before}{self.number:,} {noun}"
+        return before + plural(self.number, "dispatch", "dispatches")
 
 
 def count(selection: Selection) -> Counted | None:

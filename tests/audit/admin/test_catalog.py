@@ -17,6 +17,7 @@ from signal_inspector.audit.stats.counts import SLOT_SECONDS, Figures
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
 from signal_inspector.catalog.entries import marked
 from signal_inspector.core import internal_errors
+from signal_inspector.core.record.values import Caller
 from tests.audit.admin.conftest import client_of, person
 from tests.audit.stats import story
 
@@ -122,6 +123,19 @@ def test_receiver_of_several_signals(viewer: Client, monkeypatch: pytest.MonkeyP
     html = page(viewer)
     assert words(html).count("counted on 2 signals together") == 2
     assert "signal=s.a" not in html
+
+
+@pytest.mark.parametrize("path", ["", "/srv/shop/receivers.py"])
+def test_where_a_receiver_is_connected(
+    viewer: Client, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Both places have a comma between them; one alone has none."""
+    at = Caller("/srv/shop/apps.py", 8, "ready")
+    signal = SignalEntry(signal="s.a", receivers=(entry("r.a", path=path, connected_at=at),))
+    monkeypatch.setattr(catalog, "describe", lambda: [signal])
+    html = page(viewer)
+    places = "/srv/shop/receivers.py:7, " if path else ""
+    assert f">{places}connected at /srv/shop/apps.py:8<" in html
 
 
 def test_marks() -> None:

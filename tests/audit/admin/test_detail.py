@@ -34,7 +34,9 @@ def page_of(client: Client, dispatch: AuditedDispatch, query: str = "") -> str:
 
 def words(page: str) -> str:
     """The page's text, without markup."""
-    without = re.sub("<script.*?</script>|<[^>]+>", " ", page, flags=re.DOTALL)
+    without = re.sub(
+        "<script.*?</script>|<[^>]+>", " ", page.replace("<wbr>", ""), flags=re.DOTALL
+    )
     return " ".join(html.unescape(without).split())
 
 

@@ -13,6 +13,7 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from signal_inspector.audit.admin import overview
+from signal_inspector.audit.admin.overview_rows import gaps_of
 from signal_inspector.audit.destinations.database.writing import write
 from signal_inspector.audit.models import Ending, GapReason, Origin
 from signal_inspector.audit.stats.overview import KINDS, Span
@@ -285,3 +286,13 @@ def test_naive_times() -> None:
     said = words(page(client))
     assert "5 dispatches are missing" in said
     assert "Dispatches 1" in said
+
+
+@override_settings(USE_TZ=False)
+def test_gaps_for_a_reader_elsewhere() -> None:
+    """A gap at the start of the span is found, whichever time zone the reader is in."""
+    span = Span("24h", story.NOW)
+    at = datetime.fromtimestamp(span.start + 60, UTC).replace(tzinfo=None)
+    story.Gap.objects.create(from_at=at, to_at=at, missing=5, reason=1, key="x", written_at=at)
+    with override_settings(TIME_ZONE="UTC"), timezone.override("America/New_York"):
+        assert gaps_of(span).count == 1
