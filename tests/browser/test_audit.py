@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.playing import expect
-from tests.browser.test_looks import LOW_CONTRAST
+from tests.browser.test_looks import BROKEN_WORDS, LOW_CONTRAST
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,12 +151,13 @@ def test_theme_button(page: Page, shop: str) -> None:
 
 @pytest.mark.parametrize("width", [1400, 1000, 400])
 def test_widths(new_page: NewPage, shop: str, width: int) -> None:
-    """Nothing sticks out to the side at 1400, 1000 and 400 px, in the list and on the page."""
+    """Nothing sticks out to the side and words are whole, in the list and on the page."""
     page = open_failed(new_page(viewport={"width": width, "height": 900}), shop)
     for url in (page.url, f"{shop}{LIST}?outcome=failed", f"{shop}{LIST}?q=nothing"):
         page.goto(url)
         expect(page.locator(".sa")).to_be_visible()
         assert page.locator(".sa").evaluate(STICKS_OUT) == []
+        assert page.locator(".sa").evaluate(BROKEN_WORDS) == []
         assert sideways(page) <= 0
 
 

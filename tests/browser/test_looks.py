@@ -70,6 +70,20 @@ STICKS_OUT = """(panel) => {
     }).map((node) => node.outerHTML.slice(0, 200));
 }"""
 
+# Words of names that a line breaks inside.
+BROKEN_WORDS = """(page) => {
+    const broken = [];
+    for (const name of page.querySelectorAll(".si-dotted")) {
+        const walker = document.createTreeWalker(name, NodeFilter.SHOW_TEXT);
+        while (walker.nextNode()) {
+            const range = document.createRange();
+            range.selectNodeContents(walker.currentNode);
+            if (range.getClientRects().length > 1) broken.push(walker.currentNode.data);
+        }
+    }
+    return broken;
+}"""
+
 
 def open_everything(panel: Locator) -> None:
     panel.evaluate(OPEN_ALL)
@@ -117,12 +131,13 @@ def test_theme_button(order: Locator) -> None:
 
 @pytest.mark.parametrize("width", [1400, 1000, 400])
 def test_widths(new_page: NewPage, shop: str, width: int) -> None:
-    """Nothing sticks out to the side at 1400, 1000 and 400 px, whatever is open."""
+    """Nothing sticks out to the side and words are whole, whatever is open."""
     order = open_order(new_page(viewport={"width": width, "height": 900}), shop)
     open_everything(order)
     for tab in ("Timeline", "By receiver", "Catalog"):
         order.get_by_role("tab", name=tab).click()
         assert order.evaluate(STICKS_OUT) == []
+        assert order.evaluate(BROKEN_WORDS) == []
     scroller = order.page.locator("#SignalInspectorPanel .djdt-scroll")
     assert scroller.evaluate("(node) => node.scrollWidth - node.clientWidth") <= 1
 
