@@ -213,7 +213,7 @@ class QueryTable:
 
     title: str  # "31 queries in 8.7 ms on default"
     statements: tuple[StatementGroup, ...]
-    note: str = ""  # "12 more statements were not kept."
+    note: str = ""  # "12 more statements not kept."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +227,7 @@ class FactsRow(RowBase):
     trace: TraceLink | None = None  # None if it was not traced
     payload_line: str = ""  # "order=shop.Order:42, user=auth.User:7"; "": none or not recorded
     payload: tuple[Argument, ...] = ()
-    payload_note: str = ""  # "3 more arguments were not kept."
+    payload_note: str = ""  # "3 more arguments not kept."
     stack: tuple[Frame, ...] = ()  # outermost first
     stack_title: str = ""  # "Call stack (3)"
     kind: Literal["facts"] = "facts"

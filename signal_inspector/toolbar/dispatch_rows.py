@@ -230,9 +230,9 @@ class DispatchRow(RowBase):
     toggle_label: str  # "Receivers of order_placed", "12 dispatches of stock_reserved"
     open: bool  # initial aria-expanded of the toggle
     count: str = ""  # "2,480" for a group, else ""
-    note: str = ""  # before the sender: "nested, one in each recalculate"
+    note: str = ""  # before the sender: "nested, sent by recalculate"
     badges: tuple[Badge, ...] = ()  # "in transaction", "rolled back", advice
-    time_note: str = ""  # "max 2.3" or "p50 2.1, max 41.7"
+    time_note: str = ""  # "max 2.3 ms" or "p50 2.1 ms, max 41.7 ms"
     member: bool = False  # in an opened group: shows about, error and receivers instead
     about: str = ""  # what distinguishes it from its siblings: "shop.OrderLine:118"
     error: ErrorLine | None = None  # for a member: the first failure

@@ -78,7 +78,8 @@ BROKEN_WORDS = """(page) => {
         while (walker.nextNode()) {
             const range = document.createRange();
             range.selectNodeContents(walker.currentNode);
-            if (range.getClientRects().length > 1) broken.push(walker.currentNode.data);
+            const tops = new Set([...range.getClientRects()].map((box) => Math.round(box.top)));
+            if (tops.size > 1) broken.push(walker.currentNode.data);
         }
     }
     return broken;
