@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
@@ -17,6 +18,29 @@ OK: Final = 0
 PROBLEM: Final = 1
 USAGE: Final = 2
 _INTERRUPTED: Final = 130  # 128 plus the number of SIGINT, as in shells
+
+
+class _Escaping(OutputWrapper):
+    """Escapes what the stream's encoding lacks: a name may have any character."""
+
+    def write(  # type: ignore[override]  # as OutputWrapper itself
+        self,
+        msg: str = "",
+        style_func: Callable[[str], str] | None = None,
+        ending: str | None = None,
+    ) -> None:
+        if not msg.isascii() and _is_strict(self):
+            encoding = _encoding_of(self)
+            msg = msg.encode(encoding, "backslashreplace").decode(encoding)
+        super().write(msg, style_func, ending)
+
+
+def _is_strict(stream: Any) -> bool:
+    return getattr(stream, "errors", None) in (None, "strict")
+
+
+def _encoding_of(stream: Any) -> str:
+    return getattr(stream, "encoding", None) or "utf-8"
 
 
 class Subcommand:
@@ -48,6 +72,15 @@ class Subcommand:
         if self.verbosity:
             self.stderr.write(text, style_func=str)
 
+    def print_document(self, text: str) -> None:
+        """Output to keep in a file, where an escape would be another name: whole, or an error."""
+        try:
+            if _is_strict(self.stdout):
+                text.encode(_encoding_of(self.stdout))
+        except UnicodeEncodeError as error:
+            raise CommandError(f"{error}; --output FILE writes UTF-8") from error
+        self.stdout.write(text, ending="")
+
     def print_json(self, data: Any) -> None:
         """Output for programs."""
         # In ASCII: names and texts may have characters that the terminal cannot encode.
@@ -74,6 +107,7 @@ class SubcommandsCommand(BaseCommand):
             _add_common(own)
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        self.stdout = _Escaping(self.stdout._out)  # type: ignore[arg-type]  # no stub of _out
         try:
             status = self.run_subcommand(options)
         except KeyboardInterrupt:

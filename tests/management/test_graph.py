@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from io import BytesIO, StringIO, TextIOWrapper
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -96,13 +96,6 @@ class TestFormats:
         data = json.loads((tmp_path / "g.json").read_text(encoding="utf-8"))
         assert data == json.loads(json.dumps(as_json(hostile())))
         ET.parse(tmp_path / "g.svg")
-
-    def test_an_output_that_cannot_hold_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A terminal that knows few letters gets a word of what to do."""
-        monkeypatch.setattr(command, "project_graph", lambda **_: hostile())
-        out = TextIOWrapper(BytesIO(), encoding="ascii")
-        with pytest.raises(CommandError, match="--output FILE"):
-            call_command("signals", "graph", stdout=out, stderr=StringIO())
 
     def test_without_igraph(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Pictures say what to install; the other formats need nothing."""

@@ -93,10 +93,7 @@ class Draw(Subcommand):
         # A lone surrogate, which a name in JSON may contain, becomes an escape, as in JSON.
         text = _rendered(graph, form).encode("utf-8", "backslashreplace").decode("utf-8")
         if not options["output"]:
-            try:
-                self.stdout.write(text, ending="")
-            except UnicodeEncodeError as error:
-                raise CommandError(f"{error}; --output FILE writes UTF-8") from error
+            self.print_document(text)
             return OK
         path = Path(options["output"])
         try:

@@ -78,7 +78,7 @@ class TakeSnapshot(Subcommand):
             )
         text = render(snapshot)
         if options["output"] is None:
-            self.stdout.write(text, ending="")
+            self.print_document(text)
         else:
             _write(options["output"], text)
             self.say(f"Written to {options['output']}.")

@@ -163,12 +163,12 @@ class Tail(Subcommand):
         self.say(f"The database is away: {str(error).strip()}")
 
     def _show(self, entries: Iterable[Entry], write: Write) -> None:
-        if self._form is not None:
-            data = self._form.lines(entries)
-        else:
-            text = "".join(entry_lines(entry, self.style) for entry in entries)
-            data = text.encode("utf-8", "backslashreplace")
-        if data:
+        if self._form is None:
+            self.stdout.write(
+                "".join(entry_lines(each, self.style) for each in entries), ending=""
+            )
+            self.stdout.flush()
+        elif data := self._form.lines(entries):
             write(data)
 
 
