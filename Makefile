@@ -41,14 +41,14 @@ $(VENV)/.%: requirements/%.txt $(django) $(VENV)/.package
 
 # --- tests ---
 
-# In as many processes as there are cores; the tests of a file share servers, and stay together.
-parallel := -n auto --maxprocesses 8 --dist loadfile
+# In two processes a core (tests/conftest.py); the tests of a file share servers, and stay together.
+parallel := -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 # Tests start hundreds of processes: without bytecode each would compile what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-test: $(VENV)/.tests ## Run the tests, but for those in a browser and those of the apps of others
-	$(py) -m pytest -m "not browser and not thirdparty" $(parallel) $(PYTEST_ARGS)
+test: $(VENV)/.tests ## Run the tests, but for those in a browser, with a collector, and of the apps of others
+	$(py) -m pytest -m "not browser and not otlp and not thirdparty" $(parallel) $(PYTEST_ARGS)
 
 # What depends on Python and Django themselves: the wrapper, and what it knows of the code around
 # it. Not the rooms, the servers and the documents.
@@ -90,7 +90,7 @@ browser: $(VENV)/.tests ## Run the tests in Chromium, on the real demo
 	$(py) -m pytest -m browser $(PYTEST_ARGS)
 
 otlp: $(VENV)/.tests rotel ## Run the tests that send traces to a real collector
-	$(py) -m pytest -m otlp $(PYTEST_ARGS)
+	$(py) -m pytest -m otlp $(parallel) $(PYTEST_ARGS)
 
 rotel: .ci/cache/rotel/rotel ## Install the collector that these tests send to
 

@@ -7,6 +7,7 @@ import gc
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from unittest import mock
@@ -59,6 +60,18 @@ def _code_is_read_once() -> Iterator[None]:
     """Tests install the wrapper hundreds of times, on the many subclasses of Signal they have."""
     with mock.patch.object(subclasses, "_calls", functools.cache(subclasses._calls)):
         yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: for half of their time, tests wait for the programs that they start."""
+    return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of few tests: these start programs, and none should be the last."""
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (tests[item.path], item.path))
 
 
 def pytest_collection_finish() -> None:
