@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from signal_inspector.toolbar.requests import pack as pack
     from signal_inspector.toolbar.requests import stored_request as stored_request
     from signal_inspector.toolbar.requests import summarize as summarize
+    from signal_inspector.toolbar.view import internal_error_text as internal_error_text
     from signal_inspector.toolbar.view import panel_view as panel_view
-    from signal_inspector.toolbar.view import trouble_text as trouble_text
     from signal_inspector.toolbar.views import urlpatterns as urlpatterns
 
 __all__ = ["SignalInspectorPanel"]
@@ -34,7 +34,7 @@ _HOMES: Final = {
     "printable": "cells",
     "stored_request": "requests",
     "summarize": "requests",
-    "trouble_text": "view",
+    "internal_error_text": "view",
     "urlpatterns": "views",
 }
 

@@ -134,7 +134,7 @@ class SignalInspectorPanel(Panel):
         """The text in the side bar: "17 dispatches, 485.8 ms, 2 failed"."""
         told = self._request()
         if told is None:
-            return room.trouble_text()
+            return room.internal_error_text()
         if not told.dispatches:
             return "nothing sent"
         sent = plural(told.dispatches, "dispatch", "dispatches")
@@ -153,16 +153,18 @@ class SignalInspectorPanel(Panel):
                 return room.printable(render_to_string(self.template, {"view": view}))
         except Exception as error:
             internal_errors.report("showing the panel", error)
-            return self._trouble()
+            return self._internal_error()
 
-    def _trouble(self) -> SafeString:
-        text = room.trouble_text()
+    def _internal_error(self) -> SafeString:
+        text = room.internal_error_text()
         try:
             with suppress():
-                page = render_to_string("signal_inspector/trouble.html", {"trouble": text})
+                page = render_to_string(
+                    "signal_inspector/internal_error.html", {"internal_error": text}
+                )
                 return room.printable(page)
         except Exception as error:
-            internal_errors.report("showing the panel's own trouble", error)
+            internal_errors.report("showing the panel's own failures", error)
             return format_html("<p>{}</p>", text)
 
     @property

@@ -1,8 +1,8 @@
 """Turn what the store holds of a request into what the panel shows of it.
 
 ``signal_inspector/panel.html`` is rendered with ``{"view": PanelView}`` and needs no logic except
-"is it empty"; if the view could not be made, ``signal_inspector/trouble.html`` is rendered with
-``{"trouble": str}`` instead.
+"is it empty"; if the view could not be made, ``signal_inspector/internal_error.html`` is rendered
+with ``{"internal_error": str}`` instead.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class PanelView:
     is_empty: bool  # this request sent nothing: no figures, rows or filters
     empty_text: str  # "This request sent no custom signal."
     others_title: str  # "Recent requests that did:" or "Other recent requests:"
-    trouble: str  # "Inspector's own failures: 2 (payload 2)", or ""
+    internal_errors: str  # "Inspector's own failures: 2 (payload 2)", or ""
     json_url: str  # all dispatches of this request as JSON, a download
     slider_max: str  # raw milliseconds, the end of the threshold's slider
 
@@ -195,7 +195,7 @@ def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelVi
         is_empty=is_empty,
         empty_text="This request sent no custom signal." if is_empty else "",
         others_title="Recent requests that did:" if is_empty else "Other recent requests:",
-        trouble=trouble_text(),
+        internal_errors=internal_error_text(),
         json_url=Links(request_id).json(),
         slider_max=str(max(math.ceil(longest / 1e6), 1)),
     )
@@ -221,7 +221,7 @@ def _dropped_row(request: StoredRequest, tree: Tree) -> Row:
     )
 
 
-def trouble_text() -> str:
+def internal_error_text() -> str:
     """The inspector's own failures in this process, as text; "" without any."""
     counts = internal_errors.counts()
     if not counts:

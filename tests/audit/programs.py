@@ -90,15 +90,15 @@ class Programs:
             stderr=subprocess.PIPE,
         )
 
-    def run(self, code: str, status: int = 0, *, in_trouble: bool = False, **audit: Any) -> str:
+    def run(self, code: str, status: int = 0, *, ours_fails: bool = False, **audit: Any) -> str:
         """Run a program to its end, which has to be this; what it wrote.
 
-        Unless it is expected to be in trouble, nothing of ours may have failed in it.
+        Something of ours fails in it if that is expected, and otherwise nothing.
         """
         process = self.start(code, **audit)
         out, err = process.communicate(timeout=DEADLINE)
         assert process.returncode == status, err
-        assert in_trouble == ("Signal Inspector failed" in err), err
+        assert ours_fails == ("Signal Inspector failed" in err), err
         return out + err
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:

@@ -119,18 +119,18 @@ def test_style_adopted(page: Page, shop: str, complaints: list[str]) -> None:
     complaints.clear()
 
 
-def test_trouble(page: Page, shop: str) -> None:
+def test_internal_error(page: Page, shop: str) -> None:
     """Where the view could not be made, the sentence that says so is styled like the rest."""
     sentence = (
         '<div class="si" data-si-css="/static/signal_inspector/panel.css">'
-        '<p class="si-trouble" tabindex="-1" data-si-start>It failed.</p></div>'
+        '<p class="si-internal-error" tabindex="-1" data-si-start>It failed.</p></div>'
     )
     answer = {"content": sentence, "scripts": ["/static/signal_inspector/panel.js"]}
     page.route("**/render_panel/**", lambda route: route.fulfill(json=answer))
     page.goto(f"{shop}/guide/")
     page.locator("#djShowToolBarButton").click()
     page.locator("#djDebugPanelList a.SignalInspectorPanel").click()
-    expect(page.locator(".si .si-trouble")).to_have_css("font-weight", "600")
+    expect(page.locator(".si .si-internal-error")).to_have_css("font-weight", "600")
 
 
 def test_expired_request(page: Page, shop: str) -> None:

@@ -107,7 +107,7 @@ class Result:
     returncode: int
     seconds: float
     recorded: int = 0  # dispatches that the sink read
-    trouble: str = ""  # what the inspector logged about itself
+    internal_errors: str = ""  # what the inspector logged about itself
     ran: int = 0
     unhappy: set[str] = field(default_factory=set)  # "FAIL: test_x (signals.tests.Y)"
 
@@ -154,12 +154,12 @@ def _pip() -> list[str]:
 def run(mode: str, tests: Path, suites: list[str], parallel: int) -> Result:
     """Run the suites once and read what came of it."""
     with tempfile.TemporaryDirectory(prefix="signal-inspector-suites-") as scratch:
-        count, trouble = Path(scratch, "count"), Path(scratch, "trouble")
+        count, internal_errors = Path(scratch, "count"), Path(scratch, "internal_errors")
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join([str(HERE), str(ROOT)]),
             "SUITES_MODE": mode,
             "SUITES_COUNT": str(count),
-            "SUITES_TROUBLE": str(trouble),
+            "SUITES_INTERNAL_ERRORS": str(internal_errors),
         }
         environment.pop("DJANGO_SETTINGS_MODULE", None)
         settings = "test_sqlite" if mode == "bare" else "suites_settings"
@@ -182,7 +182,7 @@ def run(mode: str, tests: Path, suites: list[str], parallel: int) -> Result:
             returncode=done.returncode,
             seconds=time.monotonic() - started,
             recorded=count.stat().st_size if count.exists() else 0,
-            trouble=trouble.read_text() if trouble.exists() else "",
+            internal_errors=internal_errors.read_text() if internal_errors.exists() else "",
         )
 
 
@@ -209,8 +209,8 @@ def differences(bare: Result, ours: Result, suites: list[str]) -> list[str]:
         found.append(f"exit status {ours.returncode}; {bare.returncode} on bare Django")
     if ours.mode != "idle" and ours.recorded < ours.ran:
         found.append(f"only {ours.recorded} dispatches were recorded: is the wrapper installed?")
-    if ours.trouble:
-        found.append(f"the inspector itself failed:\n{ours.trouble}")
+    if ours.internal_errors:
+        found.append(f"the inspector itself failed:\n{ours.internal_errors}")
     return found
 
 

@@ -34,5 +34,5 @@ instrument.install()
 # What fails inside the inspector is only logged, and tests may swallow a log: run.py reads this
 # file in the end.
 logging.getLogger("signal_inspector").addHandler(
-    logging.FileHandler(os.environ["SUITES_TROUBLE"], delay=True)
+    logging.FileHandler(os.environ["SUITES_INTERNAL_ERRORS"], delay=True)
 )

@@ -170,7 +170,7 @@ def test_locale_changes_nothing(settings: Any) -> None:
     assert pages[0] == pages[1]
 
 
-def test_trouble() -> None:
+def test_internal_error() -> None:
     """Where the view could not be made, a sentence stands, escaped."""
-    html = render_to_string("signal_inspector/trouble.html", {"trouble": HOSTILE})
+    html = render_to_string("signal_inspector/internal_error.html", {"internal_error": HOSTILE})
     assert HOSTILE in words(parse(html))

@@ -120,7 +120,7 @@ def overview(
     )
 
 
-def overview_or_trouble(
+def overview_or_reason(
     request: HttpRequest, app_list: Sequence[Mapping[str, Any]]
 ) -> tuple[Overview | None, str]:
     """The overview, or a text about why it cannot be shown: the page's links still work then."""

@@ -20,11 +20,11 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def audit_overview(context: RequestContext) -> dict[str, Overview | str | None]:
-    """``{% audit_overview as found %}``: ``found.overview``, or None and ``found.trouble``."""
-    from signal_inspector.audit.admin.overview import overview_or_trouble  # noqa: PLC0415
+    """``{% audit_overview as found %}``: ``found.overview``, or None and ``found.reason``."""
+    from signal_inspector.audit.admin.overview import overview_or_reason  # noqa: PLC0415
 
-    found, told = overview_or_trouble(context.request, context["app_list"])
-    return {"overview": found, "trouble": told}
+    found, told = overview_or_reason(context.request, context["app_list"])
+    return {"overview": found, "reason": told}
 
 
 @register.simple_tag(takes_context=True)

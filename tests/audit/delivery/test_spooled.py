@@ -50,8 +50,8 @@ def files(directory: Path) -> list[Path]:
     return sorted(directory.glob("*"))
 
 
-def ship(programs: Programs, directory: Path, *, in_trouble: bool = False) -> int:
-    out = programs.run(SHIP.format(directory=str(directory)), in_trouble=in_trouble)
+def ship(programs: Programs, directory: Path, *, ours_fails: bool = False) -> int:
+    out = programs.run(SHIP.format(directory=str(directory)), ours_fails=ours_fails)
     return int(out.split()[0])
 
 
@@ -221,7 +221,7 @@ class TestAFullDisk:
         time.sleep(0.6)  # until a file is tried again
         place(3, start=5)
         """
-        spooling.run(code, in_trouble=True)
+        spooling.run(code, ours_fails=True)
         assert spooling.numbers() == list(range(8))
         assert spooling.gaps() == [(GapReason.SPOOL, 7)]
         assert files(directory) == []
@@ -341,7 +341,7 @@ class TestDamage:
         record = json.loads(first[9:])
         record[1] = 99
         path.write_bytes(encoded(record) + rest)
-        assert ship(left, directory, in_trouble=True) == 0
+        assert ship(left, directory, ours_fails=True) == 0
         assert files(directory) == [path]
 
 
@@ -350,7 +350,7 @@ def test_a_directory_that_cannot_be_written(spooling: Programs, tmp_path: Path) 
     (tmp_path / "file").touch()
     out = spooling.run(
         "place(3); from signal_inspector.core import internal_errors as ours; print(ours.drops())",
-        in_trouble=True,
+        ours_fails=True,
         SPOOL_DIR=str(tmp_path / "file" / "spool"),
     )
     assert "'audit: spool file damaged or not writable': 3" in out
