@@ -17,7 +17,7 @@ from django.dispatch import Signal
 from signal_inspector.catalog import entries
 from signal_inspector.catalog.connections import repeats, why_pending
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, State
-from signal_inspector.catalog.finding import NotFoundError, find_signal, in_order, matches
+from signal_inspector.catalog.finding import NotFoundError, find_signal, in_order
 from signal_inspector.conf import get_config, is_inspected, most_specific
 from signal_inspector.core import internal_errors
 from signal_inspector.core.record.callers import is_third_party
@@ -32,6 +32,7 @@ from signal_inspector.names import (
     anonymous_signals,
     class_path,
     loaded_signals,
+    matches,
     sender_name,
     signal_name,
 )

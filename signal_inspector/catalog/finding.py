@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from django.apps import apps
@@ -15,34 +13,18 @@ from django.dispatch import Signal
 
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry
 from signal_inspector.display.text import did_you_mean, listing, place
-from signal_inspector.names import anonymous_signals, class_path, loaded_signals, sender_name
+from signal_inspector.names import (
+    anonymous_signals,
+    class_path,
+    loaded_signals,
+    matches,
+    sender_name,
+)
 from signal_inspector.names.safe import class_namespace, is_class, namespace_of
-from signal_inspector.names.senders import INSTANCE, unmarked
+from signal_inspector.names.senders import INSTANCE
 from signal_inspector.source_code import project
 
-_WILDCARD = re.compile(r"[*?\[]")
-
 _NOBODY = "None"
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Whether the pattern matches a dotted name or its last parts, with case.
-
-    "order_placed", "signals.order_placed" and "order_*" all match shop.signals.order_placed.
-    "View" matches "shop.views.View instance", too, and "log" a partial of it.
-    """
-    names = {name, unmarked(name)}
-    if any(each == pattern or each.endswith(f".{pattern}") for each in names):
-        return True
-    return _WILDCARD.search(pattern) is not None and any(
-        fnmatchcase(part, pattern) for each in names for part in _endings(each)
-    )
-
-
-def _endings(name: str) -> Iterator[str]:
-    parts = name.split(".")
-    for start in range(len(parts)):
-        yield ".".join(parts[start:])
 
 
 def app_label_of(name: str) -> str:

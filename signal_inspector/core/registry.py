@@ -81,7 +81,7 @@ def _in_order(counts: Counter[tuple[str, str]]) -> list[SentOn]:
 class Asked(NamedTuple):
     """What is to be shown; a source may leave out everything else."""
 
-    signal: str = "*"  # a glob on dotted names
+    signal: str = "*"  # a glob on dotted names or their last parts
     failures: bool = False  # only dispatches in which something failed
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from signal_inspector.catalog.finding import matches
 from signal_inspector.core.record.values import SendMethod
+from signal_inspector.names import matches
 
 Cycle = tuple[str, ...]
 

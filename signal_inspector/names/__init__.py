@@ -16,7 +16,13 @@ from signal_inspector.names.receivers import (
     untold_name,
 )
 from signal_inspector.names.safe import IdentityMap, class_path, class_paths
-from signal_inspector.names.senders import instance_names, sender_name, unmarked
+from signal_inspector.names.senders import (
+    ends_with,
+    instance_names,
+    matches,
+    sender_name,
+    unmarked,
+)
 from signal_inspector.names.signals import (
     anonymous_signals,
     creation_place,
@@ -34,9 +40,11 @@ __all__ = [
     "anonymous_signals",
     "class_path",
     "creation_place",
+    "ends_with",
     "forget_names",
     "is_item",
     "loaded_signals",
+    "matches",
     "note_creation",
     "noted_name",
     "receiver_name",

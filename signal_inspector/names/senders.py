@@ -1,9 +1,12 @@
-"""The name of a sender."""
+"""The name of a sender, and whether a name is the one that a person means."""
 
 from __future__ import annotations
 
 import functools
+import re
+from collections.abc import Iterator
 from enum import Enum
+from fnmatch import fnmatchcase
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Final
 
@@ -26,6 +29,7 @@ INSTANCE: Final = " instance"
 instance_names: IdentityMap[str] = IdentityMap()
 
 _MAX_TEXT = 80
+_WILDCARD = re.compile(r"[*?\[]")
 _FUNCTIONS: Final = (
     FunctionType,
     MethodType,
@@ -68,6 +72,31 @@ def sender_name(sender: object) -> str:
 def unmarked(name: str) -> str:
     """Only the dotted name of "shop.views.View instance" and "shop.receivers.log (partial)"."""
     return name.removesuffix(INSTANCE).removesuffix(PARTIAL)
+
+
+def ends_with(name: str, text: str) -> bool:
+    """Whether a text is a dotted name or its last parts, as a person types it, with case.
+
+    "order_placed" and "signals.order_placed" both mean shop.signals.order_placed. "View" means
+    "shop.views.View instance", too, and "log" a partial of it.
+    """
+    dotted = f".{text}"
+    return any(each == text or each.endswith(dotted) for each in (name, unmarked(name)))
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a pattern is a dotted name or its last parts, or a glob that matches either."""
+    if ends_with(name, pattern):
+        return True
+    return _WILDCARD.search(pattern) is not None and any(
+        fnmatchcase(part, pattern) for each in {name, unmarked(name)} for part in _endings(each)
+    )
+
+
+def _endings(name: str) -> Iterator[str]:
+    parts = name.split(".")
+    for start in range(len(parts)):
+        yield ".".join(parts[start:])
 
 
 def _own_name(sender: object, kind: type) -> str | None:

@@ -20,11 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from signal_inspector.conf import name_matches
 from signal_inspector.core.record.dispatch import Dispatch, read_document
 from signal_inspector.core.record.values import Outcome, of_type
 from signal_inspector.display.text import process
-from signal_inspector.names.senders import unmarked
+from signal_inspector.names import matches
 from signal_inspector.watch import wire
 from signal_inspector.watch.wire import ADDRESS, SOCKET, Place, RefusedError, require_private
 
@@ -258,7 +257,7 @@ def read_seen(data: dict[str, Any], process: str = "") -> Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Filters, all of which must match. Globs match whole dotted names, or their last part."""
+    """Filters, all of which must match. Globs match whole dotted names, or their last parts."""
 
     signals: tuple[str, ...] = ()
     receivers: tuple[str, ...] = ()
@@ -281,11 +280,7 @@ class Filters:
 
 
 def _matches(globs: tuple[str, ...], name: str) -> bool:
-    if not globs:
-        return True
-    names = {name, unmarked(name)}
-    names |= {each.rpartition(".")[2] for each in names}
-    return any(name_matches(each, glob) for each in names for glob in globs)
+    return not globs or any(matches(glob, name) for glob in globs)
 
 
 @dataclass(slots=True)

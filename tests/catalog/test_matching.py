@@ -4,28 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from signal_inspector.catalog.finding import matches
 from signal_inspector.display.text import near
-
-NAME = "shop.signals.Cart.emptied"
-
-
-@pytest.mark.parametrize(
-    "pattern",
-    [NAME, "emptied", "Cart.emptied", "*", "shop.*", "empt*", "Cart.*", "*.Cart.e?ptied"],
-)
-def test_a_name_is_matched(pattern: str) -> None:
-    """By the whole of it, by its last parts, and by globs on either."""
-    assert matches(pattern, NAME)
-
-
-@pytest.mark.parametrize(
-    "pattern", ["shop", "ptied", "cart.emptied", "signals.Cart", "", "shop.?", "CART*"]
-)
-def test_another_name_is_not(pattern: str) -> None:
-    """Parts are whole, and case counts."""
-    assert not matches(pattern, NAME)
-
 
 NAMES = ["shop.signals.order_placed", "shop.signals.order_paid", "crm.signals.lead_won"]
 

@@ -115,7 +115,7 @@ def test_refused_directory(meeting: Place, home: Any) -> None:
         ([], registry.Asked()),
         (["--signal", "shop.*"], registry.Asked(signal="shop.*")),
         (["--signal", "shop.*", "--signal", "b.*"], registry.Asked()),
-        (["--signal", "order_placed"], registry.Asked()),  # a last part, which the log knows not
+        (["--signal", "order_placed"], registry.Asked(signal="order_placed")),
         (["--failures"], registry.Asked(failures=True)),
     ],
 )

@@ -220,6 +220,7 @@ def test_colors_are_no_part_of_the_width() -> None:
         (Filters(), {"order_placed", "stock_low"}),
         (Filters(signals=("shop.*",)), {"order_placed"}),
         (Filters(signals=("stock_*",)), {"stock_low"}),
+        (Filters(signals=("signals.stock_*",)), {"stock_low"}),
         (Filters(signals=("stock_low", "order_placed")), {"order_placed", "stock_low"}),
         (Filters(receivers=("award_points",)), {"order_placed"}),
         (Filters(receivers=("nobody",)), set()),

@@ -46,8 +46,8 @@ from signal_inspector.audit.rows import (
 from signal_inspector.audit.search.finding import scan
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.conf import name_matches
 from signal_inspector.core.record import dispatch as record
+from signal_inspector.names import matches
 
 #: What the permission view_payloads protects: values of the application, and texts that may
 #: contain some.
@@ -207,9 +207,7 @@ class Reader:
 
     def _is_wanted(self, signal: int) -> bool:
         if signal not in self._matches:
-            self._matches[signal] = name_matches(
-                self._texts.get(signal, ""), self._wanted.signal_glob
-            )
+            self._matches[signal] = matches(self._wanted.signal_glob, self._texts.get(signal, ""))
         return self._matches[signal]
 
 

@@ -120,7 +120,7 @@ def _through_audit(part: Subcommand, options: dict[str, Any]) -> None:
         raise CommandError(_NO_AUDIT)
     globs = options["signal"]
     asked = registry.Asked(
-        signal=globs[0] if len(globs) == 1 and "." in globs[0] else "*",
+        signal=globs[0] if len(globs) == 1 else "*",
         failures=options["failures"],
     )
     source = opens(asked)

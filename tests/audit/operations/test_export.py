@@ -284,6 +284,12 @@ class TestSelection:
         }
         assert json_lines(signal_glob="none.*") == []
 
+    def test_glob_on_the_end(self) -> None:
+        """A glob matches the last parts of a name, too, as in the other commands."""
+        put(made(signal="shop.signals.paid"), made(signal="shop.signals.lost"))
+        found = [line["signal"] for line in dispatches(signal_glob="signals.p*")]
+        assert found == ["shop.signals.paid"]
+
 
 class TestAct:
     def test_complete(self) -> None:

@@ -55,7 +55,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _PERIOD: Final = ("day", "from", "to")
 _OPTIONS: Final = (
     ("id", "ID", "the dispatch of this id"),
-    ("signal", "NAME", "its dotted name, the last part of it, or a glob such as 'shop.*'"),
+    ("signal", "NAME", "its dotted name, the last part of it, or a glob on either, as 'shop.*'"),
     ("receiver", "NAME", "a receiver, by its dotted name or the last part of it"),
     ("exception", "NAME", "the class of an exception that a receiver raised"),
     ("line", "LINE", "a line of code that sent it, or led to it: 'shop/views.py:41 checkout'"),

@@ -15,6 +15,7 @@ from signal_inspector.audit.operations.retry_conditions import Examined, State, 
 from signal_inspector.audit.sanitize import clean
 from signal_inspector.audit.search.selection import read_id
 from signal_inspector.display.text import exception_line, printable
+from signal_inspector.names import ends_with
 from signal_inspector.subcommands import OK, PROBLEM, Subcommand, usage
 
 #: The exit status if the receiver ran and raised.
@@ -120,7 +121,7 @@ def _chosen(text: str, name: str | None) -> AuditedCall:
         raise CommandError(f"The log has no receiver call of a dispatch {id_}.")
     failed = [call for call in found if call.outcome == Ending.RAISED]
     if name is not None:
-        named = [call for call in found if _is_named(call.receiver.text, name)]
+        named = [call for call in found if ends_with(call.receiver.text, name)]
         # A call that did not fail is chosen as well, to show why it cannot run again.
         failed = [call for call in named if call in failed] or named
     return _only(failed, found, id_)
@@ -133,10 +134,6 @@ def _only(chosen: list[AuditedCall], found: list[AuditedCall], id_: UUID) -> Aud
     if chosen:
         raise usage(f"Say which receiver: --receiver NAME. These are meant:{names}")
     raise CommandError(f"No such receiver failed. The receivers of this dispatch:{names}")
-
-
-def _is_named(full: str, name: str) -> bool:
-    return full == name or full.endswith(f".{name}")
 
 
 def _ended(retry: Retry) -> str:
