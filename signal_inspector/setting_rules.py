@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, field, fields, is_dataclass
 from enum import StrEnum
 from string import Formatter
 from typing import Any, NamedTuple
@@ -19,8 +19,7 @@ class ProblemKind(StrEnum):
     WRONG_VALUE = "wrong value"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(NamedTuple):
     """One mistake in the settings dict."""
 
     key: str  # as one would write it: 'SIGNAL_INSPECTOR["LIMITS"]["DISPATCHES"]'

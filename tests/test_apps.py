@@ -204,7 +204,8 @@ class TestStart:
             "    SIGNAL_INSPECTOR={'CHECKS': {'THIRD_PARTY': True}})\n"
             "django.setup()\n"
             "rooms = ('catalog', 'source_code', 'graph', 'watch', 'audit', 'toolbar', 'tracing',"
-            " 'testing', 'checks.signals', 'payload.redaction', 'payload.failures')\n"
+            " 'testing', 'checks.signals', 'payload.redaction', 'payload.failures',"
+            " 'display', 'management', 'subcommands', 'core.registry', 'checks.findings')\n"
             "print([room for room in rooms if f'signal_inspector.{room}' in sys.modules])\n"
         )
         assert out == "[]\n"
