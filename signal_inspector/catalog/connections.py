@@ -9,13 +9,12 @@ if its module is imported twice.
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from asgiref.sync import iscoroutinefunction
 from django.apps import apps
@@ -28,6 +27,12 @@ from signal_inspector.display.numbers import often
 from signal_inspector.display.text import listing, near
 from signal_inspector.names import receiver_name
 from signal_inspector.names.receivers import innermost
+
+#: Why a receiver runs twice although each connection is of another object.
+TWO_NAMES: Final = "its module was imported under two names"
+
+Key = tuple[str | None, str | None]  # the dispatch_uid and the sender of a connection
+Way = tuple[str, str]  # "without", "dispatch_uid"
 
 _real_path = lru_cache(maxsize=4_096)(os.path.realpath)
 
@@ -184,18 +189,34 @@ def _remark(pair: Pair, others: Sequence[Pair]) -> str:
     if not copies:
         return ""
     if copies[0][1].receiver != entry.receiver:
-        return (
-            f"the same code is called as {copies[0][1].receiver}, too: its module was imported "
-            "under two names"
-        )
+        return f"the same code is called as {copies[0][1].receiver}, too: {TWO_NAMES}"
     return "another copy of it is called, too: its module was loaded twice"
 
 
 def _how(pairs: Sequence[Pair]) -> str:
-    """Why Django treats these as different connections."""
-    ways = []
-    for _, entry in pairs:
-        uid = entry.dispatch_uid
-        way = "without a dispatch_uid" if uid is None else f"under dispatch_uid {json.dumps(uid)}"
-        ways.append(way if entry.sender is None else f"{way} for sender {entry.sender}")
-    return listing(ways)
+    keys = [(entry.dispatch_uid, entry.sender) for _, entry in pairs]
+    return listing(" ".join(f"{joint} {what}" for joint, what in way) for way in differences(keys))
+
+
+def differences(keys: Sequence[Key]) -> list[list[Way]]:
+    """Why Django takes these connections of a receiver for different ones: what is not the same.
+
+    ("with", "dispatch_uid='again'"), ("for", "sender shop.models.Order"), or both.
+    """
+    differ = len({uid for uid, _ in keys}) > 1
+    both = not differ or len({sender for _, sender in keys}) > 1
+    return [
+        [way for way, is_said in zip(key_words(*key), (differ, both), strict=True) if is_said]
+        for key in keys
+    ]
+
+
+def key_words(dispatch_uid: str | None, sender: str | None) -> tuple[Way, Way]:
+    """The key by which Django knows a connection, apart from the receiver, in words."""
+    uid = "dispatch_uid" if dispatch_uid is None else f"dispatch_uid={dispatch_uid!r}"
+    return ("without" if dispatch_uid is None else "with", uid), ("for", heard_sender(sender))
+
+
+def heard_sender(sender: str | None) -> str:
+    """The sender that a receiver listens to: "sender shop.models.Order", or "any sender"."""
+    return "any sender" if sender is None else f"sender {sender}"

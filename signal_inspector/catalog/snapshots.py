@@ -19,6 +19,7 @@ from typing import Final
 from django.apps import apps
 from django.utils import inspect as django_inspect
 
+from signal_inspector.catalog.connections import heard_sender
 from signal_inspector.catalog.entries import ReceiverEntry, SignalEntry, describe
 from signal_inspector.core.record.callers import is_third_party
 from signal_inspector.names.safe import instance_attribute
@@ -355,17 +356,14 @@ def _after(lines: Sequence[Line], place: int) -> str:
 
 def _differences(before: Line, now: Line) -> Iterator[str]:
     if before.sender != now.sender:
-        yield f"listens to {_sender(now)}, and no longer to {_sender(before)}"
+        no_longer = heard_sender(before.sender)
+        yield f"listens to {heard_sender(now.sender)}, and no longer to {no_longer}"
     if before.dispatch_uid != now.dispatch_uid:
         yield f"has {_uid(now)}, and no longer {_uid(before)}"
     if before.is_async != now.is_async:
         yield "has become async" if now.is_async else "is no longer async"
     if before.is_strong != now.is_strong:
         yield f"is held {'strongly' if now.is_strong else 'weakly'} now"
-
-
-def _sender(line: Line) -> str:
-    return "any sender" if line.sender is None else f"sender {line.sender}"
 
 
 def _uid(line: Line) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from django.utils import inspect as django_inspect
 
-from signal_inspector.catalog.connections import identity, source
+from signal_inspector.catalog.connections import Way, differences, identity, key_words, source
 from signal_inspector.checks.facts import Connected, Facts
 from signal_inspector.checks.findings import Finding, Kind, at
 from signal_inspector.core.record.values import Caller, ReceiverName
@@ -53,7 +53,7 @@ def connected_twice(facts: Facts) -> Iterator[Finding]:
             message=(
                 f"The receiver{at(first.name.path, first.name.line)} is connected to "
                 f"{first.signal} {times}, so it runs {times} per dispatch: "
-                f"{listing([_how(each) for each in group])}."
+                f"{listing(_how(group))}."
             ),
             hint="Connect it in one place only, or give both connections the same dispatch_uid.",
             names=(first.name.name, first.signal),
@@ -150,10 +150,11 @@ def _is_own(facts: Facts, name: ReceiverName, where: Caller) -> bool:
 
 
 def _key(dispatch_uid: str | None, sender: str | None) -> str:
-    with_ = (
-        "without dispatch_uid" if dispatch_uid is None else f"with dispatch_uid={dispatch_uid!r}"
-    )
-    return f"{with_} for {'any sender' if sender is None else f'sender {sender}'}"
+    return _words(key_words(dispatch_uid, sender))
+
+
+def _words(ways: Iterable[Way]) -> str:
+    return " ".join(f"{joint} {what}" for joint, what in ways)
 
 
 def _groups(facts: Facts, key: _Key) -> Iterator[list[Connected]]:
@@ -181,16 +182,11 @@ def _module(each: Connected) -> str:
     return unmarked(each.name.name).removesuffix(f".{function.__qualname__}")
 
 
-def _how(each: Connected) -> str:
-    connection, where = each.connection, each.connected_at
-    details = []
-    if connection is not None and connection.dispatch_uid is not None:
-        details.append(f"with dispatch_uid={connection.dispatch_uid!r}")
-    if each.sender is not None:
-        details.append(f"for sender {each.sender}")
-    if not details:
-        details.append("for any sender" if connection is None else "without dispatch_uid")
-    return f"once {' '.join(details)}{at(where.path, where.line)}"
+def _how(group: Sequence[Connected]) -> Iterator[str]:
+    keys = [(it.connection.dispatch_uid if it.connection else None, it.sender) for it in group]
+    for each, ways in zip(group, differences(keys), strict=True):
+        where = each.connected_at
+        yield f"once {_words(ways)}{at(where.path, where.line)}"
 
 
 def unheld(suspects: Sequence[Connected]) -> list[Connected]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from signal_inspector.catalog import ReceiverEntry, SignalEntry
+from signal_inspector.catalog.connections import TWO_NAMES, differences
 from signal_inspector.core.record.callers import is_third_party
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import NotCalledReason, Outcome, ReceiverCall
@@ -103,7 +104,7 @@ def _is_one_function(dotted: str) -> bool:
 def _how(how_often: str, repeated: _Repeated) -> Iterator[str | Segment]:
     """How the connections of a receiver differ, as far as the catalog knows."""
     if len(repeated.faces) > 1:
-        yield "its file was imported under two names, as "
+        yield f"{TWO_NAMES}, as "
         for index, (receiver, _, _) in enumerate(repeated.faces):
             yield " and " if index else ""
             yield mono(receiver)
@@ -113,20 +114,12 @@ def _how(how_often: str, repeated: _Repeated) -> Iterator[str | Segment]:
     entries = sorted(
         repeated.entries, key=lambda entry: (entry.dispatch_uid is None, entry.sender is None)
     )
-    for index, entry in enumerate(entries):
-        yield " and " if index and index == len(entries) - 1 else ", "
-        yield from _connection(entry, entries)
+    for index, ways in enumerate(differences([(it.dispatch_uid, it.sender) for it in entries])):
+        yield " and once" if index and index == len(entries) - 1 else ", once"
+        for joint, what in ways:
+            yield f" {joint} "
+            yield mono(what)
     yield "."
-
-
-def _connection(entry: ReceiverEntry, all_of_them: Sequence[ReceiverEntry]) -> list[str | Segment]:
-    if entry.dispatch_uid is not None:
-        return ["once with ", mono(f"dispatch_uid={entry.dispatch_uid!r}")]
-    if entry.sender is not None:
-        return ["once for ", mono(f"sender={entry.sender}")]
-    if any(other.dispatch_uid is not None for other in all_of_them):
-        return ["once without"]
-    return ["once for any sender"]
 
 
 def nobody_received(case: Case) -> Iterator[Advice]:

@@ -113,7 +113,7 @@ class TestCalled:
         first, second = explain(signal).called
         assert first.detail == (
             "it is connected twice, so it is called twice: "
-            'without a dispatch_uid and under dispatch_uid "again"'
+            "without dispatch_uid and with dispatch_uid='again'"
         )
         assert second.detail.startswith("it is connected twice")
 

@@ -107,13 +107,13 @@ Called, in this order, whoever sends it:
   1   shop.receivers.thank
       shop/receivers.py:8, connected there
       sync, weak, any sender
-      it is connected twice, so it is called twice: without a dispatch_uid and
-      under dispatch_uid "again"
+      it is connected twice, so it is called twice: without dispatch_uid and
+      with dispatch_uid='again'
   2   shop.receivers.thank
       shop/receivers.py:8, connected at shop/apps.py:8
       sync, weak, any sender, dispatch_uid "again"
-      it is connected twice, so it is called twice: under dispatch_uid "again"
-      and without a dispatch_uid
+      it is connected twice, so it is called twice: with dispatch_uid='again'
+      and without dispatch_uid
   3   shop.views.show
       shop/views.py:4, connected there
       sync, weak, any sender

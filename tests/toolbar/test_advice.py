@@ -110,11 +110,18 @@ def connection(
         ([], "."),
         (
             [connection(), connection(uid="billing")],
-            ", once with dispatch_uid='billing' and once without.",
+            ", once with dispatch_uid='billing' and once without dispatch_uid.",
         ),
         (
             [connection(sender="shop.models.Order"), connection()],
-            ", once for sender=shop.models.Order and once for any sender.",
+            ", once for sender shop.models.Order and once for any sender.",
+        ),
+        (
+            [connection(uid="billing", sender="shop.models.Order"), connection()],
+            (
+                ", once with dispatch_uid='billing' for sender shop.models.Order "
+                "and once without dispatch_uid for any sender."
+            ),
         ),
     ],
 )
@@ -154,7 +161,7 @@ def test_a_method_of_one_object_that_is_connected_twice() -> None:
     advice = of_kind(advise(world.case(catalog=catalog)), "connected twice")
     assert words(advice) == (
         "on_order ran twice for one a: it is connected twice, "
-        "once with dispatch_uid='again' and once without."
+        "once with dispatch_uid='again' and once without dispatch_uid."
     )
 
 
@@ -166,7 +173,7 @@ def test_a_file_that_was_imported_under_two_names() -> None:
     catalog = [SignalEntry(signal="s.paid", receivers=entries)]
     advice = of_kind(advise(world.case(catalog=catalog)), "connected twice")
     assert words(advice) == (
-        "mail ran twice for one paid: its file was imported under two names, "
+        "mail ran twice for one paid: its module was imported under two names, "
         "as shop.receivers.mail and receivers.mail."
     )
     assert (advice.severity, advice.targets) == ("mend", ((0, 1),))
