@@ -14,6 +14,8 @@ from fnmatch import fnmatchcase
 from typing import Any, Final, TypeVar
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from signal_inspector.core import internal_errors, process_state
 from signal_inspector.setting_rules import (
@@ -33,6 +35,7 @@ _WILDCARD: Final = re.compile(r"[*?\[]")
 _EXACT: Final = 1_000_000  # more than any glob's literal prefix
 
 S = TypeVar("S")
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +153,33 @@ def _read(raw: object) -> tuple[Config, list[Problem]]:
             hint="Use plain dicts, lists, strings and numbers.",
         )
         return Config(), [*reader.problems, problem]
+
+
+def import_named(path: str, named: str) -> Any:
+    """The object at a dotted path. Raises ImproperlyConfigured if there is none.
+
+    The error says why; ``named`` is what its sentence calls the path.
+    """
+    try:
+        return import_string(path)
+    except Exception as error:  # a module may raise anything while it is imported
+        internal_errors.let_through(error)
+        raise ImproperlyConfigured(
+            f"{named} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+
+
+def import_subclass(path: str, base: type[C], base_path: str, setting: str = "") -> type[C]:
+    """The class at a dotted path. Raises ImproperlyConfigured if it is not a subclass of ``base``.
+
+    The error says why. ``base_path`` is where a project imports ``base`` from; ``setting`` is the
+    setting that the path was found in.
+    """
+    named = f"{setting}: {path!r}" if setting else repr(path)
+    found = import_named(path, named)
+    if not isinstance(found, type) or not issubclass(found, base):
+        raise ImproperlyConfigured(f"{named} is not a subclass of {base_path}.")
+    return found
 
 
 def is_inspected(name: str, include: Iterable[str], exclude: Iterable[str]) -> bool:

@@ -13,7 +13,6 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Djan
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections, router
 from django.db.models import Sum
-from django.utils.module_loading import import_string
 
 from signal_inspector.audit.delivery.current import delivery_class, shares_a_file
 from signal_inspector.audit.destinations.database.adapters import stored_now
@@ -21,6 +20,7 @@ from signal_inspector.audit.middleware import AuditMiddleware
 from signal_inspector.audit.models import AuditedDispatch, Gap, GapReason
 from signal_inspector.audit.operations.health import late_writers
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.conf import import_named
 
 _DAYS = 7
 _MIDDLEWARE: Final = f"{AuditMiddleware.__module__}.{AuditMiddleware.__qualname__}"
@@ -82,8 +82,8 @@ def _is_ours(path: str) -> bool:
     if path == _MIDDLEWARE:
         return True
     try:
-        found = import_string(path)
-    except ImportError:  # Django reports this when it loads the middleware
+        found = import_named(path, "middleware")
+    except ImproperlyConfigured:  # Django reports this when it loads the middleware
         return False
     return isinstance(found, type) and issubclass(found, AuditMiddleware)
 

@@ -8,10 +8,9 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name for it
-from django.utils.module_loading import import_string
+from django.core.exceptions import ImproperlyConfigured
 
-from signal_inspector.conf import SETTING, config_problems, get_config
-from signal_inspector.core import internal_errors
+from signal_inspector.conf import SETTING, config_problems, get_config, import_named
 from signal_inspector.setting_rules import Problem, ProblemKind
 
 TAG = "signal_inspector"
@@ -47,17 +46,16 @@ def _lost_hooks() -> Iterator[Problem]:
     for name, hook in (get_config().describe or {}).items():
         if not isinstance(hook, str):
             continue
-        why = "is not callable"
+        why = f"{hook!r} is not callable"
         try:
-            if callable(import_string(hook)):
+            if callable(import_named(hook, repr(hook))):
                 continue
-        except Exception as error:  # a module may raise anything while it is imported
-            internal_errors.let_through(error)
-            why = f"cannot be imported: {type(error).__name__}: {error}"
+        except ImproperlyConfigured as error:
+            why = str(error)
         yield Problem(
             key=f'{SETTING}["DESCRIBE"]',
             kind=ProblemKind.WRONG_VALUE,
-            message=f'{SETTING}["DESCRIBE"]["{name}"]: {hook!r} {why}.',
+            message=f'{SETTING}["DESCRIBE"]["{name}"]: {why}.',
             hint=(
                 "Write the dotted path of a callable. Until then, values of the type are "
                 "described as if there were no hook."

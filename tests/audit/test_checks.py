@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +77,14 @@ class TestMiddleware:
     def test_a_middleware_that_cannot_be_imported(self) -> None:
         """A wrong path is for Django to tell of."""
         assert found(["no.such.Middleware", OURS]) == ["signal_audit.W007"]
+
+    def test_a_middleware_whose_module_fails(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever a module raises while it is imported, the check goes on."""
+        (tmp_path / "failing_middleware.py").write_text("1 / 0\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        assert found(["failing_middleware.Middleware", OURS]) == ["signal_audit.W007"]
 
     def test_a_project_that_answers_no_requests(self) -> None:
         """Without URLs there is no request to know of."""

@@ -17,9 +17,9 @@ from signal_inspector.audit.delivery.inline import Inline
 from signal_inspector.audit.delivery.spooled import Spooled
 from signal_inspector.audit.destinations.database.own_connections import OwnConnection
 from signal_inspector.audit.settings import Audit, get_settings
+from signal_inspector.conf import import_subclass
 from signal_inspector.core import internal_errors, process_state
 from signal_inspector.core.listening.context import suppress
-from signal_inspector.core.listening.sinks import import_subclass
 
 _logger = logging.getLogger("signal_inspector")
 _lock = process_state.lock()

@@ -8,17 +8,15 @@ asks it at each dispatch.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Final, Protocol, TypeVar
+from typing import ClassVar, Final, Protocol
 from weakref import WeakValueDictionary
 
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
+from signal_inspector.conf import import_subclass
 from signal_inspector.core import internal_errors, process_state
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Details, SendMethod
-
-C = TypeVar("C")
 
 _SINKS = 'SIGNAL_INSPECTOR["SINKS"]'
 
@@ -284,26 +282,6 @@ def _load_sink(path: str) -> Sink:
     except Exception as error:
         internal_errors.let_through(error)
         raise ImproperlyConfigured(
-            f"{_SINKS}: {path!r} could not be made without arguments: {_cause(error)}"
+            f"{_SINKS}: {path!r} could not be made without arguments: "
+            f"{type(error).__name__}: {error}"
         ) from error
-
-
-def import_subclass(path: str, base: type[C], base_path: str, setting: str = "") -> type[C]:
-    """The class at a dotted path. Raises ImproperlyConfigured if it is not a subclass of ``base``.
-
-    The error says why. ``base_path`` is where a project imports ``base`` from; ``setting`` is the
-    setting that the path was found in.
-    """
-    named = f"{setting}: {path!r}" if setting else repr(path)
-    try:
-        found = import_string(path)
-    except Exception as error:  # a module may raise anything while it is imported
-        internal_errors.let_through(error)
-        raise ImproperlyConfigured(f"{named} cannot be imported: {_cause(error)}") from error
-    if not isinstance(found, type) or not issubclass(found, base):
-        raise ImproperlyConfigured(f"{named} is not a subclass of {base_path}.")
-    return found
-
-
-def _cause(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
