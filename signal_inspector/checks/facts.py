@@ -164,7 +164,11 @@ class Facts:
 
 
 def _readable(name: str, signal: Signal) -> list[Connected]:
-    """The connections of a signal; none if a subclass has made ``receivers`` unreadable."""
+    """The connections of a signal; none if a subclass has made ``receivers`` unreadable.
+
+    The catalog's entries would not do: they hold neither the receiver nor its note, which the
+    rules look at, and to number what is connected again would only be work for each start.
+    """
     try:
         return list(_connected(name, signal))
     except Exception as error:
