@@ -29,6 +29,16 @@ def plural(number: int, one: str, many: str = "") -> str:
     return f"{integer(number)} {one if number == 1 else many or one + 's'}"
 
 
+def dispatch_count(number: int) -> str:
+    """ "1 dispatch", "5,212 dispatches"."""
+    return plural(number, "dispatch", "dispatches")
+
+
+def more_arguments(dropped: int) -> str:
+    """ "1 more argument was not kept", "3 more arguments were not kept"."""
+    return f"{plural(dropped, 'more argument')} {'was' if dropped == 1 else 'were'} not kept"
+
+
 def often(times: int) -> str:
     """A number of times in words: "never", "once", "twice", "3 times"."""
     return {0: "never", 1: "once", 2: "twice"}.get(times, f"{times} times")

@@ -9,7 +9,7 @@ from unittest.mock import ANY
 
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.core.wrapper.muting import is_receiver
-from signal_inspector.display.numbers import often
+from signal_inspector.display.numbers import dispatch_count, often, plural
 from signal_inspector.display.text import exception_line, listing, place
 from signal_inspector.names import receiver_name
 from signal_inspector.testing import messages, swallowed
@@ -21,7 +21,6 @@ from signal_inspector.testing.captures import (
 )
 from signal_inspector.testing.messages import (
     Pattern,
-    count_of,
     dispatch_lines,
     first_missing,
     first_out_of_place,
@@ -111,7 +110,7 @@ class Assertions:
         found = self._asserted()
         if found:
             verb = "was" if len(found) == 1 else "were"
-            title = f"Expected nothing to be sent; {count_of(len(found))} {verb} sent:"
+            title = f"Expected nothing to be sent; {dispatch_count(len(found))} {verb} sent:"
             raise _failure(title, list_of(found))
         elsewhere = found.sent_elsewhere()
         if elsewhere:
@@ -206,7 +205,7 @@ class Assertions:
                     failure.exception_class, failure.message
                 )
                 lines.append(indented([text.rstrip()], 3))
-        raise _failure(f"{len(failed)} receiver{'s' if len(failed) > 1 else ''} raised:", lines)
+        raise _failure(f"{plural(len(failed), 'receiver')} raised:", lines)
 
     def assert_failed(
         self,
@@ -344,4 +343,4 @@ def _one(signal: SignalOrName | None) -> tuple[SignalOrName, ...]:
 
 
 def _queries(call: CapturedCall) -> str:
-    return f"{call.record.query_count} quer{'ies' if call.record.query_count != 1 else 'y'}"
+    return plural(call.record.query_count, "query", "queries")

@@ -27,7 +27,7 @@ from signal_inspector.core.record.values import (
 )
 from signal_inspector.core.wrapper.django_entries import entries
 from signal_inspector.core.wrapper.muting import is_receiver
-from signal_inspector.display.numbers import plural
+from signal_inspector.display.numbers import dispatch_count
 from signal_inspector.display.outcomes import recorded_call_outcome
 from signal_inspector.display.text import exception_name, place
 from signal_inspector.names import receiver_name, sender_name, signal_name
@@ -145,11 +145,6 @@ def indented(lines: Iterable[str], by: int = 2) -> str:
     return "\n".join(" " * by + part for line in lines for part in line.split("\n"))
 
 
-def count_of(count: int) -> str:
-    """A number of dispatches, as text."""
-    return plural(count, "dispatch", "dispatches")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pattern:
     """A description of a dispatch to match; what is not given may be anything."""
@@ -263,7 +258,7 @@ def first_out_of_place(
     if len(dispatches) < len(asked):
         return len(dispatches), "was not sent"
     if len(dispatches) > len(asked):
-        return len(asked), f"and {count_of(len(dispatches) - len(asked))} more"
+        return len(asked), f"and {dispatch_count(len(dispatches) - len(asked))} more"
     return None
 
 

@@ -10,7 +10,14 @@ from signal_inspector.conf import get_config
 from signal_inspector.core.record.dispatch import FAILED, Dispatch
 from signal_inspector.core.record.values import Outcome, Query, ReceiverCall, SendMethod
 from signal_inspector.display import numbers
-from signal_inspector.display.numbers import duration, integer, plural, queries_in, took
+from signal_inspector.display.numbers import (
+    duration,
+    integer,
+    more_arguments,
+    plural,
+    queries_in,
+    took,
+)
 from signal_inspector.display.outcomes import NOT_CALLED, OutcomeWords
 from signal_inspector.display.parts import (
     Argument,
@@ -64,7 +71,7 @@ def facts_row(node: Node, json_url: str, *, hidden: bool) -> FactsRow:
         ),
         payload_line=payload_line(payload) if payload else "",
         payload=tuple(arguments(payload.items())) if payload else (),
-        payload_note=f"{plural(dropped, 'more argument')} not kept." if dropped else "",
+        payload_note=f"{more_arguments(dropped)}." if dropped else "",
         stack=stack,
         stack_title=f"Call stack ({len(stack)})" if stack else "",
     )
@@ -227,7 +234,7 @@ class FactsRow(RowBase):
     trace: TraceLink | None = None  # None if it was not traced
     payload_line: str = ""  # "order=shop.Order:42, user=auth.User:7"; "": none or not recorded
     payload: tuple[Argument, ...] = ()
-    payload_note: str = ""  # "3 more arguments not kept."
+    payload_note: str = ""  # "3 more arguments were not kept."
     stack: tuple[Frame, ...] = ()  # outermost first
     stack_title: str = ""  # "Call stack (3)"
     kind: Literal["facts"] = "facts"

@@ -12,7 +12,7 @@ from signal_inspector.catalog.connections import TWO_NAMES, differences
 from signal_inspector.core.record.callers import is_third_party
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import NotCalledReason, Outcome, ReceiverCall
-from signal_inspector.display.numbers import integer, often, plural
+from signal_inspector.display.numbers import dispatch_count, integer, often, plural
 from signal_inspector.display.parts import Badge, Segment
 from signal_inspector.display.text import listing
 from signal_inspector.toolbar.advice import Advice, Case, mono, sentence, strong, times
@@ -174,7 +174,7 @@ def dropped(case: Case) -> Iterator[Advice]:
     """More dispatches were sent than are kept."""
     if case.dropped:
         limit = integer(len(case.dispatches))
-        came = plural(case.dropped, "dispatch", "dispatches")
+        came = dispatch_count(case.dropped)
         yield Advice(
             kind="dropped",
             severity="mend",

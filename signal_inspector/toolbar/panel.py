@@ -31,7 +31,7 @@ from signal_inspector.core.listening.captures import Capture
 from signal_inspector.core.listening.context import close_capture, open_capture, suppress
 from signal_inspector.core.record.ids import perf_counter_ns, time
 from signal_inspector.core.record.values import Details
-from signal_inspector.display.numbers import duration, integer, plural
+from signal_inspector.display.numbers import dispatch_count, duration, integer, plural
 
 PANEL = "signal_inspector.toolbar.SignalInspectorPanel"
 
@@ -137,7 +137,7 @@ class SignalInspectorPanel(Panel):
             return room.internal_error_text()
         if not told.dispatches:
             return "nothing sent"
-        sent = plural(told.dispatches, "dispatch", "dispatches")
+        sent = dispatch_count(told.dispatches)
         failed = f", {integer(told.failed)}\N{NO-BREAK SPACE}failed" if told.failed else ""
         # The side bar has space for about 33 characters.
         took = duration(told.busy_ns).replace(" ", "\N{NO-BREAK SPACE}")

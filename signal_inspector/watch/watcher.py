@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from signal_inspector.core.registry import Source, SourceAwayError
-from signal_inspector.display.numbers import length_of_time, plural
+from signal_inspector.display.numbers import dispatch_count, length_of_time
 from signal_inspector.display.text import printable
 from signal_inspector.watch.listening import (
     PATIENCE,
@@ -78,9 +78,7 @@ class Watcher:
     def summary(self) -> str:
         """One line: what was seen, and what was not."""
         lines = self._lines
-        parts = [
-            f"{plural(lines.count, 'dispatch', 'dispatches')} in {length_of_time(self._elapsed)}"
-        ]
+        parts = [f"{dispatch_count(lines.count)} in {length_of_time(self._elapsed)}"]
         if len(self._processes) > 1:
             parts[0] += f" from {len(self._processes)} processes"
         parts.append(f"{lines.failed:,} failed")
@@ -106,7 +104,7 @@ class Watcher:
             self._say(f"Process {printable(message.process)} has gone.")
         elif message.kind == "lost":
             self._lost += max(message.content, 0)
-            count = plural(message.content, "dispatch", "dispatches")
+            count = dispatch_count(message.content)
             self._say(f"{count} of process {printable(message.process)} did not come through.")
         else:
             self._unreadable += 1

@@ -92,6 +92,11 @@ def test_plurals() -> None:
     """A word has an s behind any number but one, unless its plural is given."""
     assert [numbers.plural(n, "row") for n in (0, 1, 5_212)] == ["0 rows", "1 row", "5,212 rows"]
     assert numbers.plural(2, "query", "queries") == "2 queries"
+    assert [numbers.dispatch_count(n) for n in (1, 5_212)] == ["1 dispatch", "5,212 dispatches"]
+    assert [numbers.more_arguments(n) for n in (1, 3)] == [
+        "1 more argument was not kept",
+        "3 more arguments were not kept",
+    ]
 
 
 def test_the_column_of_queries_is_empty_without_one() -> None:

@@ -44,7 +44,7 @@ def test_payload_is_a_line_and_a_table() -> None:
         ("left", "2", 1, False, ""),
         ("token", "redacted", 0, True, ""),
     ]
-    assert row.payload_note == "3 more arguments not kept."
+    assert row.payload_note == "3 more arguments were not kept."
 
 
 def test_facts_name_the_dispatch() -> None:

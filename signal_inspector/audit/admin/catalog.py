@@ -71,7 +71,7 @@ class SignalRows:
     place: str
     problem: str  # why its receivers cannot be read
     receivers: list[ReceiverRow]
-    more: int  # receivers that are not shown
+    more: str  # "3 more receivers", which are not shown; "" if all are
     counted: LoggedFigures
 
 
@@ -147,13 +147,14 @@ class Catalog:
         left = MOST_RECEIVERS
         for entry in entries[:MOST_SIGNALS]:
             receivers = marked(entry)
+            more = max(len(receivers) - left, 0)
             rows.append(
                 SignalRows(
                     name=dotted(entry.signal),
                     place=place(entry.path, entry.line),
                     problem=entry.problem,
                     receivers=[self._receiver(each, entry.signal) for each in receivers[:left]],
-                    more=max(len(receivers) - left, 0),
+                    more=plural(more, "more receiver") if more else "",
                     counted=self._of_signal(entry.signal),
                 )
             )

@@ -34,7 +34,7 @@ from signal_inspector.audit.search.selection import (
     read_id,
     read_selection,
 )
-from signal_inspector.display.numbers import clock, local, took
+from signal_inspector.display.numbers import clock, dispatch_count, integer, local, took
 from signal_inspector.display.outcomes import OutcomeWords
 from signal_inspector.display.text import DottedName, dotted
 
@@ -235,6 +235,14 @@ class Changelist:
     @cached_property
     def count(self) -> Counted | None:
         return None if self.is_unknown else count(self.selection)
+
+    @property
+    def how_many(self) -> str:
+        """The number of dispatches, as far as it is known: "12 dispatches", "50 on this page"."""
+        if self.count is not None:
+            return self.count.words
+        shown = len(self.rows)
+        return dispatch_count(shown) if self.is_whole else f"{integer(shown)} on this page"
 
     @cached_property
     def filters(self) -> Filters:

@@ -32,7 +32,7 @@ from signal_inspector.audit.payloads import read_payload
 from signal_inspector.audit.search.entries import Reader, Wanted, as_document
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.core.record.values import Summary
-from signal_inspector.display.numbers import clock, plural
+from signal_inspector.display.numbers import clock, more_arguments, plural
 from signal_inspector.display.outcomes import OutcomeWords
 from signal_inspector.display.parts import Argument, TraceLink, arguments
 from signal_inspector.display.text import DottedName, dotted
@@ -230,6 +230,12 @@ class Detail:
     @property
     def argument_count(self) -> str:
         return plural(self.arguments.count + self.dispatch.payload_dropped, "argument")
+
+    @property
+    def not_kept(self) -> str:
+        """How many arguments are missing; "" if none is, or if the payload may not be seen."""
+        dropped = self.dispatch.payload_dropped if self.may_see else 0
+        return more_arguments(dropped) if dropped else ""
 
     @cached_property
     def related(self) -> list[RelatedLine]:

@@ -13,7 +13,7 @@ from typing import Final
 from signal_inspector.audit.lookups import Texts
 from signal_inspector.audit.stats.counts import Measure
 from signal_inspector.audit.stats.overview import Links, Read, Span
-from signal_inspector.display.numbers import duration, integer, plural, total_time
+from signal_inspector.display.numbers import dispatch_count, duration, integer, plural, total_time
 from signal_inspector.display.text import DottedName, dotted
 from signal_inspector.display.timeline import Axis, Scale, Tick, axis
 
@@ -243,10 +243,7 @@ def over_time(read: Read, links: Links, *, gaps: int) -> OverTime:
     return OverTime(
         bars(
             counts,
-            [
-                f"{t}: {plural(n, 'dispatch', 'dispatches')}"
-                for t, n in zip(times, counts, strict=True)
-            ],
+            [f"{t}: {dispatch_count(n)}" for t, n in zip(times, counts, strict=True)],
             height=130,
             label=_said("Dispatches", counts, times, span) + more,
         ),

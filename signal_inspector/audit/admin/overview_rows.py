@@ -14,7 +14,14 @@ from signal_inspector.audit.destinations.database.adapters import utc_of
 from signal_inspector.audit.lookups import Texts, gaps_in
 from signal_inspector.audit.models import Gap, GapReason
 from signal_inspector.audit.stats.overview import Links, Read, Span, Started, here, short
-from signal_inspector.display.numbers import ago, integer, percent, plural, rough_time
+from signal_inspector.display.numbers import (
+    ago,
+    dispatch_count,
+    integer,
+    percent,
+    plural,
+    rough_time,
+)
 from signal_inspector.display.outcomes import RAISED_TO_SENDER, SWALLOWED, OutcomeWords, part_of
 from signal_inspector.display.text import DottedName, dotted, exception_name
 from signal_inspector.display.timeline import Tick
@@ -177,11 +184,11 @@ class Gaps:
     def words(self) -> str:
         """How many are missing: "1,204 dispatches are missing, and up to 412 more"."""
         verb = "is" if self.exact == 1 else "are"
-        exact = f"{plural(self.exact, 'dispatch', 'dispatches')} {verb} missing"
+        exact = f"{dispatch_count(self.exact)} {verb} missing"
         if not self.up_to:
             return exact
         if not self.exact:
-            return f"up to {plural(self.up_to, 'dispatch', 'dispatches')} are missing"
+            return f"up to {dispatch_count(self.up_to)} are missing"
         return f"{exact}, and up to {integer(self.up_to)} more"
 
 
@@ -240,7 +247,7 @@ def _share(gap: Gap, span: Span) -> tuple[float, float, str]:
     start = _unix(gap.from_at)
     end = _unix(gap.to_at) if gap.to_at else span.now
     bound = "up to " if gap.is_upper_bound else ""
-    missing = plural(gap.missing, "dispatch", "dispatches")
+    missing = dispatch_count(gap.missing)
     title = f"{short(start, span)}: {bound}{missing} missing"
     return span.place(start), span.place(end), title
 

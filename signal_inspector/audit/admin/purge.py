@@ -27,7 +27,7 @@ from signal_inspector.audit.operations.base import RunningOperation
 from signal_inspector.audit.operations.prune import purge
 from signal_inspector.audit.search.finding import Counted, count
 from signal_inspector.audit.search.selection import Selection, read_selection
-from signal_inspector.display.numbers import integer, plural
+from signal_inspector.display.numbers import dispatch_count, integer
 
 PERMISSION: Final = "signal_audit.purge_dispatches"
 #: The keys to delete by: a label for each, and words for which dispatches these are.
@@ -156,7 +156,7 @@ class PurgePages:
                 operation.end(f"Not complete: {left.words} left after {SECONDS:.0f} s.")
         if left.number:
             return f"{integer(operation.rows)} deleted so far, {left.words} left."
-        said = f"{plural(operation.rows, 'dispatch', 'dispatches')} of {form.key} deleted."
+        said = f"{dispatch_count(operation.rows)} of {form.key} deleted."
         messages.success(request, said)
         return ""
 

@@ -23,7 +23,7 @@ from signal_inspector.audit.search.finding import count_ids
 from signal_inspector.audit.search.selection import Period, Selection, day_of
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.conf import get_config
-from signal_inspector.display.numbers import clock, integer, local, plural
+from signal_inspector.display.numbers import clock, dispatch_count, integer, local
 from signal_inspector.display.outcomes import part_of
 from signal_inspector.display.parts import (
     Frame,
@@ -163,7 +163,7 @@ class Related:
 def _many(count: int) -> str:
     if count > _MANY:
         return f"more than {integer(_MANY)} dispatches"
-    return plural(count, "dispatch", "dispatches")
+    return dispatch_count(count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

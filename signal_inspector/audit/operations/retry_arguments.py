@@ -29,6 +29,7 @@ from signal_inspector.conf import Limits
 from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.context import suppress
 from signal_inspector.core.record.values import WITHHELD, Summary
+from signal_inspector.display.numbers import more_arguments
 from signal_inspector.names import class_path
 from signal_inspector.names.safe import class_attribute, derives
 from signal_inspector.payload import Redactor, clean_text, summarize
@@ -320,10 +321,9 @@ def _restore(payload: Mapping[str, Summary], dropped: int) -> Arguments:
         return Arguments(fault="it had too many values")
     references = {_reference_of(each) for each in values if each.kind == "model"}
     found = fetch(references)
-    plural = "argument was" if dropped == 1 else "arguments were"
     return Arguments(
         each=tuple(_argument(name, summary, found) for name, summary in payload.items()),
-        fault=f"{dropped} more {plural} not kept" if dropped else "",
+        fault=more_arguments(dropped) if dropped else "",
         aliases=frozenset(each.alias for each in references),
         objects=sum(1 for each in found.values() if isinstance(each, Model)),
         plain=sum(1 for each in values if each.kind == "plain"),

@@ -29,7 +29,7 @@ from signal_inspector.audit.search.conditions import (
 )
 from signal_inspector.audit.search.selection import Selection
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.display.numbers import plural
+from signal_inspector.display.numbers import dispatch_count
 
 _SIZES: Final = (250, 500, 1_000, 2_000)  # ids that are tested at once, step by step
 _MOST: Final = 20_000  # ids that one page tests
@@ -200,7 +200,7 @@ class Counted:
     def words(self) -> str:
         """ "1 dispatch", "more than 10,000 dispatches", "about 9,998,000 dispatches"."""
         before = "more than " if self.is_capped else "about " if self.is_estimate else ""
-        return before + plural(self.number, "dispatch", "dispatches")
+        return before + dispatch_count(self.number)
 
 
 def count(selection: Selection) -> Counted | None:

@@ -71,6 +71,13 @@ def test_sentence(auditor: Client) -> None:
     assert "1 of 3 raised, swallowed" in text
 
 
+def test_arguments_that_were_not_kept(auditor: Client) -> None:
+    """The page counts them in a sentence, and has no such sentence if none is missing."""
+    assert "not kept" not in words(page_of(auditor, order_42()))
+    text = words(page_of(auditor, order_42(payload_dropped=1)))
+    assert "1 more argument was not kept." in text
+
+
 def test_stopped(auditor: Client) -> None:
     """An exception that was raised to the sender says how many receivers never ran."""
     skipped = [call(f"a.b{n}", outcome=Ending.SKIPPED, offset_ns=None) for n in range(2)]

@@ -162,4 +162,4 @@ class TestProgram:
         process: subprocess.Popen[str] = start(programs, "export")
         out, err = finish(process)
         assert json.loads(out)["dispatch"]["payload"]["note"]["value"] == "Grüße, 注文"
-        assert err == "1 dispatches\n"
+        assert err == "1 dispatch\n"

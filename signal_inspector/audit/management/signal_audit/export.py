@@ -27,6 +27,7 @@ from signal_inspector.audit.operations.export import (
     whole_file,
 )
 from signal_inspector.audit.search.entries import Wanted
+from signal_inspector.display.numbers import dispatch_count
 from signal_inspector.subcommands import OK, PROBLEM, Subcommand, let_go, usage
 
 
@@ -81,7 +82,7 @@ class Export(Subcommand):
             raise CommandError(f"{error} Use --force to replace it.") from None
         except OSError as error:
             raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from error
-        self.say(f"{operation.rows:,} dispatches in {path}")
+        self.say(f"{dispatch_count(operation.rows)} in {path}")
         return OK
 
     def _to_stdout(self, wanted: Wanted, form: Format, operation: RunningOperation) -> int:
@@ -90,7 +91,7 @@ class Export(Subcommand):
         except BrokenPipeError:
             let_go(self.stdout)
             return PROBLEM
-        self.say(f"{operation.rows:,} dispatches")
+        self.say(dispatch_count(operation.rows))
         return OK
 
     def _write(

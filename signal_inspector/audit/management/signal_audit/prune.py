@@ -37,7 +37,7 @@ from signal_inspector.audit.search.selection import Selection, read_selection
 from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.stats.rollup import tidy
 from signal_inspector.conf import SETTING, config_problems
-from signal_inspector.display.numbers import duration, plural, total_time
+from signal_inspector.display.numbers import dispatch_count, duration, plural, total_time
 from signal_inspector.subcommands import OK, Subcommand, usage
 
 _SAME_TIME: Final = timedelta(minutes=5)  # the most by which two clocks may differ
@@ -191,7 +191,7 @@ class Prune(Subcommand):
         for part in parts:
             signals = plural(len(part.share.signals), "signal")
             self.stdout.write(f"{part.share.glob:<{width}}  {part.count or 0:>12,}  of {signals}")
-        self.stdout.write(f"{_dispatches(total)} would be deleted.")
+        self.stdout.write(f"{dispatch_count(total)} would be deleted.")
 
     def _tell(
         self,
@@ -215,9 +215,9 @@ class Prune(Subcommand):
                 }
             )
             return
-        orphans = f", and {swept:,} rows that hung on none" if swept else ""
+        orphans = f", and {plural(swept, 'row')} that hung on none" if swept else ""
         self.say(
-            f"{_dispatches(rows)} deleted{orphans}, "
+            f"{dispatch_count(rows)} deleted{orphans}, "
             f"in {total_time(int(seconds * 1e9))}; "
             f"the longest transaction took {duration(int(chunks.longest * 1e9))}."
         )
@@ -296,7 +296,7 @@ class Purge(Subcommand):
         if options["dry_run"]:
             reader = Reader(Wanted(selection=selection, payloads=False))
             count = sum(len(ids) for ids in reader.ids())
-            self._tell(count, f"{_dispatches(count)} of {keys} would be deleted.", options)
+            self._tell(count, f"{dispatch_count(count)} of {keys} would be deleted.", options)
             return OK
         if not options["no_input"]:
             self._ask(keys)
@@ -308,7 +308,7 @@ class Purge(Subcommand):
                     break
         ended = f" Stopped by {stop.asked.name}: run it again to go on." if stop.asked else ""
         self._tell(
-            operation.rows, f"{_dispatches(operation.rows)} of {keys} deleted.{ended}", options
+            operation.rows, f"{dispatch_count(operation.rows)} of {keys} deleted.{ended}", options
         )
         return stop.status
 
@@ -342,7 +342,3 @@ def _selection(options: dict[str, Any]) -> Selection:
     if selection.params().keys() != params.keys():
         raise usage("A key is empty.")
     return selection
-
-
-def _dispatches(count: int) -> str:
-    return plural(count, "dispatch", "dispatches")

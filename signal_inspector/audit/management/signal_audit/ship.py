@@ -11,6 +11,7 @@ from signal_inspector.audit.delivery.gaps import losses
 from signal_inspector.audit.delivery.spooled import ship
 from signal_inspector.audit.destinations.database.statements import Unavailable
 from signal_inspector.audit.settings import get_settings
+from signal_inspector.display.numbers import dispatch_count, integer
 from signal_inspector.subcommands import OK, PROBLEM, Subcommand, usage
 
 
@@ -51,7 +52,7 @@ class Ship(Subcommand):
         if options["json"]:
             self.print_json({"dispatches": count, "lost": lost})
         else:
-            self.stdout.write(f"{count:,} dispatches shipped from {directory}")
+            self.stdout.write(f"{dispatch_count(count)} shipped from {directory}")
             if lost:
-                self.say(f"{lost:,} could not be: the gaps of the log say why.")
+                self.say(f"{integer(lost)} could not be: the gaps of the log say why.")
         return PROBLEM if lost else OK

@@ -20,7 +20,7 @@ from signal_inspector.audit.settings import get_settings
 from signal_inspector.audit.stats import report
 from signal_inspector.audit.stats.report import ReportLine
 from signal_inspector.display import numbers
-from signal_inspector.display.numbers import percent, plural
+from signal_inspector.display.numbers import dispatch_count, percent, plural
 from signal_inspector.display.text import printable
 from signal_inspector.subcommands import OK, Subcommand, usage
 
@@ -78,19 +78,19 @@ class Stats(Subcommand):
         write(f"Last write   {_here(data['last_write_at'])}")
         write(
             f"Writers      {data['writers']} alive, {data['late_writers']} late, "
-            f"{data['waiting']:,} dispatches waiting"
+            f"{dispatch_count(data['waiting'])} waiting"
         )
         gaps = data["open_gaps"]
         bound = "" if gaps["is_exact"] else "up to "
-        write(f"Open gaps    {gaps['number']}, {bound}{gaps['missing']:,} dispatches missing")
+        write(f"Open gaps    {gaps['number']}, {bound}{dispatch_count(gaps['missing'])} missing")
         self._sizes(data)
         recent = data["recent"]
         write(f"\nIn the last {numbers.length_of_time(last.total_seconds())}")
         write(
-            f"  {recent['dispatches']:,} dispatches, {recent['per_hour']:,.1f} an hour; "
+            f"  {dispatch_count(recent['dispatches'])}, {recent['per_hour']:,.1f} an hour; "
             f"{recent['failed']:,} failed "
             f"({percent(recent['failed'], recent['dispatches'])}); "
-            f"{recent['gaps']['number']} gaps, {recent['gaps']['missing']:,} missing"
+            f"{plural(recent['gaps']['number'], 'gap')}, {recent['gaps']['missing']:,} missing"
         )
         again = recent["retries"]
         if again["dispatches"]:
