@@ -41,7 +41,8 @@ $(VENV)/.%: requirements/%.txt $(django) $(VENV)/.package
 
 # --- tests ---
 
-# In two processes a core (tests/conftest.py); the tests of a file share servers, and stay together.
+# In two processes a core, at most eight (tests/conftest.py). The tests of a file share servers, and
+# stay together.
 parallel := -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 # Tests start hundreds of processes: without bytecode each would compile what it imports.

@@ -36,7 +36,7 @@ class _Escaping(OutputWrapper):
 
 
 def _is_strict(stream: Any) -> bool:
-    return getattr(stream, "errors", None) in (None, "strict")
+    return getattr(stream, "errors", None) in (None, "strict", "surrogateescape")
 
 
 def _encoding_of(stream: Any) -> str:

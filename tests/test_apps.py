@@ -226,6 +226,7 @@ class TestStart:
             "django.setup()\n"
             "import signal_inspector.toolbar.panel\n"  # as the toolbar's own checks do
             "later = ('audit.admin.pages', 'audit.log_source', 'audit.operations.retry',"
+            " 'audit.search', 'audit.stats.overview',"
             " 'catalog.entries', 'graph', 'payload.failures', 'payload.redaction', 'source_code',"
             " 'toolbar.requests', 'toolbar.view', 'watch.listening', 'watch.sink')\n"
             "print([name for name in later if f'signal_inspector.{name}' in sys.modules])\n"

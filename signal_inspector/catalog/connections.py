@@ -34,6 +34,11 @@ TWO_NAMES: Final = "its module was imported under two names"
 Key = tuple[str | None, str | None]  # the dispatch_uid and the sender of a connection
 Way = tuple[str, str]  # "without", "dispatch_uid"
 
+if TYPE_CHECKING:
+    from signal_inspector.catalog.entries import ReceiverEntry
+
+    Pair = tuple[Entry, ReceiverEntry]
+
 _real_path = lru_cache(maxsize=4_096)(os.path.realpath)
 
 
@@ -109,12 +114,6 @@ def why_pending(model: str) -> str:
         perhaps = near(name, (each._meta.label for each in models), 1)
     hint = f" (did you mean {perhaps[0]}?)" if perhaps else ""
     return f"it waits for the model {model}, {why}{hint}"
-
-
-if TYPE_CHECKING:
-    from signal_inspector.catalog.entries import ReceiverEntry
-
-    Pair = tuple[Entry, ReceiverEntry]
 
 
 def identity(receiver: object) -> object:

@@ -22,9 +22,9 @@ from signal_inspector.core.record.values import Caller, ReceiverName
 from signal_inspector.core.wrapper import connection_log
 from signal_inspector.display.numbers import often
 from signal_inspector.display.text import last_part, listing
+from signal_inspector.names import unmarked
 from signal_inspector.names.receivers import innermost
 from signal_inspector.names.safe import class_module, class_path, instance_attribute, is_class
-from signal_inspector.names.senders import unmarked
 
 _Key = Callable[[Any], object]
 

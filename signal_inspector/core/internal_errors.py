@@ -285,10 +285,7 @@ def _slot(name: str) -> Callable[[BaseException], Any]:
 
 
 _args = _slot("args")
-
-
 _context = _slot("__context__")
-
 
 #: The traceback of an exception, even if its class overrides the attribute.
 traceback_of: Final[Callable[[BaseException], TracebackType | None]] = _slot("__traceback__")

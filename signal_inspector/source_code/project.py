@@ -49,15 +49,6 @@ _kept: dict[str, tuple[_Stamp, Reading]] = {}
 
 _File = tuple[str, str]
 
-__all__ = [
-    "forget_readings",
-    "project_readings",
-    "project_sources",
-    "read_directory",
-    "read_module",
-    "settle",
-]
-
 
 def reading_of(module: str, path: str) -> Reading:
     """What a file says; read again if it has changed. Never raises: see ``Reading.problem``."""

@@ -16,6 +16,9 @@ from signal_inspector.core.record.values import SendMethod
 #: What a name may stand for: several if a ``try`` has different imports; () if unknown.
 Meanings = tuple[str, ...]
 
+_MAX_TEXT = 200  # characters of an argument's source
+_LISTED = (ast.List, ast.Tuple, ast.Set)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadCreation:
@@ -37,6 +40,10 @@ class ReadArguments:
     names: tuple[str, ...]
     is_open: bool  # there are others, which the source does not name
     forwards: str = ""  # the name of the function's own ``**kwargs``, if the call passes it on
+
+
+#: For a send that is not seen being called: ``fire = order_placed.send``.
+UNKNOWN_ARGUMENTS = ReadArguments(names=(), is_open=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,14 +196,6 @@ class ModuleSource:
     connects: tuple[Connect, ...] = ()
     mentions: tuple[Mention, ...] = ()
     problem: str = ""  # why it could not be read or parsed
-
-
-_MAX_TEXT = 200  # characters of an argument's source
-
-#: For a send that is not seen being called: ``fire = order_placed.send``.
-UNKNOWN_ARGUMENTS = ReadArguments(names=(), is_open=True)
-
-_LISTED = (ast.List, ast.Tuple, ast.Set)
 
 
 def looks_like_class(dotted: str) -> bool:

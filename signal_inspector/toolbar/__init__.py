@@ -29,12 +29,12 @@ _HOMES: Final = {
     "SignalInspectorPanel": "panel",
     "SUMMARY_ID": "requests",
     "StoredRequest": "requests",
+    "internal_error_text": "view",
     "pack": "requests",
     "panel_view": "view",
     "printable": "cells",
     "stored_request": "requests",
     "summarize": "requests",
-    "internal_error_text": "view",
     "urlpatterns": "views",
 }
 

@@ -248,7 +248,7 @@ class TestUnderATestRunner:
 
 class TestChoosing:
     def test_auto(self) -> None:
-        """auto is the caller's connection on SQLite and the queue elsewhere."""
+        """auto is after_transaction on SQLite and buffered elsewhere."""
         expected = AfterTransaction if connection.vendor == "sqlite" else Buffered
         assert chosen_class(Audit()) is expected
 

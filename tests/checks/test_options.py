@@ -17,7 +17,7 @@ from signal_inspector.conf import config_problems, read_config
 from signal_inspector.core import internal_errors
 from tests.checks.worlds import Project
 
-# One of each sort: a receiver that died (W012), and a name that is an order ("I026).
+# One of each sort: a receiver that died (W012), and a name that is an order (I026).
 STALL = {
     "stall/signals.py": """
         from django.dispatch import Signal

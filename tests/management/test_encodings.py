@@ -49,6 +49,8 @@ def test_what_is_read_by_a_person_is_escaped(command: tuple[str, ...]) -> None:
     whole = written("signals", *command, encoding="utf-8")
     assert "boutique.payée" in whole
     assert written("signals", *command) == _escaped(whole)
+    # As with LC_ALL=C, where Python takes what it reads in bytes for letters and back.
+    assert written("signals", *command, errors="surrogateescape") == _escaped(whole)
 
 
 @pytest.mark.django_db
@@ -72,8 +74,9 @@ def test_so_is_what_the_audit_says(command: tuple[str, ...]) -> None:
 )
 def test_what_is_kept_in_a_file_is_never_another_text(command: tuple[str, ...]) -> None:
     """An escaped name would be another name there: the error says which option writes UTF-8."""
-    with pytest.raises(CommandError, match="--output FILE writes UTF-8"):
-        written("signals", *command)
+    for errors in ("strict", "surrogateescape"):
+        with pytest.raises(CommandError, match="--output FILE writes UTF-8"):
+            written("signals", *command, errors=errors)
 
 
 def test_an_encoding_that_has_the_names_changes_nothing() -> None:

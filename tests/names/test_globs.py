@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from signal_inspector.conf import Config, is_inspected, most_specific
-from signal_inspector.names.senders import unmarked
+from signal_inspector.names import unmarked
 
 POST_SAVE = "django.db.models.signals.post_save"
 

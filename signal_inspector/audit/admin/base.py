@@ -19,9 +19,11 @@ from django.utils import timezone
 from signal_inspector.audit.models import AuditedDispatch, TransactionOutcome
 from signal_inspector.audit.models.choices import OUTCOMES, UNSEENS
 from signal_inspector.audit.settings import get_settings
-from signal_inspector.audit.stats.overview import KINDS, Span
 from signal_inspector.display import outcomes
 from signal_inspector.display.outcomes import Ended, OutcomeWords
+
+if TYPE_CHECKING:
+    from signal_inspector.audit.stats.overview import Span
 
 PAYLOADS = "signal_audit.view_payloads"
 
@@ -46,6 +48,8 @@ class Link:
 
 def period_links(span: Span, **kept: str) -> list[Link]:
     """Links that choose a period for the figures of a page, and keep these parameters."""
+    from signal_inspector.audit.stats.overview import KINDS  # noqa: PLC0415 - with the pages
+
     return [
         Link(kind.words, f"?{urlencode({'when': key} | kept)}", key == span.key)
         for key, kind in KINDS.items()

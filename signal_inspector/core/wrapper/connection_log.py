@@ -47,9 +47,8 @@ DEAD_KEPT: Final = 20
 #: The same for receivers that were removed from ``signal.receivers`` by hand and may come back.
 GONE_KEPT: Final = 200
 _taken_back: IdentityMap[dict[LookupKey, None]] = IdentityMap()
-_lock = (
-    process_state.lock()
-)  # reentrant: a finalizer that runs meanwhile may connect and disconnect
+#: Reentrant: a finalizer that runs meanwhile may connect and disconnect.
+_lock = process_state.lock()
 
 
 class Phase(StrEnum):

@@ -153,7 +153,8 @@ def test_plots_fit(browser: Browser, live_server: Any, session: str) -> None:
     for width in (1400, 400):
         page = open_page(browser, live_server, session, viewport={"width": width, "height": 900})
         places = page.evaluate(
-            "[...document.querySelectorAll('.sa-mark-text, .sa-bars rect, .sa-ticks text')]"
+            "[...document.querySelectorAll("
+            "'.sa-mark-text, .sa-bars rect, .sa-plot > .si-scale text')]"
             ".map(e => e.getBoundingClientRect()).filter(r => r.width)"
             ".map(r => [r.left, r.right])"
         )

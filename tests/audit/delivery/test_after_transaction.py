@@ -99,7 +99,7 @@ pytestmark = pytest.mark.usefixtures("nothing_failed")
 
 
 @pytest.fixture
-def by_caller() -> Iterator[None]:
+def delivered_after() -> Iterator[None]:
     with audited("after_transaction"):
         yield
 
@@ -111,7 +111,7 @@ def by_inline() -> Iterator[None]:
 
 
 @committing
-@pytest.mark.usefixtures("by_caller")
+@pytest.mark.usefixtures("delivered_after")
 class TestCaller:
     def test_without_a_transaction(self) -> None:
         """Where no transaction is open the dispatch is in the log when send() returns."""
@@ -252,7 +252,7 @@ class TestCaller:
 
 
 @committing
-@pytest.mark.usefixtures("by_caller")
+@pytest.mark.usefixtures("delivered_after")
 class TestEventLoops:
     def test_the_loop_is_not_blocked(self) -> None:
         """Under an event loop it is written in the thread of Django's async queries, soon."""
@@ -282,7 +282,7 @@ class TestEventLoops:
 
 
 @committing
-@pytest.mark.usefixtures("by_caller")
+@pytest.mark.usefixtures("delivered_after")
 class TestADatabaseThatDoesNot:
     @pytest.fixture
     def broken(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception | None], None]:
@@ -683,7 +683,7 @@ class TestATransactionBegunInSQL:
     def delivery(self, request: pytest.FixtureRequest) -> Any:
         return request.param
 
-    @pytest.mark.usefixtures("by_caller")
+    @pytest.mark.usefixtures("delivered_after")
     def test_the_callers_promise(self) -> None:
         """What was sent in it is kept, whatever becomes of it."""
         for end in ("ROLLBACK", "COMMIT"):
@@ -695,7 +695,7 @@ class TestATransactionBegunInSQL:
         assert len(outcomes()) == 2
         assert [group.name for group in Group.objects.all()] == ["COMMIT"]
 
-    @pytest.mark.usefixtures("by_caller")
+    @pytest.mark.usefixtures("delivered_after")
     def test_at_once_on_a_server(self) -> None:
         """On a server it is kept at once, on another connection."""
         needs("postgresql", "mysql")

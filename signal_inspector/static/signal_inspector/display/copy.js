@@ -6,11 +6,23 @@
  * @param {HTMLElement} button beside which text can be selected
  */
 export async function copyFrom(url, button) {
+    const text = fetchJson(url);
+    try {
+        // Safari lets a click write what it began to fetch, but nothing that is there only later.
+        const blob = text.then((json) => new Blob([json], { type: "text/plain" }));
+        await navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]);
+    } catch {
+        await toClipboard(await text, button);
+    }
+}
+
+/** @param {string} url @returns {Promise<string>} */
+async function fetchJson(url) {
     const answer = await fetch(url);
     const type = answer.headers.get("content-type") ?? "";
     // The page of a login is no JSON, and comes after a redirect with status 200.
     if (!answer.ok || !type.startsWith("application/json")) throw new Error(String(answer.status));
-    await toClipboard(await answer.text(), button);
+    return answer.text();
 }
 
 /** @param {string} text @param {HTMLElement} button */
