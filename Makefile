@@ -16,7 +16,7 @@ django := requirements/django$(DJANGO).txt
 manage := $(py) example_project/manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-core test-databases test-thirdparty sdists postgresql mariadb browser otlp rotel pictures django-suites matrix lint format \
+.PHONY: help test programs test-core test-databases test-thirdparty sdists postgresql mariadb browser otlp rotel pictures django-suites matrix lint format \
         types imports check bench bench-audit \
         demo demo-data demo-asgi build docs-check lock clean
 
@@ -48,8 +48,11 @@ parallel := -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 # Tests start hundreds of processes: without bytecode each would compile what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-test: $(VENV)/.tests ## Run the tests, but for those in a browser, with a collector, and of the apps of others
-	$(py) -m pytest -m "not browser and not otlp and not thirdparty" $(parallel) $(PYTEST_ARGS)
+test: $(VENV)/.tests ## Run the tests, but for those of the targets below that have servers or the apps of others
+	$(py) -m pytest -m "not browser and not otlp and not programs and not thirdparty" $(parallel) $(PYTEST_ARGS)
+
+programs: $(VENV)/.tests ## Run the tests that start the shop, servers and workers
+	$(py) -m pytest -m "programs and not thirdparty" $(parallel) $(PYTEST_ARGS)
 
 # What depends on Python and Django themselves: the wrapper, and what it knows of the code around
 # it. Not the rooms, the servers and the documents.

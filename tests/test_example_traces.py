@@ -16,6 +16,8 @@ import pytest
 
 from tests.test_example_project import ROOT, manage
 
+pytestmark = pytest.mark.programs
+
 # Grace orders, on a server that is one call away. As with a real one, telemetry is up before.
 ORDER = """
 from config import {server}

@@ -9,6 +9,8 @@ import pytest
 
 from tests.listening import run_python
 
+pytestmark = pytest.mark.programs
+
 PROJECT = """
 import json, sys
 from django.conf import settings

@@ -13,6 +13,8 @@ import pytest
 
 from tests.checks.worlds import PATIENCE, ROOT, ids_in
 
+pytestmark = pytest.mark.programs
+
 #: What the shop shows on purpose: a visitor of its guide meets each of these.
 SHOP_WARNINGS = [
     ("W012", "notifications.newsletter.Newsletter.subscribe"),

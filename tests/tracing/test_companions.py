@@ -9,6 +9,8 @@ import pytest
 
 from tests.listening import run_python
 
+pytestmark = pytest.mark.programs
+
 _SHOP = """
 import os, sys, types
 os.environ["OTEL_SDK_DISABLED"] = "false"

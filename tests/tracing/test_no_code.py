@@ -18,6 +18,8 @@ import pytest
 
 from tests.listening import ROOT
 
+pytestmark = pytest.mark.programs
+
 AGENT = Path(sys.executable).with_name("opentelemetry-instrument")
 
 PROJECT = {

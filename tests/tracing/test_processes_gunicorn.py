@@ -18,6 +18,8 @@ from tests.tracing.processes import (
     spans_in,
 )
 
+pytestmark = pytest.mark.programs
+
 REQUEST: Outline = ("GET place/<token>", (PLACED,))
 WORKERS = 3
 

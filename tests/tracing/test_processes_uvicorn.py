@@ -16,6 +16,8 @@ from tests.tracing.processes import (
     spans_in,
 )
 
+pytestmark = pytest.mark.programs
+
 TOKENS = [str(number) for number in range(40)]
 
 

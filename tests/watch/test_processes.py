@@ -14,6 +14,8 @@ from tests.tracing.processes import ask, serving
 from tests.watch.conftest import until
 from tests.watch.terminals import Terminal, environment, terminal
 
+pytestmark = pytest.mark.programs
+
 SIGNALS = "tests.tracing.project.signals"
 GUNICORN = ["-m", "gunicorn", "--bind", "fd://{fd}", "--log-level", "warning"]
 WSGI = "django.core.wsgi:get_wsgi_application()"

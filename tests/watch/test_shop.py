@@ -14,6 +14,8 @@ import pytest
 from tests.browser.shops import Mode, Shops, environment
 from tests.watch.terminals import SHOP, terminal
 
+pytestmark = pytest.mark.programs
+
 ORDER = {
     "name": "G. Hopper",
     "address": "1 Long Lane\nArlington",
