@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from signal_inspector.testing.captures import Receiver, SignalOrName
 
 _MARKERS = (
-    "dispatches(*signals, also=(), threads=False): what the fixture `dispatches` captures",
-    "swallows(exceptions=Exception, receiver=None, signal=None): what send_robust may swallow",
+    (
+        "dispatches(*signals, also=(), threads=False): the signals that the fixture `dispatches` "
+        "captures"
+    ),
+    (
+        "swallows(exceptions=Exception, receiver=None, signal=None): failures that send_robust() "
+        "may swallow"
+    ),
 )
 
 
@@ -27,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--fail-on-swallowed",
         action="store_true",
         default=None,
-        help="fail tests in which send_robust() swallows a failure that nobody expects",
+        help="fail tests in which send_robust() swallows an unexpected failure",
     )
     group.addoption(
         "--signal-durations",
@@ -64,7 +70,7 @@ def _durations(config: pytest.Config) -> int | None:
         except ValueError:
             raise pytest.UsageError(f"signal_durations: {written!r} is not a number.") from None
     if asked is not None and asked < 0:
-        raise pytest.UsageError("signal_durations: 0 or more receivers can be shown.")
+        raise pytest.UsageError("signal_durations: must be at least 0.")
     return asked
 
 

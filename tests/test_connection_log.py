@@ -95,7 +95,9 @@ class TestNotCalled:
         [gone] = missed(signal)
         assert gone.receiver.endswith("<lambda>")
         assert (gone.path, gone.line, gone.reason) == (__file__, line, NotCalledReason.DEAD)
-        assert gone.detail == "its weak reference is dead: nothing else kept the lambda alive"
+        assert (
+            gone.detail == "its weak reference is dead, because nothing else kept the lambda alive"
+        )
 
     def test_each_dead_lambda_is_named(self, signal: Signal) -> None:
         """Lambdas that die one after the other, at one address, are all named."""
@@ -125,7 +127,7 @@ class TestNotCalled:
         gc.collect()
         [gone] = missed(signal)
         assert gone.receiver.endswith("Mailer.on_order")
-        assert gone.detail == "its weak reference is dead: nothing else kept it alive"
+        assert gone.detail == "its weak reference is dead, because nothing else kept it alive"
 
     def test_a_dead_partial_is_named_after_its_function(self, signal: Signal) -> None:
         """A partial that nothing kept alive is named after the function inside it."""
@@ -141,14 +143,14 @@ class TestNotCalled:
             f"{__name__}.on_order",
             NotCalledReason.OTHER_SENDER,
         )
-        assert other.detail == f"listens to sender {__name__}.Till only"
+        assert other.detail == f"listens only to sender {__name__}.Till"
 
     def test_a_class_is_not_its_instance(self, signal: Signal) -> None:
         """A receiver of a class does not hear an instance of it, and is told so."""
         signal.connect(on_order, sender=Till)
         for sender in (Till(), Branch()):
             assert missed(signal, sender)[0].detail == (
-                f"listens to the class {__name__}.Till only, and was sent by an instance of it"
+                f"listens only to the class {__name__}.Till, but an instance of it was the sender"
             )
 
     def test_an_instance_is_not_its_class(self, signal: Signal) -> None:
@@ -156,7 +158,7 @@ class TestNotCalled:
         till = Till()
         signal.connect(on_order, sender=till)
         assert missed(signal, Till)[0].detail == (
-            f"listens to one {__name__}.Till instance only, and was sent by the class"
+            f"listens only to one {__name__}.Till instance, but the class was the sender"
         )
 
     def test_another_instance_is_another_sender(self, signal: Signal) -> None:
@@ -164,15 +166,15 @@ class TestNotCalled:
         till = Till()
         signal.connect(on_order, sender=till)
         assert missed(signal, Till())[0].detail == (
-            f"listens to another {__name__}.Till instance only"
+            f"listens only to another {__name__}.Till instance"
         )
 
     def test_a_subclass_is_another_sender(self, signal: Signal) -> None:
         """What is asked for years: why does the receiver of the base class not run?"""
         signal.connect(on_order, sender=Till)
         assert missed(signal, Branch)[0].detail == (
-            f"listens to sender {__name__}.Till only, "
-            f"and its subclass {__name__}.Branch is another sender"
+            f"listens only to sender {__name__}.Till, and "
+            f"its subclass {__name__}.Branch is another sender"
         )
 
     def test_two_objects_of_one_name(self, signal: Signal) -> None:
@@ -180,13 +182,13 @@ class TestNotCalled:
         again = type("Till", (), {"__module__": __name__})
         signal.connect(on_order, sender=Till)
         assert missed(signal, again)[0].detail == (
-            f"listens to another class that is called {__name__}.Till only"
+            f"listens only to another class that is also called {__name__}.Till"
         )
         signal.disconnect(on_order, sender=Till)
         text = "check{}".format("out")
         signal.connect(on_order, sender=text)
         assert missed(signal, "checkout")[0].detail == (
-            "listens to another object that is called 'checkout' only"
+            "listens only to another object that is called 'checkout'"
         )
 
     def test_what_was_taken_out_by_hand_is_told(self, signal: Signal) -> None:
@@ -200,9 +202,9 @@ class TestNotCalled:
         assert told == [
             (
                 NotCalledReason.TAKEN_OUT,
-                "it was taken out of signal.receivers, and not disconnected",
+                "it was removed from signal.receivers without disconnect()",
             ),
-            (NotCalledReason.OTHER_SENDER, f"listens to sender {__name__}.Till only"),
+            (NotCalledReason.OTHER_SENDER, f"listens only to sender {__name__}.Till"),
         ]
         assert [each.receiver for each in missed(signal, Web)] == [f"{__name__}.on_order_too"]
 
@@ -214,7 +216,7 @@ class TestNotCalled:
         [other] = missed(signal, Web)
         assert (other.receiver, other.detail) == (
             f"{__name__}.on_order",
-            "listens to another sender only",
+            "listens only to another sender",
         )
 
     def test_what_was_called_is_not_told(self, signal: Signal) -> None:

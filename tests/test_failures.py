@@ -320,7 +320,7 @@ class TestTraceback:
         error = ValueError("same")
         text = text_of(ExceptionGroup("pair", [error, error]))
         assert text.count("ValueError: same") == 1
-        assert "ValueError (told above)" in text
+        assert "ValueError (shown above)" in text
 
     def test_unspeakable_cause(self) -> None:
         """A cause whose __str__ raises does not hide the rest."""

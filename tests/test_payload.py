@@ -220,16 +220,16 @@ class TestPlainValues:
         limit = sys.get_int_max_str_digits()
         sys.set_int_max_str_digits(640)
         try:
-            assert text_of(10**100_000) == "int of about 100001 digits"
+            assert text_of(10**100_000) == "int with about 100001 digits"
             assert text_of(-(10**600)).startswith("-1000")
         finally:
             sys.set_int_max_str_digits(limit)
         assert internal_errors.counts() == {}
 
     def test_huge_decimal(self) -> None:
-        """A Decimal of very many digits is not written out, one of a large exponent is."""
+        """A Decimal with very many digits is not written out, one of a large exponent is."""
         assert text_of(Decimal(1) / Decimal(3)) == f"Decimal('0.{'3' * 28}')"
-        assert text_of(Decimal((0, (1,) * 100_000, 0))) == "Decimal of very many digits"
+        assert text_of(Decimal((0, (1,) * 100_000, 0))) == "Decimal with very many digits"
         assert text_of(Decimal("1E+99999")) == "Decimal('1E+99999')"
 
     @pytest.mark.parametrize("of", [bytes, bytearray])

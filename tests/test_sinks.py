@@ -388,7 +388,7 @@ def test_a_sink_that_wants_arguments() -> None:
     """A sink that cannot be made is refused with its name and the cause."""
     with pytest.raises(
         ImproperlyConfigured,
-        match=r"'tests.test_sinks.Remote' could not be made without arguments: TypeError: .*'url'",
+        match=r"'tests.test_sinks.Remote' could not be created without arguments: Type.*'url'",
     ):
         load_sinks([f"{__name__}.Remote"])
 

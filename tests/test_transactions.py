@@ -1048,7 +1048,7 @@ class TestWhenEnded:
             transactions.when_ended(connections["default"], fails)
             self.wait(heard)
         assert heard == ["usable"]
-        assert internal_errors.counts() == {"telling of a transaction's end": 1}
+        assert internal_errors.counts() == {"reporting the end of a transaction": 1}
         internal_errors.reset()
 
     def test_no_query(self, django_assert_num_queries: Any) -> None:

@@ -15,7 +15,7 @@ class CouponTest(ShopTestCase):
         self.client.force_login(self.ada)
         self.buy("C", coupon=COUPON.lower())
         self.assertEqual(str(Order.objects.first().total), "18.90")
-        self.assertIn(f"{COUPON} saves you 10 %", [letter.subject for letter in mail.outbox])
+        self.assertIn(f"{COUPON} saves you 10%", [letter.subject for letter in mail.outbox])
 
     def test_abuse_stops_the_order(self):
         """check_velocity raises under send(): later receivers never run, nothing is stored."""

@@ -13,7 +13,7 @@ from shop.signals import order_completed
 def confirm_coupon(sender, coupon, order, user, **kwargs):
     """Not called when coupons.receivers.check_velocity has raised before."""
     return send_mail(
-        subject=f"{coupon} saves you {coupon.percent} %",
+        subject=f"{coupon} saves you {coupon.percent}%",
         message=f"Your coupon {coupon} is good for order #{order.pk}.",
         from_email=None,
         recipient_list=[user.email],

@@ -47,9 +47,9 @@ def check_installation(
     if not apps.is_installed("signal_inspector"):
         found.append(
             Warning(
-                "INSTALLED_APPS holds signal_inspector.audit, but lacks signal_inspector: "
-                "no dispatch is recorded, and nothing is kept.",
-                hint='Add "signal_inspector" to INSTALLED_APPS, first.',
+                "INSTALLED_APPS contains signal_inspector.audit, but not signal_inspector: no "
+                "dispatch is recorded, and the audit log stays empty.",
+                hint='Add "signal_inspector" to INSTALLED_APPS, in first place.',
                 id="signal_audit.W006",
             )
         )
@@ -67,14 +67,14 @@ def _before_ours() -> str:
             if loud is None:
                 return ""
             return (
-                f"{loud} stands before AuditMiddleware in MIDDLEWARE: what it sends is kept "
-                "without its request and its user."
+                f"{loud} comes before AuditMiddleware in MIDDLEWARE: the signals that it sends "
+                "are logged without their request and user."
             )
         if loud is None and not path.startswith(_QUIET):
             loud = path
     return (
-        "MIDDLEWARE lacks AuditMiddleware of the audit: what is sent in requests is kept without "
-        "its request and its user."
+        "MIDDLEWARE does not contain the AuditMiddleware: signals that are sent in requests are "
+        "logged without their request and user."
     )
 
 
@@ -114,17 +114,20 @@ def check_delivery(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             return [
                 Error(
                     f'{place}["DELIVERY"]: {error}',
-                    hint='Until it is right, dispatches are delivered as by "auto".',
+                    hint='Until this is corrected, "auto" is used.',
                     id="signal_audit.E002",
                 )
             ]
         if chosen.has_own_connection and shares_a_file(settings.database):
             found.append(
                 Warning(
-                    f'{place}["DELIVERY"] is {settings.delivery!r}, which writes from a thread of '
-                    "its own, and the database is a SQLite file that the project writes to.",
-                    hint='"after_transaction" is used in its place. Use "auto", or a database of '
-                    "its own.",
+                    f'{place}["DELIVERY"] is {settings.delivery!r}, which writes from its own '
+                    "thread, but the database is a SQLite file that the project writes to as "
+                    "well.",
+                    hint=(
+                        '"after_transaction" is used instead. Use "auto", or give the audit its '
+                        "own database."
+                    ),
                     id="signal_audit.W001",
                 )
             )
@@ -132,8 +135,8 @@ def check_delivery(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     if not router.allow_migrate_model(settings.database, AuditedDispatch):
         found.append(
             Warning(
-                f"The tables of the audit are not migrated to the database "
-                f"{settings.database!r}, which the log is written to.",
+                f"The tables of the audit are not migrated to {settings.database!r}, the "
+                "database that the log is written to.",
                 hint="Add signal_inspector.audit.routers.AuditRouter to DATABASE_ROUTERS.",
                 id="signal_audit.W002",
             )
@@ -162,8 +165,8 @@ def check_cachalot(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         return []
     return [
         Warning(
-            "django-cachalot caches the tables of the audit, which are written past it: the pages "
-            "of the audit stay as they were when they were first read.",
+            "django-cachalot caches the tables of the audit, but does not see the writes to "
+            "them: the pages of the audit show outdated content.",
             hint=f'Add "{label}" to CACHALOT_UNCACHABLE_APPS.',
             id="signal_audit.W009",
         )
@@ -199,7 +202,7 @@ def _missing_tables(using: str) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "The tables of the audit are missing: nothing can be kept.",
+            "The tables of the audit are missing: no dispatch can be written.",
             hint=f"Run: manage.py migrate signal_audit --database {using}",
             id="signal_audit.W003",
         )
@@ -215,8 +218,8 @@ def _gaps(using: str) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"Dispatches of the last {_DAYS} days are missing in the audit: {told}.",
-            hint="The gaps in the admin say when and why. Mark them there when dealt with.",
+            f"Dispatches of the last {_DAYS} days are missing from the audit log: {told}.",
+            hint="See the gaps in the admin for when and why, and mark them as resolved there.",
             id="signal_audit.W004",
         )
     ]
@@ -225,9 +228,9 @@ def _gaps(using: str) -> list[CheckMessage]:
 def _late(using: str) -> list[CheckMessage]:
     return [
         Warning(
-            f"{writer.process} has {writer.waiting} dispatches to write to the audit, "
-            f"and was last heard of at {writer.seen_at:%Y-%m-%d %H:%M:%S}.",
-            hint='See the logger "signal_inspector" of that process for why.',
+            f"{writer.process} has {writer.waiting} dispatches to write to the audit log, and "
+            f"last reported at {writer.seen_at:%Y-%m-%d %H:%M:%S}.",
+            hint='See the logger "signal_inspector" of that process for the reason.',
             id="signal_audit.W005",
         )
         for writer in late_writers(using)

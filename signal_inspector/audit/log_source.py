@@ -66,7 +66,7 @@ class _Log:
                     yield as_document(entry)
         except (DatabaseError, InterfaceError) as error:
             connections[get_settings().database].close()
-            raise SourceAwayError(f"The database is away: {str(error).strip()}") from error
+            raise SourceAwayError(f"The database is unavailable: {str(error).strip()}") from error
 
     def close(self) -> None:
         """Do nothing, as nothing is open."""

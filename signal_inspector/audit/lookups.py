@@ -117,7 +117,7 @@ def carriers_of(key: str) -> QuerySet[AuditedObject]:
 
 
 def open_gaps() -> QuerySet[Gap]:
-    """Gaps that nobody has marked as dealt with, the latest first."""
+    """Gaps that nobody has marked as resolved, the latest first."""
     return Gap.objects.using(get_settings().database).filter(closed_at=None)
 
 

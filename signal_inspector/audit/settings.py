@@ -57,7 +57,7 @@ def not_negative(value: object) -> Fault | None:
 
 def seconds_or_zero(value: object) -> Fault | None:
     """A number from 0 on."""
-    hint = f"Write a number of seconds from 0 on, {_DEFAULT}"
+    hint = f"Write a number of seconds of at least 0, {_DEFAULT}"
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         what = f"must be a number of seconds, not {type(value).__name__}."
         return Fault(ProblemKind.WRONG_TYPE, what, hint)
@@ -105,7 +105,7 @@ def _rules(value: object) -> Fault | None:
     for glob, rule in dict.items(value):
         if not isinstance(glob, str) or not glob.strip():
             hint = 'Write it like {"shop.*": {"KEEP_DAYS": 90}}.'
-            return Fault(ProblemKind.WRONG_TYPE, "must have globs on signal names as keys.", hint)
+            return Fault(ProblemKind.WRONG_TYPE, "must have globs for signal names as keys.", hint)
         reader = SectionReader()
         reader.read(Rule, rule, f'["{glob}"]')
         for problem in reader.problems:

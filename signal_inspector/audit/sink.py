@@ -87,8 +87,8 @@ class AuditSink(Sink):
         """Stop listening under a test runner, unless a test asks to be audited."""
         sinks.remove_sink(self)
         _logger.info(
-            "Django's test environment is set up in this process: the audit keeps nothing from "
-            "here on, but what is sent inside of audited()."
+            "Django's test environment is set up in this process: from now on, the audit keeps "
+            "only what is sent inside audited()."
         )
         if process.delivery is not None:  # it has taken what was sent before
             process.renew()

@@ -63,7 +63,7 @@ def pending_connections() -> dict[int, tuple[PendingConnection, ...]]:
                 signal, receiver, options = read
                 found.setdefault(id(signal), []).append(_pending(model, receiver, options))
     except Exception as error:  # the registry is Django's own business
-        internal_errors.report("connections that wait for a model", error)
+        internal_errors.report("connections waiting for a model", error)
     return {signal: tuple(waiting) for signal, waiting in found.items()}
 
 
@@ -188,8 +188,8 @@ def _remark(pair: Pair, others: Sequence[Pair]) -> str:
     if not copies:
         return ""
     if copies[0][1].receiver != entry.receiver:
-        return f"the same code is called as {copies[0][1].receiver}, too: {TWO_NAMES}"
-    return "another copy of it is called, too: its module was loaded twice"
+        return f"the same code is also called as {copies[0][1].receiver}: {TWO_NAMES}"
+    return "another copy of it is also called: its module was loaded twice"
 
 
 def _how(pairs: Sequence[Pair]) -> str:

@@ -111,14 +111,14 @@ class Standing(StrEnum):
 
 _WHY_LOST: Final = {
     Standing.DEAD: (
-        "nothing but a weak reference held it, so it is gone: keep it somewhere, or connect it "
-        "with weak=False"
+        "it was garbage collected, because only a weak reference to it existed: keep a "
+        "reference to it, or connect it with weak=False"
     ),
     Standing.TAKEN_OUT: (
-        "it was taken out of signal.receivers by hand, and not disconnected, as factory_boy's "
+        "it was removed from signal.receivers without disconnect(), as factory_boy's "
         "mute_signals() does"
     ),
-    Standing.SENDERLESS: "the only sender that it listened to is gone",
+    Standing.SENDERLESS: "the only sender that it listened to no longer exists",
 }
 
 
@@ -241,7 +241,10 @@ def explain_receiver(text: str) -> tuple[str, list[Part]]:
         if all(part.signal.signal != entry.signal for part in parts):
             parts.append(Part(signal=entry, called=(), not_called=(missing,)))
     if len(found) > 1:
-        raise NotFoundError(f"{text!r} may be {listing(sorted(found), joint='or')}. Say which.")
+        raise NotFoundError(
+            f"{text!r} is ambiguous: it may be {listing(sorted(found), joint='or')}. Use the "
+            "full name."
+        )
     if not found:
         raise NotFoundError(f"No receiver is called {text!r}.")
     return found.popitem()
@@ -325,8 +328,8 @@ def _kept(vain: connection_log.Vain | None) -> str:
         return ""
     where = f" at {place(vain.place.path, vain.place.line)}" if vain.place else ""
     return (
-        f"a disconnect(){where} found nothing: it has to be given the sender and the dispatch_uid "
-        "that connect() was given"
+        f"a disconnect(){where} did not match this connection: pass it the same sender and "
+        "dispatch_uid as connect()"
     )
 
 
@@ -362,28 +365,28 @@ def _absent(found: Absent, refused: Sequence[connection_log.Refusal]) -> Explain
         where = place(holder.path, holder.line)
         who = f"{holder.name} ({where})" if where else holder.name
         detail = (
-            f"its dispatch_uid {taken.refused.dispatch_uid!r} is taken by {who}, so Django "
-            "ignored the connect()"
+            f"its dispatch_uid {taken.refused.dispatch_uid!r} is already used by {who}, so "
+            "Django ignored the connect()"
         )
     elif not found.is_imported and not is_at_import:
         standing = Standing.NOT_IMPORTED
         detail = (
-            f"{connect.function}() connects it when it is called, and this process has not even "
+            f"{connect.function}() connects it when it is called, but this process has not "
             "imported that module"
         )
     elif found.is_imported:
         standing = Standing.NOT_CONNECTED
         detail = (
-            f"{connect.function} connects it, but either that has not run, or it was disconnected "
-            "since"
+            f"{connect.function} connects it, but has not run yet, or the receiver has been "
+            "disconnected since"
         )
     else:
         standing = Standing.NOT_IMPORTED
-        detail = f"{found.module} connects it, and this process has not imported that module"
+        detail = f"{found.module} connects it, but this process has not imported that module"
     return ExplainedReceiver(
         standing=standing,
         order=None,
-        receiver=connect.receiver or "a receiver that its source does not name",
+        receiver=connect.receiver or "a receiver without a name in the source",
         path=connect.path,
         line=connect.line,
         sender=connect.sender or None,
@@ -411,7 +414,7 @@ def _remark(kind: type) -> str:
         for method in (*SendMethod, "_live_receivers"):
             if method in class_namespace(base):
                 return (
-                    f"{class_path(base)} has a {method}() of its own, which may choose among "
-                    "these receivers"
+                    f"{class_path(base)} has its own {method}(), which may choose among these "
+                    "receivers"
                 )
     return ""

@@ -66,13 +66,19 @@ def find_signal(text: str) -> tuple[str, Signal]:
             return anonymous[0]
         raise NotFoundError(_no_signal(text, list(signals), len(anonymous)))
     if len(found) > 1:
-        raise NotFoundError(f"{text!r} may be {listing(sorted(found), joint='or')}. Say which.")
+        raise NotFoundError(
+            f"{text!r} is ambiguous: it may be {listing(sorted(found), joint='or')}. Use the "
+            "full name."
+        )
     return found[0], signals[found[0]]
 
 
 def _no_signal(text: str, names: list[str], anonymous: int) -> str:
     if anonymous:
-        return f"{anonymous} signals are called {text!r}: no module holds one that could be named."
+        return (
+            f"{anonymous} signals are called {text!r}, but none of them is an attribute of a "
+            "module, so none can be named."
+        )
     made = [
         (creation, module.module)
         for module in project.project_sources()
@@ -82,8 +88,8 @@ def _no_signal(text: str, names: list[str], anonymous: int) -> str:
     for creation, module_name in made:
         if module_name not in sys.modules:
             return (
-                f"{creation.signal} is made in {place(creation.path, creation.line)}, but this "
-                f"process has not imported {module_name}: nothing can be connected to it."
+                f"{creation.signal} is created in {place(creation.path, creation.line)}, but "
+                f"this process has not imported {module_name}, so nothing is connected to it."
             )
     return f"No signal is called {text!r}.{did_you_mean(text, names)}"
 
@@ -146,8 +152,8 @@ def _no_sender(text: str, known: tuple[str, ...]) -> str:
     names = {name for model in models for name in (model._meta.label, class_path(model))}
     hint = did_you_mean(text, names.union(known))
     return (
-        f"No model, loaded class or module is called {text!r}.{hint} "
-        "A text that is the sender itself stands in quotes: \"'checkout'\"."
+        f"No model, loaded class or module is called {text!r}.{hint} If the sender is a string, "
+        "write it in quotes: \"'checkout'\"."
     )
 
 

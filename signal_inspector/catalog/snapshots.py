@@ -200,12 +200,12 @@ def parse(text: str) -> Snapshot:
             continue
         if line.startswith(_INDENT):
             if not signal:
-                raise BrokenError(f"line {number}: a receiver stands before any signal")
+                raise BrokenError(f"line {number}: a receiver comes before the first signal")
             signals[signal] += (_line_of_text(line, number),)
         elif _SIGNAL.fullmatch(line.rstrip()):
             signal = line.rstrip()
             if signal in signals:
-                raise BrokenError(f"line {number}: {signal} stands there a second time")
+                raise BrokenError(f"line {number}: {signal} occurs a second time")
             signals[signal] = ()
         else:
             raise BrokenError(f"line {number} is neither a signal nor a receiver: {line!r}")
@@ -217,7 +217,7 @@ def _scope(lines: list[str]) -> Scope:
     if first is None:
         raise BrokenError("the first line does not say that it is a signal snapshot")
     if int(first[1]) != FORMAT:
-        raise BrokenError(f"it has format {first[1]}, and this version reads format {FORMAT}")
+        raise BrokenError(f"it has format {first[1]}, but this version reads format {FORMAT}")
     second = _SECOND.fullmatch(lines[1].rstrip()) if len(lines) > 1 else None
     if second is None:
         raise BrokenError("the second line does not say how to update it")
@@ -246,7 +246,7 @@ def _line_of_text(line: str, number: int) -> Line:
     for part in parts:
         key, _, value = part.partition(" ")
         if key in told or key not in ("sender", "uid", "async", "strong"):
-            raise BrokenError(f"line {number}: {part!r} says nothing of a receiver")
+            raise BrokenError(f"line {number}: {part!r} does not describe a receiver")
         told[key] = value
     return Line(
         receiver=receiver,
@@ -263,7 +263,7 @@ def _uid_of_text(text: str, number: int) -> str:
     except ValueError:
         uid = None
     if not isinstance(uid, str):
-        raise BrokenError(f"line {number}: {text!r} is no dispatch_uid in quotes")
+        raise BrokenError(f"line {number}: {text!r} is not a dispatch_uid in quotes")
     return uid
 
 
@@ -304,15 +304,15 @@ def _of_receivers(before: Sequence[Line], now: Sequence[Line]) -> Iterator[str]:
     kept = {there for _, there in pairs}
     for place, line in enumerate(now):
         if place not in kept:
-            yield f"{line.receiver} has appeared{_in_brackets(line)}: it runs {_after(now, place)}"
+            yield f"{line.receiver} is new{_in_brackets(line)}: it runs {_after(now, place)}"
     for place, line in enumerate(before):
         if place not in old:
-            yield f"{line.receiver} has vanished{_in_brackets(line)}"
+            yield f"{line.receiver} is gone{_in_brackets(line)}"
     for here, there in sorted(pairs, key=lambda pair: pair[1]):
         for what in _differences(before[here], now[there]):
             yield f"{now[there].receiver} {what}"
     for place in _moved([there for _, there in sorted(pairs)]):
-        yield f"{now[place].receiver} has moved: it runs {_after(now, place)} now"
+        yield f"{now[place].receiver} has moved: it now runs {_after(now, place)}"
 
 
 def _paired(before: Sequence[Line], now: Sequence[Line]) -> list[tuple[int, int]]:
@@ -356,14 +356,13 @@ def _after(lines: Sequence[Line], place: int) -> str:
 
 def _differences(before: Line, now: Line) -> Iterator[str]:
     if before.sender != now.sender:
-        no_longer = heard_sender(before.sender)
-        yield f"listens to {heard_sender(now.sender)}, and no longer to {no_longer}"
+        yield f"listens to {heard_sender(now.sender)} instead of {heard_sender(before.sender)}"
     if before.dispatch_uid != now.dispatch_uid:
-        yield f"has {_uid(now)}, and no longer {_uid(before)}"
+        yield f"has {_uid(now)} instead of {_uid(before)}"
     if before.is_async != now.is_async:
         yield "has become async" if now.is_async else "is no longer async"
     if before.is_strong != now.is_strong:
-        yield f"is held {'strongly' if now.is_strong else 'weakly'} now"
+        yield f"is now held {'strongly' if now.is_strong else 'weakly'}"
 
 
 def _uid(line: Line) -> str:

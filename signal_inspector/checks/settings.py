@@ -78,8 +78,8 @@ def check_toolbar(
         return []
     return [
         Warning(
-            f"DEBUG_TOOLBAR_PANELS holds {_PANEL}, but INSTALLED_APPS lacks debug_toolbar: "
-            "no panel will be shown.",
+            f"DEBUG_TOOLBAR_PANELS contains {_PANEL}, but INSTALLED_APPS does not contain "
+            "debug_toolbar: no panel will be shown.",
             hint=(
                 'Add "debug_toolbar" to INSTALLED_APPS, or list panels only where the toolbar '
                 "is installed."

@@ -80,8 +80,8 @@ def note(kind: str, error: BaseException) -> None:
         first = _counts[kind] == 1
     if first:
         logger.error(
-            "Signal Inspector failed in %s; further failures of this kind are only counted. "
-            "The signal was sent as usual.\n%s",
+            "Signal Inspector failed in %s. The signal was sent as usual. Further failures of "
+            "this kind are only counted.\n%s",
             kind,
             _in_words(error),
         )
@@ -341,7 +341,7 @@ def suppress_instrumentation() -> ExitStack:
         try:
             stack.enter_context(suppressor())
         except BaseException as error:
-            held = hold("keeping a watcher quiet", error)
+            held = hold("suppressing other instrumentation", error)
             if held is not None:
                 stack.close()
                 resume(held)

@@ -49,10 +49,10 @@ def sent_on(on_problem: Callable[[str], None] | None = None) -> list[SentOn]:
             found = list(source())
         except DatabaseError as error:
             if on_problem is not None:
-                on_problem(f"What the {name} has recorded is left out: {error}")
+                on_problem(f"The records of the {name} are left out: {error}")
             continue
         except Exception as error:
-            internal_errors.report(f"what the {name} has recorded", error)
+            internal_errors.report(f"the records of the {name}", error)
             continue
         for each in found:
             counts[each.receiver, each.signal] += each.count

@@ -128,15 +128,15 @@ def queries_in(count: int, nanoseconds: int) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """A share: "96 %", "0.6 %", "< 0.1 %"; never rounded to 0 % or 100 %."""
+    """A share: "96%", "0.6%", "< 0.1%"; never rounded to 0% or 100%."""
     if not whole or not part:
-        return "0 %"
+        return "0%"
     share = 100 * part / whole
     if share < 0.1:
-        return "< 0.1 %"
+        return "< 0.1%"
     if part < whole and share > 99.5:
-        return "> 99 %"
-    return f"{share:.1f} %" if share < 10 else f"{share:.0f} %"
+        return "> 99%"
+    return f"{share:.1f}%" if share < 10 else f"{share:.0f}%"
 
 
 def percentile(counts: Mapping[int, int], share: float) -> int | None:

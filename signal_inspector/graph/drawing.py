@@ -221,7 +221,7 @@ def connection_words(receiving: Receiving, *, with_order: bool = True) -> str:
     words = [receiving.state] if receiving.order is None else []
     words += [f"number {receiving.order}"] if receiving.order and with_order else []
     if receiving.sender is not None:
-        words.append(f"sender {receiving.sender} only")
+        words.append(f"only sender {receiving.sender}")
     if receiving.is_async:
         words.append("async")
     if receiving.dispatch_uid is not None:
@@ -240,7 +240,7 @@ def known_words(sending: SendingOn) -> str:
 
 def way_words(sending: SendingOn) -> list[str]:
     """By way of which functions a receiver sends a signal, and how often that was recorded."""
-    words = [f"by way of {' → '.join(sending.through)}"] if sending.through else []
+    words = [f"through {' → '.join(sending.through)}"] if sending.through else []
     return [*words, recorded_words(sending)] if sending.count is not None else words
 
 

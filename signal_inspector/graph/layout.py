@@ -142,8 +142,8 @@ class LayoutMissingError(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "Pictures are laid out by igraph, which is not installed: "
-            'pip install "django-signal-inspector[graph]"'
+            "Drawing a graph needs igraph, which is not installed. Run: pip install "
+            '"django-signal-inspector[graph]"'
         )
 
 

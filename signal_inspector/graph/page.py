@@ -59,7 +59,7 @@ def as_table(graph: Graph) -> str:
         at = place(signal.path, signal.line)
         rows.append(
             f'<tr><th scope="row">{_name(signal.name)}<small>{text(at)}</small></th>'
-            f"<td>{_list(sent, 'nobody, as far as the code tells')}</td>"
+            f"<td>{_list(sent, 'nobody, as far as the source shows')}</td>"
             f"<td>{_list(received, 'nobody', 'ol')}</td><td>{_list(follows, '–')}</td></tr>\n"
         )
     return "".join(rows)
@@ -152,7 +152,7 @@ def _send(sending: Sending) -> str:
 def _connection(receiving: Receiving) -> dict[str, Any]:
     lines = []
     if receiving.sender is not None:
-        lines.append(f"sender {receiving.sender} only")
+        lines.append(f"only sender {receiving.sender}")
     if receiving.dispatch_uid is not None:
         lines.append(f"dispatch_uid {receiving.dispatch_uid}")
     words = ["async"] if receiving.is_async else []

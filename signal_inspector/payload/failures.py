@@ -132,7 +132,7 @@ class _Teller:
             chain.append((current, link))
             current, link = _reason(current)
         if not chain:
-            yield f"{type_name(type(error))} (told above)\n"
+            yield f"{type_name(type(error))} (shown above)\n"
         for shown, after in reversed(chain):
             yield from self._one(shown, level)
             yield after

@@ -46,7 +46,7 @@ def _int(work: Work, value: int, known: Known, _depth: int) -> Summary:
     bits = int.bit_length(value)
     if bits > _MOST_BITS:
         digits = int(bits * math.log10(2)) + 1
-        return Summary("plain", known.name, f"int of about {digits} digits", truncated=True)
+        return Summary("plain", known.name, f"int with about {digits} digits", truncated=True)
     text = int.__repr__(value)
     exact = int.__int__(value)
     if bits >= 64 and exact != -(2**63):
@@ -92,7 +92,7 @@ def _bytearray(_work: Work, value: bytearray, known: Known, _depth: int) -> Summ
 
 def _decimal(work: Work, value: Decimal, known: Known, _depth: int) -> Summary:
     if Decimal.__sizeof__(value) > _MOST_DECIMAL_BYTES:
-        text = "Decimal of very many digits"
+        text = "Decimal with very many digits"
         return Summary("plain", known.name, text, truncated=True)
     exact = Decimal.__str__(value)
     if work.redactor.redact_text(exact) is not exact:

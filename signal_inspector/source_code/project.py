@@ -99,7 +99,7 @@ def forget_readings() -> None:
 def _read(module: str, path: str, size: int) -> Reading:
     problem = ""
     if size > _MAX_SIZE:
-        problem = f"is too large: {size:,} bytes, at most {_MAX_SIZE:,} are read"
+        problem = f"is too large: {size:,} bytes, more than the limit of {_MAX_SIZE:,}"
     else:
         try:
             tree = _parse(path)
@@ -108,7 +108,7 @@ def _read(module: str, path: str, size: int) -> Reading:
             internal_errors.let_through(error)
             problem = f"cannot be read: {_reason(error)}"
         except SyntaxError as error:
-            problem = f"is no Python of this version: line {error.lineno}, {error.msg}"
+            problem = f"is not valid for this version of Python: line {error.lineno}, {error.msg}"
         except (ValueError, RecursionError, MemoryError) as error:
             problem = f"cannot be parsed: {_reason(error)}"
     return Reading(module=module, path=path, problem=problem)

@@ -66,16 +66,21 @@ class Assertions:
         """
         __tracebackhide__ = True
         if times is not None and times < 1:
-            raise ValueError("To assert that nothing was sent, there is assert_not_sent().")
+            raise ValueError("To assert that nothing was sent, use assert_not_sent().")
         sent_here = self._asserted()
         sent_here.named(signal)
         pattern = sending(signal, sender=sender, payload=payload, method=method)
         found = [sent for sent in sent_here if pattern.matches(sent)]
         if not found:
             elsewhere = sent_here.sent_elsewhere(signal)
-            raise _failure(f"Not sent: {pattern}", [*elsewhere, *instead(sent_here, pattern)])
+            raise _failure(
+                f"Expected {pattern} to be sent; it was not sent.",
+                [*elsewhere, *instead(sent_here, pattern)],
+            )
         if times is not None and len(found) != times:
-            title = f"Sent {often(len(found))}, not {often(times)}: {pattern}"
+            title = (
+                f"Expected {pattern} to be sent {often(times)}; it was sent {often(len(found))}:"
+            )
             raise _failure(title, [*sent_here.sent_elsewhere(signal), *list_of(found)])
         return found[0]
 
@@ -98,11 +103,11 @@ class Assertions:
         pattern = sending(signal, sender=sender, payload=payload, method=method)
         found = [sent for sent in sent_here if pattern.matches(sent)]
         if found:
-            title = f"Expected not to be sent, and sent {often(len(found))}: {pattern}"
+            title = f"Expected {pattern} not to be sent; it was sent {often(len(found))}:"
             raise _failure(title, list_of(found))
         elsewhere = sent_here.sent_elsewhere(signal)
         if elsewhere:
-            raise _failure(f"Expected not to be sent: {pattern}", elsewhere)
+            raise _failure(f"Expected {pattern} not to be sent:", elsewhere)
 
     def assert_nothing_sent(self) -> None:
         """Assert that no dispatch was captured at all, and that no other thread sent one."""
@@ -138,7 +143,11 @@ class Assertions:
             lines[which] += f"   <-- {why}"
         else:
             lines.append(why)
-        title = "Not sent in this order, and nothing else:" if exact else "Not sent in this order:"
+        title = (
+            "Expected these to be sent in this order, and nothing else:"
+            if exact
+            else "Expected these to be sent in this order:"
+        )
         told = [*list_of(found), *found.sent_elsewhere()]
         raise _failure("\n".join([title, indented(lines), "What was sent:"]), told)
 
@@ -158,13 +167,15 @@ class Assertions:
         """
         __tracebackhide__ = True
         if times is not None and times < 1:
-            raise ValueError("To assert that it was not called, there is assert_not_received().")
+            raise ValueError("To assert that it was not called, use assert_not_received().")
         found, others = _received(self._asserted(), receiver, signal, sender, payload)
         name = receiver_name(receiver).name
         if not found:
             raise self._not_called(receiver, signal, others)
         if times is not None and len(found) != times:
-            title = f"Called {often(len(found))}, not {often(times)}: {name}"
+            title = (
+                f"Expected {name} to be called {often(times)}; it was called {often(len(found))}."
+            )
             raise _failure(title, list_of(sent for sent, _ in found))
         return found[0][1]
 
@@ -184,11 +195,11 @@ class Assertions:
         found, _ = _received(self._asserted(), receiver, signal, sender, payload)
         name = receiver_name(receiver).name
         if found:
-            title = f"Expected not to be called, and called {often(len(found))}: {name}"
+            title = f"Expected {name} not to be called; it was called {often(len(found))}."
             raise _failure(title, list_of(sent for sent, _ in found))
         elsewhere = self._asserted().sent_elsewhere(signal, receiver)
         if elsewhere:
-            raise _failure(f"Expected not to be called: {name}", elsewhere)
+            raise _failure(f"Expected {name} not to be called:", elsewhere)
 
     def assert_no_failures(self, *signals: SignalOrName) -> None:
         """Assert that no receiver of these signals (or of any) raised, in any send method."""
@@ -229,7 +240,7 @@ class Assertions:
             raise self._not_called(receiver, signal, others)
         wanted = exception if isinstance(exception, tuple) else (exception,)
         classes = listing((each.__qualname__ for each in wanted), joint="or")
-        title = f"Has not raised {classes}: {name}"
+        title = f"Expected {name} to raise {classes}; it did not."
         raise _failure(title, list_of(sent for sent, _ in found))
 
     def expect(
@@ -255,7 +266,10 @@ class Assertions:
         sent_here = self._asserted()
         reason = messages.why_not(receiver, sent_here.of(*_one(signal)), others)
         elsewhere = sent_here.sent_elsewhere(signal, receiver)
-        return _failure(f"Not called: {receiver_name(receiver).name}", [*elsewhere, *reason])
+        return _failure(
+            f"Expected {receiver_name(receiver).name} to be called; it was not called.",
+            [*elsewhere, *reason],
+        )
 
     def assert_max_queries_per_receiver(self, count: int, *signals: SignalOrName) -> None:
         """Assert that no receiver call ran more than ``count`` database queries.

@@ -139,7 +139,7 @@ def find_signal(signal: SignalOrName) -> Signal:
     if isinstance(signal, Signal):
         return signal
     if not isinstance(signal, str):
-        raise TypeError(f"Name a signal or its dotted name, not {type(signal).__qualname__}.")
+        raise TypeError(f"Pass a signal or its dotted name, not {type(signal).__qualname__}.")
     found = _named(signal)
     if found is not None:
         return found

@@ -79,8 +79,8 @@ class CapturedDispatches(list[CapturedDispatch], Assertions):
         found = find_signal(signal)
         if not self._wanted.covers(found):
             raise ValueError(
-                f"{signal_name(found)} is not captured here, so nothing can be said of it. Name "
-                "it to capture_dispatches(), or to also() of what that gives."
+                f"{signal_name(found)} is not captured here, so nothing is known about it. Pass "
+                "it to capture_dispatches(), or to also() of its result."
             )
         return found
 
@@ -96,7 +96,7 @@ class CapturedDispatches(list[CapturedDispatch], Assertions):
             names = listing(sorted(signal_name(signal) for signal in heard))
             raise ValueError(
                 f"{receiver_name(receiver).name} is connected to {names}, which is not captured "
-                "here, so nothing can be said of it."
+                "here, so nothing is known about it."
             )
 
     def note_elsewhere(self, signal: Signal) -> None:
@@ -115,7 +115,7 @@ class CapturedDispatches(list[CapturedDispatch], Assertions):
         asked = None if signal is None else self.named(signal)
         return [
             f"{signal_name(sent)} was sent {often(count)} in the thread {thread}, which is not "
-            "captured. With threads=True all threads are."
+            "captured. Use threads=True to capture all threads."
             for sent, threads in list(self._elsewhere.values())
             if (asked is None or sent is asked)
             and (receiver is None or is_connected(receiver, [sent]))
@@ -317,7 +317,7 @@ def _check_takes_dispatches(function: Callable[..., Any]) -> None:
     if "dispatches" not in kinds and inspect.Parameter.VAR_KEYWORD not in kinds.values():
         raise TypeError(
             f"{function.__qualname__} has no argument `dispatches`, which capture_dispatches() "
-            "gives to what it decorates."
+            "passes to the function that it decorates."
         )
 
 

@@ -233,7 +233,7 @@ class inject_failure(Fault):  # noqa: N801 - reads as a statement, like contextl
         super().__init__(receiver, signal)
         is_class = isinstance(exception, type) and issubclass(exception, BaseException)
         if not is_class and not isinstance(exception, BaseException):
-            raise TypeError("inject_failure() takes an exception, or a class of exceptions.")
+            raise TypeError("inject_failure() takes an exception or an exception class.")
         self._exception = exception
         self._times = times
         self._after = after
@@ -280,7 +280,7 @@ class delay(Fault):  # noqa: N801
     ) -> None:
         super().__init__(receiver, signal)
         if seconds < 0:
-            raise ValueError("delay() cannot make a receiver quicker.")
+            raise ValueError("delay() needs a positive time: it cannot make a receiver faster.")
         self._seconds = seconds
         self._times = times
 

@@ -225,7 +225,7 @@ def _suggestion(key: str, payload: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(key, payload, n=1)
     if close:
         return f"; it has {close[0]}={words(payload[close[0]])}"
-    return "" if payload else ", as nothing was sent with it"
+    return "" if payload else ", because no arguments were sent with it"
 
 
 def instead(dispatches: Sequence[CapturedDispatch], pattern: Pattern) -> list[str]:
@@ -303,7 +303,7 @@ def _reasons(receiver: Any, dispatches: Sequence[CapturedDispatch]) -> Iterator[
             found = True
             yield f"{sent.name}: {reason}"
     if not found:
-        yield "It is connected to none of the signals that were sent."
+        yield "It is not connected to any of the signals that were sent."
 
 
 def _reasons_of(receiver: Any, sent: CapturedDispatch) -> Iterator[str]:
@@ -315,7 +315,7 @@ def _reasons_of(receiver: Any, sent: CapturedDispatch) -> Iterator[str]:
         if is_receiver(receiver, call.receiver) and not call.ran:
             first = next((each for each in sent.calls if each.exception is not None), None)
             before = "" if first is None else f" ({first.name})"
-            yield f"it was skipped, as an earlier receiver{before} raised."
+            yield f"it was skipped, because an earlier receiver{before} raised."
             return
     name = receiver_name(receiver).name
     for missed in sent.record.not_called:
@@ -323,4 +323,4 @@ def _reasons_of(receiver: Any, sent: CapturedDispatch) -> Iterator[str]:
             yield f"it was connected, but {missed.detail}."
             return
     if any(is_receiver(receiver, connected) for _, connected, _ in entries(sent.signal)):
-        yield "it is connected now, but was not when the signal was sent."
+        yield "it is connected now, but was not connected when the signal was sent."

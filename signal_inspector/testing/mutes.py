@@ -107,7 +107,7 @@ class mute(_Muting):  # noqa: N801 - reads as a statement, like contextlib.suppr
         self, *targets: SignalOrName | Receiver, signal: SignalOrName | None = None
     ) -> None:
         if not targets:
-            raise TypeError("mute() has to be told which signals or receivers to mute.")
+            raise TypeError("mute() needs the signals or receivers to mute.")
         if signal is not None and any(isinstance(target, Signal) for target in targets):
             raise TypeError("mute(signal=...) limits the muting of receivers, not of signals.")
         super().__init__(targets, signal)
@@ -134,7 +134,7 @@ class only(_Muting):  # noqa: N801
 
     def __init__(self, *receivers: Receiver | str, signal: SignalOrName | None = None) -> None:
         if not receivers:
-            raise TypeError("only() has to be told which receivers to call.")
+            raise TypeError("only() needs the receivers to call.")
         check_receivers(
             [each for each in receivers if not isinstance(each, str)], f"{type(self).__name__}()"
         )
@@ -156,7 +156,8 @@ def check_was_connected(receivers: Iterable[Receiver], who: str) -> None:
     for receiver in receivers:
         if not is_connected(receiver):
             raise ValueError(
-                f"{who} changed nothing: {receiver_name(receiver).name} is connected to no signal."
+                f"{who} has no effect: {receiver_name(receiver).name} is not connected to any "
+                "signal."
             )
 
 
@@ -164,9 +165,9 @@ def check_receivers(receivers: Iterable[object], who: str) -> None:
     """Raise TypeError if one of these objects cannot be a receiver."""
     for receiver in receivers:
         if isinstance(receiver, Signal):
-            raise TypeError(f"{who} takes receivers, and {type(receiver).__name__} is a signal.")
+            raise TypeError(f"{who} takes receivers, but {type(receiver).__name__} is a signal.")
         if not callable(receiver):
             raise TypeError(
-                f"{who} takes receivers, and an object of {type(receiver).__qualname__} "
-                "cannot be called."
+                f"{who} takes receivers, but an object of {type(receiver).__qualname__} is not "
+                "callable."
             )

@@ -79,7 +79,7 @@ class DurationSink(Sink):
         """The ``count`` receivers that took longest in total, as a table; all of them for 0."""
         slowest = sorted(self._by_receiver.items(), key=lambda item: -item[1].total_ns)
         if not slowest:
-            return ["no receiver was called"]
+            return ["no receivers were called"]
         return list(_table(slowest[: count or None]))
 
 
@@ -229,7 +229,7 @@ def _expectation(mark: pytest.Mark) -> Expectation:
     if mark.args:
         raise pytest.UsageError(
             "@pytest.mark.swallows takes keyword arguments only: write exceptions=... . Pytest "
-            "would decorate a class that is its only positional argument."
+            "would decorate a class that is passed as the only positional argument."
         )
     try:
         return Expectation(**mark.kwargs)
@@ -239,7 +239,7 @@ def _expectation(mark: pytest.Mark) -> Expectation:
 
 def _title(texts: list[str]) -> str:
     what = "a failure" if len(texts) == 1 else f"{len(texts)} failures"
-    return f"send_robust has swallowed {what} that nobody expected:"
+    return f"send_robust swallowed {what} that the test did not expect:"
 
 
 def _told(swallowed: Swallowed) -> str:

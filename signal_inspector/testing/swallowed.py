@@ -14,6 +14,7 @@ from signal_inspector.core.listening.captures import ObjectCapture, ObjectObserv
 from signal_inspector.core.record.dispatch import Dispatch
 from signal_inspector.core.record.values import Details
 from signal_inspector.core.wrapper.muting import is_receiver
+from signal_inspector.display.numbers import often
 from signal_inspector.display.text import listing
 from signal_inspector.names import receiver_name, signal_name
 from signal_inspector.testing import contexts
@@ -121,7 +122,7 @@ class Expectation:
         kinds = self.exceptions if isinstance(self.exceptions, tuple) else (self.exceptions,)
         parts = [listing((kind.__qualname__ for kind in kinds), joint="or")]
         if self.receiver is not None:
-            parts.append(f"of {receiver_name(self.receiver).name}")
+            parts.append(f"raised by {receiver_name(self.receiver).name}")
         if self.signal is not None:
             parts.append(f"under {signal_name(self.signal)}")
         return " ".join(parts)
@@ -219,10 +220,13 @@ class expect_swallowed(TestContext[list[Exception]]):  # noqa: N801 - reads as a
             return
         if not found:
             instead = f" Instead: {', '.join(others)}." if others else ""
-            raise AssertionError(f"Nothing was swallowed: {self._expectation}.{instead}")
+            raise AssertionError(
+                f"Expected {self._expectation} to be swallowed; it was not.{instead}"
+            )
         if self._times is not None and len(found) != self._times:
             raise AssertionError(
-                f"Swallowed {len(found)} times, not {self._times}: {self._expectation}"
+                f"Expected {self._expectation} to be swallowed {often(self._times)}; it was "
+                f"swallowed {often(len(found))}."
             )
 
     def _again(self) -> expect_swallowed:

@@ -126,7 +126,7 @@ def _kind_badges(method: SendMethod, call: ReceiverCall) -> list[Badge]:
     if not call.timed:
         badges.append(Badge(text="time unknown"))
     if call.queries_by_time:
-        badges.append(Badge(text=f"{_some(call)} of another thread, by time"))
+        badges.append(Badge(text=f"{_some(call)} of another thread, matched by time"))
     return badges
 
 
@@ -144,7 +144,7 @@ def call_facts_row(node: Node, index: int, *, sent: bool) -> CallFactsRow:
     worth_a_table = response is not None and (response.items or response.truncated)
     quiet = ""
     if not (traceback or queries or worth_a_table):
-        quiet = "No query." if sent else "No query, no nested dispatch."
+        quiet = "No queries." if sent else "No queries, no nested dispatches."
     return CallFactsRow(
         id=f"{node.id}-c{index}-f",
         parent=f"{node.id}-c{index}",

@@ -224,9 +224,9 @@ def _dispatches(counts: _Counts) -> Figure:
     if counts.dropped:
         note = f"{integer(kept)} kept"
     elif tops == kept:
-        note = "all at the top"
+        note = "none nested"
     else:
-        note = f"{integer(tops)} at the top, {integer(kept - tops)} nested"
+        note = f"{integer(tops)} top-level, {integer(kept - tops)} nested"
     return Figure(label="Dispatches", value=integer(kept + counts.dropped), note=note)
 
 

@@ -148,13 +148,13 @@ def _is_offer(dispatch: Dispatch, made_in: str) -> bool:
 
 
 def _why(orphans: Sequence[Dispatch]) -> str:
-    sent = f" was sent {integer(len(orphans))} times, and" if len(orphans) > 1 else ""
+    sent = f" was sent {integer(len(orphans))} times, but" if len(orphans) > 1 else ""
     idle = {(r.receiver, r.reason) for orphan in orphans for r in orphan.not_called}
     dead = len([reason for _, reason in idle if reason is NotCalledReason.DEAD])
     taken_out = len([reason for _, reason in idle if reason is NotCalledReason.TAKEN_OUT])
     others = len(idle) - dead - taken_out
     if not idle:
-        return f"{sent or ' was sent, and'} nothing is connected to it."
+        return f"{sent or ' was sent, but'} no receiver is connected to it."
     reasons = []
     if others:
         who = "listens to another sender" if others == 1 else "listen to other senders"
@@ -162,12 +162,13 @@ def _why(orphans: Sequence[Dispatch]) -> str:
     if taken_out:
         were = "was" if taken_out == 1 else "were"
         reasons.append(
-            f"{plural(taken_out, 'receiver')} that {were} taken out of signal.receivers by hand"
+            f"{plural(taken_out, 'receiver')} that {were} removed from signal.receivers without "
+            "disconnect()"
         )
     if dead:
         died = "its weak reference is" if dead == 1 else "their weak references are"
-        reasons.append(f"{plural(dead, 'receiver')} that went away: {died} dead")
-    return f"{sent} had {listing(reasons)}."
+        reasons.append(f"{plural(dead, 'garbage-collected receiver')}: {died} dead")
+    return f"{sent} had only {listing(reasons)}."
 
 
 def dropped(case: Case) -> Iterator[Advice]:
@@ -180,8 +181,8 @@ def dropped(case: Case) -> Iterator[Advice]:
             severity="mend",
             title="Dropped",
             reason=sentence(
-                f"{came} came after the limit of {limit} and "
-                f"{'was' if case.dropped == 1 else 'were'} only counted; ",
+                f"{came} above the limit of {limit} {'was' if case.dropped == 1 else 'were'} "
+                "only counted. ",
                 mono('LIMITS["DISPATCHES"]'),
                 " raises it.",
             ),

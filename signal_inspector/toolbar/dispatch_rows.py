@@ -156,7 +156,7 @@ def _by_time(members: Sequence[Dispatch]) -> list[Badge]:
     if not count:
         return []
     some = "" if count == len(members) else f"{integer(count)} "
-    return [Badge(text=f"{some}of another thread or task, by time")]
+    return [Badge(text=f"{some}of another thread or task, matched by time")]
 
 
 def _unique_badges(node: Node, remarks: Remarks) -> list[Badge]:

@@ -52,7 +52,7 @@ def stopped_others(case: Case) -> Iterator[Advice]:
                 mono(method),
                 ", so ",
                 strong_listing(stopped),
-                f" {were} not called{times(len(targets))}; with ",
+                f" {were} not called{times(len(targets))}. With ",
                 mono(f"{method}_robust"),
                 " they would have been." if len(stopped) > 1 else " it would have been.",
             ),
@@ -85,7 +85,7 @@ def swallowed_failures(case: Case) -> Iterator[Advice]:
                 mono(exception_name(exception)),
                 f"{times(len(targets))}; ",
                 mono(method),
-                " gave it back to the sender, who has to look for it in the responses.",
+                " returned it to the sender, which has to look for it in the responses.",
             ),
             targets=tuple(targets),
         )
@@ -108,8 +108,8 @@ def rolled_back(case: Case) -> Iterator[Advice]:
                 strong_listing(done),
                 " ran for ",
                 strong(signal),
-                f"{times(len(targets))} in a transaction that was rolled back later; "
-                "what they did outside the database stays.",
+                f"{times(len(targets))} in a transaction that was rolled back later. What they "
+                "did outside the database was not undone.",
             ),
             targets=tuple(targets),
         )
@@ -140,8 +140,8 @@ def recursion(case: Case) -> Iterator[Advice]:
             title="Recursion",
             reason=sentence(
                 strong(signal),
-                f" was sent inside a receiver of its own{deep}; "
-                "nothing but that receiver's own condition ends this.",
+                f" was sent by one of its own receivers{deep}. Only a condition in that "
+                "receiver ends the recursion.",
             ),
             targets=((dispatch.sequence, None),),
             badge=Badge(text="recursion"),
@@ -165,10 +165,10 @@ def slow_in_transaction(case: Case) -> Iterator[Advice]:
             title="Slow in a transaction",
             reason=sentence(
                 strong(receiver),
-                f" kept the transaction open for {duration(slow[0][0])}{times(len(slow))}, "
-                "with its locks; ",
+                f" kept the transaction and its locks open for {duration(slow[0][0])}"
+                f"{times(len(slow))}. With ",
                 mono("transaction.on_commit"),
-                " would run it after the commit.",
+                " it would run after the commit.",
             ),
             targets=tuple(target for _, target in slow),
             badge=Badge(text="slow in a transaction", tone="warn", glyph="warn"),
@@ -197,9 +197,9 @@ def ran_often(case: Case) -> Iterator[Advice]:
             title=f"Ran {integer(number)} times",
             reason=sentence(
                 strong_listing(receivers),
-                f" ran {integer(number)} times ({cost}); one ",
+                f" ran {integer(number)} times ({cost}). One ",
                 strong(signal),
-                f" for all of it would run {'it' if len(receivers) == 1 else 'them'} once.",
+                f" for everything would run {'it' if len(receivers) == 1 else 'them'} once.",
             ),
             targets=((ran[0][0].sequence, ran[0][1]),),
         )
@@ -221,7 +221,7 @@ def repeated_query(case: Case) -> Iterator[Advice]:
             title="Repeated query",
             reason=sentence(
                 strong(receiver),
-                f" sent one statement {integer(number)} times, out of its "
+                f" ran the same statement {integer(number)} times, among its "
                 f"{plural(call.query_count, 'query', 'queries')}.",
             ),
             targets=(target,),
@@ -257,7 +257,7 @@ def thread_for_asend(case: Case) -> Iterator[Advice]:
                 strong_listing(names),
                 f" {moved}",
                 mono(method),
-                f" moved {'it' if len(names) == 1 else 'them'} to a thread{wait}"
+                f" ran {'it' if len(names) == 1 else 'them'} in a thread{wait}"
                 f"{times(len(sends))}.",
             ),
             targets=(worst, *(send[2] for send in sends if send[2] != worst)),

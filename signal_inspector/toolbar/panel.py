@@ -201,8 +201,8 @@ def check_panel() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"DEBUG_TOOLBAR_PANELS holds {PANEL}, but INSTALLED_APPS lacks signal_inspector: "
-            "no dispatch will be recorded.",
+            f"DEBUG_TOOLBAR_PANELS contains {PANEL}, but INSTALLED_APPS does not contain "
+            "signal_inspector: no dispatch will be recorded.",
             hint='Add "signal_inspector" to INSTALLED_APPS.',
             id="signal_inspector.W004",
         )

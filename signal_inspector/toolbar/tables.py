@@ -149,7 +149,7 @@ def others_words(rows: Sequence[CatalogSignal]) -> str:
         return ""
     if found == 1:
         return "Show the one signal with receivers that is not inspected"
-    return f"Show {integer(found)} more signals with receivers, which are not inspected"
+    return f"Show {integer(found)} more signals with receivers that are not inspected"
 
 
 def intro(entries: Sequence[SignalEntry]) -> str:
@@ -157,7 +157,7 @@ def intro(entries: Sequence[SignalEntry]) -> str:
     number = sum(1 for entry in entries if entry.is_inspected)
     shown = integer(min(number, _SIGNALS))
     return (
-        "Connected in this process now, in the order they would run. "
+        "Receivers that are connected in this process now, in the order in which they would run. "
         f"{shown} of {plural(number, 'custom signal')}."
     )
 

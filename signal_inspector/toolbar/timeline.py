@@ -83,7 +83,7 @@ class Timeline:
         shown = [self._tree.member(node, d) for d in rest[offset : offset + PAGE]]
         rows = self._expand_and_emit(shown)
         if offset == 0:
-            text = "The others, in the order they were sent"
+            text = "The others, in the order in which they were sent"
             rows.insert(0, self._heading(node, "rest", text, hidden=False))
         if len(rest) > offset + PAGE:
             rows.append(self._rest_row(node, rest, offset + PAGE, hidden=False))
@@ -210,7 +210,7 @@ class Timeline:
                 parent=nodes[0].parent,
                 level=nodes[0].level,
                 hidden=hidden,
-                text=f"{left} more rows are left out here; the JSON has all dispatches.",
+                text=f"{left} more rows are not shown. The JSON contains all dispatches.",
             )
 
     def _emit_members(
@@ -252,7 +252,7 @@ class Timeline:
         hidden: bool,
     ) -> MoreRow:
         button = f"Show the next {PAGE}" if left > PAGE else f"Show the other {left}"
-        words = f"of {integer(left)}, in the order they were sent" if left > PAGE else ""
+        words = f"of {integer(left)}, in the order in which they were sent" if left > PAGE else ""
         return MoreRow(
             id=f"{path}-m{offset}" if path else f"m{offset}",
             parent=parent,

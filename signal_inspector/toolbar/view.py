@@ -98,12 +98,12 @@ class PanelView:
     receivers: tuple[ReceiverRow, ...]  # by self time, most first
     catalog: tuple[CatalogSignal, ...]
     catalog_others: str  # "Show 9 more signals, …"; "" for none
-    catalog_intro: str  # "Connected in this process now, in the order they would run. ..."
+    catalog_intro: str  # "Receivers that are connected in this process now, ..."
     legend: tuple[LegendItem, ...]
     others: tuple[OtherRequest, ...]  # newest first, at most 5, without this request
     is_empty: bool  # this request sent nothing: no figures, rows or filters
-    empty_text: str  # "This request sent no custom signal."
-    others_title: str  # "Recent requests that did:" or "Other recent requests:"
+    empty_text: str  # "This request sent no custom signals."
+    others_title: str  # "Recent requests that sent some:" or "Other recent requests:"
     internal_errors: str  # "Inspector's own failures: 2 (payload 2)", or ""
     json_url: str  # all dispatches of this request as JSON, a download
     slider_max: str  # raw milliseconds, the end of the threshold's slider
@@ -193,8 +193,8 @@ def panel_view(stats: Mapping[str, Any], request_id: str, store: Any) -> PanelVi
         legend=LEGEND,
         others=other_requests(store, request_id, time()),
         is_empty=is_empty,
-        empty_text="This request sent no custom signal." if is_empty else "",
-        others_title="Recent requests that did:" if is_empty else "Other recent requests:",
+        empty_text="This request sent no custom signals." if is_empty else "",
+        others_title="Recent requests that sent some:" if is_empty else "Other recent requests:",
         internal_errors=internal_error_text(),
         json_url=Links(request_id).json(),
         slider_max=str(max(math.ceil(longest / 1e6), 1)),
@@ -216,7 +216,7 @@ def _dropped_row(request: StoredRequest, tree: Tree) -> Row:
         segments=(
             Segment(text=f"{dropped} {was} counted, not kept:", style="strong"),
             Segment(text=f" this request reached the limit of {kept} at {at}. "),
-            Segment(text=f"All other figures are of the {kept}.", style="quiet"),
+            Segment(text=f"All other figures cover these {kept}.", style="quiet"),
         ),
     )
 
@@ -227,7 +227,7 @@ def internal_error_text() -> str:
     if not counts:
         return ""
     kinds = ", ".join(f"{kind} {integer(number)}" for kind, number in counts.items())
-    return f"Inspector's own failures: {integer(sum(counts.values()))} ({kinds})"
+    return f"Failures in Signal Inspector itself: {integer(sum(counts.values()))} ({kinds})"
 
 
 def advise(case: Case) -> list[Advice]:

@@ -27,9 +27,9 @@ View = Callable[[HttpRequest], HttpResponse]
 _for_who_sees_it: Callable[[View], View] = require_show_toolbar
 _in_its_language: Callable[[View], View] = render_with_toolbar_language
 
-_GONE = "The toolbar no longer keeps this request. Reload the page and look again."
-_NO_ROW = "There is no such row in this request."
-_NO_DISPATCH = "There is no such dispatch in this request."
+_GONE = "The toolbar no longer keeps this request. Reload the page and try again."
+_NO_ROW = "This request has no such row."
+_NO_DISPATCH = "This request has no such dispatch."
 
 
 def _toolbar_view(view: View) -> View:
@@ -42,7 +42,7 @@ def _toolbar_view(view: View) -> View:
                 return view(request)
         except Exception as error:
             internal_errors.report(f"the view {view.__name__}", error)
-            return _error("The Signal Inspector failed here; its log says why.", 500)
+            return _error('Signal Inspector failed here. See the logger "signal_inspector".', 500)
 
     return login_not_required(_for_who_sees_it(_in_its_language(guarded)))
 

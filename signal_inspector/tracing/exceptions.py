@@ -118,9 +118,9 @@ class FailureLog:
             self._looked_for_doubles = True
             if _is_exported(_DJANGOS_LOGGER):
                 logger.warning(
-                    'SIGNAL_INSPECTOR["TRACING"]["LOG_FAILURES"] is on, and a handler of '
-                    'OpenTelemetry exports what Django logs to "%s": each failure of a receiver '
-                    "under a robust send is exported twice. Turn one of the two off.",
+                    'SIGNAL_INSPECTOR["TRACING"]["LOG_FAILURES"] is on, and an OpenTelemetry '
+                    'handler exports what Django logs to "%s": each receiver failure in '
+                    "send_robust() is exported twice. Turn one of the two off.",
                     _DJANGOS_LOGGER,
                 )
 
@@ -128,7 +128,7 @@ class FailureLog:
 def _in_words(attributes: Attributes) -> str:
     sent = f"{attributes.get(METHOD, 'send')} of {attributes.get(SIGNAL, 'a signal')}"
     receiver = attributes.get(FUNCTION)
-    return f"{receiver} failed under {sent}" if receiver else f"{sent} failed"
+    return f"{receiver} failed in {sent}" if receiver else f"{sent} failed"
 
 
 def _is_exported(name: str) -> bool:

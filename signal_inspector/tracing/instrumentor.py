@@ -80,7 +80,7 @@ class SignalInstrumentor:
         installed together with an unsupported version of Django.
         """
         if self._is_instrumented_by_opentelemetry:
-            logger.warning("Signals are traced already: instrument() changes nothing.")
+            logger.warning("Signals are already traced: instrument() has no effect.")
             return
         try:
             self._is_instrumented_by_opentelemetry = True
@@ -104,7 +104,7 @@ class SignalInstrumentor:
         Counters that a meter provider reads stay with it: the API has no way to remove them.
         """
         if not self._is_instrumented_by_opentelemetry:
-            logger.warning("Signals are not traced: uninstrument() changes nothing.")
+            logger.warning("Signals are not traced: uninstrument() has no effect.")
             return
         self._is_instrumented_by_opentelemetry = False
         sink, self._sink = self._sink, None

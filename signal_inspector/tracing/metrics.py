@@ -142,13 +142,13 @@ def observe(meter_provider: MeterProvider | None = None) -> None:
         "django.signal.inspector.dropped",
         callbacks=[_observer(internal_errors.known_drops)],
         unit="{item}",
-        description="What Signal Inspector did not keep as a limit was reached.",
+        description="What Signal Inspector did not keep because a limit was reached.",
     )
     meter.create_observable_counter(
         "django.signal.inspector.failures",
         callbacks=[_observer(internal_errors.known_counts)],
         unit="{failure}",
-        description="Failures inside Signal Inspector; the signals were sent all the same.",
+        description="Failures inside Signal Inspector. The signals were sent as usual.",
     )
 
 

@@ -88,7 +88,7 @@ def found(value: Any, key: str) -> Any:
     try:
         return import_string(value)
     except Exception as error:  # a module may raise anything while it is imported
-        internal_errors.report(f"finding {value}, which TRACING names as {key}", error)
+        internal_errors.report(f"importing {value} for the setting {key} of TRACING", error)
         return None
 
 

@@ -180,7 +180,7 @@ class Listener:
             if kind in message:
                 break
         else:
-            raise ValueError("not a known message")
+            raise ValueError("an unknown message")
         content = message[kind]
         if kind == "hello":
             self._greet(sender, content)

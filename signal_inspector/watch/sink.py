@@ -203,11 +203,11 @@ def _call(path: Path) -> Line | None:
     except FileNotFoundError:  # the watcher has just ended
         pass
     except RefusedError as error:
-        internal_errors.report("a foreign file among the watchers", error)
+        internal_errors.report("a foreign file in the directory of watchers", error)
     except (ValueError, KeyError, TypeError) as error:
-        internal_errors.report("the address of a watcher", error)
+        internal_errors.report("reading the address of a watcher", error)
     except OSError as error:  # only for this watcher: the others are still called
-        internal_errors.report("calling a watcher", error)
+        internal_errors.report("connecting to a watcher", error)
     return None
 
 

@@ -64,7 +64,7 @@ class Watcher:
                 wait = source.interval
             except SourceAwayError as away:
                 wait = min(wait * 2, _LONGEST_WAIT)
-                self._say(f"{away} Next look in {wait:.0f} s.")
+                self._say(f"{away} Trying again in {wait:.0f} s.")
             deadline = time.monotonic() + wait
             while (left := deadline - time.monotonic()) > 0:
                 self._show(self._families.waited(time.monotonic()))
@@ -83,11 +83,11 @@ class Watcher:
             parts[0] += f" from {len(self._processes)} processes"
         parts.append(f"{lines.failed:,} failed")
         if lines.left_out:
-            parts.append(f"{lines.left_out:,} left out by the filters")
+            parts.append(f"{lines.left_out:,} hidden by filters")
         if self._lost:
-            parts.append(f"{self._lost:,} lost, as the watcher did not keep up")
+            parts.append(f"{self._lost:,} lost, because the watcher was too slow")
         if self._unreadable:
-            parts.append(f"{self._unreadable:,} not readable")
+            parts.append(f"{self._unreadable:,} unreadable")
         return ", ".join(parts) + "."
 
     @property
@@ -99,13 +99,13 @@ class Watcher:
             self._add(message.content, message.process)
         elif message.kind == "hello":
             self._processes.add(message.process)
-            self._say(f"Process {printable(message.process)} is there.")
+            self._say(f"Process {printable(message.process)} has connected.")
         elif message.kind == "bye":
-            self._say(f"Process {printable(message.process)} has gone.")
+            self._say(f"Process {printable(message.process)} has disconnected.")
         elif message.kind == "lost":
             self._lost += max(message.content, 0)
             count = dispatch_count(message.content)
-            self._say(f"{count} of process {printable(message.process)} did not come through.")
+            self._say(f"{count} of process {printable(message.process)} could not be sent.")
         else:
             self._unreadable += 1
 

@@ -133,7 +133,10 @@ def require_private(path: Path, is_kind: object, kind: str) -> None:
     # The mode of a socket has no meaning on some systems: its directory's mode counts.
     if not stat.S_ISSOCK(found.st_mode) and found.st_mode & _OTHERS:
         mode = stat.S_IMODE(found.st_mode)
-        raise RefusedError(f"{path} is open to others (mode {mode:04o}): nobody else may use it.")
+        raise RefusedError(
+            f"{path} is accessible to other users (mode {mode:04o}). Make it accessible to its "
+            "owner only."
+        )
 
 
 def _home() -> Path:

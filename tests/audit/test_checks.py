@@ -71,7 +71,7 @@ class TestMiddleware:
         """The message names what has to go behind it."""
         with override_settings(MIDDLEWARE=[SECURITY, LOUD, SESSIONS, OURS]):
             (message,) = check_installation(None)
-        assert message.msg.startswith(f"{LOUD} stands before AuditMiddleware")
+        assert message.msg.startswith(f"{LOUD} comes before AuditMiddleware")
         assert message.hint == f'Put "{OURS}" first.'
 
     def test_a_middleware_that_cannot_be_imported(self) -> None:
@@ -98,7 +98,7 @@ def test_the_audit_without_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
     with override_settings(MIDDLEWARE=[OURS]):
         (message,) = check_installation(None)
     assert message.id == "signal_audit.W006"
-    assert message.hint == 'Add "signal_inspector" to INSTALLED_APPS, first.'
+    assert message.hint == 'Add "signal_inspector" to INSTALLED_APPS, in first place.'
 
 
 def test_it_is_registered() -> None:

@@ -37,7 +37,7 @@ pytestmark = [] if connection.vendor == "sqlite" else [pytest.mark.django_db(tra
 
 DELIVERIES = ["after_transaction", "buffered", "inline", "spooled"]
 #: How each is told of in the log of the process.
-NOT_NOW = "writing the audit log, which the database does not take now"
+NOT_NOW = "writing the audit log (the database is unavailable)"
 DISPATCHES = AuditedDispatch._meta.db_table
 
 #: What needs more room than is left in the pages of a file.

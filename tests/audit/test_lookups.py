@@ -127,7 +127,7 @@ def test_gaps_of_a_time() -> None:
 
 
 def test_open_gaps() -> None:
-    """A gap that somebody has dealt with is no open one any more."""
+    """A gap that somebody has resolved is no open one any more."""
     gap(0, 10, closed_at=NOON)
     left = gap(5, 30)
     assert list(open_gaps()) == [left]

@@ -64,7 +64,7 @@ def test_order_is_found(page: Page, shop: str) -> None:
     log_in(page, shop)
     page.get_by_label("Search the log").fill("award_points")
     page.get_by_role("button", name="Search").click()
-    expect(page.locator("#sa-taken")).to_contain_text("is taken for a receiver")
+    expect(page.locator("#sa-taken")).to_contain_text("is read as a receiver")
     page.locator(".sa-dispatches tr.sa-failed a").first.click()
     failure = page.get_by_role("region", name="Exception in award_points")
     expect(failure.locator("pre")).to_contain_text("loyalty/receivers.py in award_points(")

@@ -27,8 +27,8 @@ def section(page: Page) -> Locator:
 
 def go_on(page: Page, reason: str) -> None:
     """From the page of the dispatch to the one that asks."""
-    section(page).get_by_label("Why it is run again").fill(reason)
-    section(page).get_by_role("button", name="Go on to confirm").click()
+    section(page).get_by_label("Reason").fill(reason)
+    section(page).get_by_role("button", name="Review and confirm").click()
     expect(page.get_by_role("region", name="What will run", exact=True)).to_be_visible()
 
 
@@ -61,7 +61,7 @@ def test_again_and_again(page: Page, shop: str) -> None:
     expect(section(page).locator(".sa-conditions > li.sa-ok")).to_have_count(7)
     reason = "to see <b>whether</b> it does"
     go_on(page, reason)
-    expect(page.get_by_label("Why it is run again")).to_have_value(reason)
+    expect(page.get_by_label("Reason")).to_have_value(reason)
     will = page.get_by_role("region", name="What will run", exact=True)
     expect(will).to_contain_text("loyalty/receivers.py")
     expect(will).to_contain_text(re.compile(r"shop\.Order:\d+"))
@@ -79,7 +79,7 @@ def test_again_and_again(page: Page, shop: str) -> None:
         go_on(page, "the account exists by now")
         run(page)
         expect(page.locator(".sa-badge")).to_have_text("returned")
-        page.get_by_role("link", name="as a dispatch of its own").click()
+        page.get_by_role("link", name="as its own dispatch").click()
         expect(page.locator("#content")).to_contain_text(re.compile(r"retry \d+"))
         page.goto(f"{shop}{ACCOUNTS}")
         points = page.locator("tr", has_text="grace").locator(".field-points")

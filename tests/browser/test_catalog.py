@@ -59,7 +59,7 @@ def test_marks(page: Page, shop: str) -> None:
 def test_time_and_search(page: Page, shop: str) -> None:
     """A text narrows the page, and another time keeps the text."""
     log_in(page, shop, PAGE)
-    box = page.get_by_role("searchbox", name="Signals and receivers whose name holds")
+    box = page.get_by_role("searchbox", name="Signals and receivers whose name contains")
     box.fill("coupon")
     page.get_by_role("button", name="Find").click()
     expect(page.locator(".sa-signal")).to_have_count(1)

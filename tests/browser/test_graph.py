@@ -99,11 +99,11 @@ class TestDetails:
     def test_only_what_is_around(self, page: Page) -> None:
         """The neighborhood alone is laid out anew, with all that follows; and back."""
         box(page, "warehouse_synced").click()
-        page.get_by_role("button", name="Only what is around it").click()
+        page.get_by_role("button", name="Only its neighbors").click()
         shown = page.locator("#picture .box:not(.aside) .title")
         expect(shown).to_have_count(5)
         expect(shown.filter(has_text="Checkout.place")).to_be_visible()
-        page.get_by_role("button", name="Only what is around it").click()
+        page.get_by_role("button", name="Only its neighbors").click()
         expect(shown).to_have_count(50)
 
     def test_an_arrow_tells_what_it_stands_for(self, page: Page) -> None:
@@ -208,7 +208,7 @@ class TestFinding:
         page.get_by_label("Only orphans").check()
         expect(shown.locator(".title")).to_have_text(["payment_captured", "Checkout.take_payment"])
         page.get_by_label("Only cycles").check()
-        expect(page.get_by_text("Nothing is left to show.")).to_be_visible()
+        expect(page.get_by_text("No box matches the filters.")).to_be_visible()
         page.locator("#reset").click()
         expect(shown).to_have_count(50)
 
@@ -221,7 +221,7 @@ class TestFinding:
         box(page, "on_b").click()
         way = page.locator("#panel ol").last.locator("li")
         expect(way).to_have_count(6)
-        expect(page.locator("#panel")).to_contain_text("by way of shop.help")
+        expect(page.locator("#panel")).to_contain_text("through shop.help")
 
     def test_the_table(self, page: Page) -> None:
         """The table holds the same, and the search leaves the rows that match."""

@@ -146,7 +146,9 @@ def test_group(order: Locator) -> None:
     expect(members).to_have_count(3)
     order.get_by_role("button", name="Show the other 8").click()
     expect(members).to_have_count(11)
-    heading = order.locator(".si-heading", has_text="The others, in the order they were sent")
+    heading = order.locator(
+        ".si-heading", has_text="The others, in the order in which they were sent"
+    )
     expect(heading).to_be_focused()
     members.nth(5).get_by_role("button").click()
     expect(row(order, "take_from_shelf").locator("visible=true")).to_have_count(1)

@@ -105,7 +105,7 @@ def test_the_snapshot_of_the_document_is_the_shops() -> None:
 
 def test_the_change_of_the_document_is_told_so(tmp_path: Path) -> None:
     """From a snapshot that was another one, the command says what the document shows."""
-    [shown] = [text for text in _PLAIN.findall(TEXT) if "no longer holds" in text]
+    [shown] = [text for text in _PLAIN.findall(TEXT) if "is out of date" in text]
     text = (SHOP / "signals.txt").read_text()
     log, award = "    shop.receivers.log_order\n", "    loyalty.receivers.award_points\n"
     captured = "payments.signals.payment_captured\n"

@@ -355,9 +355,9 @@ class TestDescribeEverything:
     @pytest.mark.parametrize(
         ("receivers", "problem"),
         [
-            (42, "signal.receivers is no list, but builtins.int"),
-            (None, "signal.receivers is no list, but builtins.NoneType"),
-            ([1, (2, 3)], "2 of 2 entries of signal.receivers have a form that is not known"),
+            (42, "signal.receivers is not a list, but a builtins.int"),
+            (None, "signal.receivers is not a list, but a builtins.NoneType"),
+            ([1, (2, 3)], "2 of 2 entries of signal.receivers have an unknown form"),
         ],
     )
     def test_what_has_an_odd_form_is_said(

@@ -131,7 +131,7 @@ class TestCalled:
         source = "def f(**kwargs): pass"
         for name in ("made.receivers", "project.made.receivers"):
             signal.connect(module(monkeypatch, name, source, "/srv/made/receivers.py").f)
-        told = "the same code is called as {}, too: its module was imported under two names"
+        told = "the same code is also called as {}: its module was imported under two names"
         assert [each.detail for each in explain(signal).called] == [
             told.format("project.made.receivers.f"),
             told.format("made.receivers.f"),
@@ -143,7 +143,7 @@ class TestCalled:
         for each in kept:
             signal.connect(each.f)
         assert {each.detail for each in explain(signal).called} == {
-            "another copy of it is called, too: its module was loaded twice"
+            "another copy of it is also called: its module was loaded twice"
         }
 
     def test_many_made_by_the_same_lines_are_no_mistake(self, signal: Signal) -> None:
@@ -172,15 +172,15 @@ class TestNotCalled:
         for sender in (None, App):
             found = only(explain(signal, sender))
             assert found.standing is Standing.OTHER_SENDER
-            assert found.detail == f"it listens to sender {__name__}.Web only"
+            assert found.detail == f"it listens only to sender {__name__}.Web"
 
     def test_a_subclass_is_another_sender(self, signal: Signal) -> None:
         """What is asked most of senders is answered."""
         signal.connect(log, sender=Web)
         branch = type("Branch", (Web,), {"__module__": __name__})
         assert only(explain(signal, branch)).detail == (
-            f"it listens to sender {__name__}.Web only, "
-            f"and its subclass {__name__}.Branch is another sender"
+            f"it listens only to sender {__name__}.Web, and "
+            f"its subclass {__name__}.Branch is another sender"
         )
 
     def test_a_dead_reference(self, signal: Signal) -> None:
@@ -367,7 +367,7 @@ class TestInspected:
 
         class Inherits(Choosy): ...
 
-        told = "test_a_class_with_a_send_of_its_own_is_remarked_upon.<locals>.Choosy has a send()"
+        told = "_is_remarked_upon.<locals>.Choosy has its own send()"
         assert told in explain(Inherits()).remark
         assert explain(order_placed).remark == explain("post_save").remark == ""
 
@@ -393,8 +393,9 @@ class TestFinding:
         with pytest.raises(NotFoundError) as raised:
             find_signal("twice_made")
         assert str(raised.value) == (
-            "'twice_made' may be made_a.signals.twice_made or made_b.signals.twice_made. "
-            "Say which."
+            "'twice_made' is ambiguous: it may be made_a.signals.twice_made or "
+            "made_b.signals.twice_made. "
+            "Use the full name."
         )
 
     def test_nothing_of_this_name(self) -> None:
@@ -431,7 +432,7 @@ class TestFinding:
     @pytest.mark.parametrize("text", ["auth.Usr", "auth", "nope.Nope", "", ".", "auth.models.x.y"])
     def test_an_unknown_sender(self, text: str) -> None:
         """Nothing is imported to find one; the error says what a sender may be."""
-        with pytest.raises(NotFoundError, match="stands in quotes"):
+        with pytest.raises(NotFoundError, match="write it in quotes"):
             find_sender(text)
 
     def test_names_of_senders_that_are_known_are_suggested(self) -> None:
@@ -475,7 +476,7 @@ class TestWhatTheSourceTells:
             }
         )
         said = self.explained(project, "viewed")
-        assert "It is handed on in stall/views.py:3 (add): it may be sent from there." in said
+        assert "It is passed on in stall/views.py:3 (add) and may be sent from there." in said
 
     @pytest.mark.parametrize(
         ("name", "send"),
@@ -526,7 +527,7 @@ class TestWhatTheSourceTells:
         )
         said = self.explained(project, "viewed")
         assert "stall/work.py:3, send()" in said
-        assert "arguments page, by way of stall.work.emit" in said
+        assert "arguments page, through stall.work.emit" in said
 
     def test_a_taken_uid_and_a_vain_disconnect(self, project: Project) -> None:
         """Both stand at the receiver they are about."""
@@ -542,8 +543,8 @@ class TestWhatTheSourceTells:
             }
         )
         said = " ".join(self.explained(project, "viewed").split())
-        assert "its dispatch_uid 'log' is taken by stall.models.first" in said
-        assert "models.py:7 found nothing: it has to be given the sender and the" in said
+        assert "its dispatch_uid 'log' is already used by stall.models.first" in said
+        assert "models.py:7 did not match this connection: pass it the same sender" in said
 
     def test_a_receiver(self, project: Project) -> None:
         """Which signals it is connected to, and which it is not."""

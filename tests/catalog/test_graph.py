@@ -196,7 +196,7 @@ class Work:
         assert senders == {"shop.work.Work.__init__", "shop.work.Work.on.<locals>.inner"}
 
     def test_the_nearest_send_counts(self, tmp_path: Path) -> None:
-        """What a receiver sends itself is not told again by way of calls."""
+        """What a receiver sends itself is not told again through calls."""
         code = "def a(**kw):\n    paid.send(None)\n    b()\ndef b():\n    paid.send(None)\n"
         graph = graph_of(tmp_path, code, entry(PLACED, "shop.work.a"))
         assert on(graph) == [("shop.work.a", PAID, (CODE,), ())]
@@ -311,7 +311,7 @@ class TestRecorded:
         said: list[str] = []
         assert registry.sent_on(said.append) == []
         assert said == [
-            "What the audit has recorded is left out: no such table: signal_audit_dispatch"
+            "The records of the audit are left out: no such table: signal_audit_dispatch"
         ]
         assert registry.sent_on() == []
         assert internal_errors.counts() == {}

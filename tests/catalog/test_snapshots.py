@@ -199,20 +199,20 @@ class TestText:
         [
             ("", "the first line does not say"),
             ("hello\n", "the first line does not say"),
-            (HEAD.replace("format 1", "format 2"), "it has format 2, and this version reads"),
+            (HEAD.replace("format 1", "format 2"), "it has format 2, but this version reads"),
             (HEAD.splitlines()[0], "the second line does not say"),
             (HEAD.replace("--output", "--tapir --output"), "there is no option '--tapir'"),
             (HEAD.replace("snapshot --", "snapshot '--"), "the second line does not|No closing"),
-            (f"{HEAD}    a.b\n", "line 3: a receiver stands before any signal"),
+            (f"{HEAD}    a.b\n", "line 3: a receiver comes before the first signal"),
             (f"{HEAD}a.b\n  c.d\n", "line 4 is neither"),
             (f"{HEAD}a.b\n\tc.d\n", "line 4 is neither"),
             (f"{HEAD}<<<<<<< HEAD\na.b\n", "line 3 is neither"),
             (f"{HEAD}a.b\n=======\n", "line 4 is neither"),
-            (f"{HEAD}a.b\na.b\n", "line 4: a.b stands there a second time"),
-            (f"{HEAD}a.b\n    c.d | asink\n", "line 4: 'asink' says nothing"),
-            (f"{HEAD}a.b\n    c.d | async | async\n", "line 4: 'async' says nothing"),
-            (f"{HEAD}a.b\n    c.d | uid x\n", "line 4: 'x' is no dispatch_uid in quotes"),
-            (f"{HEAD}a.b\n    c.d | uid 7\n", "line 4: '7' is no dispatch_uid in quotes"),
+            (f"{HEAD}a.b\na.b\n", "line 4: a.b occurs a second time"),
+            (f"{HEAD}a.b\n    c.d | asink\n", "line 4: 'asink' does not describe"),
+            (f"{HEAD}a.b\n    c.d | async | async\n", "line 4: 'async' does not describe"),
+            (f"{HEAD}a.b\n    c.d | uid x\n", "line 4: 'x' is not a dispatch_uid in quotes"),
+            (f"{HEAD}a.b\n    c.d | uid 7\n", "line 4: '7' is not a dispatch_uid in quotes"),
         ],
     )
     def test_what_is_broken_is_named(self, text: str, why: str) -> None:
@@ -261,14 +261,14 @@ class TestChanges:
         [
             (None, [A], ["the signal is new", "a receives it"]),
             ([A], None, ["the signal is gone", "a received it"]),
-            ([A], [A, B], ["b has appeared: it runs after a"]),
-            ([A], [B, A], ["b has appeared: it runs first"]),
-            ([A, B], [B], ["a has vanished"]),
-            ([A, B], [B, A], ["b has moved: it runs first now"]),
-            ([A, B, C, D], [A, C, D, B], ["b has moved: it runs after d now"]),
-            ([A, A], [A], ["a has vanished"]),
-            ([A], [A, A], ["a has appeared: it runs after a"]),
-            ([A, B, C], [C, D, A], ["d has appeared: it runs after c", "b has vanished"]),
+            ([A], [A, B], ["b is new: it runs after a"]),
+            ([A], [B, A], ["b is new: it runs first"]),
+            ([A, B], [B], ["a is gone"]),
+            ([A, B], [B, A], ["b has moved: it now runs first"]),
+            ([A, B, C, D], [A, C, D, B], ["b has moved: it now runs after d"]),
+            ([A, A], [A], ["a is gone"]),
+            ([A], [A, A], ["a is new: it runs after a"]),
+            ([A, B, C], [C, D, A], ["d is new: it runs after c", "b is gone"]),
         ],
     )
     def test_receivers_come_go_and_move(self, before: Any, now: Any, sentences: list[str]) -> None:
@@ -278,10 +278,10 @@ class TestChanges:
     @pytest.mark.parametrize(
         ("change", "sentence"),
         [
-            ({"sender": "S"}, "a listens to sender S, and no longer to any sender"),
-            ({"dispatch_uid": "u"}, 'a has uid "u", and no longer no uid'),
+            ({"sender": "S"}, "a listens to sender S instead of any sender"),
+            ({"dispatch_uid": "u"}, 'a has uid "u" instead of no uid'),
             ({"is_async": True}, "a has become async"),
-            ({"is_strong": True}, "a is held strongly now"),
+            ({"is_strong": True}, "a is now held strongly"),
         ],
     )
     def test_a_connection_that_is_made_otherwise(
@@ -293,15 +293,15 @@ class TestChanges:
     def test_what_has_not_changed_is_set_aside_first(self) -> None:
         """Of a receiver that was connected twice, the connection that is gone is named."""
         one, other = (Line(receiver="r", dispatch_uid=uid) for uid in "ab")
-        assert told([one, other], [other]) == ['r has vanished (uid "a")']
-        assert told([one, other], [one]) == ['r has vanished (uid "b")']
-        assert told([other], [one, other]) == ['r has appeared (uid "a"): it runs first']
+        assert told([one, other], [other]) == ['r is gone (uid "a")']
+        assert told([one, other], [one]) == ['r is gone (uid "b")']
+        assert told([other], [one, other]) == ['r is new (uid "a"): it runs first']
 
     def test_facts_of_what_appears_are_told(self) -> None:
         """A new receiver is told with what is not usual of it."""
         line = Line(receiver="a", sender="S", dispatch_uid="u", is_async=True, is_strong=True)
         [sentence] = told([], [line])
-        assert sentence == 'a has appeared (sender S, uid "u", async, strong): it runs first'
+        assert sentence == 'a is new (sender S, uid "u", async, strong): it runs first'
 
 
 def test_lazy_models_that_came_are_taken(shop: Any) -> None:

@@ -144,7 +144,7 @@ class TestNames:
         assert 0 < len(asked) < 20
 
     def test_a_signal_of_a_class(self, tmp_path: Path) -> None:
-        """A signal that a class holds is found by way of the class, and of one that inherits."""
+        """A signal that a class holds is found through the class, and of one that inherits."""
         text = """
             from django.dispatch import Signal
             class Cart:
@@ -705,9 +705,9 @@ class TestProblems:
     @pytest.mark.parametrize(
         ("content", "problem"),
         [
-            (b"def (:\n", "is no Python of this version: line 1"),
-            (b"x = '\xff'\n", "is no Python of this version"),
-            (b"# coding: nonsense\n", "is no Python of this version"),
+            (b"def (:\n", "is not valid for this version of Python: line 1"),
+            (b"x = '\xff'\n", "is not valid for this version of Python"),
+            (b"# coding: nonsense\n", "is not valid for this version of Python"),
             (b"x = 1\0\n", ""),
             (b"(" * 5000, ""),
             (b"x = " + b"-" * 100_000 + b"1\n", ""),

@@ -212,7 +212,7 @@ class TestHtml:
             assert each.receiver in rows[each.signal]
         assert "shop.dead" in rows["shop.a"]
         assert "recorded 1,200 ×" in rows["shop.a"]
-        assert "by way of shop.help" in rows["shop.c"]
+        assert "through shop.help" in rows["shop.c"]
 
     def test_the_data_names_every_box(self) -> None:
         """Every box and arrow of the picture is in the data that the script reads."""

@@ -74,20 +74,20 @@ def test_json_is_what_is_documented(project: Project) -> None:
 def test_a_sender_changes_who_is_called(project: Project) -> None:
     """The receiver of this sender is called, in its place."""
     text = project.run("explain", "order_placed", "--sender", "shop.Gift")
-    assert "Called, in this order, if shop.models.Gift sends it:" in text
+    assert "Called in this order if shop.models.Gift sends it:" in text
     assert "  2   shop.receivers.wrap" in text
 
 
 def test_what_a_server_imports_counts(project: Project) -> None:
     """With --bare the views are not imported, and so their receivers are not connected."""
     text = project.run("explain", "order_placed", "--bare")
-    assert "shop.views connects it, and this process has not imported that module" in text
+    assert "shop.views connects it, but this process has not imported that module" in text
 
 
 def test_a_signal_that_was_never_imported(project: Project) -> None:
     """The source is asked, and says where the signal would be made."""
     text = project.run("explain", "never_made", status=1)
-    assert "shop.forgotten.never_made is made in" in text
+    assert "shop.forgotten.never_made is created in" in text
     assert "shop/forgotten.py:4, but this process has not imported shop.forgotten" in text
 
 
@@ -103,7 +103,7 @@ shop.signals.order_placed
   shop/signals.py:3
   inspected: INCLUDE has '*'
 
-Called, in this order, whoever sends it:
+Called in this order for any sender:
   1   shop.receivers.thank
       shop/receivers.py:8, connected there
       sync, weak, any sender
@@ -121,31 +121,31 @@ Called, in this order, whoever sends it:
       shop/receivers.py:6, connected there
       async, weak, any sender
 
-Called if the sender is the one they listen to:
+Called only for the sender that they listen to:
   -   shop.receivers.wrap
       shop/receivers.py:10, connected there
-      sync, weak, sender shop.models.Gift only
+      sync, weak, only sender shop.models.Gift
 
 Not called:
   -   shop.apps.ShopConfig.ready.<locals>.<lambda>
       shop/apps.py:9, connected there
       sync, weak, any sender
-      nothing but a weak reference held it, so it is gone: keep it somewhere, or
-      connect it with weak=False
+      it was garbage collected, because only a weak reference to it existed:
+      keep a reference to it, or connect it with weak=False
   -   shop.receivers.Letters.write
       shop/receivers.py:19, connected at shop/apps.py:10
       sync, weak, any sender
-      nothing but a weak reference held it, so it is gone: keep it somewhere, or
-      connect it with weak=False
+      it was garbage collected, because only a weak reference to it existed:
+      keep a reference to it, or connect it with weak=False
   -   shop.forgotten.nobody_calls
       in the source at shop/forgotten.py:5
-      shop.forgotten connects it, and this process has not imported that module
+      shop.forgotten connects it, but this process has not imported that module
   -   shop.receivers.late
-      in the source at shop/receivers.py:22, sender Gift only
-      shop.receivers.connect_late connects it, but either that has not run, or
-      it was disconnected since
+      in the source at shop/receivers.py:22, only sender Gift
+      shop.receivers.connect_late connects it, but has not run yet, or the
+      receiver has been disconnected since
 
-Sent in 1 place of the source:
+Sent in 1 place in the source:
   -   shop.views.place
       shop/views.py:7, send()
       arguments order
@@ -169,11 +169,11 @@ def test_what_is_not_known_is_an_error(arguments: tuple[str, ...], message: str)
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("shop.signals.paid",), "Nobody is called.\n"),
-        (("post_save",), "Nobody listens to every sender.\n"),
+        (("shop.signals.paid",), "No receiver is called.\n"),
+        (("post_save",), "No receiver listens to every sender.\n"),
         (
             ("post_save", "--sender", "shop.Gift"),
-            "Nobody is called if shop.models.Gift sends it.\n",
+            "No receiver is called if shop.models.Gift sends it.\n",
         ),
     ],
 )

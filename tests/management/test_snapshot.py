@@ -64,7 +64,7 @@ def test_equal_is_one_line(project: Project, tmp_path: Path) -> None:
     assert project.run("snapshot", "--output", str(file)) == f"Written to {file}.\n"
     assert file.read_bytes() == WHOLE.encode()
     printed = project.run("snapshot", "--check", str(file))
-    assert printed == f"{file} holds: 5 signals, nothing has changed.\n"
+    assert printed == f"{file} is up to date: 5 signals, nothing has changed.\n"
 
 
 def test_what_changed_is_told(project: Project, tmp_path: Path) -> None:
@@ -78,13 +78,13 @@ def test_what_changed_is_told(project: Project, tmp_path: Path) -> None:
     )
     printed = project.run("snapshot", "--check", str(file), status=1)
     assert printed == (
-        f"{file} no longer holds: 4 signals changed.\n"
+        f"{file} is out of date: 4 signals changed.\n"
         "\n"
         "early.apps.opened\n"
-        "  - early.apps.greet has appeared: it runs after early.apps.greet\n"
+        "  - early.apps.greet is new: it runs after early.apps.greet\n"
         "\n"
         "shop.signals.order_placed\n"
-        "  - shop.views.show has appeared: it runs after shop.receivers.thank\n"
+        "  - shop.views.show is new: it runs after shop.receivers.thank\n"
         "  - shop.receivers.index has become async\n"
         "\n"
         "shop.signals.paid\n"
@@ -93,7 +93,7 @@ def test_what_changed_is_told(project: Project, tmp_path: Path) -> None:
         "shop.signals.repaid\n"
         "  - the signal is gone\n"
         "\n"
-        "If that is meant, update the file and commit it: "
+        "If this is intended, update the file and commit it: "
         f"manage.py signals snapshot --output {file}\n"
     )
 
@@ -101,9 +101,9 @@ def test_what_changed_is_told(project: Project, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (None, "There is no file .* Make it: manage.py signals snapshot --output"),
-        (b"hello\n", "is not a readable snapshot: the first line does not say"),
-        (b"\xff\xfe", "is no snapshot: it is not UTF-8"),
+        (None, "There is no file .* Create it: manage.py signals snapshot --output"),
+        (b"hello\n", "is not a valid snapshot: the first line does not say"),
+        (b"\xff\xfe", "is not a snapshot: it is not UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None, why: str) -> None:
@@ -117,9 +117,9 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None, why: 
 
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
     """Neither to read nor to write."""
-    with pytest.raises(CommandError, match="cannot be read: Is a directory"):
+    with pytest.raises(CommandError, match=r"Cannot read .*: Is a directory"):
         call_command("signals", "snapshot", "--check", str(tmp_path))
-    with pytest.raises(CommandError, match="cannot be written: Is a directory"):
+    with pytest.raises(CommandError, match=r"Cannot write .*: Is a directory"):
         call_command("signals", "snapshot", "--output", str(tmp_path))
 
 
@@ -141,7 +141,7 @@ def test_nothing_of_ones_own_is_said(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_check_takes_no_other_options(tmp_path: Path) -> None:
     """What is compared is what the file says it holds."""
-    with pytest.raises(CommandError, match="from the file") as raised:
+    with pytest.raises(CommandError, match="uses the options in the file") as raised:
         call_command("signals", "snapshot", "--check", str(tmp_path / "x"), "--bare")
     assert raised.value.returncode == 2
 

@@ -142,7 +142,7 @@ def test_the_traceback_of_a_failure() -> None:
     [(_, text)] = result.failures
     assert "self.assert_sent(order_placed)" in text
     assert "assertions.py" not in text
-    assert "AssertionError: Not sent: tests.testing.shop.order_placed" in text
+    assert "AssertionError: Expected tests.testing.shop.order_placed" in text
 
 
 def test_debug() -> None:
@@ -153,5 +153,5 @@ def test_debug() -> None:
             self.assert_nothing_sent()
             self.assert_sent(order_placed)
 
-    with pytest.raises(AssertionError, match="Not sent"):
+    with pytest.raises(AssertionError, match="to be sent; it was not sent"):
         ShopTest("test_places").debug()

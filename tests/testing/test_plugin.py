@@ -187,7 +187,7 @@ class TestFixtures:
         result.stdout.fnmatch_lines(
             [
                 "test_shop.py:5: in test_places",
-                "*Not sent: shop.order_placed with channel='telephone'",
+                "*Expected shop.order_placed with channel='telephone' to be sent; *",
                 "*1. shop.order_placed from shop.Checkout by send_robust() at test_shop.py:4*",
                 "*but channel is 'web', not 'telephone'",
             ]
@@ -210,7 +210,7 @@ class TestSwallowed:
         result.stdout.fnmatch_lines(
             [
                 "*_ test_places _*",
-                "send_robust has swallowed a failure that nobody expected:",
+                "send_robust swallowed a failure that the test did not expect:",
                 "KeyError: 'no account'",
                 "  receiver  shop.award_points (shop.py:7)",
                 "  sent      shop.order_placed by send_robust() at test_shop.py:4 in test_places",

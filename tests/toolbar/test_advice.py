@@ -48,8 +48,8 @@ def test_stopped_others() -> None:
     world.send("s.a", call("f.check", raised=BROKEN), skipped("m.track"), skipped("n.tell"))
     advice = of_kind(advise(world.case()), "stopped others")
     assert words(advice) == (
-        "check raised under send, so track and tell were not called; "
-        "with send_robust they would have been."
+        "check raised under send, so track and tell were not called. "
+        "With send_robust they would have been."
     )
     assert (advice.severity, advice.targets) == ("mend", ((0, 0),))
     assert [s.text for s in advice.reason if s.style == "strong"] == ["check", "track", "tell"]
@@ -62,7 +62,7 @@ def test_stopped_others_is_said_once_for_many() -> None:
     for _ in range(3):
         world.send("s.a", call("f.check", raised=BROKEN), skipped("m.track"), method="asend")
     advice = of_kind(advise(world.case()), "stopped others")
-    assert "track was not called (3 times); with asend_robust it would have been." in words(advice)
+    assert "track was not called (3 times). With asend_robust it would have been." in words(advice)
     assert [target[0] for target in advice.targets] == [0, 1, 2]
 
 
@@ -78,7 +78,7 @@ def test_swallowed() -> None:
     world = World()
     world.send("s.a", call("l.award", raised=BROKEN), method="send_robust")
     advice = of_kind(advise(world.case()), "swallowed")
-    assert words(advice).startswith("award raised CouponAbuse; send_robust gave it back")
+    assert words(advice).startswith("award raised CouponAbuse; send_robust returned it")
     assert advice.severity == "know"
 
 
@@ -193,8 +193,8 @@ def test_slow_in_a_transaction() -> None:
     world.send("s.a", call("i.sync", took=160.6), in_transaction=True)
     advice = of_kind(advise(world.case()), "slow in a transaction")
     assert words(advice) == (
-        "sync kept the transaction open for 160.6 ms (2 times), with its locks; "
-        "transaction.on_commit would run it after the commit."
+        "sync kept the transaction and its locks open for 160.6 ms (2 times). With "
+        "transaction.on_commit it would run after the commit."
     )
     assert advice.targets == ((1, 0), (0, 0))
 
@@ -226,8 +226,8 @@ def test_ran_often() -> None:
     advice = of_kind(advise(world.case()), "ran often")
     assert advice.title == "Ran 12 times"
     assert words(advice) == (
-        "decrease and log ran 12 times (24.0 ms, 24 queries); "
-        "one reserved for all of it would run them once."
+        "decrease and log ran 12 times (24.0 ms, 24 queries). "
+        "One reserved for everything would run them once."
     )
 
 
@@ -244,7 +244,7 @@ def test_repeated_query() -> None:
     world = World()
     world.send("s.a", call("i.refresh", queries=("SELECT 1",) * 28 + ("SELECT 2",) * 3))
     advice = of_kind(advise(world.case()), "repeated query")
-    assert words(advice) == "refresh sent one statement 28 times, out of its 31 queries."
+    assert words(advice) == "refresh ran the same statement 28 times, among its 31 queries."
     assert advice.badge is not None
     assert advice.badge.text == "28 \N{MULTIPLICATION SIGN} one query"
 
@@ -269,7 +269,7 @@ def test_thread_for_asend() -> None:
     )
     advice = of_kind(advise(world.case()), "thread for asend")
     assert words(advice) == (
-        "invoice and invoice2 are sync, so asend moved them to a thread, "
+        "invoice and invoice2 are sync, so asend ran them in a thread, "
         "and the 2 async receivers waited 120.0 ms for them."
     )
 
@@ -280,7 +280,7 @@ def test_nobody_waits_where_all_run_at_once() -> None:
     calls = (call("b.invoice", took=61), call("c.push", took=142, is_async=True))
     world.send("s.completed", *calls, method="asend_robust")
     advice = of_kind(advise(world.case()), "thread for asend")
-    assert words(advice) == "invoice is sync, so asend_robust moved it to a thread."
+    assert words(advice) == "invoice is sync, so asend_robust ran it in a thread."
 
 
 def test_async_receivers_alone_need_no_thread() -> None:
@@ -293,22 +293,22 @@ def test_async_receivers_alone_need_no_thread() -> None:
 @pytest.mark.parametrize(
     ("sends", "idle", "text"),
     [
-        (1, [], "low was sent, and nothing is connected to it."),
-        (40, [], "low was sent 40 times, and nothing is connected to it."),
+        (1, [], "low was sent, but no receiver is connected to it."),
+        (40, [], "low was sent 40 times, but no receiver is connected to it."),
         (
             1,
             [not_called("p.a", NotCalledReason.OTHER_SENDER)],
-            "low had 1 connected receiver, which listens to another sender.",
+            "low had only 1 connected receiver, which listens to another sender.",
         ),
         (
             1,
             [not_called("p.a", NotCalledReason.DEAD)],
-            "low had 1 receiver that went away: its weak reference is dead.",
+            "low had only 1 garbage-collected receiver: its weak reference is dead.",
         ),
         (
             1,
             [not_called("p.a", NotCalledReason.TAKEN_OUT)],
-            "low had 1 receiver that was taken out of signal.receivers by hand.",
+            "low had only 1 receiver that was removed from signal.receivers without disconnect().",
         ),
     ],
 )
@@ -368,7 +368,7 @@ def test_recursion() -> None:
     inner = world.send("s.saved", call("r.a"), parent=between)
     deepest = world.send("s.saved", call("r.a"), parent=inner)
     advice = of_kind(advise(world.case()), "recursion")
-    assert words(advice).startswith("saved was sent inside a receiver of its own, 2 deep;")
+    assert words(advice).startswith("saved was sent by one of its own receivers, 2 deep.")
     assert advice.targets == ((deepest.sequence, None),)
 
 
@@ -378,8 +378,7 @@ def test_dropped() -> None:
     world.send("s.a", call())
     found = advise(world.case(dropped=212))
     assert words(found[0]) == (
-        '212 dispatches came after the limit of 1 and were only counted; LIMITS["DISPATCHES"] '
-        "raises it."
+        '212 dispatches above the limit of 1 were only counted. LIMITS["DISPATCHES"] raises it.'
     )
     assert lines(found, lambda target: "").mend[0].target == advice.DROPPED_ROW
 

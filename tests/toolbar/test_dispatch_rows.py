@@ -48,7 +48,7 @@ def test_what_another_thread_sent() -> None:
     world = World()
     world.send("s.b", call(), by_time=True)
     assert [badge.text for badge in first_row(world).badges] == [
-        "of another thread or task, by time"
+        "of another thread or task, matched by time"
     ]
 
 

@@ -212,8 +212,8 @@ def test_traceback_and_response_under_a_receiver() -> None:
     assert [(a.name, a.depth) for a in second.response] == [("returned", 0), ("a", 1)]
     assert third.response == ()
     assert (first.quiet, second.quiet) == ("", "")
-    assert third.quiet == "No query, no nested dispatch."
-    assert call_facts_row(node(world), 2, sent=True).quiet == "No query."
+    assert third.quiet == "No queries, no nested dispatches."
+    assert call_facts_row(node(world), 2, sent=True).quiet == "No queries."
 
 
 def test_cancelled_receiver_counts_as_failed() -> None:

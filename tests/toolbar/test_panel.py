@@ -130,7 +130,7 @@ def test_request_that_sent_nothing_names_those_that_did(shown: Shown) -> None:
     shown.client.get("/quiet/")
     content = shown.panel(shown.request_id(shown.client.get("/quiet/")))
     page = checked(content)
-    assert "This request sent no custom signal." in "".join(page.itertext())
+    assert "This request sent no custom signals." in "".join(page.itertext())
     buttons = [b for b in page.iter("button") if "data-si-open" in b.attrib]
     assert [b.get("data-si-open") for b in buttons] == [second, first]
     assert "".join(buttons[0].itertext()) == "GET /checkout/?step=2"
@@ -169,7 +169,7 @@ def test_limit_is_told(shown: Shown) -> None:
     request_id = shown.request_id(shown.client.get("/many/10/"))
     words = text(shown.panel(request_id))
     assert len(shown.dispatches(request_id)) == 4
-    assert "6 dispatches came after the limit of 4" in words
+    assert "6 dispatches above the limit of 4" in words
     assert "6 more dispatches were counted, not kept" in words
     shown.settings.SIGNAL_INSPECTOR = {}
 
@@ -290,7 +290,7 @@ def test_own_failures_are_shown(shown: Shown) -> None:
     """The panel says how often the inspector itself failed."""
     internal_errors.report("payload", RuntimeError("x"))
     content = shown.panel(shown.request_id(shown.client.get("/checkout/")))
-    assert "Inspector's own failures: 1 (payload 1)" in text(content)
+    assert "Failures in Signal Inspector itself: 1 (payload 1)" in text(content)
 
 
 def test_unknown_store_data_is_a_sentence(shown: Shown) -> None:

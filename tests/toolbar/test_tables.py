@@ -50,9 +50,9 @@ def test_figures_of_a_busy_request() -> None:
     world.send("s.e", at=80)
     found = {label: (figure.value, figure.note) for label, figure in table(world).items()}
     assert found == {
-        "Dispatches": ("5", "4 at the top, 1 nested"),
+        "Dispatches": ("5", "4 top-level, 1 nested"),
         "Receiver calls": ("5", "4 sync, 1 async"),
-        "In dispatches": ("61.0 ms", "61 % of the request"),
+        "In dispatches": ("61.0 ms", "61% of the request"),
         "SQL in receivers": ("2", "queries in 1.0 ms"),
         "Failed": ("2", "1 raised, 1 swallowed"),
         "Skipped": ("1", "after 1 failure"),

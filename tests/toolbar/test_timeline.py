@@ -120,7 +120,7 @@ def test_group_shows_failures_then_the_slowest_then_the_rest() -> None:
     assert all(row.failed for row in members[:20])
     (more,) = (row for row in under if isinstance(row, MoreRow))
     assert more.button == "Show the next 100"
-    assert more.note.startswith("of 177, in the order they were sent (p50 ")
+    assert more.note.startswith("of 177, in the order in which they were sent (p50 ")
 
 
 def test_small_group_shows_all_of_its_dispatches_in_order() -> None:
@@ -158,7 +158,7 @@ def test_rest_of_a_group_has_a_heading() -> None:
     group = world.tree.roots()[0]
     first, second = (world.timeline().more_rows(group, offset) for offset in (0, PAGE))
     assert isinstance(first[0], HeadingRow)
-    assert first[0].text == "The others, in the order they were sent"
+    assert first[0].text == "The others, in the order in which they were sent"
     assert not any(isinstance(row, HeadingRow) for row in second)
 
 
@@ -192,7 +192,7 @@ def test_first_page_holds_no_more_rows_than_it_may() -> None:
     assert TOPS < len(rows) <= ROWS
     last = rows[-1]
     assert isinstance(last, MoreRow)
-    assert last.note == "of 250, in the order they were sent"
+    assert last.note == "of 250, in the order in which they were sent"
     fetched = [row for row in rows if isinstance(row, DispatchRow) and row.fetch]
     assert "row=d149" in fetched[-1].fetch
 
@@ -336,5 +336,5 @@ def test_a_receiver_that_sent_hundreds_of_kinds_is_cut() -> None:
     assert len(nested) == TOPS
     last = rows[-1]
     assert isinstance(last, HeadingRow)
-    assert last.text.startswith("250 more rows are left out here")
+    assert last.text.startswith("250 more rows are not shown")
     assert last.parent == "d0-c0"

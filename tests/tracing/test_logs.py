@@ -139,7 +139,7 @@ class TestSwallowed:
         [record] = emitted.records()
         module = __name__
         assert record.log_record.body == (
-            f"{module}.raises failed under send_robust of {module}.order_placed"
+            f"{module}.raises failed in send_robust of {module}.order_placed"
         )
 
     def test_has_the_span_as_its_context(self, emitted: Emitted) -> None:

@@ -300,7 +300,7 @@ class TestExceptions:
             assert record.span_id == span.context.span_id
             assert record.attributes["exception.type"] == "LookupError"
             assert record.attributes["django.signal.method"] == "send"
-            assert record.body == f"{NAME}.fails failed under send of {NAME}.order_placed"
+            assert record.body == f"{NAME}.fails failed in send of {NAME}.order_placed"
 
     @pytest.mark.parametrize("opt_in", ["", "logs", "logs/dup"])
     def test_log_failures(

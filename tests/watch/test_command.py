@@ -63,7 +63,7 @@ def test_nothing_to_watch_through(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_socket_without_the_sink(opened: list[registry.Asked]) -> None:
     """The socket that was asked for is not replaced by another way."""
-    with pytest.raises(CommandError, match="No process of these settings"):
+    with pytest.raises(CommandError, match="No process with these settings"):
         run("--via", "socket")
     assert opened == []
 
@@ -79,7 +79,7 @@ def test_audit_where_there_is_no_sink(opened: list[registry.Asked]) -> None:
     """Without the sink the log is watched; it ends with a summary, and the source is closed."""
     out, err = run()
     assert out == ""
-    assert "Waiting for what is written to the audit" in err
+    assert "Waiting for dispatches in the audit log" in err
     assert err.endswith("0 dispatches in 0 s, 0 failed.\n")
     assert (len(opened), Empty.closed) == (1, 1)
 
@@ -130,7 +130,7 @@ def test_what_the_source_may_leave_out(
 @pytest.mark.parametrize("text", ["-1", "x", "nan", "inf", "1e99"])
 def test_no_milliseconds(text: str) -> None:
     """What is no time is refused."""
-    with pytest.raises(argparse.ArgumentTypeError, match="no number of milliseconds"):
+    with pytest.raises(argparse.ArgumentTypeError, match="not a number of milliseconds"):
         watch._milliseconds(text)
 
 
@@ -143,11 +143,11 @@ def test_source_that_is_away(
     def look(self: Empty) -> list[dict[str, Any]]:
         looks.append(1)
         if len(looks) == 1:
-            raise registry.SourceAwayError("The database is away: no route.")
+            raise registry.SourceAwayError("The database is unavailable: no route.")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Empty, "look", look)
     monkeypatch.setattr(Empty, "interval", 0.01)
     _, err = run("--via", "audit")
-    assert "The database is away: no route. Next look in 0 s." in err
+    assert "The database is unavailable: no route. Trying again in 0 s." in err
     assert len(looks) == 2

@@ -363,9 +363,9 @@ def test_summary_counts_what_is_missing(watcher: Any) -> None:
     for kind, content in (("hello", {}), ("lost", 7), ("dispatch", {}), ("unreadable", None)):
         watching._take(Message("1 \x1bx", kind, content))
     watching.end()
-    assert said[0] == r"Process 1 \x1bx is there."
-    assert said[1] == r"7 dispatches of process 1 \x1bx did not come through."
-    assert said[2].endswith("7 lost, as the watcher did not keep up, 2 not readable.")
+    assert said[0] == r"Process 1 \x1bx has connected."
+    assert said[1] == r"7 dispatches of process 1 \x1bx could not be sent."
+    assert said[2].endswith("7 lost, because the watcher was too slow, 2 unreadable.")
 
 
 HUGE: Final = 10**400
@@ -408,7 +408,7 @@ def test_what_no_clock_has_measured_is_not_readable(
     assert "inventory.signals.stock_low" in out[0]
     assert "shop.signals.order_placed" not in "".join(out)
     assert said[0].startswith("1 dispatch in ")
-    assert said[0].endswith(", 0 failed, 1 not readable.")
+    assert said[0].endswith(", 0 failed, 1 unreadable.")
 
 
 @pytest.mark.parametrize("at", ["1677-09-21T00:12:43.145225", "2262-04-11T23:47:16.854775"])

@@ -288,8 +288,8 @@ def test_foreign_files_are_left_alone(sink: WatchSink, meeting: Place) -> None:
     (meeting.project / "notes.txt").write_text("")
     assert not look(sink)
     assert internal_errors.counts() == {
-        "a foreign file among the watchers": 2,
-        "the address of a watcher": 1,
+        "a foreign file in the directory of watchers": 2,
+        "reading the address of a watcher": 1,
     }
     assert len(list(meeting.project.iterdir())) == 4
 
@@ -313,7 +313,7 @@ def test_one_that_cannot_be_called(
         caused.send(sender=None)
         heard_by = other if first == one.path else one
         assert len(dispatches(heard_by, 1)) == 1
-    assert internal_errors.counts() == {"calling a watcher": 1}
+    assert internal_errors.counts() == {"connecting to a watcher": 1}
 
 
 def test_another_program_on_the_port(sink: WatchSink, meeting: Place) -> None:

@@ -174,7 +174,7 @@ class Catalog:
             ),
             marks=found.marks,
             counted=self._of_receiver(entry.receiver, signal if on == 1 else ""),
-            also=f"counted on {on} signals together" if on > 1 else "",
+            also=f"counted for all {on} of its signals together" if on > 1 else "",
         )
 
     def _of_signal(self, name: str) -> LoggedFigures:

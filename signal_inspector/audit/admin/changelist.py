@@ -152,7 +152,7 @@ def _names(selection: Selection) -> Iterable[Field]:
             value=value,
             options=[Option(text, text) for text in shown],
             is_list=len(shown) <= _FEW,
-            note=f"{OFFERED} of them are offered" if len(texts) >= OFFERED else "",
+            note=f"only {OFFERED} of them are listed" if len(texts) >= OFFERED else "",
         )
 
 
@@ -250,7 +250,7 @@ class Changelist:
 
     @cached_property
     def gaps(self) -> int:
-        """The number of gaps in the period that nobody has marked as dealt with."""
+        """The number of gaps in the period that nobody has marked as resolved."""
         period = self.selection.period
         return gaps_in(period.start, period.end).filter(closed_at=None).count()
 

@@ -50,14 +50,14 @@ class ExportPage:
     def problem(self) -> str:
         """Why this export is not possible; "" if it is."""
         if self.list.is_unknown:
-            return f"The log has nothing under “{self.list.text}”."
+            return f"The log has no match for “{self.list.text}”."
         read = self.selection.period.params
         for name, label in (("day", "Day"), ("from", "From"), ("to", "To")):
             given = self._params.get(name, "").strip()
             if given and not read:
-                return f"{label} is no time that can be read: “{given[:50]}”."
+                return f"{label} is not a valid date or time: “{given[:50]}”."
             if given and name in ("from", "to") and self._is_own_time and name not in dict(read):
-                return f"{label} is no time that can be read: “{given[:50]}”."
+                return f"{label} is not a valid date or time: “{given[:50]}”."
         return ""
 
     @property

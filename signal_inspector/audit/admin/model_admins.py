@@ -44,15 +44,15 @@ class GapAdmin(ReadOnlyAdmin):
     def has_close_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("signal_audit.close_gap"))
 
-    @admin.action(description="Mark as dealt with", permissions=["close"])
+    @admin.action(description="Mark as resolved", permissions=["close"])
     def mark_as_dealt_with(self, request: HttpRequest, chosen: QuerySet[Gap]) -> None:
-        """Mark gaps as dealt with. The gap keeps the time, and the admin's own log the user."""
+        """Mark gaps as resolved. The gap keeps the time, and the admin's own log the user."""
         found = list(chosen.filter(closed_at=None))
         for gap in found:
             gap.closed_at = stored_now()
             gap.save(update_fields=["closed_at"])
-            self.log_change(request, gap, "Marked as dealt with.")
-        said = f"{plural(len(found), 'gap')} marked as dealt with."
+            self.log_change(request, gap, "Marked as resolved.")
+        said = f"{plural(len(found), 'gap')} marked as resolved."
         self.message_user(request, said, messages.SUCCESS)
 
 

@@ -127,8 +127,8 @@ def overview_or_reason(
     try:
         return overview(request, app_list), ""
     except DatabaseError as error:
-        internal_errors.report("reading the figures of the audit", error)
-        return None, f"{type(error).__name__}: the figures of the audit cannot be read."
+        internal_errors.report("reading the figures of the overview", error)
+        return None, f"The figures of the overview cannot be read: {type(error).__name__}."
 
 
 def _named(found: Sequence[Started]) -> set[int]:
@@ -179,10 +179,10 @@ def _compared(now: float, before: float, when: str) -> str:
         return f"none {when}"
     change = now / before - 1
     if abs(change) < 0.01:
-        return f"as {when}"
+        return f"same as {when}"
     if now >= 10 * before:
         return f"{now / before:,.0f} times {when}"
-    return f"{abs(change) * 100:.0f} % {'more' if change > 0 else 'less'} than {when}"
+    return f"{abs(change) * 100:.0f}% {'more' if change > 0 else 'less'} than {when}"
 
 
 def _retries(figures: Read) -> list[str]:
@@ -191,18 +191,18 @@ def _retries(figures: Read) -> list[str]:
     if not retries.count:
         return []
     failed = f", {integer(retries.failed)} failed" if retries.failed else ""
-    return [f"beside {plural(retries.count, 'retry', 'retries')}{failed}"]
+    return [f"not counting {plural(retries.count, 'retry', 'retries')}{failed}"]
 
 
 def _log_card(gaps: Gaps, log: Status) -> Card:
     if log.last_write_at is None:
-        written = "nothing was ever written"
+        written = "nothing written yet"
     else:
         at = utc_of(log.last_write_at).timestamp()
         written = f"last write {ago(time.time() - at)}"
     details = [f"{written}, {integer(log.waiting)} waiting"]
     if log.late:
-        details.append(f"{plural(log.late, 'process', 'processes')} late with writing")
+        details.append(f"{plural(log.late, 'process', 'processes')} behind with writing")
     if gaps.count:
         return Card("Log", plural(gaps.count, "gap"), details, "warn", "warn")
     if log.late:

@@ -322,12 +322,8 @@ def slots(span: Span) -> Axis:
 
 def _said(what: str, values: Sequence[int], times: Sequence[str], span: Span) -> str:
     most = max(range(len(values)), key=lambda index: values[index])
-    said = f"{what} per {span.kind.slot_words}: {integer(sum(values))} in all"
-    return (
-        f"{said}, most from {times[most]} on with {integer(values[most])}"
-        if values[most]
-        else said
-    )
+    said = f"{what} per {span.kind.slot_words}: {integer(sum(values))} in total"
+    return f"{said}, the most at {times[most]}: {integer(values[most])}" if values[most] else said
 
 
 def _multiple(receiver: int, read: Read, name: str, links: Links) -> Multiple:
@@ -382,11 +378,11 @@ def _change(now: Measure, before: Measure, span: Span) -> tuple[str, bool]:
         return "too few calls to compare", False
     word, ratio = max(ratios, key=lambda each: abs(math.log(each[1])))
     if abs(math.log(ratio)) < math.log(1 + _NOTABLE):
-        return f"as {when}", False
+        return f"same as {when}", False
     if ratio > 1:
-        words = f"{ratio:,.0f} times" if ratio >= 3 else f"up {100 * (ratio - 1):.0f} % on"
+        words = f"{ratio:,.0f} times" if ratio >= 3 else f"up {100 * (ratio - 1):.0f}% on"
         return f"{word} {words} {when}", True
-    return f"{word} down {100 * (1 - ratio):.0f} % on {when}", False
+    return f"{word} down {100 * (1 - ratio):.0f}% on {when}", False
 
 
 def _slow_row(measure: Measure, name: str, links: Links, span: Span, scale: Scale) -> SlowRow:

@@ -36,13 +36,13 @@ _DAY: Final = 86_400
 GAPS_SHOWN: Final = 20
 
 _WHY: Final = {
-    GapReason.OVERFLOW: "More was sent than could be written: the queue was full.",
-    GapReason.DATABASE: "The database took nothing, and too many were waiting for it.",
+    GapReason.OVERFLOW: "The queue was full: more dispatches were sent than could be written.",
+    GapReason.DATABASE: "The database was unavailable, and too many dispatches waited for it.",
     GapReason.UNWRITABLE: "The database refused this dispatch.",
-    GapReason.DEAD_WRITER: "The process ended before it had written all.",
-    GapReason.SPOOL: "A spool file was damaged, or could not be written.",
-    GapReason.FAILURE: "The audit itself failed. The logger “signal_inspector” says how.",
-    GapReason.SHUTDOWN: "The process ended, and the database did not take all in time.",
+    GapReason.DEAD_WRITER: "The process ended before it had written all its dispatches.",
+    GapReason.SPOOL: "A spool file was damaged or could not be written.",
+    GapReason.FAILURE: "The audit itself failed. See the logger “signal_inspector”.",
+    GapReason.SHUTDOWN: "The process ended before the database had taken all its dispatches.",
 }
 
 
@@ -126,7 +126,7 @@ def _effect(each: Started) -> OutcomeWords:
     if not together.raised:
         detail = rolled_back or "the sender went on"
         return OutcomeWords("bad", "swallowed", SWALLOWED, detail)
-    sends = f"{plural(together.raised, 'send')} ended by it"
+    sends = f"{plural(together.raised, 'send')} raised it"
     detail = f"{sends}, {rolled_back}" if rolled_back else sends
     if together.skipped:
         return OutcomeWords("bad", "raised", f"stopped {plural(together.skipped, 'call')}", detail)
@@ -189,7 +189,7 @@ class Gaps:
             return exact
         if not self.exact:
             return f"up to {dispatch_count(self.up_to)} are missing"
-        return f"{exact}, and up to {integer(self.up_to)} more"
+        return f"{exact} and up to {integer(self.up_to)} more"
 
 
 def gaps_of(span: Span) -> Gaps:
@@ -232,14 +232,14 @@ def _gap_row(gap: Gap, span: Span) -> GapRow:
 
 def _state(gap: Gap, span: Span) -> OutcomeWords:
     if gap.closed_at is not None:
-        return OutcomeWords("ok", "ok", "dealt with", short(_unix(gap.closed_at), span))
+        return OutcomeWords("ok", "ok", "resolved", short(_unix(gap.closed_at), span))
     if gap.to_at is None:
-        return OutcomeWords("warn", "warn", "may go on", "nothing tells of its end yet")
+        return OutcomeWords("warn", "warn", "open", "its end is not known yet")
     if gap.is_upper_bound:
         hint = "DELIVERY “spooled” survives this" if gap.reason == GapReason.DEAD_WRITER else ""
-        return OutcomeWords("warn", "warn", "cannot be known more exactly", hint)
+        return OutcomeWords("warn", "warn", "the exact number is not known", hint)
     if gap.reason == GapReason.UNWRITABLE:
-        return OutcomeWords("warn", "warn", "one dispatch, for good")
+        return OutcomeWords("warn", "warn", "one dispatch, lost")
     return OutcomeWords("ok", "ok", f"writing again since {short(_unix(gap.to_at), span)}")
 
 

@@ -33,8 +33,8 @@ PERMISSION: Final = "signal_audit.purge_dispatches"
 #: The keys to delete by: a label for each, and words for which dispatches these are.
 KINDS: Final = {
     "object": ("Object", "that carried the object"),
-    "actor": ("Actor", "that were caused by the actor"),
-    "request": ("Request", "of the request"),
+    "actor": ("Actor", "caused by the actor"),
+    "request": ("Request", "sent in the request"),
 }
 REASON_LENGTH: Final = 1_000
 SECONDS: Final = 20.0  # that one request may spend deleting: servers and proxies wait for thirty
@@ -73,10 +73,10 @@ class PurgeForm:
         if not self.kind and not self.key:
             return ""
         if self.kind not in KINDS:
-            return "Choose what is to be deleted: an object, an actor or a request."
+            return "Choose what to delete by: an object, an actor or a request."
         if not self.key:
-            return "Say which one: without a key nothing is deleted."
-        return "" if self.selection else "This is no key that can be read."
+            return "Enter a key: without one, nothing is deleted."
+        return "" if self.selection else "This is not a valid key."
 
     @property
     def choices(self) -> list[Option]:
@@ -122,9 +122,9 @@ class PurgePages:
         problem, stopped = form.problem, ""
         if is_post and not problem:
             if form.selection is None:
-                problem = "Say what is to be deleted."
+                problem = "Enter what to delete."
             elif not form.reason:
-                problem = "Nothing was deleted: a reason is required."
+                problem = "Nothing was deleted. Enter a reason."
             else:
                 stopped = self._purge(request, form, form.selection)
                 if not stopped:
@@ -153,7 +153,7 @@ class PurgePages:
                     left = form.counted()
                     break
             if left.number:
-                operation.end(f"Not complete: {left.words} left after {SECONDS:.0f} s.")
+                operation.end(f"Incomplete: {left.words} left after {SECONDS:.0f} s.")
         if left.number:
             return f"{integer(operation.rows)} deleted so far, {left.words} left."
         said = f"{dispatch_count(operation.rows)} of {form.key} deleted."

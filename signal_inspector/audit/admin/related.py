@@ -115,11 +115,11 @@ class Related:
     def _sent_in(self, texts: Texts) -> RelatedLine:
         id_ = self._dispatch.parent_id
         if id_ is None:
-            return RelatedLine("Parent", "none: not sent in a receiver")
+            return RelatedLine("Parent", "none; not sent by a receiver")
         if self._parent is None:
-            return RelatedLine("Parent", f"{id_}, not in the log")
+            return RelatedLine("Parent", f"{id_} (not in the log)")
         call = self._dispatch.parent_call
-        place = "" if call is None else f", in its receiver {call + 1}"
+        place = "" if call is None else f", sent by its receiver {call + 1}"
         name = dotted(texts[self._parent.signal_id]).last
         return RelatedLine("Parent", f"{name}{place}", detail_url(self._site, id_))
 
@@ -142,7 +142,7 @@ class Related:
             text = f"{self._counted(asked)} carried it"
             yield RelatedLine(key, text, self._list(asked))
         if carried.has_more:
-            yield RelatedLine("More objects", "are among its arguments")
+            yield RelatedLine("More objects", "among its arguments")
 
     def _actor(self) -> Iterator[RelatedLine]:
         actor = self._dispatch.actor
@@ -204,7 +204,9 @@ def failures_of(
                 index=call.index,
                 receiver=dotted(texts[call.receiver_id]).last,
                 exception=exception,
-                short=exception_name(exception) if exception else "an exception that was not kept",
+                short=exception_name(exception)
+                if exception
+                else "an exception that was not recorded",
                 message=call.message if may_see else "",
                 frames=traceback_lines(call.traceback) if may_see else (),
                 history=_history(call, texts, site) if place < _TOLD else None,

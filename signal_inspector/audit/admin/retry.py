@@ -46,13 +46,13 @@ _LARGEST: Final = 32_767
 _STATES: Final = {
     State.MET: OutcomeWords("ok", "ok", "met"),
     State.FAILED: OutcomeWords("bad", "raised", "not met"),
-    State.NOTE: OutcomeWords("warn", "warn", "to know"),
+    State.NOTE: OutcomeWords("warn", "warn", "note"),
 }
 _OUTCOMES: Final = {
-    RetryOutcome.STARTED: OutcomeWords("warn", "running", "started, and has not ended"),
+    RetryOutcome.STARTED: OutcomeWords("warn", "running", "started, not ended"),
     RetryOutcome.RETURNED: OutcomeWords("ok", "ok", "returned"),
     RetryOutcome.RAISED: OutcomeWords("bad", "raised", "raised"),
-    RetryOutcome.REFUSED: OutcomeWords("none", "skipped", "refused: nothing ran"),
+    RetryOutcome.REFUSED: OutcomeWords("none", "skipped", "refused, nothing ran"),
 }
 
 
@@ -157,7 +157,7 @@ def attempt_rows(attempts: list[Retry], site: AdminSite) -> list[AttemptRow]:
         AttemptRow(
             number=each.attempt,
             time=clock(each.at)[:-4],
-            who=each.actor_label or each.actor or "nobody known",
+            who=each.actor_label or each.actor or "unknown",
             reason=each.reason,
             took="" if each.duration_ns is None else took(each.duration_ns),
             outcome=outcome_words(each),

@@ -72,10 +72,10 @@ def _course(
     dispatch: AuditedDispatch, rows: Sequence[TimelineRow], raised: Sequence[tuple[str, str]]
 ) -> Iterator[Words]:
     if dispatch.unseen == Unseen.PUT_OFF:
-        yield Words(f"{dispatch.method_name} put it off: it called no receiver.")
+        yield Words(f"{dispatch.method_name} put it off and called no receiver.")
         return
     if dispatch.unseen == Unseen.UNTOLD and not dispatch.failed_count:
-        yield Words(f"{dispatch.method_name} called receivers itself: which ones, is not known.")
+        yield Words(f"{dispatch.method_name} called receivers itself; which ones is not known.")
         return
     if not dispatch.receiver_count:
         yield Words("Nobody received it.")
@@ -122,11 +122,11 @@ def _consequence(dispatch: AuditedDispatch) -> str:
     method = dispatch.method_name
     if is_swallowed(method, OUTCOMES[dispatch.outcome]):
         what = "the exception" if dispatch.failed_count == 1 else "the exceptions"
-        return f". {method} handed {what} to the sender and went on."
+        return f". {method} returned {what} to the sender and continued."
     if dispatch.skipped_count:
         skipped = plural(dispatch.skipped_count, "receiver")
-        return f", which {method} passed on to the sender: {skipped} skipped."
-    return f", which {method} passed on to the sender."
+        return f", and {method} raised it to the sender: {skipped} skipped."
+    return f", and {method} raised it to the sender."
 
 
 def badges_of(dispatch: AuditedDispatch) -> list[OutcomeWords]:

@@ -117,7 +117,7 @@ class AfterTransaction(Delivery):
         self._own.close(BUSY_MS / 1_000)
         if left := self.waiting:
             starts = [item.dispatch.started_ns for item in (*self._ready, *self._held)]
-            detail = "The database did not take them in time."
+            detail = "The database did not accept them in time."
             losses.lose(GapReason.SHUTDOWN, left, detail, since_ns=min(starts, default=None))
             self._begin()
         return not left

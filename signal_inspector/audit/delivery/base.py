@@ -124,9 +124,11 @@ def written(batch: Sequence[Rows], using: str) -> int:
 
 def put_off(error: BaseException, using: str) -> None:
     """Report that the database takes nothing now; in one line if only the tables are missing."""
-    kind = "writing the audit log, which the database does not take now"
+    kind = "writing the audit log (the database is unavailable)"
     if lacks_tables(error):
-        internal_errors.tell(kind, f"{no_tables(using)} (What is sent until then waits for it.)")
+        internal_errors.tell(
+            kind, f"{no_tables(using)} (Dispatches that are sent until then wait for it.)"
+        )
     else:
         internal_errors.report(kind, error)
 

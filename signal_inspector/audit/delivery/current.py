@@ -36,7 +36,7 @@ def delivery_class(name: str) -> type[Delivery]:
     if "." not in name:
         known = ", ".join(["auto", *sorted(BUILT_IN)])
         raise ImproperlyConfigured(
-            f"{name!r} is no delivery: use {known}, or the dotted path of a Delivery class."
+            f"{name!r} is not a delivery. Use {known}, or the dotted path of a Delivery class."
         )
     return import_subclass(name, Delivery, "signal_inspector.audit.Delivery")
 
@@ -151,8 +151,8 @@ def _tell_of_losses() -> None:
     lost = losses.unwritten()
     if lost:
         _logger.error(
-            "The audit log has not got %d dispatches, sent from %s to %s, and no gap in it tells "
-            "of them: the database did not take it before this process ended. Why: %s.",
+            "The audit log lacks %d dispatches sent from %s to %s, and has no gap for them, "
+            "because the database did not accept one before this process ended. Reason: %s.",
             sum(loss.missing - (loss.written or (0, False))[0] for loss in lost),
             min(loss.from_at for loss in lost).isoformat(),
             max(loss.to_at for loss in lost).isoformat(),

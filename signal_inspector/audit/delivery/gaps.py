@@ -121,7 +121,9 @@ class Losses:
                 self._over.append(loss)
                 self.total += 1
         if not is_room:
-            self.lose(GapReason.UNWRITABLE, 1, "More were refused than are told of one by one.")
+            self.lose(
+                GapReason.UNWRITABLE, 1, "More dispatches were refused than are logged one by one."
+            )
         else:
             internal_errors.drop(f"audit: {GapReason.UNWRITABLE.label}")
 
@@ -352,8 +354,8 @@ def _loss_of(writer: Writer) -> Loss:
         missing=get_settings().queue_size,
         is_upper_bound=True,
         detail=(
-            f"The process ended without a word. When it was last heard of, "
-            f"{writer.waiting} dispatches were waiting in it."
+            f"The process ended without a report. When it last reported, {writer.waiting} "
+            "dispatches were waiting in it."
         ),
         process=writer.process,
         is_over=True,

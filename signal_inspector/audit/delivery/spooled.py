@@ -173,7 +173,7 @@ class Shipment:
         is_dead = segment.own is None
         for record, end in segment.lines():
             if record is None:
-                self._damaged("A line of a spool file is damaged", segment)
+                self._damaged("A line of a spool file is damaged.", segment)
             elif is_header(record):
                 if not is_known_format(record):
                     self._leave(segment)
@@ -239,7 +239,7 @@ class Shipment:
 
     def _leave(self, segment: Segment) -> None:
         """Leave a file that another version of this package has written: that has to ship it."""
-        problem = ValueError(f"{segment.path} is of a version that is not known")
+        problem = ValueError(f"{segment.path} has an unknown version")
         internal_errors.report("reading a spool file of the audit", problem)
         with self._lock:
             self._segments.remove(segment)
@@ -299,10 +299,10 @@ class Spooled(Delivery):
         super().__init__(settings)
         if spool_files is None:
             raise ImproperlyConfigured(
-                '"spooled" needs file locks, which this system does not have.'
+                '"spooled" needs file locks, which this system does not support.'
             )
         if not settings.spool_dir:
-            raise ImproperlyConfigured('"spooled" needs SPOOL_DIR, a directory for its files.')
+            raise ImproperlyConfigured('"spooled" needs SPOOL_DIR, the directory for its files.')
         self._directory = Path(settings.spool_dir)
         self._begin()
 
@@ -310,8 +310,8 @@ class Spooled(Delivery):
     def check(cls, settings: Audit) -> list[CheckMessage]:
         if settings.spool_dir:
             return []
-        message = 'SIGNAL_INSPECTOR["AUDIT"]["SPOOL_DIR"] is needed by the delivery "spooled".'
-        hint = "Name a directory on a local disk that survives a restart."
+        message = 'The delivery "spooled" needs SIGNAL_INSPECTOR["AUDIT"]["SPOOL_DIR"].'
+        hint = "Write the path of a directory on a local disk that survives a restart."
         return [Error(message, hint=hint, id="signal_audit.E003")]
 
     def _begin(self) -> None:
@@ -368,7 +368,7 @@ class Spooled(Delivery):
 
     def _write(self, line: bytes) -> None:
         if self._is_closed:
-            raise OSError("the process ends")
+            raise OSError("the process ended")
         file = self._file
         if file is not None and file.size < FILE_SIZE:
             try:

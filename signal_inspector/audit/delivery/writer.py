@@ -162,7 +162,7 @@ class BackgroundWriter:
         oldest = self._source.oldest_ns()
         left = self._source.give_up()
         if left:
-            detail = "The database did not take them in time."
+            detail = "The database did not accept them in time."
             losses.lose(GapReason.SHUTDOWN, left, detail, since_ns=oldest)
         return not left
 

@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "signal_audit_gap",
                 "ordering": ["-from_at", "-id"],
-                "permissions": [("close_gap", "Can mark a gap in the signal audit as dealt with")],
+                "permissions": [("close_gap", "Can mark a gap in the signal audit as resolved")],
                 "default_permissions": ("view",),
             },
         ),
@@ -150,7 +150,7 @@ class Migration(migrations.Migration):
                             (2, "send_robust"),
                             (3, "asend"),
                             (4, "asend_robust"),
-                            (5, "a method of its own"),
+                            (5, "a custom method"),
                         ]
                     ),
                 ),

@@ -34,7 +34,7 @@ class Method(IntegerChoices):
     SEND_ROBUST = 2, "send_robust"
     ASEND = 3, "asend"
     ASEND_ROBUST = 4, "asend_robust"
-    OWN = 5, "a method of its own"  # a method of a subclass; `own_method` has its name
+    OWN = 5, "a custom method"  # a method of a subclass; `own_method` has its name
 
 
 class Unseen(IntegerChoices):

@@ -32,13 +32,13 @@ class Gap(models.Model):
     #: Identifies the gap, so that a writer that tries again does not report it twice.
     key = models.CharField(max_length=64, unique=True)
     written_at = models.DateTimeField()
-    closed_at = models.DateTimeField(null=True)  # when somebody marked it as dealt with
+    closed_at = models.DateTimeField(null=True)  # when somebody marked it as resolved
 
     class Meta:
         db_table = "signal_audit_gap"
         ordering: ClassVar = ["-from_at", "-id"]
         default_permissions = ("view",)
-        permissions: ClassVar = [("close_gap", "Can mark a gap in the signal audit as dealt with")]
+        permissions: ClassVar = [("close_gap", "Can mark a gap in the signal audit as resolved")]
 
     def __str__(self) -> str:
         bound = "up to " if self.is_upper_bound else ""

@@ -71,7 +71,7 @@ class RunningOperation:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.end("" if exc is None else f"Not complete: {type(exc).__name__} {exc}".rstrip())
+        self.end("" if exc is None else f"Incomplete: {type(exc).__name__} {exc}".rstrip())
 
     def _note(self) -> None:
         self._noted = monotonic()
@@ -84,7 +84,7 @@ class RunningOperation:
                 connections[get_settings().database].close_if_unusable_or_obsolete()
                 self._save()
         except Exception as error:
-            internal_errors.report("noting an export, a prune or a purge of the audit", error)
+            internal_errors.report("logging an export, a prune or a purge of the audit", error)
 
     def _save(self) -> None:
         self._operation.save(

@@ -79,7 +79,7 @@ class JsonLines(Format):
     """A JSON object on each line."""
 
     name = "jsonl"
-    label = "JSON Lines, a dispatch on each line"
+    label = "JSON Lines, one dispatch per line"
     suffix = ".jsonl"
     content_type = "application/jsonl; charset=utf-8"
 
@@ -91,7 +91,7 @@ class Csv(Format):
     """A receiver call on each line, for a spreadsheet."""
 
     name = "csv"
-    label = "CSV for a spreadsheet, a receiver call on each line"
+    label = "CSV for spreadsheets, one receiver call per line"
     suffix = ".csv"
     content_type = "text/csv; charset=utf-8; header=present"
 
@@ -180,7 +180,7 @@ def chunks(
     meanwhile.
     """
     until = until or first_id_at(datetime.now(UTC))
-    how = "Not complete: it was stopped, or nobody was there to take the rest."
+    how = "Incomplete: it was stopped, or the client disconnected."
     try:
         header = form.header()
         if header:
@@ -192,7 +192,7 @@ def chunks(
     except GeneratorExit:
         raise
     except BaseException as error:
-        how = f"Not complete: {type(error).__name__} {error}".rstrip()
+        how = f"Incomplete: {type(error).__name__} {error}".rstrip()
         raise
     finally:
         operation.end(how)
@@ -219,7 +219,7 @@ class Stream:
         """Stop the export. Waits for a chunk that is being made in another thread."""
         with self._lock:
             self._source.close()
-        self._operation.end("Not complete: it was never begun.")  # does nothing if it has ended
+        self._operation.end("Incomplete: it never started.")  # does nothing if it has ended
 
 
 class AsyncStream:
@@ -272,7 +272,7 @@ def _compressed(raw: BinaryIO, path: Path) -> Iterator[BinaryIO]:
 
 def _refuse_path(path: Path) -> None:
     if path.exists():
-        raise FileExistsError(f"{path} is there already.")
+        raise FileExistsError(f"{path} already exists.")
 
 
 def to_stream(stream: Any) -> Write:

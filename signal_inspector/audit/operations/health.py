@@ -40,7 +40,7 @@ class Status:
     waiting: int  # dispatches waiting in this process, and in others as they reported last
     writers: int  # processes that write in the background and have not ended
     late: int  # writers that have something to write, but wrote nothing for too long
-    open_gaps: int  # gaps that nobody has marked as dealt with
+    open_gaps: int  # gaps that nobody has marked as resolved
     missing: int  # dispatches missing in the open gaps; upper bounds count in full
     is_missing_exact: bool  # whether no open gap is an upper bound
 

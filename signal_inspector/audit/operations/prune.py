@@ -301,7 +301,7 @@ def _turn(connection: BaseDatabaseWrapper, cursor: Any) -> Iterator[None]:
     name = "LEFT(CONCAT('signal_audit.', DATABASE()), 64)"
     cursor.execute(f"SELECT GET_LOCK({name}, %s)", [_LOCK_SECONDS])
     if cursor.fetchone()[0] != 1:
-        raise OperationalError("Another prune does not end.")
+        raise OperationalError("Another prune is still running.")
     try:
         yield
     finally:

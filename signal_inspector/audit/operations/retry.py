@@ -63,13 +63,13 @@ def run_again(
     """
     text = storable(reason.strip())[:REASON_LENGTH]
     if not text:
-        raise RefusedError("Nothing has run: a reason is required.")
+        raise RefusedError("Nothing was run: a reason is required.")
     examined = examine(call)
     if not examined.may_run:
-        raise RefusedError(f"Nothing has run: {' '.join(examined.obstacles)}")
+        raise RefusedError(f"Nothing was run: {' '.join(examined.obstacles)}")
     if expected not in (None, examined.next_attempt):
-        said = "there was another attempt meanwhile. Look at how it ended first."
-        raise RefusedError(f"Nothing has run: {said}")
+        said = "there has been another attempt in the meantime. See how it ended first."
+        raise RefusedError(f"Nothing was run: {said}")
     return _run(_start(examined, text, actor), examined, actor)
 
 
@@ -105,11 +105,11 @@ def _start(examined: Examined, reason: str, actor: object) -> Retry:
             )
     except IntegrityError:
         raise RefusedError(
-            "Nothing has run: somebody else has just started this attempt."
+            "Nothing was run: this attempt has just been started by someone else."
         ) from None
     except DatabaseError as error:
         internal_errors.report("recording a retry", error)
-        raise RefusedError("Nothing has run: the attempt could not be recorded.") from error
+        raise RefusedError("Nothing was run: the attempt could not be recorded.") from error
 
 
 def _run(record: Retry, examined: Examined, actor: object) -> Retry:
@@ -144,7 +144,7 @@ def _in_transactions(examined: Examined, ended: _Ended) -> None:
             _send(found, examined.call.dispatch.signal.text, arguments, ended)
             ended.has_returned = True
     except _StopError:
-        ended.refused = "Its arguments could be restored a moment ago, and cannot now."
+        ended.refused = "Its arguments can no longer be restored."
 
 
 def _still_there(examined: Examined) -> tuple[FoundReceiver, dict[str, Any]]:

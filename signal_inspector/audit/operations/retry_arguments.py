@@ -47,8 +47,8 @@ _DEEPEST: Final = 40
 _LONGEST_WHY: Final = 300
 _TAKEN: Final = ("signal", "sender")  # arguments that Django itself passes
 _WHY_NOT: Final = {
-    "redacted": "it was redacted: its value is not in the log",
-    WITHHELD: "the rule of its signal keeps nothing but model instances",
+    "redacted": "it was redacted, so its value is not in the log",
+    WITHHELD: "the rule for its signal keeps model instances only",
     "unreadable": "it could not be read when it was recorded",
 }
 
@@ -105,7 +105,7 @@ def fetch(references: Iterable[Reference]) -> Found:
         except (LookupError, ValueError):
             found[each] = f"no model {each.label} is installed"
         except _NoKeyError:
-            found[each] = f"{each.text} is no key that can be looked for"
+            found[each] = f"{each.text} is not a valid key"
         else:
             groups.setdefault((model, each.alias), {})[each] = key
     with suppress():
@@ -116,8 +116,8 @@ def fetch(references: Iterable[Reference]) -> Found:
 
 def _fetch(model: type[Model], alias: str, keys: Mapping[Reference, Any]) -> Found:
     if alias not in connections.settings:
-        return dict.fromkeys(keys, f"there is no database {alias!r} now")
-    found: Found = {each: f"{each.text} is not in the database {alias!r} now" for each in keys}
+        return dict.fromkeys(keys, f"the database {alias!r} is no longer configured")
+    found: Found = {each: f"{each.text} is not in the database {alias!r}" for each in keys}
     try:
         for chunk in _chunks(keys.values()):
             with transaction.atomic(using=alias):
@@ -238,16 +238,16 @@ def _member(path: str, name: str) -> Enum:
     """The member of an Enum whose class is loaded."""
     cls = loaded_class(path)
     if cls is None or not derives(cls, Enum):
-        raise CannotRestoreError(f"values of {path} cannot be made again")
+        raise CannotRestoreError(f"values of {path} cannot be restored")
     members = class_attribute(cls, "_member_map_")
     member: Any = dict.get(members, name) if type(members) is dict else None
     if type(member) is not cls:
-        raise CannotRestoreError(f"{path} has no member {name} now")
+        raise CannotRestoreError(f"{path} no longer has the member {name}")
     return cast("Enum", member)
 
 
 def _unknown(summary: Summary) -> CannotRestoreError:
-    return CannotRestoreError(f"what the log holds is no exact {summary.type}")
+    return CannotRestoreError(f"the recorded value is not exact enough for a {summary.type}")
 
 
 _READERS: Final[Mapping[str, Callable[[Summary], Any]]] = {
@@ -312,13 +312,13 @@ def restore(text: str, dropped: int) -> Arguments:
         return _restore(read_payload(text), dropped)
     except Exception as error:  # the text may be anything, such as nested too deep
         internal_errors.let_through(error)
-        return Arguments(fault="what the log holds of its arguments cannot be read")
+        return Arguments(fault="its recorded arguments cannot be read")
 
 
 def _restore(payload: Mapping[str, Summary], dropped: int) -> Arguments:
     values = list(_walk(payload))
     if len(values) > _MOST_VALUES:
-        return Arguments(fault="it had too many values")
+        return Arguments(fault="it has too many values")
     references = {_reference_of(each) for each in values if each.kind == "model"}
     found = fetch(references)
     return Arguments(
@@ -344,7 +344,7 @@ def _walk(payload: Mapping[str, Summary]) -> Iterator[Summary]:
 def _argument(name: str, summary: Summary, found: Found) -> Argument:
     text = clean_text(str(summary.text), _LONGEST_WHY)
     if not name.isidentifier() or name in _TAKEN:
-        return Argument(name=name, text=text, why_not="no argument can have this name")
+        return Argument(name=name, text=text, why_not="this is not a valid argument name")
     try:
         return Argument(name=name, text=text, value=_value(summary, found, 0))
     except CannotRestoreError as error:
@@ -355,14 +355,14 @@ def _value(summary: Summary, found: Found, depth: int) -> Any:
     if summary.kind in _WHY_NOT:
         raise CannotRestoreError(_WHY_NOT[summary.kind])
     if summary.truncated:
-        raise CannotRestoreError("it was cut when it was recorded")
+        raise CannotRestoreError("it was shortened when it was recorded")
     if summary.kind == "model":
         return _instance(summary, found)
     if summary.kind == "plain":
         return plain_value(summary)
     if summary.kind == "collection":
         return _collection(summary, found, depth)
-    raise CannotRestoreError(f"an object of {summary.type} cannot be made again")
+    raise CannotRestoreError(f"objects of {summary.type} cannot be restored")
 
 
 def _instance(summary: Summary, found: Found) -> Model:
@@ -379,9 +379,9 @@ def _reference_of(summary: Summary) -> Reference:
 def _collection(summary: Summary, found: Found, depth: int) -> Any:
     make = _COLLECTIONS.get(summary.type)
     if make is None:
-        raise CannotRestoreError(f"a {summary.type} cannot be made again")
+        raise CannotRestoreError(f"values of {summary.type} cannot be restored")
     if make is dict and summary.value is False:
-        raise CannotRestoreError("its keys are in the log in words alone")
+        raise CannotRestoreError("its keys are in the log only as descriptions")
     if depth > _DEEPEST:
         raise CannotRestoreError("it is nested too deep")
     members = []
@@ -389,11 +389,11 @@ def _collection(summary: Summary, found: Found, depth: int) -> Any:
         try:
             members.append((key, _value(item, found, depth + 1)))
         except CannotRestoreError as error:
-            raise CannotRestoreError(f"its item {key}: {error}") from None
+            raise CannotRestoreError(f"item {key}: {error}") from None
     try:
         made = make(members) if make is dict else make(member for _, member in members)
     except TypeError:  # an item that is not hashable cannot be in a set
-        raise CannotRestoreError(f"no {summary.type} can hold these items") from None
+        raise CannotRestoreError(f"a {summary.type} cannot contain these items") from None
     if len(made) != len(members):
-        raise CannotRestoreError("items of it are equal that were not")
+        raise CannotRestoreError("some of its items are equal now that were not before")
     return made

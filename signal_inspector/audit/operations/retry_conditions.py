@@ -130,14 +130,16 @@ def _condition(name: str, is_met: bool, met: str, failed: str) -> RetryCondition
 def _raised(call: AuditedCall) -> RetryCondition:
     what = "an exception" if call.exception is None else call.exception.text
     words = dict(Ending.choices).get(call.outcome, "unknown")
-    failed = f"Only a receiver that raised can run again; how this one ended: {words}."
+    failed = f"Only a receiver that raised can be run again; the outcome of this one is: {words}."
     return _condition("raised", call.outcome == Ending.RAISED, f"It raised {what}.", failed)
 
 
 def _no_success(attempts: list[Retry]) -> RetryCondition:
     done = next((each for each in attempts if each.outcome == RetryOutcome.RETURNED), None)
     failed = (
-        "" if done is None else f"Attempt {done.attempt} has succeeded: it need not run again."
+        ""
+        if done is None
+        else f"Attempt {done.attempt} has succeeded, so there is no need to run it again."
     )
     return _condition("no success", done is None, "No attempt has succeeded since.", failed)
 
@@ -148,16 +150,16 @@ def _none_under_way(attempts: list[Retry]) -> Iterator[RetryCondition]:
         if each.outcome != RetryOutcome.STARTED:
             continue
         if datetime.now(UTC) - utc_of(each.at) < timedelta(seconds=FORGOTTEN_SECONDS):
-            wait = "Wait until it has ended, or an hour from its start if its process is gone."
-            text = f"Attempt {each.attempt} has started and not ended. {wait}"
-            yield RetryCondition("under way", State.FAILED, text)
+            wait = "Wait until it ends, or for an hour after its start if its process is gone."
+            text = f"Attempt {each.attempt} is still running. {wait}"
+            yield RetryCondition("running", State.FAILED, text)
         else:
             text = (
-                f"Attempt {each.attempt} never ended: its process is gone, or still at it. "
-                "Its transaction did not commit if the process is gone; what it did elsewhere "
-                "is not known."
+                f"Attempt {each.attempt} has not ended: its process is gone, or it is still "
+                "running. If the process is gone, its transaction was not committed; what it "
+                "did outside the database is not known."
             )
-            yield RetryCondition("under way", State.NOTE, text)
+            yield RetryCondition("running", State.NOTE, text)
 
 
 def _old_enough(call: AuditedCall) -> RetryCondition:
@@ -165,7 +167,9 @@ def _old_enough(call: AuditedCall) -> RetryCondition:
     ended = time_of(call.dispatch_id) + timedelta(microseconds=call.dispatch.duration_ns // 1_000)
     age = max((datetime.now(UTC) - ended).total_seconds(), 0)
     told = f"It is {rough_time(age)} old; the minimum is {rough_time(minimum)}"
-    return _condition("age", age >= minimum, f"{told}.", f"{told}: what failed may still mend.")
+    return _condition(
+        "age", age >= minimum, f"{told}.", f"{told}: the cause of the failure may still go away."
+    )
 
 
 def _attempts_left(attempts: list[Retry]) -> RetryCondition:
@@ -179,17 +183,18 @@ def _transaction(call: AuditedCall) -> RetryCondition:
     outcome = call.dispatch.transaction_outcome
     if outcome == TransactionOutcome.ROLLED_BACK:
         text = (
-            "The transaction that it was sent in rolled back: what the signal told of was undone, "
-            "and its keys may be those of other objects by now."
+            "The transaction of the dispatch was rolled back: the event that the signal "
+            "announced was undone, and its keys may belong to other objects now."
         )
         return RetryCondition("transaction", State.FAILED, text)
     if outcome == TransactionOutcome.COMMITTED:
-        return RetryCondition("transaction", State.MET, "Its transaction committed.")
+        return RetryCondition("transaction", State.MET, "Its transaction was committed.")
     if outcome == TransactionOutcome.NONE:
         return RetryCondition("transaction", State.MET, "It was sent outside any transaction.")
     text = (
-        "How its transaction ended is not known. If it rolled back, what the signal told of was "
-        "undone, and its keys may be those of other objects by now: look at them first."
+        "How its transaction ended is not known. If it was rolled back, the event that the "
+        "signal announced was undone, and its keys may belong to other objects now. Check them "
+        "first."
     )
     return RetryCondition("transaction", State.NOTE, text)
 

@@ -138,9 +138,7 @@ def find_sender(name: str) -> Any:
         # look like identifiers are interned by Python.
         return sys.intern(name[1:-1])
     if name.endswith(INSTANCE):
-        why = (
-            f"the sender was an instance of {unmarked(name)}, and which one the log does not tell"
-        )
+        why = f"the sender was an instance of {unmarked(name)}, and the log does not say which one"
         raise NotFoundError(why)
     for model in apps.get_models(include_auto_created=True, include_swapped=True):
         if name_text(class_path(model)) == name:
@@ -149,7 +147,7 @@ def find_sender(name: str) -> Any:
         for found in (loaded_object(name), loaded_member(name), loaded_module(name)):
             if found is not None and name_text(sender_name(found)) == name:
                 return found
-    raise NotFoundError(f"no sender {name} is found among the models and in the installed apps")
+    raise NotFoundError(f"no sender {name} was found among the models and in the installed apps")
 
 
 def find_receiver(signal: Signal, sender: Any, name: str, signal_text: str) -> Receiver:
@@ -172,7 +170,10 @@ def find_receiver(signal: Signal, sender: Any, name: str, signal_text: str) -> R
     if len(reached) == 1:
         return next(iter(reached.values()))
     if reached:
-        why = f"{len(reached)} receivers of this name are connected, and the log tells no more"
+        why = (
+            f"{len(reached)} receivers of this name are connected, and the log does not say "
+            "which one it was"
+        )
         raise NotFoundError(why)
     raise NotFoundError(_why_not(signal, name, signal_text, others))
 
@@ -182,7 +183,7 @@ def _why_not(signal: Signal, name: str, signal_text: str, others: int) -> str:
         return "it is connected for another sender only"
     entries = catalog.receivers_of(signal)
     if any(entry.is_dead and name_text(entry.receiver) == name for entry in entries):
-        return "it was connected by a weak reference, which is dead"
+        return "it was garbage collected"
     return f"it is not connected to {signal_text} in this process"
 
 

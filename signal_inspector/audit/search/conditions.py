@@ -229,7 +229,7 @@ def understand(text: str) -> Understood:
 
 def by_label(text: str) -> Meaning:
     """A text as an actor's label. Each dispatch has to be tested, as labels have no index."""
-    return Meaning("the label of an actor", text, {"label": text})
+    return Meaning("the name of an actor", text, {"label": text})
 
 
 def _exact(text: str) -> Iterator[Meaning]:
@@ -240,7 +240,7 @@ def _exact(text: str) -> Iterator[Meaning]:
     if _TRACE.fullmatch(text):
         yield Meaning("the id of a trace", text.lower(), {"trace": text.lower()})
     if _OBJECT.fullmatch(text):
-        yield Meaning("an object that was carried", text, {"object": text})
+        yield Meaning("an object among the arguments", text, {"object": text})
     if _is_name(text):
         yield from (_name(kind, text) for kind in named(text, *_KINDS))
     if _LINE.fullmatch(text) and named(text, NameKind.CALLER):
@@ -276,4 +276,4 @@ def _user(text: str) -> Meaning | None:
     if user is None:
         return None
     key = object_key(user)
-    return Meaning("an actor, by the name to log in with,", key, {"actor": key})
+    return Meaning("an actor, by username,", key, {"actor": key})

@@ -246,7 +246,7 @@ class Figures:
         """Add the counts in a text from ``encoded``. Raises ValueError for another format."""
         content: dict[str, Any] = json.loads(text)
         if content["v"] != _FORMAT:
-            raise ValueError(f"A tally of an unknown format: {content['v']!r}")
+            raise ValueError(f"A tally has an unknown format: {content['v']!r}")
         for number, *numbers in content["s"]:
             self.signals[number].merge_encoded(numbers)
         for number, *numbers in content["r"]:

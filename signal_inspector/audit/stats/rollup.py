@@ -103,7 +103,7 @@ def added(connection: BaseDatabaseWrapper, rows: Mapping[int, tuple[int, Figures
         internal_errors.let_through(error)
         is_busy = isinstance(error, Error) and blame(error, connection) is Blame.DATABASE
         if not is_busy:  # otherwise it is done another time
-            internal_errors.report("adding up the figures of the audit", error)
+            internal_errors.report("adding up the figures of the overview", error)
 
 
 def when_over(connection: BaseDatabaseWrapper) -> None:

@@ -111,7 +111,7 @@ def ask(  # noqa: C901 - in one piece, as each dispatch that is observed comes b
 def _no_observer(sink: Sink, answer: object) -> None:
     kind = f"{sink_kind(sink)}.observer_for"
     answered = class_path(type(answer))
-    internal_errors.tell(kind, f"{kind} has answered with {answered}, which is no Observer.")
+    internal_errors.tell(kind, f"{kind} returned {answered}, which is not an Observer.")
 
 
 def ask_captures(

@@ -282,6 +282,6 @@ def _load_sink(path: str) -> Sink:
     except Exception as error:
         internal_errors.let_through(error)
         raise ImproperlyConfigured(
-            f"{_SINKS}: {path!r} could not be made without arguments: "
+            f"{_SINKS}: {path!r} could not be created without arguments: "
             f"{type(error).__name__}: {error}"
         ) from error

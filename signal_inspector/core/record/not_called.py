@@ -55,31 +55,31 @@ def why_other_sender(
     if connection is not None:
         name = connection.sender
     if name is None:
-        return "listens to another sender only"
+        return "listens only to another sender"
     sent = sender_name(sender)
     reference = None if connection is None else connection.sender_reference
     wanted = None if reference is None else reference()
     if is_class(wanted):
         if is_class(sender):
             if wanted in class_mro(sender):
-                return f"listens to sender {name} only, and its subclass {sent} is another sender"
+                return f"listens only to sender {name}, and its subclass {sent} is another sender"
             if name == sent:
-                return f"listens to another class that is called {name} only"
+                return f"listens only to another class that is also called {name}"
         elif wanted in class_mro(type(sender)):
-            return f"listens to the class {name} only, and was sent by an instance of it"
+            return f"listens only to the class {name}, but an instance of it was the sender"
     elif name == sent:
         another = name if name.endswith(INSTANCE) else f"object that is called {name}"
-        return f"listens to another {another} only"
+        return f"listens only to another {another}"
     elif is_class(sender) and name == f"{sent}{INSTANCE}":
-        return f"listens to one {name} only, and was sent by the class"
-    return f"listens to sender {name} only"
+        return f"listens only to one {name}, but the class was the sender"
+    return f"listens only to sender {name}"
 
 
 def _taken_out(connection: Connection) -> NotCalled:
     return _not_called(
         connection.receiver,
         NotCalledReason.TAKEN_OUT,
-        "it was taken out of signal.receivers, and not disconnected",
+        "it was removed from signal.receivers without disconnect()",
     )
 
 
@@ -89,7 +89,7 @@ def _dead(connection: Connection) -> NotCalled:
     return _not_called(
         connection.receiver,
         NotCalledReason.DEAD,
-        f"its weak reference is dead: nothing else kept {what} alive",
+        f"its weak reference is dead, because nothing else kept {what} alive",
     )
 
 

@@ -186,7 +186,7 @@ def _tell_ended(connection: BaseDatabaseWrapper, how: str, turned_on: object) ->
         try:
             callback()
         except BaseException as error:
-            held = internal_errors.hold("telling of a transaction's end", error, held)
+            held = internal_errors.hold("reporting the end of a transaction", error, held)
     internal_errors.resume(held)
 
 

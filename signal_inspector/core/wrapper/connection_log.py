@@ -369,7 +369,7 @@ def note_connect(
                 known.has_unread = True
                 known.enter(full)
     except Exception as error:
-        internal_errors.report("noting a connection", error)
+        internal_errors.report("recording a connection", error)
 
 
 def _new_notes(signal: Signal) -> _Notes:
@@ -464,7 +464,7 @@ def note_disconnect(
                 known.drop(key)
             _remember(_taken_back, signal, key, None)
     except Exception as error:
-        internal_errors.report("noting a connection", error)
+        internal_errors.report("recording a connection", error)
 
 
 def note_vain_disconnect(
@@ -492,7 +492,7 @@ def note_vain_disconnect(
             )
             _remember(_vain, signal, (vain.receiver, *key), vain)
     except Exception as error:
-        internal_errors.report("noting a connection", error)
+        internal_errors.report("recording a connection", error)
 
 
 def _kept_connection(

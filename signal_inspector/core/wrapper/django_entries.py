@@ -95,11 +95,11 @@ def oddity(signal: Signal) -> str:
     """Describe what in ``signal.receivers`` has a form of no known Django; normally ""."""
     receivers: Any = signal.receivers
     if not isinstance(receivers, list | tuple):
-        return f"signal.receivers is no list, but {class_path(type(receivers))}"
+        return f"signal.receivers is not a list, but a {class_path(type(receivers))}"
     odd = len(receivers) - sum(1 for _ in _raw_entries(signal))
     if not odd:
         return ""
-    return f"{odd} of {len(receivers)} entries of signal.receivers have a form that is not known"
+    return f"{odd} of {len(receivers)} entries of signal.receivers have an unknown form"
 
 
 def _is_key(key: object) -> bool:

@@ -279,7 +279,7 @@ def _init_method(original: Callable[..., Any]) -> Callable[..., Any]:
         try:
             names.note_creation(self, _creating_frame(self, _init))
         except Exception as error:
-            internal_errors.report("noting where a signal was created", error)
+            internal_errors.report("recording where a signal was created", error)
 
     return _init
 

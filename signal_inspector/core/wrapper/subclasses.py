@@ -365,7 +365,7 @@ def _telling(original: Callable[..., Any]) -> Callable[..., Any]:
                 try:
                     here.give(live)
                 except Exception as error:
-                    internal_errors.report("noting whom a method may call", error)
+                    internal_errors.report("recording whom a method may call", error)
         return live
 
     return _live_receivers

@@ -16,7 +16,7 @@ byId("out").addEventListener("click", () => zoom(0.8));
 byId("fit").addEventListener("click", () => fit(true));
 
 const themes = ["", "light", "dark"];
-const said = { "": "as the system is", light: "light", dark: "dark" };
+const said = { "": "same as the system", light: "light", dark: "dark" };
 const kept = (value) => {
   try {
     if (value === undefined) return localStorage.getItem("signal-graph-theme") ?? "";

@@ -94,7 +94,7 @@ const describe = (key, its) => {
   close.setAttribute("aria-label", "Close");
   close.addEventListener("click", () => choose(null));
   const parts = [close, make("h2", "", its.title)];
-  const alone = make("button", "plain", "Only what is around it");
+  const alone = make("button", "plain", "Only its neighbors");
   alone.type = "button";
   alone.setAttribute("aria-pressed", String(focusing));
   alone.addEventListener("click", () => {
@@ -104,7 +104,7 @@ const describe = (key, its) => {
     if (!focusing) reveal(key);
   });
   parts.push(make("p", "", its.name));
-  const kind = its.shape === "receiver" && its.sends.length ? "Receiver, sends on" : kinds[its.shape];
+  const kind = its.shape === "receiver" && its.sends.length ? "Receiver that sends on" : kinds[its.shape];
   parts.push(make("p", "what", [kind, its.app && `app ${its.app}`, its.place].filter(Boolean).join(" · ")));
   parts.push(...its.words.map((word) => make("span", "warn", word)), make("p", "", alone));
   parts.push(...list("Sent by", its.sentBy));

@@ -13,5 +13,5 @@ from signal_inspector.subcommands import SubcommandsCommand
 class Command(SubcommandsCommand):
     """Show the signals of this project, before they are sent."""
 
-    help = "See which signals there are, and who receives them. Each part has its own --help."
+    help = "Show the signals and who receives them. Each subcommand has its own --help."
     subcommands = (List, Explain, TakeSnapshot, Draw, Watch)

@@ -27,8 +27,10 @@ def add_loading(parser: CommandParser) -> None:
     parser.add_argument(
         "--bare",
         action="store_true",
-        help="look at what django.setup() imports, as in a task or a command; without it the "
-        "URLconf and the middleware are imported too, as in a server",
+        help=(
+            "import only what django.setup() imports, as in a task or a command; by default the "
+            "URLconf and the middleware are imported too, as in a server"
+        ),
     )
 
 
@@ -62,13 +64,13 @@ def nothing_found(
         if (text := getattr(wanted, name))
     ]
     if not asked:
-        yield "No signal is inspected. --builtin lists those that are not."
+        yield "No signal is inspected. Use --builtin to list those that are not."
         return
-    yield f"Nothing is found for {' '.join(asked)}."
+    yield f"Nothing was found for {' '.join(asked)}."
     beyond = len(list(select(everything, wanted)))
     if beyond and len(entries) < len(everything):
         yield (
-            f"Among the signals that are not inspected, {beyond:,} would be: add --builtin to see."
+            f"{beyond:,} would be found among the signals that are not inspected: add --builtin."
         )
         return
     yield from filter(None, (_advice(name, wanted, everything) for name in _KNOWN))
@@ -120,6 +122,6 @@ def _problem(name: str, error: Exception) -> str:
     failure = payload.summarize_exception(error, get_config().limits, with_traceback=False)
     why = exception_line(failure.exception_class, failure.message)
     return (
-        f"{name} cannot be imported ({why}), so what is connected there, "
-        "and in what it imports, is missing here."
+        f"{name} cannot be imported ({why}), so everything that is connected there, or in "
+        "modules that it imports, is missing here."
     )

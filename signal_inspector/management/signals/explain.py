@@ -123,9 +123,9 @@ def explanation_lines(explanation: Explanation, style: Style) -> Iterator[str]:
     yield from _called(explanation, bool(others), style)
     missing = [each for each in explanation.not_called if not _is_choice(each)]
     if explanation.sender is None:
-        title = "Called if the sender is the one they listen to"
+        title = "Called only for the sender that they listen to"
     else:
-        title = "Not called: they listen to another sender"
+        title = "Not called, because they listen to another sender"
     yield from _group(title, others, style)
     yield from _group("Not called", missing, style)
     yield from _sends(explanation, style)
@@ -137,9 +137,11 @@ def explanation_lines(explanation: Explanation, style: Style) -> Iterator[str]:
 def sender_lines(sender: str, parts: Sequence[Part], style: Style) -> Iterator[str]:
     """All receivers that are called if this sender sends."""
     if not parts:
-        yield style.WARNING(f"Nobody is called, whatever {printable(sender)} sends.")
+        yield style.WARNING(
+            f"No receiver is called for any signal that {printable(sender)} sends."
+        )
         return
-    yield f"Called, in this order, if {printable(sender)} sends:"
+    yield f"Called in this order if {printable(sender)} sends:"
     for part in parts:
         yield ""
         yield from head_lines(part.signal, style)
@@ -168,17 +170,17 @@ def _is_choice(each: ExplainedReceiver) -> bool:
 def _is_told(each: ExplainedReceiver) -> bool:
     """Whether the detail only says which sender the receiver listens to."""
     sender = "another sender" if each.sender == "?" else f"sender {each.sender}"
-    return _is_choice(each) and each.detail == f"it listens to {sender} only"
+    return _is_choice(each) and each.detail == f"it listens only to {sender}"
 
 
 def _called(explanation: Explanation, has_others: bool, style: Style) -> Iterator[str]:
     if explanation.sender is not None:
         sender = printable(explanation.sender)
-        title = f"Called, in this order, if {sender} sends it"
-        nobody = f"Nobody is called if {sender} sends it."
+        title = f"Called in this order if {sender} sends it"
+        nobody = f"No receiver is called if {sender} sends it."
     else:
-        title = "Called, in this order, whoever sends it"
-        nobody = "Nobody listens to every sender." if has_others else "Nobody is called."
+        title = "Called in this order for any sender"
+        nobody = "No receiver listens to every sender." if has_others else "No receiver is called."
     if explanation.called:
         yield from _group(title, explanation.called, style)
     else:
@@ -200,7 +202,7 @@ def _receivers(receivers: Sequence[ExplainedReceiver], style: Style) -> Iterator
         if each.entry is not None:
             yield from fact_lines(each.entry)
         else:
-            only = f", sender {printable(each.sender)} only" if each.sender else ""
+            only = f", only sender {printable(each.sender)}" if each.sender else ""
             yield f"{INDENT}in the source at {location(each.path, each.line)}{only}"
         if each.detail and not _is_told(each):
             for line in wrapped(each.detail):
@@ -210,13 +212,13 @@ def _receivers(receivers: Sequence[ExplainedReceiver], style: Style) -> Iterator
 def _sends(explanation: Explanation, style: Style) -> Iterator[str]:
     sends = explanation.sends
     if not sends:
-        read = "Installed packages are not read."
+        read = "Installed packages were not read."
         if explanation.package:
-            read = f"Of installed packages {printable(explanation.package)} was read."
-        yield f"No send of it is found in the project's source. {read}"
+            read = f"Of the installed packages, only {printable(explanation.package)} was read."
+        yield f"No code that sends it was found in the project's source. {read}"
         yield from _handed_on(explanation)
         return
-    yield style.MIGRATE_LABEL(f"Sent in {plural(len(sends), 'place')} of the source:")
+    yield style.MIGRATE_LABEL(f"Sent in {plural(len(sends), 'place')} in the source:")
     for send in sends:
         sender = f", sender {send.sender}" if send.sender else ""
         yield f"  -   {printable(send.function)}"
@@ -228,10 +230,10 @@ def _sends(explanation: Explanation, style: Style) -> Iterator[str]:
 
 def _given(send: Send) -> str:
     """``arguments order, user``, and how the send is reached; "" if neither is known."""
-    names = ", ".join((*send.arguments, *(["perhaps others"] if send.is_open else [])))
+    names = ", ".join((*send.arguments, *(["possibly others"] if send.is_open else [])))
     told = [f"arguments {names}"] if names else []
     if send.through:
-        told.append(f"by way of {send.through}")
+        told.append(f"through {send.through}")
     return ", ".join(told)
 
 
@@ -239,7 +241,7 @@ def _handed_on(explanation: Explanation) -> Iterator[str]:
     for each in explanation.handed_on:
         label = f" ({printable(each.label)})" if each.label else ""
         where = location(each.path, each.line)
-        yield f"It is handed on in {where}{label}: it may be sent from there."
+        yield f"It is passed on in {where}{label} and may be sent from there."
 
 
 def wrapped(text: str) -> list[str]:
@@ -253,11 +255,11 @@ class Explain(Subcommand):
     """Explain which receivers a send would call."""
 
     name = "explain"
-    help = "who would be called by a send of a signal, who would not, and why"
+    help = "which receivers a signal would call, which it would not, and why"
     description = (
-        "Tells who would be called, in order, if the signal were sent now; who would not be, and "
-        "why; and where the project's source sends it. Of a receiver: which signals it is "
-        "connected to. Nothing is sent."
+        "For a signal: shows which receivers would be called if it were sent now, in order; "
+        "which would not be called, and why; and where the project's source sends it. For a "
+        "receiver: shows which signals it is connected to. Nothing is sent."
     )
 
     @classmethod
@@ -267,17 +269,17 @@ class Explain(Subcommand):
             "signal",
             metavar="NAME",
             nargs="?",
-            help="of a signal or a receiver, or the end of it: shop.signals.order_placed",
+            help="name of a signal or a receiver, or the end of it: shop.signals.order_placed",
         )
         parser.add_argument(
             "--sender",
             metavar="NAME",
             help=(
-                "who would send it: shop.models.Order, shop.Order, a module, \"'a text'\"; alone: "
-                "everything that is called if it sends"
+                "the sender: shop.models.Order, shop.Order, a module, or \"'a string'\"; "
+                "without NAME: everything that is called if it sends"
             ),
         )
-        parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+        parser.add_argument("--json", action="store_true", help="print JSON, for programs")
         add_loading(parser)
 
     def run(self, options: dict[str, Any]) -> int:

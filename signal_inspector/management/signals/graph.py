@@ -24,11 +24,11 @@ class Draw(Subcommand):
     """Draw which functions send and receive which signals."""
 
     name = "graph"
-    help = "who sends and receives which signal, as a picture, a page or data"
+    help = "who sends and receives which signal, as a drawing, a page or data"
     description = (
-        "Draws the senders, signals and receivers of this project, and which receivers send on: "
-        "from what is connected, from the source, and from recorded dispatches. svg and html need "
-        'pip install "django-signal-inspector[graph]".'
+        "Draws the senders, signals and receivers of this project, and which receivers send "
+        "further signals. It uses the connected receivers, the source, and recorded dispatches. "
+        'svg and html need pip install "django-signal-inspector[graph]".'
     )
 
     @classmethod
@@ -38,43 +38,47 @@ class Draw(Subcommand):
             "--format",
             choices=FORMATS,
             default=None,
-            help="mermaid (the default) for Markdown, dot for Graphviz, svg "
-            "for a picture, html for a page to explore, json for programs; --output "
-            "FILE tells it too",
+            help=(
+                "mermaid (the default) for Markdown, dot for Graphviz, svg for an image, html "
+                "for a page to explore, json for programs; the name in --output FILE selects it "
+                "too"
+            ),
         )
         parser.add_argument(
             "--app",
             action="append",
             default=[],
             metavar="APP",
-            help="what this app sends or receives; may be given several times",
+            help="only what this app sends or receives; may be given several times",
         )
         parser.add_argument(
             "--signal",
             action="append",
             default=[],
             metavar="NAME",
-            help="this signal and what follows from it: a name, its end, or a glob; may be given "
-            "several times",
+            help=(
+                "only this signal and what follows from it: a name, its end, or a glob; may be "
+                "given several times"
+            ),
         )
         parser.add_argument("--output", default="", metavar="FILE", help="write to this file")
         parser.add_argument(
             "--no-recorded",
             dest="recorded",
             action="store_false",
-            help="leave out what was recorded, so that the outcome is the same everywhere",
+            help="leave out recorded dispatches, so that the result is the same everywhere",
         )
         parser.add_argument(
             "--recorded",
             dest="recorded",
             action="store_true",
             default=True,
-            help="ask the audit which receivers were seen to send on (the default)",
+            help="ask the audit which receivers sent further signals (the default)",
         )
         parser.add_argument(
             "--third-party",
             action="store_true",
-            help="read the source of installed packages too, which takes some seconds",
+            help="read the source of installed packages too, which takes a few seconds",
         )
         add_loading(parser)
 
@@ -99,7 +103,7 @@ class Draw(Subcommand):
         try:
             path.write_text(text, encoding="utf-8", newline="\n")
         except OSError as error:
-            raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+            raise CommandError(f"Cannot write {path}: {error.strerror}") from error
         parts = [plural(len(graph.signals), "signal"), plural(len(graph.functions), "function")]
         parts += [plural(len(graph.cycles), "cycle")] if graph.cycles else []
         self.say(f"{printable(str(path))}: {', '.join(parts)}.")

@@ -30,10 +30,12 @@ VERSION: Final = 1  # changes if a key is removed or changes its meaning, not if
 WIDTH: Final = 80  # longer lines are broken where possible; names and paths are never cut
 INDENT: Final = " " * 6
 _WORDS: Final = {
-    State.DEAD: "dead: nothing but a weak reference held it, so it is never called",
-    State.PENDING: "pending: the model is not loaded, so it is not called",
-    State.SENDERLESS: "sender gone: the only one it listened to is no more",
-    State.TAKEN_OUT: "taken out: somebody has replaced signal.receivers, so it is not called",
+    State.DEAD: "dead: it was garbage collected, because only a weak reference to it existed",
+    State.PENDING: "pending: its model is not loaded, so it is not called",
+    State.SENDERLESS: "sender gone: the only sender it listened to no longer exists",
+    State.TAKEN_OUT: (
+        "taken out: it was removed from signal.receivers without disconnect(), so it is not called"
+    ),
 }
 _PLAIN: Final = "django.dispatch.dispatcher.Signal"
 
@@ -130,7 +132,7 @@ def name_line(order: int | None, name: str, style: Style) -> str:
 
 def fact_lines(receiver: ReceiverEntry) -> Iterator[str]:
     """Where a receiver is defined and connected, and how."""
-    place = location(receiver.path, receiver.line) if receiver.path else "no file"
+    place = location(receiver.path, receiver.line) if receiver.path else "file unknown"
     connected = _connected(receiver)
     if len(f"{INDENT}{place}, {connected}") <= WIDTH:
         yield f"{INDENT}{place}, {connected}"
@@ -143,13 +145,13 @@ def fact_lines(receiver: ReceiverEntry) -> Iterator[str]:
 def _connected(receiver: ReceiverEntry) -> str:
     caller = receiver.connected_at
     if receiver.is_pending:
-        return "where from is not known"
+        return "connected at an unknown place"
     if caller is None:
-        return "connected before the inspector was installed"
+        return "connected before Signal Inspector was loaded"
     if (caller.path, caller.line) == (receiver.path, receiver.line):
         return "connected there"  # by a decorator
     if caller.path == receiver.path:
-        return f"connected in line {caller.line}"
+        return f"connected on line {caller.line}"
     return f"connected at {location(caller.path, caller.line)}"
 
 
@@ -160,9 +162,9 @@ def _facts(receiver: ReceiverEntry) -> str:
     if receiver.sender is None:
         facts.append("any sender")
     elif receiver.sender == "?":
-        facts.append("one sender only, which is not known")
+        facts.append("only one sender, which is not known")
     else:
-        facts.append(f"sender {printable(receiver.sender)} only")
+        facts.append(f"only sender {printable(receiver.sender)}")
     if receiver.dispatch_uid is not None:
         facts.append(f"dispatch_uid {json.dumps(receiver.dispatch_uid, ensure_ascii=False)}")
     return ", ".join(facts)
@@ -177,36 +179,43 @@ class List(Subcommand):
     """List the signals and their receivers."""
 
     name = "list"
-    help = "the signals, and who receives them, in the order of execution"
+    help = "the signals and their receivers, in the order of execution"
     description = (
         "Lists every inspected signal with its receivers, in the order in which Django calls "
-        "them. Names may be whole (shop.signals.order_placed), end parts (order_placed) or globs "
-        "('order_*')."
+        "them. Names may be full (shop.signals.order_placed), the last part (order_placed) or "
+        "globs ('order_*')."
     )
 
     @classmethod
     def add_arguments(cls, parser: CommandParser) -> None:
         """Add the filters."""
         parser.add_argument(
-            "--app", default="", metavar="APP", help="signals and receivers that this app defines"
+            "--app",
+            default="",
+            metavar="APP",
+            help="only signals and receivers that this app defines",
         )
-        parser.add_argument("--signal", default="", metavar="NAME", help="signals of this name")
         parser.add_argument(
-            "--receiver", default="", metavar="NAME", help="receivers of this name"
+            "--signal", default="", metavar="NAME", help="only signals with this name"
+        )
+        parser.add_argument(
+            "--receiver", default="", metavar="NAME", help="only receivers with this name"
         )
         parser.add_argument(
             "--sender",
             default="",
             metavar="NAME",
-            help="receivers that listen to this sender only: shop.models.Order, or shop.Order",
+            help=(
+                "only receivers that listen to this sender alone: shop.models.Order, or shop.Order"
+            ),
         )
         parser.add_argument(
             "--builtin",
             "--all",
             action="store_true",
-            help="signals that are not inspected, too: Django's own, and what EXCLUDE names",
+            help="also signals that are not inspected: Django's own, and what EXCLUDE names",
         )
-        parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+        parser.add_argument("--json", action="store_true", help="print JSON, for programs")
         add_loading(parser)
 
     def run(self, options: dict[str, Any]) -> int:
@@ -228,7 +237,10 @@ class List(Subcommand):
             for line in nothing_found(wanted, entries, everything):
                 self.say(line)
         elif wanted.sender:
-            self.say("Receivers of any sender are called, too: see manage.py signals explain.")
+            self.say(
+                "Receivers that listen to any sender are called too. See manage.py signals "
+                "explain."
+            )
         return OK
 
 

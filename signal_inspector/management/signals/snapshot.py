@@ -30,11 +30,11 @@ class TakeSnapshot(Subcommand):
     """Write the connections to a text file, or compare them with one."""
 
     name = "snapshot"
-    help = "who receives which signal, as a text to commit, and whether it still holds"
+    help = "write who receives which signal to a file to commit, or check that file"
     description = (
-        "Writes the connections of the project's own signals and receivers as a text that changes "
-        "only when they do. With --check it says what has changed since, and ends with status 1 "
-        "if anything has."
+        "Writes the connections of the project's own signals and receivers as text that changes "
+        "only when they change. With --check it tells what has changed since, and exits with "
+        "status 1 if anything has."
     )
 
     @classmethod
@@ -42,24 +42,28 @@ class TakeSnapshot(Subcommand):
         """Add the options for where the snapshot is and what it contains."""
         where = parser.add_mutually_exclusive_group()
         where.add_argument(
-            "--output", metavar="FILE", help="write it there, and not to the terminal"
+            "--output", metavar="FILE", help="write to this file instead of the terminal"
         )
         where.add_argument(
             "--check",
             metavar="FILE",
-            help="compare with the snapshot in this file, with the options it was made with",
+            help="compare with the snapshot in this file, using the options that it was made with",
         )
         parser.add_argument(
             "--app",
             metavar="APP",
             action="append",
             default=[],
-            help="an installed app to count as the project's own; may be given again",
+            help=(
+                "treat this installed app as one of the project's own; may be given several times"
+            ),
         )
         parser.add_argument(
             "--third-party",
             action="store_true",
-            help="all inspected signals and their receivers, also those of installed packages",
+            help=(
+                "all inspected signals and their receivers, including those of installed packages"
+            ),
         )
         add_loading(parser)
 
@@ -73,8 +77,8 @@ class TakeSnapshot(Subcommand):
         snapshot = _take(self, scope)
         if not snapshot.signals:
             self.say(
-                "No signal or receiver of the project's own is found. If the project is installed "
-                "in site-packages, name its apps with --app.",
+                "No signal or receiver of the project was found. If the project is installed in "
+                "site-packages, name its apps with --app.",
             )
         text = render(snapshot)
         if options["output"] is None:
@@ -97,22 +101,24 @@ def _write(name: str, text: str) -> None:
     try:
         Path(name).write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise CommandError(f"{name} cannot be written: {error.strerror or error}.") from error
+        raise CommandError(f"Cannot write {name}: {error.strerror or error}.") from error
 
 
 def _check(part: Subcommand, options: dict[str, Any]) -> int:
     if options["app"] or options["third_party"] or options["bare"]:
-        raise usage("--check takes what to look at from the file; update the file to change it.")
+        raise usage("--check uses the options in the file. To change them, update the file.")
     name = options["check"]
     before = _read(name)
     found = changes(before, _take(part, before.scope))
     if not found:
         number = plural(len(before.signals), "signal")
-        part.stdout.write(part.style.SUCCESS(f"{name} holds: {number}, nothing has changed."))
+        part.stdout.write(
+            part.style.SUCCESS(f"{name} is up to date: {number}, nothing has changed.")
+        )
         return OK
     _tell(part, name, found)
     words = " ".join([COMMAND, *scope_options(before.scope), "--output", name])
-    part.stdout.write(f"If that is meant, update the file and commit it: {words}")
+    part.stdout.write(f"If this is intended, update the file and commit it: {words}")
     return PROBLEM
 
 
@@ -121,25 +127,24 @@ def _read(name: str) -> Snapshot:
         text = Path(name).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise CommandError(
-            f"There is no file {name}. Make it: {COMMAND} --output {name}"
+            f"There is no file {name}. Create it: {COMMAND} --output {name}"
         ) from error
     except OSError as error:
-        raise CommandError(f"{name} cannot be read: {error.strerror or error}.") from error
+        raise CommandError(f"Cannot read {name}: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
-        raise CommandError(f"{name} is no snapshot: it is not UTF-8.") from error
+        raise CommandError(f"{name} is not a snapshot: it is not UTF-8.") from error
     try:
         return parse(text)
     except BrokenError as error:
         raise CommandError(
-            f"{name} is not a readable snapshot: {error}. Write a new one: "
-            f"{COMMAND} --output {name}"
+            f"{name} is not a valid snapshot: {error}. Write a new one: {COMMAND} --output {name}"
         ) from error
 
 
 def _tell(part: Subcommand, name: str, found: list[Change]) -> None:
     style = part.style
     number = plural(len(found), "signal")
-    part.stdout.write(style.ERROR(f"{name} no longer holds: {number} changed."))
+    part.stdout.write(style.ERROR(f"{name} is out of date: {number} changed."))
     for change in found:
         part.stdout.write("")
         part.stdout.write(style.MIGRATE_HEADING(printable(change.signal)))

@@ -13,16 +13,16 @@ from django.core.management.base import CommandError, CommandParser
 from signal_inspector.core import registry
 from signal_inspector.subcommands import OK, Subcommand
 
-_NO_WAY: Final = """\
-There is nothing to watch through. Add the sink to the settings, and restart the server:
-
-    SIGNAL_INSPECTOR = {"SINKS": ["signal_inspector.watch.WatchSink"]}
-
-Or add "signal_inspector.audit" to INSTALLED_APPS, and migrate: then the log can be watched."""
-_NO_SINK: Final = """\
-No process of these settings sends to a watcher. Add the sink to them, and restart the server:
-
-    SIGNAL_INSPECTOR = {"SINKS": ["signal_inspector.watch.WatchSink"]}"""
+_NO_WAY: Final = (
+    "Nothing sends dispatches to a watcher. Add the sink to the settings and restart the "
+    'server:\n\n    SIGNAL_INSPECTOR = {"SINKS": ["signal_inspector.watch.WatchSink"]}\n\nOr '
+    'add "signal_inspector.audit" to INSTALLED_APPS and migrate, to watch the audit log.'
+)
+_NO_SINK: Final = (
+    "No process with these settings sends dispatches to a watcher. Add the sink to the settings "
+    'and restart the server:\n\n    SIGNAL_INSPECTOR = {"SINKS": '
+    '["signal_inspector.watch.WatchSink"]}'
+)
 _NO_AUDIT: Final = """\
 There is no log to watch: "signal_inspector.audit" is not in INSTALLED_APPS."""
 
@@ -33,8 +33,8 @@ class Watch(Subcommand):
     name = "watch"
     help = "the dispatches of running processes, live"
     description = (
-        "Shows each dispatch of this project's running processes when it has ended, until Ctrl-C. "
-        "What a receiver sends in turn stands below that receiver."
+        "Shows each dispatch of this project's running processes when it ends, until Ctrl-C. "
+        "Signals that a receiver sends are shown below that receiver."
     )
 
     @classmethod
@@ -42,30 +42,33 @@ class Watch(Subcommand):
         """Add the options for which dispatches to show, and how."""
         group = parser.add_argument_group(
             "which dispatches",
-            "A dispatch must match every option. NAME is a glob on the dotted name or on its last "
-            "part; an option may be given several times, and one of its NAMEs must match.",
+            "A dispatch must match every option. NAME is a glob for the dotted name or its last "
+            "part. An option may be given several times; then one of its NAMEs must match.",
         )
         for name in ("signal", "receiver", "sender"):
             group.add_argument(f"--{name}", action="append", default=[], metavar="NAME")
-        group.add_argument("--failures", action="store_true", help="something failed")
+        group.add_argument("--failures", action="store_true", help="dispatches with failures")
         group.add_argument(
             "--slower-than",
             type=_milliseconds,
             metavar="MS",
-            help="it took longer, in milliseconds",
+            help="dispatches that took longer than this many milliseconds",
         )
-        parser.add_argument("--json", action="store_true", help="a JSON object on each line")
+        parser.add_argument("--json", action="store_true", help="print one JSON object per line")
         parser.add_argument(
             "--receivers",
             action=argparse.BooleanOptionalAction,
             default=True,
-            help="a line for each receiver (yes)",
+            help="show a line for each receiver (default: yes)",
         )
         parser.add_argument(
             "--via",
             choices=("auto", "socket", "audit"),
             default="auto",
-            help="from the processes themselves, or as they are written to the audit",
+            help=(
+                "get dispatches from the processes themselves, or from the audit as they are "
+                "written"
+            ),
         )
 
     def run(self, options: dict[str, Any]) -> int:
@@ -104,12 +107,12 @@ def _through_socket(part: Subcommand, options: dict[str, Any]) -> None:
             'SIGNAL_INSPECTOR["WATCH"]["DIRECTORY"] may name another directory.'
         ) from error
     with listener, _watching(part, options) as watcher:
-        part.say(f"Waiting for dispatches of {project_words()}. Ctrl-C ends it.")
+        part.say(f"Waiting for dispatches of {project_words()}. Press Ctrl-C to stop.")
         watcher.listen(
             listener,
-            "No process has sent anything yet. They call when they send a signal, if they run "
-            "with these settings as this user, and were started since the sink was added. "
-            f"The meeting place is {where.project}.",
+            "No process has sent anything yet. A process appears here when it sends a signal, "
+            "if it runs with these settings as this user and was started after the sink was "
+            f"added. The socket is in {where.project}.",
         )
 
 
@@ -126,7 +129,7 @@ def _through_audit(part: Subcommand, options: dict[str, Any]) -> None:
     source = opens(asked)
     try:
         with _watching(part, options) as watcher:
-            part.say("Waiting for what is written to the audit. Ctrl-C ends it.")
+            part.say("Waiting for dispatches in the audit log. Press Ctrl-C to stop.")
             watcher.follow(source)
     finally:
         source.close()
@@ -174,7 +177,9 @@ def _milliseconds(text: str) -> float:
     except ValueError:
         found = -1.0
     if not 0 <= found < 1e12:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of milliseconds from 0 on.")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of milliseconds of at least 0."
+        )
     return found
 
 

@@ -16,7 +16,7 @@ for (const button of document.querySelectorAll("[data-sa-copy]")) {
         try {
             await copyFrom(button.dataset.saCopy, button);
         } catch {
-            answer = "Could not be copied";
+            answer = "Copying failed";
         }
         button.textContent = answer;
         if (said) said.textContent = answer;

@@ -199,7 +199,7 @@ class Panel {
             this.timeline.judge(this.filter());
             return true;
         } catch (error) {
-            this.say(`Could not be loaded: ${/** @type {Error} */ (error).message}`);
+            this.say(`Loading failed: ${/** @type {Error} */ (error).message}`);
             return false;
         }
     }
@@ -229,7 +229,7 @@ class Panel {
             await copyFrom(url, button);
             this.say("Copied as JSON.");
         } catch {
-            this.say("Could not be copied: use Download JSON.");
+            this.say("Copying failed. Use Download JSON.");
         }
     }
 
@@ -263,7 +263,7 @@ class Panel {
                 setUp();
             }
         } catch {
-            this.say("That request is not kept any more.");
+            this.say("That request is no longer kept.");
         }
     }
 

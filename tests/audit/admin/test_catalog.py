@@ -121,7 +121,7 @@ def test_receiver_of_several_signals(viewer: Client, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(catalog, "describe", lambda: both)
     counted(NameKind.RECEIVER, "r.same", 9)
     html = page(viewer)
-    assert words(html).count("counted on 2 signals together") == 2
+    assert words(html).count("counted for all 2 of its signals together") == 2
     assert "signal=s.a" not in html
 
 
@@ -216,5 +216,5 @@ def test_many_names(
     assert html.count('class="sa-signal') == catalog.MOST_SIGNALS
     assert html.count("sa-step") == catalog.MOST_RECEIVERS
     assert "200 of 3,000 custom signals" in words(html)
-    assert "search for a part of the name" in html
+    assert "Search for a part of the name" in html
     assert words(page(viewer, q="signal_2999")).count("s.signal_") == 1

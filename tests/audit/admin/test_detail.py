@@ -66,7 +66,7 @@ def test_sentence(auditor: Client) -> None:
     )
     assert (
         "log_order and sync_warehouse returned; award_points raised LoyaltyAccount.DoesNotExist"
-        " . send_robust handed the exception to the sender and went on." in text
+        " . send_robust returned the exception to the sender and continued." in text
     )
     assert "1 of 3 raised, swallowed" in text
 
@@ -86,9 +86,7 @@ def test_stopped(auditor: Client) -> None:
         outcome=Ending.RAISED, method=Method.SEND,
     )  # fmt: skip
     text = words(page_of(auditor, dispatch))
-    assert (
-        "first raised KeyError , which send passed on to the sender: 2 receivers skipped." in text
-    )
+    assert "first raised KeyError , and send raised it to the sender: 2 receivers skipped." in text
     assert text.count("skipped stopped by first") == 2
 
 
@@ -206,7 +204,7 @@ def test_related(auditor: Client) -> None:
     for line in (
         "Same request 3 dispatches, 1 failed",
         "Same transaction 3 dispatches",
-        "Parent none: not sent in a receiver",
+        "Parent none; not sent by a receiver",
         "Nested 2 dispatches",
         "Same trace 3 dispatches",
         "shop.Order:42 2 dispatches carried it",
@@ -223,7 +221,7 @@ def test_parent(auditor: Client) -> None:
     nested = AuditedDispatch.objects.filter(parent_id=dispatch.id).first()
     assert nested is not None
     page = page_of(auditor, nested)
-    assert "Parent order_placed, in its receiver 3" in section(page, "related")
+    assert "Parent order_placed, sent by its receiver 3" in section(page, "related")
     assert f"{LIST}{dispatch.id}/change/" in page
     orphaned = dispatched(parent_id=UUID(int=5), parent_call=0)
     assert "not in the log" in section(page_of(auditor, orphaned), "related")
@@ -321,7 +319,7 @@ def test_not_there(auditor: Client) -> None:
     for id_ in (str(UUID(int=1)), "nonsense"):
         response = auditor.get(f"{LIST}{id_}/change/", follow=True)
         assert response.redirect_chain
-        assert "knows nothing called" in response.content.decode()
+        assert "has no match for" in response.content.decode()
 
 
 HOSTILE = [

@@ -121,14 +121,14 @@ class TestForm:
         """A time that cannot be read exports nothing, rather than everything."""
         put(made())
         response = exporter.post(URL, {"format": "csv", **wrong})
-        assert "no time that can be read" in response.content.decode()
+        assert "is not a valid date or time" in response.content.decode()
         assert not Operation.objects.exists()
 
     def test_unknown_text(self, exporter: Client) -> None:
         """A search for what the log does not have exports nothing."""
         put(made())
         response = exporter.post(URL, {"format": "csv", "q": "nothing.of:this"})
-        assert "has nothing under" in response.content.decode()
+        assert "has no match for" in response.content.decode()
 
     def test_hostile(self, exporter: Client) -> None:
         """What stands in the query is text on the page."""
@@ -186,7 +186,7 @@ class TestFile:
         assert Operation.objects.get().ended_at is None
         response.close()
         operation = Operation.objects.get()
-        assert "Not complete" in operation.detail
+        assert "Incomplete" in operation.detail
         assert 0 < operation.rows < 600
         assert operation.ended_at is not None
 
@@ -242,4 +242,4 @@ class TestAsync:
         async_to_sync(ask)()
         operation = Operation.objects.get()
         assert operation.ended_at is not None
-        assert ("Not complete" in operation.detail) == (operation.rows < 600)
+        assert ("Incomplete" in operation.detail) == (operation.rows < 600)

@@ -141,7 +141,7 @@ def test_keyboard(browser: Browser, live_server: Any, session: str) -> None:
     summary.focus()
     page.keyboard.press("Enter")
     assert page.locator("details[open] tbody tr").count() == 24
-    page.get_by_role("link", name="What is missing").focus()
+    page.get_by_role("link", name="See what is missing").focus()
     page.keyboard.press("Enter")
     assert page.evaluate("location.hash") == "#gaps"
     assert page.evaluate("document.querySelector('#gaps').getBoundingClientRect().top") < 900

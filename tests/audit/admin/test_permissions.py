@@ -130,7 +130,7 @@ def test_posting_changes_nothing(superuser: Client) -> None:
 
 @pytest.mark.parametrize(("permissions", "is_closed"), [((), False), (("close_gap",), True)])
 def test_closing_gaps(permissions: tuple[str, ...], is_closed: bool) -> None:
-    """A gap is marked as dealt with by who may do that, and by nobody else."""
+    """A gap is marked as resolved by who may do that, and by nobody else."""
     missing = gap()
     client = client_of(person("view_gap", *permissions))
     url = reverse("admin:signal_audit_gap_changelist")

@@ -116,7 +116,7 @@ class TestAsking:
         """A GET with all that the form asks for says how many would go, and deletes nothing."""
         order_42()
         page = purger.get(URL, ORDER).content.decode()
-        assert "What goes: 1 dispatch<" in page
+        assert "To be deleted: 1 dispatch<" in page
         assert 'name="key" value="shop.Order:42"' in page
         assert (kept(), Operation.objects.count()) == (3, 0)
 
@@ -131,7 +131,7 @@ class TestAsking:
         """Without a key there is nothing to confirm, and no complaint."""
         order_42()
         page = purger.get(URL).content.decode()
-        assert "What goes" not in page
+        assert "To be deleted" not in page
         assert "errornote" not in page
 
     @pytest.mark.parametrize("kind", ["object", "actor", "request"])
@@ -144,7 +144,7 @@ class TestAsking:
     def test_other_filters(self, purger: Client) -> None:
         """Where the list is filtered by more, it is said that this does not count."""
         order_42()
-        words = "other filters of the list do not count"
+        words = "other filters of the list are ignored"
         narrowed = {"object": "shop.Order:42", "signal": "shop.a"}
         assert words in purger.get(URL, narrowed).content.decode()
         assert words not in purger.get(URL, {"object": "shop.Order:42"}).content.decode()
@@ -210,7 +210,7 @@ class TestDeleting:
         monkeypatch.setattr(purge, "purge", fails)
         with pytest.raises(OSError, match="disk"):
             post(purger)
-        assert "Not complete: OSError disk" in Operation.objects.get().detail
+        assert "Incomplete: OSError disk" in Operation.objects.get().detail
         assert kept() == 3
 
     @pytest.mark.parametrize("reason", ["", "   "])
@@ -219,7 +219,7 @@ class TestDeleting:
         order_42()
         response = post(purger, reason=reason)
         assert response.status_code == 400
-        assert "a reason is required" in response.content.decode()
+        assert "Enter a reason" in response.content.decode()
         assert (kept(), Operation.objects.count()) == (3, 0)
 
     def test_nothing_there(self, purger: Client) -> None:
@@ -238,9 +238,9 @@ class TestDeleting:
         page = response.content.decode()
         assert response.status_code == 200
         assert "250 deleted so far, 10 dispatches left." in page
-        assert "Go on" in page
+        assert "Continue" in page
         operation = Operation.objects.get()
-        assert (operation.rows, "Not complete: 10 dispatches left" in operation.detail) == (
+        assert (operation.rows, "Incomplete: 10 dispatches left" in operation.detail) == (
             250,
             True,
         )
@@ -294,7 +294,7 @@ class TestHostile:
         evil = '"><script>alert(1)</script>'
         dispatched("shop.a", actor=evil)
         page = purger.get(URL, {"actor": evil}).content.decode()
-        assert "What goes" in page
+        assert "To be deleted" in page
         assert "<script>alert" not in page
         page = post(purger, what="actor", key=evil, reason="").content.decode()
         assert "<script>alert" not in page

@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.audit.admin.urls")]
 @pytest.mark.parametrize(
     ("text", "words", "number"),
     [
-        ("shop.Order:42", "an object that was carried", 1),
-        ("  auth.user:7 ", "an object that was carried", 1),
+        ("shop.Order:42", "an object among the arguments", 1),
+        ("  auth.user:7 ", "an object among the arguments", 1),
         ("shop.signals.order_placed", "a signal", 1),
         ("order_placed", "a signal", 1),
         ("loyalty.receivers.award_points", "a receiver", 1),
@@ -40,7 +40,7 @@ def test_meanings(visit: Visit, text: str, words: str, number: int) -> None:
     line = "shop/views.py:41 Checkout.post"
     dispatched("a.signals.other", actor="nightly import", request_id=None, line=line)
     page = visit(q=text)
-    assert f"is taken for {words}" in page
+    assert f"is read as {words}" in page
     assert len(shown(page)) == number
 
 
@@ -50,7 +50,7 @@ def test_id(visit: Visit) -> None:
     dispatch = dispatched()
     for text in (str(dispatch.id), dispatch.id.hex):
         page = visit(q=text)
-        assert "is taken for the id of a dispatch" in page
+        assert "is read as the id of a dispatch" in page
         assert shown(page) == [str(dispatch.id)]
 
 
@@ -58,7 +58,7 @@ def test_object_and_actor(visit: Visit) -> None:
     """What is both an object and an actor is taken for the object, with a link to the other."""
     order_42()
     page = visit(q="auth.User:7")
-    assert "is taken for an object" in page
+    assert "is read as an object" in page
     assert "may also be" in page
     assert 'href="?actor=auth.User%3A7"' in page
 
@@ -77,7 +77,7 @@ def test_label(visit: Visit) -> None:
     """A user who is gone is found by the label that the log kept, from a link."""
     dispatched(actor="auth.User:99", actor_label="gone")
     page = visit(q="gone")
-    assert "knows nothing called" in page
+    assert "has no match for" in page
     assert 'href="?label=gone"' in page
     assert len(shown(visit(label="gone"))) == 1
 
@@ -99,7 +99,7 @@ def test_unknown(visit: Visit, text: str) -> None:
     order_42()
     page = visit(q=text)
     if text.strip("\0"):
-        assert "knows nothing called" in page
+        assert "has no match for" in page
         assert shown(page) == []
 
 

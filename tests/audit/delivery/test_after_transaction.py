@@ -484,7 +484,7 @@ class TestAFile:
         place()
         [record] = [each for each in caplog.records if each.name == "signal_inspector"]
         told = logging.Formatter().format(record)
-        assert "has no tables of the signal audit" in told
+        assert "does not have the tables of the signal audit" in told
         assert "manage.py migrate signal_audit --database file" in told
         assert "\n" not in told
         with in_a_file.schema_editor() as editor:
@@ -923,7 +923,7 @@ class TestUnderATestRunner(TestCase):
         with override_settings(SIGNAL_INSPECTOR={"AUDIT": {"DATABASE": "other"}}):
             place()
         assert set(internal_errors.counts()) == {
-            "writing the audit log, which the database does not take now"
+            "writing the audit log (the database is unavailable)"
         }
         internal_errors.reset()
 

@@ -36,7 +36,7 @@ from signal_inspector.core.record.transactions import TransactionMark
 from tests.audit.programs import eventually
 from tests.audit.rows_made import FULL, dispatched, on_order
 
-NOT_NOW = "writing the audit log, which the database does not take now"
+NOT_NOW = "writing the audit log (the database is unavailable)"
 
 on_server = pytest.mark.skipif(
     connection.vendor == "sqlite", reason="a SQLite file has no second writer"

@@ -41,14 +41,14 @@ class TestFile:
         put(made())
         path = tmp_path / "log.jsonl"
         path.write_text("old")
-        assert "is there already" in refused(1, "export", "-o", str(path))
+        assert "already exists" in refused(1, "export", "-o", str(path))
         assert path.read_text() == "old"
         run("export", "-o", str(path), "--force")
         assert json.loads(path.read_text())["dispatch"]["signal"] == "shop.order_placed"
 
     def test_not_writable(self, tmp_path: Path) -> None:
         """Where no file can be made, the command says so."""
-        assert "cannot be written" in refused(1, "export", "-o", str(tmp_path / "no/log.jsonl"))
+        assert "Cannot write" in refused(1, "export", "-o", str(tmp_path / "no/log.jsonl"))
 
     def test_failure_leaves_nothing(self, tmp_path: Path) -> None:
         """Code that fails meanwhile leaves no part of a file, and the old one as it was."""
@@ -89,7 +89,7 @@ class TestCommandLine:
         """--search takes what the admin's search takes."""
         put(made(objects=["shop.Order:42"]), made())
         assert json.loads(run("export", "--search", "shop.Order:42"))["context"]["objects"]
-        assert "nothing under" in refused(1, "export", "--search", "shop.Order:43")
+        assert "has no match" in refused(1, "export", "--search", "shop.Order:43")
 
     def test_last(self) -> None:
         """--last 36h is that time up to now."""
@@ -136,7 +136,7 @@ class TestProgram:
         assert process.stderr.read() == ""
         process.stderr.close()
         ((detail, ended),) = programs.query("SELECT detail, ended_at FROM signal_audit_operation")
-        assert "Not complete" in detail
+        assert "Incomplete" in detail
         assert ended is not None
 
     def test_sigterm(self, programs: Programs, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ class TestProgram:
         finish(process, 128 + signal.SIGTERM)
         assert list(path.parent.iterdir()) == []
         ((detail,),) = programs.query("SELECT detail FROM signal_audit_operation")
-        assert "Not complete" in detail
+        assert "Incomplete" in detail
 
     def test_stdout_is_the_export_alone(self, programs: Programs) -> None:
         """What is told to a person goes to stderr; a text of any script goes through."""

@@ -68,8 +68,8 @@ class TestClock:
         monkeypatch.setattr(prune_part, "clock_of_server", lambda connection: theirs)
         with rules(any={"KEEP_DAYS": 30}):
             said = refused(1, "prune", *options)
-        assert said.startswith("Nothing is deleted: it is ")
-        assert f"{theirs:%Y-%m-%d %H:%M:%S} (UTC) by that of the database" in said
+        assert said.startswith("Nothing was deleted: the clock of this machine says ")
+        assert f"the clock of the database says {theirs:%Y-%m-%d %H:%M:%S} (UTC)" in said
         assert len(kept()) == 1
 
     def test_nearly_the_same_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,9 +164,9 @@ class TestRules:
         assert kept() == []
 
     def test_no_rules(self) -> None:
-        """Without rules nothing goes, and the command says so."""
+        """Without rules Nothing to delete, and the command says so."""
         put(made(6_000 * DAY))
-        assert "nothing goes" in told("prune")
+        assert "Nothing to delete" in told("prune")
         assert len(kept()) == 1
 
     @rules(shop__all={"KEEP_DAYS": "thirty"})
@@ -390,7 +390,7 @@ class TestProgram:
         assert f"Stopped by {number.name}" in err
         ((rows, detail),) = full.query("SELECT a.rows, a.detail FROM signal_audit_operation a")
         assert rows == 500 - left
-        assert "Not complete" in detail
+        assert "Incomplete" in detail
         finish(start(full, "prune", "--older-than", "1d"))
         assert full.count() == 0
         assert full.query("SELECT count(*) FROM signal_audit_call") == [(0,)]

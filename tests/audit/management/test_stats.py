@@ -57,7 +57,7 @@ class TestStats:
         assert [(each["name"], each["count"]) for each in recent["signals"]] == [("shop.a", 1)]
         names = [each["name"].rpartition(".")[2] for each in recent["receivers"]]
         assert names == ["on_order_badly"]
-        assert "beside 1 retry, 1 failed" in run("stats")
+        assert "not counting 1 retry, 1 failed" in run("stats")
 
     def test_receivers_that_never_ran(self) -> None:
         """A receiver that was skipped was not called, and no mean is of it."""
@@ -127,7 +127,7 @@ class TestShip:
     def test_no_directory(self, tmp_path: Path) -> None:
         """Without a directory it says what is missing."""
         assert "SPOOL_DIR" in refused(2, "ship")
-        assert "no directory" in refused(1, "ship", "--directory", str(tmp_path / "none"))
+        assert "is not a directory" in refused(1, "ship", "--directory", str(tmp_path / "none"))
 
     def test_nothing(self, tmp_path: Path) -> None:
         """An empty directory is none of a problem."""

@@ -319,7 +319,7 @@ class TestAct:
             next(parts)
         operation = Operation.objects.get()
         assert 0 < operation.rows < 300
-        assert "Not complete" in operation.detail
+        assert "Incomplete" in operation.detail
         assert operation.ended_at is not None
 
     def test_never_begun(self) -> None:
@@ -327,7 +327,7 @@ class TestAct:
         operation = RunningOperation(OperationKind.EXPORT, "a test").begin()
         form = JsonLines(payloads=True)
         Stream(chunks(Wanted(selection=Selection()), form, operation), operation).close()
-        assert "never begun" in Operation.objects.get().detail
+        assert "never started" in Operation.objects.get().detail
 
     def test_failure(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """One that fails says by what."""

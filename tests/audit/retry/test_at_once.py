@@ -55,7 +55,7 @@ PRESS = FAILED + textwrap.dedent(
     threads = [threading.Thread(target=press) for _ in range(8)]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
-    print(said.count(1), sum(str(each).startswith("Nothing has run") for each in said))
+    print(said.count(1), sum(str(each).startswith("Nothing was run") for each in said))
     """
 )
 MEANWHILE = {"RETRY_MINIMUM_AGE": 0}

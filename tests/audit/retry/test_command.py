@@ -38,7 +38,7 @@ def test_returned() -> None:
     order = Order.objects.create()
     status, output = retry(recorded(order=order, n=7), *SURE)
     assert status == 0
-    assert "It returned, and its transaction is committed (attempt 1)." in output
+    assert "It returned, and its transaction was committed (attempt 1)." in output
     assert f"order=payload_app.Order:{order.pk}" in output
     kept = Retry.objects.get()
     assert (kept.actor, kept.reason) == (person()[1], "points are back")
@@ -130,13 +130,13 @@ class TestWhich:
         """A part of a name is none."""
         status, output = retry(recorded(), *SURE, "--receiver", name)
         assert status == 1
-        assert "No such receiver failed" in output
+        assert "No failed receiver has this name" in output
 
     def test_did_not_fail(self) -> None:
         """Of one that returned it says that only those that raised can run again."""
         status, output = retry(recorded(), *SURE, "--receiver", "bystander")
         assert status == 1
-        assert "NO  Only a receiver that raised can run again" in output
+        assert "NO  Only a receiver that raised can be run again" in output
 
 
 class TestAsking:
@@ -170,5 +170,5 @@ def test_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("builtins.input", answer)
     status, output = retry(call, "--reason", "why")
     assert status == 1
-    assert "another attempt meanwhile" in output
+    assert "another attempt in the meantime" in output
     assert Retry.objects.get().outcome == RetryOutcome.RAISED

@@ -139,10 +139,10 @@ class TestAttempts:
         """An attempt that has not ended forbids another one for an hour, then it is a note."""
         call = recorded()
         started = attempted(call, 1, RetryOutcome.STARTED)
-        assert condition(call, "under way").state is State.FAILED
+        assert condition(call, "running").state is State.FAILED
         started.at -= timedelta(seconds=FORGOTTEN_SECONDS + 1)
         started.save()
-        assert condition(call, "under way").state is State.NOTE
+        assert condition(call, "running").state is State.NOTE
         assert run_again(call, reason="why", actor="mira").attempt == 2
 
     def test_numbers(self) -> None:
@@ -204,15 +204,18 @@ class TestArguments:
         ("arguments", "why"),
         [
             ({"password": "hunter2"}, "password – it was redacted"),
-            ({"data": {"password": "hunter2"}}, "data – its item password: it was redacted"),
-            ({"note": "x" * 100_000}, "note – it was cut"),
-            ({"lines": list(range(1_000))}, "lines – it was cut"),
-            ({"thing": object()}, "thing – an object of object cannot be made again"),
-            ({"orders": Order.objects.none()}, "cannot be made again"),
-            ({"order": Order(pk=77)}, "payload_app.Order:77 is not in the database 'default'"),
+            ({"data": {"password": "hunter2"}}, "data – item password: it was redacted"),
+            ({"note": "x" * 100_000}, "note – it was shortened"),
+            ({"lines": list(range(1_000))}, "lines – it was shortened"),
+            ({"thing": object()}, "thing – objects of object cannot be restored"),
+            ({"orders": Order.objects.none()}, "cannot be restored"),
+            (
+                {"order": Order(pk=77)},
+                "payload_app.Order:77 is not in the database 'default'",
+            ),
             ({"order": Order()}, "order – payload_app.Order (unsaved) has no key"),
-            ({"by_id": {1: "a"}}, "by_id – its keys are in the log in words alone"),
-            ({"till": Till}, "till – an object of type cannot be made again"),
+            ({"by_id": {1: "a"}}, "by_id – its keys are in the log only as descriptions"),
+            ({"till": Till}, "till – objects of type cannot be restored"),
         ],
     )
     def test_failed(self, arguments: dict[str, Any], why: str) -> None:
@@ -276,7 +279,7 @@ class TestConnected:
         call = recorded()
         del fleeting
         gc.collect()
-        assert "weak reference, which is dead" in condition(call, "connected").text
+        assert "it was garbage collected" in condition(call, "connected").text
 
     @pytest.mark.parametrize(
         "name",

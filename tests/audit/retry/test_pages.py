@@ -157,7 +157,7 @@ class TestConfirming:
         retry = Retry.objects.get()
         assert (retry.outcome, retry.actor_label) == (RetryOutcome.RETURNED, "user0")
         page = mira.get(result(call)).content.decode()
-        assert "has returned, and its transaction is committed" in page
+        assert "returned, and its transaction was committed" in page
         assert "points &lt;b&gt;are&lt;/b&gt; back" in page
         mira.get(result(call))
         assert len(Calls.seen) == 1
@@ -169,7 +169,7 @@ class TestConfirming:
         assert mira.post(confirm(call), REASON).status_code == 302
         response = mira.post(confirm(call), REASON)
         assert response.status_code == 409
-        assert "there was another attempt meanwhile" in response.content.decode()
+        assert "there has been another attempt in the meantime" in response.content.decode()
         assert len(Calls.seen) == 1
 
     @pytest.mark.parametrize("attempt", ["", "0", "2", "-1", "x", "1" * 400, "①"])

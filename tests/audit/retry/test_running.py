@@ -254,7 +254,7 @@ class TestOutcome:
         call = recorded()
         Calls.act = fail
         again(call, expected=1)
-        with pytest.raises(RefusedError, match="another attempt meanwhile"):
+        with pytest.raises(RefusedError, match="another attempt in the meantime"):
             again(call, expected=1)
         assert len(Calls.seen) == 1
 

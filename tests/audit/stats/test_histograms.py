@@ -46,7 +46,7 @@ def test_error_is_bounded(durations: list[int], share: float) -> None:
 
 @pytest.mark.parametrize("share", [0.5, 0.95, 0.99])
 def test_against_exact(share: float) -> None:
-    """p50, p95 and p99 of 20,000 durations as receivers have them are right to within 6.25 %."""
+    """p50, p95 and p99 of 20,000 durations as receivers have them are right to within 6.25%."""
     chance = random.Random(7)
     durations = [int(chance.lognormvariate(16, 1.5)) for _ in range(20_000)]
     told = percentile(counted(durations), share)

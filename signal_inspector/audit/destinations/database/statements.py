@@ -284,7 +284,7 @@ def _insert_sql(connection: BaseDatabaseWrapper, table: Table) -> str:
         # Not INSERT IGNORE, which would also truncate long values and replace wrong ones.
         key = quoted(table.key[0])
         return f"{into} ON DUPLICATE KEY UPDATE {key} = {key}"
-    raise NotSupportedError(f"The audit does not write to {connection.display_name}.")
+    raise NotSupportedError(f"The audit does not support {connection.display_name}.")
 
 
 class Blame(Enum):
@@ -328,8 +328,8 @@ def lacks_tables(error: BaseException) -> bool:
 def no_tables(using: str) -> str:
     """The message about missing tables."""
     return (
-        f"The database {using!r} has no tables of the signal audit. "
-        f"Run: manage.py migrate signal_audit --database {using}"
+        f"The database {using} does not have the tables of the signal audit. Run: manage.py "
+        f"migrate signal_audit --database {using}"
     )
 
 

@@ -22,7 +22,9 @@ from signal_inspector.subcommands import SubcommandsCommand
 class Command(SubcommandsCommand):
     """Maintains the signal audit, and exports from it."""
 
-    help = "Export, follow, measure and prune the signal audit. Each part has its own --help."
+    help = (
+        "Export, follow, measure and prune the signal audit. Each subcommand has its own --help."
+    )
     subcommands = (Export, Prune, Purge, RetryPart, Ship, Stats, Tail)
 
     def run_subcommand(self, options: dict[str, Any]) -> int:
@@ -34,6 +36,6 @@ class Command(SubcommandsCommand):
         except (DatabaseError, InterfaceError) as error:
             if options["traceback"]:
                 raise
-            raise CommandError(f"The database says: {str(error).strip()}") from error
+            raise CommandError(f"Database error: {str(error).strip()}") from error
         finally:
             current.flush()

@@ -54,17 +54,25 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 _PERIOD: Final = ("day", "from", "to")
 _OPTIONS: Final = (
-    ("id", "ID", "the dispatch of this id"),
-    ("signal", "NAME", "its dotted name, the last part of it, or a glob on either, as 'shop.*'"),
-    ("receiver", "NAME", "a receiver, by its dotted name or the last part of it"),
+    ("id", "ID", "the dispatch with this id"),
+    (
+        "signal",
+        "NAME",
+        "dotted name of the signal, the last part of it, or a glob on either: 'shop.*'",
+    ),
+    ("receiver", "NAME", "dotted name of a receiver, or the last part of it"),
     ("exception", "NAME", "the class of an exception that a receiver raised"),
-    ("line", "LINE", "a line of code that sent it, or led to it: 'shop/views.py:41 checkout'"),
+    (
+        "line",
+        "LINE",
+        "a line of code that sent the signal, or led to it: 'shop/views.py:41 checkout'",
+    ),
     ("object", "KEY", "an object among the arguments, such as shop.Order:42"),
-    ("actor", "KEY", "who caused it, such as auth.User:7"),
-    ("request", "ID", "all of one request"),
-    ("trace", "ID", "all of one trace"),
-    ("parent", "ID", "those that were sent in a receiver of this dispatch"),
-    ("in-transaction", "ID", "all of one transaction"),
+    ("actor", "KEY", "the actor who caused it, such as auth.User:7"),
+    ("request", "ID", "all dispatches of this request"),
+    ("trace", "ID", "all dispatches of this trace"),
+    ("parent", "ID", "dispatches that a receiver of this dispatch sent"),
+    ("in-transaction", "ID", "all dispatches of this transaction"),
 )
 _CHOICES: Final[dict[str, Mapping[str, object]]] = {
     "outcome": OUTCOMES,
@@ -99,7 +107,7 @@ def length_of_time(text: str) -> timedelta:
     """Read ``90d``, ``36h``, ``15m`` or ``2w``; a number without a unit is days. For argparse."""
     match = _LENGTH.fullmatch(text.strip().lower())
     if match is None:
-        raise ArgumentTypeError(f"{text!r} is no length of time such as 90d, 36h, 15m or 2w.")
+        raise ArgumentTypeError(f"{text!r} is not a length of time such as 90d, 36h, 15m or 2w.")
     try:
         return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
     except OverflowError:
@@ -111,7 +119,7 @@ def whole_number(least: int) -> Any:
 
     def read(text: str) -> int:
         if not text.strip().isdecimal() or int(text) < least:
-            raise ArgumentTypeError(f"{text!r} is no whole number from {least} on.")
+            raise ArgumentTypeError(f"{text!r} is not a whole number of at least {least}.")
         return int(text)
 
     return read
@@ -233,26 +241,32 @@ class Stop:
 
 def add_filters(parser: CommandParser, *, periods: bool = True) -> None:
     """Add the options that choose dispatches; all conditions that are given have to hold."""
-    group = parser.add_argument_group("which dispatches", "What is given has to hold together.")
+    group = parser.add_argument_group("which dispatches", "A dispatch must match every option.")
     for name, kind, text in _OPTIONS:
         group.add_argument(f"--{name}", metavar=kind, help=text)
     for name, choices in _CHOICES.items():
         group.add_argument(f"--{name}", choices=sorted(choices), help=f"by {name}")
     group.add_argument("--failed", action="store_true", help="the same as --outcome failed")
     group.add_argument(
-        "--search", metavar="TEXT", help="any of these names, keys and ids, as the admin's search"
+        "--search",
+        metavar="TEXT",
+        help="a name, key or id of any of these kinds, as in the search of the admin",
     )
     if periods:
         _add_periods(parser)
 
 
 def _add_periods(parser: CommandParser) -> None:
-    group = parser.add_argument_group("when", "In the time zone of the project, if none is given.")
-    group.add_argument("--from", metavar="TIME", help="2026-11-22, or 2026-11-22T14:03")
-    group.add_argument("--to", metavar="TIME", help="to the end of this day or minute")
-    group.add_argument("--day", metavar="DATE", help="that day")
+    group = parser.add_argument_group(
+        "when", "Times are in the project's time zone if they name none."
+    )
     group.add_argument(
-        "--last", metavar="TIME", type=length_of_time, help="90d, 36h, 15m: up to now"
+        "--from", metavar="TIME", help="from this time on: 2026-11-22, or 2026-11-22T14:03"
+    )
+    group.add_argument("--to", metavar="TIME", help="up to the end of this day or minute")
+    group.add_argument("--day", metavar="DATE", help="this day")
+    group.add_argument(
+        "--last", metavar="TIME", type=length_of_time, help="the time until now: 90d, 36h, 15m"
     )
 
 
@@ -265,7 +279,7 @@ def read_filters(options: dict[str, Any], *, payloads: bool = True) -> Wanted:
         if options.get(name) is not None
     }
     if options.get("failed") and params.setdefault("outcome", "failed") != "failed":
-        raise usage(f"--failed and --outcome {params['outcome']} do not go together.")
+        raise usage(f"--failed cannot be combined with --outcome {params['outcome']}.")
     glob = params.get("signal", "")
     if _is_glob(glob) and not named(glob, NameKind.SIGNAL):
         del params["signal"]
@@ -287,7 +301,7 @@ def _selection(params: dict[str, str]) -> Selection:
     understood = selection.params()
     for name, text in params.items():
         if name not in understood:
-            raise usage(f"--{name.replace('_', '-')}: {text!r} cannot be read.")
+            raise usage(f"--{name.replace('_', '-')}: {text!r} is not valid.")
     return selection
 
 
@@ -296,18 +310,18 @@ def _searched(selection: Selection, text: str) -> Selection:
     if understood.meaning is None:
         if understood.others:
             alike = ", ".join(sorted({each.text for each in understood.others}))
-            raise usage(f"--search: {text!r} may be any of {alike}.")
-        raise CommandError(f"The log has nothing under {text!r}.")
+            raise usage(f"--search: {text!r} is ambiguous: it may be {alike}.")
+        raise CommandError(f"The log has no match for {text!r}.")
     return understood.applied_to(selection)
 
 
 def _since(selection: Selection, length: timedelta) -> Selection:
     if selection.period.is_bounded:
-        raise usage("--last does not go together with --from, --to and --day.")
+        raise usage("--last cannot be combined with --from, --to or --day.")
     try:
         start = datetime.now(UTC) - length
     except OverflowError:
-        raise usage("--last: that is before any time.") from None
+        raise usage("--last: this is too long.") from None
     period = Period(start=start, params=(("from", start.isoformat()),))
     return dataclasses.replace(selection, period=period)
 
@@ -318,7 +332,7 @@ def _full_name(text: str, kind: NameKind) -> str:
         return text
     alike = [full for _, full in ending_in(text, kind)]
     if len(alike) > 1:
-        raise usage(f"--{kind.label}: {text!r} may be any of {', '.join(alike)}.")
+        raise usage(f"--{kind.label}: {text!r} is ambiguous: it may be {', '.join(alike)}.")
     return alike[0] if alike else text
 
 

@@ -37,10 +37,10 @@ class Export(Subcommand):
     name = "export"
     help = "write dispatches as JSON Lines or CSV, to a file or to stdout"
     description = (
-        "Writes dispatches in the order of time. JSON Lines has one on each line; CSV has a "
-        "receiver call on each line, and an apostrophe before every text that a spreadsheet "
-        "might take for a formula (one that begins with = + - @, a tab, a line end or an "
-        "apostrophe). The export is noted in the log, with its filters and its count."
+        "Writes dispatches in chronological order. JSON Lines has one dispatch per line. CSV "
+        "has one receiver call per line, and an apostrophe before every text that a spreadsheet "
+        "might read as a formula (one that begins with = + - @, a tab, a line end or an "
+        "apostrophe). The export is logged, with its filters and the number of dispatches."
     )
 
     @classmethod
@@ -48,23 +48,27 @@ class Export(Subcommand):
         parser.add_argument(
             "--format",
             choices=list(FORMATS),
-            help="by default that of the file's name, and jsonl for stdout",
+            help="default: by the name of the file; jsonl for stdout",
         )
         parser.add_argument(
             "-o",
             "--output",
             metavar="FILE",
-            help="readable by its owner alone, and there only when it is whole; "
-            "compressed if it ends in .gz",
+            help=(
+                "readable by its owner only, and created once the export is complete; "
+                "compressed if the name ends in .gz"
+            ),
         )
-        parser.add_argument("--force", action="store_true", help="replace a file that is there")
+        parser.add_argument("--force", action="store_true", help="replace an existing file")
         parser.add_argument(
             "--no-payloads",
             action="store_true",
-            help="without arguments, responses, messages and tracebacks",
+            help="leave out arguments, responses, messages and tracebacks",
         )
         parser.add_argument(
-            "--bom", action="store_true", help="begin CSV with the mark by which Excel knows UTF-8"
+            "--bom",
+            action="store_true",
+            help="begin CSV with a byte order mark, so that Excel reads it as UTF-8",
         )
         add_filters(parser)
 
@@ -81,7 +85,7 @@ class Export(Subcommand):
         except FileExistsError as error:
             raise CommandError(f"{error} Use --force to replace it.") from None
         except OSError as error:
-            raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from error
+            raise CommandError(f"Cannot write {path}: {error.strerror or error}.") from error
         self.say(f"{dispatch_count(operation.rows)} in {path}")
         return OK
 
@@ -112,12 +116,15 @@ class Export(Subcommand):
             names = [each for each in FORMATS if suffixes[-1:] == [FORMATS[each].suffix]]
             if not names:
                 known = ", ".join(FORMATS)
-                raise usage(f"The name {path.name} tells no format. Use --format, one of {known}.")
+                raise usage(
+                    f"The name {path.name} does not tell the format. Use --format with one of "
+                    f"{known}."
+                )
             name = names[0]
         payloads = not options["no_payloads"]
         form = FORMATS[name or "jsonl"]
         if options["bom"] and form is not Csv:
-            raise usage("--bom is for CSV.")
+            raise usage("--bom is for CSV only.")
         return (
             Csv(payloads=payloads, mark=options["bom"]) if form is Csv else form(payloads=payloads)
         )

@@ -68,46 +68,50 @@ class Prune(Subcommand):
     """Deletes what is old according to the rules."""
 
     name = "prune"
-    help = "delete what is older, or more, than AUDIT['RULES'] say"
+    help = "delete old dispatches as AUDIT['RULES'] say"
     description = (
-        "Deletes dispatches as KEEP_DAYS, KEEP_FAILURES_DAYS and MAX_ROWS of AUDIT['RULES'] say, "
-        "with their receiver calls, objects and retries, some at a time in short transactions. "
-        "It can be stopped at any time and run again; two at once share the work."
+        "Deletes dispatches as KEEP_DAYS, KEEP_FAILURES_DAYS and MAX_ROWS of AUDIT['RULES'] "
+        "say, with their receiver calls, objects and retries, in many short transactions. You "
+        "can stop it at any time and run it again; two that run at once share the work."
     )
 
     @classmethod
     def add_arguments(cls, parser: CommandParser) -> None:
         parser.add_argument(
-            "--dry-run", action="store_true", help="count what would go, and delete nothing"
+            "--dry-run",
+            action="store_true",
+            help="count what would be deleted, and delete nothing",
         )
         parser.add_argument(
             "--older-than",
             metavar="TIME",
             type=length_of_time,
-            help="90d, 36h: delete all that is older, whatever the rules say",
+            help="delete everything older than this (90d, 36h), regardless of the rules",
         )
         parser.add_argument(
             "--failures-older-than",
             metavar="TIME",
             type=length_of_time,
-            help="with --older-than: another age for dispatches in which something failed",
+            help="with --older-than: another age for dispatches with failures",
         )
         parser.add_argument(
             "--signal",
             metavar="GLOB",
             action="append",
             default=[],
-            help="these signals alone; can be given several times",
+            help="only these signals; may be given several times",
         )
         parser.add_argument(
             "--sweep",
             action="store_true",
-            help="look through all tables for rows that hang on no dispatch; takes its time",
+            help=(
+                "also delete rows whose dispatch is gone; reads whole tables, which takes a while"
+            ),
         )
         parser.add_argument(
-            "--pause", metavar="SECONDS", type=float, help="rest between two transactions"
+            "--pause", metavar="SECONDS", type=float, help="pause between two transactions"
         )
-        parser.add_argument("--json", action="store_true", help="tell the counts as JSON")
+        parser.add_argument("--json", action="store_true", help="print the counts as JSON")
 
     def run(self, options: dict[str, Any]) -> int:
         now = datetime.now(UTC)
@@ -121,7 +125,9 @@ class Prune(Subcommand):
             self._show(parts, options)
             return OK
         if not any(part.strata for part in parts) and not options["older_than"]:
-            self.say("No rule in AUDIT['RULES'] says how long to keep anything: nothing goes.")
+            self.say(
+                "Nothing to delete: no rule in AUDIT['RULES'] says how long to keep dispatches."
+            )
         total = sum(part.count or 0 for part in parts)
         chunks = Chunks(options["pause"])
         started = time.monotonic()
@@ -141,7 +147,7 @@ class Prune(Subcommand):
                     break
             counts = 0 if stop.asked else tidy(chunks.connection, int(now.timestamp()))
             if stop.asked:
-                operation.end(f"Not complete: stopped by {stop.asked.name}.")
+                operation.end(f"Incomplete: stopped by {stop.asked.name}.")
         self._tell(
             operation.rows, (swept, counts), time.monotonic() - started, chunks, stop, options
         )
@@ -168,14 +174,16 @@ class Prune(Subcommand):
             kept = failures if failures is not None else older
             return by_age(Ages(others=older, failures=kept), options["signal"])
         if failures is not None:
-            raise usage("--failures-older-than is for --older-than.")
+            raise usage("--failures-older-than needs --older-than.")
         wrong = [
             f"{problem.key} {problem.message.removeprefix(problem.key).strip()}"
             for problem in config_problems(getattr(settings, SETTING, {}))
             if '"AUDIT"' in problem.key
         ]
         if wrong:
-            raise CommandError("Nothing is deleted by rules that are wrong: " + " ".join(wrong))
+            raise CommandError(
+                "Nothing was deleted, because the rules are invalid: " + " ".join(wrong)
+            )
         return by_rules(options["signal"])
 
     def _part(self, share: Share, now: datetime, *, counted: bool) -> _Part:
@@ -215,14 +223,14 @@ class Prune(Subcommand):
                 }
             )
             return
-        orphans = f", and {plural(swept, 'row')} that hung on none" if swept else ""
+        orphans = f", and {plural(swept, 'row')} whose dispatch was gone" if swept else ""
         self.say(
             f"{dispatch_count(rows)} deleted{orphans}, "
             f"in {total_time(int(seconds * 1e9))}; "
             f"the longest transaction took {duration(int(chunks.longest * 1e9))}."
         )
         if stop.asked:
-            self.say(f"Stopped by {stop.asked.name}: run it again to go on.")
+            self.say(f"Stopped by {stop.asked.name}. Run it again to continue.")
 
 
 def _require_a_right_clock(now: datetime) -> None:
@@ -230,9 +238,9 @@ def _require_a_right_clock(now: datetime) -> None:
     theirs = clock_of_server(connections[get_settings().database])
     if theirs is not None and abs(theirs - now) > _SAME_TIME:
         raise CommandError(
-            f"Nothing is deleted: it is {now:%Y-%m-%d %H:%M:%S} by the clock of this machine, and "
-            f"{theirs:%Y-%m-%d %H:%M:%S} (UTC) by that of the database. Ages are reckoned by the "
-            "first: set the wrong one right."
+            f"Nothing was deleted: the clock of this machine says {now:%Y-%m-%d %H:%M:%S}, but "
+            f"the clock of the database says {theirs:%Y-%m-%d %H:%M:%S} (UTC). Ages are "
+            "computed with the first: correct the clock that is wrong."
         )
 
 
@@ -269,12 +277,13 @@ class Purge(Subcommand):
     """Deletes all dispatches of one object, actor or request."""
 
     name = "purge"
-    help = "delete every dispatch that carried an object, or was caused by an actor"
+    help = "delete every dispatch of an object, an actor or a request"
     description = (
-        "For the erasure of personal data: deletes every dispatch that carried an object "
-        "(--object shop.Order:42), or that an actor caused (--actor auth.User:7), with its "
-        "receiver calls and retries. With both, those that both hold for. The purge is noted in "
-        "the log by that key. Exports and retries that the actor made stay noted."
+        "Use this to erase personal data: deletes every dispatch that carried an object "
+        "(--object shop.Order:42) or that an actor caused (--actor auth.User:7), with its "
+        "receiver calls and retries. With several options, a dispatch must match all of them. "
+        "The purge is logged with its keys. The log of the actor's own exports and retries is "
+        "not deleted."
     )
 
     @classmethod
@@ -283,12 +292,14 @@ class Purge(Subcommand):
         parser.add_argument("--actor", metavar="KEY", help="such as auth.User:7")
         parser.add_argument("--request", metavar="ID", help="the id of a request")
         parser.add_argument(
-            "--dry-run", action="store_true", help="count what would go, and delete nothing"
+            "--dry-run",
+            action="store_true",
+            help="count what would be deleted, and delete nothing",
         )
         parser.add_argument(
-            "--no-input", "--noinput", action="store_true", help="do not ask whether it is meant"
+            "--no-input", "--noinput", action="store_true", help="do not ask for confirmation"
         )
-        parser.add_argument("--json", action="store_true", help="tell the count as JSON")
+        parser.add_argument("--json", action="store_true", help="print the count as JSON")
 
     def run(self, options: dict[str, Any]) -> int:
         selection = _selection(options)
@@ -304,9 +315,9 @@ class Purge(Subcommand):
             for count in purge(selection):
                 operation.count(count)
                 if stop.asked:
-                    operation.end(f"Not complete: stopped by {stop.asked.name}.")
+                    operation.end(f"Incomplete: stopped by {stop.asked.name}.")
                     break
-        ended = f" Stopped by {stop.asked.name}: run it again to go on." if stop.asked else ""
+        ended = f" Stopped by {stop.asked.name}. Run it again to continue." if stop.asked else ""
         self._tell(
             operation.rows, f"{dispatch_count(operation.rows)} of {keys} deleted.{ended}", options
         )
@@ -320,7 +331,7 @@ class Purge(Subcommand):
 
     def _ask(self, keys: str) -> None:
         if not is_terminal(self.stderr):
-            raise usage("Nobody is there to be asked: use --no-input.")
+            raise usage("Cannot ask for confirmation without a terminal. Use --no-input.")
         self.stderr.write(f"Delete every dispatch of {keys}? [yes/no] ", ending="")
         try:
             answer = input()
@@ -337,7 +348,7 @@ def _selection(options: dict[str, Any]) -> Selection:
         if options[key] is not None
     }
     if not params:
-        raise usage("Say what is to go: --object, --actor or --request.")
+        raise usage("Say what to delete with --object, --actor or --request.")
     selection = read_selection(params)
     if selection.params().keys() != params.keys():
         raise usage("A key is empty.")

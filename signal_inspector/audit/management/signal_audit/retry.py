@@ -30,10 +30,10 @@ class RetryPart(Subcommand):
     name = "retry"
     help = "run a failed receiver again from its record"
     description = (
-        "Runs one receiver of a dispatch again that raised, with the arguments of the record and "
-        "in a transaction of its own, if every condition is met that the admin asks for too. It "
-        "says what will run and asks first. The attempt is recorded with its reason. Exit "
-        "status: 0 it returned, 1 nothing ran, 2 the command line is wrong, 3 it raised."
+        "Runs one receiver of a dispatch that raised again, with the recorded arguments and in "
+        "its own transaction, if the same conditions are met as in the admin. It shows what "
+        "will run and asks first. The attempt is recorded with its reason. Exit status: 0 if it "
+        "returned, 1 if nothing ran, 2 if the command line is wrong, 3 if it raised."
     )
 
     @classmethod
@@ -42,28 +42,30 @@ class RetryPart(Subcommand):
         parser.add_argument(
             "--receiver",
             metavar="NAME",
-            help="which receiver, if several failed: its dotted name, or the end of it",
+            help="the receiver, if several failed: its dotted name, or the end of it",
         )
         parser.add_argument(
-            "--reason", metavar="TEXT", help="why; kept with the attempt, and required"
+            "--reason", metavar="TEXT", help="the reason (required), kept with the attempt"
         )
-        parser.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
+        parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
         parser.add_argument(
-            "--dry-run", action="store_true", help="say what holds and what would run, and stop"
+            "--dry-run",
+            action="store_true",
+            help="show the conditions and what would run, and stop",
         )
 
     def run(self, options: dict[str, Any]) -> int:
         reason = (options["reason"] or "").strip()
         if not reason and not options["dry_run"]:
-            raise usage("Say why: --reason TEXT.")
+            raise usage("Give a reason with --reason TEXT.")
         call = _chosen(options["dispatch"], options["receiver"])
         examined = examine(call)
         self._tell(examined)
         if not examined.may_run:
-            self.stdout.write("Nothing has run: a condition is not met.")
+            self.stdout.write("Nothing was run: a condition is not met.")
             return PROBLEM
         if options["dry_run"]:
-            self.stdout.write("Nothing has run: this is a dry run.")
+            self.stdout.write("Nothing was run: this is a dry run.")
             return OK
         if not options["yes"]:
             self._ask(call)
@@ -97,18 +99,18 @@ class RetryPart(Subcommand):
         for text in (*named, f"sender={dispatch.sender.text}", *arguments):
             self.stdout.write(f"  {printable(text)}")
         databases = ", ".join(will_run_in(examined)) or "no database"
-        self.stdout.write(f"in a transaction of its own on {databases}.\n")
+        self.stdout.write(f"in its own transaction on {databases}.\n")
 
     def _ask(self, call: AuditedCall) -> None:
         if not is_terminal(self.stderr):
-            raise usage("Nobody is there to be asked: use --yes.")
+            raise usage("Cannot ask for confirmation without a terminal. Use --yes.")
         self.stderr.write(f"Run {printable(call.receiver.text)} again? [yes/no] ", ending="")
         try:
             answer = input()
         except EOFError:
             answer = ""
         if answer.strip().lower() != "yes":
-            raise CommandError("Nothing has run.")
+            raise CommandError("Nothing was run.")
 
 
 def _chosen(text: str, name: str | None) -> AuditedCall:
@@ -132,15 +134,15 @@ def _only(chosen: list[AuditedCall], found: list[AuditedCall], id_: UUID) -> Aud
         return find_call(id_, chosen[0].index)
     names = "".join(f"\n  {clean(call.receiver.text, _LONGEST)}" for call in chosen or found)
     if chosen:
-        raise usage(f"Say which receiver: --receiver NAME. These are meant:{names}")
-    raise CommandError(f"No such receiver failed. The receivers of this dispatch:{names}")
+        raise usage(f"Several receivers match. Choose one with --receiver NAME:{names}")
+    raise CommandError(f"No failed receiver has this name. The receivers of this dispatch:{names}")
 
 
 def _ended(retry: Retry) -> str:
     if retry.outcome == RetryOutcome.RETURNED:
-        after = f" A callback after the commit raised: {retry.message}" if retry.message else ""
-        return f"It returned, and its transaction is committed (attempt {retry.attempt}).{after}"
+        after = f" An on_commit() callback raised: {retry.message}" if retry.message else ""
+        return f"It returned, and its transaction was committed (attempt {retry.attempt}).{after}"
     if retry.outcome == RetryOutcome.RAISED:
         what = exception_line(retry.exception_class, retry.message)
-        return f"It raised {what} (attempt {retry.attempt}). Its transaction is rolled back."
-    return f"Nothing has run: {retry.message}"
+        return f"It raised {what} (attempt {retry.attempt}). Its transaction was rolled back."
+    return f"Nothing was run: {retry.message}"

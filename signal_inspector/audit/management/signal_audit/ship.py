@@ -19,11 +19,12 @@ class Ship(Subcommand):
     """Writes what dead processes left in their spool files."""
 
     name = "ship"
-    help = "write what processes that ended left in their spool files to the database"
+    help = "write the spool files of ended processes to the database"
     description = (
-        "For DELIVERY 'spooled'. A process ships its own file, and those of dead ones on its "
-        "machine; this does it where no process runs any more. Safe while others run, and safe "
-        "to repeat: what is in the log already stays there once."
+        "For DELIVERY 'spooled'. Each process ships its own file and those of dead processes on "
+        "its machine; use this command where no process runs any more. It is safe to use while "
+        "processes run, and safe to repeat: dispatches that are already in the log are not "
+        "written twice."
     )
 
     @classmethod
@@ -31,22 +32,22 @@ class Ship(Subcommand):
         parser.add_argument(
             "--directory", metavar="DIR", help="where the files are (AUDIT['SPOOL_DIR'])"
         )
-        parser.add_argument("--json", action="store_true", help="tell the counts as JSON")
+        parser.add_argument("--json", action="store_true", help="print the counts as JSON")
 
     def run(self, options: dict[str, Any]) -> int:
         audit = get_settings()
         name = options["directory"] or audit.spool_dir
         if not name:
-            raise usage("There is no AUDIT['SPOOL_DIR']: say --directory.")
+            raise usage("AUDIT['SPOOL_DIR'] is not set. Use --directory.")
         directory = Path(name)
         if not directory.is_dir():
-            raise CommandError(f"{directory} is no directory.")
+            raise CommandError(f"{directory} is not a directory.")
         before = losses.total
         try:
             count = ship(directory, audit.database, audit.batch_size)
         except Unavailable as error:
             raise CommandError(
-                f"The database takes nothing now, so the files stay: {error}"
+                f"The database is unavailable, so the files were kept: {error}"
             ) from error
         lost = losses.total - before
         if options["json"]:
@@ -54,5 +55,5 @@ class Ship(Subcommand):
         else:
             self.stdout.write(f"{dispatch_count(count)} shipped from {directory}")
             if lost:
-                self.say(f"{integer(lost)} could not be: the gaps of the log say why.")
+                self.say(f"{integer(lost)} could not be shipped; the gaps of the log say why.")
         return PROBLEM if lost else OK

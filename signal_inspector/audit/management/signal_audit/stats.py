@@ -29,7 +29,7 @@ class Stats(Subcommand):
     """Shows the state of the log, and figures of what is in it."""
 
     name = "stats"
-    help = "how large the log is, what is in it, and whether all is well with it"
+    help = "the size, contents and health of the log"
 
     @classmethod
     def add_arguments(cls, parser: CommandParser) -> None:
@@ -38,28 +38,30 @@ class Stats(Subcommand):
             metavar="TIME",
             type=length_of_time,
             default=timedelta(days=1),
-            help="the time to look at by signal and receiver: 1h, 7d (1d)",
+            help="the time for the figures by signal and receiver: 1h, 7d (default: 1d)",
         )
         parser.add_argument(
             "--top",
             metavar="N",
             type=whole_number(1),
             default=report.SHOWN,
-            help=f"signals and receivers shown ({report.SHOWN})",
+            help=f"number of signals and receivers shown (default: {report.SHOWN})",
         )
         parser.add_argument(
-            "--exact", action="store_true", help="count every row, which takes its time"
+            "--exact",
+            action="store_true",
+            help="count every row instead of estimating, which takes a while",
         )
-        parser.add_argument("--json", action="store_true", help="as JSON")
+        parser.add_argument("--json", action="store_true", help="print JSON")
 
     def run(self, options: dict[str, Any]) -> int:
         now = datetime.now(UTC)
         if not options["last"]:
-            raise usage("--last: that is no time at all.")
+            raise usage("--last must be longer than zero.")
         try:
             start = now - options["last"]
         except OverflowError:
-            raise usage("--last: that is before any time.") from None
+            raise usage("--last: this is too long.") from None
         data = gathered(start, now, exact=options["exact"], top=options["top"])
         if options["json"]:
             self.print_json(data)
@@ -95,7 +97,7 @@ class Stats(Subcommand):
         again = recent["retries"]
         if again["dispatches"]:
             retries = plural(again["dispatches"], "retry", "retries")
-            write(f"  beside {retries}, {again['failed']:,} failed")
+            write(f"  not counting {retries}, {again['failed']:,} failed")
         self._table("signal", recent["signals"])
         self._table("receiver", recent["receivers"])
 

@@ -82,7 +82,7 @@ def _failure(call: dict[str, Any], style: Style) -> str:
     where = f" ({call['location']})" if call["location"] else ""
     message = str(call.get("message", ""))
     short = message if len(message) <= _MESSAGE else f"{message[:_MESSAGE]}…"
-    error = exception_line(call["exception"] or "an exception that was not kept", short)
+    error = exception_line(call["exception"] or "an exception that was not recorded", short)
     text = printable(f"{call['receiver']}{where}: {error}")
     return f"    {style.ERROR(text)}"
 
@@ -93,8 +93,9 @@ class Tail(Subcommand):
     name = "tail"
     help = "follow the log: show dispatches as they are written"
     description = (
-        "Shows the last dispatches, then each new one, until Ctrl-C. One that is written late "
-        "(its receivers took long, or its writer was busy) is shown when it comes, once."
+        "Shows the last dispatches, then each new one, until Ctrl-C. A dispatch that is written "
+        "late (because its receivers took long or its writer was busy) is shown once, when it "
+        "is written."
     )
 
     @classmethod
@@ -105,19 +106,25 @@ class Tail(Subcommand):
             type=whole_number(0),
             default=10,
             metavar="N",
-            help="how many of the last to begin with (10)",
+            help="begin with this many of the last dispatches (default: 10)",
         )
-        parser.add_argument("--no-follow", action="store_true", help="end after the last ones")
-        parser.add_argument("--json", action="store_true", help="as JSON Lines, like export")
+        parser.add_argument("--no-follow", action="store_true", help="stop after these")
+        parser.add_argument("--json", action="store_true", help="print JSON Lines, as export does")
         parser.add_argument(
-            "--interval", type=float, default=1.0, metavar="SECONDS", help="between looks (1)"
+            "--interval",
+            type=float,
+            default=1.0,
+            metavar="SECONDS",
+            help="time between two queries (default: 1)",
         )
         parser.add_argument(
             "--window",
             type=length_of_time,
             default=timedelta(minutes=5),
             metavar="TIME",
-            help="how long after its start a dispatch may come and is still shown (5m)",
+            help=(
+                "show dispatches that are written up to this long after they started (default: 5m)"
+            ),
         )
         add_filters(parser, periods=False)
 
@@ -158,9 +165,9 @@ class Tail(Subcommand):
         """Wait for a database that is away; raise ``CommandError`` for any other error."""
         connection = connections[get_settings().database]
         if connection.is_usable():
-            raise CommandError(f"The database says: {str(error).strip()}") from error
+            raise CommandError(f"Database error: {str(error).strip()}") from error
         connection.close()
-        self.say(f"The database is away: {str(error).strip()}")
+        self.say(f"The database is unavailable: {str(error).strip()}")
 
     def _show(self, entries: Iterable[Entry], write: Write) -> None:
         if self._form is None:
