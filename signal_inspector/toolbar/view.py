@@ -227,7 +227,7 @@ def internal_error_text() -> str:
     if not counts:
         return ""
     kinds = ", ".join(f"{kind} {integer(number)}" for kind, number in counts.items())
-    return f"Failures in Signal Inspector itself: {integer(sum(counts.values()))} ({kinds})"
+    return f"Inspector's own failures: {integer(sum(counts.values()))} ({kinds})"
 
 
 def advise(case: Case) -> list[Advice]:

@@ -290,7 +290,7 @@ def test_own_failures_are_shown(shown: Shown) -> None:
     """The panel says how often the inspector itself failed."""
     internal_errors.report("payload", RuntimeError("x"))
     content = shown.panel(shown.request_id(shown.client.get("/checkout/")))
-    assert "Failures in Signal Inspector itself: 1 (payload 1)" in text(content)
+    assert "Inspector's own failures: 1 (payload 1)" in text(content)
 
 
 def test_unknown_store_data_is_a_sentence(shown: Shown) -> None:
