@@ -280,7 +280,7 @@ class delay(Fault):  # noqa: N801
     ) -> None:
         super().__init__(receiver, signal)
         if seconds < 0:
-            raise ValueError("delay() needs a positive time: it cannot make a receiver faster.")
+            raise ValueError("delay() cannot make a receiver faster: seconds must be at least 0.")
         self._seconds = seconds
         self._times = times
 

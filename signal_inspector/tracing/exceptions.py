@@ -120,7 +120,7 @@ class FailureLog:
                 logger.warning(
                     'SIGNAL_INSPECTOR["TRACING"]["LOG_FAILURES"] is on, and an OpenTelemetry '
                     'handler exports what Django logs to "%s": each receiver failure in '
-                    "send_robust() is exported twice. Turn one of the two off.",
+                    "a robust send is exported twice. Turn one of the two off.",
                     _DJANGOS_LOGGER,
                 )
 

@@ -236,7 +236,11 @@ def _state(gap: Gap, span: Span) -> OutcomeWords:
     if gap.to_at is None:
         return OutcomeWords("warn", "warn", "open", "its end is not known yet")
     if gap.is_upper_bound:
-        hint = "DELIVERY “spooled” survives this" if gap.reason == GapReason.DEAD_WRITER else ""
+        hint = (
+            "DELIVERY “spooled” would have kept them"
+            if gap.reason == GapReason.DEAD_WRITER
+            else ""
+        )
         return OutcomeWords("warn", "warn", "the exact number is not known", hint)
     if gap.reason == GapReason.UNWRITABLE:
         return OutcomeWords("warn", "warn", "one dispatch, lost")

@@ -30,8 +30,8 @@ class RetryPart(Subcommand):
     name = "retry"
     help = "run a failed receiver again from its record"
     description = (
-        "Runs one receiver of a dispatch that raised again, with the recorded arguments and in "
-        "its own transaction, if the same conditions are met as in the admin. It shows what "
+        "Runs a failed receiver of a dispatch again, with the recorded arguments and in its own "
+        "transaction, if the same conditions are met as in the admin. It shows what "
         "will run and asks first. The attempt is recorded with its reason. Exit status: 0 if it "
         "returned, 1 if nothing ran, 2 if the command line is wrong, 3 if it raised."
     )
