@@ -761,7 +761,7 @@ class TestTroubleWithDetails:
         """When the creation of a signal cannot be noted, the signal is made all the same."""
         monkeypatch.setattr(names, "note_creation", None)
         assert Signal(use_caching=True).use_caching
-        assert internal_errors.counts() == {"noting where a signal was created": 1}
+        assert internal_errors.counts() == {"recording where a signal was created": 1}
 
     def test_a_failure_to_open_a_record_leaves_the_send_alone(
         self, monkeypatch: pytest.MonkeyPatch

@@ -45,7 +45,7 @@ def test_one_that_fails_is_reported() -> None:
     with internal_errors.suppress_instrumentation():
         done = True
     assert done
-    assert internal_errors.counts() == {"keeping a watcher quiet": 1}
+    assert internal_errors.counts() == {"suppressing other instrumentation": 1}
 
 
 def test_the_audit_writes_untraced(monkeypatch: pytest.MonkeyPatch) -> None:

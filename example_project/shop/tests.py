@@ -256,7 +256,7 @@ class OrderTest(DispatchesMixin, ShopTestCase):
         """Orders on the web have no points for patience, and the message says why."""
         self.buy("C")
         self.assert_not_received(award_points_for_patience)
-        with self.assertRaisesRegex(AssertionError, "it was connected, but listens to"):
+        with self.assertRaisesRegex(AssertionError, "it was connected, but listens only to"):
             self.assert_received(award_points_for_patience)
 
     def test_a_customer_without_points(self):

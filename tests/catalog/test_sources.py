@@ -866,7 +866,3 @@ class TestFiles:
         assert loaded("nowhere.at_all") is None
         assert loaded("nowhere") is None
 
-
-def test_what_is_exported() -> None:
-    """The public names are there."""
-    assert all(hasattr(project, name) for name in project.__all__)

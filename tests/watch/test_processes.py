@@ -43,7 +43,7 @@ def sent_since(watcher: Terminal, since: datetime) -> list[dict[str, Any]]:
 
 def calls(watcher: Terminal) -> int:
     """How many processes have called the watcher."""
-    return sum("is there" in line for line in list(watcher.said))
+    return sum("has connected" in line for line in list(watcher.said))
 
 
 @pytest.mark.parametrize("options", [(), ("--preload",), ("--threads", "4")], ids=" ".join)
