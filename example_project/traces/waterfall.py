@@ -68,7 +68,7 @@ class Trace:
 
     @property
     def top(self) -> Span:
-        """What all began with, or the earliest span that has connected."""
+        """What all began with, or the earliest span that is there."""
         return next((span for span in self.spans if not span.parent_id), self.spans[0])
 
     @property

@@ -139,7 +139,7 @@ def test_expired_request(page: Page, shop: str) -> None:
     place_order(page, shop)
     panel = open_panel(page)
     panel.get_by_role("button", name="POST /checkout/").first.click()
-    expect(panel.get_by_role("status").filter(has_text="not kept any more")).to_be_visible()
+    expect(panel.get_by_role("status").filter(has_text="no longer kept")).to_be_visible()
     expect(panel.locator(".si-request")).to_contain_text("GET /orders/")
 
 

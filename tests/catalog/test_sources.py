@@ -865,4 +865,3 @@ class TestFiles:
         assert loaded("django.db.models.signals.post_save.nothing") is None
         assert loaded("nowhere.at_all") is None
         assert loaded("nowhere") is None
-

@@ -143,7 +143,10 @@ class TestWithoutDjango:
         assert done.returncode == 2
         assert done.stdout.count("W023") == 1
         assert "nowhere: no such file or directory" in done.stderr
-        assert "stall/python2.py: not checked: it is not valid for this version of Python" in done.stderr
+        assert (
+            "stall/python2.py: not checked: it is not valid for this version of Python"
+            in done.stderr
+        )
 
     def test_nothing_is_imported(self, project: Project) -> None:
         """Neither the files, nor the settings, whatever DJANGO_SETTINGS_MODULE says."""

@@ -164,7 +164,7 @@ class TestRules:
         assert kept() == []
 
     def test_no_rules(self) -> None:
-        """Without rules Nothing to delete, and the command says so."""
+        """Without rules there is nothing to delete, and the command says so."""
         put(made(6_000 * DAY))
         assert "Nothing to delete" in told("prune")
         assert len(kept()) == 1
