@@ -51,7 +51,7 @@ unexport PYTHONDONTWRITEBYTECODE
 test: $(VENV)/.tests ## Run the tests, but for those of the targets below that have servers or the apps of others
 	$(py) -m pytest -m "not browser and not otlp and not programs and not thirdparty" $(parallel) $(PYTEST_ARGS)
 
-programs: $(VENV)/.tests ## Run the tests that start the shop, servers and workers
+programs: $(VENV)/.tests ## Run the tests that start the shop, servers, workers and other runs of pytest
 	$(py) -m pytest -m "programs and not thirdparty" $(parallel) $(PYTEST_ARGS)
 
 # What depends on Python and Django themselves: the wrapper, and what it knows of the code around

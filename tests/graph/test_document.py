@@ -38,6 +38,7 @@ def section(heading: str) -> str:
     ]
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(("arguments", "printed"), _CONSOLE.findall(TEXT))
 def test_the_commands_print_what_stands_there(
     tmp_path: Path, arguments: str, printed: str

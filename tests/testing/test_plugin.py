@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.programs
+
 pytest_plugins = ["pytester"]
 
 SHOP = """

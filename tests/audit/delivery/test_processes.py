@@ -12,7 +12,7 @@ import pytest
 from signal_inspector.audit.models import GapReason
 from tests.audit.programs import Programs, real
 
-pytestmark = real
+pytestmark = [real, pytest.mark.programs]
 
 #: So long that nothing is written before the end of the process.
 LATE = {"DELIVERY": "buffered", "FLUSH_SECONDS": 600}

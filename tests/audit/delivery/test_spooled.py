@@ -17,7 +17,7 @@ from signal_inspector.audit.models import GapReason, TransactionOutcome
 from signal_inspector.core import internal_errors
 from tests.audit.programs import Programs, real
 
-pytestmark = real
+pytestmark = [real, pytest.mark.programs]
 
 #: Says which numbers it has sent, one per line, as soon as it has.
 ENDLESS = """

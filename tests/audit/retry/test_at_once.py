@@ -9,7 +9,7 @@ import pytest
 
 from tests.audit.programs import DEADLINE, Programs, real
 
-pytestmark = real
+pytestmark = [real, pytest.mark.programs]
 
 FAILED = """
 def award_points(**kwargs):
