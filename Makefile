@@ -41,8 +41,8 @@ $(VENV)/.%: requirements/%.txt $(django) $(VENV)/.package
 
 # --- tests ---
 
-# In two processes a core, at most eight (tests/conftest.py). The tests of a file share servers, and
-# stay together.
+# In one process a core, or two where programs are waited for (tests/conftest.py), at most eight. The
+# tests of a file share servers, and stay together.
 parallel := -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 # Tests start hundreds of processes: without bytecode each would compile what it imports.

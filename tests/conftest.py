@@ -63,9 +63,10 @@ def _code_is_read_once() -> Iterator[None]:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Two for each core: for half of their time, tests wait for the programs that they start."""
-    return 2 * (os.cpu_count() or 1)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Two for each core where most of the time is spent waiting for programs; else one."""
+    waits = config.getoption("markexpr").startswith(("otlp", "programs"))
+    return 2 * (os.cpu_count() or 1) if waits else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
