@@ -51,7 +51,7 @@ def test_figures(order: Locator) -> None:
     told = {
         cell.get_attribute("data-si-label"): cell.inner_text().split("\n") for cell in cells.all()
     }
-    assert told["Dispatches"] == ["16", "14 at the top, 2 nested"]
+    assert told["Dispatches"] == ["16", "14 top-level, 2 nested"]
     assert told["Receiver calls"] == ["20", "18 sync, 2 async"]
     assert told["Failed"] == ["1", "1 swallowed"]
     assert told["Dropped"] == ["0", "limit 5,000"]
