@@ -179,6 +179,7 @@ def test_the_asgi_example_flushes(project: Project) -> None:
     assert {each["origin_name"] for each in dispatches} == {"GET /place/<int:number>/"}
 
 
+@pytest.mark.programs
 def test_a_pool_of_celery_writes_what_waits(project: Project) -> None:
     """A process of Celery's prefork pool writes its queue when the worker is told to end."""
     pytest.importorskip("celery")

@@ -22,6 +22,7 @@ def test_unknown_database() -> None:
 
 
 @real
+@pytest.mark.programs
 class TestProgram:
     @pytest.mark.parametrize("part", ["", *(each.name for each in Command.subcommands)])
     def test_help(self, programs: Programs, part: str) -> None:

@@ -125,6 +125,7 @@ class TestCommandLine:
 
 
 @real
+@pytest.mark.programs
 class TestProgram:
     def test_pipe_that_closes(self, programs: Programs) -> None:
         """``export | head -1`` ends quietly, and the operation says that it is not complete."""

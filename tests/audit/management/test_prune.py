@@ -371,6 +371,7 @@ prune._FIRST = prune._MOST = 50
 
 
 @real
+@pytest.mark.programs
 class TestProgram:
     @pytest.fixture
     def full(self, programs: Programs) -> Programs:

@@ -178,6 +178,7 @@ def test_bar() -> None:
 
 
 @real
+@pytest.mark.programs
 class TestProgram:
     def test_follows(self, programs: Programs) -> None:
         """It shows the last one, then what another process writes, and ends by Ctrl-C quietly."""

@@ -13,6 +13,8 @@ from django.utils import timezone
 from signal_inspector.audit.destinations.database.adapters import stored, stored_now, utc_of
 from tests.listening import run_python
 
+pytestmark = pytest.mark.programs
+
 PROGRAM = """
 import io, json
 from datetime import UTC, datetime, timedelta
