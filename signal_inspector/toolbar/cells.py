@@ -6,6 +6,7 @@ source.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -50,6 +51,9 @@ _ORPHANS = "nobody received them"
 _OWN = ("signal_inspector",)
 _REFUSED = ("javascript:", "data:", "vbscript:")
 
+#: Controls and noncharacters, as parsers of HTML report them (HTML Standard, 13.2.3.5).
+_NOT_ALLOWED = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+
 
 def printable(page: str) -> SafeString:
     """A rendered page without characters that cannot be encoded or are not allowed in HTML.
@@ -58,7 +62,7 @@ def printable(page: str) -> SafeString:
     encoding of the whole response fail.
     """
     encodable = page.encode("utf-8", "replace").decode("utf-8")
-    return mark_safe(encodable.replace("\0", "\N{REPLACEMENT CHARACTER}"))  # noqa: S308
+    return mark_safe(_NOT_ALLOWED.sub("\N{REPLACEMENT CHARACTER}", encodable))  # noqa: S308
 
 
 def raw_ms(nanoseconds: int) -> str:

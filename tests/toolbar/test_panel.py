@@ -20,6 +20,7 @@ from signal_inspector.conf import forget_config
 from signal_inspector.core import internal_errors
 from signal_inspector.core.listening import context, sinks
 from signal_inspector.toolbar import panel as panel_module
+from signal_inspector.toolbar.cells import printable
 from signal_inspector.toolbar.requests import SUMMARY_ID
 from tests.toolbar.conftest import PANEL, Shown
 
@@ -333,3 +334,10 @@ def test_script_that_is_not_collected(shown: Shown) -> None:
     assert answer["scripts"] == []
     assert "break_down" in answer["content"]
     assert internal_errors.counts() == {"finding the panel's script": 1}
+
+
+@pytest.mark.parametrize("character", ["\0", "\x1b", "\x7f", "\x9b", "\ufffe", "\ud800"])
+def test_a_name_may_have_any_character(character: str) -> None:
+    """What HTML does not allow is replaced, in the pages of the panel."""
+    page = printable(f"<p>f{character}[31m</p>")
+    assert "".join(checked(page).itertext()) in ("f\ufffd[31m", "f?[31m")
