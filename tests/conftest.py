@@ -17,7 +17,7 @@ import pytest
 
 from signal_inspector import conf
 from signal_inspector.core import internal_errors
-from signal_inspector.core.listening import sinks
+from signal_inspector.core.listening import context, sinks
 from signal_inspector.core.wrapper import subclasses
 
 # A shell lets what it starts in the background ignore Ctrl-C, and so would what tests start.
@@ -44,6 +44,14 @@ def nothing_failed() -> Iterator[None]:
     """For tests in which nothing of ours may fail, not in silence either."""
     yield
     assert internal_errors.counts() == {}
+
+
+@pytest.fixture
+def nothing_left(nothing_failed: None) -> Iterator[None]:
+    """For tests after which nothing of ours may be left in the context either."""
+    before = context.current.get()
+    yield
+    assert context.current.get() is before
 
 
 @pytest.fixture(scope="session", autouse=True)

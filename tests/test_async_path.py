@@ -9,7 +9,7 @@ import time
 import types
 import warnings
 import weakref
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any
 
@@ -18,7 +18,6 @@ from asgiref.sync import async_to_sync, markcoroutinefunction, sync_to_async
 from django.dispatch import Signal
 
 from signal_inspector import Dispatch, Outcome, ReceiverCall, capture
-from signal_inspector.core import internal_errors
 from signal_inspector.core.listening import captures, context
 from signal_inspector.core.listening.captures import Dispatches
 from signal_inspector.core.listening.context import current, running_call
@@ -29,19 +28,12 @@ from signal_inspector.core.wrapper.instrument import install, uninstall
 from tests.clocks import HALF_AN_HOUR, let_an_hour_pass
 from tests.listening import SHARES_CONTEXT, Live, ObservedBy, listening
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
 ASYNC = [SendMethod.ASEND, SendMethod.ASEND_ROBUST]
 
 #: Before 6.1, asend() makes a coroutine before it calls the receivers, and drops it if that fails.
 drops_its_own = pytest.mark.filterwarnings("ignore:coroutine 'Signal.asend:RuntimeWarning")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_failed() -> Iterator[None]:
-    """Nothing of ours failed in silence, and nothing of ours is left in the context."""
-    before = current.get()
-    yield
-    assert internal_errors.counts() == {}
-    assert current.get() is before
 
 
 @pytest.fixture

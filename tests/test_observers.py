@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any
 
@@ -14,26 +14,18 @@ from django.dispatch import Signal
 from signal_inspector import Dispatch, Outcome, Sink, capture
 from signal_inspector.core import internal_errors
 from signal_inspector.core.listening import sinks
-from signal_inspector.core.listening.context import current
 from signal_inspector.core.listening.sinks import Observer
 from signal_inspector.core.record import recorder
 from signal_inspector.core.record.values import SendMethod
 from tests.clocks import moments
 from tests.listening import Live, Quiet, listening, unknown_django
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
 METHODS = list(SendMethod)
 SYNC = [SendMethod.SEND, SendMethod.SEND_ROBUST]
 
 Told = list[tuple[Any, ...]]
-
-
-@pytest.fixture(autouse=True)
-def _nothing_failed() -> Iterator[None]:
-    """No failure of ours, and nothing of ours left in the context."""
-    before = current.get()
-    yield
-    assert internal_errors.counts() == {}
-    assert current.get() is before
 
 
 class Telling(Observer):

@@ -17,24 +17,16 @@ from opentelemetry.sdk.trace import TracerProvider
 from pytest_django import Settings
 
 from signal_inspector import Details, Outcome
-from signal_inspector.core import internal_errors
 from signal_inspector.core.listening.sinks import Observer
 from signal_inspector.core.record.values import SendMethod
 from signal_inspector.tracing.exceptions import EVENT, FailureLog
 from tests.listening import ObservedBy, listening, run_python
 from tests.tracing.spans import Traces
 
+pytestmark = pytest.mark.usefixtures("nothing_failed")
+
 order_placed = Signal()
 ROBUST = [SendMethod.SEND_ROBUST, SendMethod.ASEND_ROBUST]
-
-
-@pytest.fixture(autouse=True)
-def _nothing_failed() -> Iterator[None]:
-    """No failure of ours."""
-    yield
-    failures = internal_errors.counts()
-    internal_errors.reset()
-    assert failures == {}
 
 
 class Emitted:
